@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * The block header: one 32-bit word before each payload, and the same word again
+ * (the boundary tag) at the end of a free block. This file owns the word's layout;
+ * nobody else shifts its bits. Calls nothing. No locking. Everything is O(1).
+ *
+ * Positions and lengths in a page are counted in units of 4 bytes.
+ *
+ * Used block (U = page_shift - 2 bits say the length, the rest is generation):
+ *
+ *   31         14+U 13+U       14 13    9 8     4 3  2  1         0
+ *   [ generation  ] [ units - 1 ] [check] [ pad ] [kind] PREV_FREE FREE=0
+ *
+ *   units       whole block, header included; 1 .. 2^U
+ *   pad         payload bytes behind the object: size asked for = units*4 - 4 - pad
+ *   check       hash of pool seed, page and offset: tells a header from payload
+ *   generation  low bits of the page's allocation counter: tells a stale handle
+ *
+ * Free block (first word, and last word when another block follows):
+ *
+ *   31                                        4 3  2  1           0
+ *   [ listed: hole record | else: units        ] [kind] PREV_FREE=0 FREE=1
+ *
+ * PREV_FREE of a free block is never set: two free blocks never touch.
+ */
+#ifndef XVI_BLOCK_H
+#define XVI_BLOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	UNIT_SHIFT = 2,
+	UNIT_BYTES = 1 << UNIT_SHIFT,
+	BLOCK_HEADER_BYTES = 4,
+
+	BLOCK_FREE = 1U << 0,
+	BLOCK_PREV_FREE = 1U << 1,
+
+	BLOCK_KIND_SHIFT = 2,
+	BLOCK_KIND_MASK = 0x3,
+	BLOCK_PAD_SHIFT = 4,
+	BLOCK_PAD_BITS = 5,
+	BLOCK_PAD_MAX = (1 << BLOCK_PAD_BITS) - 1,
+	BLOCK_CHECK_SHIFT = 9,
+	BLOCK_CHECK_BITS = 5,
+	BLOCK_CHECK_MASK = (1 << BLOCK_CHECK_BITS) - 1,
+	BLOCK_UNITS_SHIFT = 14,
+	BLOCK_FREE_VALUE_SHIFT = 4,
+	BLOCK_FREE_VALUE_BITS = 28,
+
+	/* A rest of fewer units than this stays in the block as pad: a free block
+	 * costs a 16-byte record, so that a smaller one gains nothing. */
+	BLOCK_SPLIT_MIN_UNITS = 4,
+};
+
+/* Kinds of used block. */
+enum {
+	BLOCK_WHOLE = 0, /* an object */
+};
+
+/* Kinds of free block. */
+enum {
+	FREE_LISTED = 0,   /* the value is the number of its hole record */
+	FREE_UNLISTED = 1, /* no record was to be had: the value is its units */
+};
+
+_Static_assert(BLOCK_CHECK_SHIFT == BLOCK_PAD_SHIFT + BLOCK_PAD_BITS, "fields do not overlap");
+_Static_assert(BLOCK_UNITS_SHIFT == BLOCK_CHECK_SHIFT + BLOCK_CHECK_BITS, "nor leave gaps");
+_Static_assert(BLOCK_UNITS_SHIFT + 14 < 32, "64 KiB pages leave generation bits");
+/* Alignment 16 rounds by up to 15 bytes and keeps a rest of up to 12. */
+_Static_assert(15 + (BLOCK_SPLIT_MIN_UNITS - 1) * UNIT_BYTES <= BLOCK_PAD_MAX, "pad fits");
+
+static inline bool block_is_free(uint32_t word)
+{
+	return (word & BLOCK_FREE) != 0;
+}
+
+static inline bool block_prev_is_free(uint32_t word)
+{
+	return (word & BLOCK_PREV_FREE) != 0;
+}
+
+static inline uint32_t block_kind(uint32_t word)
+{
+	return (word >> BLOCK_KIND_SHIFT) & BLOCK_KIND_MASK;
+}
+
+static inline uint32_t block_pad(uint32_t word)
+{
+	return (word >> BLOCK_PAD_SHIFT) & BLOCK_PAD_MAX;
+}
+
+static inline uint32_t block_check(uint32_t word)
+{
+	return (word >> BLOCK_CHECK_SHIFT) & BLOCK_CHECK_MASK;
+}
+
+/* Units of a used block. unit_bits is U above. */
+static inline uint32_t block_units(uint32_t word, unsigned unit_bits)
+{
+	return ((word >> BLOCK_UNITS_SHIFT) & ((1U << unit_bits) - 1U)) + 1U;
+}
+
+static inline uint32_t block_generation(uint32_t word, unsigned unit_bits)
+{
+	return word >> (BLOCK_UNITS_SHIFT + unit_bits);
+}
+
+/* Bytes asked for. Negative only when the word is not a header of ours. */
+static inline int32_t block_object_bytes(uint32_t word, unsigned unit_bits)
+{
+	return (int32_t)(block_units(word, unit_bits) * UNIT_BYTES) - BLOCK_HEADER_BYTES -
+	       (int32_t)block_pad(word);
+}
+
+/* The free-block word: header and boundary tag. */
+static inline uint32_t block_free_word(uint32_t kind, uint32_t value)
+{
+	return (value << BLOCK_FREE_VALUE_SHIFT) | (kind << BLOCK_KIND_SHIFT) | BLOCK_FREE;
+}
+
+static inline uint32_t block_free_value(uint32_t word)
+{
+	return word >> BLOCK_FREE_VALUE_SHIFT;
+}
+
+/* The same header with another length and pad; flags and tag stay. */
+static inline uint32_t block_resized(uint32_t word, unsigned unit_bits, uint32_t units,
+				     uint32_t pad)
+{
+	uint32_t mask = (((1U << unit_bits) - 1U) << BLOCK_UNITS_SHIFT) |
+			((uint32_t)BLOCK_PAD_MAX << BLOCK_PAD_SHIFT);
+
+	return (word & ~mask) | ((units - 1U) << BLOCK_UNITS_SHIFT) | (pad << BLOCK_PAD_SHIFT);
+}
+
+#endif

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * The checker: proves the invariants that pool_impl.h numbers. Reads everything,
+ * changes nothing, never asserts. Takes the pool's lock. Quick: O(1). Deep:
+ * O(pages + blocks + lists).
+ */
+#include "free_list.h"
+#include "table.h"
+
+/* Sums over the pages, to be held against the pool's counters. */
+struct tally {
+	uint64_t pages;
+	uint64_t empty;
+	uint64_t empty_pinned;
+	uint64_t whole;
+	uint64_t objects;
+	uint64_t requested;
+	uint64_t pad;
+	uint64_t pins;
+	uint64_t unlisted;
+	uint64_t holes; /* listed free blocks met in pages */
+};
+
+struct checker {
+	struct xv_pool *pool;
+	struct xv_check_report *report;
+	struct tally tally;
+	uint32_t page;
+};
+
+static int broken(struct checker *c, uint32_t invariant, uint32_t page, uint32_t unit,
+		  const char *message)
+{
+	c->report->invariant = invariant;
+	c->report->page = page;
+	c->report->offset = unit * UNIT_BYTES;
+	c->report->message = message;
+	return -XV_EBADMSG;
+}
+
+static int broken_pool(struct checker *c, uint32_t invariant, const char *message)
+{
+	return broken(c, invariant, UINT32_MAX, 0, message);
+}
+
+/* ---- blocks of a page: invariants 2 to 8 ---- */
+
+static int check_listed(struct checker *c, uint32_t word, uint32_t at)
+{
+	const struct xvi_hole_table *holes = &c->pool->holes;
+	uint32_t index = block_free_value(word);
+
+	if (index == 0 || index >= holes->capacity || holes->records[index].units == 0)
+		return broken(c, 6, c->page, at, "a free block names no hole record");
+	if (holes->records[index].page != c->page || holes->records[index].first_unit != at)
+		return broken(c, 6, c->page, at, "a free block's record is of another place");
+	return 0;
+}
+
+static int check_free_block(struct checker *c, const uint32_t *words, uint32_t at, uint32_t *units)
+{
+	struct xv_pool *pool = c->pool;
+	uint32_t word = words[at];
+	int err;
+
+	if (block_prev_is_free(word))
+		return broken(c, 3, c->page, at, "two free blocks touch");
+	if (block_kind(word) == FREE_LISTED) {
+		err = check_listed(c, word, at);
+		if (err != 0)
+			return err;
+		c->tally.holes++;
+	} else if (block_kind(word) != FREE_UNLISTED) {
+		return broken(c, 6, c->page, at, "a free block is of no known kind");
+	}
+	*units = xvi_free_units(pool, word);
+	if (*units == 0 || *units > pool->end_unit - at)
+		return broken(c, 2, c->page, at, "a free block reaches past the page's end");
+	if (at + *units < pool->end_unit && words[at + *units - 1] != word)
+		return broken(c, 5, c->page, at, "a free block's first and last word differ");
+	if (block_kind(word) == FREE_UNLISTED)
+		c->tally.unlisted += *units * UNIT_BYTES;
+	return 0;
+}
+
+static int check_used_block(struct checker *c, const uint32_t *words, uint32_t at, uint32_t *units)
+{
+	struct xv_pool *pool = c->pool;
+	uint32_t word = words[at];
+
+	*units = block_units(word, pool->unit_bits);
+	if (*units > pool->end_unit - at)
+		return broken(c, 2, c->page, at, "a used block reaches past the page's end");
+	if (block_check(word) != (xvi_place_hash(pool, c->page, at) & BLOCK_CHECK_MASK))
+		return broken(c, 7, c->page, at, "a used block's check field is wrong");
+	if (block_kind(word) != BLOCK_WHOLE || block_object_bytes(word, pool->unit_bits) <= 0)
+		return broken(c, 7, c->page, at, "a used block has no size or no known kind");
+	c->tally.objects++;
+	c->tally.requested += (uint64_t)block_object_bytes(word, pool->unit_bits);
+	c->tally.pad += block_pad(word);
+	return 0;
+}
+
+static int check_blocks(struct checker *c, const uint32_t *words, uint32_t *used_units)
+{
+	struct xv_pool *pool = c->pool;
+	bool prev_free = false;
+	uint32_t units = 0;
+	int err;
+
+	for (uint32_t at = pool->first_unit; at != pool->end_unit; at += units) {
+		uint32_t word = words[at];
+
+		if (block_is_free(word) && prev_free)
+			return broken(c, 3, c->page, at, "two free blocks touch");
+		if (!block_is_free(word) && block_prev_is_free(word) != prev_free)
+			return broken(c, 4, c->page, at, "PREV_FREE is wrong");
+		if (block_is_free(word)) {
+			err = check_free_block(c, words, at, &units);
+		} else {
+			err = check_used_block(c, words, at, &units);
+			*used_units += units;
+		}
+		if (err != 0)
+			return err;
+		prev_free = block_is_free(word);
+	}
+	return 0;
+}
+
+static int check_block_page(struct checker *c, const struct xvi_page *record)
+{
+	struct xv_pool *pool = c->pool;
+	uint32_t used_units = 0;
+	uint32_t *words;
+	int err;
+
+	if (record->used_units == 0) {
+		c->tally.empty++;
+		c->tally.empty_pinned += record->pins != 0;
+		return 0;
+	}
+	words = xvi_page_map(pool, c->page);
+	if (words == NULL)
+		return -XV_EAGAIN;
+	err = check_blocks(c, words, &used_units);
+	xvi_page_unmap(pool, c->page, words);
+	if (err == 0 && used_units != record->used_units)
+		err = broken(c, 8, c->page, 0, "used units are not the sum of the used blocks");
+	return err;
+}
+
+static int check_page(struct checker *c)
+{
+	const struct xvi_page *record = &c->pool->pages.records[c->page];
+
+	if (record->state == PAGE_NONE)
+		return 0;
+	c->tally.pages++;
+	c->tally.pins += record->pins;
+	if (record->state == PAGE_BLOCKS)
+		return check_block_page(c, record);
+	if (record->state != PAGE_WHOLE || record->used_units != 0 ||
+	    record->whole_pad >= c->pool->page_bytes)
+		return broken(c, 1, c->page, 0, "a page record is in no known state");
+	c->tally.whole++;
+	c->tally.objects++;
+	c->tally.pad += record->whole_pad;
+	c->tally.requested += c->pool->page_bytes - record->whole_pad;
+	return 0;
+}
+
+/* ---- lists: invariants 9 to 11 ---- */
+
+/* Where a listed record is of an empty page, it must be all of that page. */
+static bool record_is_sane(const struct xv_pool *pool, const struct xvi_hole *hole)
+{
+	const struct xvi_page *page;
+
+	if (hole->page >= pool->pages.capacity || hole->units == 0 ||
+	    hole->first_unit < pool->first_unit ||
+	    (uint32_t)hole->first_unit + hole->units > pool->end_unit)
+		return false;
+	page = &pool->pages.records[hole->page];
+	if (page->state != PAGE_BLOCKS)
+		return false;
+	return (page->used_units == 0) == (hole->units == pool->page_units);
+}
+
+static int check_list(struct checker *c, uint32_t list, uint64_t *listed, uint64_t *empty)
+{
+	const struct xv_pool *pool = c->pool;
+	const struct xvi_hole *records = pool->holes.records;
+	uint32_t head = pool->lists.heads[list];
+	uint32_t at = head;
+	uint32_t last_units = UINT32_MAX;
+
+	do {
+		const struct xvi_hole *hole = &records[at];
+
+		if (at == 0 || at >= pool->holes.capacity || !record_is_sane(pool, hole))
+			return broken_pool(c, 9, "a list holds what is no hole");
+		if (free_list_index(hole->units) != list || hole->units > last_units)
+			return broken_pool(c, 9, "a list holds a hole of another size, or unsorted");
+		if (hole->next >= pool->holes.capacity || records[hole->next].prev != at)
+			return broken_pool(c, 9, "a list's links do not agree");
+		*empty += hole->units == pool->page_units;
+		last_units = hole->units;
+		at = hole->next;
+		if (++*listed > pool->holes.live)
+			return broken_pool(c, 11, "the lists hold more holes than are counted");
+	} while (at != head);
+	return 0;
+}
+
+static int check_bitmaps(struct checker *c, uint32_t list)
+{
+	const struct xvi_free_lists *lists = &c->pool->lists;
+	uint32_t word = list >> WORD_LISTS_SHIFT;
+	bool list_bit = (lists->list_bits[word] >> (list & 63U) & 1U) != 0;
+	bool word_bit = (lists->word_bits[word >> 6] >> (word & 63U) & 1U) != 0;
+
+	if (list_bit != (lists->heads[list] != 0))
+		return broken_pool(c, 10, "a second-level bit does not say whether its list is empty");
+	if (word_bit != (lists->list_bits[word] != 0))
+		return broken_pool(c, 10, "a first-level bit does not say whether its word is 0");
+	return 0;
+}
+
+static int check_free_records(struct checker *c)
+{
+	const struct xvi_hole_table *holes = &c->pool->holes;
+	uint32_t total = holes->capacity == 0 ? 0 : holes->capacity - 1;
+	uint32_t count = 0;
+
+	for (uint32_t at = holes->free_head; at != 0; at = holes->records[at].next) {
+		if (at >= holes->capacity || holes->records[at].units != 0 || ++count > total)
+			return broken_pool(c, 11, "the list of free records is not in order");
+	}
+	if (count + holes->live != total)
+		return broken_pool(c, 11, "free and used records do not make up the table");
+	return 0;
+}
+
+static int check_lists(struct checker *c)
+{
+	const struct xv_pool *pool = c->pool;
+	uint64_t listed = 0, empty = 0;
+	int err;
+
+	for (uint32_t list = 0; list < pool->lists.list_count; list++) {
+		err = check_bitmaps(c, list);
+		if (err == 0 && pool->lists.heads[list] != 0)
+			err = check_list(c, list, &listed, &empty);
+		if (err != 0)
+			return err;
+	}
+	if (listed != pool->holes.live || listed != c->tally.holes + empty)
+		return broken_pool(c, 11, "holes in pages, in lists and as counted differ");
+	if (empty > c->tally.empty || empty + c->tally.empty_pinned < c->tally.empty)
+		return broken_pool(c, 11, "an empty page is not listed");
+	return check_free_records(c);
+}
+
+/* ---- counters: invariants 12 to 14 ---- */
+
+static int check_counters(struct checker *c)
+{
+	const struct xv_pool *pool = c->pool;
+	const struct tally *t = &c->tally;
+
+	if (t->pages != pool->page_count)
+		return broken_pool(c, 1, "the count of pages is wrong");
+	if (t->objects != pool->object_count || t->whole != pool->whole_page_count)
+		return broken_pool(c, 12, "the count of objects is wrong");
+	if (t->requested != pool->requested_bytes || t->pad != pool->pad_bytes)
+		return broken_pool(c, 12, "the sum of sizes is wrong");
+	if (t->empty != pool->empty_pages || t->pins != pool->pin_count)
+		return broken_pool(c, 12, "the count of empty pages or of maps is wrong");
+	if (t->unlisted != pool->unlisted_bytes)
+		return broken_pool(c, 12, "the sum of unlisted bytes is wrong");
+	if (t->empty - t->empty_pinned > pool->reserve_pages)
+		return broken_pool(c, 13, "more empty pages are kept than the reserve allows");
+	return 0;
+}
+
+static int check_quick(struct checker *c)
+{
+	const struct xv_pool *pool = c->pool;
+	struct xv_pool_stats s;
+
+	xvi_fill_stats(pool, &s);
+	if (pool->empty_pages + pool->whole_page_count > pool->page_count ||
+	    pool->whole_page_count > pool->object_count ||
+	    pool->mallocs - pool->frees != pool->object_count)
+		return broken_pool(c, 12, "the counters contradict each other");
+	if (pool->holes.live > pool->holes.capacity)
+		return broken_pool(c, 11, "more holes are counted than the table has records");
+	/* free is what is left; wrapping around shows as more than the pages. */
+	if (s.free_bytes > s.held_bytes ||
+	    s.held_bytes != s.requested_bytes + s.header_bytes + s.rounding_bytes + s.free_bytes +
+				    s.reserve_bytes + s.table_bytes)
+		return broken_pool(c, 14, "held bytes are not the sum of their parts");
+	return 0;
+}
+
+int xvi_check_locked(struct xv_pool *pool, enum xv_check_level level,
+		     struct xv_check_report *report)
+{
+	struct checker c = {.pool = pool, .report = report};
+	int err = check_quick(&c);
+
+	if (level != XV_CHECK_DEEP)
+		return err;
+	for (c.page = 0; err == 0 && c.page < pool->pages.capacity; c.page++)
+		err = check_page(&c);
+	if (err == 0)
+		err = check_lists(&c);
+	return err == 0 ? check_counters(&c) : err;
+}
+
+int xv_pool_check(struct xv_pool *pool, enum xv_check_level level, struct xv_check_report *report)
+{
+	struct xv_check_report unused;
+	int err;
+
+	if (report == NULL)
+		report = &unused;
+	report->invariant = 0;
+	report->page = UINT32_MAX;
+	report->offset = 0;
+	report->message = "";
+	if (pool == NULL || (level != XV_CHECK_QUICK && level != XV_CHECK_DEEP))
+		return -XV_EINVAL;
+	xvi_pool_lock(pool);
+	err = xvi_check_locked(pool, level, report);
+	xvi_pool_unlock(pool);
+	return err;
+}
+
+#if XV_DEBUG >= 2
+void xvi_debug_check(struct xv_pool *pool)
+{
+	struct xv_check_report report;
+
+	if (++pool->debug_countdown < XVI_DEBUG_CHECK_INTERVAL)
+		return;
+	pool->debug_countdown = 0;
+	XVI_ASSERT(xvi_check_locked(pool, XV_CHECK_DEEP, &report) != -XV_EBADMSG);
+}
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * Handles: making them, and finding the live object that one names, or saying that
+ * there is none. Owns the handle's tag; calls page mapping. Under the pool's lock.
+ *
+ * The tag of a handle, 16 bits from bit 48:
+ *
+ *   15        14                         5+G 4+G       5 4       0
+ *   [tagged=1][ epoch: more of the hash     ][generation][ check ]
+ *
+ * G = 18 - U bits of generation (8 with 4 KiB pages, 4 with 64 KiB). Check and epoch
+ * are recomputed from pool, page and offset, so a handle of another pool, or one made
+ * up, must also guess 15 bits.
+ *
+ * O(1) with a tag or by pointer; without a tag O(blocks in the page).
+ */
+#include "pool_impl.h"
+
+enum {
+	HANDLE_PAGE_SHIFT = 16,
+	HANDLE_TAG_SHIFT = 48,
+	TAG_BITS = 15,
+	TAG_TAGGED = 1U << TAG_BITS,
+	TAG_MASK = TAG_TAGGED - 1,
+};
+
+static uint32_t handle_tag(const struct xv_pool *pool, uint32_t page, uint32_t unit,
+			   uint32_t generation)
+{
+	uint32_t hash = xvi_place_hash(pool, page, unit);
+	uint32_t epoch = (hash >> BLOCK_CHECK_BITS) & ~pool->generation_mask;
+	uint32_t upper = (epoch | (generation & pool->generation_mask)) << BLOCK_CHECK_BITS;
+
+	return TAG_TAGGED | ((upper | (hash & BLOCK_CHECK_MASK)) & TAG_MASK);
+}
+
+xv_handle xvi_handle_make(const struct xv_pool *pool, uint32_t page, uint32_t unit,
+			  uint32_t generation, bool whole_page)
+{
+	uint32_t offset = whole_page ? 0 : unit * UNIT_BYTES + BLOCK_HEADER_BYTES;
+	uint32_t tag = handle_tag(pool, page, unit, generation);
+
+	return ((xv_handle)tag << HANDLE_TAG_SHIFT) |
+	       ((xv_handle)(page + 1U) << HANDLE_PAGE_SHIFT) | offset;
+}
+
+/* Is there a block boundary at unit, on the way from the page's first block? */
+static bool walk_reaches(const struct xv_pool *pool, const uint32_t *words, uint32_t unit)
+{
+	uint32_t at = pool->first_unit;
+
+	while (at < unit) {
+		uint32_t units = xvi_any_units(pool, words[at]);
+
+		if (units == 0 || units > pool->end_unit - at)
+			return false;
+		at += units;
+	}
+	return at == unit;
+}
+
+/* Does the word look like the header of a used block at this place? O(1). */
+static bool header_is_plausible(const struct xv_pool *pool, const uint32_t *words, uint32_t page,
+				uint32_t unit)
+{
+	uint32_t word = words[unit];
+	uint32_t units = block_units(word, pool->unit_bits);
+	uint32_t hash = xvi_place_hash(pool, page, unit);
+
+	return !block_is_free(word) && block_kind(word) == BLOCK_WHOLE &&
+	       block_check(word) == (hash & BLOCK_CHECK_MASK) && units <= pool->end_unit - unit &&
+	       block_object_bytes(word, pool->unit_bits) > 0;
+}
+
+/* The block behind must know that this one is in use, and look like a block. O(1). */
+static bool neighbour_is_plausible(const struct xv_pool *pool, const uint32_t *words,
+				   uint32_t page, uint32_t unit)
+{
+	uint32_t next = unit + block_units(words[unit], pool->unit_bits);
+	uint32_t word;
+
+	if (next == pool->end_unit)
+		return true;
+	word = words[next];
+	if (!block_is_free(word))
+		return !block_prev_is_free(word) && header_is_plausible(pool, words, page, next);
+	if (block_kind(word) != FREE_LISTED)
+		return block_free_value(word) <= pool->end_unit - next;
+	return block_free_value(word) < pool->holes.capacity &&
+	       pool->holes.records[block_free_value(word)].page == page &&
+	       pool->holes.records[block_free_value(word)].first_unit == next;
+}
+
+static bool block_is_proved(const struct xv_pool *pool, const uint32_t *words, uint32_t page,
+			    uint32_t unit, uint32_t tag, enum xvi_trust trust)
+{
+	uint32_t generation;
+
+	if (!header_is_plausible(pool, words, page, unit))
+		return false;
+	generation = block_generation(words[unit], pool->unit_bits);
+	if ((tag & TAG_TAGGED) != 0 && tag != handle_tag(pool, page, unit, generation))
+		return false;
+	if (XV_DEBUG >= 1 || (trust == TRUST_HANDLE && (tag & TAG_TAGGED) == 0))
+		return walk_reaches(pool, words, unit);
+	return neighbour_is_plausible(pool, words, page, unit);
+}
+
+static int locate_whole_page(const struct xv_pool *pool, uint32_t page, uint32_t offset,
+			     uint32_t tag, struct xvi_location *where)
+{
+	uint32_t generation = pool->pages.records[page].generation;
+
+	if (offset != 0)
+		return -XV_EINVAL;
+	if ((tag & TAG_TAGGED) != 0 && tag != handle_tag(pool, page, 0, generation))
+		return -XV_EINVAL;
+	where->page = page;
+	where->unit = 0;
+	where->words = NULL;
+	where->header = 0;
+	where->whole_page = true;
+	return 0;
+}
+
+static int locate_block(struct xv_pool *pool, uint32_t page, uint32_t offset, uint32_t tag,
+			enum xvi_trust trust, struct xvi_location *where)
+{
+	uint32_t unit = offset / UNIT_BYTES - 1U;
+	uint32_t *words;
+
+	if (offset % pool->alignment != 0 || offset < BLOCK_HEADER_BYTES ||
+	    unit < pool->first_unit || unit >= pool->end_unit ||
+	    pool->pages.records[page].used_units == 0)
+		return -XV_EINVAL;
+	words = xvi_page_map(pool, page);
+	if (words == NULL)
+		return -XV_EAGAIN;
+	if (!block_is_proved(pool, words, page, unit, tag, trust)) {
+		xvi_page_unmap(pool, page, words);
+		return -XV_EINVAL;
+	}
+	where->page = page;
+	where->unit = unit;
+	where->words = words;
+	where->header = words[unit];
+	where->whole_page = false;
+	return 0;
+}
+
+int xvi_locate(struct xv_pool *pool, xv_handle handle, enum xvi_trust trust,
+	       struct xvi_location *where)
+{
+	uint32_t page = xv_handle_page(handle);
+	uint32_t offset = xv_handle_offset(handle);
+	uint32_t tag = (uint32_t)(handle >> HANDLE_TAG_SHIFT);
+	uint32_t state;
+	int err = -XV_EINVAL;
+
+	/* A tag without its mark was never given out. */
+	if ((tag == 0 || (tag & TAG_TAGGED) != 0) && page < pool->pages.capacity) {
+		state = pool->pages.records[page].state;
+		if (XVI_LIKELY(state == PAGE_BLOCKS))
+			err = locate_block(pool, page, offset, tag, trust, where);
+		else if (state == PAGE_WHOLE)
+			err = locate_whole_page(pool, page, offset, tag, where);
+	}
+	if (XVI_UNLIKELY(err == -XV_EINVAL))
+		pool->bad_handles++;
+	return err;
+}
+
+void xvi_locate_end(struct xv_pool *pool, const struct xvi_location *where)
+{
+	if (where->words != NULL)
+		xvi_page_unmap(pool, where->page, where->words);
+}
+
+size_t xvi_object_bytes(const struct xv_pool *pool, const struct xvi_location *where)
+{
+	if (where->whole_page)
+		return pool->page_bytes -
+		       pool->pages.records[where->page].whole_pad;
+	return (size_t)block_object_bytes(where->header, pool->unit_bits);
+}
+
+xv_handle xvi_location_handle(const struct xv_pool *pool, const struct xvi_location *where)
+{
+	uint32_t generation = where->whole_page ? pool->pages.records[where->page].generation
+						: block_generation(where->header, pool->unit_bits);
+
+	return xvi_handle_make(pool, where->page, where->unit, generation, where->whole_page);
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/* Page table and hole table. See table.h. */
+#include "table.h"
+
+#include "free_list.h"
+
+int xvi_table_reserve(struct xv_provider *provider, struct xvi_table *table, size_t max_bytes)
+{
+	void *base = provider->ops->meta_reserve(provider, max_bytes);
+
+	if (base == NULL)
+		return -XV_ENOMEM;
+	table->base = base;
+	table->reserved_bytes = max_bytes;
+	table->committed_bytes = 0;
+	table->owned = true;
+	return 0;
+}
+
+int xvi_table_commit(struct xv_provider *provider, struct xvi_table *table, size_t new_bytes)
+{
+	int err;
+
+	if (!table->owned) {
+		if (new_bytes > table->committed_bytes)
+			memset((char *)table->base + table->committed_bytes, 0,
+			       new_bytes - table->committed_bytes);
+		table->committed_bytes = new_bytes;
+		return 0;
+	}
+	err = provider->ops->meta_commit(provider, table->base, table->committed_bytes, new_bytes);
+	if (err == 0)
+		table->committed_bytes = new_bytes;
+	return err;
+}
+
+void xvi_table_release(struct xv_provider *provider, struct xvi_table *table)
+{
+	if (table->owned)
+		provider->ops->meta_release(provider, table->base, table->reserved_bytes,
+					    table->committed_bytes);
+	table->owned = false;
+}
+
+/* Bytes to commit for at least bytes: whole steps, within the reservation. */
+static size_t table_step(const struct xvi_table *table, size_t bytes)
+{
+	size_t rounded = (bytes + TABLE_STEP_BYTES - 1) / TABLE_STEP_BYTES * TABLE_STEP_BYTES;
+
+	return rounded < table->reserved_bytes ? rounded : table->reserved_bytes;
+}
+
+/* Would growing a table by this much pass the pool's limit? */
+static bool growth_allowed(const struct xv_pool *pool, size_t more_bytes)
+{
+	return pool->limit_bytes == 0 || xvi_held_bytes(pool) + more_bytes <= pool->limit_bytes;
+}
+
+int xvi_page_table_cover(struct xv_pool *pool, uint32_t page)
+{
+	struct xvi_page_table *pages = &pool->pages;
+	size_t bytes;
+	int err;
+
+	if (XVI_LIKELY(page < pages->capacity))
+		return 0;
+	if (page >= pages->capacity_max)
+		return -XV_ENOMEM;
+	bytes = table_step(&pages->memory, ((size_t)page + 1) * sizeof(struct xvi_page));
+	if (!growth_allowed(pool, bytes - pages->memory.committed_bytes))
+		return -XV_ENOSPC;
+	err = xvi_table_commit(pool->provider, &pages->memory, bytes);
+	if (err != 0)
+		return err;
+	pages->capacity = (uint32_t)(bytes / sizeof(struct xvi_page));
+	xvi_note_held(pool);
+	return 0;
+}
+
+size_t xvi_page_table_trim(struct xv_pool *pool)
+{
+	struct xvi_page_table *pages = &pool->pages;
+	size_t old_bytes = pages->memory.committed_bytes;
+	uint32_t used = pages->capacity;
+	size_t bytes;
+
+	if (!pages->memory.owned)
+		return 0;
+	while (used > 0 && pages->records[used - 1].state == PAGE_NONE)
+		used--;
+	bytes = table_step(&pages->memory, used * sizeof(struct xvi_page));
+	if (bytes >= old_bytes)
+		return 0;
+	if (xvi_table_commit(pool->provider, &pages->memory, bytes) != 0)
+		return 0;
+	pages->capacity = (uint32_t)(bytes / sizeof(struct xvi_page));
+	return old_bytes - bytes;
+}
+
+/* Put records [from, to) on the list of free records, lowest in front. */
+static void hole_table_chain(struct xvi_hole_table *holes, uint32_t from, uint32_t to)
+{
+	for (uint32_t i = to; i-- > from;) {
+		holes->records[i].units = 0;
+		holes->records[i].next = holes->free_head;
+		holes->free_head = i;
+	}
+}
+
+bool xvi_hole_table_grow(struct xv_pool *pool)
+{
+	struct xvi_hole_table *holes = &pool->holes;
+	uint32_t old = holes->capacity == 0 ? 1 : holes->capacity;
+	size_t bytes = table_step(&holes->memory, holes->capacity * sizeof(struct xvi_hole) + 1);
+	uint32_t capacity = (uint32_t)(bytes / sizeof(struct xvi_hole));
+
+	if (capacity > holes->capacity_max)
+		capacity = holes->capacity_max;
+	if (capacity <= old)
+		return false;
+	if (holes->memory.owned && !growth_allowed(pool, bytes - holes->memory.committed_bytes))
+		return false;
+	if (xvi_table_commit(pool->provider, &holes->memory, bytes) != 0)
+		return false;
+	holes->capacity = capacity;
+	hole_table_chain(holes, old, capacity);
+	xvi_note_held(pool);
+	return true;
+}
+
+/* Write the word of a hole at both of its ends. */
+static void hole_write_words(const struct xv_pool *pool, uint32_t *words,
+			     const struct xvi_hole *hole, uint32_t index)
+{
+	uint32_t word = block_free_word(FREE_LISTED, index);
+	uint32_t end = (uint32_t)hole->first_unit + hole->units;
+
+	words[hole->first_unit] = word;
+	if (end < pool->end_unit)
+		words[end - 1] = word;
+}
+
+/* Let record `to`, free, take the place of record `from`. */
+static bool hole_move(struct xv_pool *pool, uint32_t from, uint32_t to)
+{
+	struct xvi_hole *records = pool->holes.records;
+	uint32_t page = records[from].page;
+	uint32_t *words = xvi_page_map(pool, page);
+
+	if (words == NULL)
+		return false;
+	free_list_remove(pool, from);
+	records[to].page = page;
+	records[to].first_unit = records[from].first_unit;
+	records[to].units = records[from].units;
+	free_list_insert(pool, to);
+	hole_write_words(pool, words, &records[to], to);
+	records[from].units = 0;
+	xvi_page_unmap(pool, page, words);
+	return true;
+}
+
+/* Move used records from the end into free ones at the start; returns the first
+ * record number above which none is used. */
+static uint32_t hole_table_pack(struct xv_pool *pool)
+{
+	struct xvi_hole *records = pool->holes.records;
+	uint32_t low = 1;
+	uint32_t high = pool->holes.capacity;
+
+	for (;;) {
+		while (low < high && records[low].units != 0)
+			low++;
+		while (high > low && records[high - 1].units == 0)
+			high--;
+		if (low >= high)
+			return high;
+		if (!hole_move(pool, high - 1, low))
+			return high;
+	}
+}
+
+size_t xvi_hole_table_trim(struct xv_pool *pool)
+{
+	struct xvi_hole_table *holes = &pool->holes;
+	size_t old_bytes = holes->memory.committed_bytes;
+	size_t bytes;
+
+	if (!holes->memory.owned || holes->capacity == 0)
+		return 0;
+	bytes = table_step(&holes->memory, (holes->live + 1) * sizeof(struct xvi_hole));
+	if (bytes >= old_bytes)
+		return 0;
+	bytes = table_step(&holes->memory, hole_table_pack(pool) * sizeof(struct xvi_hole));
+	if (bytes < old_bytes && xvi_table_commit(pool->provider, &holes->memory, bytes) == 0)
+		holes->capacity = (uint32_t)(bytes / sizeof(struct xvi_hole));
+	holes->free_head = 0;
+	for (uint32_t i = holes->capacity; i-- > 1;) {
+		if (holes->records[i].units == 0) {
+			holes->records[i].next = holes->free_head;
+			holes->free_head = i;
+		}
+	}
+	return old_bytes - holes->memory.committed_bytes;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/* Locks where there are no threads: only XV_LOCK_NONE, which is also the default. */
+#include "xvi_lock.h"
+
+int xvi_lock_init(struct xvi_lock *lock, enum xv_lock_kind kind)
+{
+	if (kind != XV_LOCK_DEFAULT && kind != XV_LOCK_NONE)
+		return -XV_ENOTSUP;
+	lock->kind = XV_LOCK_NONE;
+	return 0;
+}
+
+void xvi_lock_fini(struct xvi_lock *lock)
+{
+	(void)lock;
+}
+
+void xvi_lock_acquire_slow(struct xvi_lock *lock)
+{
+	(void)lock;
+}
+
+void xvi_lock_release_slow(struct xvi_lock *lock)
+{
+	(void)lock;
+}

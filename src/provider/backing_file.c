@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * backing_file.c: see backing_file.h for what this owns, may call, how it is locked
+ * and what it costs.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* memfd_create, fallocate, O_TMPFILE */
+#endif
+#ifndef _FILE_OFFSET_BITS
+#define _FILE_OFFSET_BITS 64 /* more than 4 GiB from a 32-bit process */
+#endif
+
+#include "backing_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <xvmalloc/base.h>
+
+_Static_assert(sizeof(off_t) >= 8, "file offsets reach past 4 GiB");
+
+#if !defined(O_CLOEXEC)
+#define O_CLOEXEC 0
+#endif
+
+#define GROWTH_BYTES ((uint64_t)1 << 20) /* where space cannot be taken ahead */
+#define STAT_BLOCK_BYTES 512U            /* unit of st_blocks */
+#define PATH_BYTES 4096
+
+static int open_in_memory(void)
+{
+#if defined(MFD_CLOEXEC)
+	int fd = memfd_create("xvmalloc-highmem", MFD_CLOEXEC);
+
+	return fd >= 0 ? fd : -errno;
+#else
+	return -XV_ENOTSUP;
+#endif
+}
+
+/* A name for an instant, where the filesystem has no nameless files. */
+static int open_and_unlink(const char *directory)
+{
+	char path[PATH_BYTES];
+	int length = snprintf(path, sizeof(path), "%s/xvmalloc-XXXXXX", directory);
+	int fd;
+
+	if (length < 0 || length >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	fd = mkstemp(path);
+	if (fd < 0)
+		return -errno;
+	unlink(path);
+	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return fd;
+}
+
+static int open_in_directory(const char *directory)
+{
+#if defined(O_TMPFILE)
+	int fd = open(directory, O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+
+	if (fd >= 0)
+		return fd;
+#endif
+	return open_and_unlink(directory);
+}
+
+static int open_anywhere(void)
+{
+	const char *directories[] = {getenv("TMPDIR"), "/var/tmp", "/tmp"};
+	int fd = open_in_memory();
+
+	for (size_t i = 0; fd < 0 && i < sizeof(directories) / sizeof(directories[0]); i++) {
+		if (directories[i] != NULL && directories[i][0] != '\0')
+			fd = open_in_directory(directories[i]);
+	}
+	return fd;
+}
+
+/* Past this limit the system sends SIGXFSZ, so it is never reached. */
+static uint64_t file_size_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+		return INT64_MAX;
+	return limit.rlim_cur < INT64_MAX ? limit.rlim_cur : INT64_MAX;
+}
+
+int xvi_backing_open(struct xvi_backing_file *file, const char *directory)
+{
+	int fd = directory != NULL ? open_in_directory(directory) : open_anywhere();
+
+	if (fd < 0)
+		return fd;
+	*file = (struct xvi_backing_file){
+		.fd = fd,
+		.can_preallocate = true,
+		.can_punch = true,
+		.max_bytes = file_size_limit(),
+	};
+	return 0;
+}
+
+void xvi_backing_close(struct xvi_backing_file *file)
+{
+	close(file->fd);
+}
+
+/* The table's one error for a full provider; others pass. */
+static int take_error(int err)
+{
+	bool full = err == ENOSPC || err == ENOMEM || err == EFBIG;
+#if defined(EDQUOT)
+	full = full || err == EDQUOT;
+#endif
+	return full ? -XV_ENOMEM : -err;
+}
+
+/* 0, a negative errno, or 1 when the filesystem cannot take space ahead. */
+static int preallocate(struct xvi_backing_file *file, uint64_t offset, size_t bytes)
+{
+#if defined(FALLOC_FL_PUNCH_HOLE)
+	int result;
+
+	do
+		result = fallocate(file->fd, 0, (off_t)offset, (off_t)bytes);
+	while (result != 0 && errno == EINTR);
+	if (result == 0)
+		return 0;
+	return errno == EOPNOTSUPP || errno == ENOSYS ? 1 : take_error(errno);
+#else
+	(void)file;
+	(void)offset;
+	(void)bytes;
+	return 1;
+#endif
+}
+
+static int grow_sparse(struct xvi_backing_file *file, uint64_t end)
+{
+	uint64_t length = (end + GROWTH_BYTES - 1) / GROWTH_BYTES * GROWTH_BYTES;
+
+	if (end <= file->bytes)
+		return 0;
+	if (length > file->max_bytes)
+		length = end;
+	if (ftruncate(file->fd, (off_t)length) != 0)
+		return take_error(errno);
+	file->bytes = length;
+	return 0;
+}
+
+int xvi_backing_take(struct xvi_backing_file *file, uint64_t offset, size_t bytes)
+{
+	uint64_t end = offset + bytes;
+	int err = 1;
+
+	if (end > file->max_bytes)
+		return -XV_ENOMEM;
+	if (file->can_preallocate)
+		err = preallocate(file, offset, bytes);
+	if (err < 0)
+		return err;
+	if (err > 0) {
+		file->can_preallocate = false;
+		return grow_sparse(file, end);
+	}
+	if (end > file->bytes)
+		file->bytes = end;
+	return 0;
+}
+
+bool xvi_backing_give(struct xvi_backing_file *file, uint64_t offset, size_t bytes)
+{
+#if defined(FALLOC_FL_PUNCH_HOLE) && defined(FALLOC_FL_KEEP_SIZE)
+	int result;
+
+	if (!file->can_punch)
+		return false;
+	do
+		result = fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				   (off_t)offset, (off_t)bytes);
+	while (result != 0 && errno == EINTR);
+	file->can_punch = result == 0;
+#else
+	(void)offset;
+	(void)bytes;
+	file->can_punch = false;
+#endif
+	return file->can_punch;
+}
+
+bool xvi_backing_map(const struct xvi_backing_file *file, uint64_t offset, void *window,
+		     size_t bytes)
+{
+	return mmap(window, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file->fd,
+		    (off_t)offset) != MAP_FAILED;
+}
+
+uint64_t xvi_backing_held_bytes(const struct xvi_backing_file *file)
+{
+	struct stat status;
+
+	if (fstat(file->fd, &status) != 0)
+		return 0;
+	return (uint64_t)status.st_blocks * STAT_BLOCK_BYTES;
+}

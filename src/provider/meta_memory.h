@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * meta_memory.h: memory for the tables of pools, for providers over an operating
+ * system: one address-space reservation per table, usable from its start as far
+ * as it was committed.
+ *
+ * Owns: the count of bytes lost to whole OS pages. May call: os_memory.h.
+ * Locking: the provider holds its lock. Complexity: at most two system calls, and
+ * clearing of less than one OS page.
+ */
+#ifndef XVI_META_MEMORY_H
+#define XVI_META_MEMORY_H
+
+#include <stddef.h>
+
+struct xvi_meta_memory {
+	size_t os_page_bytes;  /* unit of every commit */
+	size_t rounding_bytes; /* committed above what was asked for, all reservations */
+};
+
+void xvi_meta_init(struct xvi_meta_memory *meta, size_t os_page_bytes);
+
+/* The three meta operations of struct xv_provider_ops, with its contract. */
+void *xvi_meta_reserve(const struct xvi_meta_memory *meta, size_t max_bytes);
+int xvi_meta_commit(struct xvi_meta_memory *meta, void *base, size_t old_bytes, size_t new_bytes);
+void xvi_meta_release(struct xvi_meta_memory *meta, void *base, size_t max_bytes,
+		      size_t committed_bytes);
+
+#endif

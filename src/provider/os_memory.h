@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * os_memory.h: address space and anonymous memory of a POSIX system.
+ *
+ * Owns: the mapping calls, and what differs between systems about them, so that
+ * the providers above hold no #ifdef for it. May call: libc.
+ * Locking: none needed; no state. Complexity: one to three system calls each.
+ *
+ * Every address and length is a multiple of the OS page unless said otherwise.
+ */
+#ifndef XVI_OS_MEMORY_H
+#define XVI_OS_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What the system's memory is made of. Tests give other (larger) figures. */
+struct xvi_os_facts {
+	size_t page_bytes;      /* OS page, a power of two */
+	size_t huge_page_bytes; /* transparent huge page, a power of two; 0 = none */
+};
+
+void xvi_os_facts_get(struct xvi_os_facts *facts);
+
+/* bytes up to the next multiple of granule (a power of two). The caller has
+ * checked that it does not overflow. */
+static inline size_t xvi_round_up(size_t bytes, size_t granule)
+{
+	return (bytes + granule - 1) & ~(granule - 1);
+}
+
+/*
+ * Address space without access, aligned to alignment (a power of two); NULL when
+ * there is none. bytes need not be a multiple of the OS page, > 0.
+ */
+void *xvi_os_reserve(size_t bytes, size_t alignment);
+
+/* Fresh memory, all zero, not charged before it is touched where the system can;
+ * NULL when there is none. */
+void *xvi_os_map_zeroed(size_t bytes);
+
+/* End a mapping, or part of one, that either call above made. */
+void xvi_os_release(void *base, size_t bytes);
+
+/* Make reserved space readable and writable, all zero. 0 or a negative errno. */
+int xvi_os_commit(void *base, size_t bytes);
+
+/* Back to reserved space: memory and the system's promise of it are given up.
+ * Cannot fail; where the system refuses, at least the contents are dropped. */
+void xvi_os_decommit(void *base, size_t bytes);
+
+/* Give the memory under committed space back; it reads as zero when touched again. */
+void xvi_os_discard(void *base, size_t bytes);
+
+/* Ask for huge pages under this space, or ask for none. Advice only. */
+void xvi_os_advise_huge(void *base, size_t bytes, bool huge);
+
+#endif

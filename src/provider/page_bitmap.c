@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * page_bitmap.c: see page_bitmap.h for what this owns, may call, how it is locked
+ * and what it costs. Freestanding: no library call at all.
+ */
+#include "page_bitmap.h"
+
+#include "xvi_bits.h"
+
+#define WORD_BITS 64U
+#define WORD_SHIFT 6U
+#define WORD_MASK (WORD_BITS - 1U)
+#define WORD_FULL UINT64_MAX
+
+static uint32_t words_for(uint32_t bits)
+{
+	return bits / WORD_BITS + (bits % WORD_BITS != 0);
+}
+
+static uint64_t bit_of(uint32_t index)
+{
+	return (uint64_t)1 << (index & WORD_MASK);
+}
+
+size_t xvi_page_bitmap_bytes(uint32_t pages)
+{
+	size_t words = 0;
+	uint32_t level_words = pages;
+
+	do {
+		level_words = words_for(level_words);
+		words += level_words;
+	} while (level_words > 1);
+	return words * sizeof(uint64_t);
+}
+
+/* The top lies first, so that the few small upper levels share one OS page. */
+void xvi_page_bitmap_init(struct xvi_page_bitmap *map, void *memory, uint32_t pages)
+{
+	uint64_t *end = (uint64_t *)memory + xvi_page_bitmap_bytes(pages) / sizeof(uint64_t);
+	uint32_t level_words = pages;
+
+	*map = (struct xvi_page_bitmap){.pages = pages};
+	do {
+		level_words = words_for(level_words);
+		end -= level_words;
+		map->level[map->levels++] = end;
+	} while (level_words > 1);
+}
+
+bool xvi_page_bitmap_lowest_free(const struct xvi_page_bitmap *map, uint32_t *page)
+{
+	uint64_t index = 0;
+
+	if (map->used == map->pages)
+		return false;
+	for (uint32_t l = map->levels; l-- > 0;) {
+		uint64_t word = map->level[l][index];
+
+		/* Not full: some page is free, and the level above said it is below. */
+		index = index << WORD_SHIFT | xvi_ctz64(~word);
+	}
+	*page = (uint32_t)index;
+	return true;
+}
+
+void xvi_page_bitmap_set(struct xvi_page_bitmap *map, uint32_t page)
+{
+	uint32_t index = page;
+
+	for (uint32_t l = 0; l < map->levels; l++) {
+		uint64_t *word = &map->level[l][index >> WORD_SHIFT];
+
+		*word |= bit_of(index);
+		if (*word != WORD_FULL)
+			break;
+		index >>= WORD_SHIFT;
+	}
+	map->used++;
+	if (page >= map->high_water)
+		map->high_water = page + 1;
+}
+
+void xvi_page_bitmap_clear(struct xvi_page_bitmap *map, uint32_t page)
+{
+	uint32_t index = page;
+
+	for (uint32_t l = 0; l < map->levels; l++) {
+		uint64_t *word = &map->level[l][index >> WORD_SHIFT];
+		bool was_full = *word == WORD_FULL;
+
+		*word &= ~bit_of(index);
+		if (!was_full)
+			break;
+		index >>= WORD_SHIFT;
+	}
+	map->used--;
+}
+
+bool xvi_page_bitmap_is_set(const struct xvi_page_bitmap *map, uint32_t page)
+{
+	return page < map->pages && (map->level[0][page >> WORD_SHIFT] & bit_of(page)) != 0;
+}
+
+/* Bits [low, high) of a word, 0 <= low < high <= 64. */
+static uint64_t bits_between(uint32_t low, uint32_t high)
+{
+	return (WORD_FULL << low) & (WORD_FULL >> (WORD_BITS - high));
+}
+
+bool xvi_page_bitmap_range_is_clear(const struct xvi_page_bitmap *map, uint32_t first,
+				    uint32_t count)
+{
+	uint32_t end =
+		count < map->pages && first < map->pages - count ? first + count : map->pages;
+
+	while (first < end) {
+		uint32_t word = first >> WORD_SHIFT;
+		uint32_t low = first & WORD_MASK;
+		uint32_t high = end - first < WORD_BITS - low ? low + (end - first) : WORD_BITS;
+
+		if ((map->level[0][word] & bits_between(low, high)) != 0)
+			return false;
+		first += high - low;
+	}
+	return true;
+}
+
+static size_t round_up(size_t bytes, size_t granule_bytes)
+{
+	return (bytes + granule_bytes - 1) & ~(granule_bytes - 1);
+}
+
+size_t xvi_page_bitmap_touched_bytes(const struct xvi_page_bitmap *map, const void *area,
+				     size_t head_bytes, size_t granule_bytes)
+{
+	uint32_t touched_words[XVI_PAGE_BITMAP_LEVELS_MAX];
+	uint32_t bits = map->high_water;
+	size_t counted_end = round_up(head_bytes, granule_bytes);
+	size_t total = counted_end;
+
+	for (uint32_t l = 0; l < map->levels; l++)
+		touched_words[l] = bits = words_for(bits);
+	/* In address order: levels lie close, and a shared granule counts once. */
+	for (uint32_t l = map->levels; l-- > 0;) {
+		size_t start = (size_t)((const char *)map->level[l] - (const char *)area);
+		size_t end = round_up(start + touched_words[l] * sizeof(uint64_t), granule_bytes);
+
+		start &= ~(granule_bytes - 1);
+		if (start < counted_end)
+			start = counted_end;
+		if (touched_words[l] == 0 || end <= start)
+			continue;
+		total += end - start;
+		counted_end = end;
+	}
+	return total;
+}

@@ -45,6 +45,7 @@ extern "C" {
  *   XV_EBUSY    the page is mapped (pinned), so the call cannot be done now
  *   XV_EAGAIN   no window slot is free to map the page, or too many maps of it
  *   XV_ENOTSUP  this pool or provider does not have the feature asked for
+ *   XV_ESPLIT   the object is in several pieces and has no single address
  *   XV_EBADMSG  a check found a broken invariant; its report names it
  */
 #if !defined(__STDC_HOSTED__) || __STDC_HOSTED__
@@ -58,6 +59,7 @@ extern "C" {
 #define XV_EAGAIN EAGAIN
 #define XV_ENOTSUP ENOTSUP
 #define XV_EBADMSG EBADMSG
+#define XV_ESPLIT EXDEV
 #else
 /* No <errno.h> in a freestanding build: the numbers Linux uses. */
 #define XV_EINVAL 22
@@ -69,6 +71,7 @@ extern "C" {
 #define XV_EAGAIN 11
 #define XV_ENOTSUP 95
 #define XV_EBADMSG 74
+#define XV_ESPLIT 18
 #endif
 
 /*

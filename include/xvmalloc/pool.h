@@ -10,6 +10,12 @@
  *     pointer, and may be mapped only while it is touched: xv_map ... xv_unmap.
  *     Over a provider whose pages are always addressable there are pointer calls
  *     too (xv_alloc, xv_release, xv_resize, xv_usable_size).
+ *   - A pool made with XV_POOL_SPLIT lays an object that fits no free block whole over
+ *     the largest ones (at most 4 fragments), and takes objects larger than a page.
+ *     Such objects are read and written by copy, or as extents.
+ *   - A pool made with XV_POOL_OWNERS knows each object's owner, a 32-bit number of the
+ *     caller's, and can move objects: xv_compact empties sparse pages into others and
+ *     tells the owner.
  *   - Between calls the pool has nothing mapped; inside a call at most two pages.
  *   - malloc and free are O(1) apart from what the provider does. A request takes
  *     the smallest free block that fits, to within 8 bytes, and the pool takes a
@@ -48,16 +54,48 @@ enum xv_lock_kind {
 	XV_LOCK_MUTEX,       /* the platform's mutex; -XV_ENOTSUP where there is none */
 };
 
+/* Flags of xv_pool_options. */
+#define XV_POOL_SPLIT 0x1U  /* objects may be split, and larger than a page */
+#define XV_POOL_OWNERS 0x2U /* every block has an owner word (4 bytes): xv_compact works */
+
+/* Owner of an object that nobody can relocate: compaction leaves it where it is. */
+#define XV_NO_OWNER UINT32_MAX
+
+/*
+ * How compaction talks to the owners of objects. Both are called with the pool's lock
+ * held: they must not call the pool, and should be short.
+ */
+struct xv_owner_ops {
+	/*
+	 * The handle under which the caller knows this owner's object now, or
+	 * XV_NULL_HANDLE. Asked when a later fragment of a split object is to move. The
+	 * pool checks the answer against the object.
+	 */
+	xv_handle (*locate)(void *context, uint32_t owner);
+
+	/*
+	 * The owner's object now lives at `to`; `from` is about to be freed. Take note and
+	 * return 0, or refuse with any other value: the object then stays at `from`. Must
+	 * refuse when the caller's own table does not hold `from` (the object is being made
+	 * or freed by another thread at this moment).
+	 */
+	int (*relocated)(void *context, uint32_t owner, xv_handle from, xv_handle to);
+};
+
 struct xv_pool_options {
-	uint32_t alignment;     /* of every payload: 4, 8 or 16 bytes; 0 = 4 */
-	enum xv_lock_kind lock; /* see there */
-	uint32_t reserve_pages; /* empty pages kept for quick reuse; default 2 */
-	uint32_t seed;          /* mixed into tags, so that pools tell their handles apart;
-				 * 0 = taken from the pool's address */
-	uint64_t limit_bytes;   /* most held bytes (xv_pool_stats.held_bytes); 0 = none */
-	void *memory;           /* not NULL: the pool and its tables live here and the
-				 * provider's meta calls are not used. Any alignment */
-	size_t memory_bytes;    /* size of memory; see xv_pool_memory_bytes */
+	uint32_t flags;                       /* XV_POOL_*; 0 = plain blocks, nothing moves */
+	const struct xv_owner_ops *owner_ops; /* needed by xv_compact; constant while the
+					       * pool lives */
+	void *owner_context;                  /* first argument of the owner calls */
+	uint32_t alignment;                   /* of every payload: 4, 8 or 16 bytes; 0 = 4 */
+	enum xv_lock_kind lock;               /* see there */
+	uint32_t reserve_pages;               /* empty pages kept for quick reuse; default 2 */
+	uint32_t seed;        /* mixed into tags, so that pools tell their handles apart;
+			       * 0 = taken from the pool's address */
+	uint64_t limit_bytes; /* most held bytes (xv_pool_stats.held_bytes); 0 = none */
+	void *memory;         /* not NULL: the pool and its tables live here and the
+			       * provider's meta calls are not used. Any alignment */
+	size_t memory_bytes;  /* size of memory; see xv_pool_memory_bytes */
 };
 
 /* Options with every field at its default. Always start from this. */
@@ -93,16 +131,26 @@ XV_API void xv_pool_destroy(struct xv_pool *pool);
 
 /*
  * Allocate an object of size bytes, 1 .. xv_pool_max_size, uninitialised. Stores
- * its handle in *handle; free it with xv_free. Returns 0, -XV_EINVAL (size 0, null
+ * its handle in *handle; free it with xv_free. In a pool with owners it has none
+ * (XV_NO_OWNER); xv_malloc_owned gives it one from the start. Returns 0, -XV_EINVAL (size 0, null
  * argument), -XV_E2BIG, -XV_ENOMEM (the provider's error is passed on),
- * -XV_ENOSPC. O(1) apart from the provider.
+ * -XV_ENOSPC. O(1) apart from the provider; O(pages) for an object larger than a page.
  */
 XV_API XV_MUST_USE int xv_malloc(struct xv_pool *pool, size_t size, xv_handle *handle);
+XV_API XV_MUST_USE int xv_malloc_owned(struct xv_pool *pool, size_t size, uint32_t owner,
+				       xv_handle *handle);
+
+/*
+ * Set or get the owner of a live object. -XV_EINVAL (bad handle, null), -XV_ENOTSUP (a
+ * pool without owners), -XV_EAGAIN. O(fragments and pages).
+ */
+XV_API int xv_set_owner(struct xv_pool *pool, xv_handle handle, uint32_t owner);
+XV_API XV_MUST_USE int xv_get_owner(struct xv_pool *pool, xv_handle handle, uint32_t *owner);
 
 /*
  * As xv_malloc, with the payload's offset in its page a multiple of alignment: a
- * power of two up to 256. Fails with -XV_E2BIG also where size does not fit a page
- * at that alignment.
+ * power of two up to 256. The object is never split, so it is at most a page. Fails
+ * with -XV_E2BIG also where size does not fit a page at that alignment.
  */
 XV_API XV_MUST_USE int xv_malloc_aligned(struct xv_pool *pool, size_t size, size_t alignment,
 					 xv_handle *handle);
@@ -136,7 +184,8 @@ XV_API XV_MUST_USE int xv_realloc(struct xv_pool *pool, xv_handle *handle, size_
 
 /*
  * Exact size that was asked for, in bytes, of a live object: > 0. -XV_EINVAL for a
- * bad handle, -XV_EAGAIN where the page cannot be mapped. O(1).
+ * bad handle, -XV_EAGAIN where the page cannot be mapped. O(1), O(fragments) for a
+ * split object.
  */
 XV_API int xv_object_size(struct xv_pool *pool, xv_handle handle);
 
@@ -145,7 +194,10 @@ XV_API int xv_object_size(struct xv_pool *pool, xv_handle handle);
  * matching xv_unmap. Maps of one object nest. While a page is mapped it is pinned:
  * it does not go back to the provider. Over a provider whose pages are always
  * addressable the pointer happens to stay good until xv_free. Returns 0,
- * -XV_EINVAL, or -XV_EAGAIN (no window slot, or 65,535 maps of the page). O(1).
+ * -XV_EINVAL, -XV_ESPLIT (the object is split or larger than a page: use xv_read,
+ * xv_write, xv_map_extents or xv_map_or_copy), or -XV_EAGAIN (no window slot, or 65,535
+ * maps of the page). Over a provider with a window the pool keeps two of its slots for
+ * itself. O(1).
  */
 XV_API XV_MUST_USE int xv_map(struct xv_pool *pool, xv_handle handle, void **ptr);
 
@@ -155,6 +207,35 @@ XV_API XV_MUST_USE int xv_map(struct xv_pool *pool, xv_handle handle, void **ptr
  * been freed meanwhile. O(1).
  */
 XV_API int xv_unmap(struct xv_pool *pool, xv_handle handle, void *ptr);
+
+/*
+ * Map an object, or, when it is split, copy its bytes into buffer (of buffer_bytes, at
+ * least its size). *ptr is the mapped object, to be ended with xv_unmap, or buffer
+ * itself, for which there is nothing to end. To read; a copy is not written back.
+ * Returns as xv_map but never -XV_ESPLIT; -XV_ERANGE when the object is split and buffer
+ * too small.
+ */
+XV_API XV_MUST_USE int xv_map_or_copy(struct xv_pool *pool, xv_handle handle, void *buffer,
+				      size_t buffer_bytes, void **ptr);
+
+/* A mapped part of an object. */
+struct xv_extent {
+	void *ptr;
+	size_t bytes;
+	uint32_t page;   /* for xv_unmap_extents */
+	uint32_t offset; /* of ptr in that page, bytes */
+};
+
+/*
+ * Map the parts of any object that hold [offset, offset + length), in order: an iovec.
+ * At most max_extents of them are stored in extents. Returns their number (0 when
+ * length is 0), -XV_ERANGE (range, or more parts than max_extents), -XV_EINVAL or
+ * -XV_EAGAIN. On error nothing is mapped. End with xv_unmap_extents. O(parts).
+ */
+XV_API XV_MUST_USE int xv_map_extents(struct xv_pool *pool, xv_handle handle, size_t offset,
+				      size_t length, struct xv_extent *extents,
+				      unsigned max_extents);
+XV_API int xv_unmap_extents(struct xv_pool *pool, const struct xv_extent *extents, unsigned count);
 
 /*
  * Copy bytes out of, or into, an object from offset on. length 0 is allowed and
@@ -207,19 +288,49 @@ XV_API void *xv_address_of(struct xv_pool *pool, xv_handle handle);
 
 /* ---- The pool as a whole ---- */
 
-/* Largest object of this pool in bytes: the page size. O(1). */
+/* Largest object of this pool in bytes: the page size; with XV_POOL_SPLIT as many pages
+ * as one page can list (4 MiB with 4 KiB pages), and at most 1 GiB. O(1). */
 XV_API size_t xv_pool_max_size(const struct xv_pool *pool);
 
 /*
  * Largest size that xv_malloc would grant now, 0 when none: from the free blocks,
- * or from a new page where the limit allows and the provider says it has one
+ * or from new pages where the limit allows and the provider says it has some
  * (pages_available). The answer holds until the next call of any thread on the
- * pool or its provider. O(1) apart from the provider.
+ * pool or its provider. O(1) apart from the provider; with XV_POOL_SPLIT it tries
+ * sizes by allocating and freeing, O(pages that can be had).
  */
 XV_API size_t xv_pool_largest_allocatable(struct xv_pool *pool);
 
 /* Would xv_malloc(pool, size) succeed now? As above. O(1). */
 XV_API bool xv_pool_can_fit(struct xv_pool *pool, size_t size);
+
+/* What a call of xv_compact did, and what is left. */
+struct xv_compact_report {
+	uint64_t moved_bytes;  /* payload bytes copied */
+	uint64_t moved_blocks; /* count */
+	uint64_t freed_bytes;  /* held bytes given back, pages and tables */
+	uint64_t refused;      /* moves that an owner refused, or whose owner was not found */
+	uint64_t pinned_pages; /* pages left because they are mapped */
+	bool more;             /* the cycle is not over: call again */
+};
+
+/* Budget that xv_compact takes for 0: bytes. */
+#define XV_COMPACT_BUDGET 8192U
+
+/*
+ * One bounded step of compaction: move about budget_bytes (0 = XV_COMPACT_BUDGET) of
+ * objects out of the sparsest pages into the others, and give the emptied pages back.
+ * A step also looks at no more than some hundred page records. Call it until
+ * report->more is false: that ends a cycle; the next call begins another. Other calls,
+ * by any thread, may come in between. Objects without an owner, refused ones, and those
+ * in mapped pages stay. report may be NULL. Returns 0, -XV_ENOTSUP (a pool without
+ * owners or owner_ops), -XV_EINVAL, or -XV_EAGAIN (no window slot; try again).
+ * O(budget).
+ */
+XV_API int xv_compact(struct xv_pool *pool, size_t budget_bytes, struct xv_compact_report *report);
+
+/* Estimate, before anything is moved, of the bytes that compaction would give back. O(1). */
+XV_API uint64_t xv_compactable(struct xv_pool *pool);
 
 /*
  * Visit every live object, in order of page and offset. visit gets a tagged handle
@@ -256,12 +367,14 @@ XV_API void xv_pool_set_limit(struct xv_pool *pool, uint64_t limit_bytes);
  * What a pool holds and why, all in bytes unless named otherwise. held_bytes counts
  * everything obtained for the pool, and is the sum of the lines below it:
  *
- *   held = requested + header + rounding + free + reserve + table
+ *   held = requested + header + owner + fragment + rounding + free + reserve + table
  */
 struct xv_pool_stats {
 	uint64_t held_bytes;      /* pages, pool, tables, the provider's own overhead */
 	uint64_t requested_bytes; /* sum of the sizes asked for: "ideal" memory */
 	uint64_t header_bytes;    /* block headers of live objects */
+	uint64_t owner_bytes;     /* owner words */
+	uint64_t fragment_bytes;  /* links between fragments, lists of pages */
 	uint64_t rounding_bytes;  /* between an object's size and its block's end, and page
 				   * edges that the alignment makes unusable */
 	uint64_t free_bytes;      /* free blocks in pages that hold an object */
@@ -269,6 +382,9 @@ struct xv_pool_stats {
 	uint64_t table_bytes;     /* pool, page table, free-block table, provider overhead */
 
 	uint64_t objects;         /* live objects, count */
+	uint64_t split_objects;   /* of them in several fragments, count */
+	uint64_t fragments;       /* their fragments, count */
+	uint64_t large_objects;   /* of them larger than a page, count */
 	uint64_t pages;           /* pages held, count; the reserve included */
 	uint64_t free_blocks;     /* free blocks in the lists, count */
 	uint64_t unlisted_bytes;  /* part of free_bytes that found no room in the table */

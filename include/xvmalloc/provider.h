@@ -58,8 +58,11 @@ struct xv_provider_ops {
 	 */
 	void *(*page_map)(struct xv_provider *self, uint32_t page);
 
-	/* End one map; addr is what page_map returned. Optional where base is set. */
-	void (*page_unmap)(struct xv_provider *self, uint32_t page, void *addr);
+	/*
+	 * End one map; addr is what page_map returned. Returns 0, or -XV_EINVAL when addr is
+	 * no map of that page (nothing has changed then). Optional where base is set.
+	 */
+	int (*page_unmap)(struct xv_provider *self, uint32_t page, void *addr);
 
 	/*
 	 * Optional. The contents of [offset, offset + bytes) of a page that stays

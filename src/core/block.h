@@ -9,18 +9,26 @@
  *
  * Used block (U = page_shift - 2 bits say the length, the rest is generation):
  *
- *   31         14+U 13+U       14 13    9 8     4 3  2  1         0
+ *   31         14+U 13+U       14 13   10 9     5 4  2  1         0
  *   [ generation  ] [ units - 1 ] [check] [ pad ] [kind] PREV_FREE FREE=0
  *
  *   units       whole block, header included; 1 .. 2^U
- *   pad         payload bytes behind the object: size asked for = units*4 - 4 - pad
+ *   pad         unused bytes at its end: content = units*4 - 4 - pad
  *   check       hash of pool seed, page and offset: tells a header from payload
  *   generation  low bits of the page's allocation counter: tells a stale handle
  *
  * Free block (first word, and last word when another block follows):
  *
- *   31                                        4 3  2  1           0
+ *   31                                        5 4  2  1           0
  *   [ listed: hole record | else: units        ] [kind] PREV_FREE=0 FREE=1
+ *
+ * The content of a used block, by kind; [owner] only in pools made with owners:
+ *
+ *   WHOLE         [owner] object
+ *   HEAD, MIDDLE  [owner] link (4 or 6 bytes: where the next fragment is), part of an object
+ *   LAST          [owner] part of an object
+ *   INDEX         [owner] link (8 bytes; all ones or the tail's first fragment), page count,
+ *                 size, page numbers
  *
  * PREV_FREE of a free block is never set: two free blocks never touch.
  */
@@ -40,16 +48,18 @@ enum {
 	BLOCK_PREV_FREE = 1U << 1,
 
 	BLOCK_KIND_SHIFT = 2,
-	BLOCK_KIND_MASK = 0x3,
-	BLOCK_PAD_SHIFT = 4,
+	BLOCK_KIND_MASK = 0x7,
+	BLOCK_PAD_SHIFT = 5,
 	BLOCK_PAD_BITS = 5,
 	BLOCK_PAD_MAX = (1 << BLOCK_PAD_BITS) - 1,
-	BLOCK_CHECK_SHIFT = 9,
-	BLOCK_CHECK_BITS = 5,
+	BLOCK_CHECK_SHIFT = 10,
+	BLOCK_CHECK_BITS = 4,
 	BLOCK_CHECK_MASK = (1 << BLOCK_CHECK_BITS) - 1,
 	BLOCK_UNITS_SHIFT = 14,
-	BLOCK_FREE_VALUE_SHIFT = 4,
-	BLOCK_FREE_VALUE_BITS = 28,
+	BLOCK_FREE_VALUE_SHIFT = 5,
+	BLOCK_FREE_VALUE_BITS = 27,
+	BLOCK_OWNER_BYTES = 4,
+	BLOCK_INDEX_LINK_BYTES = 8, /* of other kinds: the pool's link_bytes */
 
 	/* A rest of fewer units than this stays in the block as pad: a free block
 	 * costs a 16-byte record, so that a smaller one gains nothing. */
@@ -58,7 +68,12 @@ enum {
 
 /* Kinds of used block. */
 enum {
-	BLOCK_WHOLE = 0, /* an object */
+	BLOCK_WHOLE = 0,  /* an object */
+	BLOCK_HEAD = 1,   /* first fragment of a split object */
+	BLOCK_MIDDLE = 2, /* fragment with one before and one behind it */
+	BLOCK_LAST = 3,   /* last fragment */
+	BLOCK_INDEX = 4,  /* head of an object larger than a page */
+	BLOCK_KINDS = 5,
 };
 
 /* Kinds of free block. */
@@ -109,8 +124,26 @@ static inline uint32_t block_generation(uint32_t word, unsigned unit_bits)
 	return word >> (BLOCK_UNITS_SHIFT + unit_bits);
 }
 
-/* Bytes asked for. Negative only when the word is not a header of ours. */
-static inline int32_t block_object_bytes(uint32_t word, unsigned unit_bits)
+/* Does the content begin with a link (behind the owner word)? */
+static inline bool block_kind_has_link(uint32_t kind)
+{
+	return kind == BLOCK_HEAD || kind == BLOCK_MIDDLE || kind == BLOCK_INDEX;
+}
+
+/* Is it one of several fragments of an object? */
+static inline bool block_kind_is_fragment(uint32_t kind)
+{
+	return kind == BLOCK_HEAD || kind == BLOCK_MIDDLE || kind == BLOCK_LAST;
+}
+
+/* Is it the block that an object's handle names? */
+static inline bool block_kind_is_head(uint32_t kind)
+{
+	return kind == BLOCK_WHOLE || kind == BLOCK_HEAD || kind == BLOCK_INDEX;
+}
+
+/* Content bytes. Negative only when the word is not a header of ours. */
+static inline int32_t block_content_bytes(uint32_t word, unsigned unit_bits)
 {
 	return (int32_t)(block_units(word, unit_bits) * UNIT_BYTES) - BLOCK_HEADER_BYTES -
 	       (int32_t)block_pad(word);

@@ -20,6 +20,15 @@ struct tally {
 	uint64_t pins;
 	uint64_t unlisted;
 	uint64_t holes; /* listed free blocks met in pages */
+	uint64_t parts;
+	uint64_t blocks;
+	uint64_t link_bytes;
+	uint64_t split;
+	uint64_t large;
+	uint64_t fragments;     /* of kind HEAD, MIDDLE and LAST, met in pages */
+	uint64_t behind_heads;  /* of kind MIDDLE and LAST, met in pages */
+	uint64_t reached;       /* MIDDLE and LAST, reached from heads */
+	uint64_t parts_reached; /* pages listed in INDEX blocks */
 };
 
 struct checker {
@@ -84,6 +93,23 @@ static int check_free_block(struct checker *c, const uint32_t *words, uint32_t a
 	return 0;
 }
 
+static void tally_used_block(struct checker *c, uint32_t word)
+{
+	uint32_t kind = block_kind(word);
+	struct tally *t = &c->tally;
+
+	t->blocks++;
+	t->objects += block_kind_is_head(kind);
+	t->split += kind == BLOCK_HEAD;
+	t->large += kind == BLOCK_INDEX;
+	t->fragments += block_kind_is_fragment(kind);
+	t->behind_heads += kind == BLOCK_MIDDLE || kind == BLOCK_LAST;
+	t->link_bytes += xvi_link_cost(c->pool, word);
+	t->pad += block_pad(word);
+	if (kind != BLOCK_INDEX)
+		t->requested += xvi_payload_bytes(c->pool, word);
+}
+
 static int check_used_block(struct checker *c, const uint32_t *words, uint32_t at, uint32_t *units)
 {
 	struct xv_pool *pool = c->pool;
@@ -94,11 +120,12 @@ static int check_used_block(struct checker *c, const uint32_t *words, uint32_t a
 		return broken(c, 2, c->page, at, "a used block reaches past the page's end");
 	if (block_check(word) != (xvi_place_hash(pool, c->page, at) & BLOCK_CHECK_MASK))
 		return broken(c, 7, c->page, at, "a used block's check field is wrong");
-	if (block_kind(word) != BLOCK_WHOLE || block_object_bytes(word, pool->unit_bits) <= 0)
+	if (block_kind(word) >= BLOCK_KINDS ||
+	    block_content_bytes(word, pool->unit_bits) <=
+		    (int32_t)(pool->owner_bytes +
+			      xvi_link_cost(pool, word) * (block_kind(word) != BLOCK_INDEX)))
 		return broken(c, 7, c->page, at, "a used block has no size or no known kind");
-	c->tally.objects++;
-	c->tally.requested += (uint64_t)block_object_bytes(word, pool->unit_bits);
-	c->tally.pad += block_pad(word);
+	tally_used_block(c, word);
 	return 0;
 }
 
@@ -154,55 +181,64 @@ static int check_block_page(struct checker *c, const struct xvi_page *record)
 static int check_page(struct checker *c)
 {
 	const struct xvi_page *record = &c->pool->pages.records[c->page];
+	uint32_t state = xvi_page_state(record);
 
-	if (record->state == PAGE_NONE)
+	if (state == PAGE_NONE && record->state != PAGE_NONE)
+		return broken(c, 1, c->page, 0, "a page that is not ours has a state");
+	if (state == PAGE_NONE)
 		return 0;
 	c->tally.pages++;
 	c->tally.pins += record->pins;
-	if (record->state == PAGE_BLOCKS)
+	if (state == PAGE_BLOCKS)
 		return check_block_page(c, record);
-	if (record->state != PAGE_WHOLE || record->used_units != 0 ||
-	    record->whole_pad >= c->pool->page_bytes)
-		return broken(c, 1, c->page, 0, "a page record is in no known state");
-	c->tally.whole++;
-	c->tally.objects++;
-	c->tally.pad += record->whole_pad;
-	c->tally.requested += c->pool->page_bytes - record->whole_pad;
+	if ((record->state & PAGE_VICTIM) != 0)
+		return broken(c, 1, c->page, 0, "a page without blocks is being emptied");
+	c->tally.whole += state == PAGE_WHOLE;
+	c->tally.objects += state == PAGE_WHOLE;
+	c->tally.parts += state == PAGE_PART;
+	c->tally.pad += xvi_page_pad(record);
+	c->tally.requested += c->pool->page_bytes - xvi_page_pad(record);
 	return 0;
 }
 
 /* ---- lists: invariants 9 to 11 ---- */
 
 /* Where a listed record is of an empty page, it must be all of that page. */
-static bool record_is_sane(const struct xv_pool *pool, const struct xvi_hole *hole)
+static bool record_is_sane(const struct xv_pool *pool, const struct xvi_free_lists *lists,
+			   const struct xvi_hole *hole)
 {
 	const struct xvi_page *page;
+	bool victim;
 
 	if (hole->page >= pool->pages.capacity || hole->units == 0 ||
 	    hole->first_unit < pool->first_unit ||
 	    (uint32_t)hole->first_unit + hole->units > pool->end_unit)
 		return false;
 	page = &pool->pages.records[hole->page];
-	if (page->state != PAGE_BLOCKS)
+	victim = (page->state & PAGE_VICTIM) != 0;
+	if (xvi_page_state(page) != PAGE_BLOCKS || victim != (lists == &pool->victim_lists))
 		return false;
 	return (page->used_units == 0) == (hole->units == pool->page_units);
 }
 
-static int check_list(struct checker *c, uint32_t list, uint64_t *listed, uint64_t *empty)
+static int check_list(struct checker *c, const struct xvi_free_lists *lists, uint32_t list,
+		      uint64_t *listed, uint64_t *empty)
 {
 	const struct xv_pool *pool = c->pool;
 	const struct xvi_hole *records = pool->holes.records;
-	uint32_t head = pool->lists.heads[list];
+	uint32_t head = lists->heads[list];
 	uint32_t at = head;
 	uint32_t last_units = UINT32_MAX;
 
 	do {
 		const struct xvi_hole *hole = &records[at];
 
-		if (at == 0 || at >= pool->holes.capacity || !record_is_sane(pool, hole))
+		if (at == 0 || at >= pool->holes.capacity ||
+		    !record_is_sane(pool, lists, &records[at]))
 			return broken_pool(c, 9, "a list holds what is no hole");
 		if (free_list_index(hole->units) != list || hole->units > last_units)
-			return broken_pool(c, 9, "a list holds a hole of another size, or unsorted");
+			return broken_pool(c, 9,
+					   "a list holds a hole of another size, or unsorted");
 		if (hole->next >= pool->holes.capacity || records[hole->next].prev != at)
 			return broken_pool(c, 9, "a list's links do not agree");
 		*empty += hole->units == pool->page_units;
@@ -214,15 +250,15 @@ static int check_list(struct checker *c, uint32_t list, uint64_t *listed, uint64
 	return 0;
 }
 
-static int check_bitmaps(struct checker *c, uint32_t list)
+static int check_bitmaps(struct checker *c, const struct xvi_free_lists *lists, uint32_t list)
 {
-	const struct xvi_free_lists *lists = &c->pool->lists;
 	uint32_t word = list >> WORD_LISTS_SHIFT;
 	bool list_bit = (lists->list_bits[word] >> (list & 63U) & 1U) != 0;
 	bool word_bit = (lists->word_bits[word >> 6] >> (word & 63U) & 1U) != 0;
 
 	if (list_bit != (lists->heads[list] != 0))
-		return broken_pool(c, 10, "a second-level bit does not say whether its list is empty");
+		return broken_pool(c, 10,
+				   "a second-level bit does not say whether its list is empty");
 	if (word_bit != (lists->list_bits[word] != 0))
 		return broken_pool(c, 10, "a first-level bit does not say whether its word is 0");
 	return 0;
@@ -243,24 +279,143 @@ static int check_free_records(struct checker *c)
 	return 0;
 }
 
+static int check_list_set(struct checker *c, const struct xvi_free_lists *lists, uint64_t *listed,
+			  uint64_t *empty)
+{
+	for (uint32_t list = 0; list < lists->list_count; list++) {
+		int err = check_bitmaps(c, lists, list);
+
+		if (err == 0 && lists->heads[list] != 0)
+			err = check_list(c, lists, list, listed, empty);
+		if (err != 0)
+			return err;
+	}
+	return 0;
+}
+
 static int check_lists(struct checker *c)
 {
 	const struct xv_pool *pool = c->pool;
 	uint64_t listed = 0, empty = 0;
-	int err;
+	int err = check_list_set(c, &pool->lists, &listed, &empty);
 
-	for (uint32_t list = 0; list < pool->lists.list_count; list++) {
-		err = check_bitmaps(c, list);
-		if (err == 0 && pool->lists.heads[list] != 0)
-			err = check_list(c, list, &listed, &empty);
-		if (err != 0)
-			return err;
-	}
+	if (err == 0)
+		err = check_list_set(c, &pool->victim_lists, &listed, &empty);
+	if (err != 0)
+		return err;
 	if (listed != pool->holes.live || listed != c->tally.holes + empty)
 		return broken_pool(c, 11, "holes in pages, in lists and as counted differ");
 	if (empty > c->tally.empty || empty + c->tally.empty_pinned < c->tally.empty)
 		return broken_pool(c, 11, "an empty page is not listed");
 	return check_free_records(c);
+}
+
+/* ---- chains: invariant 15 ---- */
+
+/* The pages that a mapped INDEX block lists, and the sum of sizes. */
+static int check_index(struct checker *c, const struct xvi_location *head, size_t tail_bytes)
+{
+	struct xv_pool *pool = c->pool;
+	const uint32_t *index = xvi_index(pool, head->words, head->unit);
+	size_t bytes = tail_bytes;
+
+	for (uint32_t i = 0; i < index[INDEX_COUNT]; i++) {
+		uint32_t page = index[INDEX_PAGES + i];
+
+		if (page >= pool->pages.capacity ||
+		    xvi_page_state(&pool->pages.records[page]) != PAGE_PART)
+			return broken(c, 15, head->page, head->unit,
+				      "a large object lists a page that is not one of its parts");
+		bytes += pool->page_bytes - xvi_page_pad(&pool->pages.records[page]);
+	}
+	c->tally.parts_reached += index[INDEX_COUNT];
+	if (bytes != index[INDEX_SIZE])
+		return broken(c, 15, head->page, head->unit,
+			      "a large object's parts do not make up its size");
+	return 0;
+}
+
+static int check_chain(struct checker *c, uint32_t unit)
+{
+	struct xvi_location where;
+	struct xvi_chain chain;
+	uint64_t bad_handles = c->pool->bad_handles;
+	size_t tail = 0;
+	int err = xvi_locate(c->pool,
+			     xv_handle_at(c->page, unit * UNIT_BYTES + c->pool->prefix_bytes),
+			     TRUST_HANDLE, &where);
+
+	if (err == 0) {
+		err = xvi_chain_read(c->pool, &where, &chain);
+		for (uint32_t i = 1; err == 0 && i < chain.count; i++)
+			tail += xvi_payload_bytes(c->pool, chain.fragment[i].header);
+		if (err == 0 && block_kind(where.header) == BLOCK_INDEX)
+			err = check_index(c, &where, tail);
+		xvi_locate_end(c->pool, &where);
+	}
+	c->pool->bad_handles = bad_handles;
+	if (err == -XV_EINVAL)
+		return broken(c, 15, c->page, unit, "a chain of fragments is broken");
+	if (err == 0)
+		c->tally.reached += chain.count - 1;
+	return err;
+}
+
+/* The next head with a link in a page, from unit on; end_unit when there is none. */
+static uint32_t next_chain(const struct xv_pool *pool, const uint32_t *words, uint32_t unit)
+{
+	while (unit < pool->end_unit) {
+		uint32_t kind = block_kind(words[unit]);
+
+		if (!block_is_free(words[unit]) && (kind == BLOCK_HEAD || kind == BLOCK_INDEX))
+			break;
+		unit += xvi_any_units(pool, words[unit]);
+	}
+	return unit;
+}
+
+/* Block by block, since a page must not stay mapped while a chain is read. */
+static int check_page_chains(struct checker *c)
+{
+	struct xv_pool *pool = c->pool;
+	const struct xvi_page *record = &pool->pages.records[c->page];
+	uint32_t unit = pool->first_unit;
+	int err = 0;
+
+	if (xvi_page_state(record) != PAGE_BLOCKS || record->used_units == 0)
+		return 0;
+	while (err == 0) {
+		uint32_t *words = xvi_page_map(pool, c->page);
+		uint32_t units;
+
+		if (words == NULL)
+			return -XV_EAGAIN;
+		unit = next_chain(pool, words, unit);
+		units = unit < pool->end_unit ? xvi_any_units(pool, words[unit]) : 0;
+		xvi_page_unmap(pool, c->page, words);
+		if (units == 0)
+			return 0;
+		err = check_chain(c, unit);
+		unit += units;
+	}
+	return err;
+}
+
+static int check_chains(struct checker *c)
+{
+	const struct tally *t = &c->tally;
+	int err = 0;
+
+	if ((c->pool->flags & XV_POOL_SPLIT) == 0)
+		return 0;
+	for (c->page = 0; err == 0 && c->page < c->pool->pages.capacity; c->page++)
+		err = check_page_chains(c);
+	if (err != 0)
+		return err;
+	if (t->reached != t->behind_heads || t->parts_reached != t->parts)
+		return broken_pool(c, 15,
+				   "a fragment or part is not reached from exactly one head");
+	return 0;
 }
 
 /* ---- counters: invariants 12 to 14 ---- */
@@ -274,6 +429,10 @@ static int check_counters(struct checker *c)
 		return broken_pool(c, 1, "the count of pages is wrong");
 	if (t->objects != pool->object_count || t->whole != pool->whole_page_count)
 		return broken_pool(c, 12, "the count of objects is wrong");
+	if (t->parts != pool->part_page_count || t->blocks != pool->block_count ||
+	    t->split != pool->split_count || t->large != pool->large_count ||
+	    t->fragments != pool->fragment_count || t->link_bytes != pool->linkage_bytes)
+		return broken_pool(c, 12, "a count of blocks, fragments or links is wrong");
 	if (t->requested != pool->requested_bytes || t->pad != pool->pad_bytes)
 		return broken_pool(c, 12, "the sum of sizes is wrong");
 	if (t->empty != pool->empty_pages || t->pins != pool->pin_count)
@@ -299,8 +458,9 @@ static int check_quick(struct checker *c)
 		return broken_pool(c, 11, "more holes are counted than the table has records");
 	/* free is what is left; wrapping around shows as more than the pages. */
 	if (s.free_bytes > s.held_bytes ||
-	    s.held_bytes != s.requested_bytes + s.header_bytes + s.rounding_bytes + s.free_bytes +
-				    s.reserve_bytes + s.table_bytes)
+	    s.held_bytes != s.requested_bytes + s.header_bytes + s.owner_bytes + s.fragment_bytes +
+				    s.rounding_bytes + s.free_bytes + s.reserve_bytes +
+				    s.table_bytes)
 		return broken_pool(c, 14, "held bytes are not the sum of their parts");
 	return 0;
 }
@@ -317,7 +477,9 @@ int xvi_check_locked(struct xv_pool *pool, enum xv_check_level level,
 		err = check_page(&c);
 	if (err == 0)
 		err = check_lists(&c);
-	return err == 0 ? check_counters(&c) : err;
+	if (err == 0)
+		err = check_counters(&c);
+	return err == 0 ? check_chains(&c) : err;
 }
 
 int xv_pool_check(struct xv_pool *pool, enum xv_check_level level, struct xv_check_report *report)

@@ -35,10 +35,17 @@ void xvi_free_lists_init(struct xvi_free_lists *lists, uint32_t page_bytes, void
 		lists->word_bits[i] = 0;
 }
 
-uint32_t xvi_free_list_largest(const struct xv_pool *pool)
+void xvi_free_lists_clear(struct xvi_free_lists *lists)
 {
-	const struct xvi_free_lists *lists = &pool->lists;
+	memset(lists->word_bits, 0, sizeof(lists->word_bits));
+	if (lists->list_count == 0)
+		return;
+	memset(lists->list_bits, 0, word_count_of(lists->list_count) * sizeof(uint64_t));
+	memset(lists->heads, 0, lists->list_count * sizeof(uint32_t));
+}
 
+uint32_t xvi_free_list_largest(const struct xvi_free_lists *lists)
+{
 	for (uint32_t top = XVI_FIRST_LEVEL_WORDS; top-- > 0;) {
 		uint32_t word, list;
 

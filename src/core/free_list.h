@@ -17,6 +17,9 @@
 /* Bytes of list heads and bitmaps for a page of this size. */
 size_t xvi_free_lists_bytes(uint32_t page_bytes);
 
+/* Forget every hole. */
+void xvi_free_lists_clear(struct xvi_free_lists *lists);
+
 /* Place the lists in memory of that size, zeroed. */
 void xvi_free_lists_init(struct xvi_free_lists *lists, uint32_t page_bytes, void *memory);
 
@@ -42,12 +45,20 @@ static inline void free_list_unmark(struct xvi_free_lists *lists, uint32_t index
 		lists->word_bits[word >> 6] &= ~((uint64_t)1 << (word & 63U));
 }
 
+/* The lists that holes of this page are in. */
+static inline struct xvi_free_lists *free_lists_of(struct xv_pool *pool, uint32_t page)
+{
+	return XVI_UNLIKELY((pool->pages.records[page].state & PAGE_VICTIM) != 0)
+		       ? &pool->victim_lists
+		       : &pool->lists;
+}
+
 /* Put a record whose place and units are set into its list. */
 static inline void free_list_insert(struct xv_pool *pool, uint32_t index)
 {
-	struct xvi_free_lists *lists = &pool->lists;
 	struct xvi_hole *records = pool->holes.records;
 	struct xvi_hole *hole = &records[index];
+	struct xvi_free_lists *lists = free_lists_of(pool, hole->page);
 	uint32_t list = free_list_index(hole->units);
 	uint32_t head = lists->heads[list];
 
@@ -69,9 +80,9 @@ static inline void free_list_insert(struct xv_pool *pool, uint32_t index)
 /* Take a record out of its list; units must still be what they were. */
 static inline void free_list_remove(struct xv_pool *pool, uint32_t index)
 {
-	struct xvi_free_lists *lists = &pool->lists;
 	struct xvi_hole *records = pool->holes.records;
 	struct xvi_hole *hole = &records[index];
+	struct xvi_free_lists *lists = free_lists_of(pool, hole->page);
 	uint32_t list = free_list_index(hole->units);
 
 	if (hole->next == index) {
@@ -108,10 +119,10 @@ static inline uint32_t free_list_next(const struct xvi_free_lists *lists, uint32
 	return UINT32_MAX;
 }
 
-/* The record of the smallest hole of at least units, or 0. */
-static inline uint32_t free_list_find(const struct xv_pool *pool, uint32_t units)
+/* The record of the smallest hole of at least units in these lists, or 0. */
+static inline uint32_t free_list_find(const struct xv_pool *pool,
+				      const struct xvi_free_lists *lists, uint32_t units)
 {
-	const struct xvi_free_lists *lists = &pool->lists;
 	const struct xvi_hole *records = pool->holes.records;
 	uint32_t list = free_list_index(units);
 	uint32_t head;
@@ -131,7 +142,7 @@ static inline uint32_t free_list_find(const struct xv_pool *pool, uint32_t units
 	return (records[records[head].prev].units & 1U) == 0 ? records[head].prev : head;
 }
 
-/* The record of the largest hole, or 0. */
-uint32_t xvi_free_list_largest(const struct xv_pool *pool);
+/* The record of the largest hole in these lists, or 0. */
+uint32_t xvi_free_list_largest(const struct xvi_free_lists *lists);
 
 #endif

@@ -6,12 +6,12 @@
  *
  * The tag of a handle, 16 bits from bit 48:
  *
- *   15        14                         5+G 4+G       5 4       0
- *   [tagged=1][ epoch: more of the hash     ][generation][ check ]
+ *   15        14                                        4 3       0
+ *   [tagged=1][ hash, in its low bits xor generation    ][ check ]
  *
- * G = 18 - U bits of generation (8 with 4 KiB pages, 4 with 64 KiB). Check and epoch
- * are recomputed from pool, page and offset, so a handle of another pool, or one made
- * up, must also guess 15 bits.
+ * G = 18 - U bits of generation (8 with 4 KiB pages, 4 with 64 KiB). All but the
+ * generation is recomputed from pool, page and offset, so a handle of another pool, or
+ * one made up, must guess 15 bits.
  *
  * O(1) with a tag or by pointer; without a tag O(blocks in the page).
  */
@@ -29,8 +29,8 @@ static uint32_t handle_tag(const struct xv_pool *pool, uint32_t page, uint32_t u
 			   uint32_t generation)
 {
 	uint32_t hash = xvi_place_hash(pool, page, unit);
-	uint32_t epoch = (hash >> BLOCK_CHECK_BITS) & ~pool->generation_mask;
-	uint32_t upper = (epoch | (generation & pool->generation_mask)) << BLOCK_CHECK_BITS;
+	uint32_t epoch = hash >> BLOCK_CHECK_BITS;
+	uint32_t upper = (epoch ^ (generation & pool->generation_mask)) << BLOCK_CHECK_BITS;
 
 	return TAG_TAGGED | ((upper | (hash & BLOCK_CHECK_MASK)) & TAG_MASK);
 }
@@ -38,7 +38,7 @@ static uint32_t handle_tag(const struct xv_pool *pool, uint32_t page, uint32_t u
 xv_handle xvi_handle_make(const struct xv_pool *pool, uint32_t page, uint32_t unit,
 			  uint32_t generation, bool whole_page)
 {
-	uint32_t offset = whole_page ? 0 : unit * UNIT_BYTES + BLOCK_HEADER_BYTES;
+	uint32_t offset = whole_page ? 0 : unit * UNIT_BYTES + pool->prefix_bytes;
 	uint32_t tag = handle_tag(pool, page, unit, generation);
 
 	return ((xv_handle)tag << HANDLE_TAG_SHIFT) |
@@ -68,14 +68,14 @@ static bool header_is_plausible(const struct xv_pool *pool, const uint32_t *word
 	uint32_t units = block_units(word, pool->unit_bits);
 	uint32_t hash = xvi_place_hash(pool, page, unit);
 
-	return !block_is_free(word) && block_kind(word) == BLOCK_WHOLE &&
+	return !block_is_free(word) && block_kind(word) < BLOCK_KINDS &&
 	       block_check(word) == (hash & BLOCK_CHECK_MASK) && units <= pool->end_unit - unit &&
-	       block_object_bytes(word, pool->unit_bits) > 0;
+	       block_content_bytes(word, pool->unit_bits) > (int32_t)pool->owner_bytes;
 }
 
 /* The block behind must know that this one is in use, and look like a block. O(1). */
-static bool neighbour_is_plausible(const struct xv_pool *pool, const uint32_t *words,
-				   uint32_t page, uint32_t unit)
+static bool neighbour_is_plausible(const struct xv_pool *pool, const uint32_t *words, uint32_t page,
+				   uint32_t unit)
 {
 	uint32_t next = unit + block_units(words[unit], pool->unit_bits);
 	uint32_t word;
@@ -92,12 +92,21 @@ static bool neighbour_is_plausible(const struct xv_pool *pool, const uint32_t *w
 	       pool->holes.records[block_free_value(word)].first_unit == next;
 }
 
+/* Is it the kind of block that such a handle may name? */
+static bool kind_is_asked_for(uint32_t kind, enum xvi_trust trust)
+{
+	if (trust == TRUST_LINK)
+		return kind == BLOCK_MIDDLE || kind == BLOCK_LAST;
+	return trust == TRUST_POINTER ? kind == BLOCK_WHOLE : block_kind_is_head(kind);
+}
+
 static bool block_is_proved(const struct xv_pool *pool, const uint32_t *words, uint32_t page,
 			    uint32_t unit, uint32_t tag, enum xvi_trust trust)
 {
 	uint32_t generation;
 
-	if (!header_is_plausible(pool, words, page, unit))
+	if (!header_is_plausible(pool, words, page, unit) ||
+	    !kind_is_asked_for(block_kind(words[unit]), trust))
 		return false;
 	generation = block_generation(words[unit], pool->unit_bits);
 	if ((tag & TAG_TAGGED) != 0 && tag != handle_tag(pool, page, unit, generation))
@@ -127,10 +136,10 @@ static int locate_whole_page(const struct xv_pool *pool, uint32_t page, uint32_t
 static int locate_block(struct xv_pool *pool, uint32_t page, uint32_t offset, uint32_t tag,
 			enum xvi_trust trust, struct xvi_location *where)
 {
-	uint32_t unit = offset / UNIT_BYTES - 1U;
+	uint32_t unit = (offset - pool->prefix_bytes) / UNIT_BYTES;
 	uint32_t *words;
 
-	if (offset % pool->alignment != 0 || offset < BLOCK_HEADER_BYTES ||
+	if (offset % pool->alignment != 0 || offset < pool->prefix_bytes ||
 	    unit < pool->first_unit || unit >= pool->end_unit ||
 	    pool->pages.records[page].used_units == 0)
 		return -XV_EINVAL;
@@ -160,10 +169,10 @@ int xvi_locate(struct xv_pool *pool, xv_handle handle, enum xvi_trust trust,
 
 	/* A tag without its mark was never given out. */
 	if ((tag == 0 || (tag & TAG_TAGGED) != 0) && page < pool->pages.capacity) {
-		state = pool->pages.records[page].state;
+		state = xvi_page_state(&pool->pages.records[page]);
 		if (XVI_LIKELY(state == PAGE_BLOCKS))
 			err = locate_block(pool, page, offset, tag, trust, where);
-		else if (state == PAGE_WHOLE)
+		else if (state == PAGE_WHOLE && trust != TRUST_LINK)
 			err = locate_whole_page(pool, page, offset, tag, where);
 	}
 	if (XVI_UNLIKELY(err == -XV_EINVAL))
@@ -177,12 +186,26 @@ void xvi_locate_end(struct xv_pool *pool, const struct xvi_location *where)
 		xvi_page_unmap(pool, where->page, where->words);
 }
 
-size_t xvi_object_bytes(const struct xv_pool *pool, const struct xvi_location *where)
+size_t xvi_simple_bytes(const struct xv_pool *pool, const struct xvi_location *where)
 {
 	if (where->whole_page)
-		return pool->page_bytes -
-		       pool->pages.records[where->page].whole_pad;
-	return (size_t)block_object_bytes(where->header, pool->unit_bits);
+		return pool->page_bytes - xvi_page_pad(&pool->pages.records[where->page]);
+	return xvi_payload_bytes(pool, where->header);
+}
+
+int xvi_object_bytes(struct xv_pool *pool, const struct xvi_location *where, size_t *bytes)
+{
+	struct xvi_chain chain;
+	int err;
+
+	if (XVI_LIKELY(xvi_is_simple(where))) {
+		*bytes = xvi_simple_bytes(pool, where);
+		return 0;
+	}
+	err = xvi_chain_read(pool, where, &chain);
+	if (err == 0)
+		*bytes = chain.bytes;
+	return err;
 }
 
 xv_handle xvi_location_handle(const struct xv_pool *pool, const struct xvi_location *where)

@@ -8,28 +8,43 @@
 
 enum { ALIGNMENT_MAX = 256 };
 
-static int malloc_checked(struct xv_pool *pool, size_t size, size_t alignment, xv_handle *handle)
+static int malloc_checked(struct xv_pool *pool, const struct xvi_request *request,
+			  xv_handle *handle)
 {
 	int err;
 
 	if (pool == NULL || handle == NULL)
 		return -XV_EINVAL;
 	xvi_pool_lock(pool);
-	err = xvi_malloc_locked(pool, size, alignment, handle);
+	err = xvi_malloc_locked(pool, request, handle);
 	xvi_pool_unlock(pool);
 	return err;
 }
 
 int xv_malloc(struct xv_pool *pool, size_t size, xv_handle *handle)
 {
-	return malloc_checked(pool, size, 1, handle);
+	struct xvi_request request = {.size = size, .alignment = 1, .owner = XV_NO_OWNER};
+
+	return malloc_checked(pool, &request, handle);
+}
+
+int xv_malloc_owned(struct xv_pool *pool, size_t size, uint32_t owner, xv_handle *handle)
+{
+	struct xvi_request request = {.size = size, .alignment = 1, .owner = owner};
+
+	if (pool != NULL && pool->owner_bytes == 0)
+		return -XV_ENOTSUP;
+	return malloc_checked(pool, &request, handle);
 }
 
 int xv_malloc_aligned(struct xv_pool *pool, size_t size, size_t alignment, xv_handle *handle)
 {
+	struct xvi_request request = {
+		.size = size, .alignment = alignment, .owner = XV_NO_OWNER, .one_block = true};
+
 	if (alignment == 0 || alignment > ALIGNMENT_MAX || (alignment & (alignment - 1)) != 0)
 		return -XV_EINVAL;
-	return malloc_checked(pool, size, alignment, handle);
+	return malloc_checked(pool, &request, handle);
 }
 
 int xv_free(struct xv_pool *pool, xv_handle handle)
@@ -42,7 +57,7 @@ int xv_free(struct xv_pool *pool, xv_handle handle)
 	xvi_pool_lock(pool);
 	err = xvi_locate(pool, handle, TRUST_HANDLE, &where);
 	if (err == 0)
-		xvi_free_located(pool, &where);
+		err = xvi_free_located(pool, &where);
 	xvi_pool_unlock(pool);
 	return err;
 }
@@ -50,135 +65,221 @@ int xv_free(struct xv_pool *pool, xv_handle handle)
 int xv_object_size(struct xv_pool *pool, xv_handle handle)
 {
 	struct xvi_location where;
-	int result;
+	size_t bytes = 0;
+	int err;
 
 	if (pool == NULL)
 		return -XV_EINVAL;
 	xvi_pool_lock(pool);
-	result = xvi_locate(pool, handle, TRUST_HANDLE, &where);
-	if (result == 0) {
-		result = (int)xvi_object_bytes(pool, &where);
+	err = xvi_locate(pool, handle, TRUST_HANDLE, &where);
+	if (err == 0) {
+		err = xvi_object_bytes(pool, &where, &bytes);
 		xvi_locate_end(pool, &where);
 	}
 	xvi_pool_unlock(pool);
-	return result;
+	return err == 0 ? (int)bytes : err;
 }
 
-int xv_calloc(struct xv_pool *pool, size_t count, size_t size, xv_handle *handle)
-{
-	xv_handle fresh = XV_NULL_HANDLE;
-	void *ptr;
-	int err;
-
-	if (size != 0 && count > SIZE_MAX / size)
-		return -XV_E2BIG;
-	if (handle == NULL)
-		return -XV_EINVAL;
-	err = malloc_checked(pool, count * size, 1, &fresh);
-	if (err != 0)
-		return err;
-	err = xv_map(pool, fresh, &ptr);
-	if (err != 0) {
-		(void)xv_free(pool, fresh);
-		return err;
-	}
-	memset(ptr, 0, count * size);
-	(void)xv_unmap(pool, fresh, ptr);
-	*handle = fresh;
-	return 0;
-}
-
-/* Copy between two located objects' pages, at most two of them mapped. */
-static int copy_object(struct xv_pool *pool, const struct xvi_location *from, xv_handle to,
-		       size_t bytes)
-{
-	uint32_t to_page = xv_handle_page(to);
-	uint32_t *src = from->words;
-	uint32_t *dst;
-
-	if (src == NULL)
-		src = xvi_page_map(pool, from->page);
-	if (src == NULL)
-		return -XV_EAGAIN;
-	dst = xvi_page_map(pool, to_page);
-	if (dst != NULL)
-		memcpy((char *)dst + xv_handle_offset(to),
-		       from->whole_page ? src : src + from->unit + 1, bytes);
-	if (dst != NULL)
-		xvi_page_unmap(pool, to_page, dst);
-	if (from->words == NULL)
-		xvi_page_unmap(pool, from->page, src);
-	return dst != NULL ? 0 : -XV_EAGAIN;
-}
-
-/* Free what xvi_malloc_locked just gave. */
+/* Free what xvi_malloc_locked just gave, as if it had never been. */
 static void free_fresh(struct xv_pool *pool, xv_handle handle)
 {
 	struct xvi_location where;
 
-	if (xvi_locate(pool, handle, TRUST_HANDLE, &where) == 0)
-		xvi_free_located(pool, &where);
+	if (xvi_locate(pool, handle, TRUST_HANDLE, &where) == 0 &&
+	    xvi_free_located(pool, &where) == 0) {
+		pool->mallocs--;
+		pool->frees--;
+	}
 }
 
-static int realloc_by_moving(struct xv_pool *pool, xv_handle *handle, size_t size, size_t old_size)
+static int calloc_locked(struct xv_pool *pool, size_t size, xv_handle *handle)
+{
+	struct xvi_request request = {.size = size, .alignment = 1, .owner = XV_NO_OWNER};
+	xv_handle fresh;
+	int err = xvi_malloc_locked(pool, &request, &fresh);
+
+	if (err != 0)
+		return err;
+	err = xvi_fill_zero(pool, fresh, size);
+	if (err == 0)
+		*handle = fresh;
+	else
+		free_fresh(pool, fresh);
+	return err;
+}
+
+int xv_calloc(struct xv_pool *pool, size_t count, size_t size, xv_handle *handle)
+{
+	int err;
+
+	if (pool == NULL || handle == NULL)
+		return -XV_EINVAL;
+	if (size != 0 && count > SIZE_MAX / size)
+		return -XV_E2BIG;
+	xvi_pool_lock(pool);
+	err = calloc_locked(pool, count * size, handle);
+	xvi_pool_unlock(pool);
+	return err;
+}
+
+/* ---- realloc ---- */
+
+/* Is a page of the object mapped? Only its first is asked. */
+static bool is_pinned(const struct xv_pool *pool, xv_handle handle)
+{
+	return pool->pages.records[xv_handle_page(handle)].pins != 0;
+}
+
+static int realloc_by_moving(struct xv_pool *pool, xv_handle *handle, size_t size, size_t old_size,
+			     const struct xvi_request *request)
 {
 	struct xvi_location where;
 	xv_handle fresh;
 	int err;
 
-	if (pool->pages.records[xv_handle_page(*handle)].pins != 0)
+	if (is_pinned(pool, *handle))
 		return -XV_EBUSY;
-	err = xvi_malloc_locked(pool, size, 1, &fresh);
+	err = xvi_malloc_locked(pool, request, &fresh);
 	if (err != 0)
 		return err;
-	/* Located anew: the allocation may have changed the page. */
-	err = xvi_locate(pool, *handle, TRUST_HANDLE, &where);
-	if (err != 0)
-		goto undo;
-	err = copy_object(pool, &where, fresh, old_size < size ? old_size : size);
+	err = xvi_copy_object(pool, *handle, fresh, old_size < size ? old_size : size);
+	if (err == 0)
+		err = xvi_locate(pool, *handle, TRUST_HANDLE, &where);
+	if (err == 0)
+		err = xvi_free_located(pool, &where);
 	if (err != 0) {
-		xvi_locate_end(pool, &where);
-		goto undo;
+		free_fresh(pool, fresh);
+		return err;
 	}
-	xvi_free_located(pool, &where);
 	/* The object moved: it was neither freed nor allocated by the caller. */
 	pool->mallocs--;
 	pool->frees--;
 	*handle = fresh;
 	return 0;
-undo:
-	free_fresh(pool, fresh);
-	return err;
 }
 
-static int realloc_locked(struct xv_pool *pool, xv_handle *handle, size_t size)
+static int realloc_locked(struct xv_pool *pool, xv_handle *handle, size_t size, bool one_block)
 {
+	struct xvi_request request = {.size = size, .alignment = 1, .one_block = one_block};
 	struct xvi_location where;
-	size_t old_size;
+	size_t old_size = 0;
 	bool done;
 	int err = xvi_locate(pool, *handle, TRUST_HANDLE, &where);
 
 	if (err != 0)
 		return err;
-	done = xvi_resize_in_place(pool, &where, size);
-	old_size = xvi_object_bytes(pool, &where);
+	done = xvi_is_simple(&where) && xvi_resize_in_place(pool, &where, size);
+	request.owner = xvi_owner_of(pool, &where);
+	err = done ? 0 : xvi_object_bytes(pool, &where, &old_size);
 	xvi_locate_end(pool, &where);
-	if (!done)
-		err = realloc_by_moving(pool, handle, size, old_size);
+	if (!done && err == 0)
+		err = realloc_by_moving(pool, handle, size, old_size, &request);
 	xvi_debug_check(pool);
 	return err;
 }
 
-int xv_realloc(struct xv_pool *pool, xv_handle *handle, size_t size)
+int xvi_realloc(struct xv_pool *pool, xv_handle *handle, size_t size, bool one_block)
 {
 	int err;
 
 	if (pool == NULL || handle == NULL || size == 0)
 		return -XV_EINVAL;
-	if (size > pool->page_bytes)
+	if (size > (one_block ? pool->page_bytes : pool->max_size))
 		return -XV_E2BIG;
 	xvi_pool_lock(pool);
-	err = realloc_locked(pool, handle, size);
+	err = realloc_locked(pool, handle, size, one_block);
+	xvi_pool_unlock(pool);
+	return err;
+}
+
+int xv_realloc(struct xv_pool *pool, xv_handle *handle, size_t size)
+{
+	return xvi_realloc(pool, handle, size, false);
+}
+
+/* ---- owners ---- */
+
+uint32_t xvi_owner_of(const struct xv_pool *pool, const struct xvi_location *where)
+{
+	if (pool->owner_bytes == 0)
+		return XV_NO_OWNER;
+	return where->whole_page ? xvi_page_owner(&pool->pages.records[where->page])
+				 : where->words[where->unit + 1];
+}
+
+int xv_get_owner(struct xv_pool *pool, xv_handle handle, uint32_t *owner)
+{
+	struct xvi_location where;
+	int err;
+
+	if (pool == NULL || owner == NULL)
+		return -XV_EINVAL;
+	if (pool->owner_bytes == 0)
+		return -XV_ENOTSUP;
+	xvi_pool_lock(pool);
+	err = xvi_locate(pool, handle, TRUST_HANDLE, &where);
+	if (err == 0) {
+		*owner = xvi_owner_of(pool, &where);
+		xvi_locate_end(pool, &where);
+	}
+	xvi_pool_unlock(pool);
+	return err;
+}
+
+/* The owner words of a chain's blocks behind the head, and of a large object's pages. */
+static int set_chain_owner(struct xv_pool *pool, const struct xvi_location *head, uint32_t owner)
+{
+	struct xvi_chain chain;
+	int err = xvi_chain_read(pool, head, &chain);
+
+	if (err != 0)
+		return err;
+	for (uint32_t i = 0; i < chain.large_pages; i++) {
+		const uint32_t *index = xvi_index(pool, head->words, head->unit);
+
+		xvi_page_set_owner(&pool->pages.records[index[INDEX_PAGES + i]], owner);
+	}
+	for (uint32_t i = 1; i < chain.count; i++) {
+		uint32_t *words = xvi_page_map(pool, chain.fragment[i].page);
+
+		if (words == NULL)
+			return -XV_EAGAIN;
+		words[chain.fragment[i].unit + 1] = owner;
+		xvi_page_unmap(pool, chain.fragment[i].page, words);
+	}
+	return 0;
+}
+
+static int set_owner_located(struct xv_pool *pool, const struct xvi_location *where, uint32_t owner)
+{
+	int err = 0;
+
+	if (where->whole_page) {
+		xvi_page_set_owner(&pool->pages.records[where->page], owner);
+		return 0;
+	}
+	if (!xvi_is_simple(where))
+		err = set_chain_owner(pool, where, owner);
+	if (err == 0)
+		where->words[where->unit + 1] = owner;
+	return err;
+}
+
+int xv_set_owner(struct xv_pool *pool, xv_handle handle, uint32_t owner)
+{
+	struct xvi_location where;
+	int err;
+
+	if (pool == NULL)
+		return -XV_EINVAL;
+	if (pool->owner_bytes == 0)
+		return -XV_ENOTSUP;
+	xvi_pool_lock(pool);
+	err = xvi_locate(pool, handle, TRUST_HANDLE, &where);
+	if (err == 0) {
+		err = set_owner_located(pool, &where, owner);
+		xvi_locate_end(pool, &where);
+	}
 	xvi_pool_unlock(pool);
 	return err;
 }

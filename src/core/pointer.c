@@ -27,11 +27,8 @@ static void *address_at(const struct xv_pool *pool, xv_handle handle)
 
 void *xv_alloc(struct xv_pool *pool, size_t size)
 {
-	xv_handle handle;
-
-	if (pool == NULL || pool->base == NULL || xv_malloc(pool, size, &handle) != 0)
-		return NULL;
-	return address_at(pool, handle);
+	/* The same as alignment 1, which never splits. */
+	return xv_alloc_aligned(pool, size, 1);
 }
 
 void *xv_alloc_aligned(struct xv_pool *pool, size_t size, size_t alignment)
@@ -58,9 +55,16 @@ int xv_release(struct xv_pool *pool, void *ptr)
 	xvi_pool_lock(pool);
 	err = xvi_locate(pool, handle_at_address(pool, ptr), TRUST_POINTER, &where);
 	if (err == 0)
-		xvi_free_located(pool, &where);
+		err = xvi_free_located(pool, &where);
 	xvi_pool_unlock(pool);
 	return err;
+}
+
+/* A split object has no address. Always false. */
+static bool skip_composite(struct xv_pool *pool, const struct xvi_location *where)
+{
+	xvi_locate_end(pool, where);
+	return false;
 }
 
 /* Locate by address, under the lock; the tagged handle, or XV_NULL_HANDLE. */
@@ -73,9 +77,10 @@ static xv_handle tagged_handle(struct xv_pool *pool, const void *ptr, enum xvi_t
 	if (pool == NULL || pool->base == NULL || ptr == NULL)
 		return handle;
 	xvi_pool_lock(pool);
-	if (xvi_locate(pool, handle_at_address(pool, ptr), trust, &where) == 0) {
+	if (xvi_locate(pool, handle_at_address(pool, ptr), trust, &where) == 0 &&
+	    (xvi_is_simple(&where) || skip_composite(pool, &where))) {
 		handle = xvi_location_handle(pool, &where);
-		*usable = xvi_object_bytes(pool, &where) + block_pad(where.header);
+		*usable = xvi_simple_bytes(pool, &where) + block_pad(where.header);
 		if (where.whole_page)
 			*usable = pool->page_bytes;
 		xvi_locate_end(pool, &where);
@@ -92,7 +97,7 @@ void *xv_resize(struct xv_pool *pool, void *ptr, size_t size)
 	if (ptr == NULL)
 		return xv_alloc(pool, size);
 	handle = tagged_handle(pool, ptr, TRUST_POINTER, &usable);
-	if (handle == XV_NULL_HANDLE || xv_realloc(pool, &handle, size) != 0)
+	if (handle == XV_NULL_HANDLE || xvi_realloc(pool, &handle, size, true) != 0)
 		return NULL;
 	return address_at(pool, handle);
 }
@@ -120,7 +125,8 @@ void *xv_address_of(struct xv_pool *pool, xv_handle handle)
 		return NULL;
 	xvi_pool_lock(pool);
 	if (xvi_locate(pool, handle, TRUST_HANDLE, &where) == 0) {
-		ptr = address_at(pool, handle);
+		if (xvi_is_simple(&where))
+			ptr = address_at(pool, handle);
 		xvi_locate_end(pool, &where);
 	}
 	xvi_pool_unlock(pool);

@@ -14,13 +14,14 @@ enum {
 	 * is cheap, a scarce provider's memory is not. */
 	BYTES_PER_HOLE = 32,
 	BYTES_PER_HOLE_SCARCE = 1024,
+	LARGEST_OBJECT_BYTES = 1 << 30, /* sizes are returned as int */
 };
 
 /* What a pool needs in memory, in bytes. */
 struct layout {
-	size_t self;	  /* struct xv_pool, list heads, bitmaps */
-	size_t pages;	  /* page table for all pages of the provider */
-	size_t holes;	  /* hole table at full density */
+	size_t self;      /* struct xv_pool, list heads, bitmaps */
+	size_t pages;     /* page table for all pages of the provider */
+	size_t holes;     /* hole table at full density */
 	size_t holes_min; /* hole table at its least */
 };
 
@@ -33,9 +34,9 @@ static bool provider_is_good(const struct xv_provider *provider)
 {
 	const struct xv_provider_ops *ops;
 
-	if (provider == NULL || provider->ops == NULL ||
-	    provider->page_shift < XV_PAGE_SHIFT_MIN || provider->page_shift > XV_PAGE_SHIFT_MAX ||
-	    provider->max_pages == 0 || provider->max_pages > XV_PAGES_MAX)
+	if (provider == NULL || provider->ops == NULL || provider->page_shift < XV_PAGE_SHIFT_MIN ||
+	    provider->page_shift > XV_PAGE_SHIFT_MAX || provider->max_pages == 0 ||
+	    provider->max_pages > XV_PAGES_MAX)
 		return false;
 	ops = provider->ops;
 	if (ops->page_alloc == NULL || ops->page_free == NULL)
@@ -56,6 +57,7 @@ static bool options_are_good(const struct xv_pool_options *options)
 	uint32_t alignment = options->alignment;
 
 	return (alignment == 0 || alignment == 4 || alignment == 8 || alignment == 16) &&
+	       (options->flags & ~(XV_POOL_SPLIT | XV_POOL_OWNERS)) == 0 &&
 	       (int)options->lock >= XV_LOCK_DEFAULT && (int)options->lock <= XV_LOCK_MUTEX;
 }
 
@@ -79,19 +81,25 @@ static uint64_t holes_wanted(const struct xv_provider *provider, size_t bytes_pe
 }
 
 /* False where the tables would not fit the address space. */
-static bool layout_of(const struct xv_provider *provider, size_t bytes_per_hole,
+static bool layout_of(const struct xv_provider *provider, uint32_t flags, size_t bytes_per_hole,
 		      struct layout *layout)
 {
+	/* Pools that can be compacted have lists for the pages being emptied too. */
+	size_t list_sets = (flags & XV_POOL_OWNERS) != 0 ? 2 : 1;
 	uint32_t page_bytes = 1U << provider->page_shift;
 	uint64_t pages = provider->max_pages * sizeof(struct xvi_page);
 	uint64_t holes = holes_wanted(provider, bytes_per_hole) * sizeof(struct xvi_hole);
 
 	layout->self = round_up(sizeof(struct xv_pool), MEMORY_ALIGNMENT) +
-		       round_up(xvi_free_lists_bytes(page_bytes), MEMORY_ALIGNMENT);
+		       list_sets * round_up(xvi_free_lists_bytes(page_bytes), MEMORY_ALIGNMENT);
+	/* More than a part of the address space is not to be had: what is missing costs
+	 * density only where free blocks are many. */
+	if (holes > SIZE_MAX / 16)
+		holes = SIZE_MAX / 16;
 	layout->pages = round_up((size_t)pages, MEMORY_ALIGNMENT);
 	layout->holes = (size_t)holes;
 	layout->holes_min = HOLE_TABLE_MIN_RECORDS * sizeof(struct xvi_hole);
-	return pages < SIZE_MAX / 4 && holes < SIZE_MAX / 4;
+	return pages < SIZE_MAX / 4;
 }
 
 size_t xv_pool_memory_bytes(const struct xv_provider *provider,
@@ -100,9 +108,22 @@ size_t xv_pool_memory_bytes(const struct xv_provider *provider,
 	struct layout layout;
 
 	if (!provider_is_good(provider) || (options != NULL && !options_are_good(options)) ||
-	    !layout_of(provider, BYTES_PER_HOLE_SCARCE, &layout))
+	    !layout_of(provider, options != NULL ? options->flags : 0, BYTES_PER_HOLE_SCARCE,
+		       &layout))
 		return 0;
 	return MEMORY_ALIGNMENT + layout.self + layout.pages + layout.holes;
+}
+
+/* Largest object: with splitting, as many pages as one INDEX block can list. */
+static size_t max_size_of(const struct xv_pool *pool)
+{
+	uint32_t fixed = pool->prefix_bytes + BLOCK_INDEX_LINK_BYTES + INDEX_FIXED_BYTES;
+	size_t pages = (pool->page_units * UNIT_BYTES - fixed) / sizeof(uint32_t);
+	size_t limit = LARGEST_OBJECT_BYTES >> pool->page_shift;
+
+	if ((pool->flags & XV_POOL_SPLIT) == 0)
+		return pool->page_bytes;
+	return (pages < limit ? pages : limit) << pool->page_shift;
 }
 
 /* Constants of the pool that follow from provider and options. */
@@ -112,6 +133,9 @@ static void pool_set_geometry(struct xv_pool *pool, struct xv_provider *provider
 	uint32_t align_units;
 
 	pool->provider = provider;
+	pool->flags = options->flags;
+	pool->owner_ops = options->owner_ops;
+	pool->owner_context = options->owner_context;
 	pool->base = provider->base;
 	pool->page_shift = provider->page_shift;
 	pool->page_bytes = 1U << provider->page_shift;
@@ -122,17 +146,23 @@ static void pool_set_geometry(struct xv_pool *pool, struct xv_provider *provider
 	pool->alignment = options->alignment == 0 ? 4 : options->alignment;
 	align_units = pool->alignment / UNIT_BYTES;
 	pool->align_units = align_units;
-	pool->first_unit = align_units - 1;
+	pool->owner_bytes = (options->flags & XV_POOL_OWNERS) != 0 ? BLOCK_OWNER_BYTES : 0;
+	pool->prefix_bytes = BLOCK_HEADER_BYTES + pool->owner_bytes;
+	pool->first_unit = (0U - pool->prefix_bytes / UNIT_BYTES) & (align_units - 1U);
 	pool->page_units =
 		(pool->page_bytes / UNIT_BYTES - pool->first_unit) / align_units * align_units;
 	pool->end_unit = pool->first_unit + pool->page_units;
 	/* A free block needs a word at each end; they may be the same word, but two
 	 * words are what the smallest object's block has anyway. */
 	pool->block_min_units = align_units < 2 ? 2 : align_units;
+	/* Four bytes name every unit of 16 GiB, six of 1 PiB. */
+	pool->link_bytes = provider->max_pages <= (uint64_t)1 << (32 - pool->unit_bits) ? 4 : 6;
+	pool->dust_units = DUST_MAX_UNITS;
+	pool->max_size = max_size_of(pool);
 	pool->reserve_pages = options->reserve_pages;
 	pool->limit_bytes = options->limit_bytes;
-	pool->seed = options->seed != 0 ? options->seed
-					: (uint32_t)((uintptr_t)pool >> 6) * 0x9E3779B1U;
+	pool->seed =
+		options->seed != 0 ? options->seed : (uint32_t)((uintptr_t)pool >> 6) * 0x9E3779B1U;
 }
 
 /* Fill in a zeroed pool whose tables are known. */
@@ -147,12 +177,18 @@ static int pool_init(struct xv_pool *pool, struct xv_provider *provider,
 		return err;
 	pool_set_geometry(pool, provider, options);
 	xvi_free_lists_init(&pool->lists, pool->page_bytes, (char *)pool + head);
+	if (pool->owner_bytes != 0)
+		xvi_free_lists_init(
+			&pool->victim_lists, pool->page_bytes,
+			(char *)pool + head +
+				round_up(xvi_free_lists_bytes(pool->page_bytes), MEMORY_ALIGNMENT));
 	pool->pages.records = pool->pages.memory.base;
 	pool->pages.capacity_max = (uint32_t)provider->max_pages;
 	pool->holes.records = pool->holes.memory.base;
 	hole_max = pool->holes.memory.reserved_bytes / sizeof(struct xvi_hole);
 	pool->holes.capacity_max =
 		hole_max < HOLE_RECORDS_LIMIT ? (uint32_t)hole_max : HOLE_RECORDS_LIMIT;
+	pool->compaction.first_victim = UINT32_MAX;
 	xvi_note_held(pool);
 	return 0;
 }
@@ -168,7 +204,8 @@ static int create_in_memory(struct xv_pool **out, struct xv_provider *provider,
 	size_t room;
 	int err;
 
-	if (!layout_of(provider, BYTES_PER_HOLE_SCARCE, &layout) || options->memory_bytes < skip)
+	if (!layout_of(provider, options->flags, BYTES_PER_HOLE_SCARCE, &layout) ||
+	    options->memory_bytes < skip)
 		return -XV_EINVAL;
 	room = options->memory_bytes - skip;
 	if (room < layout.self || room - layout.self < layout.pages ||
@@ -211,7 +248,8 @@ static int create_from_provider(struct xv_pool **out, struct xv_provider *provid
 	struct layout layout;
 	int err = -XV_ENOMEM;
 
-	if (!layout_of(provider, scarce ? BYTES_PER_HOLE_SCARCE : BYTES_PER_HOLE, &layout))
+	if (!layout_of(provider, options->flags, scarce ? BYTES_PER_HOLE_SCARCE : BYTES_PER_HOLE,
+		       &layout))
 		return -XV_ENOMEM;
 	if (xvi_table_reserve(provider, &self, layout.self) != 0)
 		return -XV_ENOMEM;
@@ -260,12 +298,12 @@ static void release_pages(struct xv_pool *pool)
 	for (uint32_t page = 0; page < pool->pages.capacity; page++) {
 		struct xvi_page *record = &pool->pages.records[page];
 
-		if (record->state == PAGE_NONE)
+		if (xvi_page_state(record) == PAGE_NONE)
 			continue;
 		record->state = PAGE_NONE;
 		record->used_units = 0;
 		record->pins = 0;
-		record->whole_pad = 0;
+		record->owner_high = 0;
 		record->generation++;
 		pool->page_frees++;
 		pool->provider->ops->page_free(pool->provider, page);
@@ -295,13 +333,14 @@ static void forget_holes(struct xv_pool *pool)
 {
 	struct xvi_hole_table *holes = &pool->holes;
 
-	memset(pool->lists.list_bits, 0, xvi_free_lists_bytes(pool->page_bytes));
-	memset(pool->lists.word_bits, 0, sizeof(pool->lists.word_bits));
+	xvi_free_lists_clear(&pool->lists);
+	xvi_free_lists_clear(&pool->victim_lists);
 	(void)xvi_table_commit(pool->provider, &holes->memory, 0);
 	holes->capacity = 0;
 	holes->free_head = 0;
 	holes->live = 0;
 	pool->unlisted_bytes = 0;
+	pool->relist_pages = 0;
 }
 
 static void reset_locked(struct xv_pool *pool)
@@ -313,6 +352,14 @@ static void reset_locked(struct xv_pool *pool)
 	pool->empty_pages = 0;
 	pool->object_count = 0;
 	pool->whole_page_count = 0;
+	pool->part_page_count = 0;
+	pool->block_count = 0;
+	pool->split_count = 0;
+	pool->fragment_count = 0;
+	pool->large_count = 0;
+	pool->linkage_bytes = 0;
+	pool->compaction.phase = COMPACT_IDLE;
+	pool->compaction.first_victim = UINT32_MAX;
 	pool->requested_bytes = 0;
 	pool->pad_bytes = 0;
 	pool->peak_held_bytes = xvi_held_bytes(pool);
@@ -339,7 +386,8 @@ static void trim_reserve(struct xv_pool *pool)
 	for (uint32_t page = 0; page < pool->pages.capacity && pool->empty_pages != 0; page++) {
 		struct xvi_page *record = &pool->pages.records[page];
 
-		if (record->state != PAGE_BLOCKS || record->used_units != 0 || record->pins != 0)
+		if (xvi_page_state(record) != PAGE_BLOCKS || record->used_units != 0 ||
+		    record->pins != 0)
 			continue;
 		xvi_page_unlist_empty(pool, page);
 		xvi_page_give_back(pool, page);
@@ -377,7 +425,8 @@ size_t xv_pool_trim(struct xv_pool *pool)
 	xvi_pool_lock(pool);
 	before = xvi_held_bytes(pool);
 	trim_reserve(pool);
-	(void)xvi_hole_table_trim(pool);
+	while (xvi_hole_table_shrink(pool, 0) != 0)
+		;
 	(void)xvi_page_table_trim(pool);
 	after = xvi_held_bytes(pool);
 	purged = trim_purge(pool);

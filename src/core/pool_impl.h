@@ -14,13 +14,16 @@
  *   0       first_unit                                            end_unit  page end
  *   [ edge ][hdr payload pad][hdr payload][free .......... tag][hdr payload][ edge ]
  *
- *   first_unit * 4 = alignment - 4, so that payloads are aligned; end_unit is where
- *   no further block begins. With alignment 4 both edges are empty.
+ *   first_unit is the least for which payloads (behind the header and, in pools made
+ *   with owners, the owner word) are aligned; end_unit is where no further block
+ *   begins. With alignment 4 both edges are empty.
  *
  * A page record (8 bytes, array indexed by page number):
  *
- *   0          2     4           5      6        8
- *   [used_units][pins][generation][state][whole_pad]
+ *   0                     2     4           5      6           8
+ *   [used_units|owner low ][pins][generation][state][owner high ]
+ *
+ *   state: [ pad of PAGE_WHOLE, 5 bits ][ victim ][ PAGE_*, 2 bits ]
  *
  * A hole record (16 bytes; record 0 is never used, so 0 means none):
  *
@@ -35,15 +38,18 @@
  *      block's is clear
  *   5  a free block's first word and (where a block follows) last word are equal
  *   6  a listed free block's record names its page, first unit and units
- *   7  a used block's check field is right and its pad leaves a size > 0
+ *   7  a used block's check field is right, its kind known, and its pad leaves content
  *   8  used_units of a page is the sum of its used blocks
  *   9  a free list holds only records of its size, linked both ways in a ring, the
- *      larger before the smaller
+ *      larger before the smaller; holes of victim pages are in lists of their own
  *  10  a bitmap bit is set exactly when its list, or its word, is not empty
  *  11  as many holes are in pages as in lists as counted; free records make up the rest
  *  12  the byte and object counters are the sums over the pages
  *  13  empty pages that nobody has mapped number at most reserve_pages
- *  14  held bytes = requested + header + rounding + free + reserve + table
+ *  14  held bytes = requested + header + owner + fragment + rounding + free + reserve +
+ *      table
+ *  15  every fragment behind a head is reached from exactly one head, and leads on to a
+ *      last fragment; the fragments of an object hold as many bytes as it has
  *
  * Locking: pool->lock guards everything here but the constants.
  */
@@ -58,10 +64,19 @@
 #include <xvmalloc/pool.h>
 
 enum {
-	PAGE_NONE = 0,	 /* not ours */
+	PAGE_NONE = 0,   /* not ours */
 	PAGE_BLOCKS = 1, /* cut into blocks, or empty */
-	PAGE_WHOLE = 2,	 /* one object of the page's size, without a header */
+	PAGE_WHOLE = 2,  /* one object of the page's size, without a header */
+	PAGE_PART = 3,   /* one page of an object larger than a page, without a header */
 
+	PAGE_STATE_MASK = 0x3,
+	PAGE_VICTIM = 0x4,  /* compaction is emptying it: its holes are in lists of their own */
+	PAGE_PAD_SHIFT = 3, /* PAGE_WHOLE: page bytes - object bytes, 0 .. 31 */
+
+	DUST_MAX_UNITS = 18,           /* 72 bytes: what the smallest fragment's block takes */
+	FRAGMENTS_MAX = 4,             /* of a split object */
+	FRAGMENT_MIN_BYTES = 64,       /* of an object in one fragment */
+	CHAIN_MAX = FRAGMENTS_MAX + 1, /* an index block and its tail's fragments */
 	PINS_MAX = 0xFFFF,
 	LIST_SHIFT = 3, /* lists are 8 bytes apart */
 	WORD_LISTS_SHIFT = 6,
@@ -69,19 +84,20 @@ enum {
 };
 
 struct xvi_page {
-	uint16_t used_units; /* of used blocks, headers included */
-	uint16_t pins;	     /* maps by the caller that have not ended */
+	uint16_t used_units; /* PAGE_BLOCKS: of used blocks, headers included; else the
+			      * owner's low half */
+	uint16_t pins;       /* maps by the caller that have not ended */
 	uint8_t generation;  /* counts allocations in the page, modulo 256 */
-	uint8_t state;	     /* PAGE_* */
-	uint16_t whole_pad;  /* PAGE_WHOLE: page bytes - object bytes */
+	uint8_t state;       /* PAGE_*, victim, pad */
+	uint16_t owner_high; /* PAGE_WHOLE, PAGE_PART: the owner's high half */
 };
 
 struct xvi_hole {
-	uint32_t prev;	     /* ring of the list; of a free record undefined */
-	uint32_t next;	     /* ring of the list; of a free record the next free one */
+	uint32_t prev; /* ring of the list; of a free record undefined */
+	uint32_t next; /* ring of the list; of a free record the next free one */
 	uint32_t page;
 	uint16_t first_unit; /* where the free block begins */
-	uint16_t units;	     /* its length; 0 marks a free record */
+	uint16_t units;      /* its length; 0 marks a free record */
 };
 
 _Static_assert(sizeof(struct xvi_page) == 8, "the page table costs 8 bytes a page");
@@ -96,19 +112,20 @@ struct xvi_table {
 };
 
 struct xvi_free_lists {
-	uint64_t word_bits[XVI_FIRST_LEVEL_WORDS]; /* first level: which words of list_bits are not 0 */
-	uint64_t *list_bits;   /* second level: which lists are not empty */
-	uint32_t *heads;       /* first record of each list's ring; 0 when empty */
+	uint64_t word_bits[XVI_FIRST_LEVEL_WORDS]; /* first level: which words of list_bits are not
+						      0 */
+	uint64_t *list_bits;                       /* second level: which lists are not empty */
+	uint32_t *heads; /* first record of each list's ring; 0 when empty */
 	uint32_t list_count;
 };
 
 struct xvi_hole_table {
 	struct xvi_table memory;
 	struct xvi_hole *records;
-	uint32_t capacity;   /* records committed, record 0 included */
+	uint32_t capacity; /* records committed, record 0 included */
 	uint32_t capacity_max;
-	uint32_t free_head;  /* list of free records */
-	uint32_t live;	     /* records in the lists */
+	uint32_t free_head; /* list of free records */
+	uint32_t live;      /* records in the lists */
 };
 
 struct xvi_page_table {
@@ -118,19 +135,52 @@ struct xvi_page_table {
 	uint32_t capacity_max;
 };
 
+enum { COMPACT_BUCKETS = 64 };
+
+enum xvi_compact_phase {
+	COMPACT_IDLE,
+	COMPACT_SCAN,   /* count pages by how full they are */
+	COMPACT_MARK,   /* make victims of the sparsest, or of the last */
+	COMPACT_MOVE,   /* move what the victims hold */
+	COMPACT_UNMARK, /* victims that could not be emptied are pages like others again */
+	COMPACT_SHRINK, /* drop what the tables no longer need */
+};
+
+/* A cycle of compaction, between two of its steps. See compact.c. */
+struct xvi_compaction {
+	enum xvi_compact_phase phase;
+	uint32_t cursor;       /* next page of the phase's sweep */
+	uint32_t threshold;    /* bucket: sparser pages are victims ... */
+	uint32_t quota;        /* ... and so many pages of this bucket */
+	uint32_t first_victim; /* every page from this number on is a victim too */
+	uint32_t span;         /* pages of ours are below this number */
+	uint32_t unit;         /* next block within the page being emptied */
+	uint32_t rounds;       /* that this cycle has begun anew */
+	uint32_t no_room;      /* moves in a row that found no room */
+	uint32_t pages[COMPACT_BUCKETS];
+	uint64_t used_units;
+};
+
 struct xv_pool {
 	/* Constants after creation. */
 	struct xv_provider *provider;
-	unsigned char *base;	/* of the provider, or NULL */
+	unsigned char *base; /* of the provider, or NULL */
 	uint32_t page_shift;
 	uint32_t page_bytes;
-	uint32_t unit_bits;	/* U of block.h */
+	uint32_t unit_bits; /* U of block.h */
 	uint32_t generation_mask;
-	uint32_t alignment;	/* bytes */
+	uint32_t alignment; /* bytes */
 	uint32_t align_units;
 	uint32_t first_unit;
 	uint32_t end_unit;
-	uint32_t page_units;	/* end_unit - first_unit: what blocks can use of a page */
+	uint32_t page_units;   /* end_unit - first_unit: what blocks can use of a page */
+	uint32_t owner_bytes;  /* 4 in pools made with owners, else 0 */
+	uint32_t link_bytes;   /* of HEAD and MIDDLE: 4 or 6 */
+	uint32_t prefix_bytes; /* header and owner word: what lies before a payload */
+	uint32_t flags;        /* XV_POOL_* */
+	size_t max_size;       /* largest object, bytes */
+	const struct xv_owner_ops *owner_ops;
+	void *owner_context;
 	uint32_t block_min_units;
 	uint32_t seed;
 	uint32_t reserve_pages;
@@ -139,48 +189,73 @@ struct xv_pool {
 	struct xvi_lock lock;
 	uint64_t limit_bytes;
 
-	struct xvi_free_lists lists;
+	struct xvi_free_lists lists;        /* of pages in general use */
+	struct xvi_free_lists victim_lists; /* of pages that compaction is emptying */
 	struct xvi_hole_table holes;
 	struct xvi_page_table pages;
 
 	/* Counters. */
-	uint64_t page_count;	   /* pages held */
-	uint64_t empty_pages;	   /* of them without a used block */
+	uint64_t page_count;  /* pages held */
+	uint64_t empty_pages; /* of them without a used block */
 	uint64_t object_count;
 	uint64_t whole_page_count; /* objects that have a page without a header */
+	uint64_t part_page_count;  /* pages of objects larger than a page */
+	uint64_t block_count;      /* used blocks */
+	uint64_t split_count;      /* objects of several fragments */
+	uint64_t fragment_count;   /* blocks of kind HEAD, MIDDLE and LAST */
+	uint64_t large_count;      /* objects larger than a page */
+	uint64_t linkage_bytes;    /* links, page counts and page numbers in used blocks */
 	uint64_t requested_bytes;
-	uint64_t pad_bytes;	   /* behind objects, in blocks and whole pages */
-	uint64_t unlisted_bytes;   /* free blocks without a record */
+	uint64_t pad_bytes;      /* behind objects, in blocks and whole pages */
+	uint64_t unlisted_bytes; /* free blocks without a record */
+	uint32_t dust_units;     /* shorter free blocks are not listed: no request so far
+				  * was as small, and no fragment is */
+	uint32_t relist_pages;   /* pages still to be looked through for free blocks that
+				  * could be listed by now */
 	uint64_t peak_held_bytes;
-	uint64_t pin_count;	   /* sum of pins */
+	uint64_t pin_count; /* sum of pins */
 	uint64_t mallocs;
 	uint64_t frees;
 	uint64_t failures;
 	uint64_t bad_handles;
 	uint64_t page_allocs;
 	uint64_t page_frees;
-	uint32_t relist_cursor;	   /* page where the search for unlisted blocks goes on */
+	uint32_t relist_cursor; /* page where the search for unlisted blocks goes on */
+	struct xvi_compaction compaction;
 	uint32_t debug_countdown;
 };
 
 /* Where a live object is. Filled by xvi_locate; valid while the lock is held. */
 struct xvi_location {
 	uint32_t page;
-	uint32_t unit;	     /* of its header; 0 for a whole-page object */
-	uint32_t *words;     /* the page, mapped; NULL for a whole-page object */
-	uint32_t header;     /* copy of its header; 0 for a whole-page object */
+	uint32_t unit;   /* of its header; 0 for a whole-page object */
+	uint32_t *words; /* the page, mapped; NULL for a whole-page object */
+	uint32_t header; /* copy of its header; 0 for a whole-page object */
 	bool whole_page;
+};
+
+/* The blocks of an object that has several, in order. */
+struct xvi_chain {
+	uint32_t count;
+	struct xvi_fragment {
+		uint32_t page;
+		uint32_t unit;
+		uint32_t header;
+	} fragment[CHAIN_MAX];
+	uint32_t large_pages; /* of an INDEX block: its page numbers, count */
+	size_t bytes;         /* of the object */
 };
 
 enum xvi_trust {
 	TRUST_HANDLE,  /* a tag proves it; without a tag the page's blocks are walked */
-	TRUST_POINTER, /* by check field and neighbour only: O(1) */
+	TRUST_POINTER, /* by check field and neighbour only: O(1); objects of one block */
+	TRUST_LINK,    /* a link of ours: a fragment that is not the first */
 };
 
 /* ---- page mapping (access.c) ---- */
 
 void *xvi_page_map_slow(struct xv_pool *pool, uint32_t page);
-void xvi_page_unmap_slow(struct xv_pool *pool, uint32_t page, void *words);
+int xvi_page_unmap_slow(struct xv_pool *pool, uint32_t page, void *words);
 
 /* Map a page for the pool's own use; NULL when no window slot is free. */
 static inline uint32_t *xvi_page_map(struct xv_pool *pool, uint32_t page)
@@ -193,8 +268,20 @@ static inline uint32_t *xvi_page_map(struct xv_pool *pool, uint32_t page)
 static inline void xvi_page_unmap(struct xv_pool *pool, uint32_t page, uint32_t *words)
 {
 	if (XVI_UNLIKELY(pool->base == NULL))
-		xvi_page_unmap_slow(pool, page, words);
+		(void)xvi_page_unmap_slow(pool, page, words);
 }
+
+/* Copy the first bytes of one object to another, whatever pieces they are in. */
+int xvi_copy_object(struct xv_pool *pool, xv_handle from, xv_handle to, size_t bytes);
+
+/* xv_realloc; one_block: the object must not be split. (object.c) */
+int xvi_realloc(struct xv_pool *pool, xv_handle *handle, size_t size, bool one_block);
+
+/* Owner of a located object; XV_NO_OWNER in a pool without owners. (object.c) */
+uint32_t xvi_owner_of(const struct xv_pool *pool, const struct xvi_location *where);
+
+/* Fill the first length bytes of an object with zeros. 0 or -XV_EAGAIN. (access.c) */
+int xvi_fill_zero(struct xv_pool *pool, xv_handle handle, size_t length);
 
 /* ---- handles and tags (handle.c) ---- */
 
@@ -219,8 +306,54 @@ int xvi_locate(struct xv_pool *pool, xv_handle handle, enum xvi_trust trust,
 	       struct xvi_location *where);
 void xvi_locate_end(struct xv_pool *pool, const struct xvi_location *where);
 
-/* Exact size of a located object, bytes. */
-size_t xvi_object_bytes(const struct xv_pool *pool, const struct xvi_location *where);
+/* Bytes of the link in blocks of this kind. */
+static inline uint32_t xvi_kind_link_bytes(const struct xv_pool *pool, uint32_t kind)
+{
+	if (kind == BLOCK_INDEX)
+		return BLOCK_INDEX_LINK_BYTES;
+	return block_kind_has_link(kind) ? pool->link_bytes : 0;
+}
+
+/* Payload bytes of a used block, from its header. */
+static inline uint32_t xvi_payload_bytes(const struct xv_pool *pool, uint32_t header)
+{
+	uint32_t link = xvi_kind_link_bytes(pool, block_kind(header));
+
+	return (uint32_t)block_content_bytes(header, pool->unit_bits) - pool->owner_bytes - link;
+}
+
+static inline uint32_t xvi_page_state(const struct xvi_page *page)
+{
+	return page->state & PAGE_STATE_MASK;
+}
+
+static inline uint32_t xvi_page_pad(const struct xvi_page *page)
+{
+	return (uint32_t)page->state >> PAGE_PAD_SHIFT;
+}
+
+static inline uint32_t xvi_page_owner(const struct xvi_page *page)
+{
+	return page->used_units | ((uint32_t)page->owner_high << 16);
+}
+
+static inline void xvi_page_set_owner(struct xvi_page *page, uint32_t owner)
+{
+	page->used_units = (uint16_t)(owner & 0xFFFFU);
+	page->owner_high = (uint16_t)(owner >> 16);
+}
+
+/* Bytes of a located object that is one block, or has a page to itself. */
+size_t xvi_simple_bytes(const struct xv_pool *pool, const struct xvi_location *where);
+
+/* Is it such an object? */
+static inline bool xvi_is_simple(const struct xvi_location *where)
+{
+	return where->whole_page || block_kind(where->header) == BLOCK_WHOLE;
+}
+
+/* Exact size of a located object. 0 or -XV_EAGAIN. O(fragments). */
+int xvi_object_bytes(struct xv_pool *pool, const struct xvi_location *where, size_t *bytes);
 
 /* Handle of a located object. */
 xv_handle xvi_location_handle(const struct xv_pool *pool, const struct xvi_location *where);
@@ -242,23 +375,137 @@ static inline uint32_t xvi_any_units(const struct xv_pool *pool, uint32_t word)
 				   : block_units(word, pool->unit_bits);
 }
 
-/* ---- carving blocks (alloc.c), all under the lock ---- */
+/* ---- allocation (alloc.c), all under the lock ---- */
 
-int xvi_malloc_locked(struct xv_pool *pool, size_t size, size_t alignment, xv_handle *handle);
+struct xvi_request {
+	size_t size;
+	size_t alignment; /* of the payload's offset; 1 = the pool's */
+	uint32_t owner;
+	bool one_block; /* do not split */
+};
 
-/* Free a located object and end its location. */
-void xvi_free_located(struct xv_pool *pool, const struct xvi_location *where);
+int xvi_malloc_locked(struct xv_pool *pool, const struct xvi_request *request, xv_handle *handle);
 
-/* Change a located object's size where it is. False when it would have to move:
- * nothing has changed then. The location stays good. */
+/* Free a located object and end its location. 0 or -XV_EAGAIN (nothing freed). */
+int xvi_free_located(struct xv_pool *pool, const struct xvi_location *where);
+
+/* Free one located block of an object and end its location; the object's counters are
+ * the caller's. An emptied page is kept or given back. */
+void xvi_free_block(struct xv_pool *pool, const struct xvi_location *where);
+
+/* Free the blocks of a chain, the last one first; the object's counters are the
+ * caller's. (alloc.c) */
+int xvi_free_chain(struct xv_pool *pool, const struct xvi_chain *chain);
+
+/* Change a located simple object's size where it is. False when it would have to
+ * move: nothing has changed then. The location stays good. */
 bool xvi_resize_in_place(struct xv_pool *pool, struct xvi_location *where, size_t size);
 
 /*
  * Turn [first, first + units) of a mapped page into one free block, merged with its
- * free neighbours, and list it. The page's used_units are the caller's to keep.
+ * free neighbours, and list it. The page's used_units are the caller's to keep: where
+ * they are 0 nothing is listed, and the page is the caller's to dispose of, unmapped.
  */
 void xvi_release_units(struct xv_pool *pool, uint32_t *words, uint32_t page, uint32_t first,
 		       uint32_t units, bool prev_is_free);
+
+/* ---- split objects (split.c) ---- */
+
+/* Lay an object over the largest holes. may_grow: the last part may take a new page.
+ * 0, -XV_ENOMEM when there is no room (nothing has changed), or the provider's error. */
+int xvi_malloc_split(struct xv_pool *pool, size_t size, uint32_t owner, bool may_grow,
+		     xv_handle *handle);
+
+/* Could xvi_malloc_split succeed without growing? */
+bool xvi_split_would_fit(struct xv_pool *pool, size_t size);
+
+/* The blocks of a located object that is not simple. 0 or -XV_EAGAIN; -XV_EINVAL when
+ * the chain is broken. */
+int xvi_chain_read(struct xv_pool *pool, const struct xvi_location *head, struct xvi_chain *chain);
+
+/*
+ * Lay `bytes` of payload, of a block of this kind, anew over at most max_fragments
+ * holes. next is the link that the last of them is to have, where the kind has one.
+ */
+struct xvi_relay {
+	uint32_t kind;
+	uint32_t owner;
+	uint32_t bytes;
+	uint32_t max_fragments;
+	uint32_t page_below; /* a new page must have a lower number */
+	bool may_grow;       /* the last part may take a new page */
+	bool use_victims;    /* holes of pages that compaction is emptying will do */
+	xv_handle next;
+};
+
+/* The new blocks' handles in order, in fragment[0 .. *count). As xvi_malloc_split. */
+int xvi_relay(struct xv_pool *pool, const struct xvi_relay *relay,
+	      xv_handle fragment[FRAGMENTS_MAX], uint32_t *count);
+
+/* Undo: free blocks that xvi_relay made. */
+void xvi_relay_undo(struct xv_pool *pool, const xv_handle *fragment, uint32_t count);
+
+/* Bytes of a used block that are neither header, owner word nor payload. */
+static inline uint32_t xvi_link_cost(const struct xv_pool *pool, uint32_t header)
+{
+	if (block_kind(header) == BLOCK_INDEX)
+		return (uint32_t)block_content_bytes(header, pool->unit_bits) - pool->owner_bytes;
+	return xvi_kind_link_bytes(pool, block_kind(header));
+}
+
+/*
+ * The link in a mapped block, as a handle without a tag; XV_NULL_HANDLE for none. In
+ * memory it is page * units of a page + unit, little end first; all ones for none, which
+ * is no block's place, since the last unit of a page begins no block.
+ */
+static inline xv_handle xvi_link_read(const struct xv_pool *pool, const uint32_t *words,
+				      uint32_t unit)
+{
+	const unsigned char *at = (const unsigned char *)(words + unit) + pool->prefix_bytes;
+	uint64_t none = ((uint64_t)1 << (8 * pool->link_bytes)) - 1;
+	uint64_t place = 0;
+
+	for (uint32_t i = 0; i < pool->link_bytes; i++)
+		place |= (uint64_t)at[i] << (8 * i);
+	if (place == none)
+		return XV_NULL_HANDLE;
+	unit = (uint32_t)(place & ((1U << pool->unit_bits) - 1U));
+	return xv_handle_at((uint32_t)(place >> pool->unit_bits),
+			    unit * UNIT_BYTES + pool->prefix_bytes);
+}
+
+static inline void xvi_link_write(const struct xv_pool *pool, uint32_t *words, uint32_t unit,
+				  xv_handle link)
+{
+	unsigned char *at = (unsigned char *)(words + unit) + pool->prefix_bytes;
+	uint64_t place = ~(uint64_t)0;
+
+	if (link != XV_NULL_HANDLE)
+		place = ((uint64_t)xv_handle_page(link) << pool->unit_bits) |
+			((xv_handle_offset(link) - pool->prefix_bytes) / UNIT_BYTES);
+	for (uint32_t i = 0; i < pool->link_bytes; i++)
+		at[i] = (unsigned char)(place >> (8 * i));
+}
+
+/* ---- objects larger than a page (large.c) ---- */
+
+int xvi_malloc_large(struct xv_pool *pool, size_t size, uint32_t owner, xv_handle *handle);
+
+/* Free the pages of a large object; its chain's blocks are the caller's. 0 or -XV_EAGAIN. */
+int xvi_free_large(struct xv_pool *pool, const struct xvi_chain *chain);
+
+/*
+ * A mapped INDEX block from behind its link: the number of pages, the object's size in
+ * bytes, then the page numbers.
+ */
+enum { INDEX_COUNT = 0, INDEX_SIZE = 1, INDEX_PAGES = 2, INDEX_FIXED_BYTES = 8 };
+
+static inline uint32_t *xvi_index(const struct xv_pool *pool, uint32_t *words, uint32_t unit)
+{
+	return words + unit + (pool->prefix_bytes + BLOCK_INDEX_LINK_BYTES) / UNIT_BYTES;
+}
+
+/* ---- pages (page.c) ---- */
 
 /*
  * A page of ours has no used block and no hole any more: keep it as one hole for the
@@ -275,8 +522,37 @@ void xvi_page_unlist_empty(struct xv_pool *pool, uint32_t page);
 /* Take one page from the provider: PAGE_BLOCKS, empty, without a hole. */
 int xvi_page_take(struct xv_pool *pool, uint32_t *page);
 
+/* Take a page for an object or part without a header: one of the reserve, or new. */
+int xvi_page_take_whole(struct xv_pool *pool, uint32_t state, uint32_t pad, uint32_t owner,
+			uint32_t *page);
+
+/* The page of a whole-page object or of a part is free. */
+void xvi_page_free_whole(struct xv_pool *pool, uint32_t page);
+
 /* List unlisted free blocks of up to max_pages pages. Returns bytes listed. */
 size_t xvi_relist(struct xv_pool *pool, uint32_t max_pages);
+
+/* ---- compaction (compact.c) ---- */
+
+/*
+ * Move a used block of a victim page, and with a fragment the object it is of; *bytes is
+ * what was moved. 0; -XV_ENOMEM: no room for it; -XV_EBUSY: its owner refused, or was
+ * not found; -XV_EAGAIN. On error it is where it was. (move.c)
+ */
+int xvi_move_block(struct xv_pool *pool, uint32_t page, uint32_t unit, uint32_t *bytes);
+
+/* Move a whole-page object, or a part, to a page with a number below first_victim. As
+ * xvi_move_block. (move.c) */
+int xvi_move_page(struct xv_pool *pool, uint32_t from);
+
+/* Units of used blocks in all pages. O(1). */
+static inline uint64_t xvi_used_units(const struct xv_pool *pool)
+{
+	uint64_t whole = (pool->whole_page_count + pool->part_page_count) << pool->page_shift;
+	uint64_t blocks = pool->block_count * pool->prefix_bytes + pool->linkage_bytes;
+
+	return (blocks + pool->requested_bytes + pool->pad_bytes - whole) / UNIT_BYTES;
+}
 
 /* ---- counters ---- */
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * Counting: held bytes and where they go; what would fit. Owns nothing, reads the
+ * Counting: held bytes and where they go. Owns nothing, reads the
  * pool's counters. The public calls take the lock. O(1) apart from the provider.
  */
-#include "free_list.h"
-#include "table.h"
+#include "pool_impl.h"
 
 uint64_t xvi_table_bytes(const struct xv_pool *pool)
 {
@@ -36,7 +35,7 @@ void xvi_note_held(struct xv_pool *pool)
 void xvi_fill_stats(const struct xv_pool *pool, struct xv_pool_stats *stats)
 {
 	uint64_t full_pages = pool->page_count - pool->empty_pages;
-	uint64_t block_pages = full_pages - pool->whole_page_count;
+	uint64_t block_pages = full_pages - pool->whole_page_count - pool->part_page_count;
 	uint64_t edge_bytes = pool->page_bytes - pool->page_units * UNIT_BYTES;
 
 	memset(stats, 0, sizeof(*stats));
@@ -44,12 +43,18 @@ void xvi_fill_stats(const struct xv_pool *pool, struct xv_pool_stats *stats)
 	stats->table_bytes = xvi_table_bytes(pool);
 	stats->held_bytes = (pool->page_count << pool->page_shift) + stats->table_bytes;
 	stats->requested_bytes = pool->requested_bytes;
-	stats->header_bytes = (pool->object_count - pool->whole_page_count) * BLOCK_HEADER_BYTES;
+	stats->header_bytes = pool->block_count * BLOCK_HEADER_BYTES;
+	stats->owner_bytes = pool->block_count * pool->owner_bytes;
+	stats->fragment_bytes = pool->linkage_bytes;
 	stats->rounding_bytes = pool->pad_bytes + block_pages * edge_bytes;
 	stats->reserve_bytes = pool->empty_pages << pool->page_shift;
 	stats->free_bytes = (full_pages << pool->page_shift) - stats->requested_bytes -
-			    stats->header_bytes - stats->rounding_bytes;
+			    stats->header_bytes - stats->owner_bytes - stats->fragment_bytes -
+			    stats->rounding_bytes;
 	stats->objects = pool->object_count;
+	stats->split_objects = pool->split_count;
+	stats->fragments = pool->fragment_count;
+	stats->large_objects = pool->large_count;
 	stats->pages = pool->page_count;
 	stats->free_blocks = pool->holes.live;
 	stats->unlisted_bytes = pool->unlisted_bytes;
@@ -74,61 +79,9 @@ void xv_pool_get_stats(struct xv_pool *pool, struct xv_pool_stats *stats)
 	xvi_pool_unlock(pool);
 }
 
-/* Could the pool take one more page now? */
-static bool can_grow(struct xv_pool *pool)
-{
-	struct xv_provider *provider = pool->provider;
-	uint64_t limit = pool->limit_bytes;
-
-	if (limit != 0 && xvi_held_bytes(pool) + pool->page_bytes > limit)
-		return false;
-	if (provider->ops->pages_available == NULL ||
-	    provider->ops->pages_available(provider) == 0)
-		return false;
-	if (pool->page_count < pool->pages.capacity)
-		return true;
-	/* The next page needs another step of the page table. */
-	return pool->pages.capacity < pool->pages.capacity_max &&
-	       (limit == 0 ||
-		xvi_held_bytes(pool) + pool->page_bytes + TABLE_STEP_BYTES <= limit);
-}
-
-static size_t largest_locked(struct xv_pool *pool)
-{
-	uint32_t index = xvi_free_list_largest(pool);
-	uint32_t units = index != 0 ? pool->holes.records[index].units : 0;
-	size_t bytes;
-
-	if (units == pool->page_units || can_grow(pool))
-		return pool->page_bytes;
-	units = units / pool->align_units * pool->align_units;
-	bytes = (size_t)units * UNIT_BYTES;
-	return bytes > BLOCK_HEADER_BYTES ? bytes - BLOCK_HEADER_BYTES : 0;
-}
-
-size_t xv_pool_largest_allocatable(struct xv_pool *pool)
-{
-	size_t largest;
-
-	if (pool == NULL)
-		return 0;
-	xvi_pool_lock(pool);
-	/* Free blocks without a record are found by an allocation only as a last
-	 * resort; look for them first, so that the answer is the whole truth. */
-	(void)xvi_relist(pool, UINT32_MAX);
-	largest = largest_locked(pool);
-	xvi_pool_unlock(pool);
-	return largest;
-}
-
-bool xv_pool_can_fit(struct xv_pool *pool, size_t size)
-{
-	return size != 0 && size <= xv_pool_largest_allocatable(pool);
-}
-
 size_t xv_pool_max_size(const struct xv_pool *pool)
 {
-	return pool != NULL ? pool->page_bytes : 0;
+	return pool != NULL ? pool->max_size : 0;
 }
 
 void xv_pool_set_limit(struct xv_pool *pool, uint64_t limit_bytes)

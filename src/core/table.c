@@ -87,7 +87,7 @@ size_t xvi_page_table_trim(struct xv_pool *pool)
 
 	if (!pages->memory.owned)
 		return 0;
-	while (used > 0 && pages->records[used - 1].state == PAGE_NONE)
+	while (used > 0 && xvi_page_state(&pages->records[used - 1]) == PAGE_NONE)
 		used--;
 	bytes = table_step(&pages->memory, used * sizeof(struct xvi_page));
 	if (bytes >= old_bytes)
@@ -103,7 +103,9 @@ static void hole_table_chain(struct xvi_hole_table *holes, uint32_t from, uint32
 {
 	for (uint32_t i = to; i-- > from;) {
 		holes->records[i].units = 0;
+		holes->records[i].prev = 0;
 		holes->records[i].next = holes->free_head;
+		holes->records[holes->free_head].prev = i;
 		holes->free_head = i;
 	}
 }
@@ -141,6 +143,18 @@ static void hole_write_words(const struct xv_pool *pool, uint32_t *words,
 		words[end - 1] = word;
 }
 
+/* Take a free record out of the list of free ones. */
+static void hole_unchain(struct xvi_hole_table *holes, uint32_t index)
+{
+	struct xvi_hole *hole = &holes->records[index];
+
+	if (hole->prev != 0)
+		holes->records[hole->prev].next = hole->next;
+	else
+		holes->free_head = hole->next;
+	holes->records[hole->next].prev = hole->prev;
+}
+
 /* Let record `to`, free, take the place of record `from`. */
 static bool hole_move(struct xv_pool *pool, uint32_t from, uint32_t to)
 {
@@ -150,57 +164,68 @@ static bool hole_move(struct xv_pool *pool, uint32_t from, uint32_t to)
 
 	if (words == NULL)
 		return false;
+	hole_unchain(&pool->holes, to);
 	free_list_remove(pool, from);
 	records[to].page = page;
 	records[to].first_unit = records[from].first_unit;
 	records[to].units = records[from].units;
 	free_list_insert(pool, to);
-	hole_write_words(pool, words, &records[to], to);
+	if (pool->pages.records[page].used_units != 0)
+		hole_write_words(pool, words, &records[to], to);
 	records[from].units = 0;
 	xvi_page_unmap(pool, page, words);
 	return true;
 }
 
-/* Move used records from the end into free ones at the start; returns the first
- * record number above which none is used. */
-static uint32_t hole_table_pack(struct xv_pool *pool)
+/* Clear records [from, to): unchain the free ones, then move the used ones below. */
+static bool hole_table_clear(struct xv_pool *pool, uint32_t from, uint32_t to)
 {
-	struct xvi_hole *records = pool->holes.records;
-	uint32_t low = 1;
-	uint32_t high = pool->holes.capacity;
+	struct xvi_hole_table *holes = &pool->holes;
 
-	for (;;) {
-		while (low < high && records[low].units != 0)
-			low++;
-		while (high > low && records[high - 1].units == 0)
-			high--;
-		if (low >= high)
-			return high;
-		if (!hole_move(pool, high - 1, low))
-			return high;
+	for (uint32_t i = from; i < to; i++) {
+		if (holes->records[i].units == 0)
+			hole_unchain(holes, i);
+	}
+	for (uint32_t i = from; i < to; i++) {
+		uint32_t low = holes->free_head;
+
+		if (holes->records[i].units == 0)
+			continue;
+		if (!hole_move(pool, i, low))
+			return false;
+	}
+	return true;
+}
+
+/* Chain the free records of [from, to) again, after a clearing that stopped half way. */
+static void hole_table_restore(struct xvi_hole_table *holes, uint32_t from, uint32_t to)
+{
+	for (uint32_t i = from; i < to; i++) {
+		if (holes->records[i].units == 0)
+			hole_table_chain(holes, i, i + 1);
 	}
 }
 
-size_t xvi_hole_table_trim(struct xv_pool *pool)
+size_t xvi_hole_table_shrink(struct xv_pool *pool, uint32_t spare)
 {
 	struct xvi_hole_table *holes = &pool->holes;
 	size_t old_bytes = holes->memory.committed_bytes;
-	size_t bytes;
+	uint32_t low;
 
-	if (!holes->memory.owned || holes->capacity == 0)
+	if (!holes->memory.owned || old_bytes <= TABLE_STEP_BYTES)
 		return 0;
-	bytes = table_step(&holes->memory, (holes->live + 1) * sizeof(struct xvi_hole));
-	if (bytes >= old_bytes)
+	low = (uint32_t)((old_bytes - 1) / TABLE_STEP_BYTES * TABLE_STEP_BYTES /
+			 sizeof(struct xvi_hole));
+	if (holes->live + 1 + spare > low)
 		return 0;
-	bytes = table_step(&holes->memory, hole_table_pack(pool) * sizeof(struct xvi_hole));
-	if (bytes < old_bytes && xvi_table_commit(pool->provider, &holes->memory, bytes) == 0)
-		holes->capacity = (uint32_t)(bytes / sizeof(struct xvi_hole));
-	holes->free_head = 0;
-	for (uint32_t i = holes->capacity; i-- > 1;) {
-		if (holes->records[i].units == 0) {
-			holes->records[i].next = holes->free_head;
-			holes->free_head = i;
-		}
+	if (!hole_table_clear(pool, low, holes->capacity)) {
+		hole_table_restore(holes, low, holes->capacity);
+		return 0;
 	}
+	if (xvi_table_commit(pool->provider, &holes->memory, low * sizeof(struct xvi_hole)) != 0) {
+		hole_table_restore(holes, low, holes->capacity);
+		return 0;
+	}
+	holes->capacity = low;
 	return old_bytes - holes->memory.committed_bytes;
 }

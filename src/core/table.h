@@ -37,9 +37,12 @@ size_t xvi_page_table_trim(struct xv_pool *pool);
 /* Commit one more step of hole records. False when there is no memory for it. */
 bool xvi_hole_table_grow(struct xv_pool *pool);
 
-/* Move records down over free ones and drop the unused end. Returns bytes given
- * back; stops early when a page cannot be mapped. O(records). */
-size_t xvi_hole_table_trim(struct xv_pool *pool);
+/*
+ * Drop one step's worth of records from the end of the hole table, moving those in use
+ * into free ones below. Nothing happens unless `spare` records would stay free. Returns
+ * bytes given back; 0 also when a page cannot be mapped. O(records of a step).
+ */
+size_t xvi_hole_table_shrink(struct xv_pool *pool, uint32_t spare);
 
 /* A free record, or 0 when there is none to be had. */
 static inline uint32_t hole_take(struct xv_pool *pool)
@@ -53,6 +56,7 @@ static inline uint32_t hole_take(struct xv_pool *pool)
 		index = holes->free_head;
 	}
 	holes->free_head = holes->records[index].next;
+	holes->records[holes->free_head].prev = 0;
 	holes->live++;
 	return index;
 }
@@ -62,7 +66,9 @@ static inline void hole_give(struct xv_pool *pool, uint32_t index)
 	struct xvi_hole_table *holes = &pool->holes;
 
 	holes->records[index].units = 0;
+	holes->records[index].prev = 0;
 	holes->records[index].next = holes->free_head;
+	holes->records[holes->free_head].prev = index;
 	holes->free_head = index;
 	holes->live--;
 }

@@ -31,6 +31,8 @@ const char *xv_strerror(int err)
 		return "no window slot is free to map the page";
 	case -XV_ENOTSUP:
 		return "this pool or provider does not have the feature";
+	case -XV_ESPLIT:
+		return "the object is in several pieces: read, write or map its extents";
 	case -XV_EBADMSG:
 		return "a check found a broken invariant";
 	default:

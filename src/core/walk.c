@@ -26,7 +26,7 @@ static void note_blocks(const struct xv_pool *pool, const uint32_t *words, struc
 
 		if (units == 0)
 			return;
-		if (!block_is_free(words[at]))
+		if (!block_is_free(words[at]) && block_kind_is_head(block_kind(words[at])))
 			map->bits[at / 64] |= (uint64_t)1 << (at % 64);
 		at += units;
 	}
@@ -38,8 +38,8 @@ static int note_page(struct xv_pool *pool, uint32_t page, struct block_map *map,
 	const struct xvi_page *record = &pool->pages.records[page];
 	uint32_t *words;
 
-	*whole = record->state == PAGE_WHOLE;
-	if (record->state != PAGE_BLOCKS || record->used_units == 0)
+	*whole = xvi_page_state(record) == PAGE_WHOLE;
+	if (xvi_page_state(record) != PAGE_BLOCKS || record->used_units == 0)
 		return 0;
 	words = xvi_page_map(pool, page);
 	if (words == NULL)
@@ -59,8 +59,8 @@ static xv_handle object_at(struct xv_pool *pool, uint32_t page, uint32_t offset,
 	xvi_pool_lock(pool);
 	bad_handles = pool->bad_handles;
 	if (xvi_locate(pool, xv_handle_at(page, offset), TRUST_HANDLE, &where) == 0) {
-		handle = xvi_location_handle(pool, &where);
-		*size = xvi_object_bytes(pool, &where);
+		if (xvi_object_bytes(pool, &where, size) == 0)
+			handle = xvi_location_handle(pool, &where);
 		xvi_locate_end(pool, &where);
 	}
 	/* An object that went meanwhile is not a caller's bad handle. */
@@ -88,7 +88,7 @@ static int visit_page(struct xv_pool *pool, uint32_t page, struct block_map *map
 			uint32_t unit = i * 64 + xvi_ctz64(map->bits[i]);
 
 			map->bits[i] &= map->bits[i] - 1;
-			result = visit_at(pool, page, unit * UNIT_BYTES + BLOCK_HEADER_BYTES, visit,
+			result = visit_at(pool, page, unit * UNIT_BYTES + pool->prefix_bytes, visit,
 					  context);
 		}
 		map->bits[i] = 0;

@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * Compaction: emptying some pages into the others, a bounded step at a time. Owns the
+ * victim flag of pages and the cycle's state; calls split.c to lay blocks anew and the
+ * owner callbacks. Takes the pool's lock for each step. O(budget).
+ *
+ * A cycle:
+ *   scan    count the pages by how full they are; decide which shall be victims
+ *   mark    the victims' holes move to lists of their own: nothing is moved into a
+ *           victim, and allocations take from it only before the pool would grow
+ *   move    block by block, victims are emptied; an emptied page goes back
+ *   unmark  victims that could not be emptied become pages like others
+ *   shrink  the tables drop what they no longer need
+ *
+ * Which pages: as many as the others have room for. Normally the sparsest, since that
+ * moves the fewest bytes. But when the objects would fit into a small part of the page
+ * numbers in use, the page table would be most of what is left: then every page above
+ * the number that suffices is emptied, into the pages below it, so that the table's end
+ * can go too.
+ *
+ * Nothing here costs malloc and free anything between the cycles.
+ */
+#include "carve.h"
+
+enum {
+	/* What a step's budget pays for beside the bytes moved: about as many bytes as
+	 * could be copied in that time. */
+	COST_RECORD = 4,
+	COST_MOVE = 512,
+	COST_SHRINK = 8192,
+
+	ROUNDS_MAX = 24,           /* of a cycle */
+	ROUND_PERMILLE = 5,        /* of the pages, to be had by another round */
+	SPARSE_PERCENT = 20,       /* of the pages to be had: a sparse pool */
+	MOVE_PERCENT = 78,         /* of what is to be had, to be moved: of a sparse pool */
+	DENSE_SHARE = 8,           /* of a dense pool one page in so many, in a round */
+	NO_ROOM_LIMIT = 16,        /* moves in a row without room that end the moving */
+	FILL_PERMILLE_WHOLE = 850, /* how full pages get without splitting ... */
+	FILL_PERMILLE_SPLIT = 995, /* ... and with it */
+};
+
+/* One step: what is left of its budget, and its report. */
+struct step {
+	struct xv_pool *pool;
+	int64_t budget;
+	struct xv_compact_report *report;
+};
+
+static uint32_t bucket_of(const struct xv_pool *pool, const struct xvi_page *record)
+{
+	uint32_t bucket = (uint32_t)record->used_units * COMPACT_BUCKETS / pool->page_units;
+
+	return bucket < COMPACT_BUCKETS ? bucket : COMPACT_BUCKETS - 1;
+}
+
+/* Pages that so many units of blocks need, once compacted. */
+static uint64_t pages_needed(const struct xv_pool *pool, uint64_t used_units)
+{
+	uint64_t permille =
+		(pool->flags & XV_POOL_SPLIT) != 0 ? FILL_PERMILLE_SPLIT : FILL_PERMILLE_WHOLE;
+	uint64_t units_of_page = pool->page_units * permille / 1000;
+
+	return (used_units + units_of_page - 1) / units_of_page;
+}
+
+/* Units that the blocks would take, were every object in one block, but for those that
+ * lie across the end of a page. */
+static uint64_t ideal_units(const struct xv_pool *pool)
+{
+	uint64_t fragment_cost = pool->prefix_bytes + pool->link_bytes;
+	uint64_t surplus = (pool->fragment_count - pool->split_count) * fragment_cost;
+	uint64_t used = xvi_used_units(pool) - surplus / UNIT_BYTES;
+
+	return used + used / pool->page_units * fragment_cost / UNIT_BYTES;
+}
+
+/* Pages that compaction would give back, as far as the counters tell. */
+static uint64_t compactable_pages(const struct xv_pool *pool)
+{
+	uint64_t whole = pool->whole_page_count + pool->part_page_count;
+	uint64_t pages = pool->page_count - pool->empty_pages - whole;
+	uint64_t needed = pages_needed(pool, ideal_units(pool));
+
+	return pages > needed ? pages - needed : 0;
+}
+
+/* ---- scan ---- */
+
+static void scan_begin(struct xvi_compaction *cycle)
+{
+	memset(cycle, 0, sizeof(*cycle));
+	cycle->phase = COMPACT_SCAN;
+	cycle->first_victim = UINT32_MAX;
+}
+
+/* The sparsest pages: so many, or (if that is more) as many as hold so many units. */
+static void choose_sparsest(const struct xv_pool *pool, struct xvi_compaction *cycle,
+			    uint64_t victims, uint64_t units)
+{
+	uint32_t bucket = 0;
+
+	for (; bucket < COMPACT_BUCKETS - 1; bucket++) {
+		uint64_t pages = cycle->pages[bucket];
+		uint64_t held = pages * (2 * bucket + 1) * pool->page_units / (2 * COMPACT_BUCKETS);
+
+		if (pages > victims && held > units)
+			break;
+		victims -= pages < victims ? pages : victims;
+		units -= held < units ? held : units;
+	}
+	units = units * 2 * COMPACT_BUCKETS / ((2 * bucket + 1) * pool->page_units);
+	cycle->threshold = bucket;
+	cycle->quota = (uint32_t)(victims > units ? victims : units);
+}
+
+/* Units that may be moved out of victims for so many pages: moving one fragment moves
+ * the whole object, so that with split objects more moves than the victims hold. */
+static uint64_t units_to_move(const struct xv_pool *pool, uint64_t pages)
+{
+	uint64_t units = pages * pool->page_units * MOVE_PERCENT / 100;
+	uint64_t objects = pool->object_count + 1;
+
+	return units * objects / (objects + pool->fragment_count - pool->split_count);
+}
+
+/* Is emptying every page above the number that suffices worth its cost? */
+static bool renumbering_pays(const struct xv_pool *pool, const struct xvi_compaction *cycle,
+			     uint64_t last, uint64_t gain)
+{
+	uint64_t whole = pool->whole_page_count + pool->part_page_count;
+	uint64_t objects = pool->object_count + 1;
+	uint64_t blocks = objects + pool->fragment_count - pool->split_count;
+	uint64_t share, units;
+
+	if (last * 2 >= cycle->span)
+		return false;
+	/* Of the objects more move than their share of the pages, but not more than all. */
+	share = (cycle->span - last) * blocks / objects;
+	if (share > cycle->span)
+		share = cycle->span;
+	units = cycle->used_units * share / cycle->span +
+		whole * pool->page_units * (cycle->span - last) / cycle->span;
+	return units * 100 <= gain * pool->page_units * MOVE_PERCENT;
+}
+
+static void scan_end(struct xv_pool *pool, struct xvi_compaction *cycle)
+{
+	uint64_t whole = pool->whole_page_count + pool->part_page_count;
+	uint64_t needed = pages_needed(pool, ideal_units(pool));
+	uint64_t pages = 0;
+	uint64_t gain;
+
+	for (uint32_t i = 0; i < COMPACT_BUCKETS; i++)
+		pages += cycle->pages[i];
+	gain = pages > needed ? pages - needed : 0;
+	cycle->cursor = 0;
+	cycle->phase = COMPACT_MARK;
+	if (gain * 1000 < pages * ROUND_PERMILLE || gain == 0)
+		cycle->phase = COMPACT_SHRINK;
+	else if (renumbering_pays(pool, cycle, needed + whole + 1, gain))
+		cycle->first_victim = (uint32_t)(needed + whole + 1);
+	else if (gain * 100 > pages * SPARSE_PERCENT)
+		choose_sparsest(pool, cycle, gain, units_to_move(pool, gain));
+	else
+		choose_sparsest(pool, cycle,
+				gain > pages / DENSE_SHARE ? gain : pages / DENSE_SHARE, 0);
+}
+
+static void scan_page(struct xv_pool *pool, struct xvi_compaction *cycle, uint32_t page)
+{
+	const struct xvi_page *record = &pool->pages.records[page];
+
+	if (xvi_page_state(record) == PAGE_NONE)
+		return;
+	cycle->span = page + 1;
+	if (xvi_page_state(record) != PAGE_BLOCKS || record->used_units == 0)
+		return;
+	cycle->pages[bucket_of(pool, record)]++;
+	cycle->used_units += record->used_units;
+}
+
+static void step_scan(struct step *step)
+{
+	struct xv_pool *pool = step->pool;
+	struct xvi_compaction *cycle = &pool->compaction;
+
+	while (cycle->cursor < pool->pages.capacity && step->budget > 0) {
+		scan_page(pool, cycle, cycle->cursor++);
+		step->budget -= COST_RECORD;
+	}
+	if (cycle->cursor >= pool->pages.capacity)
+		scan_end(pool, cycle);
+}
+
+/* ---- mark and unmark ---- */
+
+enum lists_change { HOLES_OUT, HOLES_IN };
+
+/* Take all holes of a mapped page out of the lists, or put them in. */
+static void change_lists(struct xv_pool *pool, const uint32_t *words, enum lists_change change)
+{
+	uint32_t at = pool->first_unit;
+
+	while (at < pool->end_unit) {
+		uint32_t word = words[at];
+		uint32_t units = xvi_any_units(pool, word);
+
+		if (block_is_free(word) && block_kind(word) == FREE_LISTED) {
+			if (change == HOLES_OUT)
+				free_list_remove(pool, block_free_value(word));
+			else
+				free_list_insert(pool, block_free_value(word));
+		}
+		at += units;
+	}
+}
+
+/* Make a page with blocks a victim, or end that. */
+static int set_victim(struct xv_pool *pool, uint32_t page, bool victim)
+{
+	struct xvi_page *record = &pool->pages.records[page];
+	uint32_t *words = xvi_page_map(pool, page);
+
+	if (words == NULL)
+		return -XV_EAGAIN;
+	change_lists(pool, words, HOLES_OUT);
+	record->state = (uint8_t)(victim ? record->state | PAGE_VICTIM
+					 : record->state & ~(uint32_t)PAGE_VICTIM);
+	change_lists(pool, words, HOLES_IN);
+	xvi_page_unmap(pool, page, words);
+	return 0;
+}
+
+/* Shall this page be emptied? */
+static bool is_chosen(struct xv_pool *pool, struct xvi_compaction *cycle, uint32_t page)
+{
+	const struct xvi_page *record = &pool->pages.records[page];
+	uint32_t bucket;
+
+	if (xvi_page_state(record) != PAGE_BLOCKS || record->used_units == 0 || record->pins != 0)
+		return false;
+	if (cycle->first_victim != UINT32_MAX)
+		return page >= cycle->first_victim;
+	bucket = bucket_of(pool, record);
+	if (bucket == cycle->threshold && cycle->quota != 0) {
+		cycle->quota--;
+		return true;
+	}
+	return bucket < cycle->threshold;
+}
+
+/* A page of the reserve would be moved into, and keep the page table long. */
+static void give_back_empty(struct xv_pool *pool, uint32_t page)
+{
+	const struct xvi_page *record = &pool->pages.records[page];
+
+	if (xvi_page_state(record) != PAGE_BLOCKS || record->used_units != 0 || record->pins != 0)
+		return;
+	xvi_page_unlist_empty(pool, page);
+	xvi_page_give_back(pool, page);
+}
+
+static int step_mark(struct step *step)
+{
+	struct xv_pool *pool = step->pool;
+	struct xvi_compaction *cycle = &pool->compaction;
+
+	for (; cycle->cursor < pool->pages.capacity && step->budget > 0; cycle->cursor++) {
+		step->budget -= COST_RECORD;
+		if (cycle->cursor >= cycle->first_victim)
+			give_back_empty(pool, cycle->cursor);
+		if (!is_chosen(pool, cycle, cycle->cursor))
+			continue;
+		step->budget -= pool->page_bytes / 16;
+		if (set_victim(pool, cycle->cursor, true) != 0)
+			return -XV_EAGAIN;
+	}
+	if (cycle->cursor >= pool->pages.capacity) {
+		cycle->cursor = 0;
+		cycle->phase = COMPACT_MOVE;
+	}
+	return 0;
+}
+
+static int step_unmark(struct step *step)
+{
+	struct xv_pool *pool = step->pool;
+	struct xvi_compaction *cycle = &pool->compaction;
+
+	for (; cycle->cursor < pool->pages.capacity && step->budget > 0; cycle->cursor++) {
+		const struct xvi_page *record = &pool->pages.records[cycle->cursor];
+
+		step->budget -= COST_RECORD;
+		if ((record->state & PAGE_VICTIM) == 0)
+			continue;
+		step->budget -= pool->page_bytes / 16;
+		if (set_victim(pool, cycle->cursor, false) != 0)
+			return -XV_EAGAIN;
+	}
+	if (cycle->cursor >= pool->pages.capacity) {
+		uint32_t rounds = cycle->rounds;
+
+		if (rounds + 1 < ROUNDS_MAX &&
+		    compactable_pages(pool) * 1000 > pool->page_count * ROUND_PERMILLE) {
+			scan_begin(cycle);
+			cycle->rounds = rounds + 1;
+		} else {
+			cycle->phase = COMPACT_SHRINK;
+		}
+	}
+	return 0;
+}
+
+/* ---- move ---- */
+
+/* Count the outcome of a move. Returns the error that ends the step, or 0. */
+static int note_move(struct step *step, int err, uint32_t bytes)
+{
+	struct xvi_compaction *cycle = &step->pool->compaction;
+
+	step->budget -= COST_MOVE;
+	if (err == 0) {
+		step->budget -= bytes;
+		step->report->moved_bytes += bytes;
+		step->report->moved_blocks++;
+	}
+	if (err == -XV_EBUSY)
+		step->report->refused++;
+	cycle->no_room = err == -XV_ENOMEM ? cycle->no_room + 1 : 0;
+	return err == -XV_EAGAIN ? err : 0;
+}
+
+/* The first used block from unit on that is at or behind `unit`; end_unit when none. */
+static uint32_t next_used(const struct xv_pool *pool, const uint32_t *words, uint32_t unit)
+{
+	uint32_t at = pool->first_unit;
+
+	while (at < pool->end_unit && (at < unit || block_is_free(words[at])))
+		at += xvi_any_units(pool, words[at]);
+	return at;
+}
+
+/*
+ * Move the blocks of a victim page, from the cycle's unit on. Each block is looked up
+ * from the page's start, since moving one merges the free blocks around it.
+ */
+static int empty_page(struct step *step, uint32_t page, bool *done)
+{
+	struct xv_pool *pool = step->pool;
+	struct xvi_compaction *cycle = &pool->compaction;
+	uint32_t bytes = 0;
+	int err;
+
+	*done = true;
+	while ((pool->pages.records[page].state & PAGE_VICTIM) != 0 &&
+	       pool->pages.records[page].pins == 0) {
+		uint32_t *words = xvi_page_map(pool, page);
+		uint32_t unit;
+
+		if (words == NULL)
+			return -XV_EAGAIN;
+		unit = next_used(pool, words, cycle->unit);
+		xvi_page_unmap(pool, page, words);
+		if (unit >= pool->end_unit)
+			break;
+		err = xvi_move_block(pool, page, unit, &bytes);
+		err = note_move(step, err, bytes);
+		if (err != 0)
+			return err;
+		cycle->unit = unit + 1;
+		*done = step->budget > 0;
+		if (!*done)
+			break;
+	}
+	return 0;
+}
+
+/* One page of the sweep; *done: the sweep may go on to the next. */
+static int move_from_page(struct step *step, uint32_t page, bool *done)
+{
+	struct xv_pool *pool = step->pool;
+	const struct xvi_page *record = &pool->pages.records[page];
+	uint32_t state = xvi_page_state(record);
+
+	*done = true;
+	if (record->pins != 0 && ((record->state & PAGE_VICTIM) != 0 ||
+				  (page >= pool->compaction.first_victim && state > PAGE_BLOCKS))) {
+		step->report->pinned_pages++;
+		return 0;
+	}
+	if ((record->state & PAGE_VICTIM) != 0)
+		return empty_page(step, page, done);
+	if (page >= pool->compaction.first_victim && state > PAGE_BLOCKS)
+		return note_move(step, xvi_move_page(pool, page), pool->page_bytes);
+	return 0;
+}
+
+static int step_move(struct step *step)
+{
+	struct xv_pool *pool = step->pool;
+	struct xvi_compaction *cycle = &pool->compaction;
+
+	while (cycle->cursor < pool->pages.capacity && step->budget > 0 &&
+	       cycle->no_room < NO_ROOM_LIMIT) {
+		bool done;
+		int err = move_from_page(step, cycle->cursor, &done);
+
+		if (err != 0)
+			return err;
+		step->budget -= COST_RECORD;
+		if (done) {
+			cycle->cursor++;
+			cycle->unit = 0;
+		}
+	}
+	if (cycle->cursor >= pool->pages.capacity || cycle->no_room >= NO_ROOM_LIMIT) {
+		cycle->cursor = 0;
+		cycle->phase = COMPACT_UNMARK;
+	}
+	return 0;
+}
+
+/* ---- shrink ---- */
+
+static void step_shrink(struct step *step)
+{
+	struct xv_pool *pool = step->pool;
+	uint32_t spare = pool->holes.live / 16;
+
+	while (step->budget > 0) {
+		step->budget -= COST_SHRINK;
+		if (xvi_hole_table_shrink(pool, spare) == 0) {
+			(void)xvi_page_table_trim(pool);
+			pool->compaction.phase = COMPACT_IDLE;
+			pool->compaction.first_victim = UINT32_MAX;
+			return;
+		}
+	}
+}
+
+/* ---- the steps ---- */
+
+static int step_once(struct step *step)
+{
+	struct xvi_compaction *cycle = &step->pool->compaction;
+
+	switch (cycle->phase) {
+	case COMPACT_IDLE:
+		scan_begin(cycle);
+		return 0;
+	case COMPACT_SCAN:
+		step_scan(step);
+		return 0;
+	case COMPACT_MARK:
+		return step_mark(step);
+	case COMPACT_MOVE:
+		return step_move(step);
+	case COMPACT_UNMARK:
+		return step_unmark(step);
+	case COMPACT_SHRINK:
+		step_shrink(step);
+		return 0;
+	}
+	return 0;
+}
+
+static int compact_locked(struct step *step)
+{
+	struct xv_pool *pool = step->pool;
+	uint64_t before = xvi_held_bytes(pool);
+	uint64_t after;
+	int err;
+
+	do {
+		err = step_once(step);
+	} while (err == 0 && step->budget > 0 && pool->compaction.phase != COMPACT_IDLE);
+	after = xvi_held_bytes(pool);
+	step->report->freed_bytes = before > after ? before - after : 0;
+	step->report->more = pool->compaction.phase != COMPACT_IDLE;
+	xvi_debug_check(pool);
+	return err;
+}
+
+int xv_compact(struct xv_pool *pool, size_t budget_bytes, struct xv_compact_report *report)
+{
+	struct xv_compact_report unused;
+	struct step step = {.pool = pool, .report = report != NULL ? report : &unused};
+	int err;
+
+	if (pool == NULL)
+		return -XV_EINVAL;
+	if (pool->owner_bytes == 0 || pool->owner_ops == NULL || pool->owner_ops->locate == NULL ||
+	    pool->owner_ops->relocated == NULL)
+		return -XV_ENOTSUP;
+	if (budget_bytes == 0)
+		budget_bytes = XV_COMPACT_BUDGET;
+	step.budget = budget_bytes < INT64_MAX / 2 ? (int64_t)budget_bytes : INT64_MAX / 2;
+	memset(step.report, 0, sizeof(*step.report));
+	xvi_pool_lock(pool);
+	err = compact_locked(&step);
+	xvi_pool_unlock(pool);
+	return err;
+}
+
+uint64_t xv_compactable(struct xv_pool *pool)
+{
+	uint64_t pages;
+
+	if (pool == NULL || pool->owner_bytes == 0)
+		return 0;
+	xvi_pool_lock(pool);
+	pages = compactable_pages(pool);
+	xvi_pool_unlock(pool);
+	return pages << pool->page_shift;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * What would fit: the truth about the next allocation, without making it where that can
+ * be told, and by making and undoing it where it cannot (objects larger than a page).
+ * Owns nothing. The public calls take the lock. O(1) for objects up to a page.
+ */
+#include "carve.h"
+
+/* Pages that the pool could take now, as far as the limit and the provider tell. */
+static uint64_t pages_to_be_had(struct xv_pool *pool)
+{
+	struct xv_provider *provider = pool->provider;
+	uint64_t held = xvi_held_bytes(pool);
+	uint64_t pages = provider->ops->pages_available != NULL
+				 ? provider->ops->pages_available(provider)
+				 : 0;
+	uint64_t table = 0;
+
+	/* The next page may need another step of the page table. */
+	if (pool->page_count >= pool->pages.capacity) {
+		if (pool->pages.capacity >= pool->pages.capacity_max)
+			return 0;
+		table = pool->self_memory.owned ? TABLE_STEP_BYTES : 0;
+	}
+	if (pool->limit_bytes == 0)
+		return pages;
+	if (held + table + pool->page_bytes > pool->limit_bytes)
+		return 0;
+	held = (pool->limit_bytes - held - table) >> pool->page_shift;
+	return pages < held ? pages : held;
+}
+
+/* Payload bytes of the largest object that takes one block of a hole. */
+static size_t largest_in_hole(const struct xv_pool *pool)
+{
+	uint32_t index = xvi_free_list_largest(&pool->lists);
+	uint32_t victim = xvi_free_list_largest(&pool->victim_lists);
+	uint32_t units = index != 0 ? pool->holes.records[index].units : 0;
+	size_t bytes;
+
+	if (units == pool->page_units)
+		return pool->page_bytes;
+	if (victim != 0 && pool->holes.records[victim].units > units)
+		units = pool->holes.records[victim].units;
+	units = units / pool->align_units * pool->align_units;
+	bytes = (size_t)units * UNIT_BYTES;
+	return bytes > pool->prefix_bytes ? bytes - pool->prefix_bytes : 0;
+}
+
+/* Try it: allocate and free again. The counters that a caller can see stay. */
+static bool trial(struct xv_pool *pool, size_t size)
+{
+	struct xvi_request request = {.size = size, .alignment = 1, .owner = XV_NO_OWNER};
+	uint64_t mallocs = pool->mallocs, frees = pool->frees, failures = pool->failures;
+	struct xvi_location where;
+	xv_handle handle;
+	bool fits = xvi_malloc_locked(pool, &request, &handle) == 0;
+
+	if (fits && xvi_locate(pool, handle, TRUST_HANDLE, &where) == 0)
+		(void)xvi_free_located(pool, &where);
+	pool->mallocs = mallocs;
+	pool->frees = frees;
+	pool->failures = failures;
+	return fits;
+}
+
+/* Would an object of up to a page fit? In a hole, over holes, or in a new page. */
+static bool fits_small(struct xv_pool *pool, size_t size)
+{
+	if (size <= largest_in_hole(pool) || pages_to_be_had(pool) != 0)
+		return true;
+	return (pool->flags & XV_POOL_SPLIT) != 0 && xvi_split_would_fit(pool, size);
+}
+
+static bool fits_locked(struct xv_pool *pool, size_t size)
+{
+	if (size == 0 || size > pool->max_size)
+		return false;
+	/* Free blocks without a record are found by an allocation as a last resort; look
+	 * for them first, so that the answer is the whole truth. */
+	if (size <= pool->page_bytes)
+		note_request(pool, new_block(pool, BLOCK_WHOLE, (uint32_t)size, 0).units);
+	(void)xvi_relist(pool, UINT32_MAX);
+	if (size <= pool->page_bytes)
+		return fits_small(pool, size);
+	return trial(pool, size);
+}
+
+bool xv_pool_can_fit(struct xv_pool *pool, size_t size)
+{
+	bool fits;
+
+	if (pool == NULL)
+		return false;
+	xvi_pool_lock(pool);
+	fits = fits_locked(pool, size);
+	xvi_pool_unlock(pool);
+	return fits;
+}
+
+/* The largest size in [fits, above) that fits; fits does, above does not. */
+static size_t search(struct xv_pool *pool, size_t fits, size_t above)
+{
+	while (above - fits > 1) {
+		size_t middle = fits + (above - fits) / 2;
+
+		if (fits_locked(pool, middle))
+			fits = middle;
+		else
+			above = middle;
+	}
+	return fits;
+}
+
+static size_t largest_locked(struct xv_pool *pool)
+{
+	uint64_t pages;
+
+	(void)xvi_relist(pool, UINT32_MAX);
+	if (largest_in_hole(pool) == 0) {
+		/* Nothing but dust, if anything. */
+		note_request(pool, pool->block_min_units);
+		(void)xvi_relist(pool, UINT32_MAX);
+	}
+	pages = pages_to_be_had(pool);
+	if ((pool->flags & XV_POOL_SPLIT) == 0)
+		return pages != 0 ? pool->page_bytes : largest_in_hole(pool);
+	if (fits_locked(pool, pool->max_size))
+		return pool->max_size;
+	/* Beyond a page each size needs its pages: bound the search by what there is. */
+	pages += pool->empty_pages + 2;
+	if (pages > pool->max_size >> pool->page_shift)
+		return search(pool, 0, pool->max_size);
+	return search(pool, 0, (size_t)pages << pool->page_shift);
+}
+
+size_t xv_pool_largest_allocatable(struct xv_pool *pool)
+{
+	size_t largest;
+
+	if (pool == NULL)
+		return 0;
+	xvi_pool_lock(pool);
+	largest = largest_locked(pool);
+	xvi_pool_unlock(pool);
+	return largest;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * Pages coming and going: from the provider, into the reserve, back; and pages that
+ * are one object or part of one. Owns page records' states. Under the pool's lock.
+ * O(1) apart from the provider, except where said.
+ */
+#include "carve.h"
+
+int xvi_page_take(struct xv_pool *pool, uint32_t *page)
+{
+	struct xvi_page *record;
+	uint32_t number;
+	int err;
+
+	if (pool->limit_bytes != 0 && xvi_held_bytes(pool) + pool->page_bytes > pool->limit_bytes)
+		return -XV_ENOSPC;
+	err = pool->provider->ops->page_alloc(pool->provider, &number);
+	if (err != 0)
+		return err;
+	/* The page counts before its record is made, so that the limit covers both. */
+	pool->page_count++;
+	err = xvi_page_table_cover(pool, number);
+	if (err != 0) {
+		pool->page_count--;
+		pool->provider->ops->page_free(pool->provider, number);
+		return err;
+	}
+	record = &pool->pages.records[number];
+	record->state = PAGE_BLOCKS;
+	record->used_units = 0;
+	record->pins = 0;
+	pool->page_allocs++;
+	pool->empty_pages++;
+	xvi_note_held(pool);
+	*page = number;
+	return 0;
+}
+
+void xvi_page_give_back(struct xv_pool *pool, uint32_t page)
+{
+	pool->pages.records[page].state = PAGE_NONE;
+	pool->page_count--;
+	pool->empty_pages--;
+	pool->page_frees++;
+	pool->provider->ops->page_free(pool->provider, page);
+}
+
+/* Make an empty page one hole. False when there is no record for it. */
+static bool page_list_empty(struct xv_pool *pool, uint32_t page)
+{
+	uint32_t index = hole_take(pool);
+	struct xvi_hole *hole = &pool->holes.records[index];
+
+	if (index == 0)
+		return false;
+	hole->page = page;
+	hole->first_unit = (uint16_t)pool->first_unit;
+	hole->units = (uint16_t)pool->page_units;
+	free_list_insert(pool, index);
+	return true;
+}
+
+void xvi_page_emptied(struct xv_pool *pool, uint32_t page)
+{
+	struct xvi_page *record = &pool->pages.records[page];
+	bool pinned = record->pins != 0;
+	bool kept = pinned ||
+		    (pool->empty_pages < pool->reserve_pages &&
+		     (record->state & PAGE_VICTIM) == 0 && page < pool->compaction.first_victim);
+
+	record->state = PAGE_BLOCKS;
+	record->used_units = 0;
+	record->owner_high = 0;
+	pool->empty_pages++;
+	if (kept && page_list_empty(pool, page))
+		return;
+	/* A pinned page that no record was to be had for goes when it is unmapped. */
+	if (!pinned)
+		xvi_page_give_back(pool, page);
+}
+
+void xvi_page_unlist_empty(struct xv_pool *pool, uint32_t page)
+{
+	struct xvi_hole *records = pool->holes.records;
+	uint32_t head = free_lists_of(pool, page)->heads[free_list_index(pool->page_units)];
+	uint32_t at = head;
+
+	if (head == 0)
+		return;
+	do {
+		if (records[at].page == page && records[at].units == pool->page_units) {
+			free_list_remove(pool, at);
+			hole_give(pool, at);
+			return;
+		}
+		at = records[at].next;
+	} while (at != head);
+}
+
+int xvi_page_take_whole(struct xv_pool *pool, uint32_t state, uint32_t pad, uint32_t owner,
+			uint32_t *page)
+{
+	uint32_t index = free_list_find(pool, &pool->lists, pool->page_units);
+	struct xvi_page *record;
+	uint32_t number;
+	int err;
+
+	if (index != 0) {
+		number = pool->holes.records[index].page;
+		free_list_remove(pool, index);
+		hole_give(pool, index);
+	} else {
+		err = xvi_page_take(pool, &number);
+		if (err != 0)
+			return err;
+	}
+	record = &pool->pages.records[number];
+	record->state = (uint8_t)(state | (pad << PAGE_PAD_SHIFT));
+	record->generation++;
+	xvi_page_set_owner(record, owner);
+	pool->empty_pages--;
+	pool->pad_bytes += pad;
+	pool->whole_page_count += state == PAGE_WHOLE;
+	pool->part_page_count += state == PAGE_PART;
+	*page = number;
+	return 0;
+}
+
+void xvi_page_free_whole(struct xv_pool *pool, uint32_t page)
+{
+	struct xvi_page *record = &pool->pages.records[page];
+
+	pool->whole_page_count -= xvi_page_state(record) == PAGE_WHOLE;
+	pool->part_page_count -= xvi_page_state(record) == PAGE_PART;
+	pool->pad_bytes -= xvi_page_pad(record);
+	record->generation++;
+	xvi_page_emptied(pool, page);
+}
+
+/* List the unlisted free blocks of a page. False when records have run out. */
+static bool relist_page(struct xv_pool *pool, uint32_t page, uint32_t *words, size_t *listed)
+{
+	uint32_t at = pool->first_unit;
+
+	while (at < pool->end_unit) {
+		uint32_t word = words[at];
+		uint32_t units = xvi_any_units(pool, word);
+
+		if (block_is_free(word) && block_kind(word) == FREE_UNLISTED &&
+		    units >= pool->dust_units) {
+			uint32_t index = hole_take(pool);
+
+			if (index == 0)
+				return false;
+			pool->unlisted_bytes -= units * UNIT_BYTES;
+			*listed += units * UNIT_BYTES;
+			free_block_put(pool, words, page, at, units, index);
+		}
+		at += units;
+	}
+	return true;
+}
+
+size_t xvi_relist(struct xv_pool *pool, uint32_t max_pages)
+{
+	size_t listed = 0;
+	uint32_t visits = max_pages;
+
+	if (pool->relist_pages > pool->pages.capacity)
+		pool->relist_pages = pool->pages.capacity;
+	while (pool->unlisted_bytes != 0 && pool->relist_pages != 0 && visits-- > 0) {
+		uint32_t page =
+			pool->relist_cursor < pool->pages.capacity ? pool->relist_cursor : 0;
+		struct xvi_page *record = &pool->pages.records[page];
+		uint32_t *words;
+		bool more;
+
+		pool->relist_cursor = page + 1;
+		pool->relist_pages--;
+		if (xvi_page_state(record) != PAGE_BLOCKS || record->used_units == 0)
+			continue;
+		words = xvi_page_map(pool, page);
+		if (words == NULL)
+			break;
+		more = relist_page(pool, page, words, &listed);
+		xvi_page_unmap(pool, page, words);
+		if (!more) {
+			pool->relist_pages = UINT32_MAX;
+			break;
+		}
+	}
+	return listed;
+}

@@ -295,7 +295,8 @@ XV_API size_t xv_pool_max_size(const struct xv_pool *pool);
 /*
  * Largest size that xv_malloc would grant now, 0 when none: from the free blocks,
  * or from new pages where the limit allows and the provider says it has some
- * (pages_available). The answer holds until the next call of any thread on the
+ * (pages_available). It speaks of memory only: with every window slot mapped xv_malloc
+ * may still say -XV_EAGAIN. The answer holds until the next call of any thread on the
  * pool or its provider. O(1) apart from the provider; with XV_POOL_SPLIT it tries
  * sizes by allocating and freeing, O(pages that can be had).
  */

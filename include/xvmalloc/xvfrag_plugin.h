@@ -90,8 +90,19 @@ struct xvfrag_plugin {
 		       uint64_t (*locate)(void *context, uint32_t index), void *context,
 		       struct xvfrag_plugin_compaction *result);
 
-	/* Optional, needed for compact: the object's index, told once after alloc. */
+	/*
+	 * The object's index, for compact, which needs one of these. set_index is told it
+	 * once, after alloc. alloc_indexed is alloc for an allocator that wants the index
+	 * at once, as a store that makes an object for a slot of its own gives it;
+	 * preferred where both are there. Both are timed.
+	 */
 	void (*set_index)(void *heap, uint64_t token, uint32_t index);
+
+	/* Optional. Live objects that lie in more than one piece, count. */
+	uint64_t (*split_objects)(void *heap);
+
+	/* Optional: see set_index. */
+	int (*alloc_indexed)(void *heap, size_t size, uint32_t index, uint64_t *token);
 };
 
 #ifdef __cplusplus

@@ -31,13 +31,15 @@ enum {
 	COST_SHRINK = 8192,
 
 	ROUNDS_MAX = 24,           /* of a cycle */
-	ROUND_PERMILLE = 5,        /* of the pages, to be had by another round */
+	ROUND_YIELD = 16,          /* of what it could, a round must give back one in so much */
+	ROUND_PERMILLE = 2,        /* of the pages, to be had by another round */
 	SPARSE_PERCENT = 20,       /* of the pages to be had: a sparse pool */
-	MOVE_PERCENT = 78,         /* of what is to be had, to be moved: of a sparse pool */
-	DENSE_SHARE = 8,           /* of a dense pool one page in so many, in a round */
+	RENUMBER_PERCENT = 79,     /* the same, to be moved by page number */
+	MOVE_PERCENT = 75,         /* of what is to be had, to be moved: of a sparse pool */
+	DENSE_SHARE = 4,           /* of a dense pool one page in so many, in a round */
 	NO_ROOM_LIMIT = 16,        /* moves in a row without room that end the moving */
 	FILL_PERMILLE_WHOLE = 850, /* how full pages get without splitting ... */
-	FILL_PERMILLE_SPLIT = 995, /* ... and with it */
+	FILL_PERMILLE_SPLIT = 998, /* ... and with it */
 };
 
 /* One step: what is left of its budget, and its report. */
@@ -87,11 +89,28 @@ static uint64_t compactable_pages(const struct xv_pool *pool)
 
 /* ---- scan ---- */
 
-static void scan_begin(struct xvi_compaction *cycle)
+/* Begin a cycle. */
+static void cycle_begin(struct xv_pool *pool)
 {
+	struct xvi_compaction *cycle = &pool->compaction;
+
 	memset(cycle, 0, sizeof(*cycle));
 	cycle->phase = COMPACT_SCAN;
 	cycle->first_victim = UINT32_MAX;
+	cycle->first_pages = pool->page_count;
+}
+
+/* Begin another round of the cycle. */
+static void round_begin(struct xvi_compaction *cycle)
+{
+	cycle->phase = COMPACT_SCAN;
+	cycle->first_victim = UINT32_MAX;
+	cycle->cursor = 0;
+	cycle->unit = 0;
+	cycle->no_room = 0;
+	cycle->used_units = 0;
+	cycle->rounds++;
+	memset(cycle->pages, 0, sizeof(cycle->pages));
 }
 
 /* The sparsest pages: so many, or (if that is more) as many as hold so many units. */
@@ -141,7 +160,32 @@ static bool renumbering_pays(const struct xv_pool *pool, const struct xvi_compac
 		share = cycle->span;
 	units = cycle->used_units * share / cycle->span +
 		whole * pool->page_units * (cycle->span - last) / cycle->span;
-	return units * 100 <= gain * pool->page_units * MOVE_PERCENT;
+	return units * 100 <= gain * pool->page_units * RENUMBER_PERCENT;
+}
+
+/*
+ * Victims of a dense pool: what is left to gain is little, and had by laying objects anew
+ * rather than by filling pages. Where the cycle began sparse, it stays within the share
+ * of what it gave back that it may move.
+ */
+static void choose_in_dense(const struct xv_pool *pool, struct xvi_compaction *cycle,
+			    uint64_t pages)
+{
+	uint64_t victims = pages / DENSE_SHARE + 1;
+	uint64_t freed =
+		cycle->first_pages > pool->page_count ? cycle->first_pages - pool->page_count : 0;
+	uint64_t may_move = (freed << pool->page_shift) * MOVE_PERCENT / 100;
+
+	if (cycle->sparse) {
+		/* A victim's objects have fragments elsewhere too: two pages' worth. */
+		may_move = may_move > cycle->moved_bytes ? may_move - cycle->moved_bytes : 0;
+		may_move = may_move / 2 >> pool->page_shift;
+		victims = victims < may_move ? victims : may_move;
+	}
+	if (victims < cycle->gain / 2 || victims == 0)
+		cycle->phase = COMPACT_SHRINK;
+	else
+		choose_sparsest(pool, cycle, victims, 0);
 }
 
 static void scan_end(struct xv_pool *pool, struct xvi_compaction *cycle)
@@ -154,8 +198,12 @@ static void scan_end(struct xv_pool *pool, struct xvi_compaction *cycle)
 	for (uint32_t i = 0; i < COMPACT_BUCKETS; i++)
 		pages += cycle->pages[i];
 	gain = pages > needed ? pages - needed : 0;
+	cycle->gain = gain;
+	cycle->page_count = pool->page_count;
 	cycle->cursor = 0;
 	cycle->phase = COMPACT_MARK;
+	if (cycle->rounds == 0)
+		cycle->sparse = gain * 100 > pages * SPARSE_PERCENT;
 	if (gain * 1000 < pages * ROUND_PERMILLE || gain == 0)
 		cycle->phase = COMPACT_SHRINK;
 	else if (renumbering_pays(pool, cycle, needed + whole + 1, gain))
@@ -163,8 +211,7 @@ static void scan_end(struct xv_pool *pool, struct xvi_compaction *cycle)
 	else if (gain * 100 > pages * SPARSE_PERCENT)
 		choose_sparsest(pool, cycle, gain, units_to_move(pool, gain));
 	else
-		choose_sparsest(pool, cycle,
-				gain > pages / DENSE_SHARE ? gain : pages / DENSE_SHARE, 0);
+		choose_in_dense(pool, cycle, pages);
 }
 
 static void scan_page(struct xv_pool *pool, struct xvi_compaction *cycle, uint32_t page)
@@ -283,6 +330,19 @@ static int step_mark(struct step *step)
 	return 0;
 }
 
+/* Another round, where the last one got somewhere and there is more to be had. */
+static void round_end(const struct xv_pool *pool, struct xvi_compaction *cycle)
+{
+	uint64_t freed =
+		cycle->page_count > pool->page_count ? cycle->page_count - pool->page_count : 0;
+
+	if (cycle->rounds + 1 < ROUNDS_MAX && freed * ROUND_YIELD >= cycle->gain &&
+	    compactable_pages(pool) * 1000 > pool->page_count * ROUND_PERMILLE)
+		round_begin(cycle);
+	else
+		cycle->phase = COMPACT_SHRINK;
+}
+
 static int step_unmark(struct step *step)
 {
 	struct xv_pool *pool = step->pool;
@@ -298,17 +358,8 @@ static int step_unmark(struct step *step)
 		if (set_victim(pool, cycle->cursor, false) != 0)
 			return -XV_EAGAIN;
 	}
-	if (cycle->cursor >= pool->pages.capacity) {
-		uint32_t rounds = cycle->rounds;
-
-		if (rounds + 1 < ROUNDS_MAX &&
-		    compactable_pages(pool) * 1000 > pool->page_count * ROUND_PERMILLE) {
-			scan_begin(cycle);
-			cycle->rounds = rounds + 1;
-		} else {
-			cycle->phase = COMPACT_SHRINK;
-		}
-	}
+	if (cycle->cursor >= pool->pages.capacity)
+		round_end(pool, cycle);
 	return 0;
 }
 
@@ -323,6 +374,7 @@ static int note_move(struct step *step, int err, uint32_t bytes)
 	if (err == 0) {
 		step->budget -= bytes;
 		step->report->moved_bytes += bytes;
+		cycle->moved_bytes += bytes;
 		step->report->moved_blocks++;
 	}
 	if (err == -XV_EBUSY)
@@ -447,7 +499,7 @@ static int step_once(struct step *step)
 
 	switch (cycle->phase) {
 	case COMPACT_IDLE:
-		scan_begin(cycle);
+		cycle_begin(step->pool);
 		return 0;
 	case COMPACT_SCAN:
 		step_scan(step);

@@ -75,7 +75,9 @@ static void mover_init(struct mover *mover, struct xv_pool *pool, uint32_t page,
 	mover->relay.max_fragments =
 		(pool->flags & XV_POOL_SPLIT) != 0 && kind == BLOCK_WHOLE ? FRAGMENTS_MAX : 1;
 	mover->relay.page_below = pool->compaction.first_victim;
-	mover->relay.may_grow = true;
+	/* A new page for whole objects would hold no more than the old one. */
+	mover->relay.may_grow =
+		(pool->flags & XV_POOL_SPLIT) != 0 || pool->compaction.first_victim != UINT32_MAX;
 	if (block_kind_has_link(kind))
 		mover->relay.next = xvi_link_read(pool, words, unit);
 }

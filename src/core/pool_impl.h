@@ -73,9 +73,9 @@ enum {
 	PAGE_VICTIM = 0x4,  /* compaction is emptying it: its holes are in lists of their own */
 	PAGE_PAD_SHIFT = 3, /* PAGE_WHOLE: page bytes - object bytes, 0 .. 31 */
 
-	DUST_MAX_UNITS = 18,           /* 72 bytes: what the smallest fragment's block takes */
+	DUST_MAX_UNITS = 14,           /* 56 bytes: what the smallest fragment's block takes */
 	FRAGMENTS_MAX = 4,             /* of a split object */
-	FRAGMENT_MIN_BYTES = 64,       /* of an object in one fragment */
+	FRAGMENT_MIN_BYTES = 48,       /* of an object in one fragment */
 	CHAIN_MAX = FRAGMENTS_MAX + 1, /* an index block and its tail's fragments */
 	PINS_MAX = 0xFFFF,
 	LIST_SHIFT = 3, /* lists are 8 bytes apart */
@@ -155,7 +155,12 @@ struct xvi_compaction {
 	uint32_t first_victim; /* every page from this number on is a victim too */
 	uint32_t span;         /* pages of ours are below this number */
 	uint32_t unit;         /* next block within the page being emptied */
+	uint64_t gain;         /* pages that this round may give back */
+	uint64_t page_count;   /* of the pool when the round began */
 	uint32_t rounds;       /* that this cycle has begun anew */
+	bool sparse;           /* the pool was sparse when the cycle began */
+	uint64_t first_pages;  /* of the pool when the cycle began */
+	uint64_t moved_bytes;  /* in this cycle */
 	uint32_t no_room;      /* moves in a row that found no room */
 	uint32_t pages[COMPACT_BUCKETS];
 	uint64_t used_units;

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * xvmalloc/handle_table.h: objects with 32-bit names that never change, for callers
+ * without a table of their own.
+ *
+ * A handle table is a pool with owners and a table in front of it. The pool may move
+ * objects (xv_handle_table_compact); the table follows, and an object keeps its id
+ * from xv_id_malloc to xv_id_free.
+ *
+ *   - An id is a slot of the table and that slot's generation. 0 is no id.
+ *   - A stale id (used or freed after xv_id_free) is refused with -XV_EINVAL, always,
+ *     until its own slot has been given out 2^g times more and its generation has
+ *     wrapped. g follows from max_ids, the most ids that may live at once:
+ *
+ *         max_ids up to   4,095   65,535   1,048,575   4,194,303 (default)   67,108,863
+ *         2^g         1,048,576   65,536       4,096       1,024                     64
+ *
+ *     Freed slots are given out again in the order in which they were freed, and a
+ *     table that may grow keeps XV_ID_SPARE of them waiting, so that even a caller that
+ *     frees and allocates one object over and over wraps after 2^g times as many calls
+ *     as that.
+ *   - A slot costs 12 bytes. Slots are made 256 at a time, at the end of the table.
+ *
+ * Thread safety: as the pool's; options.pool.lock is for both. What the table promises
+ * where threads meet over one id:
+ *   - While a call on an id runs, its object is held: it is not moved, freed or resized
+ *     by anybody else. Compaction does not wait for a held object but leaves it where it
+ *     is. So no call ever sees an object half moved, a write is never lost to a move, and
+ *     a call never has to be repeated.
+ *   - xv_id_free and xv_id_realloc wait until calls under way on the same id have ended
+ *     (not for mappings), and calls that come later wait for them. Of two frees one
+ *     succeeds and the other gets -XV_EINVAL.
+ *   - Reads and writes of one id run side by side; what is inside is the caller's to
+ *     protect. Calls on different ids do not wait for each other but in the pool.
+ *
+ * Errors: see xvmalloc/base.h. On error nothing has changed.
+ */
+#ifndef XVMALLOC_HANDLE_TABLE_H
+#define XVMALLOC_HANDLE_TABLE_H
+
+#include <xvmalloc/pool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct xv_handle_table;
+
+/* Name of an object in one table. Has no order and no other meaning. */
+typedef uint32_t xv_id;
+
+#define XV_NULL_ID ((xv_id)0)
+
+/* Most ids that a table can be made for. */
+#define XV_IDS_MAX 67108863U
+
+/* Freed slots that wait before they are given out again, while the table may grow. */
+#define XV_ID_SPARE 32U
+
+struct xv_handle_table_options {
+	/* Of the pool underneath. XV_POOL_OWNERS is understood; owner_ops and owner_context
+	 * are the table's and must be NULL. lock is for table and pool; limit_bytes is for
+	 * the held bytes of both together. */
+	struct xv_pool_options pool;
+	uint32_t max_ids;    /* most objects at once, 1 .. XV_IDS_MAX; 0 = 4,194,303, or one
+			      * for every 512 bytes of the provider if that is less */
+	void *memory;        /* not NULL: the table lives here and not in the provider's meta
+			      * memory. The pool has its own: options.pool.memory */
+	size_t memory_bytes; /* size of memory; see xv_handle_table_memory_bytes */
+};
+
+/* Options with every field at its default: the pool's, and XV_POOL_SPLIT. Always start
+ * from this. */
+XV_API void xv_handle_table_options_init(struct xv_handle_table_options *options);
+
+/* Bytes of options.memory that a table of max_ids (1 .. XV_IDS_MAX) takes; 0 when
+ * max_ids is none of these. With less, there are as many ids as fit. O(1). */
+XV_API size_t xv_handle_table_memory_bytes(uint32_t max_ids);
+
+/*
+ * Make a table and its pool over provider, which must outlive them; options may be
+ * NULL. Store it in *out; end it with xv_handle_table_destroy. No malloc. Returns as
+ * xv_pool_create; -XV_EINVAL also for owner_ops or owner_context that are set, max_ids
+ * above XV_IDS_MAX, and memory that does not hold 255 ids; -XV_ENOSPC where limit_bytes
+ * is less than the empty table takes. O(1) apart from pool and provider.
+ */
+XV_API XV_MUST_USE int xv_handle_table_create(struct xv_handle_table **out,
+					      struct xv_provider *provider,
+					      const struct xv_handle_table_options *options);
+
+/* End table and pool, and with them every object. Never beside another call on the
+ * table. NULL is allowed. O(pages). */
+XV_API void xv_handle_table_destroy(struct xv_handle_table *table);
+
+/*
+ * Allocate an object, 1 .. xv_pool_max_size bytes, uninitialised; its id is stored in
+ * *id. Returns as xv_malloc; -XV_ENOSPC also when max_ids objects live. O(1) apart from
+ * pool and provider.
+ */
+XV_API XV_MUST_USE int xv_id_malloc(struct xv_handle_table *table, size_t size, xv_id *id);
+
+/*
+ * Free an object; its id is dead. Returns 0, -XV_EINVAL (no live id of this table) or
+ * -XV_EAGAIN (no window slot). It may be mapped: its memory then stays until the map
+ * ends. As xv_free.
+ */
+XV_API int xv_id_free(struct xv_handle_table *table, xv_id id);
+
+/* Change the size of an object, which keeps its id and its first min(old, new) bytes.
+ * Returns as xv_realloc. -XV_EBUSY can also mean that a neighbour in the page is mapped,
+ * or being copied by another thread: try again. */
+XV_API XV_MUST_USE int xv_id_realloc(struct xv_handle_table *table, xv_id id, size_t size);
+
+/* Exact size of an object in bytes: > 0, or an error as xv_object_size. */
+XV_API int xv_id_size(struct xv_handle_table *table, xv_id id);
+
+/* Copy bytes out of, or into, an object from offset on. As xv_read and xv_write. */
+XV_API XV_MUST_USE int xv_id_read(struct xv_handle_table *table, xv_id id, size_t offset,
+				  void *buffer, size_t length);
+XV_API XV_MUST_USE int xv_id_write(struct xv_handle_table *table, xv_id id, size_t offset,
+				   const void *buffer, size_t length);
+
+/* A mapped object. */
+struct xv_id_mapping {
+	void *ptr;        /* its first byte */
+	xv_handle handle; /* where it is, for as long as it is mapped */
+};
+
+/*
+ * Map an object: mapping->ptr is good until xv_id_unmap, whatever becomes of the id.
+ * It is pinned: compaction leaves it, and its whole page, where it is. Returns as
+ * xv_map; -XV_ESPLIT means that the object is in pieces: use xv_id_read and
+ * xv_id_write. O(1).
+ */
+XV_API XV_MUST_USE int xv_id_map(struct xv_handle_table *table, xv_id id,
+				 struct xv_id_mapping *mapping);
+
+/* End a map. mapping is what xv_id_map gave, once. Returns 0 or -XV_EINVAL. O(1). */
+XV_API int xv_id_unmap(struct xv_handle_table *table, const struct xv_id_mapping *mapping);
+
+/* ---- The table as a whole ---- */
+
+/* One bounded step of compaction, as xv_compact. An object that another thread's call is
+ * busy with counts as refused. */
+XV_API int xv_handle_table_compact(struct xv_handle_table *table, size_t budget_bytes,
+				   struct xv_compact_report *report);
+
+/*
+ * Give back what can be given back without moving anything: xv_pool_trim, and the free
+ * slots at the end of the table. Ids that are stale stay so. Returns the bytes given
+ * back. Never beside another call on the table. O(pages + slots).
+ */
+XV_API size_t xv_handle_table_trim(struct xv_handle_table *table);
+
+/* Change the limit on held bytes of table and pool; 0 = none. As xv_pool_set_limit. */
+XV_API void xv_handle_table_set_limit(struct xv_handle_table *table, uint64_t limit_bytes);
+
+/*
+ * The pool underneath, for what the table has no call for: xv_compactable,
+ * xv_pool_can_fit and the like. Objects of the table must not be freed, resized or given
+ * another owner there, nor the pool reset, nor its limit set. Objects made there have no
+ * id. NULL for NULL. O(1).
+ */
+XV_API struct xv_pool *xv_handle_table_pool(struct xv_handle_table *table);
+
+struct xv_handle_table_stats {
+	uint64_t held_bytes;  /* pool.held_bytes + table_bytes */
+	uint64_t table_bytes; /* table and slots; all of options.memory where it was given */
+	uint64_t ids;         /* that live, count */
+	uint64_t slots;       /* free ones included, count */
+	uint64_t max_ids;     /* count */
+	uint64_t generations; /* 2^g: see above */
+	uint64_t bad_ids;     /* calls refused because of their id, count */
+	struct xv_pool_stats pool;
+};
+
+/* Fill *stats. O(1). */
+XV_API void xv_handle_table_get_stats(struct xv_handle_table *table,
+				      struct xv_handle_table_stats *stats);
+
+/*
+ * Prove table and pool, as xv_pool_check. Invariants of the table have numbers above 100
+ * (src/core/handle_slot.h); report->offset is then the slot's number, and report->page
+ * UINT32_MAX. XV_CHECK_DEEP never beside another call on the table.
+ */
+XV_API XV_MUST_USE int xv_handle_table_check(struct xv_handle_table *table,
+					     enum xv_check_level level,
+					     struct xv_check_report *report);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

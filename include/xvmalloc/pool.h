@@ -150,7 +150,8 @@ XV_API XV_MUST_USE int xv_get_owner(struct xv_pool *pool, xv_handle handle, uint
 /*
  * As xv_malloc, with the payload's offset in its page a multiple of alignment: a
  * power of two up to 256. The object is never split, so it is at most a page. Fails
- * with -XV_E2BIG also where size does not fit a page at that alignment.
+ * with -XV_E2BIG also where size does not fit a page at that alignment; a size within 31
+ * bytes of the page's has a page to itself and always fits.
  */
 XV_API XV_MUST_USE int xv_malloc_aligned(struct xv_pool *pool, size_t size, size_t alignment,
 					 xv_handle *handle);

@@ -494,7 +494,7 @@ int xvi_copy_object(struct xv_pool *pool, xv_handle from, xv_handle to, size_t b
 
 int xv_read(struct xv_pool *pool, xv_handle handle, size_t offset, void *buffer, size_t length)
 {
-	static unsigned char nothing;
+	unsigned char nothing;
 	struct copy copy = {.to = buffer != NULL ? buffer : &nothing};
 
 	if (pool == NULL || (buffer == NULL && length != 0))

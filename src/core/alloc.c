@@ -137,15 +137,18 @@ static XVI_NOINLINE int malloc_slow(struct xv_pool *pool, const struct xvi_reque
 static int malloc_whole_page(struct xv_pool *pool, const struct xvi_request *request,
 			     xv_handle *handle)
 {
+	size_t pad = pool->page_bytes - request->size;
 	uint32_t page;
 	int err;
 
+	/* What aligning leaves no room for, and is too small for a page record to tell. */
+	if (pad > PAGE_PAD_MAX)
+		return -XV_E2BIG;
 	if ((pool->flags & XV_POOL_SPLIT) != 0 && !request->one_block &&
 	    free_list_find(pool, &pool->lists, pool->page_units) == 0 &&
 	    xvi_malloc_split(pool, request->size, request->owner, false, handle) == 0)
 		return 0;
-	err = xvi_page_take_whole(pool, PAGE_WHOLE, (uint32_t)(pool->page_bytes - request->size),
-				  request->owner, &page);
+	err = xvi_page_take_whole(pool, PAGE_WHOLE, (uint32_t)pad, request->owner, &page);
 	if (err == 0)
 		*handle =
 			xvi_handle_make(pool, page, 0, pool->pages.records[page].generation, true);

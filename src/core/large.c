@@ -24,7 +24,7 @@ static struct parts parts_of(const struct xv_pool *pool, size_t size)
 	/* A tail that leaves no room for a block's header and link is a page of its own;
 	 * what a page record can say of unused bytes is enough for that. */
 	if (parts.tail != 0 && block.units > pool->page_units &&
-	    pool->page_bytes - parts.tail < 1U << (8 - PAGE_PAD_SHIFT)) {
+	    pool->page_bytes - parts.tail <= PAGE_PAD_MAX) {
 		parts.pages++;
 		parts.last_pad = pool->page_bytes - parts.tail;
 		parts.tail = 0;

@@ -72,6 +72,7 @@ enum {
 	PAGE_STATE_MASK = 0x3,
 	PAGE_VICTIM = 0x4,  /* compaction is emptying it: its holes are in lists of their own */
 	PAGE_PAD_SHIFT = 3, /* PAGE_WHOLE: page bytes - object bytes, 0 .. 31 */
+	PAGE_PAD_MAX = (1 << (8 - PAGE_PAD_SHIFT)) - 1,
 
 	DUST_MAX_UNITS = 14,           /* 56 bytes: what the smallest fragment's block takes */
 	FRAGMENTS_MAX = 4,             /* of a split object */

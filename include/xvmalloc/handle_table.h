@@ -16,11 +16,12 @@
  *         max_ids up to   4,095   65,535   1,048,575   4,194,303 (default)   67,108,863
  *         2^g         1,048,576   65,536       4,096       1,024                     64
  *
- *     Freed slots are given out again in the order in which they were freed, and a
- *     table that may grow keeps XV_ID_SPARE of them waiting, so that even a caller that
- *     frees and allocates one object over and over wraps after 2^g times as many calls
- *     as that.
- *   - A slot costs 12 bytes. Slots are made 256 at a time, at the end of the table.
+ *     Freed slots are given out again in the order in which they were freed, and while
+ *     the table may grow XV_ID_SPARE of them wait: a caller that frees and allocates one
+ *     object over and over wraps after XV_ID_SPARE * 2^g times, not after 2^g.
+ *   - A slot costs 12 bytes. Slots are made 256 at a time, at the end of the table, and
+ *     stay for other ids when objects are freed: only free slots at the table's end can
+ *     be given back (xv_handle_table_trim), since ids do not move.
  *
  * Thread safety: as the pool's; options.pool.lock is for both. What the table promises
  * where threads meet over one id:

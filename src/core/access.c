@@ -511,29 +511,3 @@ int xv_write(struct xv_pool *pool, xv_handle handle, size_t offset, const void *
 		return -XV_EINVAL;
 	return transfer(pool, handle, offset, length, &copy);
 }
-
-int xvi_fill_zero(struct xv_pool *pool, xv_handle handle, size_t length)
-{
-	struct span span[SPANS_PER_TURN];
-	size_t offset = 0;
-
-	while (length != 0) {
-		struct span_list list = {
-			.skip = offset, .length = length, .span = span, .max = SPANS_PER_TURN};
-		int err = spans_of_handle(pool, handle, &list);
-
-		if (err != 0)
-			return err;
-		for (unsigned i = 0; i < list.count; i++) {
-			uint32_t *words = xvi_page_map(pool, span[i].page);
-
-			if (words == NULL)
-				return -XV_EAGAIN;
-			memset((char *)words + span[i].offset, 0, span[i].bytes);
-			xvi_page_unmap(pool, span[i].page, words);
-		}
-		offset += length - list.length;
-		length = list.length;
-	}
-	return 0;
-}

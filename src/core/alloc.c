@@ -125,7 +125,7 @@ static XVI_NOINLINE int malloc_slow(struct xv_pool *pool, const struct xvi_reque
 		if (index != 0)
 			return malloc_from_hole(pool, index, request->alignment, block, handle);
 	}
-	err = may_split ? xvi_malloc_split(pool, request->size, request->owner, true, handle)
+	err = may_split ? xvi_malloc_split(pool, request, true, handle)
 			: malloc_from_new_page(pool, request->alignment, block, handle);
 	if (err == 0 || xvi_relist(pool, UINT32_MAX) == 0)
 		return err;
@@ -146,9 +146,11 @@ static int malloc_whole_page(struct xv_pool *pool, const struct xvi_request *req
 		return -XV_E2BIG;
 	if ((pool->flags & XV_POOL_SPLIT) != 0 && !request->one_block &&
 	    free_list_find(pool, &pool->lists, pool->page_units) == 0 &&
-	    xvi_malloc_split(pool, request->size, request->owner, false, handle) == 0)
+	    xvi_malloc_split(pool, request, false, handle) == 0)
 		return 0;
 	err = xvi_page_take_whole(pool, PAGE_WHOLE, (uint32_t)pad, request->owner, &page);
+	if (err == 0 && request->zero)
+		err = xvi_page_zero_whole(pool, page);
 	if (err == 0)
 		*handle =
 			xvi_handle_make(pool, page, 0, pool->pages.records[page].generation, true);
@@ -164,7 +166,7 @@ static XVI_NOINLINE int malloc_unusual(struct xv_pool *pool, const struct xvi_re
 		return malloc_whole_page(pool, request, handle);
 	if (request->size > pool->max_size || request->one_block)
 		return -XV_E2BIG;
-	return xvi_malloc_large(pool, request->size, request->owner, handle);
+	return xvi_malloc_large(pool, request, handle);
 }
 
 int xvi_malloc_locked(struct xv_pool *pool, const struct xvi_request *request, xv_handle *handle)
@@ -177,6 +179,7 @@ int xvi_malloc_locked(struct xv_pool *pool, const struct xvi_request *request, x
 		err = malloc_unusual(pool, request, handle);
 	} else {
 		block = new_block(pool, BLOCK_WHOLE, (uint32_t)request->size, request->owner);
+		block.zero = request->zero;
 		note_request(pool, block.units);
 		if (XVI_UNLIKELY(block.units +
 					 lead_units(pool, pool->first_unit, request->alignment) >
@@ -250,24 +253,78 @@ void xvi_free_block(struct xv_pool *pool, const struct xvi_location *where)
 		xvi_page_emptied(pool, where->page);
 }
 
-int xvi_free_chain(struct xv_pool *pool, const struct xvi_chain *chain)
+static bool free_mapped(struct xv_pool *pool, uint32_t page, uint32_t unit)
 {
-	int result = 0;
+	struct xvi_location where = {.page = page, .unit = unit};
 
-	for (uint32_t i = chain->count; i-- > 0;) {
-		const struct xvi_fragment *fragment = &chain->fragment[i];
-		struct xvi_location where = {.page = fragment->page, .unit = fragment->unit};
+	where.words = xvi_page_map(pool, page);
+	if (where.words == NULL)
+		return false;
+	where.header = where.words[unit];
+	xvi_free_block(pool, &where);
+	return true;
+}
 
-		where.words = xvi_page_map(pool, where.page);
-		if (where.words == NULL) {
-			/* Cannot be: the pool keeps slots of the window for itself. */
-			result = -XV_EAGAIN;
-			continue;
-		}
-		where.header = where.words[where.unit];
-		xvi_free_block(pool, &where);
+void xvi_free_block_at(struct xv_pool *pool, uint32_t page, uint32_t unit)
+{
+	if (XVI_LIKELY(free_mapped(pool, page, unit)))
+		return;
+	/* The pool keeps slots of the window for itself, but others may share it. */
+	XVI_ASSERT(pool->orphan_count < ORPHANS_MAX);
+	pool->orphan[pool->orphan_count++] = (struct xvi_orphan){page, unit};
+}
+
+/* Not counted as an object any more: so count it again before freeing it. */
+static bool doomed_free(struct xv_pool *pool)
+{
+	xv_handle handle = pool->doomed;
+	uint64_t bytes = pool->doomed_bytes;
+	struct xvi_location where;
+
+	if (xvi_locate(pool, handle, TRUST_HANDLE, &where) != 0)
+		return false;
+	pool->doomed = XV_NULL_HANDLE;
+	pool->doomed_bytes = 0;
+	pool->object_count++;
+	pool->requested_bytes += bytes;
+	if (xvi_free_located(pool, &where) == 0) {
+		pool->frees--;
+		return true;
 	}
-	return result;
+	pool->object_count--;
+	pool->requested_bytes -= bytes;
+	pool->doomed = handle;
+	pool->doomed_bytes = bytes;
+	return false;
+}
+
+void xvi_discard(struct xv_pool *pool, xv_handle handle, size_t size)
+{
+	XVI_ASSERT(pool->doomed == XV_NULL_HANDLE);
+	pool->object_count--;
+	pool->mallocs--;
+	pool->requested_bytes -= size;
+	pool->doomed = handle;
+	pool->doomed_bytes = size;
+	(void)doomed_free(pool);
+}
+
+bool xvi_orphans_free(struct xv_pool *pool)
+{
+	while (XVI_UNLIKELY(pool->orphan_count != 0)) {
+		struct xvi_orphan orphan = pool->orphan[pool->orphan_count - 1];
+
+		if (!free_mapped(pool, orphan.page, orphan.unit))
+			return false;
+		pool->orphan_count--;
+	}
+	return XVI_LIKELY(pool->doomed == XV_NULL_HANDLE) || doomed_free(pool);
+}
+
+void xvi_free_chain(struct xv_pool *pool, const struct xvi_chain *chain)
+{
+	for (uint32_t i = chain->count; i-- > 0;)
+		xvi_free_block_at(pool, chain->fragment[i].page, chain->fragment[i].unit);
 }
 
 /* Free an object of several blocks, whose location has been ended. */
@@ -275,6 +332,8 @@ static int free_composite(struct xv_pool *pool, const struct xvi_chain *chain)
 {
 	int err;
 
+	if (!xvi_orphans_free(pool))
+		return -XV_EAGAIN;
 	if (block_kind(chain->fragment[0].header) == BLOCK_INDEX) {
 		err = xvi_free_large(pool, chain);
 		if (err != 0)
@@ -286,7 +345,8 @@ static int free_composite(struct xv_pool *pool, const struct xvi_chain *chain)
 	pool->object_count--;
 	pool->frees++;
 	pool->requested_bytes -= chain->bytes;
-	return xvi_free_chain(pool, chain);
+	xvi_free_chain(pool, chain);
+	return 0;
 }
 
 int xvi_free_located(struct xv_pool *pool, const struct xvi_location *where)
@@ -320,7 +380,7 @@ static void block_retag(struct xv_pool *pool, struct xvi_location *where, uint32
 	uint32_t pad = units * UNIT_BYTES - BLOCK_HEADER_BYTES - pool->owner_bytes - (uint32_t)size;
 
 	XVI_ASSERT(pad <= BLOCK_PAD_MAX);
-	pool->requested_bytes += size - xvi_simple_bytes(pool, where);
+	pool->requested_bytes += (uint64_t)size - xvi_simple_bytes(pool, where);
 	pool->pad_bytes += (uint64_t)pad - block_pad(where->header);
 	record->used_units = (uint16_t)(record->used_units + units - old_units);
 	where->header = block_resized(where->words[where->unit], pool->unit_bits, units, pad);
@@ -376,7 +436,7 @@ static bool resize_whole_page(struct xv_pool *pool, const struct xvi_location *w
 
 	if (new_block(pool, BLOCK_WHOLE, (uint32_t)size, 0).units <= pool->page_units)
 		return false;
-	pool->requested_bytes += size - xvi_simple_bytes(pool, where);
+	pool->requested_bytes += (uint64_t)size - xvi_simple_bytes(pool, where);
 	pool->pad_bytes += (uint64_t)pad - xvi_page_pad(record);
 	record->state = (uint8_t)((record->state & ((1U << PAGE_PAD_SHIFT) - 1U)) |
 				  (pad << PAGE_PAD_SHIFT));

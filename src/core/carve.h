@@ -12,6 +12,19 @@
 #include "free_list.h"
 #include "table.h"
 
+/* Write a free block's word at both of its ends; the block behind learns of it. */
+static inline void free_words_put(const struct xv_pool *pool, uint32_t *words, uint32_t first,
+				  uint32_t units, uint32_t word)
+{
+	uint32_t end = first + units;
+
+	words[first] = word;
+	if (end < pool->end_unit) {
+		words[end - 1] = word;
+		words[end] |= BLOCK_PREV_FREE;
+	}
+}
+
 /*
  * Make [first, first + units) a free block, under record `index` or (0) another, list it
  * and write its words. The block behind learns of it. Dust, and what no record is to be
@@ -20,7 +33,6 @@
 static inline void free_block_put(struct xv_pool *pool, uint32_t *words, uint32_t page,
 				  uint32_t first, uint32_t units, uint32_t index)
 {
-	uint32_t end = first + units;
 	uint32_t word;
 
 	if (units < pool->dust_units) {
@@ -44,11 +56,7 @@ static inline void free_block_put(struct xv_pool *pool, uint32_t *words, uint32_
 		pool->unlisted_bytes += units * UNIT_BYTES;
 		word = block_free_word(FREE_UNLISTED, units);
 	}
-	words[first] = word;
-	if (end < pool->end_unit) {
-		words[end - 1] = word;
-		words[end] |= BLOCK_PREV_FREE;
-	}
+	free_words_put(pool, words, first, units, word);
 }
 
 /* Take a free block, known by its word, out of the lists. Returns its record, which
@@ -73,6 +81,7 @@ struct xvi_new_block {
 	uint32_t content; /* bytes: owner word, link and payload */
 	uint32_t units;
 	uint32_t owner;
+	bool zero; /* fill the content with zeros */
 };
 
 /* Units of a block for so many bytes of content, rounded to the alignment. */
@@ -117,6 +126,8 @@ static inline xv_handle used_block_put(struct xv_pool *pool, uint32_t *words, ui
 	words[first] = (generation << (BLOCK_UNITS_SHIFT + pool->unit_bits)) |
 		       ((units - 1U) << BLOCK_UNITS_SHIFT) | (check << BLOCK_CHECK_SHIFT) |
 		       (pad << BLOCK_PAD_SHIFT) | (block->kind << BLOCK_KIND_SHIFT);
+	if (XVI_UNLIKELY(block->zero))
+		memset(&words[first + 1], 0, block->content);
 	if (pool->owner_bytes != 0)
 		words[first + 1] = block->owner;
 	pool->empty_pages -= record->used_units == 0;

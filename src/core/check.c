@@ -25,6 +25,7 @@ struct tally {
 	uint64_t link_bytes;
 	uint64_t split;
 	uint64_t large;
+	uint64_t orphans;       /* of used blocks */
 	uint64_t fragments;     /* of kind HEAD, MIDDLE and LAST, met in pages */
 	uint64_t behind_heads;  /* of kind MIDDLE and LAST, met in pages */
 	uint64_t reached;       /* MIDDLE and LAST, reached from heads */
@@ -93,19 +94,22 @@ static int check_free_block(struct checker *c, const uint32_t *words, uint32_t a
 	return 0;
 }
 
-static void tally_used_block(struct checker *c, uint32_t word)
+static void tally_used_block(struct checker *c, uint32_t word, bool orphan)
 {
 	uint32_t kind = block_kind(word);
 	struct tally *t = &c->tally;
 
 	t->blocks++;
+	t->fragments += block_kind_is_fragment(kind);
+	t->link_bytes += xvi_link_cost(c->pool, word);
+	t->pad += block_pad(word);
+	t->orphans += orphan;
+	if (orphan)
+		return;
 	t->objects += block_kind_is_head(kind);
 	t->split += kind == BLOCK_HEAD;
 	t->large += kind == BLOCK_INDEX;
-	t->fragments += block_kind_is_fragment(kind);
 	t->behind_heads += kind == BLOCK_MIDDLE || kind == BLOCK_LAST;
-	t->link_bytes += xvi_link_cost(c->pool, word);
-	t->pad += block_pad(word);
 	if (kind != BLOCK_INDEX)
 		t->requested += xvi_payload_bytes(c->pool, word);
 }
@@ -125,7 +129,7 @@ static int check_used_block(struct checker *c, const uint32_t *words, uint32_t a
 		    (int32_t)(pool->owner_bytes +
 			      xvi_link_cost(pool, word) * (block_kind(word) != BLOCK_INDEX)))
 		return broken(c, 7, c->page, at, "a used block has no size or no known kind");
-	tally_used_block(c, word);
+	tally_used_block(c, word, xvi_is_orphan(pool, c->page, at));
 	return 0;
 }
 
@@ -362,12 +366,14 @@ static int check_chain(struct checker *c, uint32_t unit)
 }
 
 /* The next head with a link in a page, from unit on; end_unit when there is none. */
-static uint32_t next_chain(const struct xv_pool *pool, const uint32_t *words, uint32_t unit)
+static uint32_t next_chain(const struct xv_pool *pool, uint32_t page, const uint32_t *words,
+			   uint32_t unit)
 {
 	while (unit < pool->end_unit) {
 		uint32_t kind = block_kind(words[unit]);
 
-		if (!block_is_free(words[unit]) && (kind == BLOCK_HEAD || kind == BLOCK_INDEX))
+		if (!block_is_free(words[unit]) && (kind == BLOCK_HEAD || kind == BLOCK_INDEX) &&
+		    !xvi_is_orphan(pool, page, unit))
 			break;
 		unit += xvi_any_units(pool, words[unit]);
 	}
@@ -390,7 +396,7 @@ static int check_page_chains(struct checker *c)
 
 		if (words == NULL)
 			return -XV_EAGAIN;
-		unit = next_chain(pool, words, unit);
+		unit = next_chain(pool, c->page, words, unit);
 		units = unit < pool->end_unit ? xvi_any_units(pool, words[unit]) : 0;
 		xvi_page_unmap(pool, c->page, words);
 		if (units == 0)
@@ -424,17 +430,20 @@ static int check_counters(struct checker *c)
 {
 	const struct xv_pool *pool = c->pool;
 	const struct tally *t = &c->tally;
+	uint64_t doomed = pool->doomed != XV_NULL_HANDLE;
 
 	if (t->pages != pool->page_count)
 		return broken_pool(c, 1, "the count of pages is wrong");
-	if (t->objects != pool->object_count || t->whole != pool->whole_page_count)
+	if (t->objects != pool->object_count + doomed || t->whole != pool->whole_page_count)
 		return broken_pool(c, 12, "the count of objects is wrong");
 	if (t->parts != pool->part_page_count || t->blocks != pool->block_count ||
 	    t->split != pool->split_count || t->large != pool->large_count ||
 	    t->fragments != pool->fragment_count || t->link_bytes != pool->linkage_bytes)
 		return broken_pool(c, 12, "a count of blocks, fragments or links is wrong");
-	if (t->requested != pool->requested_bytes || t->pad != pool->pad_bytes)
+	if (t->requested != pool->requested_bytes + pool->doomed_bytes || t->pad != pool->pad_bytes)
 		return broken_pool(c, 12, "the sum of sizes is wrong");
+	if (t->orphans != pool->orphan_count)
+		return broken_pool(c, 16, "an orphan is no used block");
 	if (t->empty != pool->empty_pages || t->pins != pool->pin_count)
 		return broken_pool(c, 12, "the count of empty pages or of maps is wrong");
 	if (t->unlisted != pool->unlisted_bytes)

@@ -416,6 +416,12 @@ static int empty_page(struct step *step, uint32_t page, bool *done)
 		xvi_page_unmap(pool, page, words);
 		if (unit >= pool->end_unit)
 			break;
+		/* The block may be one of them. */
+		if (pool->orphan_count != 0) {
+			if (!xvi_orphans_free(pool))
+				return -XV_EAGAIN;
+			continue;
+		}
 		err = xvi_move_block(pool, page, unit, &bytes);
 		err = note_move(step, err, bytes);
 		if (err != 0)
@@ -525,7 +531,7 @@ static int compact_locked(struct step *step)
 	int err;
 
 	do {
-		err = step_once(step);
+		err = xvi_orphans_free(pool) ? step_once(step) : -XV_EAGAIN;
 	} while (err == 0 && step->budget > 0 && pool->compaction.phase != COMPACT_IDLE);
 	after = xvi_held_bytes(pool);
 	step->report->freed_bytes = before > after ? before - after : 0;
@@ -547,7 +553,7 @@ int xv_compact(struct xv_pool *pool, size_t budget_bytes, struct xv_compact_repo
 		return -XV_ENOTSUP;
 	if (budget_bytes == 0)
 		budget_bytes = XV_COMPACT_BUDGET;
-	step.budget = budget_bytes < INT64_MAX / 2 ? (int64_t)budget_bytes : INT64_MAX / 2;
+	step.budget = budget_bytes < INT32_MAX ? (int64_t)budget_bytes : INT32_MAX;
 	memset(step.report, 0, sizeof(*step.report));
 	xvi_pool_lock(pool);
 	err = compact_locked(&step);

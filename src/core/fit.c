@@ -7,7 +7,7 @@
  */
 #include "carve.h"
 
-/* Pages that the pool could take now, as far as the limit and the provider tell. */
+/* Pages that the pool could take now, at most, as far as limit and provider tell. */
 static uint64_t pages_to_be_had(struct xv_pool *pool)
 {
 	struct xv_provider *provider = pool->provider;
@@ -15,20 +15,31 @@ static uint64_t pages_to_be_had(struct xv_pool *pool)
 	uint64_t pages = provider->ops->pages_available != NULL
 				 ? provider->ops->pages_available(provider)
 				 : 0;
-	uint64_t table = 0;
 
-	/* The next page may need another step of the page table. */
-	if (pool->page_count >= pool->pages.capacity) {
-		if (pool->pages.capacity >= pool->pages.capacity_max)
-			return 0;
-		table = pool->self_memory.owned ? TABLE_STEP_BYTES : 0;
-	}
 	if (pool->limit_bytes == 0)
 		return pages;
-	if (held + table + pool->page_bytes > pool->limit_bytes)
+	if (held >= pool->limit_bytes)
 		return 0;
-	held = (pool->limit_bytes - held - table) >> pool->page_shift;
+	held = (pool->limit_bytes - held) >> pool->page_shift;
 	return pages < held ? pages : held;
+}
+
+/*
+ * Can the pool take one more page now? That depends on the number the provider would
+ * give it (the page table may have to grow), so one is taken and given back.
+ */
+static bool can_grow(struct xv_pool *pool)
+{
+	uint64_t peak = pool->peak_held_bytes;
+	uint32_t page;
+
+	if (pages_to_be_had(pool) == 0 || xvi_page_take(pool, &page) != 0)
+		return false;
+	xvi_page_give_back(pool, page);
+	/* The page was not held, but what its number made a table grow by is. */
+	pool->peak_held_bytes = peak;
+	xvi_note_held(pool);
+	return true;
 }
 
 /* Payload bytes of the largest object that takes one block of a hole. */
@@ -52,15 +63,15 @@ static size_t largest_in_hole(const struct xv_pool *pool)
 static bool trial(struct xv_pool *pool, size_t size)
 {
 	struct xvi_request request = {.size = size, .alignment = 1, .owner = XV_NO_OWNER};
-	uint64_t mallocs = pool->mallocs, frees = pool->frees, failures = pool->failures;
-	struct xvi_location where;
+	uint64_t failures = pool->failures;
 	xv_handle handle;
-	bool fits = xvi_malloc_locked(pool, &request, &handle) == 0;
+	bool fits;
 
-	if (fits && xvi_locate(pool, handle, TRUST_HANDLE, &where) == 0)
-		(void)xvi_free_located(pool, &where);
-	pool->mallocs = mallocs;
-	pool->frees = frees;
+	if (!xvi_orphans_free(pool))
+		return false;
+	fits = xvi_malloc_locked(pool, &request, &handle) == 0;
+	if (fits)
+		xvi_discard(pool, handle, size);
 	pool->failures = failures;
 	return fits;
 }
@@ -68,7 +79,7 @@ static bool trial(struct xv_pool *pool, size_t size)
 /* Would an object of up to a page fit? In a hole, over holes, or in a new page. */
 static bool fits_small(struct xv_pool *pool, size_t size)
 {
-	if (size <= largest_in_hole(pool) || pages_to_be_had(pool) != 0)
+	if (size <= largest_in_hole(pool) || can_grow(pool))
 		return true;
 	return (pool->flags & XV_POOL_SPLIT) != 0 && xvi_split_would_fit(pool, size);
 }
@@ -77,8 +88,9 @@ static bool fits_locked(struct xv_pool *pool, size_t size)
 {
 	if (size == 0 || size > pool->max_size)
 		return false;
-	/* Free blocks without a record are found by an allocation as a last resort; look
-	 * for them first, so that the answer is the whole truth. */
+	/* What an allocation would do as a last resort comes first, so that the answer is
+	 * the whole truth: orphans are freed, free blocks without a record found. */
+	(void)xvi_orphans_free(pool);
 	if (size <= pool->page_bytes)
 		note_request(pool, new_block(pool, BLOCK_WHOLE, (uint32_t)size, 0).units);
 	(void)xvi_relist(pool, UINT32_MAX);
@@ -99,7 +111,7 @@ bool xv_pool_can_fit(struct xv_pool *pool, size_t size)
 	return fits;
 }
 
-/* The largest size in [fits, above) that fits; fits does, above does not. */
+/* A size in [fits, above) that fits while the next does not; fits does, above does not. */
 static size_t search(struct xv_pool *pool, size_t fits, size_t above)
 {
 	while (above - fits > 1) {
@@ -113,6 +125,34 @@ static size_t search(struct xv_pool *pool, size_t fits, size_t above)
 	return fits;
 }
 
+/*
+ * A larger size that fits although some between do not: what is left of those, when the
+ * holes' parts are taken off, is too large for a hole and too small to be split. The gap
+ * is no wider than that. 0 when there is none.
+ */
+static size_t fits_beyond_gap(struct xv_pool *pool, size_t size)
+{
+	size_t end = size + 2 * FRAGMENT_MIN_BYTES;
+
+	while (++size <= end && size <= pool->page_bytes) {
+		if (fits_locked(pool, size))
+			return size;
+	}
+	return 0;
+}
+
+static size_t search_all(struct xv_pool *pool, size_t above)
+{
+	size_t next = largest_in_hole(pool);
+	size_t largest;
+
+	do {
+		largest = search(pool, next, above);
+		next = fits_beyond_gap(pool, largest);
+	} while (next != 0);
+	return largest;
+}
+
 static size_t largest_locked(struct xv_pool *pool)
 {
 	uint64_t pages;
@@ -123,16 +163,15 @@ static size_t largest_locked(struct xv_pool *pool)
 		note_request(pool, pool->block_min_units);
 		(void)xvi_relist(pool, UINT32_MAX);
 	}
-	pages = pages_to_be_had(pool);
 	if ((pool->flags & XV_POOL_SPLIT) == 0)
-		return pages != 0 ? pool->page_bytes : largest_in_hole(pool);
+		return can_grow(pool) ? pool->page_bytes : largest_in_hole(pool);
 	if (fits_locked(pool, pool->max_size))
 		return pool->max_size;
 	/* Beyond a page each size needs its pages: bound the search by what there is. */
-	pages += pool->empty_pages + 2;
+	pages = pages_to_be_had(pool) + pool->empty_pages + 2;
 	if (pages > pool->max_size >> pool->page_shift)
-		return search(pool, 0, pool->max_size);
-	return search(pool, 0, (size_t)pages << pool->page_shift);
+		return search_all(pool, pool->max_size);
+	return search_all(pool, (size_t)pages << pool->page_shift);
 }
 
 size_t xv_pool_largest_allocatable(struct xv_pool *pool)

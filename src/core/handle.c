@@ -150,7 +150,8 @@ static int locate_block(struct xv_pool *pool, uint32_t page, uint32_t offset, ui
 	words = xvi_page_map(pool, page);
 	if (words == NULL)
 		return -XV_EAGAIN;
-	if (!block_is_proved(pool, words, page, unit, tag, trust)) {
+	if (!block_is_proved(pool, words, page, unit, tag, trust) ||
+	    XVI_UNLIKELY(xvi_is_orphan(pool, page, unit))) {
 		xvi_page_unmap(pool, page, words);
 		return -XV_EINVAL;
 	}

@@ -34,13 +34,16 @@ static struct parts parts_of(const struct xv_pool *pool, size_t size)
 
 /* Take the whole pages and list them in the mapped index. */
 static int take_pages(struct xv_pool *pool, uint32_t *index, const struct parts *parts,
-		      uint32_t owner)
+		      const struct xvi_request *request)
 {
 	for (index[INDEX_COUNT] = 0; index[INDEX_COUNT] < parts->pages; index[INDEX_COUNT]++) {
 		bool last = index[INDEX_COUNT] + 1 == parts->pages;
-		int err = xvi_page_take_whole(pool, PAGE_PART, last ? parts->last_pad : 0, owner,
+		int err = xvi_page_take_whole(pool, PAGE_PART, last ? parts->last_pad : 0,
+					      request->owner,
 					      &index[INDEX_PAGES + index[INDEX_COUNT]]);
 
+		if (err == 0 && request->zero)
+			err = xvi_page_zero_whole(pool, index[INDEX_PAGES + index[INDEX_COUNT]]);
 		if (err != 0)
 			return err;
 	}
@@ -54,10 +57,12 @@ static void give_pages(struct xv_pool *pool, const uint32_t *index)
 }
 
 /* Lay the tail; *link is its first fragment. */
-static int lay_tail(struct xv_pool *pool, uint32_t bytes, uint32_t owner, xv_handle *link)
+static int lay_tail(struct xv_pool *pool, uint32_t bytes, const struct xvi_request *request,
+		    xv_handle *link)
 {
 	struct xvi_relay relay = {.kind = BLOCK_LAST,
-				  .owner = owner,
+				  .owner = request->owner,
+				  .zero = request->zero,
 				  .bytes = bytes,
 				  .max_fragments = FRAGMENTS_MAX,
 				  .page_below = UINT32_MAX,
@@ -77,18 +82,18 @@ static int lay_tail(struct xv_pool *pool, uint32_t bytes, uint32_t owner, xv_han
 }
 
 /* Fill a fresh INDEX block, located at where. */
-static int fill_index(struct xv_pool *pool, const struct xvi_location *where, size_t size,
-		      uint32_t owner)
+static int fill_index(struct xv_pool *pool, const struct xvi_location *where,
+		      const struct xvi_request *request)
 {
-	struct parts parts = parts_of(pool, size);
+	struct parts parts = parts_of(pool, request->size);
 	uint32_t *index = xvi_index(pool, where->words, where->unit);
 	xv_handle link;
 	int err;
 
-	index[INDEX_SIZE] = (uint32_t)size;
-	err = take_pages(pool, index, &parts, owner);
+	index[INDEX_SIZE] = (uint32_t)request->size;
+	err = take_pages(pool, index, &parts, request);
 	if (err == 0)
-		err = lay_tail(pool, parts.tail, owner, &link);
+		err = lay_tail(pool, parts.tail, request, &link);
 	if (err == 0)
 		xvi_link_write(pool, where->words, where->unit, link);
 	else
@@ -96,12 +101,12 @@ static int fill_index(struct xv_pool *pool, const struct xvi_location *where, si
 	return err;
 }
 
-int xvi_malloc_large(struct xv_pool *pool, size_t size, uint32_t owner, xv_handle *handle)
+int xvi_malloc_large(struct xv_pool *pool, const struct xvi_request *request, xv_handle *handle)
 {
 	struct xvi_relay relay = {.kind = BLOCK_INDEX,
-				  .owner = owner,
-				  .bytes = INDEX_FIXED_BYTES +
-					   parts_of(pool, size).pages * (uint32_t)sizeof(uint32_t),
+				  .owner = request->owner,
+				  .bytes = INDEX_FIXED_BYTES + parts_of(pool, request->size).pages *
+								       (uint32_t)sizeof(uint32_t),
 				  .max_fragments = 1,
 				  .page_below = UINT32_MAX,
 				  .may_grow = true,
@@ -115,7 +120,7 @@ int xvi_malloc_large(struct xv_pool *pool, size_t size, uint32_t owner, xv_handl
 		return err;
 	err = xvi_locate(pool, fragment[0], TRUST_HANDLE, &where);
 	if (err == 0) {
-		err = fill_index(pool, &where, size, owner);
+		err = fill_index(pool, &where, request);
 		xvi_locate_end(pool, &where);
 	}
 	if (err != 0) {

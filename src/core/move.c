@@ -170,19 +170,7 @@ static int move_object(struct mover *mover, const struct xvi_chain *chain)
 		return err;
 	}
 	pool->split_count -= mover->count == 1;
-	return xvi_free_chain(pool, chain);
-}
-
-static int free_moved(const struct mover *mover)
-{
-	struct xv_pool *pool = mover->pool;
-	struct xvi_location where = {.page = mover->page, .unit = mover->unit};
-
-	where.words = xvi_page_map(pool, mover->page);
-	if (where.words == NULL)
-		return -XV_EAGAIN;
-	where.header = where.words[mover->unit];
-	xvi_free_block(pool, &where);
+	xvi_free_chain(pool, chain);
 	return 0;
 }
 
@@ -202,7 +190,8 @@ static int move_one_block(struct mover *mover)
 		return err;
 	}
 	pool->split_count += mover->relay.kind == BLOCK_WHOLE && mover->count > 1;
-	return free_moved(mover);
+	xvi_free_block_at(pool, mover->page, mover->unit);
+	return 0;
 }
 
 /* Is a page of the chain mapped by somebody? */

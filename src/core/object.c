@@ -80,54 +80,41 @@ int xv_object_size(struct xv_pool *pool, xv_handle handle)
 	return err == 0 ? (int)bytes : err;
 }
 
-/* Free what xvi_malloc_locked just gave, as if it had never been. */
-static void free_fresh(struct xv_pool *pool, xv_handle handle)
-{
-	struct xvi_location where;
-
-	if (xvi_locate(pool, handle, TRUST_HANDLE, &where) == 0 &&
-	    xvi_free_located(pool, &where) == 0) {
-		pool->mallocs--;
-		pool->frees--;
-	}
-}
-
-static int calloc_locked(struct xv_pool *pool, size_t size, xv_handle *handle)
-{
-	struct xvi_request request = {.size = size, .alignment = 1, .owner = XV_NO_OWNER};
-	xv_handle fresh;
-	int err = xvi_malloc_locked(pool, &request, &fresh);
-
-	if (err != 0)
-		return err;
-	err = xvi_fill_zero(pool, fresh, size);
-	if (err == 0)
-		*handle = fresh;
-	else
-		free_fresh(pool, fresh);
-	return err;
-}
-
 int xv_calloc(struct xv_pool *pool, size_t count, size_t size, xv_handle *handle)
 {
-	int err;
+	struct xvi_request request = {.alignment = 1, .owner = XV_NO_OWNER, .zero = true};
 
-	if (pool == NULL || handle == NULL)
-		return -XV_EINVAL;
 	if (size != 0 && count > SIZE_MAX / size)
 		return -XV_E2BIG;
-	xvi_pool_lock(pool);
-	err = calloc_locked(pool, count * size, handle);
-	xvi_pool_unlock(pool);
-	return err;
+	request.size = count * size;
+	return malloc_checked(pool, &request, handle);
 }
 
 /* ---- realloc ---- */
 
-/* Is a page of the object mapped? Only its first is asked. */
-static bool is_pinned(const struct xv_pool *pool, xv_handle handle)
+static bool page_is_pinned(const struct xv_pool *pool, uint32_t page)
 {
-	return pool->pages.records[xv_handle_page(handle)].pins != 0;
+	return pool->pages.records[page].pins != 0;
+}
+
+/* -XV_EBUSY when a page of the located object is mapped; 0 or -XV_EAGAIN. */
+static int check_pins(struct xv_pool *pool, const struct xvi_location *where)
+{
+	struct xvi_chain chain;
+	bool pinned = page_is_pinned(pool, where->page);
+	int err = 0;
+
+	if (!xvi_is_simple(where) && !pinned && pool->pin_count != 0) {
+		err = xvi_chain_read(pool, where, &chain);
+		if (err != 0)
+			return err;
+		for (uint32_t i = 1; i < chain.count; i++)
+			pinned |= page_is_pinned(pool, chain.fragment[i].page);
+		for (uint32_t i = 0; i < chain.large_pages; i++)
+			pinned |= page_is_pinned(
+				pool, xvi_index(pool, where->words, where->unit)[INDEX_PAGES + i]);
+	}
+	return pinned ? -XV_EBUSY : 0;
 }
 
 static int realloc_by_moving(struct xv_pool *pool, xv_handle *handle, size_t size, size_t old_size,
@@ -137,8 +124,8 @@ static int realloc_by_moving(struct xv_pool *pool, xv_handle *handle, size_t siz
 	xv_handle fresh;
 	int err;
 
-	if (is_pinned(pool, *handle))
-		return -XV_EBUSY;
+	if (!xvi_orphans_free(pool))
+		return -XV_EAGAIN;
 	err = xvi_malloc_locked(pool, request, &fresh);
 	if (err != 0)
 		return err;
@@ -148,7 +135,7 @@ static int realloc_by_moving(struct xv_pool *pool, xv_handle *handle, size_t siz
 	if (err == 0)
 		err = xvi_free_located(pool, &where);
 	if (err != 0) {
-		free_fresh(pool, fresh);
+		xvi_discard(pool, fresh, size);
 		return err;
 	}
 	/* The object moved: it was neither freed nor allocated by the caller. */
@@ -170,7 +157,9 @@ static int realloc_locked(struct xv_pool *pool, xv_handle *handle, size_t size, 
 		return err;
 	done = xvi_is_simple(&where) && xvi_resize_in_place(pool, &where, size);
 	request.owner = xvi_owner_of(pool, &where);
-	err = done ? 0 : xvi_object_bytes(pool, &where, &old_size);
+	err = done ? 0 : check_pins(pool, &where);
+	if (!done && err == 0)
+		err = xvi_object_bytes(pool, &where, &old_size);
 	xvi_locate_end(pool, &where);
 	if (!done && err == 0)
 		err = realloc_by_moving(pool, handle, size, old_size, &request);

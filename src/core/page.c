@@ -7,6 +7,8 @@
  */
 #include "carve.h"
 
+enum { GENERATION_STRIDE = 37 };
+
 int xvi_page_take(struct xv_pool *pool, uint32_t *page)
 {
 	struct xvi_page *record;
@@ -21,15 +23,23 @@ int xvi_page_take(struct xv_pool *pool, uint32_t *page)
 	/* The page counts before its record is made, so that the limit covers both. */
 	pool->page_count++;
 	err = xvi_page_table_cover(pool, number);
+	/* The provider's own overhead may have grown too. */
+	if (err == 0 && pool->limit_bytes != 0 && xvi_held_bytes(pool) > pool->limit_bytes)
+		err = -XV_ENOSPC;
 	if (err != 0) {
 		pool->page_count--;
 		pool->provider->ops->page_free(pool->provider, number);
+		xvi_note_held(pool);
 		return err;
 	}
 	record = &pool->pages.records[number];
 	record->state = PAGE_BLOCKS;
 	record->used_units = 0;
 	record->pins = 0;
+	/* A record that is new, or was dropped with the table's end and is back, must not
+	 * repeat the generations it gave out before. */
+	if (record->generation == 0)
+		record->generation = (uint8_t)(pool->page_allocs * GENERATION_STRIDE);
 	pool->page_allocs++;
 	pool->empty_pages++;
 	xvi_note_held(pool);
@@ -127,6 +137,19 @@ int xvi_page_take_whole(struct xv_pool *pool, uint32_t state, uint32_t pad, uint
 	return 0;
 }
 
+int xvi_page_zero_whole(struct xv_pool *pool, uint32_t page)
+{
+	uint32_t *words = xvi_page_map(pool, page);
+
+	if (words == NULL) {
+		xvi_page_free_whole(pool, page);
+		return -XV_EAGAIN;
+	}
+	memset(words, 0, pool->page_bytes);
+	xvi_page_unmap(pool, page, words);
+	return 0;
+}
+
 void xvi_page_free_whole(struct xv_pool *pool, uint32_t page)
 {
 	struct xvi_page *record = &pool->pages.records[page];
@@ -138,10 +161,32 @@ void xvi_page_free_whole(struct xv_pool *pool, uint32_t page)
 	xvi_page_emptied(pool, page);
 }
 
-/* List the unlisted free blocks of a page. False when records have run out. */
+/* With the table full, the record of the smallest hole, if that is shorter than this: it
+ * is a free block without a record then. 0 when there is none. */
+static uint32_t hole_steal(struct xv_pool *pool, uint32_t units)
+{
+	uint32_t index = free_list_find(pool, &pool->lists, 1);
+	const struct xvi_hole *hole = &pool->holes.records[index];
+	uint32_t *words;
+
+	if (index == 0 || hole->units >= units || pool->pages.records[hole->page].used_units == 0)
+		return 0;
+	words = xvi_page_map(pool, hole->page);
+	if (words == NULL)
+		return 0;
+	free_list_remove(pool, index);
+	free_words_put(pool, words, hole->first_unit, hole->units,
+		       block_free_word(FREE_UNLISTED, hole->units));
+	pool->unlisted_bytes += hole->units * (uint64_t)UNIT_BYTES;
+	xvi_page_unmap(pool, hole->page, words);
+	return index;
+}
+
+/* List the unlisted free blocks of a page. False when records were short. */
 static bool relist_page(struct xv_pool *pool, uint32_t page, uint32_t *words, size_t *listed)
 {
 	uint32_t at = pool->first_unit;
+	bool complete = true;
 
 	while (at < pool->end_unit) {
 		uint32_t word = words[at];
@@ -151,21 +196,26 @@ static bool relist_page(struct xv_pool *pool, uint32_t page, uint32_t *words, si
 		    units >= pool->dust_units) {
 			uint32_t index = hole_take(pool);
 
-			if (index == 0)
-				return false;
-			pool->unlisted_bytes -= units * UNIT_BYTES;
-			*listed += units * UNIT_BYTES;
-			free_block_put(pool, words, page, at, units, index);
+			if (index == 0) {
+				index = hole_steal(pool, units);
+				complete = false;
+			}
+			if (index != 0) {
+				pool->unlisted_bytes -= units * UNIT_BYTES;
+				*listed += units * UNIT_BYTES;
+				free_block_put(pool, words, page, at, units, index);
+			}
 		}
 		at += units;
 	}
-	return true;
+	return complete;
 }
 
 size_t xvi_relist(struct xv_pool *pool, uint32_t max_pages)
 {
 	size_t listed = 0;
 	uint32_t visits = max_pages;
+	bool short_of_records = false;
 
 	if (pool->relist_pages > pool->pages.capacity)
 		pool->relist_pages = pool->pages.capacity;
@@ -185,10 +235,9 @@ size_t xvi_relist(struct xv_pool *pool, uint32_t max_pages)
 			break;
 		more = relist_page(pool, page, words, &listed);
 		xvi_page_unmap(pool, page, words);
-		if (!more) {
-			pool->relist_pages = UINT32_MAX;
-			break;
-		}
+		short_of_records |= !more;
 	}
+	if (short_of_records)
+		pool->relist_pages = UINT32_MAX;
 	return listed;
 }

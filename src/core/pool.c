@@ -358,6 +358,9 @@ static void reset_locked(struct xv_pool *pool)
 	pool->fragment_count = 0;
 	pool->large_count = 0;
 	pool->linkage_bytes = 0;
+	pool->orphan_count = 0;
+	pool->doomed = XV_NULL_HANDLE;
+	pool->doomed_bytes = 0;
 	pool->compaction.phase = COMPACT_IDLE;
 	pool->compaction.first_victim = UINT32_MAX;
 	pool->requested_bytes = 0;
@@ -424,6 +427,7 @@ size_t xv_pool_trim(struct xv_pool *pool)
 		return 0;
 	xvi_pool_lock(pool);
 	before = xvi_held_bytes(pool);
+	(void)xvi_orphans_free(pool);
 	trim_reserve(pool);
 	while (xvi_hole_table_shrink(pool, 0) != 0)
 		;

@@ -50,6 +50,7 @@
  *      table
  *  15  every fragment behind a head is reached from exactly one head, and leads on to a
  *      last fragment; the fragments of an object hold as many bytes as it has
+ *  16  an orphan is a used block; no object's block, and counted as no object's
  *
  * Locking: pool->lock guards everything here but the constants.
  */
@@ -78,6 +79,7 @@ enum {
 	FRAGMENTS_MAX = 4,             /* of a split object */
 	FRAGMENT_MIN_BYTES = 48,       /* of an object in one fragment */
 	CHAIN_MAX = FRAGMENTS_MAX + 1, /* an index block and its tail's fragments */
+	ORPHANS_MAX = 16,              /* more than any one call can leave */
 	PINS_MAX = 0xFFFF,
 	LIST_SHIFT = 3, /* lists are 8 bytes apart */
 	WORD_LISTS_SHIFT = 6,
@@ -134,6 +136,12 @@ struct xvi_page_table {
 	struct xvi_page *records;
 	uint32_t capacity; /* page numbers below this have a record */
 	uint32_t capacity_max;
+};
+
+/* A used block of an object that is gone: its page could not be mapped to free it. */
+struct xvi_orphan {
+	uint32_t page;
+	uint32_t unit;
 };
 
 enum { COMPACT_BUCKETS = 64 };
@@ -228,6 +236,10 @@ struct xv_pool {
 	uint64_t page_frees;
 	uint32_t relist_cursor; /* page where the search for unlisted blocks goes on */
 	struct xvi_compaction compaction;
+	uint32_t orphan_count;
+	struct xvi_orphan orphan[ORPHANS_MAX]; /* to be freed before there can be more */
+	xv_handle doomed;                      /* an object that nobody knows, to be freed too ... */
+	uint64_t doomed_bytes;                 /* ... and its size; not counted as an object */
 	uint32_t debug_countdown;
 };
 
@@ -285,9 +297,6 @@ int xvi_realloc(struct xv_pool *pool, xv_handle *handle, size_t size, bool one_b
 
 /* Owner of a located object; XV_NO_OWNER in a pool without owners. (object.c) */
 uint32_t xvi_owner_of(const struct xv_pool *pool, const struct xvi_location *where);
-
-/* Fill the first length bytes of an object with zeros. 0 or -XV_EAGAIN. (access.c) */
-int xvi_fill_zero(struct xv_pool *pool, xv_handle handle, size_t length);
 
 /* ---- handles and tags (handle.c) ---- */
 
@@ -388,6 +397,7 @@ struct xvi_request {
 	size_t alignment; /* of the payload's offset; 1 = the pool's */
 	uint32_t owner;
 	bool one_block; /* do not split */
+	bool zero;      /* fill with zeros */
 };
 
 int xvi_malloc_locked(struct xv_pool *pool, const struct xvi_request *request, xv_handle *handle);
@@ -399,9 +409,32 @@ int xvi_free_located(struct xv_pool *pool, const struct xvi_location *where);
  * the caller's. An emptied page is kept or given back. */
 void xvi_free_block(struct xv_pool *pool, const struct xvi_location *where);
 
-/* Free the blocks of a chain, the last one first; the object's counters are the
- * caller's. (alloc.c) */
-int xvi_free_chain(struct xv_pool *pool, const struct xvi_chain *chain);
+/* The same for a block by its place. Cannot fail: where its page cannot be mapped, the
+ * block is an orphan. (alloc.c) */
+void xvi_free_block_at(struct xv_pool *pool, uint32_t page, uint32_t unit);
+
+/* Free the blocks of a chain, the last one first, as xvi_free_block_at. (alloc.c) */
+void xvi_free_chain(struct xv_pool *pool, const struct xvi_chain *chain);
+
+/*
+ * Free an object of so many bytes that was just made, as if it had never been. Cannot
+ * fail: where it cannot be mapped it is doomed. Only where there were no orphans before
+ * it was made. (alloc.c)
+ */
+void xvi_discard(struct xv_pool *pool, xv_handle handle, size_t size);
+
+/* Free the orphans and the doomed object. False: there still are some, and no call may
+ * make more. (alloc.c) */
+bool xvi_orphans_free(struct xv_pool *pool);
+
+static inline bool xvi_is_orphan(const struct xv_pool *pool, uint32_t page, uint32_t unit)
+{
+	for (uint32_t i = 0; i < pool->orphan_count; i++) {
+		if (pool->orphan[i].page == page && pool->orphan[i].unit == unit)
+			return true;
+	}
+	return false;
+}
 
 /* Change a located simple object's size where it is. False when it would have to
  * move: nothing has changed then. The location stays good. */
@@ -419,7 +452,7 @@ void xvi_release_units(struct xv_pool *pool, uint32_t *words, uint32_t page, uin
 
 /* Lay an object over the largest holes. may_grow: the last part may take a new page.
  * 0, -XV_ENOMEM when there is no room (nothing has changed), or the provider's error. */
-int xvi_malloc_split(struct xv_pool *pool, size_t size, uint32_t owner, bool may_grow,
+int xvi_malloc_split(struct xv_pool *pool, const struct xvi_request *request, bool may_grow,
 		     xv_handle *handle);
 
 /* Could xvi_malloc_split succeed without growing? */
@@ -440,6 +473,7 @@ struct xvi_relay {
 	uint32_t max_fragments;
 	uint32_t page_below; /* a new page must have a lower number */
 	bool may_grow;       /* the last part may take a new page */
+	bool zero;           /* fill with zeros */
 	bool use_victims;    /* holes of pages that compaction is emptying will do */
 	xv_handle next;
 };
@@ -495,7 +529,7 @@ static inline void xvi_link_write(const struct xv_pool *pool, uint32_t *words, u
 
 /* ---- objects larger than a page (large.c) ---- */
 
-int xvi_malloc_large(struct xv_pool *pool, size_t size, uint32_t owner, xv_handle *handle);
+int xvi_malloc_large(struct xv_pool *pool, const struct xvi_request *request, xv_handle *handle);
 
 /* Free the pages of a large object; its chain's blocks are the caller's. 0 or -XV_EAGAIN. */
 int xvi_free_large(struct xv_pool *pool, const struct xvi_chain *chain);
@@ -531,6 +565,9 @@ int xvi_page_take(struct xv_pool *pool, uint32_t *page);
 /* Take a page for an object or part without a header: one of the reserve, or new. */
 int xvi_page_take_whole(struct xv_pool *pool, uint32_t state, uint32_t pad, uint32_t owner,
 			uint32_t *page);
+
+/* Fill such a page with zeros; without a map it is freed again. 0 or -XV_EAGAIN. */
+int xvi_page_zero_whole(struct xv_pool *pool, uint32_t page);
 
 /* The page of a whole-page object or of a part is free. */
 void xvi_page_free_whole(struct xv_pool *pool, uint32_t page);

@@ -190,6 +190,7 @@ static xv_handle carve_piece(struct xv_pool *pool, const struct xvi_relay *relay
 
 	if (words == NULL)
 		return XV_NULL_HANDLE;
+	block.zero = relay->zero;
 	handle = carve_front(pool, words, piece->page, piece->first, piece->avail, piece->index,
 			     &block);
 	unit = piece->first;
@@ -201,16 +202,10 @@ static xv_handle carve_piece(struct xv_pool *pool, const struct xvi_relay *relay
 
 void xvi_relay_undo(struct xv_pool *pool, const xv_handle *fragment, uint32_t count)
 {
-	struct xvi_location where;
-	uint64_t bad_handles = pool->bad_handles;
-
-	for (uint32_t i = 0; i < count; i++) {
-		if (xvi_locate(pool, fragment[i], TRUST_LINK, &where) != 0 &&
-		    xvi_locate(pool, fragment[i], TRUST_HANDLE, &where) != 0)
-			continue;
-		xvi_free_block(pool, &where);
-	}
-	pool->bad_handles = bad_handles;
+	for (uint32_t i = 0; i < count; i++)
+		xvi_free_block_at(pool, xv_handle_page(fragment[i]),
+				  (xv_handle_offset(fragment[i]) - pool->prefix_bytes) /
+					  UNIT_BYTES);
 }
 
 int xvi_relay(struct xv_pool *pool, const struct xvi_relay *relay,
@@ -218,8 +213,11 @@ int xvi_relay(struct xv_pool *pool, const struct xvi_relay *relay,
 {
 	struct plan plan;
 	xv_handle next = relay->next;
-	int err = plan_make(pool, relay, &plan);
+	int err;
 
+	if (!xvi_orphans_free(pool))
+		return -XV_EAGAIN;
+	err = plan_make(pool, relay, &plan);
 	if (err != 0)
 		return err;
 	/* From the back, since a block's link is the handle of the one behind. */
@@ -246,12 +244,13 @@ static bool split_is_hopeless(const struct xv_pool *pool, const struct xvi_relay
 		       relay->bytes;
 }
 
-int xvi_malloc_split(struct xv_pool *pool, size_t size, uint32_t owner, bool may_grow,
+int xvi_malloc_split(struct xv_pool *pool, const struct xvi_request *request, bool may_grow,
 		     xv_handle *handle)
 {
 	struct xvi_relay relay = {.kind = BLOCK_WHOLE,
-				  .owner = owner,
-				  .bytes = (uint32_t)size,
+				  .owner = request->owner,
+				  .zero = request->zero,
+				  .bytes = (uint32_t)request->size,
 				  .max_fragments = FRAGMENTS_MAX,
 				  .page_below = UINT32_MAX,
 				  .may_grow = may_grow,

@@ -49,33 +49,39 @@ static int note_page(struct xv_pool *pool, uint32_t page, struct block_map *map,
 	return 0;
 }
 
-/* The object at this offset, if it is still one. */
-static xv_handle object_at(struct xv_pool *pool, uint32_t page, uint32_t offset, size_t *size)
+/* The object at this offset, if it is still one: else *handle stays XV_NULL_HANDLE. */
+static int object_at(struct xv_pool *pool, uint32_t page, uint32_t offset, xv_handle *handle,
+		     size_t *size)
 {
 	struct xvi_location where;
-	xv_handle handle = XV_NULL_HANDLE;
 	uint64_t bad_handles;
+	int err;
 
 	xvi_pool_lock(pool);
 	bad_handles = pool->bad_handles;
-	if (xvi_locate(pool, xv_handle_at(page, offset), TRUST_HANDLE, &where) == 0) {
-		if (xvi_object_bytes(pool, &where, size) == 0)
-			handle = xvi_location_handle(pool, &where);
+	err = xvi_locate(pool, xv_handle_at(page, offset), TRUST_HANDLE, &where);
+	if (err == 0) {
+		err = xvi_object_bytes(pool, &where, size);
+		if (err == 0)
+			*handle = xvi_location_handle(pool, &where);
+		if (*handle == pool->doomed)
+			*handle = XV_NULL_HANDLE;
 		xvi_locate_end(pool, &where);
 	}
 	/* An object that went meanwhile is not a caller's bad handle. */
 	pool->bad_handles = bad_handles;
 	xvi_pool_unlock(pool);
-	return handle;
+	return err == -XV_EINVAL ? 0 : err;
 }
 
 static int visit_at(struct xv_pool *pool, uint32_t page, uint32_t offset,
 		    int (*visit)(void *context, xv_handle handle, size_t size), void *context)
 {
-	size_t size;
-	xv_handle handle = object_at(pool, page, offset, &size);
+	xv_handle handle = XV_NULL_HANDLE;
+	size_t size = 0;
+	int err = object_at(pool, page, offset, &handle, &size);
 
-	return handle == XV_NULL_HANDLE ? 0 : visit(context, handle, size);
+	return err != 0 || handle == XV_NULL_HANDLE ? err : visit(context, handle, size);
 }
 
 static int visit_page(struct xv_pool *pool, uint32_t page, struct block_map *map,

@@ -3,6 +3,8 @@
 /* Locks where there are no threads: only XV_LOCK_NONE, which is also the default. */
 #include "xvi_lock.h"
 
+#include "xvi_atomic.h"
+
 int xvi_lock_init(struct xvi_lock *lock, enum xv_lock_kind kind)
 {
 	if (kind != XV_LOCK_DEFAULT && kind != XV_LOCK_NONE)
@@ -24,4 +26,9 @@ void xvi_lock_acquire_slow(struct xvi_lock *lock)
 void xvi_lock_release_slow(struct xvi_lock *lock)
 {
 	(void)lock;
+}
+
+void xvi_pause(unsigned *turns)
+{
+	(void)turns;
 }

@@ -6,6 +6,8 @@
  */
 #include "xvi_lock.h"
 
+#include "xvi_atomic.h"
+
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -42,16 +44,20 @@ void xvi_lock_fini(struct xvi_lock *lock)
 		pthread_mutex_destroy(&lock_of(lock)->mutex);
 }
 
+void xvi_pause(unsigned *turns)
+{
+	if (*turns < SPINS_BEFORE_YIELD)
+		++*turns;
+	else
+		sched_yield();
+}
+
 static void spin_acquire(atomic_flag *flag)
 {
-	unsigned spins = 0;
+	unsigned turns = 0;
 
-	while (atomic_flag_test_and_set_explicit(flag, memory_order_acquire)) {
-		if (++spins < SPINS_BEFORE_YIELD)
-			continue;
-		spins = 0;
-		sched_yield();
-	}
+	while (atomic_flag_test_and_set_explicit(flag, memory_order_acquire))
+		xvi_pause(&turns);
 }
 
 void xvi_lock_acquire_slow(struct xvi_lock *lock)

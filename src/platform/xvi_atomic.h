@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * A 32-bit word that several threads share, and a pause for who waits for it. Where
+ * there are no threads (freestanding, or a compiler without atomics) it is a plain
+ * word: machines without a compare-and-swap need no library for it. No state, O(1).
+ *
+ * The plain pair, load and store, executes no atomic instruction anywhere: it is what
+ * a structure made with XV_LOCK_NONE uses.
+ */
+#ifndef XVI_ATOMIC_H
+#define XVI_ATOMIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#if (defined(__STDC_HOSTED__) && !__STDC_HOSTED__) || defined(__STDC_NO_ATOMICS__)
+
+struct xvi_atomic32 {
+	uint32_t value;
+};
+
+static inline uint32_t xvi_atomic_load(const struct xvi_atomic32 *word)
+{
+	return word->value;
+}
+
+static inline void xvi_atomic_store(struct xvi_atomic32 *word, uint32_t value)
+{
+	word->value = value;
+}
+
+static inline uint32_t xvi_atomic_load_acquire(const struct xvi_atomic32 *word)
+{
+	return word->value;
+}
+
+static inline void xvi_atomic_store_release(struct xvi_atomic32 *word, uint32_t value)
+{
+	word->value = value;
+}
+
+static inline bool xvi_atomic_cas_acquire(struct xvi_atomic32 *word, uint32_t from, uint32_t to)
+{
+	if (word->value != from)
+		return false;
+	word->value = to;
+	return true;
+}
+
+static inline void xvi_atomic_sub_release(struct xvi_atomic32 *word, uint32_t less)
+{
+	word->value -= less;
+}
+
+#else
+#include <stdatomic.h>
+
+struct xvi_atomic32 {
+	_Atomic uint32_t value;
+};
+
+static inline uint32_t xvi_atomic_load(const struct xvi_atomic32 *word)
+{
+	return atomic_load_explicit(&word->value, memory_order_relaxed);
+}
+
+static inline void xvi_atomic_store(struct xvi_atomic32 *word, uint32_t value)
+{
+	atomic_store_explicit(&word->value, value, memory_order_relaxed);
+}
+
+static inline uint32_t xvi_atomic_load_acquire(const struct xvi_atomic32 *word)
+{
+	return atomic_load_explicit(&word->value, memory_order_acquire);
+}
+
+static inline void xvi_atomic_store_release(struct xvi_atomic32 *word, uint32_t value)
+{
+	atomic_store_explicit(&word->value, value, memory_order_release);
+}
+
+/* Replace `from` by `to`; false when the word is not `from`. */
+static inline bool xvi_atomic_cas_acquire(struct xvi_atomic32 *word, uint32_t from, uint32_t to)
+{
+	return atomic_compare_exchange_strong_explicit(&word->value, &from, to,
+						       memory_order_acquire, memory_order_relaxed);
+}
+
+static inline void xvi_atomic_sub_release(struct xvi_atomic32 *word, uint32_t less)
+{
+	atomic_fetch_sub_explicit(&word->value, less, memory_order_release);
+}
+
+#endif
+
+_Static_assert(sizeof(struct xvi_atomic32) == sizeof(uint32_t), "it is only a word");
+
+/*
+ * Wait a moment for another thread: some turns at once, then the processor is given
+ * up each time. *turns counts; begin with 0. (lock_posix.c, lock_none.c)
+ */
+void xvi_pause(unsigned *turns);
+
+#endif

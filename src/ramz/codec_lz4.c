@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * codec_lz4.c: LZ4 block format.
+ *
+ * Owns the mapping of levels: below 0 the fast compressor with that acceleration,
+ * 0 to 2 the fast compressor as it is, 3 to 12 the high-compression one. May call
+ * liblz4 and the C library. Locking: none; one thread per context. O(page).
+ */
+#include <stdlib.h>
+
+#include <lz4.h>
+#include <lz4hc.h>
+
+#include "codec_list.h"
+
+/* Beyond this liblz4 treats every acceleration alike. */
+#define LZ4_ACCELERATION_LIMIT 65537
+#define LZ4_LEVEL_HC_FIRST 3
+#define LZ4_LEVEL_HC_LAST 12
+
+struct lz4_context {
+	size_t page_bytes;
+	int32_t level;
+	void *state; /* of the compressor that level selects */
+};
+
+static void lz4_context_destroy(void *context)
+{
+	struct lz4_context *c = context;
+
+	if (c == NULL)
+		return;
+	free(c->state);
+	free(c);
+}
+
+static void *lz4_context_create(size_t page_bytes, int32_t level)
+{
+	struct lz4_context *c;
+
+	if (!rzi_codec_page_ok(page_bytes))
+		return NULL;
+	c = calloc(1, sizeof(*c));
+	if (c == NULL)
+		return NULL;
+	c->page_bytes = page_bytes;
+	c->level = rzi_codec_level(&rzi_codec_lz4, level);
+	c->state = malloc(
+		(size_t)(c->level >= LZ4_LEVEL_HC_FIRST ? LZ4_sizeofStateHC() : LZ4_sizeofState()));
+	if (c->state == NULL) {
+		lz4_context_destroy(c);
+		return NULL;
+	}
+	return c;
+}
+
+static int lz4_compress(void *context, const void *src, size_t src_bytes, void *dst,
+			size_t dst_bytes)
+{
+	const struct lz4_context *c = context;
+
+	if (src_bytes == 0 || src_bytes > c->page_bytes)
+		return -XV_EINVAL;
+	if (dst_bytes == 0)
+		return 0;
+	if (c->level >= LZ4_LEVEL_HC_FIRST)
+		return LZ4_compress_HC_extStateHC(c->state, src, dst, (int)src_bytes,
+						  rzi_codec_room(dst_bytes), c->level);
+	return LZ4_compress_fast_extState(c->state, src, dst, (int)src_bytes,
+					  rzi_codec_room(dst_bytes), c->level < 0 ? -c->level : 1);
+}
+
+static int lz4_decompress(void *context, const void *src, size_t src_bytes, void *dst,
+			  size_t dst_bytes)
+{
+	int got;
+
+	(void)context;
+	if (src_bytes == 0 || src_bytes > RZI_CODEC_PAGE_MAX || dst_bytes > RZI_CODEC_PAGE_MAX)
+		return -XV_EBADMSG;
+	got = LZ4_decompress_safe(src, dst, (int)src_bytes, (int)dst_bytes);
+	return got >= 0 && (size_t)got == dst_bytes ? 0 : -XV_EBADMSG;
+}
+
+const struct ramz_codec rzi_codec_lz4 = {
+	.name = "lz4",
+	.id = RZI_CODEC_LZ4,
+	.level_min = -LZ4_ACCELERATION_LIMIT,
+	.level_max = LZ4_LEVEL_HC_LAST,
+	.level_default = 1,
+	.context_create = lz4_context_create,
+	.context_destroy = lz4_context_destroy,
+	.compress = lz4_compress,
+	.decompress = lz4_decompress,
+};

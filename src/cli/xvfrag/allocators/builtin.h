@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * builtin.h: the allocators built into xvfrag, one file each, all written to the
+ * plugin interface. The registry lists them; nobody else needs this header.
+ */
+#ifndef XVFRAG_ALLOCATORS_BUILTIN_H
+#define XVFRAG_ALLOCATORS_BUILTIN_H
+
+#include <xvmalloc/xvfrag_plugin.h>
+
+extern const struct xvfrag_plugin xvf_allocator_xvmalloc;
+extern const struct xvfrag_plugin xvf_allocator_xvmalloc_whole;
+extern const struct xvfrag_plugin xvf_allocator_ideal;
+extern const struct xvfrag_plugin xvf_allocator_malloc;
+extern const struct xvfrag_plugin xvf_allocator_tlsf;
+extern const struct xvfrag_plugin xvf_allocator_slub;
+extern const struct xvfrag_plugin xvf_allocator_slob;
+extern const struct xvfrag_plugin xvf_allocator_buddy;
+extern const struct xvfrag_plugin xvf_allocator_zbud;
+extern const struct xvfrag_plugin xvf_allocator_z3fold;
+
+#endif

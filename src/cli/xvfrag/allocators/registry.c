@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * registry.c: the list of built-in allocators, and whether each can run here.
+ * See registry.h; preload libraries are looked for in preload.c, plugins are
+ * loaded in plugin_load.c.
+ */
+#include "registry.h"
+
+#include "builtin.h"
+#include "preload.h"
+#include "zram_device.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct xvf_entry entries[] = {
+	{&xvf_allocator_xvmalloc, "xvmalloc",
+	 "libxvmalloc, one pool over --provider's pages: split objects, compaction", NULL,
+	 XVF_PAGE_SIZED},
+	{&xvf_allocator_xvmalloc_whole, "xvmalloc-whole",
+	 "libxvmalloc with both off: each object is one block and stays", NULL, XVF_PAGE_SIZED},
+	{&xvf_allocator_ideal, "ideal", "exactly the bytes requested: the line to measure against",
+	 NULL, XVF_MODEL | XVF_IDEAL},
+	{&xvf_allocator_malloc, "glibc", "the C library's malloc; held bytes from the resident set",
+	 NULL, 0},
+	{&xvf_allocator_malloc, "jemalloc", "jemalloc, preloaded; held bytes from the resident set",
+	 "libjemalloc.so.2", 0},
+	{&xvf_allocator_malloc, "mimalloc", "mimalloc, preloaded; held bytes from the resident set",
+	 "libmimalloc.so.2", 0},
+	{&xvf_allocator_malloc, "tcmalloc",
+	 "gperftools tcmalloc, preloaded; held bytes from the resident set",
+	 "libtcmalloc_minimal.so.4", 0},
+	{&xvf_allocator_tlsf, "tlsf",
+	 "TLSF from its 2004 paper: word headers, 32 lists a level, 1 MiB regions", NULL, 0},
+	{NULL, "zram", "the kernel's zram, real pages on a device of its own (needs root)", NULL,
+	 XVF_DEVICE},
+	{&xvf_allocator_slub, "slub", "model of Linux kmalloc: SLUB's size classes and slab orders",
+	 NULL, XVF_MODEL | XVF_PAGE_SIZED},
+	{&xvf_allocator_slob, "slob", "model of Linux SLOB: first fit in three lists of pages",
+	 NULL, XVF_MODEL | XVF_PAGE_SIZED},
+	{&xvf_allocator_buddy, "buddy",
+	 "model of the page allocator: every object in a power of two of pages", NULL,
+	 XVF_MODEL | XVF_PAGE_SIZED},
+	{&xvf_allocator_zbud, "zbud", "model of Linux zbud: at most two objects in a page", NULL,
+	 XVF_MODEL | XVF_PAGE_SIZED},
+	{&xvf_allocator_z3fold, "z3fold", "model of Linux z3fold: at most three objects in a page",
+	 NULL, XVF_MODEL | XVF_PAGE_SIZED},
+};
+
+size_t xvf_entry_count(void)
+{
+	return sizeof(entries) / sizeof(entries[0]);
+}
+
+const struct xvf_entry *xvf_entry_at(size_t i)
+{
+	return i < xvf_entry_count() ? &entries[i] : NULL;
+}
+
+const struct xvf_entry *xvf_entry_find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < xvf_entry_count(); i++) {
+		if (strcmp(entries[i].name, name) == 0)
+			return &entries[i];
+	}
+	return NULL;
+}
+
+int xvf_entry_available(const struct xvf_entry *entry, char *why, size_t why_bytes)
+{
+	if ((entry->flags & XVF_DEVICE) != 0)
+		return xvf_zram_available(why, why_bytes);
+	if (entry->preload_soname == NULL || xvf_preload_path(entry) != NULL)
+		return 1;
+	snprintf(why, why_bytes, "%s is not installed (Debian: apt-get install %s)",
+		 entry->preload_soname, xvf_preload_package(entry->preload_soname));
+	return 0;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * registry.h: the allocators that xvfrag can compare.
+ *
+ * Owns the fixed list of allocators and the loading of plugins. May call dlopen
+ * and read the file system; never allocates through an allocator under test.
+ * Locking: none; call from one thread. The list is constant, entries of it live
+ * for ever. Look-ups are O(entries).
+ */
+#ifndef XVFRAG_ALLOCATORS_REGISTRY_H
+#define XVFRAG_ALLOCATORS_REGISTRY_H
+
+#include <stddef.h>
+
+#include <xvmalloc/xvfrag_plugin.h>
+
+/* What a row of the table may be told about an allocator. */
+enum xvf_entry_flags {
+	XVF_MODEL = 1U << 0,      /* counts only: has no memory, its time means nothing */
+	XVF_IDEAL = 1U << 1,      /* held is what was requested */
+	XVF_DEVICE = 1U << 2,     /* kernel zram: wants pages, not sizes (zram_device.h) */
+	XVF_PAGE_SIZED = 1U << 3, /* config.page_bytes changes its result */
+};
+
+/* One allocator. */
+struct xvf_entry {
+	const struct xvfrag_plugin *plugin; /* NULL for XVF_DEVICE */
+	const char *name;                   /* as in --allocator */
+	const char *summary;                /* one line for --list */
+	const char *preload_soname;         /* library to preload into the child, or NULL */
+	unsigned flags;                     /* enum xvf_entry_flags */
+};
+
+/* The built-in allocators, in the order of the table's rows. */
+size_t xvf_entry_count(void);
+const struct xvf_entry *xvf_entry_at(size_t i);
+
+/* The built-in allocator of that name, or NULL. */
+const struct xvf_entry *xvf_entry_find(const char *name);
+
+/*
+ * Can the allocator run on this machine? 1, or 0 with one line in why that names
+ * the cause and the package or privilege that would help.
+ */
+int xvf_entry_available(const struct xvf_entry *entry, char *why, size_t why_bytes);
+
+/*
+ * Load the plugin at path and describe it in *entry. The object stays loaded until
+ * the process ends, and *entry points into it. Returns 0, or -1 with one line in
+ * why.
+ */
+int xvf_plugin_load(const char *path, struct xvf_entry *entry, char *why, size_t why_bytes);
+
+/*
+ * Absolute path of the entry's preload library, or NULL when there is none to
+ * preload or none was found. Static storage, good until the next call.
+ */
+const char *xvf_preload_path(const struct xvf_entry *entry);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * zram_device.h: the kernel's zram as something to compare with.
+ *
+ * Owns one zram device, made through /sys/class/zram-control/hot_add. Close removes
+ * it, and so does a small child process (zram_guard.h) when this one ends in any
+ * other way, SIGKILL included. It never touches a device that it did not make.
+ * Locking: none; call from one thread. Calls cost what the kernel's do; all
+ * transfers are O_DIRECT and synchronous, so that the statistics are right at once.
+ *
+ * Every call returns 0 or a negative errno.
+ */
+#ifndef XVFRAG_ALLOCATORS_ZRAM_DEVICE_H
+#define XVFRAG_ALLOCATORS_ZRAM_DEVICE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes in a slot of the device, whatever the machine's page size. */
+#define XVF_ZRAM_PAGE_BYTES 4096U
+
+struct xvf_zram;
+
+/* What mm_stat says. */
+struct xvf_zram_stat {
+	uint64_t orig_bytes;     /* data stored, uncompressed */
+	uint64_t compr_bytes;    /* data stored, compressed; what "requested" means here */
+	uint64_t mem_used_bytes; /* pages the kernel's allocator holds */
+	uint64_t same_pages;     /* count of pages of one repeated word, stored as none */
+	uint64_t huge_pages;     /* count of pages stored uncompressed */
+};
+
+/*
+ * Could xvf_zram_open work here? 1, or 0 with one line in why. Makes no device.
+ */
+int xvf_zram_available(char *why, size_t why_bytes);
+
+/*
+ * Make a device of disk_bytes (rounded up to pages), compressing with algorithm
+ * ("lz4", "lzo", "zstd"; NULL for the kernel's default). End it with
+ * xvf_zram_close. On failure why has one line and no device is left.
+ */
+int xvf_zram_open(struct xvf_zram **out, const char *algorithm, uint64_t disk_bytes, char *why,
+		  size_t why_bytes);
+
+/* The device's number: N of /dev/zramN. */
+unsigned xvf_zram_number(const struct xvf_zram *zram);
+
+/* Write count pages at page index. pages may have any alignment. */
+int xvf_zram_write(struct xvf_zram *zram, uint64_t index, const void *pages, size_t count);
+
+/* Read one page back. */
+int xvf_zram_read(struct xvf_zram *zram, uint64_t index, void *page);
+
+/* Free count pages from page index on, as a discard. */
+int xvf_zram_discard(struct xvf_zram *zram, uint64_t index, uint64_t count);
+
+int xvf_zram_stat(struct xvf_zram *zram, struct xvf_zram_stat *stat);
+
+/* Ask the kernel to compact the device's memory, and wait for it. */
+int xvf_zram_compact(struct xvf_zram *zram);
+
+/* Reset and remove the device. NULL is allowed. */
+void xvf_zram_close(struct xvf_zram *zram);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * input_files.h: pages out of files and directories.
+ *
+ * A directory stands for the regular files below it, in the byte order of their
+ * paths; symbolic links in it are not followed, and a file with several names
+ * counts once. Each file is cut into pages as the page cache holds it: the last
+ * one is padded with zeros. Where there is more than fits, runs of 16 pages are
+ * taken, spread evenly over the whole.
+ *
+ * May call the operating system. Locking: none. O(files * log files + pages read).
+ */
+#ifndef XVFRAG_INPUT_FILES_H
+#define XVFRAG_INPUT_FILES_H
+
+#include "pages.h"
+
+/*
+ * Append the pages of the file or directory at path until pages is full. *available
+ * gets the count of pages there are. Files that cannot be read are left out.
+ * Returns 0, or XVF_FAILED after saying what is wrong.
+ */
+int xvf_input_read_path(struct xvf_pages *pages, const char *path, uint64_t *available);
+
+/* The directory of the C library this process runs on, or NULL. Static storage. */
+const char *xvf_libc_directory(void);
+
+#endif

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * report_table.c: the table for people. Locking: none.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report.h"
+
+/* Phases are columns of 9; "+compact" under a compaction stands for its long name. */
+static const char *table_title(const char *phase)
+{
+	const char *plus = strchr(phase, '+');
+
+	return plus != NULL ? plus : phase;
+}
+
+static void table_input(const struct xvf_input_facts *facts, FILE *out)
+{
+	fprintf(out, "\n%s: ", facts->name);
+	if (facts->pages > 0)
+		fprintf(out, "%" PRIu64 " pages of %u, %s; ", facts->pages, XVF_INPUT_PAGE_BYTES,
+			facts->codec != NULL ? facts->codec : "sizes given");
+	fprintf(out, "%" PRIu64 " objects of %" PRIu64 " bytes on average", facts->objects,
+		facts->mean_bytes);
+	if (facts->pages > 0)
+		fprintf(out, "; %" PRIu64 " pages same-filled, %" PRIu64 " stored raw",
+			facts->same_filled, facts->raw);
+	fputs("\n", out);
+}
+
+static int table_name_width(const struct xvf_report *report)
+{
+	size_t width = 9;
+
+	for (size_t i = 0; i < report->row_count; i++) {
+		size_t length = strlen(report->rows[i].outcome.allocator);
+
+		if (length > width)
+			width = length;
+	}
+	return (int)width;
+}
+
+static void table_head(const char *const *phases, size_t count, int width, FILE *out)
+{
+	fprintf(out, "%-*s", width, "allocator");
+	for (size_t i = 0; i < count; i++)
+		fprintf(out, " %8s", table_title(phases[i]));
+	fprintf(out, " %8s %8s\n", "ns/op", "p99.99");
+}
+
+static void table_row(const struct xvf_row *row, const char *const *phases, size_t count, int width,
+		      FILE *out)
+{
+	const struct xvf_result *timed = xvf_row_timed(row);
+
+	fprintf(out, "%-*s", width, row->outcome.allocator);
+	for (size_t i = 0; i < count; i++) {
+		const struct xvf_result *result = xvf_row_phase(row, phases[i]);
+
+		if (result == NULL || xvf_result_overhead(result) < 0)
+			fprintf(out, " %8s", "-");
+		else
+			fprintf(out, " %8.3f", xvf_result_overhead(result));
+	}
+	if (timed != NULL)
+		fprintf(out, " %8.0f %8.0f", timed->ns_per_op, timed->p9999_ns);
+	else
+		fprintf(out, " %8s %8s", "-", "-");
+	fputs("\n", out);
+	if (row->outcome.failure[0] != '\0')
+		fprintf(out, "%-*s  FAILED: %s\n", width, "", row->outcome.failure);
+}
+
+/* ---- what compaction cost ------------------------------------------------- */
+
+static bool table_is_compaction(const struct xvf_result *result)
+{
+	return (result->flags & XVF_RESULT_COMPACT) != 0;
+}
+
+static bool table_has_compactions(const struct xvf_report *report, size_t input)
+{
+	for (size_t i = 0; i < report->row_count; i++) {
+		const struct xvf_outcome *outcome = &report->rows[i].outcome;
+
+		for (unsigned k = 0; k < outcome->result_count; k++) {
+			if (report->rows[i].input == input &&
+			    table_is_compaction(&outcome->results[k]))
+				return true;
+		}
+	}
+	return false;
+}
+
+static void table_share(double share, FILE *out)
+{
+	if (share < 0)
+		fprintf(out, " %8s", "-");
+	else
+		fprintf(out, " %7.1f%%", 100.0 * share);
+}
+
+/* The phase `before` and the compaction of what it left. */
+static void table_compaction(const struct xvf_row *row, const struct xvf_result *before,
+			     const struct xvf_result *result, int width, FILE *out)
+{
+	double freed_bytes = (double)result->freed_bytes;
+
+	fprintf(out, "%-*s %-8s", width, row->outcome.allocator, before->phase);
+	table_share(xvf_result_split_share(before), out);
+	table_share(xvf_result_split_share(result), out);
+	fprintf(out, " %9.0f", freed_bytes / 1024.0);
+	if ((result->flags & XVF_RESULT_STEPS) == 0) {
+		fprintf(out, " %11s %8s %8s %8s", "-", "-", "-", "-");
+	} else {
+		if (result->freed_bytes > 0)
+			fprintf(out, " %11.2f", (double)result->moved_bytes / freed_bytes);
+		else
+			fprintf(out, " %11s", "-");
+		fprintf(out, " %8" PRIu64 " %8.1f %8.1f", result->ops,
+			(double)result->p99_step_ns / 1e3, (double)result->longest_step_ns / 1e3);
+	}
+	fprintf(out, " %8.1f\n", result->ns_per_op * (double)result->ops / 1e6);
+}
+
+static void table_compactions(const struct xvf_report *report, size_t input, int width, FILE *out)
+{
+	if (!table_has_compactions(report, input))
+		return;
+	fprintf(out, "\n%-*s %-8s %8s %8s %9s %11s %8s %8s %8s %8s\n", width, "+compact", "after",
+		"split", "then", "freed KiB", "moved/freed", "steps", "p99 us", "max us", "ms");
+	for (size_t i = 0; i < report->row_count; i++) {
+		const struct xvf_outcome *outcome = &report->rows[i].outcome;
+
+		if (report->rows[i].input != input)
+			continue;
+		for (unsigned k = 1; k < outcome->result_count; k++) {
+			if (table_is_compaction(&outcome->results[k]))
+				table_compaction(&report->rows[i], &outcome->results[k - 1],
+						 &outcome->results[k], width, out);
+		}
+	}
+}
+
+/* ---- the whole ------------------------------------------------------------ */
+
+static void table_legend(const struct xvf_report *report, FILE *out)
+{
+	fprintf(out,
+		"Overhead, held bytes / requested bytes, at the end of each phase; 1.000 is "
+		"ideal.\n"
+		"ns/op and p99.99 (ns): one alloc or free, in churn. Page size of xvmalloc "
+		"and models: %" PRIu32 ".\n"
+		"+compact: after moving objects; its cost is below: objects in pieces before and "
+		"then, bytes moved\n"
+		"for a byte given back, steps and their processor time, ms of all.\n",
+		report->options->page_bytes);
+}
+
+/* Reasons are the same for every input as a rule: say each once. */
+static void table_skipped(const struct xvf_report *report, FILE *out)
+{
+	for (size_t i = 0; i < report->row_count; i++) {
+		const struct xvf_row *row = &report->rows[i];
+		bool said = row->skipped[0] == '\0';
+
+		for (size_t k = 0; k < i && !said; k++)
+			said = strcmp(report->rows[k].skipped, row->skipped) == 0 &&
+			       strcmp(report->rows[k].outcome.allocator, row->outcome.allocator) ==
+				       0;
+		if (!said)
+			fprintf(out, "not run: %s: %s\n", row->outcome.allocator, row->skipped);
+	}
+}
+
+static void table_one_input(const struct xvf_report *report, size_t input, int width, FILE *out)
+{
+	const char *phases[XVF_REPORT_PHASES_MAX];
+	size_t count = xvf_report_phases(report, input, phases);
+
+	table_input(&report->inputs[input], out);
+	table_head(phases, count, width, out);
+	for (size_t i = 0; i < report->row_count; i++) {
+		if (report->rows[i].input == input && report->rows[i].skipped[0] == '\0')
+			table_row(&report->rows[i], phases, count, width, out);
+	}
+	table_compactions(report, input, width, out);
+}
+
+int xvf_report_table(const struct xvf_report *report, FILE *out)
+{
+	int width = table_name_width(report);
+
+	table_legend(report, out);
+	for (size_t i = 0; i < report->input_count; i++)
+		table_one_input(report, i, width, out);
+	fputs("\n", out);
+	table_skipped(report, out);
+	return xvf_report_close(out, "the table");
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * rss.h: the resident set of this process, read without allocating anything.
+ *
+ * From /proc/self/smaps_rollup, which counts pages; where there is none (before
+ * Linux 4.14) from /proc/self/statm, whose counters may lag by some pages per CPU.
+ *
+ * Locking: none. O(mapped pages).
+ */
+#ifndef XVFRAG_RSS_H
+#define XVFRAG_RSS_H
+
+#include "common.h"
+
+/* Resident bytes; 0 when /proc cannot be read. */
+uint64_t xvf_rss_bytes(void);
+
+/*
+ * Read one byte of every page of the files mapped into this process (its code and
+ * read-only data) and deepen the stack, so that what is first touched later does
+ * not pass for an allocator's memory.
+ */
+void xvf_rss_settle(void);
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * selection.c: which allocators run; see selection.h. Locking: none.
+ */
+#include "selection.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <ramz/codec.h>
+
+#define SELECTION_PLUGIN "plugin:"
+
+static void selection_add(struct xvf_selection *selection, const char *spec,
+			  const struct xvf_entry *entry)
+{
+	for (size_t i = 0; i < selection->count; i++) {
+		if (strcmp(selection->items[i].spec, spec) == 0)
+			return;
+	}
+	selection->items = xvf_grow(selection->items, &selection->capacity, selection->count + 1,
+				    sizeof(*selection->items));
+	selection->items[selection->count++] = (struct xvf_selected){
+		.spec = xvf_strdup(spec),
+		.entry = entry,
+	};
+}
+
+static void selection_add_all(struct xvf_selection *selection)
+{
+	for (size_t i = 0; i < xvf_entry_count(); i++)
+		selection_add(selection, xvf_entry_at(i)->name, xvf_entry_at(i));
+}
+
+static int selection_complain(const char *spec)
+{
+	char names[512] = "";
+
+	for (size_t i = 0; i < xvf_entry_count(); i++) {
+		size_t used = strlen(names);
+
+		snprintf(names + used, sizeof(names) - used, " %s", xvf_entry_at(i)->name);
+	}
+	xvf_error("there is no allocator '%s'; there are:%s, all and plugin:PATH", spec, names);
+	return XVF_FAILED;
+}
+
+static int selection_add_plugin(struct xvf_selection *selection, const char *spec)
+{
+	const char *path = spec + strlen(SELECTION_PLUGIN);
+
+	if (path[0] == '\0' || access(path, R_OK) != 0) {
+		xvf_error("cannot read plugin '%s': %s; build the shared object first "
+			  "(xvfrag(1), PLUGINS)",
+			  path, path[0] == '\0' ? "no file named" : strerror(errno));
+		return XVF_FAILED;
+	}
+	selection_add(selection, spec, NULL);
+	return 0;
+}
+
+/* One item of the list. */
+static int selection_take(struct xvf_selection *selection, const char *spec)
+{
+	char name[64];
+	const struct xvf_entry *entry;
+
+	if (strncmp(spec, SELECTION_PLUGIN, strlen(SELECTION_PLUGIN)) == 0)
+		return selection_add_plugin(selection, spec);
+	if (strcmp(spec, "all") == 0) {
+		selection_add_all(selection);
+		return 0;
+	}
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(spec, ":"), spec);
+	entry = xvf_entry_find(name);
+	if (entry == NULL)
+		return selection_complain(spec);
+	selection_add(selection, spec, entry);
+	return 0;
+}
+
+int xvf_selection_parse(struct xvf_selection *selection, const char *list)
+{
+	char *copy = xvf_strdup(list != NULL ? list : "all");
+	char *rest = NULL;
+	int result = 0;
+
+	*selection = (struct xvf_selection){.items = NULL};
+	for (char *spec = strtok_r(copy, ",", &rest); spec != NULL && result == 0;
+	     spec = strtok_r(NULL, ",", &rest))
+		result = selection_take(selection, spec);
+	if (result == 0 && selection->count == 0)
+		result = selection_complain("");
+	free(copy);
+	return result;
+}
+
+void xvf_selection_fini(struct xvf_selection *selection)
+{
+	for (size_t i = 0; i < selection->count; i++)
+		free(selection->items[i].spec);
+	free(selection->items);
+	*selection = (struct xvf_selection){.items = NULL};
+}
+
+void xvf_selection_list(void)
+{
+	const struct ramz_codec *codec;
+	char why[256];
+
+	puts("Allocators:");
+	for (size_t i = 0; i < xvf_entry_count(); i++) {
+		const struct xvf_entry *entry = xvf_entry_at(i);
+
+		printf("  %-14s %s\n", entry->name, entry->summary);
+		if (!xvf_entry_available(entry, why, sizeof(why)))
+			printf("  %-14s   cannot run here: %s\n", "", why);
+	}
+	puts("  plugin:PATH    a shared object with struct xvfrag_plugin\n"
+	     "                 (xvmalloc/xvfrag_plugin.h)\n\nCodecs:");
+	for (size_t i = 0; (codec = ramz_codec_at(i)) != NULL; i++) {
+		printf("  %-14s", codec->name);
+		if (codec->level_min == codec->level_max)
+			puts(" no levels");
+		else
+			printf(" levels %" PRId32 " to %" PRId32 ", default %" PRId32 "\n",
+			       codec->level_min, codec->level_max, codec->level_default);
+	}
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * A program without a C library: the pool over the buffer provider, and the four
+ * memory functions that a compiler expects. Its exit code is the step that failed, 0
+ * for none. Linked by freestanding.sh with start as its entry.
+ */
+#include <xvmalloc/pool.h>
+#include <xvmalloc/provider_buffer.h>
+
+void *memcpy(void *restrict dst, const void *restrict src, size_t bytes);
+void *memmove(void *dst, const void *src, size_t bytes);
+void *memset(void *dst, int value, size_t bytes);
+int memcmp(const void *a, const void *b, size_t bytes);
+void start(void);
+
+/* The compiler must not make a call of memcpy out of memcpy's own loop. */
+#define PLAIN_LOOP volatile
+
+void *memcpy(void *restrict dst, const void *restrict src, size_t bytes)
+{
+	PLAIN_LOOP unsigned char *to = dst;
+	const unsigned char *from = src;
+
+	while (bytes-- != 0)
+		*to++ = *from++;
+	return dst;
+}
+
+void *memmove(void *dst, const void *src, size_t bytes)
+{
+	PLAIN_LOOP unsigned char *to = dst;
+	const unsigned char *from = src;
+
+	if ((uintptr_t)dst < (uintptr_t)src)
+		return memcpy(dst, src, bytes);
+	while (bytes-- != 0)
+		to[bytes] = from[bytes];
+	return dst;
+}
+
+void *memset(void *dst, int value, size_t bytes)
+{
+	PLAIN_LOOP unsigned char *to = dst;
+
+	while (bytes-- != 0)
+		*to++ = (unsigned char)value;
+	return dst;
+}
+
+int memcmp(const void *a, const void *b, size_t bytes)
+{
+	const unsigned char *left = a;
+	const unsigned char *right = b;
+
+	for (size_t i = 0; i < bytes; i++) {
+		if (left[i] != right[i])
+			return left[i] < right[i] ? -1 : 1;
+	}
+	return 0;
+}
+
+enum step { STEP_NONE, STEP_PROVIDER, STEP_POOL, STEP_MALLOC, STEP_WRITE, STEP_READ, STEP_FREE };
+
+static unsigned char buffer[1U << 20];
+
+static enum step store_and_read_back(struct xv_pool *pool)
+{
+	uint32_t word = 0x5A5AA5A5U;
+	uint32_t back = 0;
+	xv_handle handle;
+
+	if (xv_malloc(pool, 100, &handle) != 0)
+		return STEP_MALLOC;
+	if (xv_write(pool, handle, 96, &word, sizeof(word)) != 0)
+		return STEP_WRITE;
+	if (xv_read(pool, handle, 96, &back, sizeof(back)) != 0 || back != word)
+		return STEP_READ;
+	return xv_free(pool, handle) == 0 ? STEP_NONE : STEP_FREE;
+}
+
+static enum step run(void)
+{
+	struct xv_provider *provider;
+	struct xv_pool *pool;
+	enum step failed;
+
+	if (xv_provider_buffer_init(&provider, buffer, sizeof(buffer), 4096) != 0)
+		return STEP_PROVIDER;
+	if (xv_pool_create(&pool, provider, NULL) != 0)
+		return STEP_POOL;
+	failed = store_and_read_back(pool);
+	xv_pool_destroy(pool);
+	return failed;
+}
+
+#if defined(__x86_64__) || defined(__i386__)
+/* The kernel enters with an aligned stack, where a call would have pushed an address. */
+#define ENTRY __attribute__((force_align_arg_pointer))
+#else
+#define ENTRY
+#endif
+
+/* Entry of the process: there is nothing to return to. */
+ENTRY void start(void)
+{
+	enum step failed = run();
+
+#if defined(__x86_64__) && defined(__linux__)
+	__asm__ volatile("syscall" : : "a"(60), "D"((long)failed) : "rcx", "r11", "memory");
+#endif
+	for (;;)
+		(void)failed;
+}

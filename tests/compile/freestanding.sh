@@ -1,0 +1,60 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) the libxvmalloc authors
+#
+# freestanding.sh SOURCE_DIR: the core over the buffer provider builds where there is
+# no operating system. It is compiled without the system's headers, links without the
+# C library against four memory functions, and needs no other symbol; on x86-64 Linux
+# the program is run as well.
+set -eu
+root=${1:?usage: freestanding.sh SOURCE_DIR}
+here=$root/tests/compile
+: "${CC:=cc}" "${CFLAGS:=}"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# The compiler's own headers (stdint.h, stddef.h ...) and no others.
+own_headers=$("$CC" -print-file-name=include)
+# And its own functions: 64-bit division on a 32-bit machine.
+# shellcheck disable=SC2086 # CFLAGS is a list
+own_library=$("$CC" $CFLAGS -print-libgcc-file-name)
+options="-std=c11 -O2 -ffreestanding -fno-stack-protector -fno-pie -nostdinc -DXV_FREESTANDING=1"
+options="$options -Wall -Wextra -Wconversion -Wshadow -Wundef"
+mkdir "$work/staged"
+ln -s "$root/include/xvmalloc" "$work/staged/xvmalloc"
+
+compile() { # compile FILE: to an object in the work directory
+	# shellcheck disable=SC2086 # lists of options
+	"$CC" $CFLAGS $options -isystem "$own_headers" -I"$work/staged" \
+		-I"$root/src/platform" -c "$1" -o "$work/$(basename "$1" .c).o"
+}
+
+for file in "$root"/src/core/*.c "$root"/src/platform/lock_none.c \
+	"$root"/src/provider/buffer.c "$root"/src/provider/page_bitmap.c; do
+	compile "$file"
+done
+
+# What the objects need of the outside, when they have each other.
+# shellcheck disable=SC2086
+"$CC" $CFLAGS -nostdlib -r "$work"/*.o "$own_library" -o "$work/all.linked"
+needed=$(nm -u "$work/all.linked" | sed 's/^ *[Uwv] *//' |
+	grep -vxE 'mem(cpy|move|set|cmp)' || true)
+if [ -n "$needed" ]; then
+	echo "the freestanding core needs more than memcpy, memmove, memset and memcmp:"
+	echo "$needed"
+	exit 1
+fi
+rm "$work/all.linked"
+
+compile "$here/freestanding.c"
+# shellcheck disable=SC2086
+"$CC" $CFLAGS -nostdlib -static -no-pie -Wl,-e,start "$work"/*.o "$own_library" -o "$work/freestanding"
+echo "linked without the C library: $(size "$work/freestanding" | sed -n '2s/^ *\([0-9]*\).*/\1/p') bytes of code"
+
+case "$(uname -sm) $CFLAGS" in
+*-m32*) ;;
+"Linux x86_64 "*)
+	"$work/freestanding" || { echo "the freestanding program failed: exit $?" && exit 1; }
+	echo "and it runs"
+	;;
+esac

@@ -1,0 +1,44 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) the libxvmalloc authors
+#
+# headers.sh INCLUDE_DIR: each public header compiles alone, and included twice, as
+# C11 and as C++17, without a warning. CC, CXX (or "none") and CFLAGS name the
+# compilers.
+set -eu
+include=${1:?usage: headers.sh INCLUDE_DIR}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+count=0
+
+compile() { # compile HEADER LANGUAGE COMPILER OPTION...
+	header=$1
+	language=$2
+	shift 2
+	if ! "$@" -Wall -Wextra -pedantic -Werror -fsyntax-only -I"$include" \
+		"$work/alone.$language" >"$work/log" 2>&1; then
+		echo "$header does not compile alone ($1, $language):"
+		cat "$work/log"
+		failed=1
+	fi
+}
+
+if [ "$CXX" = none ]; then
+	echo "no C++ compiler: the headers are compiled as C only"
+fi
+for file in "$include"/*/*.h; do
+	header=${file#"$include"/}
+	count=$((count + 1))
+	printf '#include <%s>\n#include <%s>\nint alone(void);\nint alone(void) { return 0; }\n' \
+		"$header" "$header" | tee "$work/alone.c" >"$work/alone.cc"
+	# shellcheck disable=SC2086 # CFLAGS is a list
+	compile "$header" c "$CC" $CFLAGS -std=c11
+	if [ "$CXX" != none ]; then
+		# shellcheck disable=SC2086
+		compile "$header" cc "$CXX" $CFLAGS -std=c++17
+	fi
+done
+[ "$count" -gt 0 ] || { echo "no headers in $include" && exit 1; }
+echo "$count headers"
+exit $failed

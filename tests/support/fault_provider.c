@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * fault_provider.c: see fault_provider.h for what this owns, may call and how it is
+ * locked. O(1) beside the provider inside.
+ */
+#include "fault_provider.h"
+
+static struct fault_provider *fault_of(struct xv_provider *self)
+{
+	return (struct fault_provider *)self;
+}
+
+static bool plan_hits(struct fault_provider *fault, enum fault_op op)
+{
+	if (!fault->planned || (fault->plan_op != FAULT_ANY && fault->plan_op != op))
+		return false;
+	if (fault->plan_calls_left > 0) {
+		fault->plan_calls_left--;
+		return false;
+	}
+	if (fault->plan_span == FAULT_ONCE)
+		fault->planned = false;
+	fault->injected++;
+	return true;
+}
+
+/* Count a call of a failable operation; true when it must fail. */
+static bool must_fail(struct fault_provider *fault, enum fault_op op)
+{
+	fault->calls[op]++;
+	if (!plan_hits(fault, op))
+		return false;
+	fault->failures[op]++;
+	return true;
+}
+
+static void count_up(uint32_t *now, uint32_t *peak)
+{
+	if (++*now > *peak)
+		*peak = *now;
+}
+
+static int fault_page_alloc(struct xv_provider *self, uint32_t *page)
+{
+	struct fault_provider *fault = fault_of(self);
+	int err;
+
+	if (must_fail(fault, FAULT_PAGE_ALLOC))
+		return -XV_ENOMEM;
+	err = fault->inner->ops->page_alloc(fault->inner, page);
+	if (err == 0)
+		count_up(&fault->pages_now, &fault->pages_peak);
+	else
+		fault->failures[FAULT_PAGE_ALLOC]++;
+	return err;
+}
+
+/* The record of a mapped page, or NULL. */
+static struct fault_map *map_of(struct fault_provider *fault, uint32_t page)
+{
+	for (uint32_t i = 0; i < fault->mapped_now; i++) {
+		if (fault->mapped[i].page == page)
+			return &fault->mapped[i];
+	}
+	return NULL;
+}
+
+static void fault_page_free(struct xv_provider *self, uint32_t page)
+{
+	struct fault_provider *fault = fault_of(self);
+
+	fault->calls[FAULT_PAGE_FREE]++;
+	if (map_of(fault, page) != NULL)
+		fault->misuse++;
+	fault->pages_now--;
+	fault->inner->ops->page_free(fault->inner, page);
+}
+
+/* A provider with a base may have no map operation of its own. */
+static void *map_inner(struct fault_provider *fault, uint32_t page)
+{
+	struct xv_provider *inner = fault->inner;
+
+	if (inner->base == NULL)
+		return inner->ops->page_map(inner, page);
+	return (char *)inner->base + ((size_t)page << inner->page_shift);
+}
+
+static bool slot_is_free(const struct fault_provider *fault)
+{
+	return fault->mapped_now < FAULT_SLOTS_MAX && fault->mapped_now < fault->provider.map_slots;
+}
+
+static void *fault_page_map(struct xv_provider *self, uint32_t page)
+{
+	struct fault_provider *fault = fault_of(self);
+	struct fault_map *map = map_of(fault, page);
+	void *address = NULL;
+
+	if (must_fail(fault, FAULT_PAGE_MAP))
+		return NULL;
+	if (map != NULL || slot_is_free(fault))
+		address = map_inner(fault, page);
+	if (address == NULL) {
+		fault->failures[FAULT_PAGE_MAP]++;
+		return NULL;
+	}
+	if (map == NULL) {
+		map = &fault->mapped[fault->mapped_now];
+		*map = (struct fault_map){.page = page};
+		count_up(&fault->mapped_now, &fault->mapped_peak);
+	}
+	map->maps++;
+	return address;
+}
+
+static int fault_page_unmap(struct xv_provider *self, uint32_t page, void *addr)
+{
+	struct fault_provider *fault = fault_of(self);
+	struct fault_map *map = map_of(fault, page);
+
+	fault->calls[FAULT_PAGE_UNMAP]++;
+	if (map == NULL) {
+		fault->misuse++;
+		return -XV_EINVAL;
+	}
+	if (fault->inner->base == NULL &&
+	    fault->inner->ops->page_unmap(fault->inner, page, addr) != 0)
+		return -XV_EINVAL;
+	if (--map->maps == 0)
+		*map = fault->mapped[--fault->mapped_now];
+	return 0;
+}
+
+static size_t fault_page_purge(struct xv_provider *self, uint32_t page, uint32_t offset,
+			       size_t bytes)
+{
+	struct fault_provider *fault = fault_of(self);
+
+	fault->calls[FAULT_PAGE_PURGE]++;
+	return fault->inner->ops->page_purge(fault->inner, page, offset, bytes);
+}
+
+static uint64_t fault_pages_available(struct xv_provider *self)
+{
+	struct fault_provider *fault = fault_of(self);
+
+	fault->calls[FAULT_PAGES_AVAILABLE]++;
+	return fault->inner->ops->pages_available(fault->inner);
+}
+
+static void *fault_meta_reserve(struct xv_provider *self, size_t max_bytes)
+{
+	struct fault_provider *fault = fault_of(self);
+	void *base;
+
+	if (must_fail(fault, FAULT_META_RESERVE))
+		return NULL;
+	base = fault->inner->ops->meta_reserve(fault->inner, max_bytes);
+	if (base != NULL)
+		fault->meta_reservations_now++;
+	else
+		fault->failures[FAULT_META_RESERVE]++;
+	return base;
+}
+
+static int fault_meta_commit(struct xv_provider *self, void *base, size_t old_bytes,
+			     size_t new_bytes)
+{
+	struct fault_provider *fault = fault_of(self);
+	int err;
+
+	if (new_bytes <= old_bytes)
+		fault->calls[FAULT_META_COMMIT]++;
+	else if (must_fail(fault, FAULT_META_COMMIT))
+		return -XV_ENOMEM;
+	err = fault->inner->ops->meta_commit(fault->inner, base, old_bytes, new_bytes);
+	if (err == 0)
+		fault->meta_committed_now += (uint64_t)new_bytes - old_bytes;
+	else
+		fault->failures[FAULT_META_COMMIT]++;
+	return err;
+}
+
+static void fault_meta_release(struct xv_provider *self, void *base, size_t max_bytes,
+			       size_t committed_bytes)
+{
+	struct fault_provider *fault = fault_of(self);
+
+	fault->calls[FAULT_META_RELEASE]++;
+	fault->meta_reservations_now--;
+	fault->meta_committed_now -= committed_bytes;
+	fault->inner->ops->meta_release(fault->inner, base, max_bytes, committed_bytes);
+}
+
+static size_t fault_overhead_bytes(struct xv_provider *self)
+{
+	struct fault_provider *fault = fault_of(self);
+
+	fault->calls[FAULT_OVERHEAD_BYTES]++;
+	return fault->inner->ops->overhead_bytes(fault->inner);
+}
+
+/* An optional operation is there when the provider inside has it. */
+static void ops_fill(struct xv_provider_ops *ops, const struct xv_provider_ops *inner,
+		     uint32_t flags)
+{
+	bool meta = inner->meta_reserve != NULL && (flags & FAULT_NO_META) == 0;
+	bool purge = inner->page_purge != NULL && (flags & FAULT_NO_PURGE) == 0;
+	bool available = inner->pages_available != NULL && (flags & FAULT_NO_PAGES_AVAILABLE) == 0;
+
+	*ops = (struct xv_provider_ops){
+		.page_alloc = fault_page_alloc,
+		.page_free = fault_page_free,
+		.page_map = fault_page_map,
+		.page_unmap = fault_page_unmap,
+		.page_purge = purge ? fault_page_purge : NULL,
+		.pages_available = available ? fault_pages_available : NULL,
+		.meta_reserve = meta ? fault_meta_reserve : NULL,
+		.meta_commit = meta ? fault_meta_commit : NULL,
+		.meta_release = meta ? fault_meta_release : NULL,
+		.overhead_bytes = inner->overhead_bytes != NULL ? fault_overhead_bytes : NULL,
+	};
+}
+
+void fault_provider_init(struct fault_provider *fault, struct xv_provider *inner, uint32_t flags)
+{
+	*fault = (struct fault_provider){.inner = inner, .provider = *inner};
+	ops_fill(&fault->ops, inner->ops, flags);
+	fault->provider.ops = &fault->ops;
+	if ((flags & FAULT_HIDE_BASE) != 0 && inner->base != NULL) {
+		fault->provider.base = NULL;
+		fault->provider.map_slots = FAULT_HIDDEN_BASE_SLOTS;
+	}
+}
+
+void fault_provider_fail(struct fault_provider *fault, enum fault_op op, uint64_t nth,
+			 enum fault_span span)
+{
+	fault->plan_op = op;
+	fault->plan_span = span;
+	fault->plan_calls_left = nth > 0 ? nth - 1 : 0;
+	fault->planned = true;
+	fault->injected = 0;
+}
+
+void fault_provider_heal(struct fault_provider *fault)
+{
+	fault->planned = false;
+}
+
+void fault_provider_reset_peak(struct fault_provider *fault)
+{
+	fault->mapped_peak = fault->mapped_now;
+}

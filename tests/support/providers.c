@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/* providers.c: see providers.h. Locking: none; the table is constant. */
+#include "providers.h"
+
+#include <xvmalloc/provider_buffer.h>
+#include <xvmalloc/provider_highmem.h>
+#include <xvmalloc/provider_mmap.h>
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define KIB 1024U
+
+const struct provider_case provider_cases[PROVIDER_CASES] = {
+	{"mmap/4K", PROVIDER_MMAP, 4 * KIB, true},
+	{"mmap/16K", PROVIDER_MMAP, 16 * KIB, true},
+	{"mmap/64K", PROVIDER_MMAP, 64 * KIB, true},
+	{"highmem/4K", PROVIDER_HIGHMEM, 4 * KIB, false},
+	{"highmem/16K", PROVIDER_HIGHMEM, 16 * KIB, false},
+	{"highmem/64K", PROVIDER_HIGHMEM, 64 * KIB, false},
+	{"buffer/4K", PROVIDER_BUFFER, 4 * KIB, true},
+	{"buffer/16K", PROVIDER_BUFFER, 16 * KIB, true},
+	{"buffer/64K", PROVIDER_BUFFER, 64 * KIB, true},
+};
+
+static int mmap_create(uint32_t page_bytes, size_t bytes, struct xv_provider **out)
+{
+	struct xv_provider_mmap_options options;
+
+	xv_provider_mmap_options_init(&options);
+	options.page_bytes = page_bytes;
+	options.reserve_bytes = bytes;
+	return xv_provider_mmap_create(out, &options);
+}
+
+static int highmem_create(uint32_t page_bytes, size_t bytes, struct xv_provider **out)
+{
+	struct xv_provider_highmem_options options;
+
+	if (page_bytes < (unsigned long)sysconf(_SC_PAGESIZE))
+		return -XV_ENOTSUP;
+	xv_provider_highmem_options_init(&options);
+	options.page_bytes = page_bytes;
+	options.max_bytes = bytes;
+	return xv_provider_highmem_create(out, &options);
+}
+
+/* The provider lies less than this behind the allocation its buffer starts in. */
+#define BUFFER_ALIGNMENT 64U
+#define BUFFER_SHIFT 1U /* so the buffer starts at an odd address */
+
+static int buffer_create(uint32_t page_bytes, size_t bytes, struct xv_provider **out)
+{
+	/* Tables of a pool: about a sixteenth, and its own fixed part. */
+	size_t with_tables = bytes + bytes / 16 + 256 * KIB;
+	size_t allocated = with_tables + BUFFER_SHIFT + BUFFER_ALIGNMENT;
+	char *memory =
+		aligned_alloc(BUFFER_ALIGNMENT, allocated / BUFFER_ALIGNMENT * BUFFER_ALIGNMENT);
+	int err;
+
+	if (memory == NULL)
+		return -XV_ENOMEM;
+	err = xv_provider_buffer_init(out, memory + BUFFER_SHIFT, with_tables, page_bytes);
+	if (err != 0)
+		free(memory);
+	return err;
+}
+
+static void buffer_destroy(struct xv_provider *provider)
+{
+	free((char *)provider - (uintptr_t)provider % BUFFER_ALIGNMENT);
+}
+
+int provider_case_create(const struct provider_case *which, size_t bytes, struct xv_provider **out)
+{
+	switch (which->kind) {
+	case PROVIDER_MMAP:
+		return mmap_create(which->page_bytes, bytes, out);
+	case PROVIDER_HIGHMEM:
+		return highmem_create(which->page_bytes, bytes, out);
+	case PROVIDER_BUFFER:
+		return buffer_create(which->page_bytes, bytes, out);
+	}
+	return -XV_EINVAL;
+}
+
+void provider_case_destroy(const struct provider_case *which, struct xv_provider *provider)
+{
+	if (provider == NULL)
+		return;
+	switch (which->kind) {
+	case PROVIDER_MMAP:
+		xv_provider_mmap_destroy(provider);
+		break;
+	case PROVIDER_HIGHMEM:
+		xv_provider_highmem_destroy(provider);
+		break;
+	case PROVIDER_BUFFER:
+		buffer_destroy(provider);
+		break;
+	}
+}

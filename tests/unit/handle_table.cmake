@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) the libxvmalloc authors
+#
+# Tests of the handle table. All but the checker's see public headers only.
+set(handle_table_support
+	${PROJECT_SOURCE_DIR}/tests/support/fault_provider.c
+	${PROJECT_SOURCE_DIR}/tests/support/providers.c)
+
+xv_add_test(NAME test_handle_table
+	SOURCES test_handle_table.c ${handle_table_support})
+xv_add_test(NAME test_handle_table_create
+	SOURCES test_handle_table_create.c ${handle_table_support})
+xv_add_test(NAME test_handle_table_check
+	SOURCES test_handle_table_check.c ${handle_table_support}
+	LIBS xv_whitebox
+	INCLUDES ${PROJECT_SOURCE_DIR}/src/core ${PROJECT_SOURCE_DIR}/src/platform)
+xv_add_test(NAME test_handle_table_threads
+	SOURCES test_handle_table_threads.c ${handle_table_support}
+	LIBS xvmalloc::xvmalloc Threads::Threads)

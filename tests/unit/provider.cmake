@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) the libxvmalloc authors
+#
+# Unit tests of the providers. The white-box ones see src/provider too.
+set(provider_support
+	${PROJECT_SOURCE_DIR}/tests/support/fault_provider.c
+	${PROJECT_SOURCE_DIR}/tests/support/providers.c)
+set(provider_whitebox
+	LIBS xv_whitebox
+	INCLUDES ${PROJECT_SOURCE_DIR}/src/provider ${PROJECT_SOURCE_DIR}/src/platform)
+
+xv_add_test(NAME test_provider_page_bitmap
+	SOURCES test_provider_page_bitmap.c
+	${provider_whitebox})
+xv_add_test(NAME test_provider_all
+	SOURCES test_provider_all.c ${provider_support})
+xv_add_test(NAME test_provider_mmap
+	SOURCES test_provider_mmap.c
+	${provider_whitebox})
+xv_add_test(NAME test_provider_highmem
+	SOURCES test_provider_highmem.c)
+xv_add_test(NAME test_provider_buffer
+	SOURCES test_provider_buffer.c)
+xv_add_test(NAME test_provider_fault
+	SOURCES test_provider_fault.c ${provider_support})
+xv_add_test(NAME test_provider_threads
+	SOURCES test_provider_threads.c ${provider_support}
+	LIBS xvmalloc::xvmalloc Threads::Threads)

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/* The models that only count, on cases small enough to work out by hand. */
+#include "test_allocators_support.h"
+
+#include <errno.h>
+
+enum { PAGE = 4096, CHUNK = PAGE / 64 };
+
+static const struct xvfrag_plugin *const models[] = {
+	&xvf_allocator_ideal, &xvf_allocator_slub, &xvf_allocator_slob,
+	&xvf_allocator_buddy, &xvf_allocator_zbud, &xvf_allocator_z3fold,
+};
+
+enum { MODELS = sizeof(models) / sizeof(models[0]) };
+
+static void ideal_holds_what_is_requested(void **state)
+{
+	const struct xvfrag_plugin *ideal = &xvf_allocator_ideal;
+	void *heap = test_heap(ideal, PAGE, NULL);
+	uint64_t token = test_alloc(ideal, heap, 1000);
+
+	(void)state;
+	test_alloc(ideal, heap, 23);
+	assert_int_equal(ideal->held_bytes(heap), 1023);
+	ideal->free(heap, token, 1000);
+	assert_int_equal(ideal->held_bytes(heap), 23);
+	ideal->destroy(heap);
+}
+
+static void buddy_rounds_to_a_power_of_two_of_pages(void **state)
+{
+	const struct xvfrag_plugin *buddy = &xvf_allocator_buddy;
+	void *heap = test_heap(buddy, PAGE, NULL);
+	uint64_t token;
+
+	(void)state;
+	test_alloc(buddy, heap, 1);
+	assert_int_equal(buddy->held_bytes(heap), PAGE);
+	test_alloc(buddy, heap, PAGE);
+	assert_int_equal(buddy->held_bytes(heap), 2 * PAGE);
+	token = test_alloc(buddy, heap, 2 * PAGE + 1);
+	assert_int_equal(buddy->held_bytes(heap), 6 * PAGE);
+	buddy->free(heap, token, 2 * PAGE + 1);
+	assert_int_equal(buddy->held_bytes(heap), 2 * PAGE);
+	buddy->destroy(heap);
+}
+
+/* Bytes that the first object of this size makes SLUB take: its slab. */
+static uint64_t slub_slab_bytes(size_t size, size_t page_bytes)
+{
+	const struct xvfrag_plugin *slub = &xvf_allocator_slub;
+	void *heap = test_heap(slub, page_bytes, NULL);
+	uint64_t held;
+
+	test_alloc(slub, heap, size);
+	held = slub->held_bytes(heap);
+	slub->destroy(heap);
+	return held;
+}
+
+static void slub_has_the_slab_orders_of_the_kernel(void **state)
+{
+	(void)state;
+	assert_int_equal(slub_slab_bytes(8, PAGE), PAGE);
+	assert_int_equal(slub_slab_bytes(192, PAGE), PAGE);
+	assert_int_equal(slub_slab_bytes(256, PAGE), PAGE);
+	assert_int_equal(slub_slab_bytes(257, PAGE), 2 * PAGE);
+	assert_int_equal(slub_slab_bytes(1024, PAGE), 4 * PAGE);
+	assert_int_equal(slub_slab_bytes(2048, PAGE), 8 * PAGE);
+	assert_int_equal(slub_slab_bytes(8192, PAGE), 8 * PAGE);
+	assert_int_equal(slub_slab_bytes(8193, PAGE), 4 * PAGE);
+	assert_int_equal(slub_slab_bytes(1024, 4 * PAGE), 4 * PAGE);
+}
+
+/* Objects of this size that fit before SLUB takes another slab. */
+static unsigned slub_objects_in_slab(size_t size)
+{
+	const struct xvfrag_plugin *slub = &xvf_allocator_slub;
+	void *heap = test_heap(slub, PAGE, NULL);
+	unsigned objects = 1;
+	uint64_t slab;
+
+	test_alloc(slub, heap, size);
+	slab = slub->held_bytes(heap);
+	for (;;) {
+		test_alloc(slub, heap, size);
+		if (slub->held_bytes(heap) != slab)
+			break;
+		objects++;
+	}
+	assert_int_equal(slub->held_bytes(heap), 2 * slab);
+	slub->destroy(heap);
+	return objects;
+}
+
+static void slub_rounds_up_to_its_classes(void **state)
+{
+	(void)state;
+	assert_int_equal(slub_objects_in_slab(2049), 8);
+	assert_int_equal(slub_objects_in_slab(2048), 16);
+	assert_int_equal(slub_objects_in_slab(129), 21);
+	assert_int_equal(slub_objects_in_slab(65), 42);
+	assert_int_equal(slub_objects_in_slab(1), 512);
+}
+
+static void slub_reuses_partial_slabs_and_keeps_a_few_empty(void **state)
+{
+	enum { SLABS = 20, OBJECTS = SLABS * 8, KEPT = 6 };
+	const struct xvfrag_plugin *slub = &xvf_allocator_slub;
+	void *heap = test_heap(slub, PAGE, NULL);
+	uint64_t tokens[OBJECTS], full;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < OBJECTS; i++)
+		tokens[i] = test_alloc(slub, heap, 4096);
+	full = slub->held_bytes(heap);
+	assert_int_equal(full, SLABS * 8 * PAGE);
+	slub->free(heap, tokens[3], 4096);
+	tokens[3] = test_alloc(slub, heap, 4096);
+	assert_int_equal(slub->held_bytes(heap), full);
+	for (i = 0; i < OBJECTS; i++)
+		slub->free(heap, tokens[i], 4096);
+	/* min_partial of the 4096 class is 6; the current slab comes on top of it. */
+	assert_in_range(slub->held_bytes(heap), KEPT * 8 * PAGE, (KEPT + 1) * 8 * PAGE);
+	slub->destroy(heap);
+}
+
+static void zbud_packs_two_in_a_page(void **state)
+{
+	const struct xvfrag_plugin *zbud = &xvf_allocator_zbud;
+	void *heap = test_heap(zbud, PAGE, NULL);
+	uint64_t empty = zbud->held_bytes(heap);
+	uint64_t first, second;
+
+	(void)state;
+	first = test_alloc(zbud, heap, 31 * CHUNK);
+	second = test_alloc(zbud, heap, 32 * CHUNK);
+	assert_int_equal(zbud->held_bytes(heap) - empty, PAGE);
+	test_alloc(zbud, heap, 1);
+	assert_int_equal(zbud->held_bytes(heap) - empty, 2 * PAGE);
+	zbud->free(heap, first, 31 * CHUNK);
+	/* One chunk too large for the place of the first: it goes beside the third. */
+	test_alloc(zbud, heap, 32 * CHUNK);
+	assert_int_equal(zbud->held_bytes(heap) - empty, 2 * PAGE);
+	zbud->free(heap, second, 32 * CHUNK);
+	assert_int_equal(zbud->held_bytes(heap) - empty, PAGE);
+	zbud->destroy(heap);
+}
+
+static void zbud_does_not_pair_what_does_not_fit(void **state)
+{
+	const struct xvfrag_plugin *zbud = &xvf_allocator_zbud;
+	void *heap = test_heap(zbud, PAGE, NULL);
+	uint64_t empty = zbud->held_bytes(heap);
+	uint64_t token = 7;
+
+	(void)state;
+	test_alloc(zbud, heap, 32 * CHUNK);
+	test_alloc(zbud, heap, 32 * CHUNK);
+	assert_int_equal(zbud->held_bytes(heap) - empty, 2 * PAGE);
+	test_alloc(zbud, heap, PAGE);
+	assert_int_equal(zbud->held_bytes(heap) - empty, 3 * PAGE);
+	assert_int_equal(zbud->alloc(heap, PAGE + 1, &token), -E2BIG);
+	assert_int_equal(token, 7);
+	zbud->destroy(heap);
+}
+
+/* Pages that z3fold holds, each with its 64-byte record. */
+static unsigned z3fold_pages(void *heap)
+{
+	uint64_t held = xvf_allocator_z3fold.held_bytes(heap);
+
+	assert_int_equal(held % (PAGE + 64), 0);
+	return (unsigned)(held / (PAGE + 64));
+}
+
+static void z3fold_packs_three_in_a_page(void **state)
+{
+	const struct xvfrag_plugin *fold = &xvf_allocator_z3fold;
+	void *heap = test_heap(fold, PAGE, NULL);
+	uint64_t tokens[3];
+	int i;
+
+	(void)state;
+	for (i = 0; i < 3; i++)
+		tokens[i] = test_alloc(fold, heap, 21 * CHUNK);
+	assert_int_equal(z3fold_pages(heap), 1);
+	test_alloc(fold, heap, 1);
+	assert_int_equal(z3fold_pages(heap), 2);
+	for (i = 0; i < 3; i++)
+		fold->free(heap, tokens[i], 21 * CHUNK);
+	assert_int_equal(z3fold_pages(heap), 1);
+	fold->destroy(heap);
+}
+
+static void z3fold_moves_a_lone_middle_object_to_the_start(void **state)
+{
+	const struct xvfrag_plugin *fold = &xvf_allocator_z3fold;
+	void *heap = test_heap(fold, PAGE, NULL);
+	uint64_t first, last, middle;
+
+	(void)state;
+	first = test_alloc(fold, heap, 20 * CHUNK);
+	last = test_alloc(fold, heap, 20 * CHUNK);
+	middle = test_alloc(fold, heap, 10 * CHUNK);
+	fold->free(heap, first, 20 * CHUNK);
+	fold->free(heap, last, 20 * CHUNK);
+	/* 53 chunks are free in one piece only when the middle one has moved. */
+	last = test_alloc(fold, heap, 53 * CHUNK);
+	assert_int_equal(z3fold_pages(heap), 1);
+	fold->free(heap, middle, 10 * CHUNK);
+	assert_int_equal(z3fold_pages(heap), 1);
+	fold->free(heap, last, 53 * CHUNK);
+	assert_int_equal(z3fold_pages(heap), 0);
+	fold->destroy(heap);
+}
+
+static void z3fold_gives_a_large_object_a_bare_page(void **state)
+{
+	const struct xvfrag_plugin *fold = &xvf_allocator_z3fold;
+	void *heap = test_heap(fold, PAGE, NULL);
+
+	(void)state;
+	test_alloc(fold, heap, PAGE);
+	assert_int_equal(fold->held_bytes(heap), PAGE);
+	fold->destroy(heap);
+}
+
+struct model_object {
+	uint64_t token;
+	size_t size;
+};
+
+/* Random life of 500 objects: never less held than requested, all given back. */
+static void model_run(const struct xvfrag_plugin *model, uint64_t seed, size_t page_bytes)
+{
+	enum { OBJECTS = 500, STEPS = 20000 };
+	struct model_object objects[OBJECTS] = {{0, 0}};
+	void *heap = test_heap(model, page_bytes, NULL);
+	uint64_t empty = model->held_bytes(heap), requested = 0;
+	int step;
+
+	for (step = 0; step < STEPS; step++) {
+		struct model_object *object = &objects[test_random(&seed) % OBJECTS];
+
+		requested -= object->size;
+		if (object->size != 0)
+			model->free(heap, object->token, object->size);
+		object->size = 1 + (size_t)(test_random(&seed) % page_bytes);
+		requested += object->size;
+		object->token = test_alloc(model, heap, object->size);
+		assert_true(model->held_bytes(heap) >= requested);
+	}
+	for (step = 0; step < OBJECTS; step++) {
+		if (objects[step].size != 0)
+			model->free(heap, objects[step].token, objects[step].size);
+	}
+	/* SLUB alone keeps empty slabs: 13 classes, at most 7 slabs of 8 pages each. */
+	if (model == &xvf_allocator_slub)
+		assert_true(model->held_bytes(heap) <= 13 * 7 * 8 * page_bytes);
+	else
+		assert_int_equal(model->held_bytes(heap), empty);
+	model->destroy(heap);
+}
+
+static void models_hold_enough_and_give_all_back(void **state)
+{
+	uint64_t seed = test_seed();
+	int i;
+
+	(void)state;
+	for (i = 0; i < MODELS; i++) {
+		model_run(models[i], seed, PAGE);
+		model_run(models[i], seed, 4 * PAGE);
+		model_run(models[i], seed, 16 * PAGE);
+	}
+}
+
+/* Objects still live at destroy: valgrind and the sanitizers see what is lost. */
+static void models_destroy_with_live_objects(void **state)
+{
+	int i, k;
+
+	(void)state;
+	for (i = 0; i < MODELS; i++) {
+		void *heap = test_heap(models[i], PAGE, NULL);
+
+		for (k = 1; k < 4000; k += 7)
+			test_alloc(models[i], heap, (size_t)k);
+		models[i]->destroy(heap);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ideal_holds_what_is_requested),
+		cmocka_unit_test(buddy_rounds_to_a_power_of_two_of_pages),
+		cmocka_unit_test(slub_has_the_slab_orders_of_the_kernel),
+		cmocka_unit_test(slub_rounds_up_to_its_classes),
+		cmocka_unit_test(slub_reuses_partial_slabs_and_keeps_a_few_empty),
+		cmocka_unit_test(zbud_packs_two_in_a_page),
+		cmocka_unit_test(zbud_does_not_pair_what_does_not_fit),
+		cmocka_unit_test(z3fold_packs_three_in_a_page),
+		cmocka_unit_test(z3fold_moves_a_lone_middle_object_to_the_start),
+		cmocka_unit_test(z3fold_gives_a_large_object_a_bare_page),
+		cmocka_unit_test(models_hold_enough_and_give_all_back),
+		cmocka_unit_test(models_destroy_with_live_objects),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

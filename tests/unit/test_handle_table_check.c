@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * The table's check names the invariant that is broken: each one is broken in turn. And
+ * the owner callbacks refuse while a slot is busy, which only an outsider can arrange.
+ */
+#include "handle_table_support.h"
+
+#include "handle_ring.h"
+
+static void open_one(struct table_fixture *f)
+{
+	assert_true(fixture_open(f, &provider_cases[0], 0));
+	assert_int_equal(xv_handle_table_create(&f->table, &f->fault.provider, NULL), 0);
+}
+
+static void assert_broken(struct table_fixture *f, enum xv_check_level level, uint32_t invariant,
+			  uint32_t index)
+{
+	struct xv_check_report report = {0};
+
+	assert_int_equal(xv_handle_table_check(f->table, level, &report), -XV_EBADMSG);
+	assert_int_equal(report.invariant, invariant);
+	assert_int_equal(report.page, UINT32_MAX);
+	assert_int_equal(report.offset, index);
+	assert_string_not_equal(report.message, "");
+	assert_int_equal(xv_handle_table_check(f->table, level, NULL), -XV_EBADMSG);
+}
+
+static void test_check_names_what_is_broken(void **state)
+{
+	struct table_fixture f;
+	struct handle_slots *slots;
+	xv_id one, two;
+	uint32_t first, second, saved;
+	uint64_t handle;
+
+	(void)state;
+	open_one(&f);
+	one = id_make(&f, 100, 1);
+	two = id_make(&f, 200, 2);
+	slots = &f.table->slots;
+	first = slot_index(slots, one);
+	second = slot_index(slots, two);
+
+	f.table->used_slots++;
+	assert_broken(&f, XV_CHECK_QUICK, 101, UINT32_MAX);
+	f.table->used_slots--;
+
+	handle = *slot_handle(slots, 20);
+	*slot_handle(slots, 20) = 0;
+	assert_broken(&f, XV_CHECK_DEEP, 102, 19);
+	*slot_handle(slots, 20) = handle;
+	saved = slot_load(slots, 20);
+	slot_settle(slots, 20, saved | SLOT_USED);
+	assert_broken(&f, XV_CHECK_DEEP, 102, 20);
+	slot_settle(slots, 20, saved);
+
+	handle = *slot_handle(slots, first);
+	*slot_handle(slots, first) = *slot_handle(slots, second);
+	assert_broken(&f, XV_CHECK_DEEP, 103, first);
+	*slot_handle(slots, first) = handle;
+
+	saved = slot_load(slots, second);
+	slot_settle(slots, second, saved + SLOT_HOLD);
+	assert_broken(&f, XV_CHECK_DEEP, 104, second);
+	slot_settle(slots, second, saved);
+
+	fixture_check(&f);
+	fixture_close(&f);
+}
+
+/* Objects that calls are busy with stay; when the calls are over they move. */
+static void test_busy_objects_are_not_moved(void **state)
+{
+	struct xv_compact_report report;
+	struct table_fixture f;
+	static xv_id ids[2000];
+
+	(void)state;
+	open_one(&f);
+	for (uint32_t i = 0; i < 2000; i++)
+		ids[i] = id_make(&f, 1000, i);
+	for (uint32_t i = 0; i < 2000; i++) {
+		if (i % 8 != 0)
+			assert_int_equal(xv_id_free(f.table, ids[i]), 0);
+		else if (i % 16 == 0)
+			assert_int_not_equal(slot_hold(&f.table->slots, ids[i]), 0);
+		else
+			assert_int_not_equal(slot_seize(&f.table->slots, ids[i]), 0);
+	}
+	assert_int_equal(compact_all(&f, &report), 0);
+	assert_int_equal(report.moved_blocks, 0);
+	assert_true(report.refused > 0);
+	for (uint32_t i = 0; i < 2000; i += 8) {
+		uint32_t index = slot_index(&f.table->slots, ids[i]);
+
+		if (i % 16 == 0)
+			slot_release(&f.table->slots, index);
+		else
+			slot_settle(&f.table->slots, index,
+				    slot_load(&f.table->slots, index) - SLOT_SEIZED);
+	}
+	fixture_check(&f);
+	assert_int_equal(compact_all(&f, &report), 0);
+	assert_true(report.moved_blocks > 0);
+	assert_int_equal(report.refused, 0);
+	for (uint32_t i = 0; i < 2000; i += 8)
+		id_verify(&f, ids[i], 1000, 1000, i);
+	fixture_check(&f);
+	fixture_close(&f);
+}
+
+/* An object that somebody else gave a slot's number as owner is no object of the slot. */
+static void test_foreign_objects_are_not_taken_for_ours(void **state)
+{
+	struct xv_compact_report report;
+	struct table_fixture f;
+	struct xv_pool *pool;
+	static xv_id ids[100];
+	static xv_handle handles[2000];
+
+	(void)state;
+	open_one(&f);
+	pool = xv_handle_table_pool(f.table);
+	for (uint32_t i = 0; i < 100; i++)
+		ids[i] = id_make(&f, 1000, i);
+	for (uint32_t i = 0; i < 2000; i++) {
+		uint32_t owner = slot_index(&f.table->slots, ids[i % 100]);
+
+		/* Some owners are no slots at all. */
+		assert_int_equal(
+			xv_malloc_owned(pool, 1000, i % 7 == 0 ? i * 999 : owner, &handles[i]), 0);
+	}
+	for (uint32_t i = 0; i < 2000; i++) {
+		if (i % 8 != 0)
+			assert_int_equal(xv_free(pool, handles[i]), 0);
+	}
+	assert_int_equal(compact_all(&f, &report), 0);
+	assert_true(report.refused > 0);
+	for (uint32_t i = 0; i < 100; i++)
+		id_verify(&f, ids[i], 1000, 1000, i);
+	fixture_check(&f);
+	for (uint32_t i = 0; i < 2000; i += 8)
+		assert_int_equal(xv_free(pool, handles[i]), 0);
+	fixture_close(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_check_names_what_is_broken),
+		cmocka_unit_test(test_busy_objects_are_not_moved),
+		cmocka_unit_test(test_foreign_objects_are_not_taken_for_ours),
+	};
+
+	return cmocka_run_group_tests_name("handle_table_check", tests, NULL, NULL);
+}

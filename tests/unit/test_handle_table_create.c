@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * The handle table as a whole: making and ending it, its memory, its limits, what it
+ * counts, and what it does when the provider fails.
+ */
+#include "handle_table_support.h"
+
+#include <string.h>
+
+/* ---- making ---- */
+
+static void test_bad_options_are_refused(void **state)
+{
+	struct xv_handle_table_options options;
+	struct xv_handle_table *untouched = NULL;
+	struct xv_owner_ops ops = {0};
+	struct table_fixture f;
+	char memory[4096];
+
+	(void)state;
+	assert_true(fixture_open(&f, &provider_cases[0], 0));
+	xv_handle_table_options_init(NULL);
+	xv_handle_table_options_init(&options);
+	assert_int_equal(xv_handle_table_create(NULL, f.inner, &options), -XV_EINVAL);
+	assert_int_equal(xv_handle_table_create(&untouched, NULL, &options), -XV_EINVAL);
+	options.max_ids = XV_IDS_MAX + 1;
+	assert_int_equal(xv_handle_table_create(&untouched, f.inner, &options), -XV_EINVAL);
+	xv_handle_table_options_init(&options);
+	options.pool.owner_ops = &ops;
+	assert_int_equal(xv_handle_table_create(&untouched, f.inner, &options), -XV_EINVAL);
+	xv_handle_table_options_init(&options);
+	options.pool.owner_context = &ops;
+	assert_int_equal(xv_handle_table_create(&untouched, f.inner, &options), -XV_EINVAL);
+	xv_handle_table_options_init(&options);
+	options.pool.alignment = 3;
+	assert_int_equal(xv_handle_table_create(&untouched, f.inner, &options), -XV_EINVAL);
+	xv_handle_table_options_init(&options);
+	options.memory = memory;
+	options.memory_bytes = 3000;
+	assert_int_equal(xv_handle_table_create(&untouched, f.inner, &options), -XV_EINVAL);
+	xv_handle_table_options_init(&options);
+	options.pool.limit_bytes = 4096;
+	assert_int_equal(xv_handle_table_create(&untouched, &f.fault.provider, &options),
+			 -XV_ENOSPC);
+	assert_null(untouched);
+	assert_int_equal(xv_handle_table_memory_bytes(0), 0);
+	assert_int_equal(xv_handle_table_memory_bytes(XV_IDS_MAX + 1), 0);
+	fixture_close(&f);
+}
+
+static void test_null_table_is_harmless(void **state)
+{
+	(void)state;
+	xv_handle_table_destroy(NULL);
+	xv_handle_table_set_limit(NULL, 1);
+	xv_handle_table_get_stats(NULL, NULL);
+	assert_null(xv_handle_table_pool(NULL));
+	assert_int_equal(xv_handle_table_trim(NULL), 0);
+	assert_int_equal(xv_handle_table_compact(NULL, 0, NULL), -XV_EINVAL);
+	assert_int_equal(xv_handle_table_check(NULL, XV_CHECK_DEEP, NULL), -XV_EINVAL);
+}
+
+/* Table and pool in memory of the caller's: the provider gives pages and nothing else. */
+static void callers_memory(const struct provider_case *which)
+{
+	struct xv_handle_table_options options;
+	struct table_fixture f;
+	uint32_t count = 0;
+	char *memory;
+	xv_id id;
+
+	if (!fixture_open(&f, which, FAULT_NO_META))
+		return;
+	xv_handle_table_options_init(&options);
+	assert_int_equal(xv_handle_table_create(&f.table, &f.fault.provider, &options),
+			 -XV_ENOTSUP);
+	options.memory_bytes = xv_handle_table_memory_bytes(600);
+	options.pool.memory_bytes = xv_pool_memory_bytes(&f.fault.provider, &options.pool);
+	memory = malloc(options.memory_bytes + 1);
+	options.pool.memory = malloc(options.pool.memory_bytes);
+	assert_non_null(memory);
+	assert_non_null(options.pool.memory);
+	memset(memory, 0xEE, options.memory_bytes + 1);
+	options.memory = memory + 1;
+	options.max_ids = 600;
+	assert_int_equal(xv_handle_table_create(&f.table, &f.fault.provider, &options), 0);
+	assert_int_equal(fixture_stats(&f).table_bytes, options.memory_bytes);
+	while (xv_id_malloc(f.table, 16, &id) == 0)
+		count++;
+	assert_int_equal(count, 600);
+	fixture_check(&f);
+	xv_handle_table_destroy(f.table);
+
+	/* Half the memory: as many as fit. */
+	options.memory_bytes /= 2;
+	assert_int_equal(xv_handle_table_create(&f.table, &f.fault.provider, &options), 0);
+	assert_int_equal(fixture_stats(&f).max_ids, 255);
+	assert_int_equal(xv_handle_table_trim(f.table), 0);
+	fixture_close(&f);
+	free(options.pool.memory);
+	free(memory);
+}
+
+static void test_callers_memory_is_enough(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < PROVIDER_CASES; i++)
+		callers_memory(&provider_cases[i]);
+}
+
+/* ---- limits ---- */
+
+static void max_ids_is_the_limit(struct table_fixture *f)
+{
+	xv_id ids[301];
+	xv_id untouched = 5;
+
+	for (size_t i = 0; i < 300; i++)
+		assert_int_equal(xv_id_malloc(f->table, 10, &ids[i]), 0);
+	assert_int_equal(xv_id_malloc(f->table, 10, &untouched), -XV_ENOSPC);
+	assert_int_equal(untouched, 5);
+	assert_int_equal(fixture_stats(f).ids, 300);
+	assert_int_equal(fixture_stats(f).pool.objects, 300);
+	assert_int_equal(xv_id_free(f->table, ids[7]), 0);
+	assert_int_equal(xv_id_malloc(f->table, 10, &ids[300]), 0);
+	assert_dead(f, ids[7]);
+	assert_int_equal(xv_id_size(f->table, ids[300]), 10);
+}
+
+static void test_max_ids_is_the_limit(void **state)
+{
+	struct xv_handle_table_options options;
+
+	(void)state;
+	xv_handle_table_options_init(&options);
+	options.max_ids = 300;
+	each_provider(max_ids_is_the_limit, &options);
+}
+
+/* The limit is kept by pool and table together, whatever makes them grow. */
+static void limit_counts_the_table(struct table_fixture *f)
+{
+	uint64_t limit = fixture_stats(f).held_bytes + 64 * 1024;
+	uint32_t before, after;
+	size_t size = 40;
+	xv_id id;
+
+	xv_handle_table_set_limit(f->table, limit);
+	while (xv_id_malloc(f->table, size, &id) == 0) {
+		assert_true(fixture_stats(f).held_bytes <= limit);
+		size = 40 + fixture_stats(f).ids % 8;
+	}
+	before = (uint32_t)fixture_stats(f).ids;
+	assert_int_equal(xv_id_malloc(f->table, size, &id), -XV_ENOSPC);
+	assert_true(fixture_stats(f).held_bytes <= limit);
+	xv_handle_table_set_limit(f->table, limit + 4 * 64 * 1024);
+	while (xv_id_malloc(f->table, size, &id) == 0)
+		assert_true(fixture_stats(f).held_bytes <= limit + 4 * 64 * 1024);
+	after = (uint32_t)fixture_stats(f).ids;
+	assert_true(after > before);
+	xv_handle_table_set_limit(f->table, 1);
+	assert_int_not_equal(xv_id_malloc(f->table, f->page_bytes, &id), 0);
+	xv_handle_table_set_limit(f->table, 0);
+	assert_int_equal(xv_id_malloc(f->table, f->page_bytes, &id), 0);
+}
+
+static void test_limit_counts_the_table(void **state)
+{
+	(void)state;
+	each_provider(limit_counts_the_table, NULL);
+}
+
+/* ---- counting and trimming ---- */
+
+static void every_byte_is_counted(struct table_fixture *f)
+{
+	struct xv_handle_table_stats stats = fixture_stats(f);
+	uint64_t empty = stats.table_bytes;
+	bool scarce = f->which->kind == PROVIDER_BUFFER;
+	uint64_t overhead = f->inner->ops->overhead_bytes(f->inner);
+
+	assert_int_equal(stats.ids, 0);
+	assert_int_equal(stats.held_bytes, stats.pool.held_bytes + stats.table_bytes);
+	assert_int_equal(stats.slots, 256);
+	for (uint32_t i = 0; i < 1000; i++)
+		assert_int_not_equal(id_make(f, 20, i), XV_NULL_ID);
+	stats = fixture_stats(f);
+	overhead = f->inner->ops->overhead_bytes(f->inner);
+	assert_int_equal(stats.ids, 1000);
+	assert_int_equal(stats.pool.objects, 1000);
+	assert_int_equal(stats.slots, 1280);
+	assert_int_equal(stats.table_bytes - empty, scarce ? 0 : (1280 - 256) * 12);
+	assert_int_equal(stats.held_bytes, (uint64_t)f->fault.pages_now * f->page_bytes +
+						   f->fault.meta_committed_now + overhead);
+}
+
+static void test_every_byte_is_counted(void **state)
+{
+	(void)state;
+	each_provider(every_byte_is_counted, NULL);
+}
+
+/* Free slots at the end go; ids that were theirs stay dead when slots return. */
+static void trimmed_slots_keep_ids_dead(struct table_fixture *f)
+{
+	uint64_t empty = fixture_stats(f).held_bytes;
+	xv_id kept = id_make(f, 30, 9);
+	static xv_id old[2000], fresh[2000];
+
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < 2000; i++)
+			assert_int_equal(xv_id_malloc(f->table, 12, &old[i]), 0);
+		assert_true(fixture_stats(f).slots > 2000);
+		for (size_t i = 0; i < 2000; i++)
+			assert_int_equal(xv_id_free(f->table, old[i]), 0);
+		(void)xv_handle_table_trim(f->table);
+		fixture_check(f);
+		assert_int_equal(fixture_stats(f).slots, 256);
+		assert_true(fixture_stats(f).held_bytes <= empty + 2 * f->page_bytes + 8192);
+		for (size_t i = 0; i < 2000; i++) {
+			assert_int_equal(xv_id_size(f->table, old[i]), -XV_EINVAL);
+			assert_int_equal(xv_id_malloc(f->table, 12, &fresh[i]), 0);
+		}
+		for (size_t i = 0; i < 2000; i++)
+			assert_int_equal(xv_id_size(f->table, old[i]), -XV_EINVAL);
+		for (size_t i = 0; i < 2000; i++)
+			assert_int_equal(xv_id_free(f->table, fresh[i]), 0);
+	}
+	id_verify(f, kept, 30, 30, 9);
+}
+
+static void test_trimmed_slots_keep_ids_dead(void **state)
+{
+	(void)state;
+	each_provider(trimmed_slots_keep_ids_dead, NULL);
+}
+
+/* ---- a provider that fails ---- */
+
+static void test_creation_survives_every_failure(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < PROVIDER_CASES; i++) {
+		struct table_fixture f;
+		uint64_t nth = 1;
+
+		if (!fixture_open(&f, &provider_cases[i], 0))
+			continue;
+		for (;; nth++) {
+			fault_provider_fail(&f.fault, FAULT_ANY, nth, FAULT_ONCE);
+			if (xv_handle_table_create(&f.table, &f.fault.provider, NULL) == 0)
+				break;
+			assert_null(f.table);
+			assert_int_equal(f.fault.meta_reservations_now, 0);
+		}
+		/* The table's own two calls, and the pool's. */
+		assert_true(nth > 4);
+		fault_provider_heal(&f.fault);
+		fixture_check(&f);
+		fixture_close(&f);
+	}
+}
+
+enum { KEPT = 40, SPAN = 300 };
+
+/* Some of everything, with one call of the provider failing: what was refused has not
+ * happened, and nothing else is lost. */
+static void work_with_failure(struct table_fixture *f, enum fault_op op, uint64_t nth,
+			      enum fault_span span)
+{
+	uint64_t ids_before = fixture_stats(f).ids;
+	size_t max = xv_pool_max_size(xv_handle_table_pool(f->table)) - 200;
+	xv_id ids[SPAN + KEPT];
+	size_t sizes[SPAN + KEPT];
+
+	for (size_t i = 0; i < KEPT; i++) {
+		sizes[i] = 1 + i * f->page_bytes / 15 % max;
+		ids[i] = id_make(f, sizes[i], (uint32_t)i);
+		assert_int_not_equal(ids[i], XV_NULL_ID);
+	}
+	fault_provider_fail(&f->fault, op, nth, span);
+	for (size_t i = KEPT; i < SPAN + KEPT; i++) {
+		ids[i] = XV_NULL_ID;
+		if (xv_id_malloc(f->table, 500, &ids[i]) != 0)
+			assert_int_equal(ids[i], XV_NULL_ID);
+	}
+	for (size_t i = 0; i < KEPT; i += 3) {
+		if (xv_id_realloc(f->table, ids[i], sizes[i] + 200) == 0)
+			sizes[i] += 200;
+	}
+	fault_provider_heal(&f->fault);
+	for (size_t i = 0; i < SPAN + KEPT; i++) {
+		if (ids[i] != XV_NULL_ID && (i >= KEPT || i % 4 != 0))
+			assert_int_equal(xv_id_free(f->table, ids[i]), 0);
+	}
+	fixture_check(f);
+	for (size_t i = 0; i < KEPT; i += 4) {
+		size_t filled = 1 + i * f->page_bytes / 15 % max;
+
+		id_verify(f, ids[i], sizes[i], filled, (uint32_t)i);
+		assert_int_equal(xv_id_free(f->table, ids[i]), 0);
+	}
+	assert_int_equal(fixture_stats(f).ids, ids_before);
+}
+
+static void failures_of(struct table_fixture *f, enum fault_op op)
+{
+	for (uint64_t nth = 1; nth <= 6; nth++) {
+		work_with_failure(f, op, nth, FAULT_ONCE);
+		(void)xv_handle_table_trim(f->table);
+		work_with_failure(f, op, nth, FAULT_FOREVER);
+		(void)xv_handle_table_trim(f->table);
+	}
+}
+
+static void failures_of_memory_change_nothing(struct table_fixture *f)
+{
+	failures_of(f, FAULT_PAGE_ALLOC);
+	failures_of(f, FAULT_META_COMMIT);
+}
+
+static void failures_of_maps_change_nothing(struct table_fixture *f)
+{
+	failures_of(f, FAULT_PAGE_MAP);
+}
+
+static void test_failures_change_nothing(void **state)
+{
+	struct xv_handle_table_options options;
+
+	(void)state;
+	each_provider(failures_of_memory_change_nothing, NULL);
+	xv_handle_table_options_init(&options);
+	options.pool.flags = 0;
+	each_provider(failures_of_maps_change_nothing, &options);
+}
+
+/* A free that cannot map its page says so, and the id lives on. */
+static void failed_free_keeps_the_id(struct table_fixture *f)
+{
+	xv_id id = id_make(f, 200, 1);
+
+	if (f->which->has_base)
+		return;
+	fault_provider_fail(&f->fault, FAULT_PAGE_MAP, 1, FAULT_ONCE);
+	assert_int_equal(xv_id_free(f->table, id), -XV_EAGAIN);
+	fixture_check(f);
+	id_verify(f, id, 200, 200, 1);
+	assert_int_equal(xv_id_free(f->table, id), 0);
+	assert_dead(f, id);
+}
+
+static void test_failed_free_keeps_the_id(void **state)
+{
+	(void)state;
+	each_provider(failed_free_keeps_the_id, NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_bad_options_are_refused),
+		cmocka_unit_test(test_null_table_is_harmless),
+		cmocka_unit_test(test_callers_memory_is_enough),
+		cmocka_unit_test(test_max_ids_is_the_limit),
+		cmocka_unit_test(test_limit_counts_the_table),
+		cmocka_unit_test(test_every_byte_is_counted),
+		cmocka_unit_test(test_trimmed_slots_keep_ids_dead),
+		cmocka_unit_test(test_creation_survives_every_failure),
+		cmocka_unit_test(test_failures_change_nothing),
+		cmocka_unit_test(test_failed_free_keeps_the_id),
+	};
+
+	return cmocka_run_group_tests_name("handle_table_create", tests, NULL, NULL);
+}

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * Objects larger than a page: every size, ranges, realloc, what would fit, and failures
+ * in the middle. May call: public headers. One thread.
+ */
+#include "density.h"
+
+#include <string.h>
+
+enum { SMALL_PAGES = 24, MIB = 1 << 20, EXTENTS = 64 };
+
+/* Allocate, look, free; the pool is empty again. */
+static void size_is_served(struct density *d, size_t size)
+{
+	struct xv_pool_stats stats;
+
+	assert_int_equal(density_malloc(d, 0, size), 0);
+	stats = fixture_stats(d->f);
+	assert_int_equal(stats.objects, 1);
+	assert_int_equal(stats.requested_bytes, size);
+	assert_int_equal(stats.large_objects, size > d->f->page_bytes);
+	/* Header, owner, index: no more than a page and a half beside the object. */
+	assert_true(stats.pages * d->f->page_bytes < size + d->f->page_bytes * 5 / 2);
+	assert_true(density_is_good(d, 0));
+	assert_int_equal(density_free(d, 0), 0);
+	stats = fixture_stats(d->f);
+	assert_int_equal(stats.pages, 0);
+}
+
+/* Every single size where a page is small, else a sample. */
+static void every_size_to_a_few_pages(struct pool_fixture *f)
+{
+	size_t to = f->page_bytes * 3 + 100;
+
+	FOR_EACH_SPLIT_FLAGS(flags)
+	{
+		bool all = f->page_bytes == 4096 && f->alignment == 4 && flags != XV_POOL_SPLIT;
+		size_t step = all ? 1 : f->page_bytes / 24 + 1;
+		struct density d;
+
+		density_open(&d, f, SMALL_PAGES, flags, 0);
+		for (size_t size = 1; size <= to; size += step)
+			size_is_served(&d, size);
+		density_close(&d);
+	}
+}
+
+/* Around each border between pages, where a tail has no room for its header. */
+static void every_size_around_page_borders(struct pool_fixture *f)
+{
+	FOR_EACH_SPLIT_FLAGS(flags)
+	{
+		struct density d;
+
+		density_open(&d, f, SMALL_PAGES, flags, 0);
+		for (size_t pages = 1; pages <= 3; pages += 2) {
+			for (size_t size = f->page_bytes * pages - 40;
+			     size <= f->page_bytes * pages + 40; size++)
+				size_is_served(&d, size);
+		}
+		density_close(&d);
+	}
+}
+
+static void sizes_to_the_largest(struct pool_fixture *f)
+{
+	size_t page = f->page_bytes;
+	struct density d;
+	size_t max;
+
+	density_open(&d, f, DENSITY_BYTES_MAX / page + 8, XV_POOL_SPLIT | XV_POOL_OWNERS, 0);
+	max = xv_pool_max_size(d.pool);
+	assert_true(max >= MIB);
+	assert_int_equal(max % page, 0);
+	if (max > DENSITY_BYTES_MAX)
+		max = DENSITY_BYTES_MAX;
+	for (size_t size = page * 4; size < max; size = size * 5 / 4 + random_below(&f->random, 99))
+		size_is_served(&d, size);
+	size_is_served(&d, MIB);
+	size_is_served(&d, max - page - 1);
+	size_is_served(&d, max - 1);
+	size_is_served(&d, max);
+	density_close(&d);
+}
+
+static void size_above_the_largest_is_too_big(struct pool_fixture *f)
+{
+	struct xv_pool_stats before;
+	struct density d;
+	size_t max;
+	xv_handle handle = XV_NULL_HANDLE;
+
+	density_open(&d, f, SMALL_PAGES, XV_POOL_SPLIT, 0);
+	max = xv_pool_max_size(d.pool);
+	assert_int_equal(density_malloc(&d, 0, 100), 0);
+	before = fixture_stats(f);
+	assert_int_equal(density_malloc(&d, 1, max + 1), -XV_E2BIG);
+	assert_int_equal(density_malloc(&d, 1, SIZE_MAX), -XV_E2BIG);
+	assert_int_equal(density_malloc(&d, 1, SIZE_MAX - f->page_bytes), -XV_E2BIG);
+	assert_int_equal(xv_calloc(d.pool, 2, max / 2 + 1, &handle), -XV_E2BIG);
+	assert_int_equal(xv_calloc(d.pool, 3, SIZE_MAX / 2, &handle), -XV_E2BIG);
+	assert_int_equal(density_realloc(&d, 0, max + 1), -XV_E2BIG);
+	assert_int_equal(density_realloc(&d, 0, SIZE_MAX), -XV_E2BIG);
+	assert_false(xv_pool_can_fit(d.pool, max + 1));
+	fixture_assert_unchanged(f, &before);
+	density_close(&d);
+}
+
+static void pool_without_splitting_ends_at_a_page(struct pool_fixture *f)
+{
+	struct density d;
+
+	density_open(&d, f, SMALL_PAGES, XV_POOL_OWNERS, 0);
+	assert_int_equal(xv_pool_max_size(d.pool), f->page_bytes);
+	assert_int_equal(density_malloc(&d, 0, f->page_bytes + 1), -XV_E2BIG);
+	assert_int_equal(density_malloc(&d, 0, f->page_bytes), 0);
+	density_close(&d);
+}
+
+static void ranges_read_and_write(struct pool_fixture *f)
+{
+	size_t size = f->page_bytes * 5 + f->page_bytes / 3;
+	unsigned char *shadow = test_malloc(size);
+	struct density d;
+
+	density_open(&d, f, SMALL_PAGES, XV_POOL_SPLIT, 0);
+	assert_int_equal(density_malloc(&d, 0, size), 0);
+	memcpy(shadow, density_bytes(&d, 0), size);
+	for (unsigned i = 0; i < 300; i++) {
+		/* Half of them begin or end near a border between pages. */
+		size_t offset = i % 2 == 0 ? random_below(&f->random, size)
+					   : f->page_bytes * (1 + i % 5) - i % 7;
+		size_t length = random_below(&f->random, i % 3 == 0 ? 20 : size);
+		unsigned char *scratch = density_scratch();
+
+		if (length > size - offset)
+			length = size - offset;
+		assert_int_equal(xv_read(d.pool, d.slot[0].handle, offset, scratch, length), 0);
+		assert_memory_equal(scratch, shadow + offset, length);
+		assert_int_equal(
+			xv_write(d.pool, d.slot[0].handle, offset, density_noise(i), length), 0);
+		memcpy(shadow + offset, density_noise(i), length);
+	}
+	assert_int_equal(xv_read(d.pool, d.slot[0].handle, size, shadow, 1), -XV_ERANGE);
+	assert_int_equal(xv_read(d.pool, d.slot[0].handle, SIZE_MAX, shadow, 1), -XV_ERANGE);
+	assert_int_equal(xv_write(d.pool, d.slot[0].handle, 1, shadow, size), -XV_ERANGE);
+	assert_int_equal(xv_read(d.pool, d.slot[0].handle, 0, density_scratch(), size), 0);
+	assert_memory_equal(density_scratch(), shadow, size);
+	assert_int_equal(xv_write(d.pool, d.slot[0].handle, 0, density_bytes(&d, 0), size), 0);
+	test_free(shadow);
+	density_close(&d);
+}
+
+/* The tail goes into holes, and everything comes back. */
+static void free_gives_everything_back(struct pool_fixture *f)
+{
+	FOR_EACH_SPLIT_FLAGS(flags)
+	{
+		struct xv_pool_stats before, after;
+		struct density d;
+		uint32_t slot;
+
+		density_open(&d, f, SMALL_PAGES, flags, 0);
+		slot = density_make_holes(&d, 4);
+		before = fixture_stats(f);
+		for (uint32_t i = 0; i < 4; i++)
+			assert_int_equal(
+				density_malloc(&d, slot + i, f->page_bytes * (i + 1) + 200 * i), 0);
+		density_verify(&d);
+		assert_int_equal(fixture_stats(f).large_objects, 3);
+		for (uint32_t i = 0; i < 4; i++)
+			assert_int_equal(density_free(&d, slot + i), 0);
+		after = fixture_stats(f);
+		density_assert_same(&after, &before);
+		density_close(&d);
+	}
+}
+
+static void freed_large_object_is_dead(struct pool_fixture *f)
+{
+	struct density d;
+	xv_handle handle;
+	char byte;
+
+	density_open(&d, f, SMALL_PAGES, XV_POOL_SPLIT, 0);
+	assert_int_equal(density_malloc(&d, 1, 64), 0);
+	assert_int_equal(density_malloc(&d, 0, f->page_bytes * 3), 0);
+	handle = d.slot[0].handle;
+	assert_int_equal(density_free(&d, 0), 0);
+	assert_int_equal(xv_free(d.pool, handle), -XV_EINVAL);
+	assert_int_equal(xv_read(d.pool, handle, 0, &byte, 1), -XV_EINVAL);
+	density_close(&d);
+}
+
+/* A part's page is no object, whatever place in it a handle names. */
+static void handle_into_a_part_is_refused(struct pool_fixture *f)
+{
+	struct xv_extent extents[EXTENTS];
+	struct density d;
+	int count;
+
+	density_open(&d, f, SMALL_PAGES, XV_POOL_SPLIT, 0);
+	assert_int_equal(density_malloc(&d, 0, f->page_bytes * 3), 0);
+	count = xv_map_extents(d.pool, d.slot[0].handle, 0, f->page_bytes * 3, extents, EXTENTS);
+	assert_int_equal(count, 3);
+	assert_int_equal(xv_unmap_extents(d.pool, extents, 3), 0);
+	for (int i = 0; i < count; i++) {
+		for (uint32_t offset = 0; offset < 32; offset += 4) {
+			xv_handle handle = xv_handle_at(extents[i].page, offset);
+
+			assert_int_equal(xv_object_size(d.pool, handle), -XV_EINVAL);
+			assert_int_equal(xv_free(d.pool, handle), -XV_EINVAL);
+		}
+	}
+	density_close(&d);
+}
+
+static void realloc_up_and_down_keeps_contents(struct pool_fixture *f)
+{
+	FOR_EACH_SPLIT_FLAGS(flags)
+	{
+		struct density d;
+		size_t sizes[] = {10,
+				  f->page_bytes + 1,
+				  f->page_bytes * 4,
+				  f->page_bytes * 4 + 300,
+				  f->page_bytes * 3 - 1,
+				  f->page_bytes,
+				  f->page_bytes * 6 + f->page_bytes / 2,
+				  f->page_bytes / 2,
+				  f->page_bytes * 2,
+				  1};
+
+		density_open(&d, f, SMALL_PAGES, flags, 0);
+		assert_int_equal(density_malloc(&d, 0, 500), 0);
+		for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+			assert_int_equal(density_realloc(&d, 0, sizes[i]), 0);
+			density_verify(&d);
+		}
+		density_close(&d);
+	}
+}
+
+static void calloc_is_all_zero(struct pool_fixture *f)
+{
+	size_t size = f->page_bytes * 3 + 700;
+	xv_handle handle = XV_NULL_HANDLE;
+	struct density d;
+
+	density_open(&d, f, SMALL_PAGES, XV_POOL_SPLIT, 0);
+	assert_int_equal(density_malloc(&d, 0, size), 0);
+	assert_int_equal(density_free(&d, 0), 0);
+	assert_int_equal(xv_calloc(d.pool, 1, size, &handle), 0);
+	assert_int_equal(xv_read(d.pool, handle, 0, density_scratch(), size), 0);
+	for (size_t i = 0; i < size; i++)
+		assert_int_equal(density_scratch()[i], 0);
+	assert_int_equal(xv_free(d.pool, handle), 0);
+	density_close(&d);
+}
+
+/* ---- what would fit ---- */
+
+static void can_fit_is_true(struct density *d, size_t size)
+{
+	struct xv_pool_stats before = fixture_stats(d->f);
+	bool fits = xv_pool_can_fit(d->pool, size);
+	struct xv_pool_stats after = fixture_stats(d->f);
+	int err;
+
+	density_assert_same(&after, &before);
+	assert_int_equal(after.mallocs, before.mallocs);
+	assert_int_equal(after.failures, before.failures);
+	err = density_malloc(d, DENSITY_SLOTS - 1, size);
+	if (fits != (err == 0))
+		print_error("size %zu: can_fit says %d, malloc %d\n", size, fits, err);
+	assert_int_equal(fits, err == 0);
+	if (err == 0)
+		assert_int_equal(density_free(d, DENSITY_SLOTS - 1), 0);
+}
+
+static void largest_is_true(struct density *d)
+{
+	size_t largest = xv_pool_largest_allocatable(d->pool);
+
+	if (largest != 0)
+		can_fit_is_true(d, largest);
+	assert_true(largest == 0 || xv_pool_can_fit(d->pool, largest));
+	assert_false(xv_pool_can_fit(d->pool, largest + 1));
+	can_fit_is_true(d, largest + 1);
+	/* No larger size fits either: a sample. */
+	for (size_t size = largest + 2; size < largest * 2 + 300; size += size / 16 + 1)
+		assert_false(xv_pool_can_fit(d->pool, size));
+}
+
+static void can_fit_and_largest_tell_the_truth(struct pool_fixture *f)
+{
+	FOR_EACH_SPLIT_FLAGS(flags)
+	{
+		struct density d;
+		uint32_t slot;
+
+		density_open(&d, f, SMALL_PAGES, flags, 0);
+		slot = density_make_holes(&d, 6);
+		for (unsigned round = 0; round < 5; round++) {
+			for (size_t size = 8; size < f->page_bytes * 24; size += size / 2 + round)
+				can_fit_is_true(&d, size);
+			largest_is_true(&d);
+			/* Less room in each round; at last no more pages either. */
+			(void)density_malloc(&d, slot + round, f->page_bytes * 3 + 100 * round);
+			if (round == 3)
+				xv_pool_set_limit(d.pool, fixture_stats(f).held_bytes);
+		}
+		density_close(&d);
+	}
+}
+
+/* Holes that only objects of several fragments can use. */
+static void largest_tells_the_truth_about_small_holes(struct pool_fixture *f)
+{
+	struct density d;
+	uint32_t slot = 0;
+
+	density_open(&d, f, SMALL_PAGES, XV_POOL_SPLIT, 0);
+	slot = density_fill_pages(&d, 0, 1, 76);
+	xv_pool_set_limit(d.pool, 1);
+	for (uint32_t i = 1; i < 16 && i < slot; i += 2) {
+		assert_int_equal(density_free(&d, i), 0);
+		largest_is_true(&d);
+	}
+	density_close(&d);
+}
+
+/* ---- failures ---- */
+
+/* Let each operation of the provider fail in turn: the call fails with everything as
+ * it was, or succeeds. Returns how many failed. */
+static unsigned malloc_with_each_failure(struct density *d, uint32_t slot, size_t size,
+					 enum fault_op op)
+{
+	struct xv_pool_stats before = fixture_stats(d->f);
+	unsigned failed = 0;
+
+	for (uint64_t n = 1;; n++) {
+		int err;
+
+		fault_provider_fail(&d->f->fault, op, n, FAULT_ONCE);
+		err = density_malloc(d, slot, size);
+		fault_provider_heal(&d->f->fault);
+		if (err == 0)
+			assert_int_equal(density_free(d, slot), 0);
+		else
+			assert_true(err == -XV_ENOMEM || err == -XV_EAGAIN);
+		failed += err != 0;
+		fixture_check(d->f);
+		if (d->f->fault.injected == 0)
+			return failed;
+		if (err != 0) {
+			struct xv_pool_stats after = fixture_stats(d->f);
+
+			density_assert_same(&after, &before);
+		}
+	}
+}
+
+static void failure_in_the_middle_leaves_nothing_behind(struct pool_fixture *f)
+{
+	FOR_EACH_SPLIT_FLAGS(flags)
+	{
+		struct density d;
+		uint32_t slot;
+
+		density_open(&d, f, SMALL_PAGES, flags, FAULT_HIDE_BASE);
+		slot = density_make_holes(&d, 4);
+		assert_true(malloc_with_each_failure(&d, slot, f->page_bytes * 5 + 900,
+						     FAULT_PAGE_ALLOC) >= 5);
+		assert_true(malloc_with_each_failure(&d, slot, f->page_bytes * 3 + 900,
+						     FAULT_ANY) >= 3);
+		assert_true(malloc_with_each_failure(&d, slot, f->page_bytes * 3 / 8,
+						     FAULT_PAGE_MAP) >= 2);
+		density_close(&d);
+	}
+}
+
+static void limit_in_the_middle_leaves_nothing_behind(struct pool_fixture *f)
+{
+	struct xv_pool_stats before, after;
+	struct density d;
+	uint32_t slot;
+
+	density_open(&d, f, SMALL_PAGES, XV_POOL_SPLIT, 0);
+	slot = density_make_holes(&d, 4);
+	before = fixture_stats(f);
+	for (size_t pages = 0; pages < 6; pages++) {
+		xv_pool_set_limit(d.pool, before.held_bytes + pages * f->page_bytes);
+		assert_int_equal(density_malloc(&d, slot, f->page_bytes * 6), -XV_ENOSPC);
+		after = fixture_stats(f);
+		density_assert_same(&after, &before);
+	}
+	density_close(&d);
+}
+
+static const struct pool_test tests[] = {
+	POOL_TEST(every_size_to_a_few_pages, EACH_ALIGNMENT),
+	POOL_TEST(every_size_around_page_borders, EACH_ALIGNMENT),
+	POOL_TEST(sizes_to_the_largest, 0),
+	POOL_TEST(size_above_the_largest_is_too_big, 0),
+	POOL_TEST(pool_without_splitting_ends_at_a_page, 0),
+	POOL_TEST(ranges_read_and_write, EACH_ALIGNMENT),
+	POOL_TEST(free_gives_everything_back, EACH_ALIGNMENT),
+	POOL_TEST(freed_large_object_is_dead, 0),
+	POOL_TEST(handle_into_a_part_is_refused, EACH_ALIGNMENT),
+	POOL_TEST(realloc_up_and_down_keeps_contents, EACH_ALIGNMENT),
+	POOL_TEST(calloc_is_all_zero, 0),
+	POOL_TEST(can_fit_and_largest_tell_the_truth, EACH_ALIGNMENT),
+	POOL_TEST(largest_tells_the_truth_about_small_holes, EACH_ALIGNMENT),
+	POOL_TEST(failure_in_the_middle_leaves_nothing_behind, EACH_ALIGNMENT),
+	POOL_TEST(limit_in_the_middle_leaves_nothing_behind, 0),
+};
+
+int main(int argc, char **argv)
+{
+	return pool_tests_run("large", tests, POOL_TESTS_COUNT(tests), argc, argv);
+}

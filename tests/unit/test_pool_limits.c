@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * What a pool takes and gives back: the limit, the reserve, trim, reset. May call:
+ * public headers. One thread.
+ */
+#include "pool_fixture.h"
+
+#include "shadow.h"
+
+enum { PAGES_MAX = 256, SOME = 10 };
+
+static xv_handle handles[PAGES_MAX];
+
+static void with_reserve(struct pool_fixture *f, uint32_t reserve_pages)
+{
+	struct xv_pool_options options;
+
+	fixture_options(f, &options);
+	options.reserve_pages = reserve_pages;
+	fixture_remake(f, FIXTURE_PAGES, &options, 0);
+}
+
+static void take_pages(struct pool_fixture *f, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		handles[i] =
+			fixture_malloc(f, f->page_bytes / 2 + 100 + (i % 2) * f->page_bytes / 3);
+	assert_int_equal(f->fault.pages_now, count);
+}
+
+static void give_pages(struct pool_fixture *f, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		fixture_free(f, handles[i]);
+		fixture_check(f);
+	}
+}
+
+/* ---- reserve ---- */
+
+static void without_a_reserve_an_empty_page_goes_back_at_once(struct pool_fixture *f)
+{
+	with_reserve(f, 0);
+	for (size_t i = 0; i < SOME; i++) {
+		xv_handle handle = fixture_malloc(f, i % 2 == 0 ? 100 : f->page_bytes);
+
+		assert_int_equal(f->fault.pages_now, 1);
+		fixture_free(f, handle);
+		assert_int_equal(f->fault.pages_now, 0);
+		assert_int_equal(fixture_stats(f).reserve_bytes, 0);
+	}
+	assert_int_equal(f->fault.calls[FAULT_PAGE_ALLOC], SOME);
+	assert_int_equal(fixture_stats(f).page_frees, SOME);
+}
+
+static void the_reserve_keeps_so_many_pages_and_no_more(struct pool_fixture *f)
+{
+	for (uint32_t reserve = 0; reserve <= 5; reserve++) {
+		with_reserve(f, reserve);
+		take_pages(f, SOME);
+		give_pages(f, SOME);
+		assert_int_equal(f->fault.pages_now, reserve);
+		assert_int_equal(fixture_stats(f).reserve_bytes, reserve * f->page_bytes);
+	}
+}
+
+static void a_reserve_larger_than_the_provider_keeps_all(struct pool_fixture *f)
+{
+	with_reserve(f, UINT32_MAX);
+	take_pages(f, SOME);
+	give_pages(f, SOME);
+	assert_int_equal(f->fault.pages_now, SOME);
+}
+
+static void a_reserved_page_is_used_before_a_new_one_is_taken(struct pool_fixture *f)
+{
+	uint64_t taken;
+
+	with_reserve(f, 3);
+	take_pages(f, 3);
+	give_pages(f, 3);
+	taken = fixture_stats(f).page_allocs;
+	for (size_t i = 0; i < 3; i++)
+		handles[i] = fixture_malloc(f, i % 2 == 0 ? f->page_bytes : f->page_bytes / 2 + 1);
+	assert_int_equal(fixture_stats(f).page_allocs, taken);
+	assert_int_equal(fixture_stats(f).reserve_bytes, 0);
+	fixture_check(f);
+}
+
+/* ---- limit ---- */
+
+static void the_limit_is_never_passed(struct pool_fixture *f)
+{
+	struct shadow shadow;
+	uint64_t limit;
+
+	shadow_init(&shadow, f->pool);
+	limit = fixture_stats(f).held_bytes + 20 * f->page_bytes + 8192;
+	xv_pool_set_limit(f->pool, limit);
+	for (size_t i = 0; i < 600; i++) {
+		int err = shadow_malloc(&shadow, random_size(&f->random, f->page_bytes), 0);
+
+		assert_true(err == 0 || err == -XV_ENOSPC);
+		assert_true(fixture_stats(f).held_bytes <= limit);
+		assert_true(fixture_stats(f).peak_held_bytes <= limit);
+		if (err != 0)
+			assert_int_equal(
+				shadow_free(&shadow, random_below(&f->random, shadow.count)), 0);
+	}
+	assert_true(fixture_stats(f).failures > 0);
+	shadow_verify_all(&shadow);
+	shadow_free_all(&shadow);
+	shadow_fini(&shadow);
+}
+
+static void malloc_beyond_the_limit_says_so_and_changes_nothing(struct pool_fixture *f)
+{
+	struct xv_pool_stats before;
+	xv_handle handle = 77;
+
+	take_pages(f, 4);
+	before = fixture_stats(f);
+	xv_pool_set_limit(f->pool, before.held_bytes + f->page_bytes - 1);
+	assert_int_equal(xv_malloc(f->pool, f->page_bytes, &handle), -XV_ENOSPC);
+	assert_int_equal(xv_malloc_aligned(f->pool, f->page_bytes, 64, &handle), -XV_ENOSPC);
+	assert_int_equal(xv_calloc(f->pool, 1, f->page_bytes, &handle), -XV_ENOSPC);
+	assert_int_equal(handle, 77);
+	assert_int_equal(fixture_stats(f).failures, before.failures + 3);
+	fixture_assert_unchanged(f, &before);
+	(void)fixture_malloc(f, 64);
+	xv_pool_set_limit(f->pool, 0);
+	(void)fixture_malloc(f, f->page_bytes);
+}
+
+static void the_limit_of_the_options_holds(struct pool_fixture *f)
+{
+	struct xv_pool_options options;
+	xv_handle handle;
+
+	fixture_options(f, &options);
+	options.limit_bytes = fixture_stats(f).held_bytes + 3 * f->page_bytes + 8192;
+	fixture_remake(f, FIXTURE_PAGES, &options, 0);
+	for (size_t i = 0; i < 3; i++)
+		(void)fixture_malloc(f, f->page_bytes);
+	while (xv_malloc(f->pool, f->page_bytes, &handle) == 0) {
+		/* 4 KiB pages: two more */
+	}
+	assert_true(fixture_stats(f).held_bytes <= options.limit_bytes);
+}
+
+static void a_limit_below_what_is_held_frees_nothing(struct pool_fixture *f)
+{
+	struct xv_pool_stats before;
+	xv_handle handle;
+
+	take_pages(f, 4);
+	before = fixture_stats(f);
+	xv_pool_set_limit(f->pool, 1);
+	fixture_assert_unchanged(f, &before);
+	assert_int_equal(xv_malloc(f->pool, f->page_bytes, &handle), -XV_ENOSPC);
+	(void)fixture_malloc(f, 64);
+	give_pages(f, 4);
+}
+
+static void under_a_limit_freeing_always_works(struct pool_fixture *f)
+{
+	size_t count = 0;
+
+	while (count < PAGES_MAX && f->fault.pages_now < 8)
+		handles[count++] = fixture_malloc(f, f->page_bytes / 24);
+	xv_pool_set_limit(f->pool, 1);
+	for (size_t i = 0; i < count; i += 2)
+		fixture_free(f, handles[i]);
+	fixture_check(f);
+	for (size_t i = 1; i < count; i += 2)
+		fixture_free(f, handles[i]);
+	assert_int_equal(fixture_stats(f).objects, 0);
+}
+
+/* ---- trim ---- */
+
+static void trim_gives_the_reserve_back(struct pool_fixture *f)
+{
+	struct xv_pool_stats before;
+	size_t given;
+
+	with_reserve(f, SOME);
+	take_pages(f, SOME);
+	give_pages(f, SOME);
+	before = fixture_stats(f);
+	given = xv_pool_trim(f->pool);
+	assert_true(given >= SOME * f->page_bytes);
+	assert_int_equal(fixture_stats(f).pages, 0);
+	assert_int_equal(fixture_stats(f).held_bytes, before.held_bytes - given);
+	fixture_check(f);
+	assert_int_equal(xv_pool_trim(f->pool), 0);
+	take_pages(f, SOME);
+}
+
+static void trim_keeps_pages_with_objects(struct pool_fixture *f)
+{
+	struct shadow shadow;
+
+	shadow_init(&shadow, f->pool);
+	for (size_t i = 0; i < 40; i++)
+		assert_int_equal(shadow_malloc(&shadow, random_size(&f->random, f->page_bytes), 0),
+				 0);
+	for (size_t i = 0; i < 20; i++)
+		assert_int_equal(shadow_free(&shadow, random_below(&f->random, shadow.count)), 0);
+	(void)xv_pool_trim(f->pool);
+	assert_int_equal(fixture_stats(f).reserve_bytes, 0);
+	fixture_check(f);
+	shadow_verify_all(&shadow);
+	shadow_free_all(&shadow);
+	shadow_fini(&shadow);
+}
+
+/* Small objects, as many as there is room for up to max, and every other one freed. */
+static void make_many_holes(struct shadow *shadow, struct pool_fixture *f, size_t max)
+{
+	shadow_init(shadow, f->pool);
+	while (shadow->count < max && shadow_malloc(shadow, 8, 0) == 0) {
+		/* on */
+	}
+	for (size_t i = shadow->count; i-- > 0;) {
+		if (i % 2 == 0)
+			assert_int_equal(shadow_free(shadow, i), 0);
+	}
+}
+
+/* Many small holes, so that their table grows; then few. */
+static void trim_gives_the_tables_back(struct pool_fixture *f)
+{
+	struct shadow shadow;
+	uint64_t table_full;
+
+	make_many_holes(&shadow, f, 1400);
+	table_full = fixture_stats(f).table_bytes;
+	shadow_free_all(&shadow);
+	for (size_t i = 0; i < 30; i++)
+		assert_int_equal(shadow_malloc(&shadow, 100, 0), 0);
+	for (size_t i = 0; i < 15; i++)
+		assert_int_equal(shadow_free(&shadow, i), 0);
+	(void)xv_pool_trim(f->pool);
+	if (f->which->kind != PROVIDER_BUFFER)
+		assert_true(fixture_stats(f).table_bytes < table_full);
+	fixture_check(f);
+	shadow_verify_all(&shadow);
+	while (shadow.count < 700 && shadow_malloc(&shadow, 24, 0) == 0) {
+		/* the tables grow again */
+	}
+	fixture_check(f);
+	shadow_free_all(&shadow);
+	shadow_fini(&shadow);
+}
+
+/* Holes that live in records at the table's end move to its start. */
+static void trim_moves_hole_records_down(struct pool_fixture *f)
+{
+	struct shadow shadow;
+	uint64_t blocks;
+
+	make_many_holes(&shadow, f, 1800);
+	while (shadow.count > 300)
+		assert_int_equal(shadow_free(&shadow, 0), 0);
+	blocks = fixture_stats(f).free_blocks;
+	(void)xv_pool_trim(f->pool);
+	assert_true(fixture_stats(f).free_blocks <= blocks);
+	fixture_check(f);
+	shadow_verify_all(&shadow);
+	shadow_free_all(&shadow);
+	assert_int_equal(fixture_stats(f).objects, 0);
+	shadow_fini(&shadow);
+}
+
+static void trim_purges_the_inside_of_large_free_blocks(struct pool_fixture *f)
+{
+	xv_handle big, small;
+
+	big = fixture_malloc(f, fixture_block_max(f) - 400);
+	small = fixture_malloc(f, 300);
+	fixture_fill(f, big, 1);
+	fixture_fill(f, small, 2);
+	fixture_free(f, big);
+	f->fault.calls[FAULT_PAGE_PURGE] = 0;
+	(void)xv_pool_trim(f->pool);
+	assert_int_equal(f->fault.calls[FAULT_PAGE_PURGE], 2 - (fixture_stats(f).free_blocks == 1));
+	fixture_check(f);
+	fixture_verify(f, small, 300, 2);
+	big = fixture_malloc(f, fixture_block_max(f) - 400);
+	fixture_fill(f, big, 3);
+	fixture_verify(f, big, fixture_block_max(f) - 400, 3);
+	fixture_verify(f, small, 300, 2);
+}
+
+static void trim_without_purge_works(struct pool_fixture *f)
+{
+	xv_handle handle;
+
+	fixture_remake(f, FIXTURE_PAGES, NULL, FAULT_NO_PURGE);
+	handle = fixture_malloc(f, fixture_block_max(f) - 400);
+	(void)fixture_malloc(f, 100);
+	fixture_free(f, handle);
+	assert_int_equal(xv_pool_trim(f->pool), 0);
+}
+
+/* ---- reset ---- */
+
+static void reset_frees_all_and_the_pool_goes_on(struct pool_fixture *f)
+{
+	struct shadow shadow;
+
+	for (size_t round = 0; round < 3; round++) {
+		uint64_t frees = fixture_stats(f).frees;
+
+		shadow_init(&shadow, f->pool);
+		for (size_t i = 0; i < 60; i++)
+			assert_int_equal(
+				shadow_malloc(&shadow, random_size(&f->random, f->page_bytes), 0),
+				0);
+		for (size_t i = 0; i < 20; i++)
+			assert_int_equal(shadow_free(&shadow, i), 0);
+		shadow_verify_all(&shadow);
+		assert_int_equal(xv_pool_reset(f->pool), 0);
+		assert_int_equal(f->fault.pages_now, 0);
+		assert_int_equal(fixture_stats(f).objects, 0);
+		assert_int_equal(fixture_stats(f).requested_bytes, 0);
+		assert_int_equal(fixture_stats(f).frees, frees + 60);
+		assert_int_equal(fixture_stats(f).peak_held_bytes, fixture_stats(f).held_bytes);
+		fixture_check(f);
+		shadow_fini(&shadow);
+	}
+}
+
+static void reset_keeps_limit_and_options(struct pool_fixture *f)
+{
+	xv_handle handle;
+
+	(void)fixture_malloc(f, f->page_bytes);
+	assert_int_equal(xv_pool_reset(f->pool), 0);
+	handle = fixture_malloc(f, 1);
+	assert_int_equal(xv_handle_offset(handle), f->alignment);
+	xv_pool_set_limit(f->pool, fixture_stats(f).held_bytes);
+	assert_int_equal(xv_pool_reset(f->pool), 0);
+	while (xv_malloc(f->pool, f->page_bytes, &handle) == 0) {
+		/* one page at most, if its tables leave room */
+	}
+	assert_int_equal(xv_malloc(f->pool, f->page_bytes, &handle), -XV_ENOSPC);
+}
+
+static void reset_of_an_empty_pool_is_allowed(struct pool_fixture *f)
+{
+	assert_int_equal(xv_pool_reset(f->pool), 0);
+	fixture_check(f);
+	assert_int_equal(xv_pool_reset(f->pool), 0);
+	(void)fixture_malloc(f, 10);
+}
+
+/* ---- truth ---- */
+
+static void statistics_are_true_at_every_step(struct pool_fixture *f)
+{
+	struct shadow shadow;
+
+	shadow_init(&shadow, f->pool);
+	for (size_t i = 0; i < 300; i++) {
+		if (shadow.count == 0 || random_below(&f->random, 5) < 3)
+			(void)shadow_malloc(&shadow, random_size(&f->random, f->page_bytes), 0);
+		else
+			assert_int_equal(
+				shadow_free(&shadow, random_below(&f->random, shadow.count)), 0);
+		fixture_check(f);
+		assert_int_equal(fixture_stats(f).objects, shadow.count);
+		assert_int_equal(fixture_stats(f).requested_bytes, shadow.requested_bytes);
+	}
+	shadow_free_all(&shadow);
+	shadow_fini(&shadow);
+}
+
+static const struct pool_test tests[] = {
+	POOL_TEST(without_a_reserve_an_empty_page_goes_back_at_once, EACH_ALIGNMENT),
+	POOL_TEST(the_reserve_keeps_so_many_pages_and_no_more, EACH_ALIGNMENT),
+	POOL_TEST(a_reserve_larger_than_the_provider_keeps_all, 0),
+	POOL_TEST(a_reserved_page_is_used_before_a_new_one_is_taken, EACH_ALIGNMENT),
+	POOL_TEST(the_limit_is_never_passed, EACH_ALIGNMENT),
+	POOL_TEST(malloc_beyond_the_limit_says_so_and_changes_nothing, EACH_ALIGNMENT),
+	POOL_TEST(the_limit_of_the_options_holds, 0),
+	POOL_TEST(a_limit_below_what_is_held_frees_nothing, EACH_ALIGNMENT),
+	POOL_TEST(under_a_limit_freeing_always_works, EACH_ALIGNMENT),
+	POOL_TEST(trim_gives_the_reserve_back, EACH_ALIGNMENT),
+	POOL_TEST(trim_keeps_pages_with_objects, EACH_ALIGNMENT),
+	POOL_TEST(trim_gives_the_tables_back, 0),
+	POOL_TEST(trim_moves_hole_records_down, 0),
+	POOL_TEST(trim_purges_the_inside_of_large_free_blocks, ON_MMAP | EACH_ALIGNMENT),
+	POOL_TEST(trim_without_purge_works, 0),
+	POOL_TEST(reset_frees_all_and_the_pool_goes_on, EACH_ALIGNMENT),
+	POOL_TEST(reset_keeps_limit_and_options, EACH_ALIGNMENT),
+	POOL_TEST(reset_of_an_empty_pool_is_allowed, 0),
+	POOL_TEST(statistics_are_true_at_every_step, EACH_ALIGNMENT),
+};
+
+int main(int argc, char **argv)
+{
+	return pool_tests_run("pool_limits", tests, POOL_TESTS_COUNT(tests), argc, argv);
+}

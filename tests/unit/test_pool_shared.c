@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * Several pools over one provider: each has its own objects, tables and limit, and
+ * they share the pages. May call: public headers. One thread.
+ */
+#include "pool_fixture.h"
+
+#include "shadow.h"
+
+enum { POOLS = 3, MANY_PAGES = 1300, TABLE_STEP_PAGES = 512 };
+
+struct pools {
+	struct xv_pool *pool[POOLS];
+	struct shadow shadow[POOLS];
+};
+
+static struct xv_pool *another_pool(struct pool_fixture *f, uint32_t seed)
+{
+	struct xv_pool_options options;
+	struct xv_pool *pool;
+
+	f->shared = true;
+	fixture_options(f, &options);
+	options.seed = seed;
+	assert_int_equal(xv_pool_create(&pool, &f->fault.provider, &options), 0);
+	return pool;
+}
+
+static void pools_make(struct pool_fixture *f, struct pools *p)
+{
+	for (size_t i = 0; i < POOLS; i++) {
+		p->pool[i] = i == 0 ? f->pool : another_pool(f, (uint32_t)i);
+		shadow_init(&p->shadow[i], p->pool[i]);
+	}
+}
+
+static void pools_end(struct pools *p)
+{
+	for (size_t i = 0; i < POOLS; i++) {
+		shadow_free_all(&p->shadow[i]);
+		shadow_fini(&p->shadow[i]);
+		if (i > 0)
+			xv_pool_destroy(p->pool[i]);
+	}
+}
+
+static uint64_t pages_of(struct xv_pool *pool)
+{
+	struct xv_pool_stats stats;
+
+	xv_pool_get_stats(pool, &stats);
+	return stats.pages;
+}
+
+static void pools_check(struct pool_fixture *f, struct pools *p)
+{
+	uint64_t pages = 0;
+
+	for (size_t i = 0; i < POOLS; i++) {
+		assert_int_equal(xv_pool_check(p->pool[i], XV_CHECK_DEEP, NULL), 0);
+		pages += pages_of(p->pool[i]);
+	}
+	assert_int_equal(pages, f->fault.pages_now);
+	fixture_check(f);
+}
+
+static void pools_do_not_disturb_each_other(struct pool_fixture *f)
+{
+	struct pools p;
+
+	pools_make(f, &p);
+	for (size_t i = 0; i < 900; i++) {
+		struct shadow *shadow = &p.shadow[i % POOLS];
+
+		if (shadow->count == 0 || random_below(&f->random, 5) < 3)
+			(void)shadow_malloc(shadow, random_size(&f->random, f->page_bytes), 0);
+		else
+			assert_int_equal(
+				shadow_free(shadow, random_below(&f->random, shadow->count)), 0);
+		if (i % 64 == 0)
+			pools_check(f, &p);
+	}
+	for (size_t i = 0; i < POOLS; i++)
+		shadow_verify_all(&p.shadow[i]);
+	pools_check(f, &p);
+	pools_end(&p);
+}
+
+static void a_pool_that_ends_leaves_the_others(struct pool_fixture *f)
+{
+	struct pools p;
+
+	pools_make(f, &p);
+	for (size_t i = 0; i < 60; i++)
+		assert_int_equal(
+			shadow_malloc(&p.shadow[i % POOLS], 1 + random_below(&f->random, 900), 0),
+			0);
+	xv_pool_destroy(p.pool[1]);
+	shadow_fini(&p.shadow[1]);
+	p.pool[1] = another_pool(f, 9);
+	shadow_init(&p.shadow[1], p.pool[1]);
+	shadow_verify_all(&p.shadow[0]);
+	shadow_verify_all(&p.shadow[2]);
+	pools_check(f, &p);
+	assert_int_equal(xv_pool_reset(p.pool[2]), 0);
+	shadow_fini(&p.shadow[2]);
+	shadow_init(&p.shadow[2], p.pool[2]);
+	shadow_verify_all(&p.shadow[0]);
+	pools_check(f, &p);
+	pools_end(&p);
+}
+
+static void pages_that_one_pool_gives_back_serve_another(struct pool_fixture *f)
+{
+	struct pools p;
+	size_t pages = 0;
+
+	pools_make(f, &p);
+	while (shadow_malloc(&p.shadow[1], f->page_bytes, 0) == 0)
+		pages++;
+	assert_int_equal(shadow_malloc(&p.shadow[0], f->page_bytes, 0), -XV_ENOMEM);
+	assert_false(xv_pool_can_fit(p.pool[0], 1));
+	shadow_free_all(&p.shadow[1]);
+	(void)xv_pool_trim(p.pool[1]);
+	assert_true(xv_pool_can_fit(p.pool[0], f->page_bytes));
+	for (size_t i = 0; i + 1 < pages; i++)
+		assert_int_equal(shadow_malloc(&p.shadow[0], f->page_bytes, 0), 0);
+	pools_check(f, &p);
+	pools_end(&p);
+}
+
+/*
+ * The next page's number may lie beyond the page table although the pool has few
+ * pages, because the other pool has the low ones.
+ */
+static void can_fit_knows_that_the_page_table_must_grow(struct pool_fixture *f)
+{
+	struct xv_pool *other;
+	struct xv_pool_stats stats;
+	xv_handle handle;
+	int err;
+
+	fixture_remake(f, MANY_PAGES, NULL, 0);
+	(void)fixture_malloc(f, f->page_bytes);
+	other = another_pool(f, 1);
+	for (size_t i = 0; i < TABLE_STEP_PAGES + 8; i++)
+		assert_int_equal(xv_malloc(other, f->page_bytes, &handle), 0);
+	stats = fixture_stats(f);
+	xv_pool_set_limit(f->pool, stats.held_bytes + f->page_bytes);
+	for (size_t more = 0; more <= 8192; more += 512) {
+		bool fits = xv_pool_can_fit(f->pool, f->page_bytes);
+
+		err = xv_malloc(f->pool, f->page_bytes, &handle);
+		assert_int_equal(err, fits ? 0 : -XV_ENOSPC);
+		if (err == 0)
+			break;
+		xv_pool_set_limit(f->pool, stats.held_bytes + f->page_bytes + more);
+	}
+	xv_pool_destroy(other);
+}
+
+static const struct pool_test tests[] = {
+	POOL_TEST(pools_do_not_disturb_each_other, EACH_ALIGNMENT),
+	POOL_TEST(a_pool_that_ends_leaves_the_others, EACH_ALIGNMENT),
+	POOL_TEST(pages_that_one_pool_gives_back_serve_another, 0),
+	POOL_TEST(can_fit_knows_that_the_page_table_must_grow, ANYWHERE_ONCE),
+};
+
+int main(int argc, char **argv)
+{
+	return pool_tests_run("pool_shared", tests, POOL_TESTS_COUNT(tests), argc, argv);
+}

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * Split objects: how a request that fits no hole whole is laid over several, what may
+ * and may not be done with the result, and that nothing stays behind. May call: public
+ * headers. One thread.
+ */
+#include "density.h"
+
+#include <string.h>
+
+enum { SMALL_PAGES = 12, LINK_BYTES = 4, EXTENTS = 16 };
+
+/* Fits no hole of density_make_holes whole, but four of them. */
+static size_t split_size(const struct pool_fixture *f)
+{
+	return f->page_bytes * 3 / 8;
+}
+
+/* The parts of an object; they stay mapped no longer than this call. */
+static unsigned extents_of(struct density *d, uint32_t slot, struct xv_extent *extents)
+{
+	int count = xv_map_extents(d->pool, d->slot[slot].handle, 0, d->slot[slot].size, extents,
+				   EXTENTS);
+
+	assert_true(count > 0);
+	assert_int_equal(xv_unmap_extents(d->pool, extents, (unsigned)count), 0);
+	return (unsigned)count;
+}
+
+static void request_that_fits_no_hole_is_laid_over_several(struct pool_fixture *f)
+{
+	FOR_EACH_SPLIT_FLAGS(flags)
+	{
+		struct xv_extent extents[EXTENTS];
+		struct xv_pool_stats before, after;
+		struct density d;
+		size_t sum = 0;
+		uint32_t slot;
+		unsigned count;
+
+		density_open(&d, f, SMALL_PAGES, flags, 0);
+		slot = density_make_holes(&d, 4);
+		before = fixture_stats(f);
+		density_malloc_split(&d, slot, split_size(f));
+		after = fixture_stats(f);
+		assert_int_equal(after.pages, before.pages);
+		assert_int_equal(after.requested_bytes, before.requested_bytes + split_size(f));
+		count = extents_of(&d, slot, extents);
+		assert_in_range(count, 2, FRAGMENTS_MOST);
+		assert_int_equal(after.fragments, count);
+		assert_int_equal(after.fragment_bytes, (count - 1) * LINK_BYTES);
+		for (unsigned i = 0; i < count; i++) {
+			assert_true(extents[i].bytes >= FRAGMENT_BYTES_LEAST);
+			sum += extents[i].bytes;
+		}
+		assert_int_equal(sum, split_size(f));
+		assert_int_equal(xv_object_size(d.pool, d.slot[slot].handle), (int)split_size(f));
+		density_close(&d);
+	}
+}
+
+static void request_that_fits_a_hole_is_not_split(struct pool_fixture *f)
+{
+	struct density d;
+	uint32_t slot;
+
+	density_open(&d, f, SMALL_PAGES, XV_POOL_SPLIT, 0);
+	slot = density_make_holes(&d, 4);
+	assert_int_equal(density_malloc(&d, slot, f->page_bytes / 8 - 16), 0);
+	assert_int_equal(fixture_stats(f).split_objects, 0);
+	density_close(&d);
+}
+
+static void nothing_is_split_without_the_flag(struct pool_fixture *f)
+{
+	struct density d;
+	uint32_t slot;
+
+	density_open(&d, f, SMALL_PAGES, XV_POOL_OWNERS, 0);
+	slot = density_make_holes(&d, 4);
+	assert_int_equal(density_malloc(&d, slot, split_size(f)), 0);
+	assert_int_equal(fixture_stats(f).split_objects, 0);
+	assert_int_equal(fixture_stats(f).pages, 5);
+	density_close(&d);
+}
+
+/* Many objects of random sizes until the pool is full: none has more fragments than
+ * allowed, and the counters are their sums. */
+static void fragments_add_up_in_a_full_pool(struct pool_fixture *f)
+{
+	FOR_EACH_SPLIT_FLAGS(flags)
+	{
+		struct xv_extent extents[EXTENTS];
+		struct xv_pool_stats stats;
+		struct density d;
+		uint64_t split = 0, fragments = 0;
+		uint32_t slot, end;
+
+		density_open(&d, f, SMALL_PAGES, flags, 0);
+		end = density_make_holes(&d, SMALL_PAGES);
+		for (slot = end; slot < end + 60; slot++)
+			(void)density_malloc(&d, slot,
+					     64 + random_below(&f->random, f->page_bytes / 2));
+		for (uint32_t i = end; i < slot; i++) {
+			unsigned count = d.slot[i].size != 0 ? extents_of(&d, i, extents) : 1;
+
+			assert_in_range(count, 1, FRAGMENTS_MOST);
+			split += count > 1;
+			fragments += count > 1 ? count : 0;
+		}
+		stats = fixture_stats(f);
+		assert_true(split > 0);
+		assert_int_equal(stats.split_objects, split);
+		assert_int_equal(stats.fragments, fragments);
+		assert_int_equal(stats.fragment_bytes, (fragments - split) * LINK_BYTES);
+		density_close(&d);
+	}
+}
+
+/* ---- reading and writing ---- */
+
+static void check_range(struct density *d, uint32_t slot, unsigned char *shadow, size_t offset,
+			size_t length)
+{
+	unsigned char *scratch = density_scratch();
+	const unsigned char *fresh = density_noise((uint32_t)(offset * 31 + length));
+	xv_handle handle = d->slot[slot].handle;
+
+	memset(scratch, 0xA5, length + 1);
+	assert_int_equal(xv_read(d->pool, handle, offset, scratch, length), 0);
+	assert_memory_equal(scratch, shadow + offset, length);
+	assert_int_equal(scratch[length], 0xA5);
+	assert_int_equal(xv_write(d->pool, handle, offset, fresh, length), 0);
+	memcpy(shadow + offset, fresh, length);
+}
+
+/* Every range around every border between fragments, and around both ends. */
+static void ranges_across_fragments_read_and_write(struct pool_fixture *f)
+{
+	struct xv_extent extents[EXTENTS];
+	unsigned char *shadow = test_malloc(f->page_bytes);
+	size_t size = split_size(f), border = 0;
+	struct density d;
+	uint32_t slot;
+	unsigned count;
+
+	density_open(&d, f, SMALL_PAGES, XV_POOL_SPLIT, 0);
+	slot = density_make_holes(&d, 4);
+	density_malloc_split(&d, slot, size);
+	memcpy(shadow, density_bytes(&d, slot), size);
+	count = extents_of(&d, slot, extents);
+	for (unsigned i = 0; i <= count; i++) {
+		for (size_t begin = border < 5 ? 0 : border - 5; begin <= border; begin++) {
+			for (size_t end = border; end <= border + 5 && end <= size; end++)
+				check_range(&d, slot, shadow, begin, end - begin);
+		}
+		border += i < count ? extents[i].bytes : 0;
+	}
+	for (unsigned i = 0; i < 50; i++) {
+		size_t begin = random_below(&f->random, size);
+
+		check_range(&d, slot, shadow, begin, random_below(&f->random, size - begin + 1));
+	}
+	assert_int_equal(xv_read(d.pool, d.slot[slot].handle, 0, density_scratch(), size), 0);
+	assert_memory_equal(density_scratch(), shadow, size);
+	assert_int_equal(xv_write(d.pool, d.slot[slot].handle, 0, density_bytes(&d, slot), size),
+			 0);
+	test_free(shadow);
+	density_close(&d);
+}
+
+static void range_past_the_end_is_refused(struct pool_fixture *f)
+{
+	size_t size = split_size(f);
+	struct density d;
+	xv_handle handle;
+	uint32_t slot;
+	char byte = 'x';
+
+	density_open(&d, f, SMALL_PAGES, XV_POOL_SPLIT, 0);
+	slot = density_make_holes(&d, 4);
+	density_malloc_split(&d, slot, size);
+	handle = d.slot[slot].handle;
+	assert_int_equal(xv_read(d.pool, handle, size, &byte, 1), -XV_ERANGE);
+	assert_int_equal(xv_read(d.pool, handle, 1, density_scratch(), size), -XV_ERANGE);
+	assert_int_equal(xv_read(d.pool, handle, SIZE_MAX, &byte, 1), -XV_ERANGE);
+	assert_int_equal(xv_write(d.pool, handle, SIZE_MAX, &byte, 2), -XV_ERANGE);
+	assert_int_equal(xv_write(d.pool, handle, 2, density_bytes(&d, slot), SIZE_MAX - 1),
+			 -XV_ERANGE);
+	assert_int_equal(xv_read(d.pool, handle, size, &byte, 0), 0);
+	assert_int_equal(xv_read(d.pool, handle, size + 1, &byte, 0), -XV_ERANGE);
+	assert_int_equal(byte, 'x');
+	density_close(&d);
+}
+
+/* ---- freeing, handles ---- */
+
+static void free_gives_everything_back(struct pool_fixture *f)
+{
+	FOR_EACH_SPLIT_FLAGS(flags)
+	{
+		struct xv_pool_stats before, after;
+		struct density d;
+		uint32_t slot;
+
+		density_open(&d, f, SMALL_PAGES, flags, 0);
+		slot = density_make_holes(&d, 4);
+		before = fixture_stats(f);
+		for (unsigned i = 0; i < 3; i++)
+			density_malloc_split(&d, slot + i, split_size(f) - i);
+		density_verify(&d);
+		for (unsigned i = 0; i < 3; i++)
+			assert_int_equal(density_free(&d, slot + i), 0);
+		after = fixture_stats(f);
+		density_assert_same(&after, &before);
+		density_close(&d);
+	}
+}
+
+static void freed_split_object_is_dead(struct pool_fixture *f)
+{
+	struct density d;
+	xv_handle handle;
+	uint32_t slot;
+	char byte;
+
+	density_open(&d, f, SMALL_PAGES, XV_POOL_SPLIT, 0);
+	slot = density_make_holes(&d, 4);
+	density_malloc_split(&d, slot, split_size(f));
+	handle = d.slot[slot].handle;
+	assert_int_equal(density_free(&d, slot), 0);
+	assert_int_equal(xv_free(d.pool, handle), -XV_EINVAL);
+	assert_int_equal(xv_read(d.pool, handle, 0, &byte, 1), -XV_EINVAL);
+	assert_int_equal(xv_object_size(d.pool, handle), -XV_EINVAL);
+	/* The same place, allocated anew, is not the old object. */
+	density_malloc_split(&d, slot, split_size(f));
+	assert_int_not_equal(d.slot[slot].handle, handle);
+	assert_int_equal(xv_free(d.pool, handle), -XV_EINVAL);
+	density_close(&d);
+}
+
+static void refuse_handle(struct density *d, xv_handle handle)
+{
+	struct xv_extent extent;
+	xv_handle copy = handle;
+	void *ptr = &extent;
+	char byte = 0;
+
+	assert_int_equal(xv_object_size(d->pool, handle), -XV_EINVAL);
+	assert_int_equal(xv_read(d->pool, handle, 0, &byte, 1), -XV_EINVAL);
+	assert_int_equal(xv_write(d->pool, handle, 0, &byte, 1), -XV_EINVAL);
+	assert_int_equal(xv_map(d->pool, handle, &ptr), -XV_EINVAL);
+	assert_int_equal(xv_map_extents(d->pool, handle, 0, 1, &extent, 1), -XV_EINVAL);
+	assert_int_equal(xv_realloc(d->pool, &copy, 100), -XV_EINVAL);
+	assert_int_equal(xv_free(d->pool, handle), -XV_EINVAL);
+	assert_ptr_equal(ptr, &extent);
+	assert_true(copy == handle);
+}
+
+/* A later fragment's payload, and the block's own place before its link. */
+static void handle_of_a_later_fragment_is_refused(struct pool_fixture *f)
+{
+	FOR_EACH_SPLIT_FLAGS(flags)
+	{
+		struct xv_extent extents[EXTENTS];
+		struct density d;
+		uint32_t slot;
+		unsigned count;
+
+		density_open(&d, f, SMALL_PAGES, flags, 0);
+		slot = density_make_holes(&d, 4);
+		density_malloc_split(&d, slot, split_size(f));
+		count = extents_of(&d, slot, extents);
+		for (unsigned i = 1; i < count; i++) {
+			refuse_handle(&d, xv_handle_at(extents[i].page, extents[i].offset));
+			refuse_handle(
+				&d, xv_handle_at(extents[i].page, extents[i].offset - LINK_BYTES));
+			refuse_handle(&d, xv_handle_at(extents[i].page, extents[i].offset - 8));
+		}
+		/* The first is the object, also by place alone. */
+		assert_int_equal(
+			xv_object_size(d.pool, xv_handle_at(extents[0].page,
+							    extents[0].offset - LINK_BYTES)),
+			(int)split_size(f));
+		density_close(&d);
+	}
+}
+
+/* ---- what never splits ---- */
+
+static void pointers_are_never_to_split_objects(struct pool_fixture *f)
+{
+	size_t size = split_size(f);
+	struct density d;
+	char *first, *second;
+
+	density_open(&d, f, SMALL_PAGES, XV_POOL_SPLIT, 0);
+	(void)density_make_holes(&d, 4);
+	first = xv_alloc(d.pool, size);
+	second = xv_alloc_aligned(d.pool, size, 64);
+	assert_non_null(first);
+	assert_non_null(second);
+	first = xv_resize(d.pool, first, size * 2);
+	assert_non_null(first);
+	assert_null(xv_alloc(d.pool, f->page_bytes + 1));
+	assert_null(xv_resize(d.pool, second, f->page_bytes + 1));
+	assert_int_equal(fixture_stats(f).split_objects, 0);
+	xv_pool_set_limit(d.pool, 1);
+	assert_null(xv_alloc(d.pool, f->page_bytes / 2));
+	assert_null(xv_resize(d.pool, second, f->page_bytes));
+	xv_pool_set_limit(d.pool, 0);
+	assert_int_equal(xv_release(d.pool, first), 0);
+	assert_int_equal(xv_release(d.pool, second), 0);
+	density_close(&d);
+}
+
+static void aligned_objects_are_never_split(struct pool_fixture *f)
+{
+	struct density d;
+	xv_handle handle = XV_NULL_HANDLE;
+
+	density_open(&d, f, SMALL_PAGES, XV_POOL_SPLIT, 0);
+	(void)density_make_holes(&d, 4);
+	xv_pool_set_limit(d.pool, 1);
+	assert_int_equal(xv_malloc_aligned(d.pool, split_size(f), 32, &handle), -XV_ENOSPC);
+	xv_pool_set_limit(d.pool, 0);
+	assert_int_equal(xv_malloc_aligned(d.pool, f->page_bytes + 1, 4, &handle), -XV_E2BIG);
+	assert_int_equal(handle, XV_NULL_HANDLE);
+	assert_int_equal(xv_malloc_aligned(d.pool, split_size(f), 256, &handle), 0);
+	assert_int_equal(xv_handle_offset(handle) % 256, 0);
+	assert_int_equal(fixture_stats(f).split_objects, 0);
+	assert_int_equal(xv_free(d.pool, handle), 0);
+	density_close(&d);
+}
+
+/* ---- realloc, calloc, walk ---- */
+
+static void realloc_of_split_objects_keeps_contents(struct pool_fixture *f)
+{
+	FOR_EACH_SPLIT_FLAGS(flags)
+	{
+		const size_t sizes[] = {split_size(f) + 1, split_size(f) / 2, 100,
+					split_size(f),     f->page_bytes,     split_size(f) - 7,
+					f->page_bytes * 2, split_size(f),     1};
+		struct density d;
+		uint32_t slot;
+
+		density_open(&d, f, SMALL_PAGES, flags, 0);
+		slot = density_make_holes(&d, 4);
+		density_malloc_split(&d, slot, split_size(f));
+		for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+			assert_int_equal(density_realloc(&d, slot, sizes[i]), 0);
+			density_verify(&d);
+		}
+		density_close(&d);
+	}
+}
+
+static void realloc_that_fails_leaves_a_split_object_alone(struct pool_fixture *f)
+{
+	struct xv_pool_stats before;
+	struct density d;
+	uint32_t slot;
+
+	density_open(&d, f, SMALL_PAGES, XV_POOL_SPLIT, 0);
+	slot = density_make_holes(&d, 4);
+	density_malloc_split(&d, slot, split_size(f));
+	before = fixture_stats(f);
+	fault_provider_fail(&f->fault, FAULT_PAGE_ALLOC, 1, FAULT_FOREVER);
+	assert_int_equal(density_realloc(&d, slot, f->page_bytes * 3), -XV_ENOMEM);
+	assert_int_equal(density_realloc(&d, slot, xv_pool_max_size(d.pool) + 1), -XV_E2BIG);
+	assert_int_equal(density_realloc(&d, slot, 0), -XV_EINVAL);
+	fixture_assert_unchanged(f, &before);
+	density_close(&d);
+}
+
+static void calloc_over_dirty_holes_is_all_zero(struct pool_fixture *f)
+{
+	size_t size = split_size(f);
+	struct density d;
+	xv_handle handle = XV_NULL_HANDLE;
+	uint32_t slot;
+
+	density_open(&d, f, SMALL_PAGES, XV_POOL_SPLIT, 0);
+	slot = density_make_holes(&d, 4);
+	assert_int_equal(xv_calloc(d.pool, size / 4, 4, &handle), 0);
+	assert_int_equal(fixture_stats(f).split_objects, 1);
+	assert_int_equal(xv_read(d.pool, handle, 0, density_scratch(), size), 0);
+	for (size_t i = 0; i < size; i++)
+		assert_int_equal(density_scratch()[i], 0);
+	density_adopt(&d, slot, handle, size);
+	density_close(&d);
+}
+
+struct seen {
+	struct density *d;
+	uint32_t times[DENSITY_SLOTS];
+	uint32_t unknown;
+};
+
+static int see(void *context, xv_handle handle, size_t size)
+{
+	struct seen *seen = context;
+
+	for (uint32_t i = 0; i < DENSITY_SLOTS; i++) {
+		if (seen->d->slot[i].handle == handle && seen->d->slot[i].size == size) {
+			seen->times[i]++;
+			return 0;
+		}
+	}
+	seen->unknown++;
+	return 0;
+}
+
+static void walk_shows_each_object_once(struct pool_fixture *f)
+{
+	struct seen *seen = test_calloc(1, sizeof(*seen));
+	struct density d;
+	uint32_t slot;
+
+	density_open(&d, f, SMALL_PAGES, XV_POOL_SPLIT | XV_POOL_OWNERS, 0);
+	slot = density_make_holes(&d, 4);
+	for (uint32_t i = 0; i < 5; i++)
+		density_malloc_split(&d, slot + i, split_size(f));
+	assert_int_equal(density_malloc(&d, slot + 5, f->page_bytes * 2 + 500), 0);
+	assert_int_equal(density_malloc(&d, slot + 6, f->page_bytes), 0);
+	seen->d = &d;
+	assert_int_equal(xv_pool_walk(d.pool, see, seen), 0);
+	assert_int_equal(seen->unknown, 0);
+	for (uint32_t i = 0; i < DENSITY_SLOTS; i++)
+		assert_int_equal(seen->times[i], d.slot[i].handle != XV_NULL_HANDLE);
+	test_free(seen);
+	density_close(&d);
+}
+
+/* ---- want of memory ---- */
+
+static void limit_reached_with_no_room_leaves_all_unchanged(struct pool_fixture *f)
+{
+	struct xv_pool_stats before;
+	struct density d;
+	uint32_t slot;
+
+	density_open(&d, f, SMALL_PAGES, XV_POOL_SPLIT, 0);
+	slot = density_make_holes(&d, 3);
+	before = fixture_stats(f);
+	xv_pool_set_limit(d.pool, before.held_bytes);
+	assert_int_equal(density_malloc(&d, slot, f->page_bytes * 7 / 8), -XV_ENOSPC);
+	fixture_assert_unchanged(f, &before);
+	/* What the holes can take is granted at the limit. */
+	density_malloc_split(&d, slot, split_size(f));
+	density_close(&d);
+}
+
+static void full_provider_leaves_all_unchanged(struct pool_fixture *f)
+{
+	struct xv_pool_stats before;
+	struct density d;
+	uint32_t slot;
+
+	density_open(&d, f, SMALL_PAGES, XV_POOL_SPLIT, 0);
+	slot = density_make_holes(&d, 3);
+	before = fixture_stats(f);
+	fault_provider_fail(&f->fault, FAULT_PAGE_ALLOC, 1, FAULT_FOREVER);
+	assert_int_equal(density_malloc(&d, slot, f->page_bytes * 7 / 8), -XV_ENOMEM);
+	fixture_assert_unchanged(f, &before);
+	density_close(&d);
+}
+
+static const struct pool_test tests[] = {
+	POOL_TEST(request_that_fits_no_hole_is_laid_over_several, EACH_ALIGNMENT),
+	POOL_TEST(request_that_fits_a_hole_is_not_split, EACH_ALIGNMENT),
+	POOL_TEST(nothing_is_split_without_the_flag, EACH_ALIGNMENT),
+	POOL_TEST(fragments_add_up_in_a_full_pool, EACH_ALIGNMENT),
+	POOL_TEST(ranges_across_fragments_read_and_write, EACH_ALIGNMENT),
+	POOL_TEST(range_past_the_end_is_refused, EACH_ALIGNMENT),
+	POOL_TEST(free_gives_everything_back, EACH_ALIGNMENT),
+	POOL_TEST(freed_split_object_is_dead, EACH_ALIGNMENT),
+	POOL_TEST(handle_of_a_later_fragment_is_refused, EACH_ALIGNMENT),
+	POOL_TEST(pointers_are_never_to_split_objects, EACH_ALIGNMENT | WITH_BASE),
+	POOL_TEST(aligned_objects_are_never_split, EACH_ALIGNMENT),
+	POOL_TEST(realloc_of_split_objects_keeps_contents, EACH_ALIGNMENT),
+	POOL_TEST(realloc_that_fails_leaves_a_split_object_alone, EACH_ALIGNMENT),
+	POOL_TEST(calloc_over_dirty_holes_is_all_zero, EACH_ALIGNMENT),
+	POOL_TEST(walk_shows_each_object_once, EACH_ALIGNMENT),
+	POOL_TEST(limit_reached_with_no_room_leaves_all_unchanged, EACH_ALIGNMENT),
+	POOL_TEST(full_provider_leaves_all_unchanged, EACH_ALIGNMENT),
+};
+
+int main(int argc, char **argv)
+{
+	return pool_tests_run("split", tests, POOL_TESTS_COUNT(tests), argc, argv);
+}

@@ -11,7 +11,9 @@
  *     Over a provider whose pages are always addressable there are pointer calls
  *     too (xv_alloc, xv_release, xv_resize, xv_usable_size).
  *   - A pool made with XV_POOL_SPLIT lays an object that fits no free block whole over
- *     the largest ones (at most 4 fragments), and takes objects larger than a page.
+ *     several (at most 4 fragments), and takes objects larger than a page. While less
+ *     than 1% of its pages is free it takes a page first, if it can: room to breathe
+ *     that saves more splits than it costs.
  *     Such objects are read and written by copy, or as extents.
  *   - A pool made with XV_POOL_OWNERS knows each object's owner, a 32-bit number of the
  *     caller's, and can move objects: xv_compact empties sparse pages into others and
@@ -103,10 +105,11 @@ XV_API void xv_pool_options_init(struct xv_pool_options *options);
 
 /*
  * Bytes of memory that a pool over provider with these options needs to be given
- * in options.memory to use all of the provider's pages at full density. Less is
- * accepted (at least XV_POOL_MEMORY_MIN plus 8 per page): free blocks that find no
- * room in the table are then reused only when their neighbours are freed or when
- * nothing else is left. options may be NULL. 0 when provider or options are bad.
+ * in options.memory: the pool, 8 bytes for each of the provider's pages, and 16 for each
+ * KiB of them, for the records of free blocks. Less is accepted as long as 16 records
+ * are left: free blocks that find no room in the table are then reused only when their
+ * neighbours are freed or when nothing else is left, as they are in a pool of small
+ * objects that needs more. options may be NULL. 0 when provider or options are bad.
  */
 XV_API size_t xv_pool_memory_bytes(const struct xv_provider *provider,
 				   const struct xv_pool_options *options);

@@ -8,7 +8,15 @@
  */
 #include "carve.h"
 
-enum { RELIST_PAGES_PER_GROWTH = 8 };
+enum {
+	RELIST_PAGES_PER_GROWTH = 8,
+
+	/* Free units for a thousand used ones below which an object that fits nowhere whole
+	 * takes a new page and is not split: where objects come and go, and where none was
+	 * freed since the last time. See growth_is_better. */
+	GROW_PERMILLE = 8,
+	GROW_PERMILLE_FILL = 2,
+};
 
 /* ---- choosing and carving ---- */
 
@@ -112,21 +120,45 @@ static inline uint32_t find_hole(const struct xv_pool *pool, uint32_t units, siz
 	return index;
 }
 
+/*
+ * Splitting packs a pool to the last byte, but the small holes that fragments leave when
+ * they are freed fit nothing whole, so that ever more objects are split: a pool that has
+ * little free settles at more free space, and slower, than one that first takes a few
+ * pages more. Below 1% free it grows; above, holes are plenty, and what still fits
+ * nowhere is split. A pool that is only being filled needs no such room (bench/README.md
+ * has the figures).
+ */
+static bool growth_is_better(struct xv_pool *pool)
+{
+	uint64_t whole = pool->whole_page_count + pool->part_page_count;
+	uint64_t pages = pool->page_count - pool->empty_pages - whole;
+	uint64_t used = xvi_used_units(pool);
+	uint64_t all = pages * pool->page_units;
+	uint64_t unused = all > used ? all - used : 0;
+	uint64_t permille =
+		pool->frees != pool->frees_at_growth ? GROW_PERMILLE : GROW_PERMILLE_FILL;
+
+	pool->frees_at_growth = pool->frees;
+	return unused * 1000 < used * permille;
+}
+
 /* No hole is listed: look among the unlisted, split, grow. */
 static XVI_NOINLINE int malloc_slow(struct xv_pool *pool, const struct xvi_request *request,
 				    const struct xvi_new_block *block, xv_handle *handle)
 {
 	bool may_split = (pool->flags & XV_POOL_SPLIT) != 0 && !request->one_block;
 	uint32_t index;
-	int err;
+	int err = -XV_ENOMEM;
 
 	if (xvi_relist(pool, RELIST_PAGES_PER_GROWTH) != 0) {
 		index = find_hole(pool, block->units, request->alignment);
 		if (index != 0)
 			return malloc_from_hole(pool, index, request->alignment, block, handle);
 	}
-	err = may_split ? xvi_malloc_split(pool, request, true, handle)
-			: malloc_from_new_page(pool, request->alignment, block, handle);
+	if (!may_split || growth_is_better(pool))
+		err = malloc_from_new_page(pool, request->alignment, block, handle);
+	if (err != 0 && may_split)
+		err = xvi_malloc_split(pool, request, true, handle);
 	if (err == 0 || xvi_relist(pool, UINT32_MAX) == 0)
 		return err;
 	index = find_hole(pool, block->units, request->alignment);

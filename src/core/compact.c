@@ -34,7 +34,7 @@ enum {
 	ROUND_YIELD = 16,          /* of what it could, a round must give back one in so much */
 	ROUND_PERMILLE = 2,        /* of the pages, to be had by another round */
 	SPARSE_PERCENT = 20,       /* of the pages to be had: a sparse pool */
-	RENUMBER_PERCENT = 79,     /* the same, to be moved by page number */
+	RENUMBER_PERCENT = 85,     /* the same, to be moved by page number */
 	MOVE_PERCENT = 75,         /* of what is to be had, to be moved: of a sparse pool */
 	DENSE_SHARE = 4,           /* of a dense pool one page in so many, in a round */
 	NO_ROOM_LIMIT = 16,        /* moves in a row without room that end the moving */

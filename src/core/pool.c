@@ -347,6 +347,9 @@ static void reset_locked(struct xv_pool *pool)
 {
 	release_pages(pool);
 	forget_holes(pool);
+	/* The headers of the objects that went are still in the pages' memory: let them not
+	 * pass for headers of this pool any more. */
+	pool->seed = pool->seed * 0x2C1B3C6DU + 1U;
 	pool->frees += pool->object_count;
 	pool->page_count = 0;
 	pool->empty_pages = 0;

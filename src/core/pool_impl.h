@@ -229,6 +229,7 @@ struct xv_pool {
 	uint64_t peak_held_bytes;
 	uint64_t pin_count; /* sum of pins */
 	uint64_t mallocs;
+	uint64_t frees_at_growth; /* frees when an object last fitted nowhere whole */
 	uint64_t frees;
 	uint64_t failures;
 	uint64_t bad_handles;
@@ -238,8 +239,8 @@ struct xv_pool {
 	struct xvi_compaction compaction;
 	uint32_t orphan_count;
 	struct xvi_orphan orphan[ORPHANS_MAX]; /* to be freed before there can be more */
-	xv_handle doomed;                      /* an object that nobody knows, to be freed too ... */
-	uint64_t doomed_bytes;                 /* ... and its size; not counted as an object */
+	xv_handle doomed;      /* an object that nobody knows, to be freed too ... */
+	uint64_t doomed_bytes; /* ... and its size; not counted as an object */
 	uint32_t debug_countdown;
 };
 

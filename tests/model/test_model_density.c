@@ -21,8 +21,11 @@ enum {
 	VERIFY_INTERVAL = 50,
 };
 
+/* One byte of an object, mapped. */
 struct pin {
 	struct xv_extent extent;
+	size_t offset;    /* of the byte in the object */
+	uint32_t pattern; /* of the object: tells it from every other */
 	bool used;
 };
 
@@ -186,8 +189,25 @@ static void op_compact(struct model *m)
 	assert_int_equal(m->d.strange, 0);
 }
 
+/* While a part is mapped it stays where it is, unless its object went or was resized. */
+static void assert_stayed(struct model *m, const struct pin *pin)
+{
+	struct xv_extent now;
+
+	for (uint32_t i = 0; i < MODEL_SLOTS; i++) {
+		if (m->d.slot[i].handle == XV_NULL_HANDLE || m->d.slot[i].pattern != pin->pattern)
+			continue;
+		assert_int_equal(
+			xv_map_extents(m->d.pool, m->d.slot[i].handle, pin->offset, 1, &now, 1), 1);
+		assert_int_equal(now.page, pin->extent.page);
+		assert_int_equal(now.offset, pin->extent.offset);
+		assert_int_equal(xv_unmap_extents(m->d.pool, &now, 1), 0);
+	}
+}
+
 static void unpin(struct model *m, struct pin *pin)
 {
+	assert_stayed(m, pin);
 	assert_int_equal(xv_unmap_extents(m->d.pool, &pin->extent, 1), 0);
 	m->d.f->maps = m->d.f->fault.mapped_now;
 	pin->used = false;
@@ -206,8 +226,9 @@ static void op_pin(struct model *m)
 	}
 	if (slot == DENSITY_SLOTS)
 		return;
-	count = xv_map_extents(m->d.pool, m->d.slot[slot].handle, below(m, m->d.slot[slot].size), 1,
-			       &pin->extent, 1);
+	pin->offset = below(m, m->d.slot[slot].size);
+	pin->pattern = m->d.slot[slot].pattern;
+	count = xv_map_extents(m->d.pool, m->d.slot[slot].handle, pin->offset, 1, &pin->extent, 1);
 	assert_int_equal(count, 1);
 	pin->used = true;
 	m->d.f->maps = m->d.f->fault.mapped_now;

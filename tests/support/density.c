@@ -86,16 +86,31 @@ void density_options(struct density *d, struct xv_pool_options *options)
 	options->reserve_pages = 0;
 }
 
+static void table_init(struct density *d, struct pool_fixture *f, uint32_t flags)
+{
+	*d = (struct density){.f = f, .flags = flags};
+	d->slot = calloc(DENSITY_SLOTS, sizeof(*d->slot));
+	assert_non_null(d->slot);
+}
+
 void density_open(struct density *d, struct pool_fixture *f, size_t pages, uint32_t flags,
 		  uint32_t fault_flags)
 {
 	struct xv_pool_options options;
 
-	*d = (struct density){.f = f, .flags = flags};
-	d->slot = calloc(DENSITY_SLOTS, sizeof(*d->slot));
-	assert_non_null(d->slot);
+	table_init(d, f, flags);
 	density_options(d, &options);
 	fixture_remake(f, pages, &options, fault_flags);
+	d->pool = f->pool;
+}
+
+void density_open_on(struct density *d, struct pool_fixture *f, uint32_t flags)
+{
+	struct xv_pool_options options;
+
+	table_init(d, f, flags);
+	density_options(d, &options);
+	fixture_make_pool(f, &options);
 	d->pool = f->pool;
 }
 

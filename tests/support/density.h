@@ -57,6 +57,9 @@ struct density {
 void density_open(struct density *d, struct pool_fixture *f, size_t pages, uint32_t flags,
 		  uint32_t fault_flags);
 
+/* The same over the fixture's provider, which has no pool of the fixture's now. */
+void density_open_on(struct density *d, struct pool_fixture *f, uint32_t flags);
+
 /* Verify, free everything, prove that the pool holds nothing any more. */
 void density_close(struct density *d);
 

@@ -324,6 +324,30 @@ static void mapped_fragments_stay(struct pool_fixture *f)
 	density_close(&d);
 }
 
+/* Mapped when the cycle is under way: also of a page that is being emptied. */
+static void parts_mapped_between_steps_stay(struct pool_fixture *f)
+{
+	struct xv_compact_report report;
+	struct density d;
+	uint32_t end = open_sparse(&d, f, XV_POOL_OWNERS | XV_POOL_SPLIT, 4, 0);
+
+	do {
+		uint32_t slot = (uint32_t)random_below(&f->random, end);
+		struct xv_extent before, after;
+
+		while (d.slot[slot].handle == XV_NULL_HANDLE)
+			slot = (slot + 1) % end;
+		assert_int_equal(xv_map_extents(d.pool, d.slot[slot].handle, 0, 1, &before, 1), 1);
+		assert_int_equal(xv_compact(d.pool, f->page_bytes * 3, &report), 0);
+		assert_int_equal(xv_map_extents(d.pool, d.slot[slot].handle, 0, 1, &after, 1), 1);
+		assert_int_equal(before.page, after.page);
+		assert_int_equal(before.offset, after.offset);
+		assert_int_equal(xv_unmap_extents(d.pool, &before, 1), 0);
+		assert_int_equal(xv_unmap_extents(d.pool, &after, 1), 0);
+	} while (report.more);
+	density_close(&d);
+}
+
 /* ---- large and whole-page objects ---- */
 
 static void pages_of_large_objects_move_down(struct pool_fixture *f)
@@ -442,6 +466,7 @@ static const struct pool_test tests[] = {
 	POOL_TEST(all_refused_changes_nothing, 0),
 	POOL_TEST(pinned_pages_stay, EACH_ALIGNMENT),
 	POOL_TEST(mapped_fragments_stay, EACH_ALIGNMENT),
+	POOL_TEST(parts_mapped_between_steps_stay, EACH_ALIGNMENT),
 	POOL_TEST(pages_of_large_objects_move_down, 0),
 	POOL_TEST(tables_shrink_after_most_is_freed, 0),
 	POOL_TEST(pool_at_its_limit_is_compacted, EACH_ALIGNMENT),

@@ -24,7 +24,7 @@
 #include "providers.h"
 #include "test_random.h"
 
-enum { WORKERS = 2, SLOTS = 240, OBJECT_BYTES_MAX = 9000, PAGES = 2048 };
+enum { WORKERS = 2, SLOTS = 240, OBJECT_BYTES_MAX = 9000, PAGES = 2048, OPS_MAX = 4000000 };
 
 struct world {
 	struct xv_pool *pool;
@@ -155,7 +155,10 @@ static void *work(void *argument)
 	struct worker *worker = argument;
 	struct world *world = worker->world;
 
-	for (uint64_t i = 0; i < world->ops && worker->errors == 0; i++) {
+	/* On a busy machine the compactor may come late: wait for it to have moved something. */
+	for (uint64_t i = 0; worker->errors == 0 &&
+			     (i < world->ops || (atomic_load(&world->moves) == 0 && i < OPS_MAX));
+	     i++) {
 		uint32_t slot = (uint32_t)random_below(&worker->random, SLOTS / WORKERS) * WORKERS +
 				worker->number;
 

@@ -217,6 +217,7 @@ static void free_with_a_failing_map_loses_nothing(struct pool_fixture *f)
 static void realloc_with_a_failing_map_loses_nothing(struct pool_fixture *f)
 {
 	call_with_each_failure(f, CALL_REALLOC, FAULT_ONCE);
+	call_with_each_failure(f, CALL_REALLOC, FAULT_FOREVER);
 }
 
 static void write_with_a_failing_map_loses_nothing(struct pool_fixture *f)
@@ -234,6 +235,7 @@ static void set_owner_with_a_failing_map_loses_nothing(struct pool_fixture *f)
 static void calloc_with_a_failing_map_loses_nothing(struct pool_fixture *f)
 {
 	call_with_each_failure(f, CALL_CALLOC, FAULT_ONCE);
+	call_with_each_failure(f, CALL_CALLOC, FAULT_FOREVER);
 }
 
 static const struct pool_test tests[] = {

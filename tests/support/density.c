@@ -205,7 +205,7 @@ int density_realloc(struct density *d, uint32_t slot, size_t size)
 		return err;
 	}
 	fault_provider_heal(&d->f->fault);
-	d->requested_bytes += size - object->size;
+	d->requested_bytes += (uint64_t)size - object->size;
 	object->handle = handle;
 	object->size = (uint32_t)size;
 	assert_int_equal(xv_object_size(d->pool, handle), (int)size);

@@ -165,7 +165,7 @@ int shadow_realloc(struct shadow *shadow, size_t i, size_t size)
 		return err;
 	}
 	object->handle = handle;
-	shadow->requested_bytes += size - object->size;
+	shadow->requested_bytes += (uint64_t)size - object->size;
 	object->size = (uint32_t)size;
 	assert_int_equal(xv_object_size(shadow->pool, handle), (int)size);
 	assert_true(object_is(shadow, object, kept));

@@ -144,7 +144,7 @@ static void pid_scan_range(const struct pid_source *source, struct pid_pass *pas
 
 	while (first < last) {
 		uint64_t want = last - first < PAGEMAP_BATCH ? last - first : PAGEMAP_BATCH;
-		ssize_t got = pread(source->pagemap_fd, entries, want * sizeof(entries[0]),
+		ssize_t got = pread(source->pagemap_fd, entries, (size_t)want * sizeof(entries[0]),
 				    (off_t)(first * sizeof(entries[0])));
 
 		if (got < (ssize_t)sizeof(entries[0]))

@@ -17,7 +17,7 @@
 #include <stdint.h>
 #include <time.h>
 
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(__x86_64__)
 #define XVF_TIMER_X86 1
 #include <x86intrin.h>
 #else

@@ -105,14 +105,17 @@ static bool block_is_proved(const struct xv_pool *pool, const uint32_t *words, u
 {
 	uint32_t generation;
 
+	/* First the walk, which reads headers only: what lies at unit may be the payload of
+	 * another object, which its owner writes without the lock. */
+	if ((XV_DEBUG >= 1 || (trust == TRUST_HANDLE && (tag & TAG_TAGGED) == 0)) &&
+	    !walk_reaches(pool, words, unit))
+		return false;
 	if (!header_is_plausible(pool, words, page, unit) ||
 	    !kind_is_asked_for(block_kind(words[unit]), trust))
 		return false;
 	generation = block_generation(words[unit], pool->unit_bits);
 	if ((tag & TAG_TAGGED) != 0 && tag != handle_tag(pool, page, unit, generation))
 		return false;
-	if (XV_DEBUG >= 1 || (trust == TRUST_HANDLE && (tag & TAG_TAGGED) == 0))
-		return walk_reaches(pool, words, unit);
 	if (trust == TRUST_POINTER)
 		return neighbour_is_plausible(pool, words, page, unit);
 	/* Freeing will look at the block behind: a cache miss that need not wait. */

@@ -118,7 +118,7 @@ run --sizes "$dir/sizes" --allocator ideal,glibc
 expect_status 0 'table'
 expect_out '^allocator +fill +churn +free50 +refill +free90' 'table'
 expect_out '^ideal +1\.000 +1\.000 +1\.000 +1\.000 +1\.000' 'table'
-expect_out '^glibc +[12]\.[0-9]{3} ' 'table'
+expect_out '^glibc +[0-9]+\.[0-9]{3} ' 'table'
 expect_out '4000 pages of 4096' 'table'
 [ -s "$dir/err" ] && fail "table: something on standard error: $(cat "$dir/err")"
 
@@ -247,12 +247,10 @@ expect_out ',ideal,[0-9]+,peak,3,600,600,' trace
 expect_out ',ideal,[0-9]+,end,2,250,250,' trace
 expect_err 'not run: zram: ' trace
 
-sleep 60 &
-sleeper=$!
-run --allocator ideal "pid:$sleeper"
+# This shell: a process just started may not have two pages of its own yet.
+run --allocator ideal "pid:$$"
 expect_status 0 'pid'
-expect_out "^pid:$sleeper: [0-9]+ pages" 'pid'
-kill "$sleeper"
+expect_out "^pid:$$: [0-9]+ pages" 'pid'
 
 # ---- plugins, good and bad: a row, and a run that goes on ---------------------------
 

@@ -6,7 +6,7 @@
  * operations. Takes the pool's lock. Over always addressable pages it does not hold
  * the lock while copying: the pages are pinned instead. O(bytes + fragments).
  */
-#include "pool_impl.h"
+#include "composite.h"
 
 enum { SPANS_PER_TURN = 8 };
 

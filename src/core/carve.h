@@ -9,6 +9,7 @@
 #ifndef XVI_CARVE_H
 #define XVI_CARVE_H
 
+#include "composite.h"
 #include "free_list.h"
 #include "table.h"
 

@@ -5,6 +5,7 @@
  * changes nothing, never asserts. Takes the pool's lock. Quick: O(1). Deep:
  * O(pages + blocks + lists).
  */
+#include "composite.h"
 #include "free_list.h"
 #include "table.h"
 

@@ -15,7 +15,7 @@
  *
  * O(1) with a tag or by pointer; without a tag O(blocks in the page).
  */
-#include "pool_impl.h"
+#include "composite.h"
 
 enum {
 	HANDLE_PAGE_SHIFT = 16,

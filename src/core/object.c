@@ -4,7 +4,7 @@
  * The calls on one object by handle: malloc, free, realloc, size. Argument checks
  * and locking live here; the work is in alloc.c and handle.c. Takes the pool's lock.
  */
-#include "pool_impl.h"
+#include "composite.h"
 
 enum { ALIGNMENT_MAX = 256 };
 

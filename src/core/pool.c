@@ -5,6 +5,7 @@
  * reset, trim, destruction. Owns the layout of the pool's own memory; calls the
  * tables and the provider. Create and destroy are the caller's to serialise.
  */
+#include "composite.h"
 #include "free_list.h"
 #include "table.h"
 

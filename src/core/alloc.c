@@ -399,6 +399,9 @@ int xvi_free_located(struct xv_pool *pool, const struct xvi_location *where)
 	} else {
 		xvi_free_block(pool, where);
 	}
+	/* Only where pages are mapped one by one can a block have been left behind. */
+	if (XVI_UNLIKELY(pool->base == NULL))
+		(void)xvi_orphans_free(pool);
 	xvi_debug_check(pool);
 	return 0;
 }

@@ -99,14 +99,14 @@ static int malloc_from_new_page(struct xv_pool *pool, size_t alignment,
 static inline uint32_t find_in_lists(const struct xv_pool *pool, const struct xvi_free_lists *lists,
 				     uint32_t units, size_t alignment)
 {
-	uint32_t index = free_list_find(pool, lists, units);
+	uint32_t index = free_list_find(lists, units);
 
 	if (XVI_LIKELY(alignment <= pool->alignment) || index == 0 ||
 	    lead_units(pool, pool->holes.records[index].first_unit, alignment) + units <=
 		    pool->holes.records[index].units)
 		return index;
 	/* Large enough wherever it begins. */
-	return free_list_find(pool, lists,
+	return free_list_find(lists,
 			      units + (uint32_t)alignment / UNIT_BYTES + BLOCK_SPLIT_MIN_UNITS);
 }
 
@@ -177,7 +177,7 @@ static int malloc_whole_page(struct xv_pool *pool, const struct xvi_request *req
 	if (pad > PAGE_PAD_MAX)
 		return -XV_E2BIG;
 	if ((pool->flags & XV_POOL_SPLIT) != 0 && !request->one_block &&
-	    free_list_find(pool, &pool->lists, pool->page_units) == 0 &&
+	    free_list_find(&pool->lists, pool->page_units) == 0 &&
 	    xvi_malloc_split(pool, request, false, handle) == 0)
 		return 0;
 	err = xvi_page_take_whole(pool, PAGE_WHOLE, (uint32_t)pad, request->owner, &page);
@@ -235,36 +235,167 @@ int xvi_malloc_locked(struct xv_pool *pool, const struct xvi_request *request, x
 	return err;
 }
 
+/*
+ * The common malloc: of less than a page, where pages are always addressable and a hole
+ * that fits is listed. False when it is not that, with nothing changed.
+ */
+XVI_ALWAYS_INLINE bool malloc_plain(struct xv_pool *pool, size_t size, uint32_t owner,
+				    xv_handle *handle)
+{
+	struct xvi_new_block block = {.kind = BLOCK_WHOLE, .owner = owner};
+	uint32_t index, list, page;
+
+	if (XVI_UNLIKELY(size - 1 >= pool->page_bytes || pool->base == NULL))
+		return false;
+	block.content = (uint32_t)size + pool->owner_bytes;
+	block.units = units_for_content(pool, block.content);
+	if (XVI_UNLIKELY(block.units < pool->dust_units))
+		return false;
+	list = free_list_next(&pool->lists, block.units);
+	if (XVI_UNLIKELY(list == UINT32_MAX))
+		return false;
+	index = free_list_pop(pool, &pool->lists, list);
+	page = pool->holes.records[index].page;
+	*handle = carve_front_of(
+		pool, &pool->lists,
+		(uint32_t *)(void *)(pool->base + ((size_t)page << pool->page_shift)), page,
+		pool->holes.records[index].first_unit, list, index, &block);
+	pool->object_count++;
+	pool->mallocs++;
+	pool->requested_bytes += size;
+	return true;
+}
+
+int xvi_malloc_simple(struct xv_pool *pool, size_t size, uint32_t owner, xv_handle *handle)
+{
+	struct xvi_request request = {.size = size, .alignment = 1, .owner = owner};
+
+	if (XV_DEBUG == 0 && XVI_LIKELY(malloc_plain(pool, size, owner, handle)))
+		return 0;
+	return xvi_malloc_locked(pool, &request, handle);
+}
+
 /* ---- freeing and resizing ---- */
+
+/*
+ * List [first, first + units), just merged, under a record of one of its parts: of the
+ * first, whose words are right but for the last one; or of the last, whose last word is.
+ */
+XVI_ALWAYS_INLINE void merged_put(struct xv_pool *pool, struct xvi_free_lists *lists, uint32_t *words,
+			      uint32_t first, uint32_t units, uint32_t index, bool has_first)
+{
+	struct xvi_hole *hole = &pool->holes.records[index];
+	uint32_t word = block_free_word(FREE_LISTED, index);
+	uint32_t end = first + units;
+
+	hole->first_unit = (uint16_t)first;
+	hole->units = (uint16_t)units;
+	free_list_push(pool, lists, index);
+	if (!has_first) {
+		words[first] = word;
+	} else if (end < pool->end_unit) {
+		words[end - 1] = word;
+		words[end] |= BLOCK_PREV_FREE;
+	}
+}
+
+/*
+ * The free neighbours of a block that goes, by their words; 0 where there is none. Both
+ * out of the lists, which is why the caller tells which lists.
+ *
+ *   [prev: free ][ used: first .. end ][next: free ]  =>  [ first                  end ]
+ */
+struct merge {
+	uint32_t first;
+	uint32_t end;
+	uint32_t prev_index;
+	uint32_t next_index;
+};
+
+XVI_ALWAYS_INLINE void merge_prev(struct xv_pool *pool, struct xvi_free_lists *lists,
+			      uint32_t *words, struct merge *merge)
+{
+	uint32_t word = words[merge->first - 1];
+	uint32_t units = block_free_value(word);
+
+	/* Inside the merged block the old header must not pass for one. */
+	words[merge->first] = block_free_word(FREE_UNLISTED, 0);
+	if (XVI_LIKELY(block_kind(word) == FREE_LISTED)) {
+		merge->prev_index = units;
+		units = pool->holes.records[merge->prev_index].units;
+		free_list_unlink(pool, lists, merge->prev_index);
+	} else {
+		pool->unlisted_bytes -= units * UNIT_BYTES;
+	}
+	merge->first -= units;
+}
+
+XVI_ALWAYS_INLINE void merge_next(struct xv_pool *pool, struct xvi_free_lists *lists, uint32_t word,
+			      struct merge *merge)
+{
+	uint32_t units = block_free_value(word);
+
+	if (XVI_LIKELY(block_kind(word) == FREE_LISTED)) {
+		merge->next_index = units;
+		units = pool->holes.records[merge->next_index].units;
+		free_list_unlink(pool, lists, merge->next_index);
+	} else {
+		pool->unlisted_bytes -= units * UNIT_BYTES;
+	}
+	merge->end += units;
+}
+
+/* Give the records of merged neighbours back. */
+static void merge_forget(struct xv_pool *pool, const struct merge *merge)
+{
+	if (merge->prev_index != 0)
+		hole_give(pool, merge->prev_index);
+	if (merge->next_index != 0)
+		hole_give(pool, merge->next_index);
+}
+
+/* List what a merge made. A neighbour's record is kept where there is one, so that the
+ * words that name it need not be written again. */
+XVI_ALWAYS_INLINE void merge_put(struct xv_pool *pool, struct xvi_free_lists *lists, uint32_t *words,
+			     uint32_t page, const struct merge *merge)
+{
+	uint32_t units = merge->end - merge->first;
+
+	if (merge->prev_index != 0) {
+		if (merge->next_index != 0)
+			hole_give(pool, merge->next_index);
+		merged_put(pool, lists, words, merge->first, units, merge->prev_index, true);
+	} else if (merge->next_index != 0) {
+		merged_put(pool, lists, words, merge->first, units, merge->next_index, false);
+	} else {
+		free_block_put(pool, words, page, merge->first, units, 0);
+	}
+}
+
+XVI_ALWAYS_INLINE void release_units(struct xv_pool *pool, struct xvi_page *record,
+				     uint32_t *words, uint32_t page, uint32_t first,
+				     uint32_t units, bool prev_is_free)
+{
+	struct merge merge = {.first = first, .end = first + units};
+	struct xvi_free_lists *lists = free_lists_of(pool, page);
+	uint32_t word = merge.end < pool->end_unit ? words[merge.end] : 0;
+
+	if (prev_is_free)
+		merge_prev(pool, lists, words, &merge);
+	if (block_is_free(word))
+		merge_next(pool, lists, word, &merge);
+	if (XVI_UNLIKELY(record->used_units == 0)) {
+		words[first] = block_free_word(FREE_UNLISTED, 0);
+		merge_forget(pool, &merge);
+	} else {
+		merge_put(pool, lists, words, page, &merge);
+	}
+}
 
 void xvi_release_units(struct xv_pool *pool, uint32_t *words, uint32_t page, uint32_t first,
 		       uint32_t units, bool prev_is_free)
 {
-	uint32_t end = first + units;
-	uint32_t index = 0;
-	uint32_t length;
-
-	/* Inside the merged block the old header must not pass for one. */
-	words[first] = block_free_word(FREE_UNLISTED, 0);
-	if (prev_is_free) {
-		index = free_block_take(pool, words[first - 1], &length);
-		first -= length;
-	}
-	if (end < pool->end_unit && block_is_free(words[end])) {
-		uint32_t other = free_block_take(pool, words[end], &length);
-
-		end += length;
-		if (index == 0)
-			index = other;
-		else if (other != 0)
-			hole_give(pool, other);
-	}
-	if (pool->pages.records[page].used_units == 0) {
-		if (index != 0)
-			hole_give(pool, index);
-		return;
-	}
-	free_block_put(pool, words, page, first, end - first, index);
+	release_units(pool, &pool->pages.records[page], words, page, first, units, prev_is_free);
 }
 
 void xvi_free_block(struct xv_pool *pool, const struct xvi_location *where)
@@ -404,6 +535,57 @@ int xvi_free_located(struct xv_pool *pool, const struct xvi_location *where)
 		(void)xvi_orphans_free(pool);
 	xvi_debug_check(pool);
 	return 0;
+}
+
+/*
+ * The common free: a tagged handle of an object of one block, in a page that is always
+ * addressable. False when it is none of that, with nothing changed: xvi_locate then says
+ * what it is. The tag proves the handle (handle.c); what is left out here is what only a
+ * walk of the page, or another kind of object, needs.
+ */
+XVI_ALWAYS_INLINE bool free_plain(struct xv_pool *pool, xv_handle handle)
+{
+	uint32_t page = xv_handle_page(handle);
+	uint32_t offset = xv_handle_offset(handle);
+	uint32_t tag = (uint32_t)(handle >> HANDLE_TAG_SHIFT);
+	uint32_t unit = (offset - pool->prefix_bytes) / UNIT_BYTES;
+	struct xvi_page *record = &pool->pages.records[page];
+	uint32_t hash = xvi_place_hash(pool, page, unit);
+	uint32_t *words, header, units;
+
+	if (XVI_UNLIKELY(page >= pool->pages.capacity || unit >= pool->end_unit ||
+			 offset % pool->alignment != 0 || pool->base == NULL || XV_DEBUG >= 1 ||
+			 xvi_page_state(record) != PAGE_BLOCKS || record->used_units == 0))
+		return false;
+	words = (uint32_t *)(void *)(pool->base + ((size_t)page << pool->page_shift));
+	header = words[unit];
+	units = block_units(header, pool->unit_bits);
+	XVI_PREFETCH(words + unit + units);
+	if (XVI_UNLIKELY(!block_is_used_as(header, BLOCK_WHOLE, hash) ||
+			 tag != xvi_tag(pool, hash, block_generation(header, pool->unit_bits)) ||
+			 units > pool->end_unit - unit))
+		return false;
+	pool->object_count--;
+	pool->frees++;
+	pool->block_count--;
+	pool->requested_bytes -= units * UNIT_BYTES - pool->prefix_bytes - block_pad(header);
+	pool->pad_bytes -= block_pad(header);
+	record->used_units = (uint16_t)(record->used_units - units);
+	release_units(pool, record, words, page, unit, units, block_prev_is_free(header));
+	if (XVI_UNLIKELY(record->used_units == 0))
+		xvi_page_emptied(pool, page);
+	return true;
+}
+
+int xvi_free_locked(struct xv_pool *pool, xv_handle handle)
+{
+	struct xvi_location where;
+	int err;
+
+	if (XVI_LIKELY(free_plain(pool, handle)))
+		return 0;
+	err = xvi_locate(pool, handle, TRUST_HANDLE, &where);
+	return err == 0 ? xvi_free_located(pool, &where) : err;
 }
 
 /* Let the located block be `units` long and hold size bytes; counters follow. */

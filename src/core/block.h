@@ -160,6 +160,26 @@ static inline uint32_t block_free_value(uint32_t word)
 	return word >> BLOCK_FREE_VALUE_SHIFT;
 }
 
+/* The header of a used block, in front of which nothing is free. */
+static inline uint32_t block_used_word(unsigned unit_bits, uint32_t kind, uint32_t units,
+				       uint32_t pad, uint32_t check, uint32_t generation)
+{
+	return (generation << (BLOCK_UNITS_SHIFT + unit_bits)) |
+	       ((units - 1U) << BLOCK_UNITS_SHIFT) |
+	       ((check & BLOCK_CHECK_MASK) << BLOCK_CHECK_SHIFT) | (pad << BLOCK_PAD_SHIFT) |
+	       (kind << BLOCK_KIND_SHIFT);
+}
+
+/* Is it the header of a used block of this kind, with this check field? */
+static inline bool block_is_used_as(uint32_t word, uint32_t kind, uint32_t check)
+{
+	uint32_t mask = BLOCK_FREE | (BLOCK_KIND_MASK << BLOCK_KIND_SHIFT) |
+			((uint32_t)BLOCK_CHECK_MASK << BLOCK_CHECK_SHIFT);
+
+	return (word & mask) == ((kind << BLOCK_KIND_SHIFT) |
+				 ((check & BLOCK_CHECK_MASK) << BLOCK_CHECK_SHIFT));
+}
+
 /* The same header with another length and pad; flags and tag stay. */
 static inline uint32_t block_resized(uint32_t word, unsigned unit_bits, uint32_t units,
 				     uint32_t pad)

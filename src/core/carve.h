@@ -114,19 +114,17 @@ static inline struct xvi_new_block new_block(const struct xv_pool *pool, uint32_
 }
 
 /* Write the header of a used block and count it. Returns its handle. */
-static inline xv_handle used_block_put(struct xv_pool *pool, uint32_t *words, uint32_t page,
-				       uint32_t first, uint32_t units,
-				       const struct xvi_new_block *block)
+XVI_ALWAYS_INLINE xv_handle used_block_put(struct xv_pool *pool, uint32_t *words, uint32_t page,
+					   uint32_t first, uint32_t units,
+					   const struct xvi_new_block *block)
 {
 	struct xvi_page *record = &pool->pages.records[page];
 	uint32_t pad = units * UNIT_BYTES - BLOCK_HEADER_BYTES - block->content;
 	uint32_t generation = ++record->generation & pool->generation_mask;
-	uint32_t check = xvi_place_hash(pool, page, first) & BLOCK_CHECK_MASK;
+	uint32_t hash = xvi_place_hash(pool, page, first);
 
 	XVI_ASSERT(pad <= BLOCK_PAD_MAX);
-	words[first] = (generation << (BLOCK_UNITS_SHIFT + pool->unit_bits)) |
-		       ((units - 1U) << BLOCK_UNITS_SHIFT) | (check << BLOCK_CHECK_SHIFT) |
-		       (pad << BLOCK_PAD_SHIFT) | (block->kind << BLOCK_KIND_SHIFT);
+	words[first] = block_used_word(pool->unit_bits, block->kind, units, pad, hash, generation);
 	if (XVI_UNLIKELY(block->zero))
 		memset(&words[first + 1], 0, block->content);
 	if (pool->owner_bytes != 0)
@@ -134,28 +132,40 @@ static inline xv_handle used_block_put(struct xv_pool *pool, uint32_t *words, ui
 	pool->empty_pages -= record->used_units == 0;
 	record->used_units = (uint16_t)(record->used_units + units);
 	pool->block_count++;
-	pool->linkage_bytes += xvi_link_cost(pool, words[first]);
-	pool->fragment_count += block_kind_is_fragment(block->kind);
 	pool->pad_bytes += pad;
-	return xvi_handle_make(pool, page, first, generation, false);
+	if (XVI_UNLIKELY(block->kind != BLOCK_WHOLE)) {
+		pool->linkage_bytes += xvi_link_cost(pool, words[first]);
+		pool->fragment_count += block_kind_is_fragment(block->kind);
+	}
+	return xvi_handle_pack(pool, page, first * UNIT_BYTES + pool->prefix_bytes, hash,
+			     generation);
 }
 
 /*
  * Carve a block from the front of the free space [first, first + avail), which record
- * `index` (0: none, a fresh page) describes and which is in no list any more. What is
- * left over stays free under the same record.
+ * `index` (0: none, a fresh page) describes and which is in none of these lists any more.
+ * What is left over stays free under the same record, whose number its last word holds
+ * already.
  *
  *   [ free: avail            ]  =>  [ used: units ][ free: avail - units ]
  */
-static inline xv_handle carve_front(struct xv_pool *pool, uint32_t *words, uint32_t page,
-				    uint32_t first, uint32_t avail, uint32_t index,
-				    const struct xvi_new_block *block)
+XVI_ALWAYS_INLINE xv_handle carve_front_of(struct xv_pool *pool, struct xvi_free_lists *lists,
+					   uint32_t *words, uint32_t page, uint32_t first,
+					   uint32_t avail, uint32_t index,
+					   const struct xvi_new_block *block)
 {
 	uint32_t units = block->units;
 	uint32_t rest = avail - units;
 	uint32_t end = first + avail;
 
-	if (rest < BLOCK_SPLIT_MIN_UNITS) {
+	if (XVI_LIKELY(index != 0 && rest >= pool->dust_units && rest >= BLOCK_SPLIT_MIN_UNITS)) {
+		struct xvi_hole *hole = &pool->holes.records[index];
+
+		hole->first_unit = (uint16_t)(first + units);
+		hole->units = (uint16_t)rest;
+		words[first + units] = block_free_word(FREE_LISTED, index);
+		free_list_push(pool, lists, index);
+	} else if (rest < BLOCK_SPLIT_MIN_UNITS) {
 		units = avail;
 		if (index != 0)
 			hole_give(pool, index);
@@ -165,6 +175,14 @@ static inline xv_handle carve_front(struct xv_pool *pool, uint32_t *words, uint3
 		free_block_put(pool, words, page, first + units, rest, index);
 	}
 	return used_block_put(pool, words, page, first, units, block);
+}
+
+static inline xv_handle carve_front(struct xv_pool *pool, uint32_t *words, uint32_t page,
+				    uint32_t first, uint32_t avail, uint32_t index,
+				    const struct xvi_new_block *block)
+{
+	return carve_front_of(pool, free_lists_of(pool, page), words, page, first, avail, index,
+			      block);
 }
 
 #endif

@@ -231,27 +231,22 @@ static int check_list(struct checker *c, const struct xvi_free_lists *lists, uin
 {
 	const struct xv_pool *pool = c->pool;
 	const struct xvi_hole *records = pool->holes.records;
-	uint32_t head = lists->heads[list];
-	uint32_t at = head;
-	uint32_t last_units = UINT32_MAX;
+	uint32_t prev = 0;
 
-	do {
+	for (uint32_t at = lists->heads[list]; at != 0; at = records[at].next) {
 		const struct xvi_hole *hole = &records[at];
 
-		if (at == 0 || at >= pool->holes.capacity ||
-		    !record_is_sane(pool, lists, &records[at]))
+		if (at >= pool->holes.capacity || !record_is_sane(pool, lists, hole))
 			return broken_pool(c, 9, "a list holds what is no hole");
-		if (free_list_index(hole->units) != list || hole->units > last_units)
-			return broken_pool(c, 9,
-					   "a list holds a hole of another size, or unsorted");
-		if (hole->next >= pool->holes.capacity || records[hole->next].prev != at)
+		if (hole->units != list)
+			return broken_pool(c, 9, "a list holds a hole of another size");
+		if (hole->prev != prev)
 			return broken_pool(c, 9, "a list's links do not agree");
 		*empty += hole->units == pool->page_units;
-		last_units = hole->units;
-		at = hole->next;
+		prev = at;
 		if (++*listed > pool->holes.live)
 			return broken_pool(c, 11, "the lists hold more holes than are counted");
-	} while (at != head);
+	}
 	return 0;
 }
 

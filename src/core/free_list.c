@@ -5,8 +5,8 @@
 
 static uint32_t list_count_of(uint32_t page_bytes)
 {
-	/* One list for every 8 bytes from 0 to the page size, both included. */
-	return (page_bytes >> LIST_SHIFT) + 1;
+	/* One list for every 4 bytes from 0 to the page size, both included. */
+	return (page_bytes >> UNIT_SHIFT) + 1;
 }
 
 static uint32_t word_count_of(uint32_t list_count)
@@ -14,8 +14,8 @@ static uint32_t word_count_of(uint32_t list_count)
 	return (list_count + 63U) >> WORD_LISTS_SHIFT;
 }
 
-/* Three first-level words: a 64 KiB page has 8193 lists, in 129 words. */
-_Static_assert((((1U << XV_PAGE_SHIFT_MAX) >> LIST_SHIFT) + 64U) >> WORD_LISTS_SHIFT <=
+/* Five first-level words: a 64 KiB page has 16385 lists, in 257 words. */
+_Static_assert((((1U << XV_PAGE_SHIFT_MAX) >> UNIT_SHIFT) + 64U) >> WORD_LISTS_SHIFT <=
 		       64U * XVI_FIRST_LEVEL_WORDS,
 	       "the first level covers every word");
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * Free lists: rings of hole records, one list for every 8 bytes of size, found
- * through two levels of bitmaps. Owns the lists; calls the hole table's records
+ * Free lists: doubly linked lists of hole records, one list for each length in units,
+ * found through two levels of bitmaps. Owns the lists; calls the hole table's records
  * only. Under the pool's lock. Every operation is O(1).
  *
- * A list holds blocks of two lengths, 2i and 2i + 1 units. The longer ones are kept
- * in front, so that one look at the ring's first and last record tells whether the
- * list has a block that fits, and gives the best fit.
+ * A list has its newest hole in front, whose memory is the likeliest to be in a cache.
+ * Record 0, which is no hole, takes the writes to "the hole before the first" and "behind
+ * the last", so that linking needs no branches.
  */
 #ifndef XVI_FREE_LIST_H
 #define XVI_FREE_LIST_H
@@ -22,11 +22,6 @@ void xvi_free_lists_clear(struct xvi_free_lists *lists);
 
 /* Place the lists in memory of that size, zeroed. */
 void xvi_free_lists_init(struct xvi_free_lists *lists, uint32_t page_bytes, void *memory);
-
-static inline uint32_t free_list_index(uint32_t units)
-{
-	return units >> (LIST_SHIFT - UNIT_SHIFT);
-}
 
 static inline void free_list_mark(struct xvi_free_lists *lists, uint32_t index)
 {
@@ -53,47 +48,62 @@ static inline struct xvi_free_lists *free_lists_of(struct xv_pool *pool, uint32_
 		       : &pool->lists;
 }
 
-/* Put a record whose place and units are set into its list. */
-static inline void free_list_insert(struct xv_pool *pool, uint32_t index)
+/* Put a record whose place and units are set into its list of these. */
+static inline void free_list_push(struct xv_pool *pool, struct xvi_free_lists *lists,
+				  uint32_t index)
 {
 	struct xvi_hole *records = pool->holes.records;
 	struct xvi_hole *hole = &records[index];
-	struct xvi_free_lists *lists = free_lists_of(pool, hole->page);
-	uint32_t list = free_list_index(hole->units);
-	uint32_t head = lists->heads[list];
+	uint32_t *head = &lists->heads[hole->units];
 
-	if (head == 0) {
-		hole->prev = index;
-		hole->next = index;
-		lists->heads[list] = index;
-		free_list_mark(lists, list);
-		return;
-	}
-	hole->next = head;
-	hole->prev = records[head].prev;
-	records[hole->prev].next = index;
-	records[head].prev = index;
-	if ((hole->units & 1U) != 0 || (records[head].units & 1U) == 0)
-		lists->heads[list] = index;
+	hole->prev = 0;
+	hole->next = *head;
+	records[*head].prev = index;
+	*head = index;
+	free_list_mark(lists, hole->units);
 }
 
-/* Take a record out of its list; units must still be what they were. */
-static inline void free_list_remove(struct xv_pool *pool, uint32_t index)
+/* Take a record out of its list of these; units must still be what they were. */
+static inline void free_list_unlink(struct xv_pool *pool, struct xvi_free_lists *lists,
+				    uint32_t index)
 {
 	struct xvi_hole *records = pool->holes.records;
-	struct xvi_hole *hole = &records[index];
-	struct xvi_free_lists *lists = free_lists_of(pool, hole->page);
-	uint32_t list = free_list_index(hole->units);
+	const struct xvi_hole *hole = &records[index];
+	uint32_t prev = hole->prev;
+	uint32_t next = hole->next;
 
-	if (hole->next == index) {
-		lists->heads[list] = 0;
-		free_list_unmark(lists, list);
+	records[next].prev = prev;
+	if (prev != 0) {
+		records[prev].next = next;
 		return;
 	}
-	records[hole->prev].next = hole->next;
-	records[hole->next].prev = hole->prev;
-	if (lists->heads[list] == index)
-		lists->heads[list] = hole->next;
+	lists->heads[hole->units] = next;
+	if (next == 0)
+		free_list_unmark(lists, hole->units);
+}
+
+/* Take the first record of a list that is not empty. */
+static inline uint32_t free_list_pop(struct xv_pool *pool, struct xvi_free_lists *lists,
+				     uint32_t list)
+{
+	uint32_t index = lists->heads[list];
+	uint32_t next = pool->holes.records[index].next;
+
+	lists->heads[list] = next;
+	pool->holes.records[next].prev = 0;
+	if (next == 0)
+		free_list_unmark(lists, list);
+	return index;
+}
+
+static inline void free_list_insert(struct xv_pool *pool, uint32_t index)
+{
+	free_list_push(pool, free_lists_of(pool, pool->holes.records[index].page), index);
+}
+
+static inline void free_list_remove(struct xv_pool *pool, uint32_t index)
+{
+	free_list_unlink(pool, free_lists_of(pool, pool->holes.records[index].page), index);
 }
 
 /* Lowest list >= list that is not empty, or UINT32_MAX. */
@@ -120,26 +130,11 @@ static inline uint32_t free_list_next(const struct xvi_free_lists *lists, uint32
 }
 
 /* The record of the smallest hole of at least units in these lists, or 0. */
-static inline uint32_t free_list_find(const struct xv_pool *pool,
-				      const struct xvi_free_lists *lists, uint32_t units)
+static inline uint32_t free_list_find(const struct xvi_free_lists *lists, uint32_t units)
 {
-	const struct xvi_hole *records = pool->holes.records;
-	uint32_t list = free_list_index(units);
-	uint32_t head;
+	uint32_t list = free_list_next(lists, units);
 
-	if ((units & 1U) != 0) {
-		/* Of its own list only the longer ones will do: they are in front. */
-		head = list < lists->list_count ? lists->heads[list] : 0;
-		if (head != 0 && (records[head].units & 1U) != 0)
-			return head;
-		list++;
-	}
-	list = free_list_next(lists, list);
-	if (list == UINT32_MAX)
-		return 0;
-	head = lists->heads[list];
-	/* The shorter ones are at the back, and fit. */
-	return (records[records[head].prev].units & 1U) == 0 ? records[head].prev : head;
+	return list != UINT32_MAX ? lists->heads[list] : 0;
 }
 
 /* The record of the largest hole in these lists, or 0. */

@@ -4,45 +4,23 @@
  * Handles: making them, and finding the live object that one names, or saying that
  * there is none. Owns the handle's tag; calls page mapping. Under the pool's lock.
  *
- * The tag of a handle, 16 bits from bit 48:
- *
- *   15        14                                        4 3       0
- *   [tagged=1][ hash, in its low bits xor generation    ][ check ]
- *
- * G = 18 - U bits of generation (8 with 4 KiB pages, 4 with 64 KiB). All but the
- * generation is recomputed from pool, page and offset, so a handle of another pool, or
- * one made up, must guess 15 bits.
+ * The tag's layout is in pool_impl.h.
  *
  * O(1) with a tag or by pointer; without a tag O(blocks in the page).
  */
 #include "composite.h"
 
-enum {
-	HANDLE_PAGE_SHIFT = 16,
-	HANDLE_TAG_SHIFT = 48,
-	TAG_BITS = 15,
-	TAG_TAGGED = 1U << TAG_BITS,
-	TAG_MASK = TAG_TAGGED - 1,
-};
+xv_handle xvi_handle_make(const struct xv_pool *pool, uint32_t page, uint32_t unit,
+			  uint32_t generation, bool whole_page)
+{
+	return xvi_handle_pack(pool, page, whole_page ? 0 : unit * UNIT_BYTES + pool->prefix_bytes,
+			     xvi_place_hash(pool, page, unit), generation);
+}
 
 static uint32_t handle_tag(const struct xv_pool *pool, uint32_t page, uint32_t unit,
 			   uint32_t generation)
 {
-	uint32_t hash = xvi_place_hash(pool, page, unit);
-	uint32_t epoch = hash >> BLOCK_CHECK_BITS;
-	uint32_t upper = (epoch ^ (generation & pool->generation_mask)) << BLOCK_CHECK_BITS;
-
-	return TAG_TAGGED | ((upper | (hash & BLOCK_CHECK_MASK)) & TAG_MASK);
-}
-
-xv_handle xvi_handle_make(const struct xv_pool *pool, uint32_t page, uint32_t unit,
-			  uint32_t generation, bool whole_page)
-{
-	uint32_t offset = whole_page ? 0 : unit * UNIT_BYTES + pool->prefix_bytes;
-	uint32_t tag = handle_tag(pool, page, unit, generation);
-
-	return ((xv_handle)tag << HANDLE_TAG_SHIFT) |
-	       ((xv_handle)(page + 1U) << HANDLE_PAGE_SHIFT) | offset;
+	return xvi_tag(pool, xvi_place_hash(pool, page, unit), generation);
 }
 
 /* Is there a block boundary at unit, on the way from the page's first block? */

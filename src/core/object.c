@@ -21,20 +21,29 @@ static int malloc_checked(struct xv_pool *pool, const struct xvi_request *reques
 	return err;
 }
 
+static inline int malloc_simple(struct xv_pool *pool, size_t size, uint32_t owner,
+				xv_handle *handle)
+{
+	int err;
+
+	if (XVI_UNLIKELY(pool == NULL || handle == NULL))
+		return -XV_EINVAL;
+	xvi_pool_lock(pool);
+	err = xvi_malloc_simple(pool, size, owner, handle);
+	xvi_pool_unlock(pool);
+	return err;
+}
+
 int xv_malloc(struct xv_pool *pool, size_t size, xv_handle *handle)
 {
-	struct xvi_request request = {.size = size, .alignment = 1, .owner = XV_NO_OWNER};
-
-	return malloc_checked(pool, &request, handle);
+	return malloc_simple(pool, size, XV_NO_OWNER, handle);
 }
 
 int xv_malloc_owned(struct xv_pool *pool, size_t size, uint32_t owner, xv_handle *handle)
 {
-	struct xvi_request request = {.size = size, .alignment = 1, .owner = owner};
-
 	if (pool != NULL && pool->owner_bytes == 0)
 		return -XV_ENOTSUP;
-	return malloc_checked(pool, &request, handle);
+	return malloc_simple(pool, size, owner, handle);
 }
 
 int xv_malloc_aligned(struct xv_pool *pool, size_t size, size_t alignment, xv_handle *handle)
@@ -49,15 +58,12 @@ int xv_malloc_aligned(struct xv_pool *pool, size_t size, size_t alignment, xv_ha
 
 int xv_free(struct xv_pool *pool, xv_handle handle)
 {
-	struct xvi_location where;
 	int err;
 
-	if (pool == NULL)
+	if (XVI_UNLIKELY(pool == NULL))
 		return -XV_EINVAL;
 	xvi_pool_lock(pool);
-	err = xvi_locate(pool, handle, TRUST_HANDLE, &where);
-	if (err == 0)
-		err = xvi_free_located(pool, &where);
+	err = xvi_free_locked(pool, handle);
 	xvi_pool_unlock(pool);
 	return err;
 }

@@ -93,25 +93,21 @@ void xvi_page_emptied(struct xv_pool *pool, uint32_t page)
 void xvi_page_unlist_empty(struct xv_pool *pool, uint32_t page)
 {
 	struct xvi_hole *records = pool->holes.records;
-	uint32_t head = free_lists_of(pool, page)->heads[free_list_index(pool->page_units)];
-	uint32_t at = head;
+	uint32_t at = free_lists_of(pool, page)->heads[pool->page_units];
 
-	if (head == 0)
-		return;
-	do {
-		if (records[at].page == page && records[at].units == pool->page_units) {
+	for (; at != 0; at = records[at].next) {
+		if (records[at].page == page) {
 			free_list_remove(pool, at);
 			hole_give(pool, at);
 			return;
 		}
-		at = records[at].next;
-	} while (at != head);
+	}
 }
 
 int xvi_page_take_whole(struct xv_pool *pool, uint32_t state, uint32_t pad, uint32_t owner,
 			uint32_t *page)
 {
-	uint32_t index = free_list_find(pool, &pool->lists, pool->page_units);
+	uint32_t index = free_list_find(&pool->lists, pool->page_units);
 	struct xvi_page *record;
 	uint32_t number;
 	int err;
@@ -165,7 +161,7 @@ void xvi_page_free_whole(struct xv_pool *pool, uint32_t page)
  * is a free block without a record then. 0 when there is none. */
 static uint32_t hole_steal(struct xv_pool *pool, uint32_t units)
 {
-	uint32_t index = free_list_find(pool, &pool->lists, 1);
+	uint32_t index = free_list_find(&pool->lists, 1);
 	const struct xvi_hole *hole = &pool->holes.records[index];
 	uint32_t *words;
 

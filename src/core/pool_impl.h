@@ -40,8 +40,8 @@
  *   6  a listed free block's record names its page, first unit and units
  *   7  a used block's check field is right, its kind known, and its pad leaves content
  *   8  used_units of a page is the sum of its used blocks
- *   9  a free list holds only records of its size, linked both ways in a ring, the
- *      larger before the smaller; holes of victim pages are in lists of their own
+ *   9  a free list holds only records of its size, linked both ways; holes of victim
+ *      pages are in lists of their own
  *  10  a bitmap bit is set exactly when its list, or its word, is not empty
  *  11  as many holes are in pages as in lists as counted; free records make up the rest
  *  12  the byte and object counters are the sums over the pages
@@ -81,9 +81,8 @@ enum {
 	CHAIN_MAX = FRAGMENTS_MAX + 1, /* an index block and its tail's fragments */
 	ORPHANS_MAX = 16,              /* more than any one call can leave */
 	PINS_MAX = 0xFFFF,
-	LIST_SHIFT = 3, /* lists are 8 bytes apart */
 	WORD_LISTS_SHIFT = 6,
-	XVI_FIRST_LEVEL_WORDS = 3,
+	XVI_FIRST_LEVEL_WORDS = 5,
 };
 
 struct xvi_page {
@@ -96,8 +95,8 @@ struct xvi_page {
 };
 
 struct xvi_hole {
-	uint32_t prev; /* ring of the list; of a free record undefined */
-	uint32_t next; /* ring of the list; of a free record the next free one */
+	uint32_t prev; /* in its list, 0 for the first; so too of a free record */
+	uint32_t next; /* in its list, 0 for the last; of a free record the next free one */
 	uint32_t page;
 	uint16_t first_unit; /* where the free block begins */
 	uint16_t units;      /* its length; 0 marks a free record */
@@ -118,7 +117,7 @@ struct xvi_free_lists {
 	uint64_t word_bits[XVI_FIRST_LEVEL_WORDS]; /* first level: which words of list_bits are not
 						      0 */
 	uint64_t *list_bits;                       /* second level: which lists are not empty */
-	uint32_t *heads; /* first record of each list's ring; 0 when empty */
+	uint32_t *heads; /* first record of each list, 0 when empty */
 	uint32_t list_count;
 };
 
@@ -311,6 +310,40 @@ static inline uint32_t xvi_place_hash(const struct xv_pool *pool, uint32_t page,
 	return h ^ (h >> 13);
 }
 
+/*
+ * The tag of a handle, 16 bits from bit 48:
+ *
+ *   15        14                                        4 3       0
+ *   [tagged=1][ hash, in its low bits xor generation    ][ check ]
+ *
+ * G = 18 - U bits of generation (8 with 4 KiB pages, 4 with 64 KiB). All but the
+ * generation is recomputed from pool, page and offset, so a handle of another pool, or
+ * one made up, must guess 15 bits.
+ */
+enum {
+	HANDLE_PAGE_SHIFT = 16,
+	HANDLE_TAG_SHIFT = 48,
+	TAG_BITS = 15,
+	TAG_TAGGED = 1U << TAG_BITS,
+	TAG_MASK = TAG_TAGGED - 1,
+};
+
+/* The tag of a block at a place of this hash. */
+static inline uint32_t xvi_tag(const struct xv_pool *pool, uint32_t hash, uint32_t generation)
+{
+	uint32_t upper = (generation & pool->generation_mask) << BLOCK_CHECK_BITS;
+
+	/* The hash's low bits are the check field; the generation goes above them. */
+	return TAG_TAGGED | ((hash ^ upper) & TAG_MASK);
+}
+
+static inline xv_handle xvi_handle_pack(const struct xv_pool *pool, uint32_t page, uint32_t offset,
+				      uint32_t hash, uint32_t generation)
+{
+	return ((xv_handle)xvi_tag(pool, hash, generation) << HANDLE_TAG_SHIFT) |
+	       ((xv_handle)(page + 1U) << HANDLE_PAGE_SHIFT) | offset;
+}
+
 xv_handle xvi_handle_make(const struct xv_pool *pool, uint32_t page, uint32_t unit,
 			  uint32_t generation, bool whole_page);
 
@@ -402,6 +435,12 @@ struct xvi_request {
 };
 
 int xvi_malloc_locked(struct xv_pool *pool, const struct xvi_request *request, xv_handle *handle);
+
+/* As xvi_malloc_locked, of an object with nothing special; the fast way. */
+int xvi_malloc_simple(struct xv_pool *pool, size_t size, uint32_t owner, xv_handle *handle);
+
+/* Free the object that a handle names. 0, -XV_EINVAL or -XV_EAGAIN. */
+int xvi_free_locked(struct xv_pool *pool, xv_handle handle);
 
 /* Free a located object and end its location. 0 or -XV_EAGAIN (nothing freed). */
 int xvi_free_located(struct xv_pool *pool, const struct xvi_location *where);

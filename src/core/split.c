@@ -100,10 +100,10 @@ static uint32_t find_for_rest(struct xv_pool *pool, const struct xvi_relay *rela
 {
 	uint32_t kind = kind_of_piece(relay->kind, plan->count, plan->count + 1);
 	struct xvi_new_block block = new_block(pool, kind, plan->need, relay->owner);
-	uint32_t index = free_list_find(pool, &pool->lists, block.units);
+	uint32_t index = free_list_find(&pool->lists, block.units);
 
 	if (index == 0 && relay->use_victims)
-		index = free_list_find(pool, &pool->victim_lists, block.units);
+		index = free_list_find(&pool->victim_lists, block.units);
 	return index;
 }
 
@@ -127,10 +127,10 @@ static uint32_t hole_for_part(const struct xv_pool *pool, const struct xvi_relay
 {
 	uint32_t bytes = (uint32_t)((uint64_t)need * PART_TENTHS / 10);
 	uint32_t units = (bytes + pool->prefix_bytes + pool->link_bytes) / UNIT_BYTES + 1;
-	uint32_t index = free_list_find(pool, &pool->lists, units);
+	uint32_t index = free_list_find(&pool->lists, units);
 
 	if (index == 0 && relay->use_victims)
-		index = free_list_find(pool, &pool->victim_lists, units);
+		index = free_list_find(&pool->victim_lists, units);
 	return index != 0 ? index : largest_hole(pool, relay);
 }
 

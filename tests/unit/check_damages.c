@@ -99,7 +99,7 @@ static struct xvi_hole *hole_of(struct scene *s, size_t block)
 
 static uint32_t list_of(struct scene *s, size_t block)
 {
-	return free_list_index(hole_of(s, block)->units);
+	return hole_of(s, block)->units;
 }
 
 /* ---- the damages, by the invariant they break ---- */
@@ -233,14 +233,6 @@ static void used_units_wrong(struct scene *s)
 	POKE(s, page->used_units, page->used_units + 1);
 }
 
-static void list_unsorted(struct scene *s)
-{
-	uint32_t *head = &s->pool->lists.heads[list_of(s, ODD_HOLE)];
-
-	/* Lists have two lengths with alignment 4 only; else take a hole of another list. */
-	POKE(s, *head, record_of(s, s->pool->alignment == 4 ? EVEN_HOLE : HOLE));
-}
-
 static void list_links_disagree(struct scene *s)
 {
 	POKE(s, hole_of(s, EVEN_HOLE)->prev, record_of(s, HOLE));
@@ -334,20 +326,21 @@ static void free_records_in_a_circle(struct scene *s)
 	POKE(s, s->pool->holes.records[head].next, head);
 }
 
-/* A hole that the lists do not know: out of its ring, bit and head kept right. */
+/* A hole that the lists do not know: out of its list, bit and head kept right. */
 static void hole_lost_from_the_lists(struct scene *s)
 {
-	struct xvi_hole *left = hole_of(s, ODD_HOLE);
-	uint32_t self = record_of(s, ODD_HOLE);
+	struct xvi_hole *records = s->pool->holes.records;
+	const struct xvi_hole *lost = hole_of(s, ODD_HOLE);
+	uint32_t prev = lost->prev, next = lost->next;
 
-	if (left->next == self) {
-		POKE(s, s->pool->lists.heads[list_of(s, ODD_HOLE)], 0);
+	if (next != 0)
+		POKE(s, records[next].prev, prev);
+	if (prev != 0)
+		POKE(s, records[prev].next, next);
+	else
+		POKE(s, s->pool->lists.heads[list_of(s, ODD_HOLE)], next);
+	if (prev == 0 && next == 0)
 		list_bit_missing_of(s, ODD_HOLE);
-		return;
-	}
-	POKE(s, s->pool->lists.heads[list_of(s, ODD_HOLE)], self);
-	POKE(s, left->next, self);
-	POKE(s, left->prev, self);
 }
 
 static void object_count_wrong(struct scene *s)
@@ -438,7 +431,6 @@ const struct damage damages[] = {
 	DAMAGE_IN_PAGE(7, used_block_of_no_kind),
 	DAMAGE_IN_PAGE(7, pad_larger_than_the_block),
 	DAMAGE_IN_PAGE(8, used_units_wrong),
-	DAMAGE(9, list_unsorted),
 	DAMAGE(9, list_links_disagree),
 	DAMAGE(9, list_link_out_of_the_table),
 	DAMAGE(9, list_head_out_of_the_table),

@@ -58,7 +58,7 @@ static void take(struct lists *l, uint32_t index)
 
 static uint32_t find(struct lists *l, uint32_t units)
 {
-	uint32_t index = free_list_find(&l->pool, &l->pool.lists, units);
+	uint32_t index = free_list_find(&l->pool.lists, units);
 
 	return index == 0 ? 0 : l->records[index].units;
 }
@@ -92,24 +92,18 @@ static uint32_t largest_of_all(const struct lists *l)
 	return best;
 }
 
-/* The ring of a list: closed both ways, longer ones first, all of this list. */
-static size_t ring_length(const struct lists *l, uint32_t list)
+/* Records of a list: linked both ways, all of its length. */
+static size_t list_length(const struct lists *l, uint32_t list)
 {
-	uint32_t head = l->pool.lists.heads[list];
-	uint32_t last = UINT32_MAX;
-	uint32_t at = head;
+	uint32_t prev = 0;
 	size_t length = 0;
 
-	if (head == 0)
-		return 0;
-	do {
-		assert_int_equal(free_list_index(l->records[at].units), list);
-		assert_true(l->records[at].units <= last);
-		assert_int_equal(l->records[l->records[at].next].prev, at);
-		last = l->records[at].units;
-		at = l->records[at].next;
+	for (uint32_t at = l->pool.lists.heads[list]; at != 0; at = l->records[at].next) {
+		assert_int_equal(l->records[at].units, list);
+		assert_int_equal(l->records[at].prev, prev);
+		prev = at;
 		assert_true(++length < RECORDS);
-	} while (at != head);
+	}
 	return length;
 }
 
@@ -124,7 +118,7 @@ static void lists_check(const struct lists *l, size_t count)
 	size_t found = 0;
 
 	for (uint32_t list = 0; list < lists->list_count; list++) {
-		size_t length = ring_length(l, list);
+		size_t length = list_length(l, list);
 
 		assert_int_equal(bit_is_set(lists->list_bits, list), length != 0);
 		assert_int_equal(bit_is_set(lists->word_bits, list / 64),
@@ -178,7 +172,7 @@ static void one_block_is_found_by_all_that_fit(void **state)
 	}
 }
 
-static void two_lengths_in_a_list_are_told_apart(void **state)
+static void lengths_a_unit_apart_are_told_apart(void **state)
 {
 	struct lists l;
 
@@ -200,6 +194,23 @@ static void two_lengths_in_a_list_are_told_apart(void **state)
 		}
 		lists_end(&l);
 	}
+}
+
+static void the_newest_of_a_length_is_taken_first(void **state)
+{
+	struct lists l;
+
+	(void)state;
+	lists_make(&l, 4096);
+	for (uint32_t i = 1; i <= 5; i++)
+		insert(&l, i, 33);
+	for (uint32_t i = 5; i >= 1; i--) {
+		assert_int_equal(free_list_find(&l.pool.lists, 33), i);
+		assert_int_equal(free_list_pop(&l.pool, &l.pool.lists, 33), i);
+		l.records[i].units = 0;
+		lists_check(&l, i - 1);
+	}
+	lists_end(&l);
 }
 
 static void step(struct lists *l, uint64_t *random, size_t *count)
@@ -259,7 +270,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_found_in_empty_lists),
 		cmocka_unit_test(one_block_is_found_by_all_that_fit),
-		cmocka_unit_test(two_lengths_in_a_list_are_told_apart),
+		cmocka_unit_test(lengths_a_unit_apart_are_told_apart),
+		cmocka_unit_test(the_newest_of_a_length_is_taken_first),
 		cmocka_unit_test(the_best_fit_is_found_among_many),
 		cmocka_unit_test(lists_without_memory_are_empty_and_can_be_cleared),
 	};

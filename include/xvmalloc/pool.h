@@ -20,10 +20,21 @@
  *     tells the owner.
  *   - Between calls the pool has nothing mapped; inside a call at most two pages.
  *   - malloc and free are O(1) apart from what the provider does. A request takes
- *     the smallest free block that fits, to within 8 bytes, and the pool takes a
+ *     the smallest free block that fits, and the pool takes a
  *     new page only when no free block is large enough.
  *   - A page that becomes empty goes back to the provider at once, but for
  *     reserve_pages of them.
+ *
+ * Shards: a pool is made of parts, by default one for each CPU, that have a lock, free
+ * lists and pages of their own. A thread allocates from the shard of the CPU it runs on;
+ * an object belongs to the shard it came from. Freeing another shard's object takes that
+ * shard's lock if it is free, and else leaves the handle for the shard to free: such a
+ * free has returned 0 although it is yet to come (xv_pool_stats.remote_waiting), and a bad
+ * handle among them is counted in bad_handles and not reported. A shard that finds no room
+ * takes it from others before the pool grows. A thread that ends leaves nothing behind. A
+ * pool has one shard where options.shards is 1, where it is made with XV_LOCK_NONE or in
+ * the caller's memory, where pages are not always addressable (unless options.shards asks
+ * for more and the window has two slots for each), and where meta memory is scarce.
  *
  * Thread safety: unless a call says otherwise, every call may be made from any
  * thread when the pool was made with a lock (the default), and from one thread at
@@ -48,11 +59,18 @@ extern "C" {
 
 struct xv_pool;
 
+/* Most shards of a pool. */
+#define XV_SHARDS_MAX 64U
+
+/* Most that quick reuse may keep, in thousandths of the held bytes. */
+#define XV_REUSE_PERMILLE_MAX 500U
+
 /* How a pool keeps threads apart. */
 enum xv_lock_kind {
-	XV_LOCK_DEFAULT = 0, /* a mutex where the platform has one, else none */
+	XV_LOCK_DEFAULT = 0, /* XV_LOCK_SPIN where there are threads, else none */
 	XV_LOCK_NONE,        /* one thread at a time: no atomic instruction is executed */
-	XV_LOCK_SPIN,        /* a test-and-set lock that yields after a while */
+	XV_LOCK_SPIN,        /* a test-and-set lock; who waits yields after a while, and in the
+			      * end sleeps */
 	XV_LOCK_MUTEX,       /* the platform's mutex; -XV_ENOTSUP where there is none */
 };
 
@@ -92,12 +110,18 @@ struct xv_pool_options {
 	uint32_t alignment;                   /* of every payload: 4, 8 or 16 bytes; 0 = 4 */
 	enum xv_lock_kind lock;               /* see there */
 	uint32_t reserve_pages;               /* empty pages kept for quick reuse; default 2 */
-	uint32_t seed;        /* mixed into tags, so that pools tell their handles apart;
-			       * 0 = taken from the pool's address */
-	uint64_t limit_bytes; /* most held bytes (xv_pool_stats.held_bytes); 0 = none */
-	void *memory;         /* not NULL: the pool and its tables live here and the
-			       * provider's meta calls are not used. Any alignment */
-	size_t memory_bytes;  /* size of memory; see xv_pool_memory_bytes */
+	uint32_t seed;           /* mixed into tags, so that pools tell their handles apart;
+				  * 0 = taken from the pool's address */
+	uint64_t limit_bytes;    /* most held bytes (xv_pool_stats.held_bytes); 0 = none */
+	uint32_t shards;         /* parts with a lock and free lists of their own, at most
+				  * XV_SHARDS_MAX; 0 = one for each CPU, or 1: see below */
+	uint32_t reuse_permille; /* quick reuse: thousandths of the held bytes that freed
+				  * blocks may take that are kept as they are, to be handed
+				  * out again; 0 = off, the default; at most
+				  * XV_REUSE_PERMILLE_MAX. See xv_pool_set_reuse */
+	void *memory;            /* not NULL: the pool and its tables live here and the
+				  * provider's meta calls are not used. Any alignment */
+	size_t memory_bytes;     /* size of memory; see xv_pool_memory_bytes */
 };
 
 /* Options with every field at its default. Always start from this. */
@@ -252,6 +276,18 @@ XV_API XV_MUST_USE int xv_read(struct xv_pool *pool, xv_handle handle, size_t of
 XV_API XV_MUST_USE int xv_write(struct xv_pool *pool, xv_handle handle, size_t offset,
 				const void *buffer, size_t length);
 
+/* ---- Threads and processes ---- */
+
+/*
+ * Hold up every other thread's calls on this pool, and let them go on. For
+ * pthread_atfork, so that a child process finds the pool in one piece: lock it before
+ * fork(), and unlock it after, in the parent and in the child. In between the caller must
+ * not call the pool. The child has the memory of a provider that is private to the process
+ * (mmap's) as it was; a window over a shared file is shared. O(shards).
+ */
+XV_API void xv_pool_lock_all(struct xv_pool *pool);
+XV_API void xv_pool_unlock_all(struct xv_pool *pool);
+
 /* ---- Pointer calls: only over a provider with a base address ---- */
 
 /*
@@ -369,10 +405,31 @@ XV_API XV_MUST_USE int xv_pool_reset(struct xv_pool *pool);
 XV_API void xv_pool_set_limit(struct xv_pool *pool, uint64_t limit_bytes);
 
 /*
+ * Change the share of held bytes that quick reuse may keep, in thousandths (values above
+ * XV_REUSE_PERMILLE_MAX count as that); 0 turns it off and frees what is kept.
+ *
+ * With quick reuse a freed block is neither joined with its neighbours nor split again:
+ * it waits in a stock, by size, for a request that it fits closely (to within a 64th; from
+ * 20 thousandths on to within a 32nd; and 28 bytes). And a free is taken on trust for a
+ * moment, so that its cache miss need not be waited for: up to 16 handles a shard wait to
+ * be looked at. A bad one among them is not reported by xv_free, which has returned 0; it
+ * frees nothing, and is counted in bad_handles. (xv_release looks at once.)
+ *
+ * The stock of a shard is bounded by the share. A pool that must not split gives of it
+ * before it grows; a pool that may split keeps so much more of its pages free, too, before
+ * it splits. Either gives all of it before a request fails. Trim and each step of
+ * compaction free it, and of a shard that nobody uses any more the others do; the shard's
+ * reserve grows by a quarter of the share. Only over always addressable pages; elsewhere
+ * nothing is kept. O(shards + blocks kept).
+ */
+XV_API void xv_pool_set_reuse(struct xv_pool *pool, uint32_t permille);
+
+/*
  * What a pool holds and why, all in bytes unless named otherwise. held_bytes counts
  * everything obtained for the pool, and is the sum of the lines below it:
  *
- *   held = requested + header + owner + fragment + rounding + free + reserve + table
+ *   held = requested + header + owner + fragment + rounding + free + reserve + reuse +
+ *          table
  */
 struct xv_pool_stats {
 	uint64_t held_bytes;      /* pages, pool, tables, the provider's own overhead */
@@ -384,6 +441,7 @@ struct xv_pool_stats {
 				   * edges that the alignment makes unusable */
 	uint64_t free_bytes;      /* free blocks in pages that hold an object */
 	uint64_t reserve_bytes;   /* empty pages kept */
+	uint64_t reuse_bytes;     /* freed blocks kept for quick reuse, headers included */
 	uint64_t table_bytes;     /* pool, page table, free-block table, provider overhead */
 
 	uint64_t objects;         /* live objects, count */
@@ -400,6 +458,11 @@ struct xv_pool_stats {
 	uint64_t bad_handles;     /* calls refused with -XV_EINVAL for their handle, count */
 	uint64_t page_allocs;     /* pages ever taken from the provider, count */
 	uint64_t page_frees;      /* pages ever given back, count */
+	uint64_t reuses;          /* mallocs ever served from the stock, count */
+	uint64_t remote_frees;    /* frees ever left to the shard that owns the object, count */
+	uint64_t remote_waiting;  /* of them not yet done, count: their objects still count as
+				   * live */
+	uint32_t shards;          /* shards of the pool, count */
 	size_t page_bytes;        /* size of a page */
 };
 

@@ -93,9 +93,9 @@ int xv_map(struct xv_pool *pool, xv_handle handle, void **ptr)
 
 	if (pool == NULL || ptr == NULL)
 		return -XV_EINVAL;
-	xvi_pool_lock(pool);
+	pool = xvi_enter(pool, handle);
 	err = map_locked(pool, handle, ptr);
-	xvi_pool_unlock(pool);
+	xvi_leave(pool);
 	return err;
 }
 
@@ -105,7 +105,7 @@ static bool unmap_is_sane(const struct xv_pool *pool, uint32_t page, uint32_t of
 {
 	uintptr_t start = (uintptr_t)ptr - offset;
 
-	if (ptr == NULL || page >= pool->pages.capacity ||
+	if (ptr == NULL || !xvi_page_is_ours(pool, page) ||
 	    xvi_page_state(&pool->pages.records[page]) == PAGE_NONE ||
 	    pool->pages.records[page].pins == 0)
 		return false;
@@ -130,9 +130,9 @@ int xv_unmap(struct xv_pool *pool, xv_handle handle, void *ptr)
 
 	if (pool == NULL)
 		return -XV_EINVAL;
-	xvi_pool_lock(pool);
+	pool = xvi_enter(pool, handle);
 	err = unmap_locked(pool, xv_handle_page(handle), xv_handle_offset(handle), ptr);
-	xvi_pool_unlock(pool);
+	xvi_leave(pool);
 	return err;
 }
 
@@ -315,9 +315,9 @@ int xv_map_extents(struct xv_pool *pool, xv_handle handle, size_t offset, size_t
 
 	if (pool == NULL || (extents == NULL && max_extents != 0))
 		return -XV_EINVAL;
-	xvi_pool_lock(pool);
+	pool = xvi_enter(pool, handle);
 	result = map_extents_locked(pool, handle, offset, length, extents, max_extents);
-	xvi_pool_unlock(pool);
+	xvi_leave(pool);
 	return result;
 }
 
@@ -327,14 +327,14 @@ int xv_unmap_extents(struct xv_pool *pool, const struct xv_extent *extents, unsi
 
 	if (pool == NULL || (extents == NULL && count != 0))
 		return -XV_EINVAL;
-	xvi_pool_lock(pool);
 	for (unsigned i = 0; i < count; i++) {
-		int err = unmap_locked(pool, extents[i].page, extents[i].offset, extents[i].ptr);
+		struct xv_pool *shard = xvi_enter_page(pool, extents[i].page);
+		int err = unmap_locked(shard, extents[i].page, extents[i].offset, extents[i].ptr);
 
+		xvi_leave(shard);
 		if (err != 0)
 			result = err;
 	}
-	xvi_pool_unlock(pool);
 	return result;
 }
 
@@ -379,12 +379,12 @@ static int copy_pinned(struct xv_pool *pool, const struct span_list *list, struc
 	while (pinned < list->count && may_pin(pool, list->span[pinned].page))
 		pin(pool, list->span[pinned++].page);
 	if (pinned == list->count) {
-		xvi_pool_unlock(pool);
+		xvi_leave(pool);
 		for (unsigned i = 0; i < list->count; i++)
 			copy_span(&list->span[i],
 				  pool->base + ((size_t)list->span[i].page << pool->page_shift),
 				  copy);
-		xvi_pool_lock(pool);
+		xvi_relock(pool);
 	}
 	for (unsigned i = 0; i < pinned; i++)
 		unpin(pool, list->span[i].page);
@@ -424,9 +424,9 @@ static int transfer(struct xv_pool *pool, xv_handle handle, size_t offset, size_
 {
 	int err;
 
-	xvi_pool_lock(pool);
+	pool = xvi_enter(pool, handle);
 	err = transfer_locked(pool, handle, offset, length, copy);
-	xvi_pool_unlock(pool);
+	xvi_leave(pool);
 	return err;
 }
 

@@ -7,6 +7,7 @@
  * apart from the provider.
  */
 #include "carve.h"
+#include "stock.h"
 
 enum {
 	RELIST_PAGES_PER_GROWTH = 8,
@@ -16,6 +17,8 @@ enum {
 	 * freed since the last time. See growth_is_better. */
 	GROW_PERMILLE = 8,
 	GROW_PERMILLE_FILL = 2,
+
+	SERVED_ELSEWHERE = 1, /* not an error: another shard had room, and has counted it */
 };
 
 /* ---- choosing and carving ---- */
@@ -132,37 +135,51 @@ static bool growth_is_better(struct xv_pool *pool)
 {
 	uint64_t whole = pool->whole_page_count + pool->part_page_count;
 	uint64_t pages = pool->page_count - pool->empty_pages - whole;
-	uint64_t used = xvi_used_units(pool);
+	uint64_t used = xvi_used_units(pool) + pool->stock.bytes / UNIT_BYTES;
 	uint64_t all = pages * pool->page_units;
 	uint64_t unused = all > used ? all - used : 0;
-	uint64_t permille =
-		pool->frees != pool->frees_at_growth ? GROW_PERMILLE : GROW_PERMILLE_FILL;
+	uint64_t permille = pool->frees != pool->frees_at_growth
+				    ? GROW_PERMILLE + pool->stock.permille
+				    : GROW_PERMILLE_FILL;
 
 	pool->frees_at_growth = pool->frees;
 	return unused * 1000 < used * permille;
 }
 
-/* No hole is listed: look among the unlisted, split, grow. */
+/* Try the lists once more, after something was put into them. -XV_ENOMEM: still nothing. */
+static int malloc_again(struct xv_pool *pool, const struct xvi_request *request,
+			const struct xvi_new_block *block, xv_handle *handle)
+{
+	uint32_t index = find_hole(pool, block->units, request->alignment);
+
+	return index != 0 ? malloc_from_hole(pool, index, request->alignment, block, handle)
+			  : -XV_ENOMEM;
+}
+
+/* No hole is listed: look among the unlisted, and at what quick reuse keeps; split; grow. */
 static XVI_NOINLINE int malloc_slow(struct xv_pool *pool, const struct xvi_request *request,
 				    const struct xvi_new_block *block, xv_handle *handle)
 {
 	bool may_split = (pool->flags & XV_POOL_SPLIT) != 0 && !request->one_block;
-	uint32_t index;
+	bool grow = !may_split || growth_is_better(pool);
 	int err = -XV_ENOMEM;
 
-	if (xvi_relist(pool, RELIST_PAGES_PER_GROWTH) != 0) {
-		index = find_hole(pool, block->units, request->alignment);
-		if (index != 0)
-			return malloc_from_hole(pool, index, request->alignment, block, handle);
-	}
-	if (!may_split || growth_is_better(pool))
+	if (xvi_relist(pool, RELIST_PAGES_PER_GROWTH) != 0)
+		err = malloc_again(pool, request, block, handle);
+	if (err == -XV_ENOMEM && !grow)
+		err = xvi_malloc_split(pool, request, false, handle);
+	if (err == -XV_ENOMEM && !may_split && xvi_stock_yield(pool) != 0)
+		err = malloc_again(pool, request, block, handle);
+	if (err == -XV_ENOMEM && pool->shared != NULL && !request->here &&
+	    xvi_malloc_elsewhere(pool, request, handle) == 0)
+		return SERVED_ELSEWHERE;
+	if (err == -XV_ENOMEM && grow)
 		err = malloc_from_new_page(pool, request->alignment, block, handle);
-	if (err != 0 && may_split)
+	if (err != 0 && err != -XV_EAGAIN && may_split)
 		err = xvi_malloc_split(pool, request, true, handle);
-	if (err == 0 || xvi_relist(pool, UINT32_MAX) == 0)
+	if (err == 0 || (xvi_stock_drain(pool) == 0 && xvi_relist(pool, UINT32_MAX) == 0))
 		return err;
-	index = find_hole(pool, block->units, request->alignment);
-	return index != 0 ? malloc_from_hole(pool, index, request->alignment, block, handle) : err;
+	return malloc_again(pool, request, block, handle) == 0 ? 0 : err;
 }
 
 /* An object that leaves no room for a header has a page to itself. */
@@ -201,6 +218,13 @@ static XVI_NOINLINE int malloc_unusual(struct xv_pool *pool, const struct xvi_re
 	return xvi_malloc_large(pool, request, handle);
 }
 
+static inline void note_malloc(struct xv_pool *pool, size_t size)
+{
+	pool->object_count++;
+	pool->mallocs++;
+	pool->requested_bytes += size;
+}
+
 int xvi_malloc_locked(struct xv_pool *pool, const struct xvi_request *request, xv_handle *handle)
 {
 	struct xvi_new_block block;
@@ -224,15 +248,68 @@ int xvi_malloc_locked(struct xv_pool *pool, const struct xvi_request *request, x
 					 : malloc_slow(pool, request, &block, handle);
 		}
 	}
-	if (XVI_LIKELY(err == 0)) {
-		pool->object_count++;
-		pool->mallocs++;
-		pool->requested_bytes += request->size;
-	} else {
+	if (XVI_LIKELY(err == 0))
+		note_malloc(pool, request->size);
+	else if (err != SERVED_ELSEWHERE)
 		pool->failures++;
-	}
 	xvi_debug_check(pool);
+	return err == SERVED_ELSEWHERE ? 0 : err;
+}
+
+int xvi_malloc_from_holes(struct xv_pool *pool, const struct xvi_request *request,
+			  xv_handle *handle)
+{
+	struct xvi_new_block block;
+	uint32_t index;
+	int err;
+
+	if (request->size - 1 >= pool->page_bytes)
+		return -XV_ENOMEM;
+	block = new_block(pool, BLOCK_WHOLE, (uint32_t)request->size, request->owner);
+	block.zero = request->zero;
+	index = find_hole(pool, block.units, request->alignment);
+	if (index == 0)
+		return -XV_ENOMEM;
+	err = malloc_from_hole(pool, index, request->alignment, &block, handle);
+	if (err == 0)
+		note_malloc(pool, request->size);
 	return err;
+}
+
+/* A block of the stock for so many units is an object again; XV_NULL_HANDLE: none fits. */
+XVI_ALWAYS_INLINE xv_handle malloc_from_stock(struct xv_pool *pool,
+					      const struct xvi_new_block *block)
+{
+	uint32_t index = xvi_stock_find(pool, block->units);
+	struct xvi_hole hole;
+	struct xvi_page *record;
+	uint32_t *words, generation, hash, pad;
+
+	if (index == 0)
+		return XV_NULL_HANDLE;
+	hole = pool->holes.records[index];
+	pad = hole.units * (uint32_t)UNIT_BYTES - BLOCK_HEADER_BYTES - block->content;
+	if (pad > BLOCK_PAD_MAX ||
+	    hole.units - block->units > block->units >> pool->stock.slack_shift)
+		return XV_NULL_HANDLE;
+	pool->stock.heads[hole.units >> STOCK_BIN_SHIFT] = hole.next;
+	pool->stock.count--;
+	pool->stock.bytes -= hole.units * UNIT_BYTES;
+	pool->stock.reuses++;
+	hole_give(pool, index);
+	record = &pool->pages.records[hole.page];
+	words = (uint32_t *)(void *)(pool->base + ((size_t)hole.page << pool->page_shift));
+	generation = ++record->generation & pool->generation_mask;
+	hash = xvi_place_hash(pool, hole.page, hole.first_unit);
+	words[hole.first_unit] =
+		block_used_word(pool->unit_bits, BLOCK_WHOLE, hole.units, pad, hash, generation) |
+		(words[hole.first_unit] & BLOCK_PREV_FREE);
+	if (pool->owner_bytes != 0)
+		words[hole.first_unit + 1] = block->owner;
+	pool->block_count++;
+	pool->pad_bytes += pad;
+	return xvi_handle_pack(pool, hole.page, hole.first_unit * UNIT_BYTES + pool->prefix_bytes,
+			       hash, generation);
 }
 
 /*
@@ -251,6 +328,13 @@ XVI_ALWAYS_INLINE bool malloc_plain(struct xv_pool *pool, size_t size, uint32_t 
 	block.units = units_for_content(pool, block.content);
 	if (XVI_UNLIKELY(block.units < pool->dust_units))
 		return false;
+	if (pool->stock.count != 0) {
+		*handle = malloc_from_stock(pool, &block);
+		if (*handle != XV_NULL_HANDLE) {
+			note_malloc(pool, size);
+			return true;
+		}
+	}
 	list = free_list_next(&pool->lists, block.units);
 	if (XVI_UNLIKELY(list == UINT32_MAX))
 		return false;
@@ -260,19 +344,17 @@ XVI_ALWAYS_INLINE bool malloc_plain(struct xv_pool *pool, size_t size, uint32_t 
 		pool, &pool->lists,
 		(uint32_t *)(void *)(pool->base + ((size_t)page << pool->page_shift)), page,
 		pool->holes.records[index].first_unit, list, index, &block);
-	pool->object_count++;
-	pool->mallocs++;
-	pool->requested_bytes += size;
+	note_malloc(pool, size);
 	return true;
 }
 
-int xvi_malloc_simple(struct xv_pool *pool, size_t size, uint32_t owner, xv_handle *handle)
+int xvi_malloc_simple(struct xv_pool *pool, const struct xvi_request *request, xv_handle *handle)
 {
-	struct xvi_request request = {.size = size, .alignment = 1, .owner = owner};
-
-	if (XV_DEBUG == 0 && XVI_LIKELY(malloc_plain(pool, size, owner, handle)))
+	if (XVI_LIKELY(malloc_plain(pool, request->size, request->owner, handle))) {
+		xvi_debug_check(pool);
 		return 0;
-	return xvi_malloc_locked(pool, &request, handle);
+	}
+	return xvi_malloc_locked(pool, request, handle);
 }
 
 /* ---- freeing and resizing ---- */
@@ -281,8 +363,9 @@ int xvi_malloc_simple(struct xv_pool *pool, size_t size, uint32_t owner, xv_hand
  * List [first, first + units), just merged, under a record of one of its parts: of the
  * first, whose words are right but for the last one; or of the last, whose last word is.
  */
-XVI_ALWAYS_INLINE void merged_put(struct xv_pool *pool, struct xvi_free_lists *lists, uint32_t *words,
-			      uint32_t first, uint32_t units, uint32_t index, bool has_first)
+XVI_ALWAYS_INLINE void merged_put(struct xv_pool *pool, struct xvi_free_lists *lists,
+				  uint32_t *words, uint32_t first, uint32_t units, uint32_t index,
+				  bool has_first)
 {
 	struct xvi_hole *hole = &pool->holes.records[index];
 	uint32_t word = block_free_word(FREE_LISTED, index);
@@ -313,7 +396,7 @@ struct merge {
 };
 
 XVI_ALWAYS_INLINE void merge_prev(struct xv_pool *pool, struct xvi_free_lists *lists,
-			      uint32_t *words, struct merge *merge)
+				  uint32_t *words, struct merge *merge)
 {
 	uint32_t word = words[merge->first - 1];
 	uint32_t units = block_free_value(word);
@@ -331,7 +414,7 @@ XVI_ALWAYS_INLINE void merge_prev(struct xv_pool *pool, struct xvi_free_lists *l
 }
 
 XVI_ALWAYS_INLINE void merge_next(struct xv_pool *pool, struct xvi_free_lists *lists, uint32_t word,
-			      struct merge *merge)
+				  struct merge *merge)
 {
 	uint32_t units = block_free_value(word);
 
@@ -356,8 +439,8 @@ static void merge_forget(struct xv_pool *pool, const struct merge *merge)
 
 /* List what a merge made. A neighbour's record is kept where there is one, so that the
  * words that name it need not be written again. */
-XVI_ALWAYS_INLINE void merge_put(struct xv_pool *pool, struct xvi_free_lists *lists, uint32_t *words,
-			     uint32_t page, const struct merge *merge)
+XVI_ALWAYS_INLINE void merge_put(struct xv_pool *pool, struct xvi_free_lists *lists,
+				 uint32_t *words, uint32_t page, const struct merge *merge)
 {
 	uint32_t units = merge->end - merge->first;
 
@@ -372,9 +455,9 @@ XVI_ALWAYS_INLINE void merge_put(struct xv_pool *pool, struct xvi_free_lists *li
 	}
 }
 
-XVI_ALWAYS_INLINE void release_units(struct xv_pool *pool, struct xvi_page *record,
-				     uint32_t *words, uint32_t page, uint32_t first,
-				     uint32_t units, bool prev_is_free)
+XVI_ALWAYS_INLINE void release_units(struct xv_pool *pool, struct xvi_page *record, uint32_t *words,
+				     uint32_t page, uint32_t first, uint32_t units,
+				     bool prev_is_free)
 {
 	struct merge merge = {.first = first, .end = first + units};
 	struct xvi_free_lists *lists = free_lists_of(pool, page);
@@ -512,6 +595,24 @@ static int free_composite(struct xv_pool *pool, const struct xvi_chain *chain)
 	return 0;
 }
 
+/* Free the block of an object of one block, or keep it for quick reuse. */
+static void free_or_keep(struct xv_pool *pool, const struct xvi_location *where)
+{
+	const struct xvi_page *record = &pool->pages.records[where->page];
+
+	if (pool->stock.permille == 0 || (record->state & PAGE_VICTIM) != 0) {
+		xvi_free_block(pool, where);
+		return;
+	}
+	pool->pad_bytes -= block_pad(where->header);
+	pool->block_count--;
+	if (!xvi_stock_put(pool, where->words, where->page, where->unit)) {
+		pool->pad_bytes += block_pad(where->header);
+		pool->block_count++;
+		xvi_free_block(pool, where);
+	}
+}
+
 int xvi_free_located(struct xv_pool *pool, const struct xvi_location *where)
 {
 	struct xvi_chain chain;
@@ -528,7 +629,7 @@ int xvi_free_located(struct xv_pool *pool, const struct xvi_location *where)
 	if (XVI_UNLIKELY(where->whole_page)) {
 		xvi_page_free_whole(pool, where->page);
 	} else {
-		xvi_free_block(pool, where);
+		free_or_keep(pool, where);
 	}
 	/* Only where pages are mapped one by one can a block have been left behind. */
 	if (XVI_UNLIKELY(pool->base == NULL))
@@ -553,9 +654,10 @@ XVI_ALWAYS_INLINE bool free_plain(struct xv_pool *pool, xv_handle handle)
 	uint32_t hash = xvi_place_hash(pool, page, unit);
 	uint32_t *words, header, units;
 
-	if (XVI_UNLIKELY(page >= pool->pages.capacity || unit >= pool->end_unit ||
-			 offset % pool->alignment != 0 || pool->base == NULL || XV_DEBUG >= 1 ||
-			 xvi_page_state(record) != PAGE_BLOCKS || record->used_units == 0))
+	if (XVI_UNLIKELY(!xvi_page_is_ours(pool, page) || unit >= pool->end_unit ||
+			 offset % pool->alignment != 0 || pool->base == NULL ||
+			 (tag & TAG_TAGGED) == 0 || xvi_page_state(record) != PAGE_BLOCKS ||
+			 record->used_units == 0))
 		return false;
 	words = (uint32_t *)(void *)(pool->base + ((size_t)page << pool->page_shift));
 	header = words[unit];
@@ -570,6 +672,9 @@ XVI_ALWAYS_INLINE bool free_plain(struct xv_pool *pool, xv_handle handle)
 	pool->block_count--;
 	pool->requested_bytes -= units * UNIT_BYTES - pool->prefix_bytes - block_pad(header);
 	pool->pad_bytes -= block_pad(header);
+	if (pool->stock.permille != 0 && (record->state & PAGE_VICTIM) == 0 &&
+	    xvi_stock_put(pool, words, page, unit))
+		return true;
 	record->used_units = (uint16_t)(record->used_units - units);
 	release_units(pool, record, words, page, unit, units, block_prev_is_free(header));
 	if (XVI_UNLIKELY(record->used_units == 0))
@@ -578,6 +683,14 @@ XVI_ALWAYS_INLINE bool free_plain(struct xv_pool *pool, xv_handle handle)
 }
 
 int xvi_free_locked(struct xv_pool *pool, xv_handle handle)
+{
+	if (pool->stock.permille == 0)
+		return xvi_free_now(pool, handle);
+	xvi_stock_defer(pool, handle);
+	return 0;
+}
+
+int xvi_free_now(struct xv_pool *pool, xv_handle handle)
 {
 	struct xvi_location where;
 	int err;

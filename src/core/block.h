@@ -29,6 +29,7 @@
  *   LAST          [owner] part of an object
  *   INDEX         [owner] link (8 bytes; all ones or the tail's first fragment), page count,
  *                 size, page numbers
+ *   STOCK         nothing
  *
  * PREV_FREE of a free block is never set: two free blocks never touch.
  */
@@ -73,7 +74,8 @@ enum {
 	BLOCK_MIDDLE = 2, /* fragment with one before and one behind it */
 	BLOCK_LAST = 3,   /* last fragment */
 	BLOCK_INDEX = 4,  /* head of an object larger than a page */
-	BLOCK_KINDS = 5,
+	BLOCK_STOCK = 5,  /* no object: freed, and kept for quick reuse */
+	BLOCK_KINDS = 6,
 };
 
 /* Kinds of free block. */
@@ -176,8 +178,17 @@ static inline bool block_is_used_as(uint32_t word, uint32_t kind, uint32_t check
 	uint32_t mask = BLOCK_FREE | (BLOCK_KIND_MASK << BLOCK_KIND_SHIFT) |
 			((uint32_t)BLOCK_CHECK_MASK << BLOCK_CHECK_SHIFT);
 
-	return (word & mask) == ((kind << BLOCK_KIND_SHIFT) |
-				 ((check & BLOCK_CHECK_MASK) << BLOCK_CHECK_SHIFT));
+	return (word & mask) ==
+	       ((kind << BLOCK_KIND_SHIFT) | ((check & BLOCK_CHECK_MASK) << BLOCK_CHECK_SHIFT));
+}
+
+/* The header of the same block, kept for quick reuse. */
+static inline uint32_t block_stocked(uint32_t word)
+{
+	uint32_t mask = (BLOCK_KIND_MASK << BLOCK_KIND_SHIFT) |
+			((uint32_t)BLOCK_PAD_MAX << BLOCK_PAD_SHIFT);
+
+	return (word & ~mask) | ((uint32_t)BLOCK_STOCK << BLOCK_KIND_SHIFT);
 }
 
 /* The same header with another length and pad; flags and tag stay. */

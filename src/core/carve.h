@@ -138,7 +138,7 @@ XVI_ALWAYS_INLINE xv_handle used_block_put(struct xv_pool *pool, uint32_t *words
 		pool->fragment_count += block_kind_is_fragment(block->kind);
 	}
 	return xvi_handle_pack(pool, page, first * UNIT_BYTES + pool->prefix_bytes, hash,
-			     generation);
+			       generation);
 }
 
 /*

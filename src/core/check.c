@@ -7,6 +7,7 @@
  */
 #include "composite.h"
 #include "free_list.h"
+#include "stock.h"
 #include "table.h"
 
 /* Sums over the pages, to be held against the pool's counters. */
@@ -26,6 +27,8 @@ struct tally {
 	uint64_t link_bytes;
 	uint64_t split;
 	uint64_t large;
+	uint64_t stock;         /* kept for quick reuse */
+	uint64_t stock_bytes;   /* of them */
 	uint64_t orphans;       /* of used blocks */
 	uint64_t fragments;     /* of kind HEAD, MIDDLE and LAST, met in pages */
 	uint64_t behind_heads;  /* of kind MIDDLE and LAST, met in pages */
@@ -100,6 +103,11 @@ static void tally_used_block(struct checker *c, uint32_t word, bool orphan)
 	uint32_t kind = block_kind(word);
 	struct tally *t = &c->tally;
 
+	if (kind == BLOCK_STOCK) {
+		t->stock++;
+		t->stock_bytes += block_units(word, c->pool->unit_bits) * (uint64_t)UNIT_BYTES;
+		return;
+	}
 	t->blocks++;
 	t->fragments += block_kind_is_fragment(kind);
 	t->link_bytes += xvi_link_cost(c->pool, word);
@@ -186,9 +194,9 @@ static int check_block_page(struct checker *c, const struct xvi_page *record)
 static int check_page(struct checker *c)
 {
 	const struct xvi_page *record = &c->pool->pages.records[c->page];
-	uint32_t state = xvi_page_state(record);
+	uint32_t state = xvi_own_page_state(c->pool, c->page);
 
-	if (state == PAGE_NONE && record->state != PAGE_NONE)
+	if (state == PAGE_NONE && c->pool->shared == NULL && record->state != PAGE_NONE)
 		return broken(c, 1, c->page, 0, "a page that is not ours has a state");
 	if (state == PAGE_NONE)
 		return 0;
@@ -215,7 +223,7 @@ static bool record_is_sane(const struct xv_pool *pool, const struct xvi_free_lis
 	const struct xvi_page *page;
 	bool victim;
 
-	if (hole->page >= pool->pages.capacity || hole->units == 0 ||
+	if (!xvi_page_is_ours(pool, hole->page) || hole->units == 0 ||
 	    hole->first_unit < pool->first_unit ||
 	    (uint32_t)hole->first_unit + hole->units > pool->end_unit)
 		return false;
@@ -303,11 +311,35 @@ static int check_lists(struct checker *c)
 		err = check_list_set(c, &pool->victim_lists, &listed, &empty);
 	if (err != 0)
 		return err;
-	if (listed != pool->holes.live || listed != c->tally.holes + empty)
+	if (listed + pool->stock.count != pool->holes.live || listed != c->tally.holes + empty)
 		return broken_pool(c, 11, "holes in pages, in lists and as counted differ");
 	if (empty > c->tally.empty || empty + c->tally.empty_pinned < c->tally.empty)
 		return broken_pool(c, 11, "an empty page is not listed");
 	return check_free_records(c);
+}
+
+/* Blocks kept for quick reuse, by their bins, against those met in pages. */
+static int check_stock(struct checker *c)
+{
+	const struct xv_pool *pool = c->pool;
+	uint64_t count = 0, bytes = 0;
+
+	for (uint32_t bin = 0; bin < pool->stock.bin_count; bin++) {
+		for (uint32_t at = pool->stock.heads[bin]; at != 0;
+		     at = pool->holes.records[at].next) {
+			const struct xvi_hole *block = &pool->holes.records[at];
+
+			if (at >= pool->holes.capacity || ++count > pool->stock.count ||
+			    block->units >> STOCK_BIN_SHIFT != bin)
+				return broken_pool(c, 17, "a bin holds what is not its");
+			bytes += block->units * (uint64_t)UNIT_BYTES;
+		}
+	}
+	if (count != pool->stock.count || count != c->tally.stock)
+		return broken_pool(c, 17, "blocks in bins, in pages and as counted differ");
+	if (bytes != pool->stock.bytes || bytes != c->tally.stock_bytes)
+		return broken_pool(c, 17, "the sum of what is kept is wrong");
+	return 0;
 }
 
 /* ---- chains: invariant 15 ---- */
@@ -384,7 +416,7 @@ static int check_page_chains(struct checker *c)
 	uint32_t unit = pool->first_unit;
 	int err = 0;
 
-	if (xvi_page_state(record) != PAGE_BLOCKS || record->used_units == 0)
+	if (xvi_own_page_state(pool, c->page) != PAGE_BLOCKS || record->used_units == 0)
 		return 0;
 	while (err == 0) {
 		uint32_t *words = xvi_page_map(pool, c->page);
@@ -444,7 +476,8 @@ static int check_counters(struct checker *c)
 		return broken_pool(c, 12, "the count of empty pages or of maps is wrong");
 	if (t->unlisted != pool->unlisted_bytes)
 		return broken_pool(c, 12, "the sum of unlisted bytes is wrong");
-	if (t->empty - t->empty_pinned > pool->reserve_pages)
+	/* What quick reuse adds to the reserve shrinks with the pool, the pages do not. */
+	if (pool->stock.permille == 0 && t->empty - t->empty_pinned > pool->reserve_pages)
 		return broken_pool(c, 13, "more empty pages are kept than the reserve allows");
 	return 0;
 }
@@ -465,7 +498,7 @@ static int check_quick(struct checker *c)
 	if (s.free_bytes > s.held_bytes ||
 	    s.held_bytes != s.requested_bytes + s.header_bytes + s.owner_bytes + s.fragment_bytes +
 				    s.rounding_bytes + s.free_bytes + s.reserve_bytes +
-				    s.table_bytes)
+				    s.reuse_bytes + s.table_bytes)
 		return broken_pool(c, 14, "held bytes are not the sum of their parts");
 	return 0;
 }
@@ -483,14 +516,42 @@ int xvi_check_locked(struct xv_pool *pool, enum xv_check_level level,
 	if (err == 0)
 		err = check_lists(&c);
 	if (err == 0)
+		err = check_stock(&c);
+	if (err == 0)
 		err = check_counters(&c);
 	return err == 0 ? check_chains(&c) : err;
+}
+
+/* What shards hold together, and whose the pages are. All are locked. */
+static int check_shared(struct xv_pool *pool, struct xv_check_report *report)
+{
+	struct checker c = {.pool = pool, .report = report};
+	struct xvi_shared *shared = pool->shared;
+	uint64_t held = shared->pages.memory.committed_bytes + shared->map_memory.committed_bytes;
+	uint64_t pages = 0, mapped = 0;
+
+	for (uint32_t i = 0; i < shared->count; i++) {
+		const struct xv_pool *shard = xvi_shard(pool, i);
+
+		if (shard == NULL)
+			continue;
+		held += (shard->page_count << shard->page_shift) +
+			shard->self_memory.committed_bytes + shard->holes.memory.committed_bytes;
+		pages += shard->page_count;
+	}
+	for (uint32_t page = 0; page < shared->pages.capacity; page++)
+		mapped += xvi_atomic8_load(&shared->map[page]) != SHARD_NONE;
+	if (pages != mapped)
+		return broken_pool(&c, 18, "the map has another number of pages than the shards");
+	if (held != shared->held_bytes)
+		return broken_pool(&c, 18, "held bytes are not the sum over the shards");
+	return 0;
 }
 
 int xv_pool_check(struct xv_pool *pool, enum xv_check_level level, struct xv_check_report *report)
 {
 	struct xv_check_report unused;
-	int err;
+	int err = 0;
 
 	if (report == NULL)
 		report = &unused;
@@ -500,9 +561,16 @@ int xv_pool_check(struct xv_pool *pool, enum xv_check_level level, struct xv_che
 	report->message = "";
 	if (pool == NULL || (level != XV_CHECK_QUICK && level != XV_CHECK_DEEP))
 		return -XV_EINVAL;
-	xvi_pool_lock(pool);
-	err = xvi_check_locked(pool, level, report);
-	xvi_pool_unlock(pool);
+	xvi_enter_all(pool);
+	for (uint32_t i = 0; i < xvi_shard_count(pool) && err == 0; i++) {
+		struct xv_pool *shard = xvi_shard(pool, i);
+
+		if (shard != NULL)
+			err = xvi_check_locked(shard, level, report);
+	}
+	if (err == 0 && pool->shared != NULL)
+		err = check_shared(pool, report);
+	xvi_leave_all(pool);
 	return err;
 }
 

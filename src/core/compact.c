@@ -22,6 +22,7 @@
  * Nothing here costs malloc and free anything between the cycles.
  */
 #include "carve.h"
+#include "stock.h"
 
 enum {
 	/* What a step's budget pays for beside the bytes moved: about as many bytes as
@@ -188,10 +189,24 @@ static void choose_in_dense(const struct xv_pool *pool, struct xvi_compaction *c
 		choose_sparsest(pool, cycle, victims, 0);
 }
 
+/* Pages that this shard's objects need, once compacted. */
+static uint64_t pages_of_shard(const struct xv_pool *pool)
+{
+	return pages_needed(pool, ideal_units(pool)) + pool->whole_page_count +
+	       pool->part_page_count;
+}
+
+/* The same of all shards, as it was when their cycle began: the page numbers that
+ * suffice. */
+static uint64_t pages_of_all(const struct xv_pool *pool)
+{
+	return pool->shared != NULL ? pool->shared->compact_pages : pages_of_shard(pool);
+}
+
 static void scan_end(struct xv_pool *pool, struct xvi_compaction *cycle)
 {
-	uint64_t whole = pool->whole_page_count + pool->part_page_count;
 	uint64_t needed = pages_needed(pool, ideal_units(pool));
+	uint64_t last = pages_of_all(pool) + 1;
 	uint64_t pages = 0;
 	uint64_t gain;
 
@@ -206,8 +221,8 @@ static void scan_end(struct xv_pool *pool, struct xvi_compaction *cycle)
 		cycle->sparse = gain * 100 > pages * SPARSE_PERCENT;
 	if (gain * 1000 < pages * ROUND_PERMILLE || gain == 0)
 		cycle->phase = COMPACT_SHRINK;
-	else if (renumbering_pays(pool, cycle, needed + whole + 1, gain))
-		cycle->first_victim = (uint32_t)(needed + whole + 1);
+	else if (renumbering_pays(pool, cycle, last, gain))
+		cycle->first_victim = (uint32_t)last;
 	else if (gain * 100 > pages * SPARSE_PERCENT)
 		choose_sparsest(pool, cycle, gain, units_to_move(pool, gain));
 	else
@@ -217,11 +232,12 @@ static void scan_end(struct xv_pool *pool, struct xvi_compaction *cycle)
 static void scan_page(struct xv_pool *pool, struct xvi_compaction *cycle, uint32_t page)
 {
 	const struct xvi_page *record = &pool->pages.records[page];
+	uint32_t state = xvi_own_page_state(pool, page);
 
-	if (xvi_page_state(record) == PAGE_NONE)
+	if (state == PAGE_NONE)
 		return;
 	cycle->span = page + 1;
-	if (xvi_page_state(record) != PAGE_BLOCKS || record->used_units == 0)
+	if (state != PAGE_BLOCKS || record->used_units == 0)
 		return;
 	cycle->pages[bucket_of(pool, record)]++;
 	cycle->used_units += record->used_units;
@@ -285,7 +301,8 @@ static bool is_chosen(struct xv_pool *pool, struct xvi_compaction *cycle, uint32
 	const struct xvi_page *record = &pool->pages.records[page];
 	uint32_t bucket;
 
-	if (xvi_page_state(record) != PAGE_BLOCKS || record->used_units == 0 || record->pins != 0)
+	if (xvi_own_page_state(pool, page) != PAGE_BLOCKS || record->used_units == 0 ||
+	    record->pins != 0)
 		return false;
 	if (cycle->first_victim != UINT32_MAX)
 		return page >= cycle->first_victim;
@@ -302,7 +319,8 @@ static void give_back_empty(struct xv_pool *pool, uint32_t page)
 {
 	const struct xvi_page *record = &pool->pages.records[page];
 
-	if (xvi_page_state(record) != PAGE_BLOCKS || record->used_units != 0 || record->pins != 0)
+	if (xvi_own_page_state(pool, page) != PAGE_BLOCKS || record->used_units != 0 ||
+	    record->pins != 0)
 		return;
 	xvi_page_unlist_empty(pool, page);
 	xvi_page_give_back(pool, page);
@@ -352,7 +370,7 @@ static int step_unmark(struct step *step)
 		const struct xvi_page *record = &pool->pages.records[cycle->cursor];
 
 		step->budget -= COST_RECORD;
-		if ((record->state & PAGE_VICTIM) == 0)
+		if (!xvi_page_is_ours(pool, cycle->cursor) || (record->state & PAGE_VICTIM) == 0)
 			continue;
 		step->budget -= pool->page_bytes / 16;
 		if (set_victim(pool, cycle->cursor, false) != 0)
@@ -405,7 +423,8 @@ static int empty_page(struct step *step, uint32_t page, bool *done)
 	int err;
 
 	*done = true;
-	while ((pool->pages.records[page].state & PAGE_VICTIM) != 0 &&
+	while (xvi_page_is_ours(pool, page) &&
+	       (pool->pages.records[page].state & PAGE_VICTIM) != 0 &&
 	       pool->pages.records[page].pins == 0) {
 		uint32_t *words = xvi_page_map(pool, page);
 		uint32_t unit;
@@ -439,9 +458,11 @@ static int move_from_page(struct step *step, uint32_t page, bool *done)
 {
 	struct xv_pool *pool = step->pool;
 	const struct xvi_page *record = &pool->pages.records[page];
-	uint32_t state = xvi_page_state(record);
+	uint32_t state = xvi_own_page_state(pool, page);
 
 	*done = true;
+	if (state == PAGE_NONE)
+		return 0;
 	if (record->pins != 0 && ((record->state & PAGE_VICTIM) != 0 ||
 				  (page >= pool->compaction.first_victim && state > PAGE_BLOCKS))) {
 		step->report->pinned_pages++;
@@ -530,6 +551,7 @@ static int compact_locked(struct step *step)
 	uint64_t after;
 	int err;
 
+	(void)xvi_stock_drain(pool);
 	do {
 		err = xvi_orphans_free(pool) ? step_once(step) : -XV_EAGAIN;
 	} while (err == 0 && step->budget > 0 && pool->compaction.phase != COMPACT_IDLE);
@@ -540,11 +562,113 @@ static int compact_locked(struct step *step)
 	return err;
 }
 
+/* ---- the shards of a pool, one after the other ---- */
+
+/* Begin a cycle of all shards: how many pages they will need together. */
+static void shards_begin(struct xv_pool *pool)
+{
+	struct xvi_shared *shared = pool->shared;
+	uint64_t pages = 0;
+
+	for (uint32_t i = 0; i < shared->count; i++) {
+		const struct xv_pool *shard = xvi_shard(pool, i);
+
+		if (shard != NULL)
+			pages += pages_of_shard(shard);
+	}
+	xvi_lock_acquire(&shared->lock);
+	shared->compact_pages = pages;
+	shared->compact_shard = 0;
+	shared->compact_on = true;
+	xvi_lock_release(&shared->lock);
+}
+
+/* The shard whose turn it is, where there still is one. */
+static struct xv_pool *shard_to_compact(struct xv_pool *pool)
+{
+	struct xvi_shared *shared = pool->shared;
+	struct xv_pool *shard = NULL;
+
+	xvi_lock_acquire(&shared->lock);
+	for (; shared->compact_shard < shared->count; shared->compact_shard++) {
+		shard = xvi_shard(pool, shared->compact_shard);
+		if (shard != NULL)
+			break;
+	}
+	xvi_lock_release(&shared->lock);
+	return shard;
+}
+
+/* A shard's cycle is over: the next one's turn. */
+static void shard_done(struct xvi_shared *shared, uint32_t number)
+{
+	xvi_lock_acquire(&shared->lock);
+	if (shared->compact_shard == number)
+		shared->compact_shard++;
+	xvi_lock_release(&shared->lock);
+}
+
+static void shards_end(struct xv_pool *pool, struct xv_compact_report *report)
+{
+	xvi_enter_all(pool);
+	report->freed_bytes += xvi_shared_trim(pool);
+	xvi_leave_all(pool);
+	xvi_lock_acquire(&pool->shared->lock);
+	pool->shared->compact_on = false;
+	xvi_lock_release(&pool->shared->lock);
+}
+
+static bool cycle_is_on(struct xvi_shared *shared)
+{
+	bool on;
+
+	xvi_lock_acquire(&shared->lock);
+	on = shared->compact_on;
+	xvi_lock_release(&shared->lock);
+	return on;
+}
+
+static int compact_shards(struct xv_pool *pool, struct step *step)
+{
+	struct xv_pool *shard;
+	int err = 0;
+
+	if (!cycle_is_on(pool->shared)) {
+		xvi_enter_all(pool);
+		shards_begin(pool);
+		xvi_leave_all(pool);
+	}
+	shard = shard_to_compact(pool);
+	if (shard == NULL) {
+		shards_end(pool, step->report);
+		return 0;
+	}
+	step->pool = shard;
+	shard = xvi_enter_shard(shard);
+	err = compact_locked(step);
+	xvi_leave(shard);
+	if (err == 0 && !step->report->more)
+		shard_done(pool->shared, shard->number);
+	step->report->more = true;
+	return err;
+}
+
+static int compact_pool(struct xv_pool *pool, struct step *step)
+{
+	int err;
+
+	if (pool->shared != NULL)
+		return compact_shards(pool, step);
+	xvi_relock(pool);
+	err = compact_locked(step);
+	xvi_leave(pool);
+	return err;
+}
+
 int xv_compact(struct xv_pool *pool, size_t budget_bytes, struct xv_compact_report *report)
 {
 	struct xv_compact_report unused;
 	struct step step = {.pool = pool, .report = report != NULL ? report : &unused};
-	int err;
 
 	if (pool == NULL)
 		return -XV_EINVAL;
@@ -555,20 +679,22 @@ int xv_compact(struct xv_pool *pool, size_t budget_bytes, struct xv_compact_repo
 		budget_bytes = XV_COMPACT_BUDGET;
 	step.budget = budget_bytes < INT32_MAX ? (int64_t)budget_bytes : INT32_MAX;
 	memset(step.report, 0, sizeof(*step.report));
-	xvi_pool_lock(pool);
-	err = compact_locked(&step);
-	xvi_pool_unlock(pool);
-	return err;
+	return compact_pool(pool, &step);
 }
 
 uint64_t xv_compactable(struct xv_pool *pool)
 {
-	uint64_t pages;
+	uint64_t pages = 0;
 
 	if (pool == NULL || pool->owner_bytes == 0)
 		return 0;
-	xvi_pool_lock(pool);
-	pages = compactable_pages(pool);
-	xvi_pool_unlock(pool);
+	xvi_enter_all(pool);
+	for (uint32_t i = 0; i < xvi_shard_count(pool); i++) {
+		const struct xv_pool *shard = xvi_shard(pool, i);
+
+		if (shard != NULL)
+			pages += compactable_pages(shard);
+	}
+	xvi_leave_all(pool);
 	return pages << pool->page_shift;
 }

@@ -6,21 +6,23 @@
  * Owns nothing. The public calls take the lock. O(1) for objects up to a page.
  */
 #include "carve.h"
+#include "stock.h"
 
 /* Pages that the pool could take now, at most, as far as limit and provider tell. */
 static uint64_t pages_to_be_had(struct xv_pool *pool)
 {
 	struct xv_provider *provider = pool->provider;
 	uint64_t held = xvi_held_bytes(pool);
+	uint64_t limit = pool->shared != NULL ? xvi_shared_limit(pool->shared) : pool->limit_bytes;
 	uint64_t pages = provider->ops->pages_available != NULL
 				 ? provider->ops->pages_available(provider)
 				 : 0;
 
-	if (pool->limit_bytes == 0)
+	if (limit == 0)
 		return pages;
-	if (held >= pool->limit_bytes)
+	if (held >= limit)
 		return 0;
-	held = (pool->limit_bytes - held) >> pool->page_shift;
+	held = (limit - held) >> pool->page_shift;
 	return pages < held ? pages : held;
 }
 
@@ -62,7 +64,8 @@ static size_t largest_in_hole(const struct xv_pool *pool)
 /* Try it: allocate and free again. The counters that a caller can see stay. */
 static bool trial(struct xv_pool *pool, size_t size)
 {
-	struct xvi_request request = {.size = size, .alignment = 1, .owner = XV_NO_OWNER};
+	struct xvi_request request = {
+		.size = size, .alignment = 1, .owner = XV_NO_OWNER, .here = true};
 	uint64_t failures = pool->failures;
 	xv_handle handle;
 	bool fits;
@@ -91,6 +94,7 @@ static bool fits_locked(struct xv_pool *pool, size_t size)
 	/* What an allocation would do as a last resort comes first, so that the answer is
 	 * the whole truth: orphans are freed, free blocks without a record found. */
 	(void)xvi_orphans_free(pool);
+	(void)xvi_stock_drain(pool);
 	if (size <= pool->page_bytes)
 		note_request(pool, new_block(pool, BLOCK_WHOLE, (uint32_t)size, 0).units);
 	(void)xvi_relist(pool, UINT32_MAX);
@@ -101,13 +105,17 @@ static bool fits_locked(struct xv_pool *pool, size_t size)
 
 bool xv_pool_can_fit(struct xv_pool *pool, size_t size)
 {
-	bool fits;
+	bool fits = false;
 
 	if (pool == NULL)
 		return false;
-	xvi_pool_lock(pool);
-	fits = fits_locked(pool, size);
-	xvi_pool_unlock(pool);
+	xvi_enter_all(pool);
+	for (uint32_t i = 0; i < xvi_shard_count(pool) && !fits; i++) {
+		struct xv_pool *shard = xvi_shard(pool, i);
+
+		fits = shard != NULL && fits_locked(shard, size);
+	}
+	xvi_leave_all(pool);
 	return fits;
 }
 
@@ -157,6 +165,7 @@ static size_t largest_locked(struct xv_pool *pool)
 {
 	uint64_t pages;
 
+	(void)xvi_stock_drain(pool);
 	(void)xvi_relist(pool, UINT32_MAX);
 	if (largest_in_hole(pool) == 0) {
 		/* Nothing but dust, if anything. */
@@ -176,12 +185,17 @@ static size_t largest_locked(struct xv_pool *pool)
 
 size_t xv_pool_largest_allocatable(struct xv_pool *pool)
 {
-	size_t largest;
+	size_t largest = 0;
 
 	if (pool == NULL)
 		return 0;
-	xvi_pool_lock(pool);
-	largest = largest_locked(pool);
-	xvi_pool_unlock(pool);
+	xvi_enter_all(pool);
+	for (uint32_t i = 0; i < xvi_shard_count(pool); i++) {
+		struct xv_pool *shard = xvi_shard(pool, i);
+		size_t one = shard != NULL ? largest_locked(shard) : 0;
+
+		largest = one > largest ? one : largest;
+	}
+	xvi_leave_all(pool);
 	return largest;
 }

@@ -14,7 +14,7 @@ xv_handle xvi_handle_make(const struct xv_pool *pool, uint32_t page, uint32_t un
 			  uint32_t generation, bool whole_page)
 {
 	return xvi_handle_pack(pool, page, whole_page ? 0 : unit * UNIT_BYTES + pool->prefix_bytes,
-			     xvi_place_hash(pool, page, unit), generation);
+			       xvi_place_hash(pool, page, unit), generation);
 }
 
 static uint32_t handle_tag(const struct xv_pool *pool, uint32_t page, uint32_t unit,
@@ -154,7 +154,7 @@ int xvi_locate(struct xv_pool *pool, xv_handle handle, enum xvi_trust trust,
 	int err = -XV_EINVAL;
 
 	/* A tag without its mark was never given out. */
-	if ((tag == 0 || (tag & TAG_TAGGED) != 0) && page < pool->pages.capacity) {
+	if ((tag == 0 || (tag & TAG_TAGGED) != 0) && xvi_page_is_ours(pool, page)) {
 		state = xvi_page_state(&pool->pages.records[page]);
 		if (XVI_LIKELY(state == PAGE_BLOCKS))
 			err = locate_block(pool, page, offset, tag, trust, where);

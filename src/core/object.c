@@ -8,30 +8,43 @@
 
 enum { ALIGNMENT_MAX = 256 };
 
+/* Did a shard find no room, where others may have some? */
+static inline bool is_want(const struct xv_pool *pool, int err)
+{
+	return XVI_UNLIKELY(err != 0) && pool->shared != NULL &&
+	       (err == -XV_ENOMEM || err == -XV_ENOSPC);
+}
+
 static int malloc_checked(struct xv_pool *pool, const struct xvi_request *request,
 			  xv_handle *handle)
 {
+	struct xv_pool *shard;
 	int err;
 
 	if (pool == NULL || handle == NULL)
 		return -XV_EINVAL;
-	xvi_pool_lock(pool);
-	err = xvi_malloc_locked(pool, request, handle);
-	xvi_pool_unlock(pool);
-	return err;
+	shard = xvi_enter_home(pool);
+	if (request->alignment <= shard->alignment && !request->zero)
+		err = xvi_malloc_simple(shard, request, handle);
+	else
+		err = xvi_malloc_locked(shard, request, handle);
+	xvi_leave(shard);
+	return is_want(pool, err) ? xvi_malloc_anywhere(pool, request, err, handle) : err;
 }
 
 static inline int malloc_simple(struct xv_pool *pool, size_t size, uint32_t owner,
 				xv_handle *handle)
 {
+	struct xvi_request request = {.size = size, .alignment = 1, .owner = owner};
+	struct xv_pool *shard;
 	int err;
 
 	if (XVI_UNLIKELY(pool == NULL || handle == NULL))
 		return -XV_EINVAL;
-	xvi_pool_lock(pool);
-	err = xvi_malloc_simple(pool, size, owner, handle);
-	xvi_pool_unlock(pool);
-	return err;
+	shard = xvi_enter_home(pool);
+	err = xvi_malloc_simple(shard, &request, handle);
+	xvi_leave(shard);
+	return is_want(pool, err) ? xvi_malloc_anywhere(pool, &request, err, handle) : err;
 }
 
 int xv_malloc(struct xv_pool *pool, size_t size, xv_handle *handle)
@@ -62,9 +75,11 @@ int xv_free(struct xv_pool *pool, xv_handle handle)
 
 	if (XVI_UNLIKELY(pool == NULL))
 		return -XV_EINVAL;
-	xvi_pool_lock(pool);
+	if (XVI_UNLIKELY(pool->shared != NULL))
+		return xvi_free_sharded(pool, handle);
+	xvi_lock_acquire(&pool->lock);
 	err = xvi_free_locked(pool, handle);
-	xvi_pool_unlock(pool);
+	xvi_leave(pool);
 	return err;
 }
 
@@ -76,13 +91,13 @@ int xv_object_size(struct xv_pool *pool, xv_handle handle)
 
 	if (pool == NULL)
 		return -XV_EINVAL;
-	xvi_pool_lock(pool);
+	pool = xvi_enter(pool, handle);
 	err = xvi_locate(pool, handle, TRUST_HANDLE, &where);
 	if (err == 0) {
 		err = xvi_object_bytes(pool, &where, &bytes);
 		xvi_locate_end(pool, &where);
 	}
-	xvi_pool_unlock(pool);
+	xvi_leave(pool);
 	return err == 0 ? (int)bytes : err;
 }
 
@@ -153,7 +168,8 @@ static int realloc_by_moving(struct xv_pool *pool, xv_handle *handle, size_t siz
 
 static int realloc_locked(struct xv_pool *pool, xv_handle *handle, size_t size, bool one_block)
 {
-	struct xvi_request request = {.size = size, .alignment = 1, .one_block = one_block};
+	struct xvi_request request = {
+		.size = size, .alignment = 1, .one_block = one_block, .here = true};
 	struct xvi_location where;
 	size_t old_size = 0;
 	bool done;
@@ -181,9 +197,9 @@ int xvi_realloc(struct xv_pool *pool, xv_handle *handle, size_t size, bool one_b
 		return -XV_EINVAL;
 	if (size > (one_block ? pool->page_bytes : pool->max_size))
 		return -XV_E2BIG;
-	xvi_pool_lock(pool);
+	pool = xvi_enter(pool, *handle);
 	err = realloc_locked(pool, handle, size, one_block);
-	xvi_pool_unlock(pool);
+	xvi_leave(pool);
 	return err;
 }
 
@@ -211,13 +227,13 @@ int xv_get_owner(struct xv_pool *pool, xv_handle handle, uint32_t *owner)
 		return -XV_EINVAL;
 	if (pool->owner_bytes == 0)
 		return -XV_ENOTSUP;
-	xvi_pool_lock(pool);
+	pool = xvi_enter(pool, handle);
 	err = xvi_locate(pool, handle, TRUST_HANDLE, &where);
 	if (err == 0) {
 		*owner = xvi_owner_of(pool, &where);
 		xvi_locate_end(pool, &where);
 	}
-	xvi_pool_unlock(pool);
+	xvi_leave(pool);
 	return err;
 }
 
@@ -269,12 +285,12 @@ int xv_set_owner(struct xv_pool *pool, xv_handle handle, uint32_t owner)
 		return -XV_EINVAL;
 	if (pool->owner_bytes == 0)
 		return -XV_ENOTSUP;
-	xvi_pool_lock(pool);
+	pool = xvi_enter(pool, handle);
 	err = xvi_locate(pool, handle, TRUST_HANDLE, &where);
 	if (err == 0) {
 		err = set_owner_located(pool, &where, owner);
 		xvi_locate_end(pool, &where);
 	}
-	xvi_pool_unlock(pool);
+	xvi_leave(pool);
 	return err;
 }

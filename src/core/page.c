@@ -6,32 +6,74 @@
  * O(1) apart from the provider, except where said.
  */
 #include "carve.h"
+#include "stock.h"
 
 enum { GENERATION_STRIDE = 37 };
+
+/* Count a page that is to be taken. 0 or -XV_ENOSPC. */
+static int page_hold(struct xv_pool *pool)
+{
+	if (pool->shared != NULL)
+		return xvi_shared_hold(pool->shared, pool->provider, pool->page_bytes, true);
+	if (pool->limit_bytes != 0 && xvi_held_bytes(pool) + pool->page_bytes > pool->limit_bytes)
+		return -XV_ENOSPC;
+	return 0;
+}
+
+static void page_release(struct xv_pool *pool)
+{
+	if (pool->shared != NULL)
+		xvi_shared_release(pool->shared, pool->page_bytes);
+}
+
+/* Give a page its record. The provider's own overhead may have grown too. */
+static int page_record(struct xv_pool *pool, uint32_t number)
+{
+	int err;
+
+	/* The page counts before its record is made, so that the limit covers both. */
+	pool->page_count++;
+	err = xvi_page_table_cover(pool, number);
+	if (err == 0 && pool->shared != NULL &&
+	    xvi_shared_hold(pool->shared, pool->provider, 0, true) != 0) {
+		xvi_shared_forget(pool, number);
+		err = -XV_ENOSPC;
+	}
+	if (err == 0 && pool->limit_bytes != 0 && xvi_held_bytes(pool) > pool->limit_bytes)
+		err = -XV_ENOSPC;
+	if (err != 0)
+		pool->page_count--;
+	return err;
+}
+
+/* A page from the provider, counted and with a record. */
+static int page_get(struct xv_pool *pool, uint32_t *number)
+{
+	int err = page_hold(pool);
+
+	if (err != 0)
+		return err;
+	err = pool->provider->ops->page_alloc(pool->provider, number);
+	if (err == 0) {
+		err = page_record(pool, *number);
+		if (err != 0)
+			pool->provider->ops->page_free(pool->provider, *number);
+	}
+	if (err != 0) {
+		page_release(pool);
+		xvi_note_held(pool);
+	}
+	return err;
+}
 
 int xvi_page_take(struct xv_pool *pool, uint32_t *page)
 {
 	struct xvi_page *record;
 	uint32_t number;
-	int err;
+	int err = page_get(pool, &number);
 
-	if (pool->limit_bytes != 0 && xvi_held_bytes(pool) + pool->page_bytes > pool->limit_bytes)
-		return -XV_ENOSPC;
-	err = pool->provider->ops->page_alloc(pool->provider, &number);
 	if (err != 0)
 		return err;
-	/* The page counts before its record is made, so that the limit covers both. */
-	pool->page_count++;
-	err = xvi_page_table_cover(pool, number);
-	/* The provider's own overhead may have grown too. */
-	if (err == 0 && pool->limit_bytes != 0 && xvi_held_bytes(pool) > pool->limit_bytes)
-		err = -XV_ENOSPC;
-	if (err != 0) {
-		pool->page_count--;
-		pool->provider->ops->page_free(pool->provider, number);
-		xvi_note_held(pool);
-		return err;
-	}
 	record = &pool->pages.records[number];
 	record->state = PAGE_BLOCKS;
 	record->used_units = 0;
@@ -42,6 +84,7 @@ int xvi_page_take(struct xv_pool *pool, uint32_t *page)
 		record->generation = (uint8_t)(pool->page_allocs * GENERATION_STRIDE);
 	pool->page_allocs++;
 	pool->empty_pages++;
+	xvi_stock_set_limit(pool);
 	xvi_note_held(pool);
 	*page = number;
 	return 0;
@@ -53,7 +96,11 @@ void xvi_page_give_back(struct xv_pool *pool, uint32_t page)
 	pool->page_count--;
 	pool->empty_pages--;
 	pool->page_frees++;
+	xvi_stock_set_limit(pool);
+	if (pool->shared != NULL)
+		xvi_shared_forget(pool, page);
 	pool->provider->ops->page_free(pool->provider, page);
+	page_release(pool);
 }
 
 /* Make an empty page one hole. False when there is no record for it. */
@@ -76,7 +123,7 @@ void xvi_page_emptied(struct xv_pool *pool, uint32_t page)
 	struct xvi_page *record = &pool->pages.records[page];
 	bool pinned = record->pins != 0;
 	bool kept = pinned ||
-		    (pool->empty_pages < pool->reserve_pages &&
+		    (pool->empty_pages < pool->reserve_pages + pool->stock.reserve_pages &&
 		     (record->state & PAGE_VICTIM) == 0 && page < pool->compaction.first_victim);
 
 	record->state = PAGE_BLOCKS;
@@ -224,7 +271,7 @@ size_t xvi_relist(struct xv_pool *pool, uint32_t max_pages)
 
 		pool->relist_cursor = page + 1;
 		pool->relist_pages--;
-		if (xvi_page_state(record) != PAGE_BLOCKS || record->used_units == 0)
+		if (xvi_own_page_state(pool, page) != PAGE_BLOCKS || record->used_units == 0)
 			continue;
 		words = xvi_page_map(pool, page);
 		if (words == NULL)

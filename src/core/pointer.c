@@ -44,6 +44,7 @@ void *xv_alloc_aligned(struct xv_pool *pool, size_t size, size_t alignment)
 int xv_release(struct xv_pool *pool, void *ptr)
 {
 	struct xvi_location where;
+	xv_handle handle;
 	int err;
 
 	if (pool == NULL)
@@ -52,11 +53,12 @@ int xv_release(struct xv_pool *pool, void *ptr)
 		return -XV_ENOTSUP;
 	if (ptr == NULL)
 		return 0;
-	xvi_pool_lock(pool);
-	err = xvi_locate(pool, handle_at_address(pool, ptr), TRUST_POINTER, &where);
+	handle = handle_at_address(pool, ptr);
+	pool = xvi_enter(pool, handle);
+	err = xvi_locate(pool, handle, TRUST_POINTER, &where);
 	if (err == 0)
 		err = xvi_free_located(pool, &where);
-	xvi_pool_unlock(pool);
+	xvi_leave(pool);
 	return err;
 }
 
@@ -72,12 +74,13 @@ static xv_handle tagged_handle(struct xv_pool *pool, const void *ptr, enum xvi_t
 			       size_t *usable)
 {
 	struct xvi_location where;
-	xv_handle handle = XV_NULL_HANDLE;
+	xv_handle handle = XV_NULL_HANDLE, plain;
 
 	if (pool == NULL || pool->base == NULL || ptr == NULL)
 		return handle;
-	xvi_pool_lock(pool);
-	if (xvi_locate(pool, handle_at_address(pool, ptr), trust, &where) == 0 &&
+	plain = handle_at_address(pool, ptr);
+	pool = xvi_enter(pool, plain);
+	if (xvi_locate(pool, plain, trust, &where) == 0 &&
 	    (xvi_is_simple(&where) || skip_composite(pool, &where))) {
 		handle = xvi_location_handle(pool, &where);
 		*usable = xvi_simple_bytes(pool, &where) + block_pad(where.header);
@@ -85,7 +88,7 @@ static xv_handle tagged_handle(struct xv_pool *pool, const void *ptr, enum xvi_t
 			*usable = pool->page_bytes;
 		xvi_locate_end(pool, &where);
 	}
-	xvi_pool_unlock(pool);
+	xvi_leave(pool);
 	return handle;
 }
 
@@ -123,12 +126,12 @@ void *xv_address_of(struct xv_pool *pool, xv_handle handle)
 
 	if (pool == NULL || pool->base == NULL)
 		return NULL;
-	xvi_pool_lock(pool);
+	pool = xvi_enter(pool, handle);
 	if (xvi_locate(pool, handle, TRUST_HANDLE, &where) == 0) {
 		if (xvi_is_simple(&where))
 			ptr = address_at(pool, handle);
 		xvi_locate_end(pool, &where);
 	}
-	xvi_pool_unlock(pool);
+	xvi_leave(pool);
 	return ptr;
 }

@@ -7,10 +7,12 @@
  */
 #include "composite.h"
 #include "free_list.h"
+#include "stock.h"
 #include "table.h"
+#include "xvi_cpu.h"
 
 enum {
-	MEMORY_ALIGNMENT = 64,
+	MEMORY_ALIGNMENT = 64, /* a cache line: what is written by one CPU is not in another's */
 	/* Hole records to make room for, one for so many bytes of page: address space
 	 * is cheap, a scarce provider's memory is not. */
 	BYTES_PER_HOLE = 32,
@@ -59,6 +61,8 @@ static bool options_are_good(const struct xv_pool_options *options)
 
 	return (alignment == 0 || alignment == 4 || alignment == 8 || alignment == 16) &&
 	       (options->flags & ~(XV_POOL_SPLIT | XV_POOL_OWNERS)) == 0 &&
+	       options->shards <= XV_SHARDS_MAX &&
+	       options->reuse_permille <= XV_REUSE_PERMILLE_MAX &&
 	       (int)options->lock >= XV_LOCK_DEFAULT && (int)options->lock <= XV_LOCK_MUTEX;
 }
 
@@ -92,7 +96,8 @@ static bool layout_of(const struct xv_provider *provider, uint32_t flags, size_t
 	uint64_t holes = holes_wanted(provider, bytes_per_hole) * sizeof(struct xvi_hole);
 
 	layout->self = round_up(sizeof(struct xv_pool), MEMORY_ALIGNMENT) +
-		       list_sets * round_up(xvi_free_lists_bytes(page_bytes), MEMORY_ALIGNMENT);
+		       list_sets * round_up(xvi_free_lists_bytes(page_bytes), MEMORY_ALIGNMENT) +
+		       round_up(xvi_stock_bytes(page_bytes), MEMORY_ALIGNMENT);
 	/* More than a part of the address space is not to be had: what is missing costs
 	 * density only where free blocks are many. */
 	if (holes > SIZE_MAX / 16)
@@ -161,28 +166,39 @@ static void pool_set_geometry(struct xv_pool *pool, struct xv_provider *provider
 	pool->dust_units = DUST_MAX_UNITS;
 	pool->max_size = max_size_of(pool);
 	pool->reserve_pages = options->reserve_pages;
+	/* A page that must be mapped to be looked at is not kept half free. */
+	pool->stock.permille = pool->base != NULL ? options->reuse_permille : 0;
 	pool->limit_bytes = options->limit_bytes;
 	pool->seed =
 		options->seed != 0 ? options->seed : (uint32_t)((uintptr_t)pool >> 6) * 0x9E3779B1U;
 }
 
-/* Fill in a zeroed pool whose tables are known. */
+/* List heads, bitmaps and bins follow the structure. */
+static void pool_place_lists(struct xv_pool *pool)
+{
+	size_t lists_bytes = round_up(xvi_free_lists_bytes(pool->page_bytes), MEMORY_ALIGNMENT);
+	char *at = (char *)pool + round_up(sizeof(*pool), MEMORY_ALIGNMENT);
+
+	xvi_free_lists_init(&pool->lists, pool->page_bytes, at);
+	at += lists_bytes;
+	if (pool->owner_bytes != 0) {
+		xvi_free_lists_init(&pool->victim_lists, pool->page_bytes, at);
+		at += lists_bytes;
+	}
+	xvi_stock_init(&pool->stock, pool->page_bytes, at);
+}
+
+/* Fill in a zeroed pool, or shard, whose tables are known. */
 static int pool_init(struct xv_pool *pool, struct xv_provider *provider,
 		     const struct xv_pool_options *options)
 {
-	size_t head = round_up(sizeof(struct xv_pool), MEMORY_ALIGNMENT);
 	uint64_t hole_max;
 	int err = xvi_lock_init(&pool->lock, options->lock);
 
 	if (err != 0)
 		return err;
 	pool_set_geometry(pool, provider, options);
-	xvi_free_lists_init(&pool->lists, pool->page_bytes, (char *)pool + head);
-	if (pool->owner_bytes != 0)
-		xvi_free_lists_init(
-			&pool->victim_lists, pool->page_bytes,
-			(char *)pool + head +
-				round_up(xvi_free_lists_bytes(pool->page_bytes), MEMORY_ALIGNMENT));
+	pool_place_lists(pool);
 	pool->pages.records = pool->pages.memory.base;
 	pool->pages.capacity_max = (uint32_t)provider->max_pages;
 	pool->holes.records = pool->holes.memory.base;
@@ -190,7 +206,6 @@ static int pool_init(struct xv_pool *pool, struct xv_provider *provider,
 	pool->holes.capacity_max =
 		hole_max < HOLE_RECORDS_LIMIT ? (uint32_t)hole_max : HOLE_RECORDS_LIMIT;
 	pool->compaction.first_victim = UINT32_MAX;
-	xvi_note_held(pool);
 	return 0;
 }
 
@@ -221,9 +236,11 @@ static int create_in_memory(struct xv_pool **out, struct xv_provider *provider,
 	pool->holes.memory.base = at + layout.self + layout.pages;
 	pool->holes.memory.reserved_bytes = room - layout.self - layout.pages;
 	err = pool_init(pool, provider, options);
-	if (err == 0)
-		*out = pool;
-	return err;
+	if (err != 0)
+		return err;
+	xvi_note_held(pool);
+	*out = pool;
+	return 0;
 }
 
 /* Reserve the hole table: as much as is sensible, less where that is refused. */
@@ -240,28 +257,22 @@ static int reserve_holes(struct xv_provider *provider, struct xvi_table *table,
 	return 0;
 }
 
-static int create_from_provider(struct xv_pool **out, struct xv_provider *provider,
-				const struct xv_pool_options *options)
+/* Make what is in the provider's memory of one shard; extra bytes follow its lists. */
+static int shard_create(struct xv_pool **out, struct xv_provider *provider,
+			const struct xv_pool_options *options, const struct layout *layout,
+			size_t extra)
 {
-	bool scarce = (provider->flags & XV_PROVIDER_META_IS_SCARCE) != 0;
-	struct xvi_table self = {0}, pages = {0}, holes = {0};
+	struct xvi_table self = {0}, holes = {0};
 	struct xv_pool *pool;
-	struct layout layout;
 	int err = -XV_ENOMEM;
 
-	if (!layout_of(provider, options->flags, scarce ? BYTES_PER_HOLE_SCARCE : BYTES_PER_HOLE,
-		       &layout))
+	if (xvi_table_reserve(provider, &self, layout->self + extra) != 0)
 		return -XV_ENOMEM;
-	if (xvi_table_reserve(provider, &self, layout.self) != 0)
-		return -XV_ENOMEM;
-	if (xvi_table_commit(provider, &self, layout.self) != 0 ||
-	    xvi_table_reserve(provider, &pages, layout.pages) != 0)
-		goto release;
-	if (reserve_holes(provider, &holes, &layout) != 0)
+	if (xvi_table_commit(provider, &self, layout->self + extra) != 0 ||
+	    reserve_holes(provider, &holes, layout) != 0)
 		goto release;
 	pool = self.base;
 	pool->self_memory = self;
-	pool->pages.memory = pages;
 	pool->holes.memory = holes;
 	err = pool_init(pool, provider, options);
 	if (err == 0) {
@@ -270,15 +281,158 @@ static int create_from_provider(struct xv_pool **out, struct xv_provider *provid
 	}
 release:
 	xvi_table_release(provider, &holes);
-	xvi_table_release(provider, &pages);
 	xvi_table_release(provider, &self);
 	return err;
+}
+
+static void shard_destroy(struct xv_pool *shard)
+{
+	struct xv_provider *provider = shard->provider;
+	struct xvi_table self = shard->self_memory, holes = shard->holes.memory;
+
+	xvi_lock_fini(&shard->lock);
+	xvi_table_release(provider, &holes);
+	xvi_table_release(provider, &self);
+}
+
+/* The page table, and with several shards what they share, of a pool just made. */
+static int shared_init(struct xv_pool *pool, const struct xv_pool_options *options,
+		       const struct layout *layout, uint32_t count)
+{
+	struct xv_provider *provider = pool->provider;
+	struct xvi_shared *shared = (void *)((char *)pool + layout->self);
+	size_t map_bytes = round_up((size_t)provider->max_pages, MEMORY_ALIGNMENT);
+	int err;
+
+	if (count == 1) {
+		err = xvi_table_reserve(provider, &pool->pages.memory, layout->pages);
+		pool->pages.records = pool->pages.memory.base;
+		return err;
+	}
+	err = xvi_lock_init(&shared->lock, options->lock);
+	if (err != 0)
+		return err;
+	err = xvi_table_reserve(provider, &shared->pages.memory, layout->pages);
+	if (err == 0 && xvi_table_reserve(provider, &shared->map_memory, map_bytes) != 0) {
+		xvi_table_release(provider, &shared->pages.memory);
+		err = -XV_ENOMEM;
+	}
+	if (err != 0) {
+		xvi_lock_fini(&shared->lock);
+		return err;
+	}
+	shared->count = count;
+	shared->options = *options;
+	shared->options.seed = pool->seed;
+	shared->limit_bytes = options->limit_bytes;
+	shared->map = shared->map_memory.base;
+	shared->pages.records = shared->pages.memory.base;
+	shared->pages.capacity_max = pool->pages.capacity_max;
+	shared->held_bytes = pool->self_memory.committed_bytes;
+	shared->peak_held_bytes = shared->held_bytes;
+	pool->pages.records = shared->pages.records;
+	pool->limit_bytes = 0;
+	pool->shared = shared;
+	xvi_atomic_ptr_store(&shared->shard[0], pool);
+	return 0;
+}
+
+static int create_from_provider(struct xv_pool **out, struct xv_provider *provider,
+				const struct xv_pool_options *options, uint32_t shards)
+{
+	bool scarce = (provider->flags & XV_PROVIDER_META_IS_SCARCE) != 0;
+	struct layout layout;
+	struct xv_pool *pool;
+	int err;
+
+	if (!layout_of(provider, options->flags, scarce ? BYTES_PER_HOLE_SCARCE : BYTES_PER_HOLE,
+		       &layout))
+		return -XV_ENOMEM;
+	layout.holes = round_up(layout.holes / shards, sizeof(struct xvi_hole));
+	if (layout.holes < layout.holes_min)
+		layout.holes = layout.holes_min;
+	err = shard_create(&pool, provider, options, &layout,
+			   shards > 1 ? sizeof(struct xvi_shared) : 0);
+	if (err != 0)
+		return err;
+	err = shared_init(pool, options, &layout, shards);
+	if (err != 0) {
+		shard_destroy(pool);
+		return err;
+	}
+	xvi_note_held(pool);
+	*out = pool;
+	return 0;
+}
+
+/* Make a shard that nobody has used. Under the first one's lock. NULL: no memory. */
+static struct xv_pool *shard_make_locked(struct xv_pool *pool, uint32_t number)
+{
+	struct xvi_shared *shared = pool->shared;
+	struct xv_pool *shard = NULL;
+	struct layout layout;
+	size_t self;
+
+	if (!layout_of(pool->provider, pool->flags, BYTES_PER_HOLE, &layout))
+		return NULL;
+	self = layout.self;
+	layout.holes = round_up(layout.holes / shared->count, sizeof(struct xvi_hole));
+	if (layout.holes < layout.holes_min)
+		layout.holes = layout.holes_min;
+	if (xvi_shared_hold(shared, pool->provider, self, true) != 0)
+		return NULL;
+	if (shard_create(&shard, pool->provider, &shared->options, &layout, 0) != 0) {
+		xvi_shared_release(shared, self);
+		return NULL;
+	}
+	shard->number = number;
+	shard->shared = shared;
+	shard->seed = pool->seed;
+	shard->limit_bytes = 0;
+	shard->pages.records = shared->pages.records;
+	return shard;
+}
+
+struct xv_pool *xvi_shard_make(struct xv_pool *pool, uint32_t number)
+{
+	struct xvi_shared *shared = pool->shared;
+	struct xv_pool *shard;
+
+	xvi_lock_acquire(&pool->lock);
+	shard = xvi_atomic_ptr_load(&shared->shard[number]);
+	if (shard == NULL) {
+		shard = shard_make_locked(pool, number);
+		if (shard == NULL)
+			shard = pool;
+		xvi_atomic_ptr_store(&shared->shard[number], shard);
+	}
+	xvi_lock_release(&pool->lock);
+	return shard;
+}
+
+/* Shards that a pool with these options is to have; 0 where it cannot have so many. */
+static uint32_t shards_wanted(const struct xv_provider *provider,
+			      const struct xv_pool_options *options)
+{
+	uint32_t cpus = xvi_cpu_count();
+	bool can = options->memory == NULL && options->lock != XV_LOCK_NONE &&
+		   (provider->flags & XV_PROVIDER_META_IS_SCARCE) == 0;
+
+	if (options->shards > 1)
+		/* Each shard may have two pages mapped at a time. */
+		return can && (provider->base != NULL || provider->map_slots / 2 >= options->shards)
+			       ? options->shards
+			       : 0;
+	if (options->shards == 1 || !can || provider->base == NULL)
+		return 1;
+	return cpus < XV_SHARDS_MAX ? cpus : XV_SHARDS_MAX;
 }
 
 int xv_pool_create(struct xv_pool **out, struct xv_provider *provider,
 		   const struct xv_pool_options *options)
 {
 	struct xv_pool_options defaults;
+	uint32_t shards;
 
 	if (options == NULL) {
 		xv_pool_options_init(&defaults);
@@ -286,47 +440,59 @@ int xv_pool_create(struct xv_pool **out, struct xv_provider *provider,
 	}
 	if (out == NULL || !provider_is_good(provider) || !options_are_good(options))
 		return -XV_EINVAL;
+	shards = shards_wanted(provider, options);
+	if (shards == 0)
+		return -XV_ENOTSUP;
 	if (options->memory != NULL)
 		return create_in_memory(out, provider, options);
 	if (!provider_has_meta(provider))
 		return -XV_ENOTSUP;
-	return create_from_provider(out, provider, options);
+	return create_from_provider(out, provider, options, shards);
 }
 
-/* Give every page back. */
+/* Give every page of a shard back. */
 static void release_pages(struct xv_pool *pool)
 {
 	for (uint32_t page = 0; page < pool->pages.capacity; page++) {
 		struct xvi_page *record = &pool->pages.records[page];
 
-		if (xvi_page_state(record) == PAGE_NONE)
+		if (xvi_own_page_state(pool, page) == PAGE_NONE)
 			continue;
-		record->state = PAGE_NONE;
 		record->used_units = 0;
 		record->pins = 0;
 		record->owner_high = 0;
 		record->generation++;
-		pool->page_frees++;
-		pool->provider->ops->page_free(pool->provider, page);
+		pool->empty_pages++;
+		xvi_page_give_back(pool, page);
 	}
 }
 
 void xv_pool_destroy(struct xv_pool *pool)
 {
-	struct xvi_table self, pages, holes;
 	struct xv_provider *provider;
+	struct xvi_table pages, map = {0};
 
 	if (pool == NULL)
 		return;
+	for (uint32_t i = xvi_shard_count(pool); i-- > 1;) {
+		struct xv_pool *shard = xvi_shard(pool, i);
+
+		if (shard == NULL)
+			continue;
+		release_pages(shard);
+		shard_destroy(shard);
+	}
 	release_pages(pool);
-	xvi_lock_fini(&pool->lock);
 	provider = pool->provider;
-	self = pool->self_memory;
 	pages = pool->pages.memory;
-	holes = pool->holes.memory;
-	xvi_table_release(provider, &holes);
+	if (pool->shared != NULL) {
+		pages = pool->shared->pages.memory;
+		map = pool->shared->map_memory;
+		xvi_lock_fini(&pool->shared->lock);
+	}
+	xvi_table_release(provider, &map);
 	xvi_table_release(provider, &pages);
-	xvi_table_release(provider, &self);
+	shard_destroy(pool);
 }
 
 /* Forget every hole: lists, bitmaps and records. */
@@ -336,6 +502,8 @@ static void forget_holes(struct xv_pool *pool)
 
 	xvi_free_lists_clear(&pool->lists);
 	xvi_free_lists_clear(&pool->victim_lists);
+	if (pool->shared != NULL)
+		xvi_shared_release(pool->shared, holes->memory.committed_bytes);
 	(void)xvi_table_commit(pool->provider, &holes->memory, 0);
 	holes->capacity = 0;
 	holes->free_head = 0;
@@ -344,7 +512,7 @@ static void forget_holes(struct xv_pool *pool)
 	pool->relist_pages = 0;
 }
 
-static void reset_locked(struct xv_pool *pool)
+static void reset_shard(struct xv_pool *pool)
 {
 	release_pages(pool);
 	forget_holes(pool);
@@ -352,6 +520,7 @@ static void reset_locked(struct xv_pool *pool)
 	 * pass for headers of this pool any more. */
 	pool->seed = pool->seed * 0x2C1B3C6DU + 1U;
 	pool->frees += pool->object_count;
+	xvi_stock_forget(pool);
 	pool->page_count = 0;
 	pool->empty_pages = 0;
 	pool->object_count = 0;
@@ -369,31 +538,52 @@ static void reset_locked(struct xv_pool *pool)
 	pool->compaction.first_victim = UINT32_MAX;
 	pool->requested_bytes = 0;
 	pool->pad_bytes = 0;
-	pool->peak_held_bytes = xvi_held_bytes(pool);
+}
+
+/* All shards are locked. */
+static int reset_locked(struct xv_pool *pool)
+{
+	uint64_t pins = 0;
+
+	for (uint32_t i = 0; i < xvi_shard_count(pool); i++) {
+		const struct xv_pool *shard = xvi_shard(pool, i);
+
+		pins += shard != NULL ? shard->pin_count : 0;
+	}
+	if (pins != 0)
+		return -XV_EBUSY;
+	for (uint32_t i = 0; i < xvi_shard_count(pool); i++) {
+		struct xv_pool *shard = xvi_shard(pool, i);
+
+		if (shard != NULL)
+			reset_shard(shard);
+	}
+	if (pool->shared != NULL)
+		xvi_shared_reset(pool->shared, pool->provider);
+	else
+		pool->peak_held_bytes = xvi_held_bytes(pool);
+	return 0;
 }
 
 int xv_pool_reset(struct xv_pool *pool)
 {
-	int err = -XV_EBUSY;
+	int err;
 
 	if (pool == NULL)
 		return -XV_EINVAL;
-	xvi_pool_lock(pool);
-	if (pool->pin_count == 0) {
-		reset_locked(pool);
-		err = 0;
-	}
-	xvi_pool_unlock(pool);
+	xvi_enter_all(pool);
+	err = reset_locked(pool);
+	xvi_leave_all(pool);
 	return err;
 }
 
 /* Empty pages that nobody has mapped go back. */
-static void trim_reserve(struct xv_pool *pool)
+void xvi_reserve_trim(struct xv_pool *pool)
 {
 	for (uint32_t page = 0; page < pool->pages.capacity && pool->empty_pages != 0; page++) {
 		struct xvi_page *record = &pool->pages.records[page];
 
-		if (xvi_page_state(record) != PAGE_BLOCKS || record->used_units != 0 ||
+		if (xvi_own_page_state(pool, page) != PAGE_BLOCKS || record->used_units != 0 ||
 		    record->pins != 0)
 			continue;
 		xvi_page_unlist_empty(pool, page);
@@ -422,22 +612,35 @@ static size_t trim_purge(struct xv_pool *pool)
 	return purged;
 }
 
-size_t xv_pool_trim(struct xv_pool *pool)
+static size_t trim_shard(struct xv_pool *pool)
 {
-	uint64_t before, after;
-	size_t purged;
-
-	if (pool == NULL)
-		return 0;
-	xvi_pool_lock(pool);
-	before = xvi_held_bytes(pool);
 	(void)xvi_orphans_free(pool);
-	trim_reserve(pool);
+	(void)xvi_stock_drain(pool);
+	xvi_reserve_trim(pool);
 	while (xvi_hole_table_shrink(pool, 0) != 0)
 		;
 	(void)xvi_page_table_trim(pool);
+	return trim_purge(pool);
+}
+
+size_t xv_pool_trim(struct xv_pool *pool)
+{
+	uint64_t before, after;
+	size_t purged = 0;
+
+	if (pool == NULL)
+		return 0;
+	xvi_enter_all(pool);
+	before = xvi_held_bytes(pool);
+	for (uint32_t i = 0; i < xvi_shard_count(pool); i++) {
+		struct xv_pool *shard = xvi_shard(pool, i);
+
+		if (shard != NULL)
+			purged += trim_shard(shard);
+	}
+	if (pool->shared != NULL)
+		(void)xvi_shared_trim(pool);
 	after = xvi_held_bytes(pool);
-	purged = trim_purge(pool);
-	xvi_pool_unlock(pool);
+	xvi_leave_all(pool);
 	return (before > after ? (size_t)(before - after) : 0) + purged;
 }

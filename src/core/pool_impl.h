@@ -45,12 +45,17 @@
  *  10  a bitmap bit is set exactly when its list, or its word, is not empty
  *  11  as many holes are in pages as in lists as counted; free records make up the rest
  *  12  the byte and object counters are the sums over the pages
- *  13  empty pages that nobody has mapped number at most reserve_pages
+ *  13  without quick reuse, empty pages that nobody has mapped number at most
+ *      reserve_pages
  *  14  held bytes = requested + header + owner + fragment + rounding + free + reserve +
- *      table
+ *      reuse + table
  *  15  every fragment behind a head is reached from exactly one head, and leads on to a
  *      last fragment; the fragments of an object hold as many bytes as it has
  *  16  an orphan is a used block; no object's block, and counted as no object's
+ *  17  every block of kind STOCK has a record in the bin of its length, and they are as
+ *      many, and as long, as counted
+ *  18  of several shards: the map names as many pages as the shards count, and held bytes
+ *      are the sum over them
  *
  * Locking: pool->lock guards everything here but the constants.
  */
@@ -58,6 +63,7 @@
 #define XVI_POOL_IMPL_H
 
 #include "block.h"
+#include "xvi_atomic.h"
 #include "xvi_bits.h"
 #include "xvi_lock.h"
 #include "xvi_mem.h"
@@ -117,7 +123,7 @@ struct xvi_free_lists {
 	uint64_t word_bits[XVI_FIRST_LEVEL_WORDS]; /* first level: which words of list_bits are not
 						      0 */
 	uint64_t *list_bits;                       /* second level: which lists are not empty */
-	uint32_t *heads; /* first record of each list, 0 when empty */
+	uint32_t *heads;                           /* first record of each list, 0 when empty */
 	uint32_t list_count;
 };
 
@@ -174,8 +180,68 @@ struct xvi_compaction {
 	uint64_t used_units;
 };
 
+enum { STOCK_PENDING = 16 };
+
+/* Freed blocks kept for quick reuse, and frees that wait. See stock.h. */
+struct xvi_stock {
+	uint32_t permille;      /* of the held bytes that may be kept; 0 = off */
+	uint32_t slack_shift;   /* a block may be longer than asked by one part in 2^this */
+	uint32_t count;         /* blocks kept */
+	uint32_t bin_count;     /* constant */
+	uint32_t hand;          /* bin that the last block was freed from */
+	uint32_t *heads;        /* of each bin the newest block's record, or 0 */
+	uint64_t bytes;         /* of the blocks, headers included */
+	uint64_t limit_bytes;   /* that they may have */
+	uint64_t reserve_pages; /* empty pages that may be kept beside the reserve */
+	uint64_t reuses;        /* blocks handed out again */
+	uint32_t pending_at;    /* where the next free goes, modulo STOCK_PENDING */
+	uint32_t pending_count; /* frees that wait */
+	xv_handle pending[STOCK_PENDING];
+};
+
+/* Nobody's page, in the shard map. */
+#define SHARD_NONE 0xFFU
+
+enum { REMOTE_SLOTS = 32 };
+
+/* A free that another thread left to the shard that owns the object. */
+struct xvi_remote_slot {
+	struct xvi_atomic32 state; /* REMOTE_* of shard.c */
+	xv_handle handle;
+};
+
+struct xvi_remote {
+	struct xvi_atomic32 waiting; /* full slots, or a few more: only a hint */
+	struct xvi_remote_slot slot[REMOTE_SLOTS];
+};
+
+/*
+ * What the shards of a pool have in common. Its lock comes after a shard's, and guards
+ * everything here but what is atomic and what is constant. Only pools of several shards
+ * have one.
+ */
+struct xvi_shared {
+	struct xvi_lock lock;
+	uint32_t count;                             /* shards, at most; constant */
+	struct xvi_atomic_ptr shard[XV_SHARDS_MAX]; /* made when first used; [0] is the pool */
+	struct xvi_page_table pages;                /* of all shards */
+	struct xvi_table map_memory;                /* of map; never shrinks */
+	struct xvi_atomic8 *map;                    /* shard of each page, SHARD_NONE */
+	struct xvi_atomic32 map_count;              /* pages that the map covers */
+	uint64_t limit_bytes;                       /* on held bytes; 0 = none */
+	uint64_t held_bytes;                        /* but for the provider's overhead */
+	uint64_t peak_held_bytes;
+	uint32_t compact_shard;         /* whose turn it is */
+	bool compact_on;                /* a cycle of all shards has begun */
+	uint64_t compact_pages;         /* that all shards need, once compacted */
+	struct xv_pool_options options; /* to make shards with */
+};
+
+/* A pool, or one of the shards of a pool: the caller's struct xv_pool is the first. */
 struct xv_pool {
 	/* Constants after creation. */
+	struct xvi_shared *shared; /* NULL in a pool of one shard */
+	uint32_t number;           /* of the shard */
 	struct xv_provider *provider;
 	unsigned char *base; /* of the provider, or NULL */
 	uint32_t page_shift;
@@ -202,6 +268,7 @@ struct xv_pool {
 	struct xvi_lock lock;
 	uint64_t limit_bytes;
 
+	struct xvi_stock stock;
 	struct xvi_free_lists lists;        /* of pages in general use */
 	struct xvi_free_lists victim_lists; /* of pages that compaction is emptying */
 	struct xvi_hole_table holes;
@@ -241,6 +308,9 @@ struct xv_pool {
 	xv_handle doomed;      /* an object that nobody knows, to be freed too ... */
 	uint64_t doomed_bytes; /* ... and its size; not counted as an object */
 	uint32_t debug_countdown;
+	uint64_t visited;      /* mallocs and frees when another shard last looked for room here */
+	uint64_t remote_frees; /* that other threads left to this shard, and that are done */
+	struct xvi_remote remote;
 };
 
 /* Where a live object is. Filled by xvi_locate; valid while the lock is held. */
@@ -338,7 +408,7 @@ static inline uint32_t xvi_tag(const struct xv_pool *pool, uint32_t hash, uint32
 }
 
 static inline xv_handle xvi_handle_pack(const struct xv_pool *pool, uint32_t page, uint32_t offset,
-				      uint32_t hash, uint32_t generation)
+					uint32_t hash, uint32_t generation)
 {
 	return ((xv_handle)xvi_tag(pool, hash, generation) << HANDLE_TAG_SHIFT) |
 	       ((xv_handle)(page + 1U) << HANDLE_PAGE_SHIFT) | offset;
@@ -432,15 +502,24 @@ struct xvi_request {
 	uint32_t owner;
 	bool one_block; /* do not split */
 	bool zero;      /* fill with zeros */
+	bool here;      /* in this shard and no other */
 };
 
 int xvi_malloc_locked(struct xv_pool *pool, const struct xvi_request *request, xv_handle *handle);
 
-/* As xvi_malloc_locked, of an object with nothing special; the fast way. */
-int xvi_malloc_simple(struct xv_pool *pool, size_t size, uint32_t owner, xv_handle *handle);
+/* As xvi_malloc_locked, but only from a hole that takes the object whole; -XV_ENOMEM when
+ * there is none. */
+int xvi_malloc_from_holes(struct xv_pool *pool, const struct xvi_request *request,
+			  xv_handle *handle);
+
+/* As xvi_malloc_locked, of an object that is neither aligned nor zeroed; the fast way. */
+int xvi_malloc_simple(struct xv_pool *pool, const struct xvi_request *request, xv_handle *handle);
 
 /* Free the object that a handle names. 0, -XV_EINVAL or -XV_EAGAIN. */
 int xvi_free_locked(struct xv_pool *pool, xv_handle handle);
+
+/* The same, without waiting for others that are to be freed first. */
+int xvi_free_now(struct xv_pool *pool, xv_handle handle);
 
 /* Free a located object and end its location. 0 or -XV_EAGAIN (nothing freed). */
 int xvi_free_located(struct xv_pool *pool, const struct xvi_location *where);
@@ -499,6 +578,9 @@ void xvi_page_emptied(struct xv_pool *pool, uint32_t page);
 /* Give an empty page that has no hole back to the provider. */
 void xvi_page_give_back(struct xv_pool *pool, uint32_t page);
 
+/* Give back the empty pages that nobody has mapped. O(pages). (pool.c) */
+void xvi_reserve_trim(struct xv_pool *pool);
+
 /* Take the hole of an empty page out of the lists, if it has one. O(empty pages). */
 void xvi_page_unlist_empty(struct xv_pool *pool, uint32_t page);
 
@@ -542,9 +624,11 @@ static inline uint64_t xvi_used_units(const struct xv_pool *pool)
 
 /* ---- counters ---- */
 
-uint64_t xvi_table_bytes(const struct xv_pool *pool);
+/* Held bytes and tables of the pool, of all shards; peak is kept. */
 uint64_t xvi_held_bytes(const struct xv_pool *pool);
 void xvi_note_held(struct xv_pool *pool);
+
+/* What one shard holds; with one shard, the pool. */
 void xvi_fill_stats(const struct xv_pool *pool, struct xv_pool_stats *stats);
 
 int xvi_check_locked(struct xv_pool *pool, enum xv_check_level level,
@@ -557,14 +641,128 @@ void xvi_debug_check(struct xv_pool *pool);
 #define xvi_debug_check(pool) ((void)(pool))
 #endif
 
-static inline void xvi_pool_lock(struct xv_pool *pool)
+/* ---- shards (shard.c) ---- */
+
+/* Is a page of this shard? Stays true while its lock is held. */
+static inline bool xvi_page_is_ours(const struct xv_pool *pool, uint32_t page)
 {
-	xvi_lock_acquire(&pool->lock);
+	return page < pool->pages.capacity &&
+	       (XVI_LIKELY(pool->shared == NULL) ||
+		xvi_atomic8_load(&pool->shared->map[page]) == pool->number);
 }
 
-static inline void xvi_pool_unlock(struct xv_pool *pool)
+/* Pages of all shards have numbers below this. */
+static inline uint32_t xvi_pages_end(const struct xv_pool *pool)
 {
-	xvi_lock_release(&pool->lock);
+	return pool->shared != NULL ? xvi_atomic_load_acquire(&pool->shared->map_count)
+				    : pool->pages.capacity;
 }
+
+/* State of a page, for sweeps: PAGE_NONE too where it is another shard's. */
+static inline uint32_t xvi_own_page_state(const struct xv_pool *pool, uint32_t page)
+{
+	return xvi_page_is_ours(pool, page) ? xvi_page_state(&pool->pages.records[page])
+					    : PAGE_NONE;
+}
+
+/* Make the shard of this number, or, where there is no memory for it, let the first
+ * one stand for it. (pool.c) */
+struct xv_pool *xvi_shard_make(struct xv_pool *pool, uint32_t number);
+
+struct xv_pool *xvi_enter_home_shard(struct xv_pool *pool);
+struct xv_pool *xvi_enter_shard_of(struct xv_pool *pool, uint32_t page);
+
+/* Lock this shard, and return it. */
+struct xv_pool *xvi_enter_shard(struct xv_pool *shard);
+
+int xvi_free_sharded(struct xv_pool *pool, xv_handle handle);
+
+/* Lock the shard that this thread allocates from, and return it. */
+static inline struct xv_pool *xvi_enter_home(struct xv_pool *pool)
+{
+	if (XVI_UNLIKELY(pool->shared != NULL))
+		return xvi_enter_home_shard(pool);
+	xvi_lock_acquire(&pool->lock);
+	return pool;
+}
+
+/* Lock the shard that a page belongs to; the first, where it is nobody's. */
+static inline struct xv_pool *xvi_enter_page(struct xv_pool *pool, uint32_t page)
+{
+	if (XVI_UNLIKELY(pool->shared != NULL))
+		return xvi_enter_shard_of(pool, page);
+	xvi_lock_acquire(&pool->lock);
+	return pool;
+}
+
+static inline struct xv_pool *xvi_enter(struct xv_pool *pool, xv_handle handle)
+{
+	return xvi_enter_page(pool, xv_handle_page(handle));
+}
+
+static inline void xvi_relock(struct xv_pool *shard)
+{
+	xvi_lock_acquire(&shard->lock);
+}
+
+static inline void xvi_leave(struct xv_pool *shard)
+{
+	xvi_lock_release(&shard->lock);
+}
+
+/* Shards that a pool may have; the i-th of them, NULL where nobody has used it yet or
+ * the first one stands for it. */
+static inline uint32_t xvi_shard_count(const struct xv_pool *pool)
+{
+	return pool->shared != NULL ? pool->shared->count : 1U;
+}
+
+static inline struct xv_pool *xvi_shard(struct xv_pool *pool, uint32_t i)
+{
+	struct xv_pool *shard = pool;
+
+	if (pool->shared != NULL) {
+		shard = xvi_atomic_ptr_load(&pool->shared->shard[i]);
+		if (shard != NULL && shard->number != i)
+			shard = NULL;
+	}
+	return shard;
+}
+
+/* Lock all shards, in the order of their numbers. No shard is made meanwhile. */
+void xvi_enter_all(struct xv_pool *pool);
+void xvi_leave_all(struct xv_pool *pool);
+
+/* Do what other threads have left to this shard. */
+void xvi_remote_drain(struct xv_pool *shard);
+
+/* A shard has found no room: whole room in another, without waiting for its lock.
+ * -XV_ENOMEM when there is none. */
+int xvi_malloc_elsewhere(struct xv_pool *shard, const struct xvi_request *request,
+			 xv_handle *handle);
+
+/* The same with waiting, growing and splitting: the last resort. No lock is held. */
+int xvi_malloc_anywhere(struct xv_pool *pool, const struct xvi_request *request, int err,
+			xv_handle *handle);
+
+/* Count held bytes that a shard takes, or gives back; with_limit: -XV_ENOSPC where they
+ * would pass it. */
+int xvi_shared_hold(struct xvi_shared *shared, struct xv_provider *provider, uint64_t bytes,
+		    bool with_limit);
+void xvi_shared_release(struct xvi_shared *shared, uint64_t bytes);
+uint64_t xvi_shared_held(struct xvi_shared *shared, struct xv_provider *provider);
+uint64_t xvi_shared_peak(struct xvi_shared *shared, struct xv_provider *provider);
+
+/* After a reset: the peak and the compaction begin anew. */
+void xvi_shared_reset(struct xvi_shared *shared, struct xv_provider *provider);
+void xvi_shared_set_limit(struct xvi_shared *shared, uint64_t limit_bytes);
+uint64_t xvi_shared_limit(struct xvi_shared *shared);
+
+/* A page is now this shard's, with a record, or nobody's. */
+int xvi_shared_cover(struct xv_pool *shard, uint32_t page);
+void xvi_shared_forget(struct xv_pool *shard, uint32_t page);
+
+/* Drop the unused end of the page table. All shards are locked. Returns bytes. */
+size_t xvi_shared_trim(struct xv_pool *pool);
 
 #endif

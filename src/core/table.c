@@ -43,18 +43,26 @@ void xvi_table_release(struct xv_provider *provider, struct xvi_table *table)
 	table->owned = false;
 }
 
-/* Bytes to commit for at least bytes: whole steps, within the reservation. */
-static size_t table_step(const struct xvi_table *table, size_t bytes)
+size_t xvi_table_step(const struct xvi_table *table, size_t bytes)
 {
 	size_t rounded = (bytes + TABLE_STEP_BYTES - 1) / TABLE_STEP_BYTES * TABLE_STEP_BYTES;
 
 	return rounded < table->reserved_bytes ? rounded : table->reserved_bytes;
 }
 
-/* Would growing a table by this much pass the pool's limit? */
-static bool growth_allowed(const struct xv_pool *pool, size_t more_bytes)
+/* Count what a table is to grow by. False where it would pass the pool's limit. */
+static bool growth_allowed(struct xv_pool *pool, size_t more_bytes)
 {
+	if (pool->shared != NULL)
+		return xvi_shared_hold(pool->shared, pool->provider, more_bytes, true) == 0;
 	return pool->limit_bytes == 0 || xvi_held_bytes(pool) + more_bytes <= pool->limit_bytes;
+}
+
+/* A table did not grow after all, or has shrunk. */
+static void growth_over(struct xv_pool *pool, size_t bytes)
+{
+	if (pool->shared != NULL)
+		xvi_shared_release(pool->shared, bytes);
 }
 
 int xvi_page_table_cover(struct xv_pool *pool, uint32_t page)
@@ -63,11 +71,13 @@ int xvi_page_table_cover(struct xv_pool *pool, uint32_t page)
 	size_t bytes;
 	int err;
 
+	if (pool->shared != NULL)
+		return xvi_shared_cover(pool, page);
 	if (XVI_LIKELY(page < pages->capacity))
 		return 0;
 	if (page >= pages->capacity_max)
 		return -XV_ENOMEM;
-	bytes = table_step(&pages->memory, ((size_t)page + 1) * sizeof(struct xvi_page));
+	bytes = xvi_table_step(&pages->memory, ((size_t)page + 1) * sizeof(struct xvi_page));
 	if (!growth_allowed(pool, bytes - pages->memory.committed_bytes))
 		return -XV_ENOSPC;
 	err = xvi_table_commit(pool->provider, &pages->memory, bytes);
@@ -85,11 +95,12 @@ size_t xvi_page_table_trim(struct xv_pool *pool)
 	uint32_t used = pages->capacity;
 	size_t bytes;
 
-	if (!pages->memory.owned)
+	/* Of several shards the page table is trimmed when all are locked. */
+	if (!pages->memory.owned || pool->shared != NULL)
 		return 0;
 	while (used > 0 && xvi_page_state(&pages->records[used - 1]) == PAGE_NONE)
 		used--;
-	bytes = table_step(&pages->memory, used * sizeof(struct xvi_page));
+	bytes = xvi_table_step(&pages->memory, used * sizeof(struct xvi_page));
 	if (bytes >= old_bytes)
 		return 0;
 	if (xvi_table_commit(pool->provider, &pages->memory, bytes) != 0)
@@ -114,17 +125,21 @@ bool xvi_hole_table_grow(struct xv_pool *pool)
 {
 	struct xvi_hole_table *holes = &pool->holes;
 	uint32_t old = holes->capacity == 0 ? 1 : holes->capacity;
-	size_t bytes = table_step(&holes->memory, holes->capacity * sizeof(struct xvi_hole) + 1);
+	size_t bytes =
+		xvi_table_step(&holes->memory, holes->capacity * sizeof(struct xvi_hole) + 1);
+	size_t more = bytes - holes->memory.committed_bytes;
 	uint32_t capacity = (uint32_t)(bytes / sizeof(struct xvi_hole));
 
 	if (capacity > holes->capacity_max)
 		capacity = holes->capacity_max;
 	if (capacity <= old)
 		return false;
-	if (holes->memory.owned && !growth_allowed(pool, bytes - holes->memory.committed_bytes))
+	if (holes->memory.owned && !growth_allowed(pool, more))
 		return false;
-	if (xvi_table_commit(pool->provider, &holes->memory, bytes) != 0)
+	if (xvi_table_commit(pool->provider, &holes->memory, bytes) != 0) {
+		growth_over(pool, more);
 		return false;
+	}
 	holes->capacity = capacity;
 	hole_table_chain(holes, old, capacity);
 	xvi_note_held(pool);
@@ -227,5 +242,6 @@ size_t xvi_hole_table_shrink(struct xv_pool *pool, uint32_t spare)
 		return 0;
 	}
 	holes->capacity = low;
+	growth_over(pool, old_bytes - holes->memory.committed_bytes);
 	return old_bytes - holes->memory.committed_bytes;
 }

@@ -22,6 +22,9 @@ enum {
 /* Reserve meta memory; nothing is committed yet. 0 or -XV_ENOMEM. */
 int xvi_table_reserve(struct xv_provider *provider, struct xvi_table *table, size_t max_bytes);
 
+/* Bytes to commit for at least bytes: whole steps, within the reservation. */
+size_t xvi_table_step(const struct xvi_table *table, size_t bytes);
+
 /* Commit up to new_bytes, or down to it. 0 or the provider's error. */
 int xvi_table_commit(struct xv_provider *provider, struct xvi_table *table, size_t new_bytes);
 

@@ -36,10 +36,11 @@ static void note_blocks(const struct xv_pool *pool, const uint32_t *words, struc
 static int note_page(struct xv_pool *pool, uint32_t page, struct block_map *map, bool *whole)
 {
 	const struct xvi_page *record = &pool->pages.records[page];
+	uint32_t state = xvi_own_page_state(pool, page);
 	uint32_t *words;
 
-	*whole = xvi_page_state(record) == PAGE_WHOLE;
-	if (xvi_page_state(record) != PAGE_BLOCKS || record->used_units == 0)
+	*whole = state == PAGE_WHOLE;
+	if (state != PAGE_BLOCKS || record->used_units == 0)
 		return 0;
 	words = xvi_page_map(pool, page);
 	if (words == NULL)
@@ -57,7 +58,7 @@ static int object_at(struct xv_pool *pool, uint32_t page, uint32_t offset, xv_ha
 	uint64_t bad_handles;
 	int err;
 
-	xvi_pool_lock(pool);
+	pool = xvi_enter_page(pool, page);
 	bad_handles = pool->bad_handles;
 	err = xvi_locate(pool, xv_handle_at(page, offset), TRUST_HANDLE, &where);
 	if (err == 0) {
@@ -70,7 +71,7 @@ static int object_at(struct xv_pool *pool, uint32_t page, uint32_t offset, xv_ha
 	}
 	/* An object that went meanwhile is not a caller's bad handle. */
 	pool->bad_handles = bad_handles;
-	xvi_pool_unlock(pool);
+	xvi_leave(pool);
 	return err == -XV_EINVAL ? 0 : err;
 }
 
@@ -111,14 +112,15 @@ int xv_pool_walk(struct xv_pool *pool, int (*visit)(void *context, xv_handle han
 	if (pool == NULL || visit == NULL)
 		return -XV_EINVAL;
 	for (uint32_t page = 0; result == 0; page++) {
+		struct xv_pool *shard;
 		bool whole = false;
 		bool past_end;
 
-		xvi_pool_lock(pool);
-		past_end = page >= pool->pages.capacity;
+		shard = xvi_enter_page(pool, page);
+		past_end = page >= xvi_pages_end(pool);
 		if (!past_end)
-			result = note_page(pool, page, &map, &whole);
-		xvi_pool_unlock(pool);
+			result = note_page(shard, page, &map, &whole);
+		xvi_leave(shard);
 		if (past_end || result != 0)
 			break;
 		result = whole ? visit_at(pool, page, 0, visit, context)

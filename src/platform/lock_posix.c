@@ -1,77 +1,76 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * Locks on POSIX systems: pthread mutex, or a test-and-set spin lock that gives up
- * the processor after a while (a holder that was preempted needs it to run).
+ * Locks on POSIX systems: a spin lock, and the pthread mutex. Who waits for a spin lock
+ * turns for a while, then gives up the processor (a holder that was preempted needs it to
+ * run), and in the end sleeps: with real-time priorities giving it up is not enough.
  */
+#define _POSIX_C_SOURCE 200809L
 #include "xvi_lock.h"
-
-#include "xvi_atomic.h"
 
 #include <pthread.h>
 #include <sched.h>
-#include <stdatomic.h>
+#include <time.h>
 
-#define SPINS_BEFORE_YIELD 128
+enum { SPINS_BEFORE_YIELD = 128, YIELDS_BEFORE_SLEEP = 256, SLEEP_NS = 50000 };
 
-union posix_lock {
-	pthread_mutex_t mutex;
-	atomic_flag flag;
-};
-
-_Static_assert(sizeof(union posix_lock) <= sizeof(uint64_t) * XVI_LOCK_WORDS,
+_Static_assert(sizeof(pthread_mutex_t) <= sizeof(uint64_t) * XVI_LOCK_WORDS,
 	       "the platform's lock fits its storage");
-_Static_assert(_Alignof(union posix_lock) <= _Alignof(uint64_t), "and its alignment");
+_Static_assert(_Alignof(pthread_mutex_t) <= _Alignof(uint64_t), "and its alignment");
 
-static union posix_lock *lock_of(struct xvi_lock *lock)
+static pthread_mutex_t *mutex_of(struct xvi_lock *lock)
 {
-	return (union posix_lock *)(void *)lock->storage.words;
+	return (pthread_mutex_t *)(void *)lock->storage.words;
 }
 
 int xvi_lock_init(struct xvi_lock *lock, enum xv_lock_kind kind)
 {
-	lock->kind = kind == XV_LOCK_DEFAULT ? XV_LOCK_MUTEX : kind;
+	lock->kind = kind == XV_LOCK_DEFAULT ? XV_LOCK_SPIN : kind;
+	xvi_atomic_store(&lock->locked, 0);
 	if (lock->kind == XV_LOCK_MUTEX)
-		return pthread_mutex_init(&lock_of(lock)->mutex, NULL) == 0 ? 0 : -XV_ENOTSUP;
-	if (lock->kind == XV_LOCK_SPIN)
-		atomic_flag_clear(&lock_of(lock)->flag);
+		return pthread_mutex_init(mutex_of(lock), NULL) == 0 ? 0 : -XV_ENOTSUP;
 	return 0;
 }
 
 void xvi_lock_fini(struct xvi_lock *lock)
 {
 	if (lock->kind == XV_LOCK_MUTEX)
-		pthread_mutex_destroy(&lock_of(lock)->mutex);
+		pthread_mutex_destroy(mutex_of(lock));
 }
 
 void xvi_pause(unsigned *turns)
 {
+	const struct timespec moment = {.tv_nsec = SLEEP_NS};
+
+	++*turns;
 	if (*turns < SPINS_BEFORE_YIELD)
-		++*turns;
-	else
+		return;
+	if (*turns < SPINS_BEFORE_YIELD + YIELDS_BEFORE_SLEEP) {
 		sched_yield();
-}
-
-static void spin_acquire(atomic_flag *flag)
-{
-	unsigned turns = 0;
-
-	while (atomic_flag_test_and_set_explicit(flag, memory_order_acquire))
-		xvi_pause(&turns);
+		return;
+	}
+	*turns = SPINS_BEFORE_YIELD + YIELDS_BEFORE_SLEEP;
+	nanosleep(&moment, NULL);
 }
 
 void xvi_lock_acquire_slow(struct xvi_lock *lock)
 {
-	if (lock->kind == XV_LOCK_SPIN)
-		spin_acquire(&lock_of(lock)->flag);
-	else
-		pthread_mutex_lock(&lock_of(lock)->mutex);
+	unsigned turns = 0;
+
+	if (lock->kind != XV_LOCK_SPIN) {
+		pthread_mutex_lock(mutex_of(lock));
+		return;
+	}
+	while (!xvi_lock_try(lock))
+		xvi_pause(&turns);
+}
+
+bool xvi_lock_try_slow(struct xvi_lock *lock)
+{
+	return pthread_mutex_trylock(mutex_of(lock)) == 0;
 }
 
 void xvi_lock_release_slow(struct xvi_lock *lock)
 {
-	if (lock->kind == XV_LOCK_SPIN)
-		atomic_flag_clear_explicit(&lock_of(lock)->flag, memory_order_release);
-	else
-		pthread_mutex_unlock(&lock_of(lock)->mutex);
+	pthread_mutex_unlock(mutex_of(lock));
 }

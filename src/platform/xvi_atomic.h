@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * A 32-bit word that several threads share, and a pause for who waits for it. Where
+ * A 32-bit word, a byte or a pointer that several threads share, and a pause for who
+ * waits for one. Where
  * there are no threads (freestanding, or a compiler without atomics) it is a plain
  * word: machines without a compare-and-swap need no library for it. No state, O(1).
  *
@@ -53,6 +54,39 @@ static inline void xvi_atomic_sub_release(struct xvi_atomic32 *word, uint32_t le
 	word->value -= less;
 }
 
+static inline void xvi_atomic_add_release(struct xvi_atomic32 *word, uint32_t more)
+{
+	word->value += more;
+}
+
+struct xvi_atomic8 {
+	uint8_t value;
+};
+
+static inline uint8_t xvi_atomic8_load(const struct xvi_atomic8 *byte)
+{
+	return byte->value;
+}
+
+static inline void xvi_atomic8_store(struct xvi_atomic8 *byte, uint8_t value)
+{
+	byte->value = value;
+}
+
+struct xvi_atomic_ptr {
+	void *value;
+};
+
+static inline void *xvi_atomic_ptr_load(const struct xvi_atomic_ptr *ptr)
+{
+	return ptr->value;
+}
+
+static inline void xvi_atomic_ptr_store(struct xvi_atomic_ptr *ptr, void *value)
+{
+	ptr->value = value;
+}
+
 #else
 #include <stdatomic.h>
 
@@ -92,9 +126,44 @@ static inline void xvi_atomic_sub_release(struct xvi_atomic32 *word, uint32_t le
 	atomic_fetch_sub_explicit(&word->value, less, memory_order_release);
 }
 
+static inline void xvi_atomic_add_release(struct xvi_atomic32 *word, uint32_t more)
+{
+	atomic_fetch_add_explicit(&word->value, more, memory_order_release);
+}
+
+struct xvi_atomic8 {
+	_Atomic uint8_t value;
+};
+
+static inline uint8_t xvi_atomic8_load(const struct xvi_atomic8 *byte)
+{
+	return atomic_load_explicit(&byte->value, memory_order_relaxed);
+}
+
+static inline void xvi_atomic8_store(struct xvi_atomic8 *byte, uint8_t value)
+{
+	atomic_store_explicit(&byte->value, value, memory_order_relaxed);
+}
+
+struct xvi_atomic_ptr {
+	_Atomic(void *) value;
+};
+
+/* What the pointer leads to is seen as it was when the pointer was stored. */
+static inline void *xvi_atomic_ptr_load(const struct xvi_atomic_ptr *ptr)
+{
+	return atomic_load_explicit(&ptr->value, memory_order_acquire);
+}
+
+static inline void xvi_atomic_ptr_store(struct xvi_atomic_ptr *ptr, void *value)
+{
+	atomic_store_explicit(&ptr->value, value, memory_order_release);
+}
+
 #endif
 
 _Static_assert(sizeof(struct xvi_atomic32) == sizeof(uint32_t), "it is only a word");
+_Static_assert(sizeof(struct xvi_atomic8) == 1, "and only a byte");
 
 /*
  * Wait a moment for another thread: some turns at once, then the processor is given

@@ -2,11 +2,17 @@
 /* Copyright (c) the libxvmalloc authors */
 /*
  * Locks for the core: none, spin or the platform's mutex. The core sees storage
- * and four calls; the one file per platform (lock_posix.c, lock_none.c) sees the
+ * and five calls; the one file per platform (lock_posix.c, lock_none.c) sees the
  * system. A lock is not recursive. O(1) uncontended.
+ *
+ * A spin lock is one word: it is taken inline, by one atomic instruction, and let go by a
+ * plain store. A mutex needs an atomic instruction for both, and a call (bench/README.md
+ * has what that costs a pair of malloc and free).
  */
 #ifndef XVI_LOCK_H
 #define XVI_LOCK_H
+
+#include "xvi_atomic.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,10 +22,11 @@
 #define XVI_LOCK_WORDS 8U
 
 struct xvi_lock {
-	enum xv_lock_kind kind; /* XV_LOCK_NONE, _SPIN or _MUTEX once made */
+	enum xv_lock_kind kind;     /* XV_LOCK_NONE, _SPIN or _MUTEX once made */
+	struct xvi_atomic32 locked; /* XV_LOCK_SPIN: 1 while it is held */
 	union {
 		uint64_t align;
-		uint64_t words[XVI_LOCK_WORDS]; /* the platform's lock */
+		uint64_t words[XVI_LOCK_WORDS]; /* the platform's mutex */
 	} storage;
 };
 
@@ -28,17 +35,33 @@ int xvi_lock_init(struct xvi_lock *lock, enum xv_lock_kind kind);
 void xvi_lock_fini(struct xvi_lock *lock);
 
 void xvi_lock_acquire_slow(struct xvi_lock *lock);
+bool xvi_lock_try_slow(struct xvi_lock *lock);
 void xvi_lock_release_slow(struct xvi_lock *lock);
 
 static inline void xvi_lock_acquire(struct xvi_lock *lock)
 {
-	if (lock->kind != XV_LOCK_NONE)
-		xvi_lock_acquire_slow(lock);
+	if (lock->kind == XV_LOCK_NONE ||
+	    (lock->kind == XV_LOCK_SPIN && xvi_atomic_cas_acquire(&lock->locked, 0, 1)))
+		return;
+	xvi_lock_acquire_slow(lock);
+}
+
+/* Take it if nobody has it. */
+static inline bool xvi_lock_try(struct xvi_lock *lock)
+{
+	if (lock->kind == XV_LOCK_NONE)
+		return true;
+	if (lock->kind == XV_LOCK_SPIN)
+		return xvi_atomic_load(&lock->locked) == 0 &&
+		       xvi_atomic_cas_acquire(&lock->locked, 0, 1);
+	return xvi_lock_try_slow(lock);
 }
 
 static inline void xvi_lock_release(struct xvi_lock *lock)
 {
-	if (lock->kind != XV_LOCK_NONE)
+	if (lock->kind == XV_LOCK_SPIN)
+		xvi_atomic_store_release(&lock->locked, 0);
+	else if (lock->kind != XV_LOCK_NONE)
 		xvi_lock_release_slow(lock);
 }
 

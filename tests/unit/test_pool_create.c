@@ -48,7 +48,8 @@ static void create_without_options_uses_the_defaults(struct pool_fixture *f)
 	assert_int_equal(xv_malloc(pool, 1, &handle), 0);
 	assert_int_equal(xv_handle_offset(handle), 4);
 	assert_int_equal(xv_malloc(pool, 1, &handle), 0);
-	assert_int_equal(xv_handle_offset(handle), 12);
+	/* Behind the first, or in another shard. */
+	assert_true(xv_handle_offset(handle) == 12 || xv_handle_page(handle) != 0);
 	xv_pool_destroy(pool);
 }
 

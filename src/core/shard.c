@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * Shards: the parts of a pool that have a lock, free lists and pages of their own, so that
+ * threads on different CPUs do not wait for each other. Owns struct xvi_shared: the page
+ * table, which all shards' pages are in, the map that says whose a page is, and the sum of
+ * held bytes. Calls the platform's CPU number, the provider, and the rest of the core for
+ * one shard at a time.
+ *
+ * Locking: a shard's lock guards the shard, and the records of its pages. The shared lock
+ * comes after it. Shards' locks are taken together only in the order of their numbers, or
+ * without waiting. The map is read without a lock and believed with its shard's lock held:
+ * only who holds that makes a page the shard's, or nobody's.
+ *
+ * Everything is O(1), or O(shards) where it says all.
+ */
+#include "carve.h"
+#include "stock.h"
+#include "xvi_cpu.h"
+
+enum { REMOTE_EMPTY = 0, REMOTE_CLAIMED = 1, REMOTE_FULL = 2 };
+
+/* ---- which shard ---- */
+
+/* The number of the shard that a page belongs to, or SHARD_NONE. */
+static uint32_t map_look(const struct xvi_shared *shared, uint32_t page)
+{
+	if (page >= xvi_atomic_load_acquire(&shared->map_count))
+		return SHARD_NONE;
+	return xvi_atomic8_load(&shared->map[page]);
+}
+
+static struct xv_pool *shard_at(const struct xvi_shared *shared, uint32_t number)
+{
+	return xvi_atomic_ptr_load(&shared->shard[number]);
+}
+
+struct xv_pool *xvi_enter_shard(struct xv_pool *shard)
+{
+	xvi_lock_acquire(&shard->lock);
+	if (XVI_UNLIKELY(xvi_atomic_load(&shard->remote.waiting) != 0))
+		xvi_remote_drain(shard);
+	return shard;
+}
+
+static uint32_t home_number(const struct xvi_shared *shared)
+{
+	uint32_t cpu = xvi_cpu_now();
+
+	return cpu < shared->count ? cpu : cpu % shared->count;
+}
+
+struct xv_pool *xvi_enter_home_shard(struct xv_pool *pool)
+{
+	uint32_t number = home_number(pool->shared);
+	struct xv_pool *shard = shard_at(pool->shared, number);
+
+	if (XVI_UNLIKELY(shard == NULL))
+		shard = xvi_shard_make(pool, number);
+	return xvi_enter_shard(shard);
+}
+
+struct xv_pool *xvi_enter_shard_of(struct xv_pool *pool, uint32_t page)
+{
+	for (;;) {
+		uint32_t number = map_look(pool->shared, page);
+		struct xv_pool *shard = shard_at(pool->shared, number != SHARD_NONE ? number : 0);
+
+		(void)xvi_enter_shard(shard);
+		if (XVI_LIKELY(map_look(pool->shared, page) == number))
+			return shard;
+		xvi_leave(shard);
+	}
+}
+
+void xvi_enter_all(struct xv_pool *pool)
+{
+	if (pool->shared == NULL) {
+		xvi_lock_acquire(&pool->lock);
+		xvi_stock_settle(pool);
+		return;
+	}
+	/* With the first one's lock held no shard is made. */
+	for (uint32_t i = 0; i < pool->shared->count; i++) {
+		struct xv_pool *shard = xvi_shard(pool, i);
+
+		if (shard != NULL)
+			xvi_stock_settle(xvi_enter_shard(shard));
+	}
+}
+
+void xvi_leave_all(struct xv_pool *pool)
+{
+	for (uint32_t i = xvi_shard_count(pool); i-- > 0;) {
+		struct xv_pool *shard = xvi_shard(pool, i);
+
+		if (shard != NULL)
+			xvi_leave(shard);
+	}
+}
+
+void xv_pool_lock_all(struct xv_pool *pool)
+{
+	if (pool == NULL)
+		return;
+	xvi_enter_all(pool);
+	if (pool->shared != NULL)
+		xvi_lock_acquire(&pool->shared->lock);
+}
+
+void xv_pool_unlock_all(struct xv_pool *pool)
+{
+	if (pool == NULL)
+		return;
+	if (pool->shared != NULL)
+		xvi_lock_release(&pool->shared->lock);
+	xvi_leave_all(pool);
+}
+
+/* ---- frees from other threads ---- */
+
+/* Leave a handle for the shard's owner to free. False when there is no slot. */
+static bool remote_push(struct xv_pool *shard, xv_handle handle)
+{
+	uint32_t start = xv_handle_offset(handle) / UNIT_BYTES;
+
+	for (uint32_t i = 0; i < REMOTE_SLOTS; i++) {
+		struct xvi_remote_slot *slot = &shard->remote.slot[(start + i) % REMOTE_SLOTS];
+
+		if (xvi_atomic_load(&slot->state) == REMOTE_EMPTY &&
+		    xvi_atomic_cas_acquire(&slot->state, REMOTE_EMPTY, REMOTE_CLAIMED)) {
+			slot->handle = handle;
+			xvi_atomic_store_release(&slot->state, REMOTE_FULL);
+			xvi_atomic_add_release(&shard->remote.waiting, 1);
+			return true;
+		}
+	}
+	return false;
+}
+
+void xvi_remote_drain(struct xv_pool *shard)
+{
+	uint32_t done = 0;
+
+	for (uint32_t i = 0; i < REMOTE_SLOTS; i++) {
+		struct xvi_remote_slot *slot = &shard->remote.slot[i];
+		xv_handle handle;
+
+		if (xvi_atomic_load_acquire(&slot->state) != REMOTE_FULL)
+			continue;
+		handle = slot->handle;
+		xvi_atomic_store_release(&slot->state, REMOTE_EMPTY);
+		/* A bad handle is counted where it is found. */
+		if (xvi_free_locked(shard, handle) == 0)
+			shard->remote_frees++;
+		done++;
+	}
+	if (done != 0)
+		xvi_atomic_sub_release(&shard->remote.waiting, done);
+}
+
+int xvi_free_sharded(struct xv_pool *pool, xv_handle handle)
+{
+	uint32_t page = xv_handle_page(handle);
+	uint32_t number = map_look(pool->shared, page);
+	struct xv_pool *shard;
+	int err;
+
+	if (number != SHARD_NONE && number != home_number(pool->shared)) {
+		shard = shard_at(pool->shared, number);
+		if (!xvi_lock_try(&shard->lock)) {
+			if (remote_push(shard, handle))
+				return 0;
+		} else {
+			xvi_leave(shard);
+		}
+	}
+	shard = xvi_enter_shard_of(pool, page);
+	err = xvi_free_locked(shard, handle);
+	xvi_leave(shard);
+	return err;
+}
+
+/* ---- room in other shards ---- */
+
+/* Room in another shard, locked: in its holes, or in what it keeps for quick reuse. A
+ * shard that nobody has used since the last look gives back what it keeps. */
+static int take_from(struct xv_pool *other, const struct xvi_request *request, xv_handle *handle)
+{
+	int err = xvi_malloc_from_holes(other, request, handle);
+
+	if (err == 0)
+		return 0;
+	if (other->visited == other->mallocs + other->frees) {
+		(void)xvi_stock_drain(other);
+		xvi_reserve_trim(other);
+	} else {
+		(void)xvi_stock_yield(other);
+	}
+	err = xvi_malloc_from_holes(other, request, handle);
+	other->visited = other->mallocs + other->frees;
+	return err;
+}
+
+int xvi_malloc_elsewhere(struct xv_pool *shard, const struct xvi_request *request,
+			 xv_handle *handle)
+{
+	struct xvi_shared *shared = shard->shared;
+	int err = -XV_ENOMEM;
+
+	for (uint32_t i = 1; i < shared->count && err != 0; i++) {
+		struct xv_pool *other = shard_at(shared, (shard->number + i) % shared->count);
+
+		if (other == NULL || other == shard || !xvi_lock_try(&other->lock))
+			continue;
+		err = take_from(other, request, handle);
+		xvi_leave(other);
+	}
+	return err;
+}
+
+int xvi_malloc_anywhere(struct xv_pool *pool, const struct xvi_request *request, int err,
+			xv_handle *handle)
+{
+	for (uint32_t i = 0; i < pool->shared->count; i++) {
+		struct xv_pool *shard = shard_at(pool->shared, i);
+		uint64_t failures;
+
+		if (shard == NULL)
+			continue;
+		(void)xvi_enter_shard(shard);
+		failures = shard->failures;
+		if (xvi_malloc_locked(shard, request, handle) == 0) {
+			/* It failed in its own shard, but not for the caller. */
+			shard->failures = failures - 1;
+			xvi_leave(shard);
+			return 0;
+		}
+		shard->failures = failures;
+		xvi_leave(shard);
+	}
+	return err;
+}
+
+/* ---- held bytes ---- */
+
+static uint64_t held_now(const struct xvi_shared *shared, struct xv_provider *provider)
+{
+	uint64_t bytes = shared->held_bytes;
+
+	if (provider->ops->overhead_bytes != NULL)
+		bytes += provider->ops->overhead_bytes(provider);
+	return bytes;
+}
+
+static void note_peak(struct xvi_shared *shared, struct xv_provider *provider)
+{
+	uint64_t held = held_now(shared, provider);
+
+	if (held > shared->peak_held_bytes)
+		shared->peak_held_bytes = held;
+}
+
+int xvi_shared_hold(struct xvi_shared *shared, struct xv_provider *provider, uint64_t bytes,
+		    bool with_limit)
+{
+	uint64_t held;
+	int err = 0;
+
+	xvi_lock_acquire(&shared->lock);
+	held = held_now(shared, provider) + bytes;
+	if (with_limit && shared->limit_bytes != 0 && held > shared->limit_bytes)
+		err = -XV_ENOSPC;
+	else
+		shared->held_bytes += bytes;
+	if (err == 0)
+		note_peak(shared, provider);
+	xvi_lock_release(&shared->lock);
+	return err;
+}
+
+void xvi_shared_release(struct xvi_shared *shared, uint64_t bytes)
+{
+	xvi_lock_acquire(&shared->lock);
+	shared->held_bytes -= bytes;
+	xvi_lock_release(&shared->lock);
+}
+
+uint64_t xvi_shared_held(struct xvi_shared *shared, struct xv_provider *provider)
+{
+	uint64_t held;
+
+	xvi_lock_acquire(&shared->lock);
+	held = held_now(shared, provider);
+	xvi_lock_release(&shared->lock);
+	return held;
+}
+
+uint64_t xvi_shared_peak(struct xvi_shared *shared, struct xv_provider *provider)
+{
+	uint64_t peak;
+
+	xvi_lock_acquire(&shared->lock);
+	note_peak(shared, provider);
+	peak = shared->peak_held_bytes;
+	xvi_lock_release(&shared->lock);
+	return peak;
+}
+
+void xvi_shared_reset(struct xvi_shared *shared, struct xv_provider *provider)
+{
+	xvi_lock_acquire(&shared->lock);
+	shared->peak_held_bytes = held_now(shared, provider);
+	shared->compact_on = false;
+	xvi_lock_release(&shared->lock);
+}
+
+void xvi_shared_set_limit(struct xvi_shared *shared, uint64_t limit_bytes)
+{
+	xvi_lock_acquire(&shared->lock);
+	shared->limit_bytes = limit_bytes;
+	xvi_lock_release(&shared->lock);
+}
+
+uint64_t xvi_shared_limit(struct xvi_shared *shared)
+{
+	uint64_t limit;
+
+	xvi_lock_acquire(&shared->lock);
+	limit = shared->limit_bytes;
+	xvi_lock_release(&shared->lock);
+	return limit;
+}
+
+/* ---- the page table and the map ---- */
+
+/* Let table and map cover a page number. Under the shared lock. */
+static int cover_locked(struct xvi_shared *shared, struct xv_provider *provider, uint32_t page)
+{
+	size_t bytes =
+		xvi_table_step(&shared->pages.memory, ((size_t)page + 1) * sizeof(struct xvi_page));
+	size_t map_bytes = xvi_table_step(&shared->map_memory, (size_t)page + 1);
+	size_t more = bytes - shared->pages.memory.committed_bytes;
+	uint32_t old_map = xvi_atomic_load(&shared->map_count);
+	int err;
+
+	if (map_bytes < shared->map_memory.committed_bytes)
+		map_bytes = shared->map_memory.committed_bytes;
+	more += map_bytes - shared->map_memory.committed_bytes;
+	if (shared->limit_bytes != 0 && held_now(shared, provider) + more > shared->limit_bytes)
+		return -XV_ENOSPC;
+	err = xvi_table_commit(provider, &shared->map_memory, map_bytes);
+	if (err == 0) {
+		memset((unsigned char *)shared->map_memory.base + old_map, SHARD_NONE,
+		       map_bytes - old_map);
+		xvi_atomic_store_release(&shared->map_count, (uint32_t)map_bytes);
+		shared->held_bytes += map_bytes - old_map;
+		err = xvi_table_commit(provider, &shared->pages.memory, bytes);
+	}
+	if (err != 0)
+		return err;
+	shared->held_bytes += bytes - shared->pages.capacity * sizeof(struct xvi_page);
+	shared->pages.capacity = (uint32_t)(bytes / sizeof(struct xvi_page));
+	note_peak(shared, provider);
+	return 0;
+}
+
+int xvi_shared_cover(struct xv_pool *shard, uint32_t page)
+{
+	struct xvi_shared *shared = shard->shared;
+	int err = 0;
+
+	if (page >= shared->pages.capacity_max)
+		return -XV_ENOMEM;
+	xvi_lock_acquire(&shared->lock);
+	if (page >= shared->pages.capacity)
+		err = cover_locked(shared, shard->provider, page);
+	if (err == 0) {
+		shard->pages.capacity = shared->pages.capacity;
+		xvi_atomic8_store(&shared->map[page], (uint8_t)shard->number);
+	}
+	xvi_lock_release(&shared->lock);
+	return err;
+}
+
+void xvi_shared_forget(struct xv_pool *shard, uint32_t page)
+{
+	xvi_atomic8_store(&shard->shared->map[page], SHARD_NONE);
+}
+
+size_t xvi_shared_trim(struct xv_pool *pool)
+{
+	struct xvi_shared *shared = pool->shared;
+	uint32_t used = shared->pages.capacity;
+	size_t old_bytes = shared->pages.memory.committed_bytes;
+	size_t bytes;
+
+	while (used > 0 && xvi_atomic8_load(&shared->map[used - 1]) == SHARD_NONE)
+		used--;
+	bytes = xvi_table_step(&shared->pages.memory, used * sizeof(struct xvi_page));
+	if (bytes >= old_bytes ||
+	    xvi_table_commit(pool->provider, &shared->pages.memory, bytes) != 0)
+		return 0;
+	xvi_shared_release(shared, old_bytes - bytes);
+	shared->pages.capacity = (uint32_t)(bytes / sizeof(struct xvi_page));
+	for (uint32_t i = 0; i < shared->count; i++) {
+		struct xv_pool *shard = shard_at(shared, i);
+
+		if (shard != NULL && shard->pages.capacity > shared->pages.capacity)
+			shard->pages.capacity = shared->pages.capacity;
+	}
+	return old_bytes - bytes;
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/* Quick reuse, but for finding a block. See stock.h. */
+#include "stock.h"
+
+#include "carve.h"
+
+enum {
+	/* How much longer than asked a block may be: one part in 64, or, where the caller
+	 * gives more for speed, one in 32. What a closer or a wider fit costs in memory and
+	 * saves in time is in bench/README.md. */
+	SLACK_SHIFT = 6,
+	SLACK_SHIFT_WIDE = 5,
+	WIDE_PERMILLE = 20,
+};
+
+static uint32_t bin_count_of(uint32_t page_bytes)
+{
+	return (page_bytes >> (UNIT_SHIFT + STOCK_BIN_SHIFT)) + 1;
+}
+
+size_t xvi_stock_bytes(uint32_t page_bytes)
+{
+	return bin_count_of(page_bytes) * sizeof(uint32_t);
+}
+
+void xvi_stock_init(struct xvi_stock *stock, uint32_t page_bytes, void *memory)
+{
+	stock->heads = memory;
+	stock->bin_count = bin_count_of(page_bytes);
+}
+
+void xvi_stock_set_limit(struct xv_pool *pool)
+{
+	struct xvi_stock *stock = &pool->stock;
+	uint64_t held = pool->page_count << pool->page_shift;
+
+	stock->slack_shift = stock->permille < WIDE_PERMILLE ? SLACK_SHIFT : SLACK_SHIFT_WIDE;
+	stock->limit_bytes = held / 1000 * stock->permille;
+	stock->reserve_pages = pool->page_count * stock->permille / 4000;
+}
+
+/* ---- blocks out of the stock ---- */
+
+/* Take the newest block of a bin, which is not empty; its record is given back. */
+static struct xvi_hole bin_pop(struct xv_pool *pool, uint32_t bin)
+{
+	struct xvi_stock *stock = &pool->stock;
+	uint32_t index = stock->heads[bin];
+	struct xvi_hole block = pool->holes.records[index];
+
+	stock->heads[bin] = block.next;
+	stock->count--;
+	stock->bytes -= block.units * (uint64_t)UNIT_BYTES;
+	hole_give(pool, index);
+	return block;
+}
+
+/* The next bin, from the hand on, that is not empty. There is one. */
+static uint32_t bin_next(struct xvi_stock *stock)
+{
+	do {
+		stock->hand = stock->hand + 1 < stock->bin_count ? stock->hand + 1 : 0;
+	} while (stock->heads[stock->hand] == 0);
+	return stock->hand;
+}
+
+/* Free a block for good. */
+static void block_release(struct xv_pool *pool, const struct xvi_hole *block)
+{
+	struct xvi_page *record = &pool->pages.records[block->page];
+	uint32_t *words =
+		(uint32_t *)(void *)(pool->base + ((size_t)block->page << pool->page_shift));
+
+	record->used_units = (uint16_t)(record->used_units - block->units);
+	xvi_release_units(pool, words, block->page, block->first_unit, block->units,
+			  block_prev_is_free(words[block->first_unit]));
+	if (record->used_units == 0)
+		xvi_page_emptied(pool, block->page);
+}
+
+/* What freeing the next block will read. */
+static void fetch_ahead(const struct xv_pool *pool, uint32_t index)
+{
+	const struct xvi_hole *block = &pool->holes.records[index];
+	const uint32_t *words =
+		(const uint32_t *)(const void *)(pool->base +
+						 ((size_t)block->page << pool->page_shift));
+
+	XVI_PREFETCH(words + block->first_unit);
+	XVI_PREFETCH(words + block->first_unit + block->units);
+}
+
+/* Free one block, so that the stock holds a mix of what was freed lately. */
+static void evict(struct xv_pool *pool)
+{
+	struct xvi_hole block = bin_pop(pool, bin_next(&pool->stock));
+
+	if (pool->stock.count != 0) {
+		uint32_t hand = pool->stock.hand;
+
+		fetch_ahead(pool, pool->stock.heads[bin_next(&pool->stock)]);
+		pool->stock.hand = hand;
+	}
+	block_release(pool, &block);
+}
+
+bool xvi_stock_put(struct xv_pool *pool, uint32_t *words, uint32_t page, uint32_t unit)
+{
+	struct xvi_stock *stock = &pool->stock;
+	uint32_t units = block_units(words[unit], pool->unit_bits);
+	uint32_t index = hole_take(pool);
+	struct xvi_hole *block = &pool->holes.records[index];
+	uint32_t *head = &stock->heads[units >> STOCK_BIN_SHIFT];
+
+	if (index == 0)
+		return false;
+	words[unit] = block_stocked(words[unit]);
+	block->next = *head;
+	block->page = page;
+	block->first_unit = (uint16_t)unit;
+	block->units = (uint16_t)units;
+	*head = index;
+	stock->count++;
+	stock->bytes += units * (uint64_t)UNIT_BYTES;
+	while (XVI_UNLIKELY(stock->bytes > stock->limit_bytes && stock->count != 0))
+		evict(pool);
+	return true;
+}
+
+uint32_t xvi_stock_drain(struct xv_pool *pool)
+{
+	uint32_t count;
+
+	xvi_stock_settle(pool);
+	count = pool->stock.count;
+	while (pool->stock.count != 0) {
+		struct xvi_hole block = bin_pop(pool, bin_next(&pool->stock));
+
+		block_release(pool, &block);
+	}
+	return count;
+}
+
+uint32_t xvi_stock_yield(struct xv_pool *pool)
+{
+	uint32_t count = 0;
+
+	for (; count < STOCK_YIELD && pool->stock.count != 0; count++)
+		evict(pool);
+	return count;
+}
+
+void xvi_stock_forget(struct xv_pool *pool)
+{
+	struct xvi_stock *stock = &pool->stock;
+
+	memset(stock->heads, 0, stock->bin_count * sizeof(uint32_t));
+	stock->count = 0;
+	stock->bytes = 0;
+	stock->pending_count = 0;
+	xvi_stock_set_limit(pool);
+}
+
+/* ---- frees that wait ---- */
+
+void xvi_stock_defer(struct xv_pool *pool, xv_handle handle)
+{
+	struct xvi_stock *stock = &pool->stock;
+	uint32_t place = stock->pending_at++ % STOCK_PENDING;
+	xv_handle oldest = stock->pending[place];
+	bool full = stock->pending_count == STOCK_PENDING;
+
+	if (xv_handle_page(handle) < pool->pages.capacity)
+		XVI_PREFETCH(
+			pool->base + ((size_t)xv_handle_page(handle) << pool->page_shift) +
+			((xv_handle_offset(handle) - pool->prefix_bytes) & (pool->page_bytes - 1)));
+	stock->pending[place] = handle;
+	if (full)
+		(void)xvi_free_now(pool, oldest);
+	else
+		stock->pending_count++;
+}
+
+void xvi_stock_settle(struct xv_pool *pool)
+{
+	struct xvi_stock *stock = &pool->stock;
+
+	while (stock->pending_count != 0) {
+		uint32_t place = (stock->pending_at - stock->pending_count) % STOCK_PENDING;
+
+		stock->pending_count--;
+		(void)xvi_free_now(pool, stock->pending[place]);
+	}
+}
+
+void xv_pool_set_reuse(struct xv_pool *pool, uint32_t permille)
+{
+	if (pool == NULL)
+		return;
+	if (permille > XV_REUSE_PERMILLE_MAX)
+		permille = XV_REUSE_PERMILLE_MAX;
+	xvi_enter_all(pool);
+	if (pool->shared != NULL)
+		pool->shared->options.reuse_permille = permille;
+	for (uint32_t i = 0; i < xvi_shard_count(pool); i++) {
+		struct xv_pool *shard = xvi_shard(pool, i);
+
+		if (shard == NULL || shard->base == NULL)
+			continue;
+		(void)xvi_stock_drain(shard);
+		shard->stock.permille = permille;
+		xvi_stock_set_limit(shard);
+	}
+	xvi_leave_all(pool);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * Quick reuse: a stock of freed blocks that are kept as they are, by length, for a
+ * request that one of them fits closely. Owns struct xvi_stock and
+ * the blocks of kind BLOCK_STOCK, each of which has a hole record that is in a bin and in
+ * no free list. Under the shard's lock. O(1), but for draining, which is O(blocks kept).
+ *
+ * A bin holds blocks of four lengths, the newest first, since its header is the likeliest
+ * to be in a cache. A free waits in a ring, while the header that proves it is fetched,
+ * until STOCK_PENDING more have come.
+ */
+#ifndef XVI_STOCK_H
+#define XVI_STOCK_H
+
+#include "pool_impl.h"
+
+enum {
+	STOCK_BIN_SHIFT = 2, /* units of a bin's range, log2 */
+	STOCK_YIELD = 16,    /* blocks freed for who finds no hole */
+};
+
+/* Bytes of the bins for a page of this size. */
+size_t xvi_stock_bytes(uint32_t page_bytes);
+
+/* Place the bins in memory of that size, zeroed. */
+void xvi_stock_init(struct xvi_stock *stock, uint32_t page_bytes, void *memory);
+
+/* How much may be kept: after a change of the share, or of the pages. O(1). */
+void xvi_stock_set_limit(struct xv_pool *pool);
+
+/* Take a free on trust: it is done when STOCK_PENDING more have come. */
+void xvi_stock_defer(struct xv_pool *pool, xv_handle handle);
+
+/* Do the frees that wait. */
+void xvi_stock_settle(struct xv_pool *pool);
+
+/* Do them, and free all that is kept. Returns blocks. */
+uint32_t xvi_stock_drain(struct xv_pool *pool);
+
+/* Free a few of the blocks that are kept: for who finds no hole. Returns blocks. O(1). */
+uint32_t xvi_stock_yield(struct xv_pool *pool);
+
+/* Forget everything, without touching a page: the pages are gone. */
+void xvi_stock_forget(struct xv_pool *pool);
+
+/* Keep a used block that was just freed, if there is a record for it. The object's
+ * counters are the caller's. */
+bool xvi_stock_put(struct xv_pool *pool, uint32_t *words, uint32_t page, uint32_t unit);
+
+/* The record of a kept block for so many units, or 0: it stays in its bin. */
+static inline uint32_t xvi_stock_find(const struct xv_pool *pool, uint32_t units)
+{
+	const struct xvi_stock *stock = &pool->stock;
+	uint32_t bin = units >> STOCK_BIN_SHIFT;
+	uint32_t index = bin < stock->bin_count ? stock->heads[bin] : 0;
+
+	/* Of its own bin the newest may be too short; all of the next one's fit. */
+	if (index != 0 && pool->holes.records[index].units >= units)
+		return index;
+	return bin + 1 < stock->bin_count ? stock->heads[bin + 1] : 0;
+}
+
+#endif

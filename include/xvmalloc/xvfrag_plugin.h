@@ -6,7 +6,9 @@
  * Build a shared object that exports one constant, XVFRAG_PLUGIN_SYMBOL, of type
  * struct xvfrag_plugin, and name it: xvfrag --allocator plugin:./mine.so. The
  * allocators built into xvfrag are written to the same interface. Each runs in a
- * process of its own, on one thread, so a plugin may use global state.
+ * process of its own, so a plugin may use global state. Its calls come one at a time,
+ * with --threads from several threads in turn, unless it says that it can take more:
+ * see XVFRAG_PLUGIN_FLAGS_SYMBOL.
  *
  * Only this header and the freestanding headers of C11 are needed: a plugin does
  * not link to libxvmalloc.
@@ -25,6 +27,31 @@ extern "C" {
 #define XVFRAG_PLUGIN_SYMBOL xvfrag_plugin
 #define XVFRAG_PLUGIN_SYMBOL_NAME "xvfrag_plugin"
 
+/*
+ * Optional: a second constant, a uint32_t of enum xvfrag_plugin_flags; none is 0. It is a
+ * symbol of its own so that plugins built before there were flags go on working.
+ */
+#define XVFRAG_PLUGIN_FLAGS_SYMBOL xvfrag_plugin_flags
+#define XVFRAG_PLUGIN_FLAGS_SYMBOL_NAME "xvfrag_plugin_flags"
+
+enum xvfrag_plugin_flags {
+	/*
+	 * alloc, alloc_indexed, set_index, free and write (where there is none: map and
+	 * unmap) may be called by several threads at once, for different objects; an object
+	 * may be freed by another thread than the one that made it. Without it one mutex
+	 * around every call keeps the threads of --threads apart, and the row says so. The
+	 * other calls are never made beside any call.
+	 */
+	XVFRAG_PLUGIN_THREADS = 0x1U,
+
+	/*
+	 * map does no more than tell the object's address, and unmap nothing: any number of
+	 * objects may be mapped at once. Spares an allocator without XVFRAG_PLUGIN_THREADS
+	 * the mutex while its objects are filled.
+	 */
+	XVFRAG_PLUGIN_ADDRESSES = 0x2U,
+};
+
 /* What xvfrag asks of the heap that it creates. */
 struct xvfrag_plugin_config {
 	size_t page_bytes;    /* page size the run compares at, bytes; a power of two */
@@ -34,7 +61,7 @@ struct xvfrag_plugin_config {
 	uint64_t seed;        /* of the run */
 	const char *provider; /* page source asked for by --provider: "mmap", "highmem" or
 			       * "buffer"; an allocator that has none ignores it */
-	const char *library;  /* what came after ':' in --allocator, or NULL */
+	const char *argument; /* what came after ':' in --allocator, or NULL */
 };
 
 /* What one compaction did. All bytes. */

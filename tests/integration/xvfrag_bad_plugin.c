@@ -2,7 +2,8 @@
 /* Copyright (c) the libxvmalloc authors */
 /*
  * A plugin over malloc for xvfrag_cli.sh, with one fault chosen by the build:
- * BAD_NONE has none and counts compactions, BAD_INDEXED is the same but is told the index
+ * BAD_NONE has none and counts compactions, BAD_THREADS has none and says that it takes
+ * threads, BAD_INDEXED is the same but is told the index
  * with the size, BAD_SPOIL spoils an object when it compacts, BAD_CRASH writes through a null
  * pointer in its 5000th alloc, BAD_HANG stops there, BAD_OVERLAP gives an early object's memory
  * twice, BAD_CHATTY prints to both streams, and BAD_REFUSE has no memory.
@@ -10,6 +11,7 @@
 #include <xvmalloc/xvfrag_plugin.h>
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -20,9 +22,9 @@
 #endif
 
 struct bad_heap {
-	unsigned allocs;
-	uint64_t held_bytes;
-	uint64_t last;
+	atomic_uint allocs;
+	_Atomic uint64_t held_bytes;
+	_Atomic uint64_t last;
 	uint64_t shared; /* given twice: never freed */
 	unsigned indexes_told;
 };
@@ -68,7 +70,7 @@ static int bad_alloc(void *heap, size_t size, uint64_t *token)
 {
 	struct bad_heap *h = heap;
 
-	if (++h->allocs == FAULT_AT) {
+	if (atomic_fetch_add(&h->allocs, 1) + 1 == FAULT_AT) {
 		int result = bad_fault(h, token);
 
 		if (result != 0)
@@ -156,6 +158,13 @@ static uint64_t bad_split_objects(void *heap)
 	(void)heap;
 	return 1000;
 }
+#endif
+
+#ifdef BAD_THREADS
+extern const uint32_t XVFRAG_PLUGIN_FLAGS_SYMBOL;
+
+__attribute__((visibility("default"))) const uint32_t XVFRAG_PLUGIN_FLAGS_SYMBOL =
+	XVFRAG_PLUGIN_THREADS;
 #endif
 
 extern const struct xvfrag_plugin XVFRAG_PLUGIN_SYMBOL;

@@ -59,7 +59,7 @@ awk 'BEGIN { srand(7); for (i = 0; i < 4000; i++) {
 run --help
 expect_status 0 --help
 for option in allocator codec level page-size provider seed objects max-input timeout sizes \
-	trace record json csv plot list quiet version; do
+	trace record json csv plot list quiet version threads cross frontier; do
 	expect_out "--$option" --help
 done
 awk 'length($0) > 90 { exit 1 }' "$dir/out" || fail "--help: a line of more than 90 columns"
@@ -72,6 +72,7 @@ for name in xvmalloc xvmalloc-whole ideal glibc jemalloc mimalloc tcmalloc tlsf 
 	z3fold plugin:PATH lz4; do
 	expect_out "^  $name " --list
 done
+expect_out '^  xvmalloc:NAME=VALUE' --list
 
 # ---- mistakes on the command line: status 2, cause and fix in one line --------
 
@@ -94,6 +95,20 @@ refused 2 'take the place of INPUT' --sizes "$dir/sizes" /usr/bin
 refused 2 '--csv=FILE' --csv out.csv
 refused 2 '--record writes' --sizes "$dir/sizes" --record "$dir/x"
 refused 2 'only one of' --json - --csv
+for number in 0 65 two -1 ''; do
+	refused 2 "--threads takes a number of threads, 1 to 64, not '$number'" --threads "$number"
+done
+refused 2 '--cross .*; add --threads 2' --cross
+refused 2 '--cross .*; add --threads 2' --cross --threads 1
+for file in x x.pdf .png dir.png/x .dat; do
+	refused 2 "--frontier takes a file that ends in .png, .svg or .dat, not '$file'" --frontier "$file"
+done
+refused 2 "xvmalloc:reuse=501: reuse takes .* 0 to 500, not '501'" --allocator ideal,xvmalloc:reuse=501
+refused 2 "xvmalloc-whole:shards=x: shards takes" --allocator xvmalloc-whole:shards=x
+refused 2 "no setting 'speed'; write NAME=VALUE.*reuse, shards or lock" --allocator xvmalloc:speed=9
+refused 2 "xvmalloc:lock=none: lock=none is for one thread; .*--threads 2" --threads 2 \
+	--allocator xvmalloc:lock=none
+refused 2 "glibc takes no settings: leave out ':reuse=1'" --allocator glibc:reuse=1
 
 # ---- inputs that are no good: status 1 ------------------------------------------
 
@@ -154,22 +169,26 @@ done
 # ---- a run: CSV, and the same run twice --------------------------------------------
 
 counts() { # requested and held bytes of each phase
-	run --sizes "$dir/sizes" --allocator ideal,slub --csv --seed "$1"
+	seed=$1
+	shift
+	run --sizes "$dir/sizes" --allocator ideal,slub --csv --seed "$seed" "$@"
 	expect_status 0 'csv'
 	cut -d, -f3-8 "$dir/out"
 }
 counts 5 >"$dir/first"
 counts 5 >"$dir/second"
 counts 6 >"$dir/third"
+counts 5 --threads 3 --cross | grep '^ideal' >"$dir/threads"
 cmp -s "$dir/first" "$dir/second" || fail "csv: the same seed gave other numbers"
+grep '^ideal' "$dir/first" | cmp -s - "$dir/threads" || fail "csv: threads changed what is live"
 cmp -s "$dir/first" "$dir/third" && fail "csv: another seed gave the same numbers"
 expect_out '^input,codec,allocator,page_bytes,phase,live_objects,requested_bytes,held_bytes,' csv
 [ "$(wc -l <"$dir/out")" -eq 11 ] || fail "csv: not a header and 2 * 5 rows"
-awk -F, 'NF != 22 { exit 1 }' "$dir/out" || fail "csv: a row without 22 columns"
+awk -F, 'NF != 26 { exit 1 }' "$dir/out" || fail "csv: a row without 26 columns"
 run --sizes "$dir/sizes" --allocator "plugin:$plugins/xvfrag_plugin_NONE.so" --csv
-expect_out ',split_share,moved_bytes,freed_bytes,longest_step_ns,p99_step_ns' csv
-expect_out ',bad,[0-9]+,churn,.*,0\.2[0-9]+,,,,' csv
-expect_out ',bad,[0-9]+,churn\+compact,.*,3,0,[0-9.e+]+,,,,,0\.2[0-9]+,4000,[0-9]+,77,66' csv
+expect_out ',split_share,moved_bytes,freed_bytes,longest_step_ns,p99_step_ns,threads,cross,guarded,ops_per_s' csv
+expect_out ',bad,[0-9]+,churn,.*,0\.2[0-9]+,,,,,1,0,0,[1-9]' csv
+expect_out ',bad,[0-9]+,churn\+compact,.*,3,0,[0-9.e+]+,,,,,0\.2[0-9]+,4000,[0-9]+,77,66,1,0,0,.?$' csv
 
 # ---- a run: JSON ---------------------------------------------------------------------
 
@@ -182,17 +201,21 @@ for k in "os kernel cpu cores mem_bytes page_bytes libc version date".split():
     assert m[k], k
 keys = ("input codec allocator page_bytes phase live_objects requested_bytes held_bytes "
         "rss_bytes overhead ops ns_per_op p50_ns p99_ns p9999_ns max_ns split_share "
-        "moved_bytes freed_bytes longest_step_ns p99_step_ns").split()
+        "moved_bytes freed_bytes longest_step_ns p99_step_ns threads cross guarded "
+        "ops_per_s").split()
 phases = [r["phase"] for r in d["results"]]
 assert phases == ["fill", "churn", "free50", "refill", "free90"] * 2, phases
 for r in d["results"]:
     for k in keys:
         assert k in r, k
+    assert r["threads"] == 1 and r["cross"] is False and r["guarded"] is False
     assert abs(r["overhead"] - r["held_bytes"] / r["requested_bytes"]) < 1e-4
     if r["allocator"] == "glibc":
         assert r["held_bytes"] == r["rss_bytes"] > r["requested_bytes"]
         assert 0 < r["p50_ns"] <= r["p99_ns"] <= r["p9999_ns"] <= r["max_ns"]
         assert 0 < r["ns_per_op"] <= r["max_ns"]
+        # By the clock, with filling: no faster than the operations alone.
+        assert 0 < r["ops_per_s"] < 1.3e9 / r["ns_per_op"]
     else:
         assert r["rss_bytes"] is None and r["ns_per_op"] is None
         assert r["held_bytes"] == r["requested_bytes"]
@@ -214,6 +237,16 @@ for r in rows:
 phases = [r["phase"] for r in rows if r["phase"].endswith("+compact")]
 assert phases == ["churn+compact", "free50+compact", "free90+compact"], phases
 '
+check_threads_json='
+import json, sys
+d = json.load(open(sys.argv[1]))
+assert d["options"]["threads"] == 2 and d["options"]["cross"] is True
+guarded = {"ideal": True, "glibc": False, "tlsf": True, "xvmalloc": False}
+for r in d["results"]:
+    assert r["threads"] == 2 and r["cross"] is True
+    assert r["guarded"] is guarded.pop(r["allocator"], r["guarded"]), r
+assert not guarded, guarded
+'
 run --sizes "$dir/sizes" --allocator ideal,glibc --json -
 if [ "$status" -eq 2 ]; then
 	expect_err 'built without JSON; install jansson' 'json without jansson'
@@ -224,12 +257,80 @@ else
 		python3 -c "$check_json" "$dir/out" || fail "json: see above"
 		run --sizes "$dir/sizes" --allocator xvmalloc --json -
 		python3 -c "$check_compaction_json" "$dir/out" || fail "json of compaction: see above"
+		run --sizes "$dir/sizes" --allocator ideal,glibc,tlsf,xvmalloc --threads 2 --cross --json -
+		python3 -c "$check_threads_json" "$dir/out" || fail "json of threads: see above"
 	fi
 	run --sizes "$dir/sizes" --allocator ideal --json "$dir/j" --csv="$dir/c"
 	expect_status 0 'json and csv to files'
 	expect_out '^ideal' 'json and csv to files'
 	{ [ -s "$dir/j" ] && [ -s "$dir/c" ]; } || fail "json and csv: files not written"
 fi
+
+# ---- threads -------------------------------------------------------------------------
+
+run --sizes "$dir/sizes" --allocator xvmalloc,glibc,tlsf,ideal,zram --threads 4
+expect_status 0 threads
+expect_out '^4 threads\. Mops/s: ' threads
+expect_out '^allocator .* ns/op +p99\.99 +Mops/s$' threads
+expect_out '^xvmalloc( +[1-9]\.[0-9]{3}){8} +[0-9]+ +[0-9]+ +[0-9]+\.[0-9]{2}$' threads
+expect_out '^glibc +[1-9]' threads
+expect_out '^tlsf\* +1\.' threads
+expect_out '^ideal\*( +1\.000){2} +- +1\.000 .* - +- +-$' threads
+expect_out '^not run: zram: .*leave out --threads' threads
+awk '!/pages of 4096/ && length($0) > 120 { exit 1 }' "$dir/out" || fail "threads: a line of more than 120 columns"
+run --sizes "$dir/sizes" --allocator glibc,tlsf
+grep -Eq 'Mops|\*' "$dir/out" && fail "one thread: the table speaks of threads"
+run --sizes "$dir/sizes" --allocator glibc --threads 2 --cross
+expect_out "^2 threads, freeing each other's objects\. " cross
+for plugin in NONE:1 THREADS:0; do # a mutex where the plugin does not say that it needs none
+	run --sizes "$dir/sizes" --allocator "plugin:$plugins/xvfrag_plugin_${plugin%:*}.so" --threads 2 --csv
+	expect_status 0 "threads, plugin $plugin"
+	expect_out ",bad,[0-9]+,churn,.*,2,0,${plugin#*:},[1-9]" "threads, plugin $plugin"
+done
+run --sizes "$dir/sizes" --allocator "plugin:$plugins/xvfrag_plugin_REFUSE.so,ideal" --threads 8 --cross --objects 6000
+expect_out 'FAILED: alloc of [0-9]+ bytes failed: Cannot allocate memory' 'threads, plugin REFUSE'
+expect_out '^ideal\* +1\.000' 'threads, plugin REFUSE'
+
+# ---- settings of xvmalloc, and the frontier --------------------------------------------
+
+run --sizes "$dir/sizes" --csv \
+	--allocator xvmalloc:reuse=20:shards=1,xvmalloc-whole:lock=spin,xvmalloc:lock=none,xvmalloc
+expect_status 0 settings
+for name in xvmalloc:reuse=20:shards=1 xvmalloc-whole:lock=spin xvmalloc:lock=none xvmalloc; do
+	expect_out ",$name,4096,free90," settings
+done
+
+run --sizes "$dir/sizes" --allocator xvmalloc,glibc,ideal --frontier "$dir/it's.svg"
+expect_status 0 frontier
+expect_out '^frontier +ns/op overhead$' frontier
+for name in xvmalloc xvmalloc:reuse=10 xvmalloc:reuse=20 xvmalloc:reuse=50 xvmalloc:reuse=100 \
+	xvmalloc:reuse=200 glibc; do
+	expect_out "^$name +[0-9]+\\.[0-9] +[1-9]\\.[0-9]{3}  (on it|behind [xg])" frontier
+	grep -Eq "^\"$name\" [0-9.]+ [0-9.]+ ([0-9.]+|\?) ([0-9.]+|\?)\$" "$dir/it's.dat" ||
+		fail "frontier: no line of $name in its data"
+done
+expect_out '  on it$' frontier
+grep -q '^"ideal"' "$dir/it's.dat" && fail "frontier: ideal has no times"
+if command -v gnuplot >/dev/null; then
+	grep -q '<svg' "$dir/it's.svg" || fail "frontier: no SVG drawn"
+	[ -s "$dir/err" ] && fail "frontier: $(cat "$dir/err")"
+	run --sizes "$dir/sizes" --allocator glibc --frontier "$dir/f.png"
+	expect_status 0 'frontier as PNG'
+	[ -s "$dir/err" ] && fail "frontier of one: $(cat "$dir/err")"
+	head -c 8 "$dir/f.png" | grep -q PNG || fail "frontier: no PNG drawn"
+	grep -q xvmalloc "$dir/f.dat" && fail "frontier: xvmalloc where it was not asked for"
+fi
+run --sizes "$dir/sizes" --allocator glibc,tlsf --threads 2 --frontier "$dir/only.dat" --csv
+expect_status 0 'frontier as data'
+expect_out ',glibc,' 'frontier as data'
+[ -s "$dir/only.dat" ] || fail "frontier: no data written"
+[ -e "$dir/only.gp" ] && fail "frontier: a script where only data was asked for"
+run --sizes "$dir/sizes" --allocator ideal --frontier "$dir/none.svg"
+expect_status 0 'frontier of nobody'
+expect_err 'no allocator has both times and an overhead' 'frontier of nobody'
+run --sizes "$dir/sizes" --allocator ideal --frontier "$dir/no/such.png"
+expect_status 1 'frontier into nowhere'
+expect_err 'cannot write .*/no/such.dat: No such file' 'frontier into nowhere'
 
 # ---- files, recording, traces ------------------------------------------------------
 

@@ -7,7 +7,7 @@ if(NOT TARGET xvfrag_allocators)
 	return()
 endif()
 
-foreach(part IN ITEMS models slob tlsf memory registry zram)
+foreach(part IN ITEMS models slob tlsf memory registry settings zram)
 	xv_add_test(NAME test_allocators_${part}
 		SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_allocators_${part}.c
 		LIBS xvfrag_allocators)
@@ -19,7 +19,8 @@ set_tests_properties(test_allocators_zram PROPERTIES RESOURCE_LOCK zram)
 # Plugins, good and bad, for the loader to take or to refuse.
 add_library(test_plugin_example MODULE ${PROJECT_SOURCE_DIR}/examples/plugin_malloc.c)
 set(plugin_targets test_plugin_example)
-foreach(fault IN ITEMS NO_SYMBOL ABI NAME ALLOC UNMAP SET_INDEX)
+foreach(fault IN ITEMS NO_SYMBOL ABI NAME ALLOC UNMAP SET_INDEX
+	NONE)
 	add_library(test_plugin_${fault} MODULE
 		${CMAKE_CURRENT_SOURCE_DIR}/test_allocators_bad_plugin.c)
 	target_compile_definitions(test_plugin_${fault} PRIVATE PLUGIN_FAULT_${fault}=1)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * A plugin with one fault, chosen by PLUGIN_FAULT_*, for test_allocators_plugin.c.
+ * A plugin with one fault, chosen by PLUGIN_FAULT_*, for test_allocators_plugin.c. With
+ * PLUGIN_FAULT_NONE it has none, and says that it takes threads.
  */
 #include <xvmalloc/xvfrag_plugin.h>
 
@@ -65,6 +66,13 @@ static int bad_compact(void *heap, void (*renamed)(void *, uint32_t, uint64_t),
 	(void)result;
 	return 0;
 }
+#endif
+
+#ifdef PLUGIN_FAULT_NONE
+extern const uint32_t XVFRAG_PLUGIN_FLAGS_SYMBOL;
+
+__attribute__((visibility("default"))) const uint32_t XVFRAG_PLUGIN_FLAGS_SYMBOL =
+	XVFRAG_PLUGIN_THREADS;
 #endif
 
 extern const struct xvfrag_plugin PLUGIN_NAME;

@@ -53,6 +53,21 @@ static void plugin_without_slash_is_taken_from_here(void **state)
 	assert_int_equal(xvf_plugin_load("test_plugin_example.so", &entry, why, sizeof(why)), 0);
 }
 
+/* The one has no such constant, as plugins had none before there were threads. */
+static void plugin_takes_threads_where_it_says_so(void **state)
+{
+	struct xvf_entry entry;
+	char why[512] = "";
+
+	(void)state;
+	if (xvf_plugin_load(PLUGIN_DIRECTORY "/test_plugin_NONE.so", &entry, why, sizeof(why)))
+		fail_msg("%s", why);
+	assert_int_equal(entry.flags, XVF_MODEL | XVF_THREADS);
+	if (xvf_plugin_load(PLUGIN_DIRECTORY "/test_plugin_example.so", &entry, why, sizeof(why)))
+		fail_msg("%s", why);
+	assert_int_equal(entry.flags & (XVF_THREADS | XVF_ADDRESSES), 0);
+}
+
 static void plugin_faults_are_named(void **state)
 {
 	(void)state;
@@ -71,6 +86,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(example_plugin_loads_and_works),
 		cmocka_unit_test(plugin_without_slash_is_taken_from_here),
+		cmocka_unit_test(plugin_takes_threads_where_it_says_so),
 		cmocka_unit_test(plugin_faults_are_named),
 	};
 

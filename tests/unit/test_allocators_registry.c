@@ -67,6 +67,24 @@ static void registry_xvmalloc_compacts_and_whole_does_not(void **state)
 	assert_string_equal(whole->name, "xvmalloc-whole");
 }
 
+/* What has no lock or the like of its own is not given several threads at once. */
+static void registry_knows_who_takes_threads(void **state)
+{
+	static const char *const takes[] = {"xvmalloc", "xvmalloc-whole", "glibc",
+					    "jemalloc", "mimalloc",       "tcmalloc"};
+	size_t i, found = 0;
+
+	(void)state;
+	for (i = 0; i < sizeof(takes) / sizeof(takes[0]); i++)
+		assert_true((xvf_entry_find(takes[i])->flags & XVF_THREADS) != 0);
+	for (i = 0; i < xvf_entry_count(); i++)
+		found += (xvf_entry_at(i)->flags & XVF_THREADS) != 0;
+	assert_int_equal(found, sizeof(takes) / sizeof(takes[0]));
+	/* Only where map is no more than an address can objects be filled without the mutex. */
+	assert_true((xvf_entry_find("tlsf")->flags & XVF_ADDRESSES) != 0);
+	assert_true((xvf_entry_find("xvmalloc")->flags & XVF_ADDRESSES) == 0);
+}
+
 static void registry_says_why_an_allocator_cannot_run(void **state)
 {
 	size_t i;
@@ -140,6 +158,7 @@ int main(void)
 		cmocka_unit_test(registry_has_every_allocator_once),
 		cmocka_unit_test(registry_entries_are_complete),
 		cmocka_unit_test(registry_xvmalloc_compacts_and_whole_does_not),
+		cmocka_unit_test(registry_knows_who_takes_threads),
 		cmocka_unit_test(registry_says_why_an_allocator_cannot_run),
 		cmocka_unit_test(preload_looks_in_ld_library_path_first),
 		cmocka_unit_test(preload_is_for_preloaded_allocators_only),

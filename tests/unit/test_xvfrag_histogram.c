@@ -103,6 +103,37 @@ static void histogram_keeps_the_largest_value_exactly(void **state)
 	assert_true(xvf_histogram_percentile(&histogram, 10000) == 123456789);
 }
 
+/* As if all had been recorded in one. */
+static void histogram_merges_with_tails_of_both(void **state)
+{
+	static struct xvf_histogram other;
+
+	(void)state;
+	xvf_histogram_reset(&histogram);
+	xvf_histogram_reset(&other);
+	for (int i = 0; i < 9900; i++)
+		xvf_histogram_record(&histogram, 10);
+	for (int i = 0; i < 9900; i++)
+		xvf_histogram_record(&other, 20);
+	for (int i = 0; i < 150; i++)
+		xvf_histogram_record(&histogram, 1000);
+	for (int i = 0; i < 50; i++)
+		xvf_histogram_record(&other, 500000);
+	xvf_histogram_merge(&histogram, &other);
+	assert_true(histogram.total == 20000);
+	assert_true(histogram.sum == 9900 * 30 + 150 * 1000 + 50 * UINT64_C(500000));
+	assert_true(histogram.max == 500000);
+	assert_true(xvf_histogram_percentile(&histogram, 4950) == 10);
+	assert_true(xvf_histogram_percentile(&histogram, 4951) == 20);
+	assert_true(xvf_histogram_percentile(&histogram, 9900) == 20);
+	assert_in_range(xvf_histogram_percentile(&histogram, 9975), 1000, 1032);
+	assert_true(xvf_histogram_percentile(&histogram, 9976) == 500000);
+	/* A smaller one changes no maximum. */
+	xvf_histogram_reset(&other);
+	xvf_histogram_merge(&histogram, &other);
+	assert_true(histogram.max == 500000 && histogram.total == 20000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -111,6 +142,7 @@ int main(void)
 		cmocka_unit_test(histogram_of_nothing_is_zero),
 		cmocka_unit_test(histogram_percentiles_are_within_3_percent),
 		cmocka_unit_test(histogram_keeps_the_largest_value_exactly),
+		cmocka_unit_test(histogram_merges_with_tails_of_both),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,7 @@ if(NOT TARGET xvfrag_lib)
 	return()
 endif()
 
-foreach(part IN ITEMS common histogram input sizes trace workload)
+foreach(part IN ITEMS common deal frontier histogram input replay sizes trace workload)
 	xv_add_test(NAME test_xvfrag_${part}
 		SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_xvfrag_${part}.c
 		LIBS xvfrag_lib)

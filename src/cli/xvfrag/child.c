@@ -24,7 +24,8 @@
 #include "timer.h"
 
 #define CHILD_GRACE_MS 5000
-#define CHILD_ARGUMENTS 12
+#define CHILD_NUMBERS 7
+#define CHILD_ARGUMENTS (6 + CHILD_NUMBERS)
 #define NS_PER_MS UINT64_C(1000000)
 
 struct child {
@@ -64,7 +65,7 @@ static void child_become(char **argv, const int *kept_fds, size_t kept_count, in
 }
 
 struct child_arguments {
-	char numbers[5][24];
+	char numbers[CHILD_NUMBERS][24];
 	char *argv[CHILD_ARGUMENTS];
 };
 
@@ -75,15 +76,17 @@ static void child_fill_arguments(struct child_arguments *a, const char *spec,
 
 	snprintf(a->numbers[0], sizeof(a->numbers[0]), "%" PRIu32, config->page_bytes);
 	snprintf(a->numbers[1], sizeof(a->numbers[1]), "%" PRIu64, config->seed);
-	snprintf(a->numbers[2], sizeof(a->numbers[2]), "%d", config->workload_fd);
-	snprintf(a->numbers[3], sizeof(a->numbers[3]), "%d", config->pages_fd);
-	snprintf(a->numbers[4], sizeof(a->numbers[4]), "%d", result_fd);
+	snprintf(a->numbers[2], sizeof(a->numbers[2]), "%u", config->threads);
+	snprintf(a->numbers[3], sizeof(a->numbers[3]), "%d", config->cross);
+	snprintf(a->numbers[4], sizeof(a->numbers[4]), "%d", config->workload_fd);
+	snprintf(a->numbers[5], sizeof(a->numbers[5]), "%d", config->pages_fd);
+	snprintf(a->numbers[6], sizeof(a->numbers[6]), "%d", result_fd);
 	a->argv[n++] = xvf_strdup("xvfrag");
 	a->argv[n++] = xvf_strdup(XVF_CHILD_ARGUMENT);
 	a->argv[n++] = xvf_strdup(spec);
 	a->argv[n++] = xvf_strdup(config->provider);
 	a->argv[n++] = xvf_strdup(config->codec != NULL ? config->codec : "");
-	for (size_t i = 0; i < 5; i++)
+	for (size_t i = 0; i < CHILD_NUMBERS; i++)
 		a->argv[n++] = xvf_strdup(a->numbers[i]);
 	a->argv[n] = NULL;
 }

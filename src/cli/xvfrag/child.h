@@ -33,7 +33,7 @@ struct xvf_outcome {
 
 /*
  * Run the allocator called spec (NAME, NAME:ARGUMENT or plugin:PATH) under config,
- * whose library and result_fd are ignored, with preload (a path, or NULL) as its
+ * whose argument and result_fd are ignored, with preload (a path, or NULL) as its
  * malloc, and at most timeout_s seconds long. on_result (or NULL) is called as
  * results arrive. Always fills *outcome.
  */

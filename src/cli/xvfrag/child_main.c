@@ -20,6 +20,8 @@ enum child_argument {
 	CHILD_CODEC,
 	CHILD_PAGE_BYTES,
 	CHILD_SEED,
+	CHILD_THREADS,
+	CHILD_CROSS,
 	CHILD_WORKLOAD_FD,
 	CHILD_PAGES_FD,
 	CHILD_RESULT_FD,
@@ -90,12 +92,16 @@ int xvf_child_main(int argc, char **argv)
 		.codec = argv[CHILD_CODEC][0] != '\0' ? argv[CHILD_CODEC] : NULL,
 		.page_bytes = (uint32_t)strtoul(argv[CHILD_PAGE_BYTES], NULL, 10),
 		.seed = strtoull(argv[CHILD_SEED], NULL, 10),
+		.threads = (unsigned)strtoul(argv[CHILD_THREADS], NULL, 10),
+		.cross = strcmp(argv[CHILD_CROSS], "0") != 0,
 		.workload_fd = atoi(argv[CHILD_WORKLOAD_FD]),
 		.pages_fd = atoi(argv[CHILD_PAGES_FD]),
 		.result_fd = atoi(argv[CHILD_RESULT_FD]),
 	};
-	if (child_find_entry(argv[CHILD_SPEC], &entry, &config.library, config.result_fd) != 0)
+	if (child_find_entry(argv[CHILD_SPEC], &entry, &config.argument, config.result_fd) != 0)
 		return XVF_EXIT_FAILURE;
+	if (xvf_replay_is_guarded(&entry, &config))
+		entry.flags |= XVF_GUARDED;
 	child_say_hello(&entry, config.result_fd);
 	if (child_check_preload(&entry, config.result_fd) != 0)
 		return XVF_EXIT_FAILURE;

@@ -6,7 +6,7 @@
  *
  * Messages go to standard error as "xvfrag: ...". A function that reports its own
  * failure returns -1 (XVF_FAILED); the caller then says nothing more. Locking:
- * none, xvfrag has one thread. O(1) unless said otherwise.
+ * none, for one thread. O(1) unless said otherwise.
  */
 #ifndef XVFRAG_COMMON_H
 #define XVFRAG_COMMON_H

@@ -58,6 +58,16 @@ void xvf_histogram_record(struct xvf_histogram *histogram, uint64_t value)
 	histogram->count[xvf_histogram_bucket(value)]++;
 }
 
+void xvf_histogram_merge(struct xvf_histogram *into, const struct xvf_histogram *from)
+{
+	into->total += from->total;
+	into->sum += from->sum;
+	if (from->max > into->max)
+		into->max = from->max;
+	for (size_t i = 0; i < XVF_HISTOGRAM_BUCKETS; i++)
+		into->count[i] += from->count[i];
+}
+
 uint64_t xvf_histogram_percentile(const struct xvf_histogram *histogram, unsigned per_10000)
 {
 	uint64_t rank = (histogram->total * per_10000 + 9999) / 10000;

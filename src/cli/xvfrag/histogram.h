@@ -29,6 +29,9 @@ struct xvf_histogram {
 void xvf_histogram_reset(struct xvf_histogram *histogram);
 void xvf_histogram_record(struct xvf_histogram *histogram, uint64_t value);
 
+/* Record in `into` all that was recorded in `from`. O(buckets). */
+void xvf_histogram_merge(struct xvf_histogram *into, const struct xvf_histogram *from);
+
 /*
  * The value that `per_10000` of 10,000 of those recorded do not pass: 5000 is the
  * median, 9999 p99.99. 0 when nothing was recorded.

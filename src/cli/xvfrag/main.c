@@ -11,12 +11,15 @@
  *   sizes                         their compressed sizes
  *   workload trace                what is done to every allocator
  *   timer histogram rss record    measuring
+ *   deal handover worker          a thread's part of it
  *   replay replay_device          the workload, played on one allocator
  *   child child_main              a process for each
  *   options selection input run   the command line and the run
- *   report* plot progress         what is told about it
+ *   report* plot frontier         what is told about it
+ *   gnuplot progress
  *
- * Locking: none, one thread. Start reading at run.c and replay.c.
+ * Locking: none, one thread, but for the child's workers (worker.h). Start reading at
+ * run.c and replay.c.
  */
 #include <stdio.h>
 #include <string.h>
@@ -50,10 +53,12 @@ int main(int argc, char **argv)
 	}
 	if (options.quiet)
 		xvf_be_quiet();
-	if (xvf_selection_parse(&selection, options.allocators) != 0) {
+	if (xvf_selection_parse(&selection, options.allocators, options.threads) != 0) {
 		xvf_selection_fini(&selection);
 		return XVF_EXIT_USAGE;
 	}
+	if (options.frontier_path != NULL)
+		xvf_selection_add_knob(&selection);
 	status = xvf_run(&options, &selection);
 	xvf_selection_fini(&selection);
 	return status;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "deal.h"
 #include "report.h"
 
 #define OPTIONS_PAGE_MIN 4096U
@@ -113,6 +114,35 @@ static int options_set_timeout(struct xvf_options *o, const char *value)
 	return 0;
 }
 
+static int options_set_threads(struct xvf_options *o, const char *value)
+{
+	uint64_t number;
+
+	if (!xvf_parse_u64(value, NULL, 1, XVF_THREADS_MAX, &number)) {
+		xvf_error("--threads takes a number of threads, 1 to %u, not '%s'", XVF_THREADS_MAX,
+			  value);
+		return XVF_FAILED;
+	}
+	o->threads = (unsigned)number;
+	return 0;
+}
+
+static int options_set_frontier(struct xvf_options *o, const char *value)
+{
+	const char *slash = strrchr(value, '/');
+	const char *name = slash != NULL ? slash + 1 : value;
+	const char *ending = strrchr(name, '.');
+
+	if (ending != NULL && ending > name &&
+	    (strcmp(ending, ".png") == 0 || strcmp(ending, ".svg") == 0 ||
+	     strcmp(ending, ".dat") == 0)) {
+		o->frontier_path = value;
+		return 0;
+	}
+	xvf_error("--frontier takes a file that ends in .png, .svg or .dat, not '%s'", value);
+	return XVF_FAILED;
+}
+
 static int options_set_json(struct xvf_options *o, const char *value)
 {
 	if (!xvf_report_json_available()) {
@@ -141,6 +171,9 @@ enum option_code {
 	OPTION_JSON,
 	OPTION_CSV,
 	OPTION_PLOT,
+	OPTION_FRONTIER,
+	OPTION_THREADS,
+	OPTION_CROSS,
 	OPTION_LIST,
 	OPTION_QUIET,
 };
@@ -161,6 +194,9 @@ static const struct option options_long[] = {
 	{"json", required_argument, NULL, OPTION_JSON},
 	{"csv", optional_argument, NULL, OPTION_CSV},
 	{"plot", required_argument, NULL, OPTION_PLOT},
+	{"frontier", required_argument, NULL, OPTION_FRONTIER},
+	{"threads", required_argument, NULL, OPTION_THREADS},
+	{"cross", no_argument, NULL, OPTION_CROSS},
 	{"list", no_argument, NULL, OPTION_LIST},
 	{"quiet", no_argument, NULL, OPTION_QUIET},
 	{"help", no_argument, NULL, 'h'},
@@ -185,6 +221,10 @@ static int options_set_checked(struct xvf_options *o, int code, const char *valu
 		return options_set_objects(o, value);
 	case OPTION_MAX_INPUT:
 		return options_set_max_input(o, value);
+	case OPTION_THREADS:
+		return options_set_threads(o, value);
+	case OPTION_FRONTIER:
+		return options_set_frontier(o, value);
 	case OPTION_TIMEOUT:
 		return options_set_timeout(o, value);
 	default:
@@ -212,6 +252,9 @@ static int options_set(struct xvf_options *o, int code, const char *value)
 		return 0;
 	case OPTION_PLOT:
 		o->plot_dir = value;
+		return 0;
+	case OPTION_CROSS:
+		o->cross = true;
 		return 0;
 	case OPTION_LIST:
 		o->list = true;
@@ -275,6 +318,8 @@ static int options_check(const struct xvf_options *o)
 		wrong = "--objects does not go with --trace, which has its own objects";
 	else if (o->record_path != NULL && (o->sizes_path != NULL || o->trace_path != NULL))
 		wrong = "--record writes the sizes of INPUT's pages; leave out --sizes and --trace";
+	else if (o->cross && o->threads < 2)
+		wrong = "--cross has objects freed by another thread; add --threads 2 or more";
 	else if (options_csv_is_mistaken(o))
 		wrong = "to write CSV to a file, write --csv=FILE, with the equals sign";
 	else if (options_is_stdout(o->json_path) + options_is_stdout(o->csv_path) +
@@ -296,6 +341,7 @@ int xvf_options_parse(struct xvf_options *options, int argc, char **argv)
 		.page_bytes = OPTIONS_PAGE_MIN,
 		.provider = "mmap",
 		.seed = 1,
+		.threads = 1,
 		.max_input_bytes = OPTIONS_DEFAULT_INPUT_BYTES,
 		.timeout_s = OPTIONS_DEFAULT_TIMEOUT_S,
 	};

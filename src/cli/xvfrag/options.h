@@ -22,6 +22,8 @@ struct xvf_options {
 	const char *provider;
 	uint64_t seed;
 	uint32_t objects; /* 0 = as many as the input gives */
+	unsigned threads;
+	bool cross; /* objects are freed by another thread */
 	uint64_t max_input_bytes;
 	unsigned timeout_s; /* of one allocator on one input */
 	const char *sizes_path;
@@ -30,6 +32,7 @@ struct xvf_options {
 	const char *json_path; /* "-" = standard output; NULL = none */
 	const char *csv_path;
 	const char *plot_dir;
+	const char *frontier_path; /* ends in .png, .svg or .dat */
 	bool list;
 	bool help;
 	bool version;

@@ -28,7 +28,10 @@ static const char options_help_use[] =
 
 static const char options_help_run[] =
 	"RUN\n"
-	"  --allocator LIST      names from --list, or plugin:PATH; comma-separated (all)\n"
+	"  --allocator LIST      names from --list, or plugin:PATH; comma-separated (all);\n"
+	"                        xvmalloc:reuse=20:shards=1:lock=spin sets what is named\n"
+	"  --threads N           at once, 1 to 64, the objects dealt out among them (1)\n"
+	"  --cross               objects are freed by another thread than made them\n"
 	"  --codec NAME          lz4, lzo, zstd or none, where built in (lz4)\n"
 	"  --level N             of the codec (its default)\n"
 	"  --page-size BYTES     of xvmalloc and the models: 4096 to 65536 (4096)\n"
@@ -40,6 +43,8 @@ static const char options_help_run[] =
 	"  --json FILE           results as JSON; - is standard output, without the table\n"
 	"  --csv[=FILE]          the same as CSV; without FILE to standard output\n"
 	"  --plot DIR            SVG plots, through gnuplot\n"
+	"  --frontier FILE       overhead against time, who is on the frontier, and xvmalloc\n"
+	"                        at several settings of its knob; FILE.png, .svg or .dat\n"
 	"  --record FILE         the sizes of INPUT's pages, in the form --sizes reads\n"
 	"  --quiet               no progress and no notes\n"
 	"  --list                allocators and codecs, and whether they can run here\n"

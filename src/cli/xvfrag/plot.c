@@ -10,15 +10,11 @@
  * Locking: none.
  */
 #include <errno.h>
-#include <inttypes.h>
-#include <spawn.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "report.h"
+#include "frontier.h"
+#include "gnuplot.h"
 
 #define PLOT_SCRIPT "xvfrag.gp"
 
@@ -31,15 +27,6 @@ static FILE *plot_open(const char *directory, const char *kind, size_t number, c
 	else
 		snprintf(path, path_bytes, "%s/%s", directory, kind);
 	return xvf_report_open(path);
-}
-
-/* A quoted text for gnuplot, in which nothing is special. */
-static void plot_text(const char *text, FILE *out)
-{
-	fputc('"', out);
-	for (; *text != '\0'; text++)
-		fputc(*text == '"' || *text == '\\' || *text == '\n' ? '?' : *text, out);
-	fputc('"', out);
 }
 
 static bool plot_has_results(const struct xvf_row *row, size_t input)
@@ -61,12 +48,12 @@ static int plot_overhead_data(const struct xvf_report *report, size_t input, con
 	for (size_t r = 0; r < report->row_count; r++) {
 		if (plot_has_results(&report->rows[r], input)) {
 			fputc(' ', out);
-			plot_text(report->rows[r].outcome.allocator, out);
+			xvf_gnuplot_text(report->rows[r].outcome.allocator, out);
 		}
 	}
 	fputc('\n', out);
 	for (size_t p = 0; p < count; p++) {
-		plot_text(phases[p], out);
+		xvf_gnuplot_text(phases[p], out);
 		for (size_t r = 0; r < report->row_count; r++) {
 			const struct xvf_result *result;
 
@@ -88,21 +75,12 @@ static int plot_frontier_data(const struct xvf_report *report, size_t input, con
 {
 	char path[512];
 	FILE *out = plot_open(directory, "frontier", input + 1, path, sizeof(path));
-	int points = 0;
+	size_t points;
 
 	if (out == NULL)
 		return XVF_FAILED;
-	for (size_t r = 0; r < report->row_count; r++) {
-		const struct xvf_row *row = &report->rows[r];
-		const struct xvf_result *timed = xvf_row_timed(row);
-
-		if (row->input != input || timed == NULL || xvf_result_overhead(timed) < 0)
-			continue;
-		plot_text(row->outcome.allocator, out);
-		fprintf(out, " %.2f %.4f\n", timed->ns_per_op, xvf_result_overhead(timed));
-		points++;
-	}
-	return xvf_report_close(out, path) == 0 ? points : XVF_FAILED;
+	points = xvf_frontier_data(report, input, out);
+	return xvf_report_close(out, path) == 0 ? (int)points : XVF_FAILED;
 }
 
 static size_t plot_columns(const struct xvf_report *report, size_t input)
@@ -117,7 +95,7 @@ static size_t plot_columns(const struct xvf_report *report, size_t input)
 static void plot_script_overhead(const struct xvf_report *report, size_t input, FILE *out)
 {
 	fprintf(out, "set output 'overhead-%zu.svg'\nset title ", input + 1);
-	plot_text(report->inputs[input].name, out);
+	xvf_gnuplot_text(report->inputs[input].name, out);
 	fprintf(out,
 		"\nset style data histograms\nset style histogram clustered gap 1\n"
 		"set style fill solid 0.8 noborder\nset ylabel 'held / requested bytes (log)'\n"
@@ -131,16 +109,11 @@ static void plot_script_overhead(const struct xvf_report *report, size_t input, 
 
 static void plot_script_frontier(const struct xvf_report *report, size_t input, FILE *out)
 {
-	fprintf(out, "set output 'frontier-%zu.svg'\nset title ", input + 1);
-	plot_text(report->inputs[input].name, out);
-	fprintf(out,
-		"\nset xlabel 'ns for an alloc or a free in churn'\n"
-		"set ylabel 'held / requested bytes after churn'\n"
-		"set xrange [0:*]\nset yrange [0.98:*]\nset offsets graph 0, 0.15, 0.1, 0\nunset "
-		"key\n"
-		"plot 'frontier-%zu.dat' using 2:3 with points pointtype 7, "
-		"'' using 2:3:1 with labels left offset 1,0\nreset\n",
-		input + 1);
+	char data[64];
+
+	snprintf(data, sizeof(data), "frontier-%zu.dat", input + 1);
+	fprintf(out, "set output 'frontier-%zu.svg'\n", input + 1);
+	xvf_frontier_commands(report, input, data, 0, out);
 }
 
 static int plot_write_script(const struct xvf_report *report, const char *directory)
@@ -168,33 +141,6 @@ static int plot_write_script(const struct xvf_report *report, const char *direct
 	return xvf_report_close(out, path);
 }
 
-/* Run gnuplot in the directory. */
-static int plot_draw(const char *directory)
-{
-	char *argv[] = {"gnuplot", PLOT_SCRIPT, NULL};
-	posix_spawn_file_actions_t actions;
-	int status = 0;
-	int error;
-	pid_t pid;
-
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addchdir_np(&actions, directory);
-	error = posix_spawnp(&pid, "gnuplot", &actions, NULL, argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	if (error != 0) {
-		xvf_note("gnuplot could not be started (%s): %s/%s is ready for it "
-			 "(Debian: apt-get install gnuplot-nox)",
-			 strerror(error), directory, PLOT_SCRIPT);
-		return 0;
-	}
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		continue;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return 0;
-	xvf_error("gnuplot failed on %s/%s", directory, PLOT_SCRIPT);
-	return XVF_FAILED;
-}
-
 int xvf_report_plot(const struct xvf_report *report, const char *directory)
 {
 	if (mkdir(directory, 0777) != 0 && errno != EEXIST) {
@@ -203,5 +149,5 @@ int xvf_report_plot(const struct xvf_report *report, const char *directory)
 	}
 	if (plot_write_script(report, directory) != 0)
 		return XVF_FAILED;
-	return plot_draw(directory);
+	return xvf_gnuplot_draw(directory, PLOT_SCRIPT);
 }

@@ -38,6 +38,7 @@ struct xvf_result {
 	uint64_t rss_bytes; /* growth of the process's resident set */
 	uint64_t ops;       /* allocations and frees timed, or steps of a compaction */
 	uint64_t preempted; /* of ops, those left out of the times */
+	double ops_per_s;   /* of all threads, by the clock, with filling */
 	double ns_per_op;
 	double p50_ns;
 	double p99_ns;

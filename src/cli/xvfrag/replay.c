@@ -4,7 +4,11 @@
  * replay.c: a workload played on a plugin; see replay.h.
  *
  * Owns the tokens of live objects and the pattern they are filled with. From the
- * first operation on it allocates nothing. Locking: none, one thread.
+ * first operation on it allocates nothing.
+ *
+ * Locking: between two barriers the workers have the site (worker.h) and everybody
+ * else waits; otherwise the calling thread, which is worker 0, has it and the others
+ * wait.
  */
 #include "replay.h"
 
@@ -12,90 +16,199 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 
-#include "histogram.h"
 #include "rss.h"
-#include "timer.h"
-
-/* An object's bytes begin at one of this many places of the pattern. */
-#define REPLAY_PATTERN_STARTS 8192U
-#define REPLAY_PATTERN_STEP 8U
+#include "worker.h"
 
 /* A context switch there and back takes longer than this, nearly all operations less. */
 #define REPLAY_SLOW_NS 20000.0
 
+/* Quit instead of a phase. */
+#define REPLAY_NO_PHASE UINT32_MAX
+
+struct replay;
+
+/* A worker and the thread it has, but for the first one. */
+struct replay_thread {
+	struct xvf_worker worker;
+	struct replay *replay;
+	pthread_t thread;
+};
+
 struct replay {
 	const struct xvf_replay_config *config;
-	const struct xvfrag_plugin *plugin;
 	struct xvf_workload_view work;
-	void *heap;
-	bool is_model;               /* counts only: no resident set, no time */
-	uint64_t *token;             /* by slot */
-	uint32_t *source;            /* by slot: what it holds, or XVF_NO_SOURCE */
-	uint8_t *pattern;            /* random bytes, pattern starts + the largest size */
-	struct xvf_histogram *times; /* of the phase */
-	struct xvf_timer timer;
-	uint64_t last_stop;  /* ticks at the end of the operation before */
-	uint64_t slow_ticks; /* from here on an operation may have been preempted */
-	long switches;       /* involuntary context switches seen so far */
-	uint64_t preempted;  /* operations of the phase left out of times */
-	uint64_t live_objects;
-	uint64_t requested_bytes;
+	bool is_model; /* counts only: no resident set, no time */
+	struct xvf_site site;
+	struct replay_thread *threads;
+	pthread_barrier_t barrier;
+	bool started;               /* the threads are there */
+	uint32_t phase;             /* that the workers are to do, or REPLAY_NO_PHASE */
+	uint64_t phase_ns;          /* what the last one took, by the clock */
+	struct xvf_histogram times; /* of all workers */
+	uint64_t preempted;
 	uint64_t rss_at_start;
 };
 
+/* ---- threads -------------------------------------------------------------- */
+
+static void *replay_thread_main(void *context)
+{
+	struct replay_thread *t = context;
+	struct replay *r = t->replay;
+
+	xvf_rss_settle_stack();
+	pthread_barrier_wait(&r->barrier); /* ready: see replay_start */
+	for (;;) {
+		pthread_barrier_wait(&r->barrier);
+		if (r->phase == REPLAY_NO_PHASE)
+			return NULL;
+		xvf_worker_phase(&t->worker, r->phase);
+		pthread_barrier_wait(&r->barrier);
+	}
+}
+
+/* Returns when all threads wait for a phase. */
+static int replay_start(struct replay *r)
+{
+	unsigned count = r->site.deal.threads;
+
+	if (pthread_barrier_init(&r->barrier, NULL, count) != 0)
+		return xvf_record_fail(r->config->result_fd, "no barrier for %u threads", count);
+	for (unsigned i = 1; i < count; i++) {
+		struct replay_thread *t = &r->threads[i];
+		int error = pthread_create(&t->thread, NULL, replay_thread_main, t);
+
+		/* Those made so far wait until the process ends, which is now. */
+		if (error != 0)
+			return xvf_record_fail(r->config->result_fd,
+					       "only %u of %u threads could be made: %s; use a "
+					       "smaller --threads",
+					       i, count, strerror(error));
+	}
+	pthread_barrier_wait(&r->barrier);
+	r->started = true;
+	return 0;
+}
+
+static void replay_stop(struct replay *r)
+{
+	if (!r->started)
+		return;
+	r->phase = REPLAY_NO_PHASE;
+	pthread_barrier_wait(&r->barrier);
+	for (unsigned i = 1; i < r->site.deal.threads; i++)
+		pthread_join(r->threads[i].thread, NULL);
+	pthread_barrier_destroy(&r->barrier);
+}
+
+/* All workers do the phase, this thread's too. */
+static void replay_run_workers(struct replay *r, uint32_t phase)
+{
+	uint64_t start;
+
+	r->phase = phase;
+	atomic_store(&r->site.busy, r->site.deal.threads);
+	pthread_barrier_wait(&r->barrier);
+	start = xvf_timer_clock_ns();
+	xvf_worker_phase(&r->threads[0].worker, phase);
+	pthread_barrier_wait(&r->barrier);
+	r->phase_ns = xvf_timer_clock_ns() - start;
+}
+
 /* ---- setting up ----------------------------------------------------------- */
 
-/* Zeroed memory that is resident at once, or NULL. */
-static void *replay_memory(uint64_t bytes)
+static void replay_fill_pattern(const struct replay *r)
 {
-	void *memory = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	struct xvf_random random;
 
-	return memory != MAP_FAILED ? memory : NULL;
+	xvf_random_init(&random, r->config->seed ^ UINT64_C(0x7061747465726E));
+	for (uint64_t i = 0; i < xvf_pattern_bytes(r->work.head->max_size); i += 8) {
+		uint64_t word = xvf_random_next(&random);
+
+		memcpy(r->site.pattern + i, &word, sizeof(word));
+	}
 }
 
 static bool replay_take_memory(struct replay *r)
 {
-	const struct xvf_workload_head *head = r->work.head;
-	uint64_t pattern_bytes = REPLAY_PATTERN_STARTS * REPLAY_PATTERN_STEP + head->max_size;
-	struct xvf_random random;
+	struct xvf_site *site = &r->site;
 
-	r->token = replay_memory(head->slots * sizeof(*r->token));
-	r->source = replay_memory(head->slots * sizeof(*r->source));
-	r->times = replay_memory(sizeof(*r->times));
-	pattern_bytes = (pattern_bytes + 7) / 8 * 8;
-	r->pattern = replay_memory(pattern_bytes);
-	if (r->token == NULL || r->source == NULL || r->times == NULL || r->pattern == NULL)
+	if (!xvf_deal_make(&site->deal, &r->work, r->config->threads))
 		return false;
-	memset(r->source, 0xFF, head->slots * sizeof(*r->source));
-	xvf_random_init(&random, r->config->seed ^ UINT64_C(0x7061747465726E));
-	for (uint64_t i = 0; i < pattern_bytes; i += 8) {
-		uint64_t word = xvf_random_next(&random);
+	site->token = xvf_resident_memory(site->deal.places * sizeof(*site->token));
+	site->source = xvf_resident_memory(site->deal.places * sizeof(*site->source));
+	site->pattern = xvf_resident_memory(xvf_pattern_bytes(r->work.head->max_size));
+	r->threads = xvf_resident_memory(site->deal.threads * sizeof(*r->threads));
+	if (site->token == NULL || site->source == NULL || site->pattern == NULL ||
+	    r->threads == NULL)
+		return false;
+	memset(site->source, 0xFF, site->deal.places * sizeof(*site->source));
+	replay_fill_pattern(r);
+	return true;
+}
 
-		memcpy(r->pattern + i, &word, sizeof(word));
+/*
+ * What waits to be freed is live beyond what the workload asks for: of all objects it
+ * shall not be more than one in 64, or the overhead would be that of more objects.
+ */
+static uint32_t replay_queue_limit(const struct replay *r)
+{
+	uint64_t fair = r->work.head->slots / 64 / r->site.deal.threads;
+
+	if (fair > XVF_HANDOVER_ITEMS)
+		return XVF_HANDOVER_ITEMS;
+	return fair > 0 ? (uint32_t)fair : 1;
+}
+
+static bool replay_make_workers(struct replay *r)
+{
+	unsigned count = r->site.deal.threads;
+	struct xvf_histogram *times = xvf_resident_memory(count * sizeof(*times));
+	struct xvf_handover *queues = xvf_resident_memory(count * sizeof(*queues));
+
+	if (times == NULL || queues == NULL)
+		return false;
+	for (unsigned i = 0; i < count; i++) {
+		queues[i].limit = replay_queue_limit(r);
+		r->threads[i].replay = r;
+		r->threads[i].worker = (struct xvf_worker){
+			.site = &r->site,
+			.number = i,
+			.out = &queues[i],
+			.in = &queues[(i + count - 1) % count],
+			.times = &times[i],
+		};
 	}
 	return true;
+}
+
+/* Objects live at once beyond the workload's: the new one of an overwrite, and queues. */
+static uint64_t replay_extra_objects(const struct replay *r)
+{
+	uint64_t each = r->site.cross ? 1 + XVF_HANDOVER_ITEMS : 1;
+
+	return r->site.deal.threads * each;
 }
 
 static int replay_create_heap(struct replay *r)
 {
 	const struct xvf_workload_head *head = r->work.head;
+	uint64_t extra = replay_extra_objects(r);
 	struct xvfrag_plugin_config config = {
 		.page_bytes = r->config->page_bytes,
 		.max_size = (size_t)head->max_size,
-		.max_objects = head->slots + 1,
-		.total_bytes = head->peak_bytes,
+		.max_objects = head->slots + extra,
+		/* The peak of one thread has one new object in it. */
+		.total_bytes = head->peak_bytes + (extra - 1) * head->max_size,
 		.seed = r->config->seed,
 		.provider = r->config->provider,
-		.library = r->config->library,
+		.argument = r->config->argument,
 	};
 
 	errno = 0;
-	r->heap = r->plugin->create(&config);
-	if (r->heap == NULL)
+	r->site.heap = r->site.plugin->create(&config);
+	if (r->site.heap == NULL)
 		return xvf_record_fail(r->config->result_fd, "it made no heap: %s",
 				       errno != 0 ? strerror(errno) : "create returned NULL");
 	return 0;
@@ -103,7 +216,7 @@ static int replay_create_heap(struct replay *r)
 
 static int replay_check_plugin(const struct replay *r)
 {
-	const struct xvfrag_plugin *p = r->plugin;
+	const struct xvfrag_plugin *p = r->site.plugin;
 	int fd = r->config->result_fd;
 
 	if (p->abi != XVFRAG_PLUGIN_ABI)
@@ -121,180 +234,78 @@ static int replay_check_plugin(const struct replay *r)
 
 static int replay_init(struct replay *r)
 {
+	struct xvf_site *site = &r->site;
+
 	if (replay_check_plugin(r) != 0)
 		return XVF_FAILED;
 	if (!xvf_workload_open(&r->work, r->config->workload_fd))
 		return xvf_record_fail(r->config->result_fd, "cannot map the workload");
-	if (!replay_take_memory(r))
+	if (!replay_take_memory(r) || !replay_make_workers(r))
 		return xvf_record_fail(r->config->result_fd,
 				       "no memory for %" PRIu64 " slots; use a smaller --objects",
 				       r->work.head->slots);
-	xvf_timer_init(&r->timer);
-	r->slow_ticks = (uint64_t)(REPLAY_SLOW_NS / r->timer.ns_per_tick);
+	site->sizes = r->work.sizes;
+	xvf_timer_init(&site->timer);
+	site->slow_ticks = (uint64_t)(REPLAY_SLOW_NS / site->timer.ns_per_tick);
+	if (replay_start(r) != 0)
+		return XVF_FAILED;
 	xvf_rss_settle();
 	r->rss_at_start = xvf_rss_bytes();
 	return replay_create_heap(r);
 }
 
-/* ---- operations ----------------------------------------------------------- */
-
-/* What the object of this slot and source is filled with. */
-static const uint8_t *replay_content(const struct replay *r, uint32_t slot, uint32_t source)
-{
-	uint32_t mix = (slot * 2654435761U) ^ (source * 2246822519U);
-
-	return r->pattern + (size_t)((mix >> 7) % REPLAY_PATTERN_STARTS) * REPLAY_PATTERN_STEP;
-}
-
-static long replay_switches(void)
-{
-	struct rusage usage;
-
-	return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nivcsw : 0;
-}
-
-/*
- * On a busy machine the scheduler's slices would be the tail of every allocator's
- * times. An operation during which the processor was given to somebody else is
- * counted, not timed. The kernel is asked only after a stretch long enough to hold
- * a switch: after a long gap, so that its switches are not laid to what follows,
- * and after a long operation.
- */
-static bool replay_was_preempted(struct replay *r, uint64_t start, uint64_t stop)
-{
-	bool gap_is_long = start - r->last_stop > r->slow_ticks;
-	long before = r->switches;
-
-	r->last_stop = stop;
-	if (stop - start <= r->slow_ticks) {
-		if (gap_is_long)
-			r->switches = replay_switches();
-		return false;
-	}
-	r->switches = replay_switches();
-	return !gap_is_long && r->switches != before;
-}
-
-static void replay_time(struct replay *r, uint64_t start, uint64_t stop)
-{
-	if (replay_was_preempted(r, start, stop))
-		r->preempted++;
-	else
-		xvf_histogram_record(r->times, xvf_timer_ticks(&r->timer, start, stop));
-}
-
-static int replay_alloc(struct replay *r, const struct xvf_op *op, uint64_t *token)
-{
-	const struct xvfrag_plugin *p = r->plugin;
-	size_t size = r->work.sizes[op->source];
-	uint64_t start = xvf_timer_start(&r->timer);
-	int result = p->alloc_indexed != NULL ? p->alloc_indexed(r->heap, size, op->slot, token)
-					      : p->alloc(r->heap, size, token);
-
-	if (result == 0 && p->alloc_indexed == NULL && p->set_index != NULL)
-		p->set_index(r->heap, *token, op->slot);
-	replay_time(r, start, xvf_timer_stop(&r->timer));
-	if (result == -E2BIG)
-		return xvf_record_fail(r->config->result_fd,
-				       "%zu bytes is more than its largest object", size);
-	if (result != 0)
-		return xvf_record_fail(r->config->result_fd, "alloc of %zu bytes failed: %s", size,
-				       strerror(-result));
-	r->live_objects++;
-	r->requested_bytes += size;
-	return 0;
-}
-
-static int replay_write(struct replay *r, const struct xvf_op *op, uint64_t token)
-{
-	const struct xvfrag_plugin *p = r->plugin;
-	size_t size = r->work.sizes[op->source];
-	const uint8_t *content = replay_content(r, op->slot, op->source);
-	void *memory;
-
-	if (p->write != NULL) {
-		int result = p->write(r->heap, token, content, size);
-
-		if (result < 0)
-			return xvf_record_fail(r->config->result_fd,
-					       "write of %zu bytes failed: %s", size,
-					       strerror(-result));
-		return 0;
-	}
-	if (p->map == NULL)
-		return 0;
-	memory = p->map(r->heap, token, size);
-	if (memory == NULL)
-		return xvf_record_fail(r->config->result_fd, "map of %zu bytes failed", size);
-	memcpy(memory, content, size);
-	if (p->unmap != NULL)
-		p->unmap(r->heap, token, memory);
-	return 0;
-}
-
-/* Free the slot's object, where it has one. */
-static void replay_free(struct replay *r, uint32_t slot)
-{
-	uint64_t start;
-	size_t size;
-
-	if (r->source[slot] == XVF_NO_SOURCE)
-		return;
-	size = r->work.sizes[r->source[slot]];
-	start = xvf_timer_start(&r->timer);
-	r->plugin->free(r->heap, r->token[slot], size);
-	replay_time(r, start, xvf_timer_stop(&r->timer));
-	r->source[slot] = XVF_NO_SOURCE;
-	r->live_objects--;
-	r->requested_bytes -= size;
-}
-
-static int replay_op(struct replay *r, const struct xvf_op *op)
-{
-	uint64_t token;
-
-	if (op->source == XVF_NO_SOURCE) {
-		replay_free(r, op->slot);
-		return 0;
-	}
-	if (replay_alloc(r, op, &token) != 0 || replay_write(r, op, token) != 0)
-		return XVF_FAILED;
-	replay_free(r, op->slot);
-	r->token[op->slot] = token;
-	r->source[op->slot] = op->source;
-	return 0;
-}
-
 /* ---- the end of a phase --------------------------------------------------- */
 
-static void replay_measure(const struct replay *r, struct xvf_result *result)
+/* What the workers did, as one. */
+static void replay_gather(struct replay *r, struct xvf_result *result)
 {
+	for (unsigned i = 0; i < r->site.deal.threads; i++) {
+		const struct xvf_worker *w = &r->threads[i].worker;
+
+		result->live_objects += w->live_objects;
+		result->requested_bytes += w->requested_bytes;
+	}
+}
+
+static void replay_gather_times(struct replay *r)
+{
+	xvf_histogram_reset(&r->times);
+	r->preempted = 0;
+	for (unsigned i = 0; i < r->site.deal.threads; i++) {
+		xvf_histogram_merge(&r->times, r->threads[i].worker.times);
+		r->preempted += r->threads[i].worker.preempted;
+	}
+}
+
+static void replay_measure(struct replay *r, struct xvf_result *result)
+{
+	const struct xvfrag_plugin *p = r->site.plugin;
 	uint64_t rss = xvf_rss_bytes();
 
-	result->live_objects = r->live_objects;
-	result->requested_bytes = r->requested_bytes;
+	replay_gather(r, result);
 	result->rss_bytes = rss > r->rss_at_start ? rss - r->rss_at_start : 0;
-	if (r->plugin->held_bytes != NULL)
-		result->held_bytes = r->plugin->held_bytes(r->heap);
+	if (p->held_bytes != NULL)
+		result->held_bytes = p->held_bytes(r->site.heap);
 	else
 		result->held_bytes = result->rss_bytes;
 	if (!r->is_model)
 		result->flags |= XVF_RESULT_RSS;
-	if (r->plugin->split_objects != NULL) {
+	if (p->split_objects != NULL) {
 		result->flags |= XVF_RESULT_SPLIT;
-		result->split_objects = r->plugin->split_objects(r->heap);
+		result->split_objects = p->split_objects(r->site.heap);
 	}
 }
 
 static double replay_ns(const struct replay *r, uint64_t ticks)
 {
-	return (double)ticks * r->timer.ns_per_tick;
+	return (double)ticks * r->site.timer.ns_per_tick;
 }
 
-static void replay_report_times(const struct replay *r, struct xvf_result *result)
+static void replay_report_times(struct replay *r, struct xvf_result *result)
 {
-	const struct xvf_histogram *times = r->times;
+	const struct xvf_histogram *times = &r->times;
 
+	replay_gather_times(r);
 	result->ops = times->total + r->preempted;
 	result->preempted = r->preempted;
 	if (r->is_model || times->total == 0)
@@ -305,50 +316,56 @@ static void replay_report_times(const struct replay *r, struct xvf_result *resul
 	result->p99_ns = replay_ns(r, xvf_histogram_percentile(times, 9900));
 	result->p9999_ns = replay_ns(r, xvf_histogram_percentile(times, 9999));
 	result->max_ns = replay_ns(r, times->max);
+	if (r->phase_ns > 0)
+		result->ops_per_s = (double)result->ops * 1e9 / (double)r->phase_ns;
 }
 
 /* Is the object what it was filled with? Objects that cannot be mapped pass. */
-static bool replay_verify_slot(const struct replay *r, uint32_t slot)
+static bool replay_verify_place(const struct replay *r, uint32_t place)
 {
-	size_t size = r->work.sizes[r->source[slot]];
-	void *memory = r->plugin->map(r->heap, r->token[slot], size);
+	const struct xvf_site *site = &r->site;
+	uint32_t source = site->source[place];
+	void *memory = site->plugin->map(site->heap, site->token[place], site->sizes[source]);
 	bool same;
 
 	if (memory == NULL)
 		return true;
-	same = memcmp(memory, replay_content(r, slot, r->source[slot]), size) == 0;
-	if (r->plugin->unmap != NULL)
-		r->plugin->unmap(r->heap, r->token[slot], memory);
+	same = memcmp(memory, xvf_worker_content(site, place, source), site->sizes[source]) == 0;
+	if (site->plugin->unmap != NULL)
+		site->plugin->unmap(site->heap, site->token[place], memory);
 	return same;
 }
 
 static int replay_verify(const struct replay *r, const char *phase)
 {
-	if (r->plugin->map == NULL)
+	const struct xvf_site *site = &r->site;
+
+	if (site->plugin->map == NULL)
 		return 0;
-	for (uint64_t slot = 0; slot < r->work.head->slots; slot++) {
-		if (r->source[slot] != XVF_NO_SOURCE && !replay_verify_slot(r, (uint32_t)slot))
+	for (uint64_t place = 0; place < site->deal.places; place++) {
+		if (site->source[place] != XVF_NO_SOURCE &&
+		    !replay_verify_place(r, (uint32_t)place))
 			return xvf_record_fail(r->config->result_fd,
 					       "after %s an object of %" PRIu32
 					       " bytes is not as it was written: the allocator "
 					       "gave memory twice or moved it wrongly",
-					       phase, r->work.sizes[r->source[slot]]);
+					       phase, site->sizes[site->source[place]]);
 	}
 	return 0;
 }
 
 static void replay_renamed(void *context, uint32_t index, uint64_t token)
 {
-	struct replay *r = context;
+	struct xvf_site *site = context;
 
-	r->token[index] = token;
+	site->token[index] = token;
 }
 
 static uint64_t replay_locate(void *context, uint32_t index)
 {
-	const struct replay *r = context;
+	const struct xvf_site *site = context;
 
-	return r->token[index];
+	return site->token[index];
 }
 
 static int replay_compact(struct replay *r, const struct xvf_phase *phase)
@@ -357,7 +374,8 @@ static int replay_compact(struct replay *r, const struct xvf_phase *phase)
 	struct xvf_result result = {.flags = XVF_RESULT_COMPACT | XVF_RESULT_STEPS |
 					     XVF_RESULT_TIME};
 	uint64_t start = xvf_timer_clock_ns();
-	int error = r->plugin->compact(r->heap, replay_renamed, replay_locate, r, &done);
+	int error = r->site.plugin->compact(r->site.heap, replay_renamed, replay_locate, &r->site,
+					    &done);
 	uint64_t ns = xvf_timer_clock_ns() - start;
 
 	if (error < 0)
@@ -375,41 +393,53 @@ static int replay_compact(struct replay *r, const struct xvf_phase *phase)
 	return replay_verify(r, result.phase);
 }
 
-static int replay_phase(struct replay *r, const struct xvf_phase *phase)
+static int replay_phase(struct replay *r, uint32_t number)
 {
+	const struct xvf_phase *phase = &r->work.head->phase[number];
 	struct xvf_result result = {.flags = 0};
 
-	xvf_histogram_reset(r->times);
-	r->preempted = 0;
-	r->last_stop = xvf_timer_stop(&r->timer);
-	r->switches = replay_switches();
-	for (uint64_t i = 0; i < phase->op_count; i++) {
-		if (replay_op(r, &r->work.ops[phase->first_op + i]) != 0)
-			return XVF_FAILED;
-	}
+	replay_run_workers(r, number);
+	if (atomic_load(&r->site.failed))
+		return XVF_FAILED;
 	snprintf(result.phase, sizeof(result.phase), "%s", phase->name);
 	replay_measure(r, &result);
 	replay_report_times(r, &result);
 	xvf_record_result(r->config->result_fd, &result);
 	if (replay_verify(r, phase->name) != 0)
 		return XVF_FAILED;
-	if ((phase->flags & XVF_PHASE_COMPACTABLE) != 0 && r->plugin->compact != NULL)
+	if ((phase->flags & XVF_PHASE_COMPACTABLE) != 0 && r->site.plugin->compact != NULL)
 		return replay_compact(r, phase);
 	return 0;
 }
 
+bool xvf_replay_is_guarded(const struct xvf_entry *entry, const struct xvf_replay_config *config)
+{
+	return config->threads > 1 && (entry->flags & XVF_THREADS) == 0;
+}
+
 int xvf_replay_plugin(const struct xvf_entry *entry, const struct xvf_replay_config *config)
 {
+	bool is_guarded = xvf_replay_is_guarded(entry, config);
 	struct replay r = {
 		.config = config,
-		.plugin = entry->plugin,
 		.is_model = (entry->flags & XVF_MODEL) != 0,
+		.site =
+			{
+				.plugin = entry->plugin,
+				.result_fd = config->result_fd,
+				.cross = config->cross && config->threads > 1,
+				.is_guarded = is_guarded,
+				.fill_is_guarded =
+					is_guarded && (entry->flags & XVF_ADDRESSES) == 0,
+				.guard = PTHREAD_MUTEX_INITIALIZER,
+			},
 	};
 	int result = replay_init(&r);
 
 	for (uint32_t i = 0; result == 0 && i < r.work.head->phases; i++)
-		result = replay_phase(&r, &r.work.head->phase[i]);
+		result = replay_phase(&r, i);
 	if (result == 0)
-		r.plugin->destroy(r.heap);
+		r.site.plugin->destroy(r.site.heap);
+	replay_stop(&r);
 	return result;
 }

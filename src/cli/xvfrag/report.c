@@ -78,6 +78,11 @@ const struct xvf_result *xvf_row_timed(const struct xvf_row *row)
 	return NULL;
 }
 
+bool xvf_row_is_guarded(const struct xvf_row *row)
+{
+	return (row->outcome.entry_flags & XVF_GUARDED) != 0;
+}
+
 /* Position of name in names, or count. */
 static size_t report_find(const char *const *names, size_t count, const char *name)
 {

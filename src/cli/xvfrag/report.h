@@ -66,6 +66,9 @@ const struct xvf_result *xvf_row_phase(const struct xvf_row *row, const char *ph
 /* The phase whose times stand for the row: churn, else the first with times; or NULL. */
 const struct xvf_result *xvf_row_timed(const struct xvf_row *row);
 
+/* Was a mutex of the run's around its calls, as it does not take several threads? */
+bool xvf_row_is_guarded(const struct xvf_row *row);
+
 /* Names of the phases of an input's rows, in order. Returns how many. */
 size_t xvf_report_phases(const struct xvf_report *report, size_t input,
 			 const char *names[XVF_REPORT_PHASES_MAX]);
@@ -78,6 +81,9 @@ int xvf_report_table(const struct xvf_report *report, FILE *out);
 int xvf_report_csv(const struct xvf_report *report, const char *path);
 int xvf_report_json(const struct xvf_report *report, const char *path);
 bool xvf_report_json_available(void);
+
+/* Write the frontier (frontier.h): PATH.dat, and draw it where path is .png or .svg. */
+int xvf_report_frontier(const struct xvf_report *report, const char *path);
 
 /* Write plots and, where gnuplot is, draw them into directory. */
 int xvf_report_plot(const struct xvf_report *report, const char *directory);

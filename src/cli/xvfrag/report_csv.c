@@ -68,6 +68,10 @@ static void csv_result(const struct xvf_report *report, const struct xvf_row *ro
 	csv_count(compact, result->freed_bytes, out);
 	csv_count(steps, result->longest_step_ns, out);
 	csv_count(steps, result->p99_step_ns, out);
+	csv_count(true, report->options->threads, out);
+	csv_count(true, report->options->cross, out);
+	csv_count(true, xvf_row_is_guarded(row), out);
+	csv_number(timed && !compact, result->ops_per_s, out);
 	fputs("\r\n", out);
 }
 
@@ -79,7 +83,8 @@ int xvf_report_csv(const struct xvf_report *report, const char *path)
 		return XVF_FAILED;
 	fputs("input,codec,allocator,page_bytes,phase,live_objects,requested_bytes,held_bytes,"
 	      "rss_bytes,overhead,ops,preempted_ops,ns_per_op,p50_ns,p99_ns,p9999_ns,max_ns,"
-	      "split_share,moved_bytes,freed_bytes,longest_step_ns,p99_step_ns\r\n",
+	      "split_share,moved_bytes,freed_bytes,longest_step_ns,p99_step_ns,"
+	      "threads,cross,guarded,ops_per_s\r\n",
 	      out);
 	for (size_t i = 0; i < report->row_count; i++) {
 		const struct xvf_row *row = &report->rows[i];

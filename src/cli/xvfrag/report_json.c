@@ -80,6 +80,8 @@ static json_t *json_options(const struct xvf_options *options)
 	bool level = options->level != RAMZ_LEVEL_DEFAULT;
 
 	json_object_set_new(o, "seed", json_count(options->seed));
+	json_object_set_new(o, "threads", json_count(options->threads));
+	json_object_set_new(o, "cross", json_boolean(options->cross));
 	json_object_set_new(o, "page_bytes", json_count(options->page_bytes));
 	json_object_set_new(o, "provider", json_text(options->provider));
 	json_object_set_new(o, "level", level ? json_integer(options->level) : json_null());
@@ -114,6 +116,7 @@ static void json_set_times(json_t *o, const struct xvf_result *result)
 	json_object_set_new(o, "p99_ns", json_real_if(timed && !compact, result->p99_ns));
 	json_object_set_new(o, "p9999_ns", json_real_if(timed && !compact, result->p9999_ns));
 	json_object_set_new(o, "max_ns", json_real_if(timed && !compact, result->max_ns));
+	json_object_set_new(o, "ops_per_s", json_real_if(timed && !compact, result->ops_per_s));
 }
 
 static void json_set_compaction(json_t *o, const struct xvf_result *result)
@@ -140,6 +143,9 @@ static json_t *json_result(const struct xvf_report *report, const struct xvf_row
 	json_object_set_new(o, "codec", json_text(input->codec));
 	json_object_set_new(o, "allocator", json_text(row->outcome.allocator));
 	json_object_set_new(o, "page_bytes", json_count(row->page_bytes));
+	json_object_set_new(o, "threads", json_count(report->options->threads));
+	json_object_set_new(o, "cross", json_boolean(report->options->cross));
+	json_object_set_new(o, "guarded", json_boolean(xvf_row_is_guarded(row)));
 	json_object_set_new(o, "phase", json_text(result->phase));
 	json_object_set_new(o, "live_objects", json_count(result->live_objects));
 	json_object_set_new(o, "requested_bytes", json_count(result->requested_bytes));

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "report.h"
+#include "frontier.h"
 
 /* Phases are columns of 9; "+compact" under a compaction stands for its long name. */
 static const char *table_title(const char *phase)
@@ -36,7 +36,8 @@ static int table_name_width(const struct xvf_report *report)
 	size_t width = 9;
 
 	for (size_t i = 0; i < report->row_count; i++) {
-		size_t length = strlen(report->rows[i].outcome.allocator);
+		const struct xvf_row *row = &report->rows[i];
+		size_t length = strlen(row->outcome.allocator) + xvf_row_is_guarded(row);
 
 		if (length > width)
 			width = length;
@@ -44,20 +45,48 @@ static int table_name_width(const struct xvf_report *report)
 	return (int)width;
 }
 
-static void table_head(const char *const *phases, size_t count, int width, FILE *out)
+/* An allocator that a mutex of the run's guards has a star. */
+static void table_name(const struct xvf_row *row, int width, FILE *out)
+{
+	char name[XVF_ALLOCATOR_NAME_BYTES + 1];
+
+	snprintf(name, sizeof(name), "%s%s", row->outcome.allocator,
+		 xvf_row_is_guarded(row) ? "*" : "");
+	fprintf(out, "%-*s", width, name);
+}
+
+static void table_head(const struct xvf_report *report, const char *const *phases, size_t count,
+		       int width, FILE *out)
 {
 	fprintf(out, "%-*s", width, "allocator");
 	for (size_t i = 0; i < count; i++)
 		fprintf(out, " %8s", table_title(phases[i]));
-	fprintf(out, " %8s %8s\n", "ns/op", "p99.99");
+	fprintf(out, " %8s %8s", "ns/op", "p99.99");
+	if (report->options->threads > 1)
+		fprintf(out, " %8s", "Mops/s");
+	fputs("\n", out);
 }
 
-static void table_row(const struct xvf_row *row, const char *const *phases, size_t count, int width,
-		      FILE *out)
+static void table_times(const struct xvf_report *report, const struct xvf_row *row, FILE *out)
 {
 	const struct xvf_result *timed = xvf_row_timed(row);
+	bool threads = report->options->threads > 1;
 
-	fprintf(out, "%-*s", width, row->outcome.allocator);
+	if (timed == NULL) {
+		fprintf(out, " %8s %8s", "-", "-");
+		if (threads)
+			fprintf(out, " %8s", "-");
+		return;
+	}
+	fprintf(out, " %8.0f %8.0f", timed->ns_per_op, timed->p9999_ns);
+	if (threads)
+		fprintf(out, " %8.2f", timed->ops_per_s / 1e6);
+}
+
+static void table_row(const struct xvf_report *report, const struct xvf_row *row,
+		      const char *const *phases, size_t count, int width, FILE *out)
+{
+	table_name(row, width, out);
 	for (size_t i = 0; i < count; i++) {
 		const struct xvf_result *result = xvf_row_phase(row, phases[i]);
 
@@ -66,10 +95,7 @@ static void table_row(const struct xvf_row *row, const char *const *phases, size
 		else
 			fprintf(out, " %8.3f", xvf_result_overhead(result));
 	}
-	if (timed != NULL)
-		fprintf(out, " %8.0f %8.0f", timed->ns_per_op, timed->p9999_ns);
-	else
-		fprintf(out, " %8s %8s", "-", "-");
+	table_times(report, row, out);
 	fputs("\n", out);
 	if (row->outcome.failure[0] != '\0')
 		fprintf(out, "%-*s  FAILED: %s\n", width, "", row->outcome.failure);
@@ -161,6 +187,26 @@ static void table_legend(const struct xvf_report *report, FILE *out)
 		report->options->page_bytes);
 }
 
+static void table_legend_threads(const struct xvf_report *report, FILE *out)
+{
+	const struct xvf_options *options = report->options;
+
+	if (options->threads > 1)
+		fprintf(out,
+			"%u threads%s. Mops/s: million operations a second by the clock, filling "
+			"included.\n*: not made for threads: a mutex is around each of its "
+			"calls.\n",
+			options->threads, options->cross ? ", freeing each other's objects" : "");
+}
+
+static void table_legend_frontier(const struct xvf_report *report, FILE *out)
+{
+	if (report->options->frontier_path != NULL)
+		fputs("frontier: nobody is both denser and faster in churn; behind: the densest "
+		      "that is.\n",
+		      out);
+}
+
 /* Reasons are the same for every input as a rule: say each once. */
 static void table_skipped(const struct xvf_report *report, FILE *out)
 {
@@ -183,12 +229,14 @@ static void table_one_input(const struct xvf_report *report, size_t input, int w
 	size_t count = xvf_report_phases(report, input, phases);
 
 	table_input(&report->inputs[input], out);
-	table_head(phases, count, width, out);
+	table_head(report, phases, count, width, out);
 	for (size_t i = 0; i < report->row_count; i++) {
 		if (report->rows[i].input == input && report->rows[i].skipped[0] == '\0')
-			table_row(&report->rows[i], phases, count, width, out);
+			table_row(report, &report->rows[i], phases, count, width, out);
 	}
 	table_compactions(report, input, width, out);
+	if (report->options->frontier_path != NULL)
+		xvf_frontier_table(report, input, width, out);
 }
 
 int xvf_report_table(const struct xvf_report *report, FILE *out)
@@ -196,6 +244,8 @@ int xvf_report_table(const struct xvf_report *report, FILE *out)
 	int width = table_name_width(report);
 
 	table_legend(report, out);
+	table_legend_threads(report, out);
+	table_legend_frontier(report, out);
 	for (size_t i = 0; i < report->input_count; i++)
 		table_one_input(report, i, width, out);
 	fputs("\n", out);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define RSS_STACK_BYTES (256U * 1024U)
@@ -81,7 +82,7 @@ static void rss_touch_line(int mem_fd, const char *line)
 		rss_touch(mem_fd, start, end);
 }
 
-static void rss_touch_stack(void)
+void xvf_rss_settle_stack(void)
 {
 	volatile char deep[RSS_STACK_BYTES];
 
@@ -95,7 +96,7 @@ void xvf_rss_settle(void)
 	int mem_fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
 	char *rest = NULL;
 
-	rss_touch_stack();
+	xvf_rss_settle_stack();
 	if (mem_fd >= 0 && rss_read("/proc/self/maps", maps, sizeof(maps))) {
 		for (char *line = strtok_r(maps, "\n", &rest); line != NULL;
 		     line = strtok_r(NULL, "\n", &rest))
@@ -104,4 +105,15 @@ void xvf_rss_settle(void)
 	if (mem_fd >= 0)
 		close(mem_fd);
 	(void)xvf_rss_bytes();
+}
+
+void *xvf_resident_memory(uint64_t bytes)
+{
+	void *memory;
+
+	if (bytes > SIZE_MAX)
+		return NULL;
+	memory = mmap(NULL, bytes > 0 ? (size_t)bytes : 1, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	return memory != MAP_FAILED ? memory : NULL;
 }

@@ -13,7 +13,7 @@
 
 #include "common.h"
 
-/* Resident bytes; 0 when /proc cannot be read. */
+/* Resident bytes of this process; 0 when /proc cannot be read. */
 uint64_t xvf_rss_bytes(void);
 
 /*
@@ -22,5 +22,11 @@ uint64_t xvf_rss_bytes(void);
  * not pass for an allocator's memory.
  */
 void xvf_rss_settle(void);
+
+/* Deepen the stack of a thread that shall run later; settle does it for the caller's. */
+void xvf_rss_settle_stack(void);
+
+/* Zeroed memory that is resident at once, for as long as the process lives; or NULL. */
+void *xvf_resident_memory(uint64_t bytes);
 
 #endif

@@ -47,7 +47,10 @@ static bool run_skips(const struct run *run, const struct xvf_selected *selected
 		return true;
 	if ((entry->flags & XVF_DEVICE) == 0)
 		return false;
-	if (input->pages.count == 0)
+	if (run->options->threads > 1)
+		snprintf(why, why_bytes,
+			 "it is a device that one thread writes to here; leave out --threads");
+	else if (input->pages.count == 0)
 		snprintf(why, why_bytes,
 			 "it stores pages, which --sizes and --trace do not have; give an INPUT");
 	else if (strcmp(run->options->codec->name, "none") == 0)
@@ -73,6 +76,8 @@ static void run_child(struct run *run, const struct xvf_selected *selected,
 		.page_bytes = options->page_bytes,
 		.provider = options->provider,
 		.codec = input->pages.count > 0 ? options->codec->name : NULL,
+		.threads = options->threads,
+		.cross = options->cross,
 		.seed = options->seed,
 		.workload_fd = input->workload_fd,
 		.pages_fd = input->pages.count > 0 ? input->pages.fd : -1,
@@ -212,6 +217,8 @@ static int run_write(const struct run *run)
 		result |= xvf_report_json(&run->report, options->json_path);
 	if (options->csv_path != NULL)
 		result |= xvf_report_csv(&run->report, options->csv_path);
+	if (options->frontier_path != NULL)
+		result |= xvf_report_frontier(&run->report, options->frontier_path);
 	if (options->plot_dir != NULL)
 		result |= xvf_report_plot(&run->report, options->plot_dir);
 	return result;

@@ -14,6 +14,8 @@
 
 #include <ramz/codec.h>
 
+#include "record.h"
+
 #define SELECTION_PLUGIN "plugin:"
 
 static void selection_add(struct xvf_selection *selection, const char *spec,
@@ -65,10 +67,12 @@ static int selection_add_plugin(struct xvf_selection *selection, const char *spe
 }
 
 /* One item of the list. */
-static int selection_take(struct xvf_selection *selection, const char *spec)
+static int selection_take(struct xvf_selection *selection, const char *spec, unsigned threads)
 {
-	char name[64];
+	const char *colon = strchr(spec, ':');
 	const struct xvf_entry *entry;
+	char name[64];
+	char why[256];
 
 	if (strncmp(spec, SELECTION_PLUGIN, strlen(SELECTION_PLUGIN)) == 0)
 		return selection_add_plugin(selection, spec);
@@ -80,11 +84,44 @@ static int selection_take(struct xvf_selection *selection, const char *spec)
 	entry = xvf_entry_find(name);
 	if (entry == NULL)
 		return selection_complain(spec);
+	if (xvf_entry_check(entry, colon != NULL ? colon + 1 : NULL, threads, why, sizeof(why)) !=
+	    0) {
+		xvf_error("--allocator %s: %s", spec, why);
+		return XVF_FAILED;
+	}
+	if (strlen(spec) >= XVF_ALLOCATOR_NAME_BYTES) {
+		xvf_error("--allocator %s: more than %d characters; leave settings out", spec,
+			  XVF_ALLOCATOR_NAME_BYTES - 1);
+		return XVF_FAILED;
+	}
 	selection_add(selection, spec, entry);
 	return 0;
 }
 
-int xvf_selection_parse(struct xvf_selection *selection, const char *list)
+void xvf_selection_add_knob(struct xvf_selection *selection)
+{
+	static const unsigned settings[] = {10, 20, 50, 100, 200};
+	const struct xvf_selection old = *selection;
+
+	*selection = (struct xvf_selection){.items = NULL};
+	for (size_t i = 0; i < old.count; i++) {
+		const struct xvf_selected *item = &old.items[i];
+
+		selection_add(selection, item->spec, item->entry);
+		for (size_t k = 0; k < sizeof(settings) / sizeof(settings[0]); k++) {
+			char spec[XVF_ALLOCATOR_NAME_BYTES];
+
+			if (strcmp(item->spec, "xvmalloc") != 0)
+				break;
+			snprintf(spec, sizeof(spec), "xvmalloc:reuse=%u", settings[k]);
+			selection_add(selection, spec, item->entry);
+		}
+		free(item->spec);
+	}
+	free(old.items);
+}
+
+int xvf_selection_parse(struct xvf_selection *selection, const char *list, unsigned threads)
 {
 	char *copy = xvf_strdup(list != NULL ? list : "all");
 	char *rest = NULL;
@@ -93,7 +130,7 @@ int xvf_selection_parse(struct xvf_selection *selection, const char *list)
 	*selection = (struct xvf_selection){.items = NULL};
 	for (char *spec = strtok_r(copy, ",", &rest); spec != NULL && result == 0;
 	     spec = strtok_r(NULL, ",", &rest))
-		result = selection_take(selection, spec);
+		result = selection_take(selection, spec, threads);
 	if (result == 0 && selection->count == 0)
 		result = selection_complain("");
 	free(copy);
@@ -121,6 +158,9 @@ void xvf_selection_list(void)
 		if (!xvf_entry_available(entry, why, sizeof(why)))
 			printf("  %-14s   cannot run here: %s\n", "", why);
 	}
+	puts("  xvmalloc:NAME=VALUE:...\n"
+	     "                 xvmalloc and xvmalloc-whole with settings: reuse=PERMILLE (of held\n"
+	     "                 bytes), shards=N, lock=default|none|spin|mutex");
 	puts("  plugin:PATH    a shared object with struct xvfrag_plugin\n"
 	     "                 (xvmalloc/xvfrag_plugin.h)\n\nCodecs:");
 	for (size_t i = 0; (codec = ramz_codec_at(i)) != NULL; i++) {

@@ -21,11 +21,14 @@ struct xvf_selection {
 };
 
 /*
- * The allocators of a comma-separated list; NULL or "all" stands for all that are
- * built in. A name that comes twice counts once. Returns 0, or XVF_FAILED after
- * naming what is wrong and what there is.
+ * The allocators of a comma-separated list, for a run on so many threads; NULL or "all"
+ * stands for all that are built in. A name that comes twice counts once. Returns 0, or
+ * XVF_FAILED after naming what is wrong and what there is.
  */
-int xvf_selection_parse(struct xvf_selection *selection, const char *list);
+int xvf_selection_parse(struct xvf_selection *selection, const char *list, unsigned threads);
+
+/* Where xvmalloc is among them, add it at several settings of its knob, quick reuse. */
+void xvf_selection_add_knob(struct xvf_selection *selection);
 void xvf_selection_fini(struct xvf_selection *selection);
 
 /* Print the allocators, the codecs, and whether each can run here. */

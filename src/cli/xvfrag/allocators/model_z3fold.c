@@ -14,19 +14,15 @@
  * share has a page of its own, without header. The kernel moves objects later,
  * from a work queue; here they move at once, which is the kinder assumption.
  *
- * Owns one record per page, no memory for objects. Calls malloc for the records.
- * No locking: one thread. O(1).
+ * Owns one record per page (model_chunks.h), no memory for objects. No locking: one
+ * thread. O(1).
  */
 #include "builtin.h"
-#include "model_list.h"
+#include "model_chunks.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 enum {
-	CHUNKS_PER_PAGE = 64,
-	HEADER_CHUNKS = 1,
-	ROOM_CHUNKS = CHUNKS_PER_PAGE - HEADER_CHUNKS,
 	BIG_GAP_CHUNKS = 3,    /* a smaller gap is not worth moving an object for */
 	SLOT_RECORD_BYTES = 64 /* handle slots of a page */
 };
@@ -41,55 +37,24 @@ struct fold_page {
 	uint8_t slot_used[PLACES];
 };
 
-struct fold_heap {
-	struct model_node lists[ROOM_CHUNKS + 1];
-	size_t page_bytes;
-	uint64_t held_bytes;
-};
-
 /* A token is the page's record and, in the low bits, slot + 1; 0 is a whole page. */
 #define TOKEN_SLOT_BITS ((uint64_t)3)
 
 static void *fold_create(const struct xvfrag_plugin_config *config)
 {
-	struct fold_heap *heap = calloc(1, sizeof(*heap));
-	unsigned i;
-
-	if (heap == NULL)
-		return NULL;
-	heap->page_bytes = config->page_bytes;
-	for (i = 0; i <= ROOM_CHUNKS; i++)
-		model_list_init(&heap->lists[i]);
-	return heap;
-}
-
-/* Pages without room are on list 0, so every shared page is found here. */
-static void fold_destroy(void *context)
-{
-	struct fold_heap *heap = context;
-	unsigned i;
-
-	for (i = 0; i <= ROOM_CHUNKS; i++) {
-		while (!model_list_empty(&heap->lists[i])) {
-			struct model_node *node = heap->lists[i].next;
-
-			model_list_remove(node);
-			free(MODEL_RECORD(node, struct fold_page, node));
-		}
-	}
-	free(heap);
+	return model_chunks_create(config, 0);
 }
 
 /* ---- One page ---- */
 
 static unsigned chunks_before_middle(const struct fold_page *page)
 {
-	return (unsigned)page->middle_start - HEADER_CHUNKS - page->chunks[PLACE_FIRST];
+	return (unsigned)page->middle_start - MODEL_HEADER_CHUNKS - page->chunks[PLACE_FIRST];
 }
 
 static unsigned chunks_after_middle(const struct fold_page *page)
 {
-	return (unsigned)CHUNKS_PER_PAGE - page->chunks[PLACE_LAST] - page->middle_start -
+	return (unsigned)MODEL_PAGE_CHUNKS - page->chunks[PLACE_LAST] - page->middle_start -
 	       page->chunks[PLACE_MIDDLE];
 }
 
@@ -99,7 +64,8 @@ static unsigned page_room(const struct fold_page *page)
 	unsigned before, after;
 
 	if (page->chunks[PLACE_MIDDLE] == 0)
-		return (unsigned)ROOM_CHUNKS - page->chunks[PLACE_FIRST] - page->chunks[PLACE_LAST];
+		return (unsigned)MODEL_ROOM_CHUNKS - page->chunks[PLACE_FIRST] -
+		       page->chunks[PLACE_LAST];
 	before = page->chunks[PLACE_FIRST] == 0 ? chunks_before_middle(page) : 0;
 	after = page->chunks[PLACE_LAST] == 0 ? chunks_after_middle(page) : 0;
 	return before > after ? before : after;
@@ -118,7 +84,7 @@ static void page_put(struct fold_page *page, unsigned slot, unsigned chunks)
 	enum fold_place place = page_place(page, chunks);
 
 	if (place == PLACE_MIDDLE)
-		page->middle_start = (uint8_t)(HEADER_CHUNKS + page->chunks[PLACE_FIRST]);
+		page->middle_start = (uint8_t)(MODEL_HEADER_CHUNKS + page->chunks[PLACE_FIRST]);
 	page->chunks[place] = (uint8_t)chunks;
 	page->place_of_slot[slot] = (uint8_t)place;
 	page->slot_used[slot] = 1;
@@ -148,9 +114,9 @@ static void page_compact(struct fold_page *page)
 	if (!has_first && !has_last)
 		page_middle_to_first(page);
 	else if (has_first && !has_last && chunks_before_middle(page) >= BIG_GAP_CHUNKS)
-		page->middle_start = (uint8_t)(HEADER_CHUNKS + page->chunks[PLACE_FIRST]);
+		page->middle_start = (uint8_t)(MODEL_HEADER_CHUNKS + page->chunks[PLACE_FIRST]);
 	else if (!has_first && has_last && chunks_after_middle(page) >= BIG_GAP_CHUNKS)
-		page->middle_start = (uint8_t)(CHUNKS_PER_PAGE - page->chunks[PLACE_LAST] -
+		page->middle_start = (uint8_t)(MODEL_PAGE_CHUNKS - page->chunks[PLACE_LAST] -
 					       page->chunks[PLACE_MIDDLE]);
 }
 
@@ -170,58 +136,28 @@ static unsigned page_spare_slot(const struct fold_page *page)
 
 /* ---- The heap ---- */
 
-static void page_list(struct fold_heap *heap, struct fold_page *page)
+static void page_list(struct model_chunk_heap *heap, struct fold_page *page)
 {
-	model_list_remove(&page->node);
-	model_list_push_front(&heap->lists[page_room(page)], &page->node);
-}
-
-static struct fold_page *page_find(struct fold_heap *heap, unsigned chunks)
-{
-	unsigned i;
-
-	for (i = chunks; i <= ROOM_CHUNKS; i++) {
-		if (!model_list_empty(&heap->lists[i]))
-			return MODEL_RECORD(heap->lists[i].next, struct fold_page, node);
-	}
-	return NULL;
-}
-
-static struct fold_page *page_make(struct fold_heap *heap)
-{
-	struct fold_page *page = calloc(1, sizeof(*page));
-
-	if (page != NULL) {
-		model_list_init(&page->node);
-		heap->held_bytes += heap->page_bytes + SLOT_RECORD_BYTES;
-	}
-	return page;
-}
-
-static unsigned fold_chunks(const struct fold_heap *heap, size_t size)
-{
-	size_t chunk_bytes = heap->page_bytes / CHUNKS_PER_PAGE;
-
-	return (unsigned)((size + chunk_bytes - 1) / chunk_bytes);
+	model_chunks_list(heap, &page->node, page_room(page));
 }
 
 static int fold_alloc(void *context, size_t size, uint64_t *token)
 {
-	struct fold_heap *heap = context;
-	unsigned chunks, slot;
+	struct model_chunk_heap *heap = context;
+	unsigned chunks = model_chunks_of(heap, size);
 	struct fold_page *page;
+	unsigned slot;
 
-	if (size > heap->page_bytes)
+	if (chunks == 0)
 		return -E2BIG;
-	chunks = fold_chunks(heap, size);
-	if (chunks >= ROOM_CHUNKS) {
+	if (chunks >= MODEL_ROOM_CHUNKS) {
 		heap->held_bytes += heap->page_bytes;
 		*token = 0;
 		return 0;
 	}
-	page = page_find(heap, chunks);
+	page = (void *)model_chunks_find(heap, chunks);
 	if (page == NULL)
-		page = page_make(heap);
+		page = model_chunks_make_page(heap, sizeof(*page), SLOT_RECORD_BYTES);
 	if (page == NULL)
 		return -ENOMEM;
 	slot = page_spare_slot(page);
@@ -233,7 +169,7 @@ static int fold_alloc(void *context, size_t size, uint64_t *token)
 
 static void fold_free(void *context, uint64_t token, size_t size)
 {
-	struct fold_heap *heap = context;
+	struct model_chunk_heap *heap = context;
 	struct fold_page *page = (void *)(uintptr_t)(token & ~TOKEN_SLOT_BITS);
 	unsigned slot = (unsigned)(token & TOKEN_SLOT_BITS) - 1;
 
@@ -244,21 +180,12 @@ static void fold_free(void *context, uint64_t token, size_t size)
 	}
 	page->chunks[page->place_of_slot[slot]] = 0;
 	page->slot_used[slot] = 0;
-	if (!page_is_empty(page)) {
-		page_compact(page);
-		page_list(heap, page);
+	if (page_is_empty(page)) {
+		model_chunks_end_page(heap, &page->node, SLOT_RECORD_BYTES);
 		return;
 	}
-	model_list_remove(&page->node);
-	heap->held_bytes -= heap->page_bytes + SLOT_RECORD_BYTES;
-	free(page);
-}
-
-static uint64_t fold_held_bytes(void *context)
-{
-	const struct fold_heap *heap = context;
-
-	return heap->held_bytes;
+	page_compact(page);
+	page_list(heap, page);
 }
 
 const struct xvfrag_plugin xvf_allocator_z3fold = {
@@ -266,8 +193,8 @@ const struct xvfrag_plugin xvf_allocator_z3fold = {
 	.name = "z3fold",
 	.summary = "model of Linux z3fold: at most three objects in a page",
 	.create = fold_create,
-	.destroy = fold_destroy,
+	.destroy = model_chunks_destroy,
 	.alloc = fold_alloc,
 	.free = fold_free,
-	.held_bytes = fold_held_bytes,
+	.held_bytes = model_chunks_held_bytes,
 };

@@ -102,6 +102,21 @@ static void *object_open(const char *path, char *why, size_t why_bytes)
 	return object;
 }
 
+/* The entry's flags, from what the plugin says and from what it has. */
+static unsigned plugin_flags(void *object, const struct xvfrag_plugin *plugin)
+{
+	const uint32_t *told = dlsym(object, XVFRAG_PLUGIN_FLAGS_SYMBOL_NAME);
+	unsigned flags = 0;
+
+	if (plugin->map == NULL && plugin->write == NULL)
+		flags |= XVF_MODEL;
+	if (told != NULL && (*told & XVFRAG_PLUGIN_THREADS) != 0)
+		flags |= XVF_THREADS;
+	if (told != NULL && (*told & XVFRAG_PLUGIN_ADDRESSES) != 0)
+		flags |= XVF_ADDRESSES;
+	return flags;
+}
+
 int xvf_plugin_load(const char *path, struct xvf_entry *entry, char *why, size_t why_bytes)
 {
 	void *object = object_open(path, why, why_bytes);
@@ -123,7 +138,6 @@ int xvf_plugin_load(const char *path, struct xvf_entry *entry, char *why, size_t
 	entry->plugin = plugin;
 	entry->name = plugin->name;
 	entry->summary = plugin->summary != NULL ? plugin->summary : "";
-	if (plugin->map == NULL && plugin->write == NULL)
-		entry->flags = XVF_MODEL;
+	entry->flags = plugin_flags(object, plugin);
 	return 0;
 }

@@ -9,43 +9,51 @@
 
 #include "builtin.h"
 #include "preload.h"
+#include "xvmalloc_settings.h"
 #include "zram_device.h"
 
 #include <stdio.h>
 #include <string.h>
 
+/* What takes several threads has a lock or the like of its own; see xvfrag_plugin.h. */
+#define ENTRY_PROCESS_MALLOC (XVF_THREADS | XVF_ADDRESSES)
+#define ENTRY_POOL (XVF_PAGE_SIZED | XVF_THREADS)
+#define ENTRY_MODEL (XVF_MODEL | XVF_PAGE_SIZED)
+
 static const struct xvf_entry entries[] = {
 	{&xvf_allocator_xvmalloc, "xvmalloc",
 	 "libxvmalloc, one pool over --provider's pages: split objects, compaction", NULL,
-	 XVF_PAGE_SIZED},
+	 ENTRY_POOL, xvf_pool_check_settings},
 	{&xvf_allocator_xvmalloc_whole, "xvmalloc-whole",
-	 "libxvmalloc with both off: each object is one block and stays", NULL, XVF_PAGE_SIZED},
+	 "libxvmalloc with both off: each object is one block and stays", NULL, ENTRY_POOL,
+	 xvf_pool_check_settings},
 	{&xvf_allocator_ideal, "ideal", "exactly the bytes requested: the line to measure against",
-	 NULL, XVF_MODEL | XVF_IDEAL},
+	 NULL, XVF_MODEL | XVF_IDEAL, NULL},
 	{&xvf_allocator_malloc, "glibc", "the C library's malloc; held bytes from the resident set",
-	 NULL, 0},
+	 NULL, ENTRY_PROCESS_MALLOC, NULL},
 	{&xvf_allocator_malloc, "jemalloc", "jemalloc, preloaded; held bytes from the resident set",
-	 "libjemalloc.so.2", 0},
+	 "libjemalloc.so.2", ENTRY_PROCESS_MALLOC, NULL},
 	{&xvf_allocator_malloc, "mimalloc", "mimalloc, preloaded; held bytes from the resident set",
-	 "libmimalloc.so.2", 0},
+	 "libmimalloc.so.2", ENTRY_PROCESS_MALLOC, NULL},
 	{&xvf_allocator_malloc, "tcmalloc",
 	 "gperftools tcmalloc, preloaded; held bytes from the resident set",
-	 "libtcmalloc_minimal.so.4", 0},
+	 "libtcmalloc_minimal.so.4", ENTRY_PROCESS_MALLOC, NULL},
 	{&xvf_allocator_tlsf, "tlsf",
-	 "TLSF from its 2004 paper: word headers, 32 lists a level, 1 MiB regions", NULL, 0},
+	 "TLSF from its 2004 paper: word headers, 32 lists a level, 1 MiB regions", NULL,
+	 XVF_ADDRESSES, NULL},
 	{NULL, "zram", "the kernel's zram, real pages on a device of its own (needs root)", NULL,
-	 XVF_DEVICE},
+	 XVF_DEVICE, NULL},
 	{&xvf_allocator_slub, "slub", "model of Linux kmalloc: SLUB's size classes and slab orders",
-	 NULL, XVF_MODEL | XVF_PAGE_SIZED},
+	 NULL, ENTRY_MODEL, NULL},
 	{&xvf_allocator_slob, "slob", "model of Linux SLOB: first fit in three lists of pages",
-	 NULL, XVF_MODEL | XVF_PAGE_SIZED},
+	 NULL, ENTRY_MODEL, NULL},
 	{&xvf_allocator_buddy, "buddy",
-	 "model of the page allocator: every object in a power of two of pages", NULL,
-	 XVF_MODEL | XVF_PAGE_SIZED},
+	 "model of the page allocator: every object in a power of two of pages", NULL, ENTRY_MODEL,
+	 NULL},
 	{&xvf_allocator_zbud, "zbud", "model of Linux zbud: at most two objects in a page", NULL,
-	 XVF_MODEL | XVF_PAGE_SIZED},
+	 ENTRY_MODEL, NULL},
 	{&xvf_allocator_z3fold, "z3fold", "model of Linux z3fold: at most three objects in a page",
-	 NULL, XVF_MODEL | XVF_PAGE_SIZED},
+	 NULL, ENTRY_MODEL, NULL},
 };
 
 size_t xvf_entry_count(void)
@@ -78,4 +86,17 @@ int xvf_entry_available(const struct xvf_entry *entry, char *why, size_t why_byt
 	snprintf(why, why_bytes, "%s is not installed (Debian: apt-get install %s)",
 		 entry->preload_soname, xvf_preload_package(entry->preload_soname));
 	return 0;
+}
+
+int xvf_entry_check(const struct xvf_entry *entry, const char *argument, unsigned threads,
+		    char *why, size_t why_bytes)
+{
+	if (entry->check != NULL)
+		return entry->check(argument, threads, why, why_bytes);
+	if (argument == NULL)
+		return 0;
+	snprintf(why, why_bytes,
+		 "%s takes no settings: leave out ':%s' (xvmalloc and xvmalloc-whole take some)",
+		 entry->name, argument);
+	return -1;
 }

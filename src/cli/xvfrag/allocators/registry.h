@@ -21,6 +21,9 @@ enum xvf_entry_flags {
 	XVF_IDEAL = 1U << 1,      /* held is what was requested */
 	XVF_DEVICE = 1U << 2,     /* kernel zram: wants pages, not sizes (zram_device.h) */
 	XVF_PAGE_SIZED = 1U << 3, /* config.page_bytes changes its result */
+	XVF_THREADS = 1U << 4,    /* XVFRAG_PLUGIN_THREADS */
+	XVF_ADDRESSES = 1U << 5,  /* XVFRAG_PLUGIN_ADDRESSES */
+	XVF_GUARDED = 1U << 6,    /* of an outcome: a mutex of the run's kept its threads apart */
 };
 
 /* One allocator. */
@@ -30,6 +33,12 @@ struct xvf_entry {
 	const char *summary;                /* one line for --list */
 	const char *preload_soname;         /* library to preload into the child, or NULL */
 	unsigned flags;                     /* enum xvf_entry_flags */
+
+	/*
+	 * Can what came after ':' in its name be run on so many threads? 0, or -1 with one
+	 * line in why. argument is NULL where there was none. NULL: it takes no argument.
+	 */
+	int (*check)(const char *argument, unsigned threads, char *why, size_t why_bytes);
 };
 
 /* The built-in allocators, in the order of the table's rows. */
@@ -44,6 +53,13 @@ const struct xvf_entry *xvf_entry_find(const char *name);
  * the cause and the package or privilege that would help.
  */
 int xvf_entry_available(const struct xvf_entry *entry, char *why, size_t why_bytes);
+
+/*
+ * Does the entry take the argument (what came after ':'; NULL = none) in a run on so many
+ * threads? 0, or -1 with one line in why that names the cause and what would be right.
+ */
+int xvf_entry_check(const struct xvf_entry *entry, const char *argument, unsigned threads,
+		    char *why, size_t why_bytes);
 
 /*
  * Load the plugin at path and describe it in *entry. The object stays loaded until

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * xvmalloc_pool.c: the library itself, as two rows of the comparison: one pool without
- * locking (the run is single threaded) over the provider and page size asked for.
+ * xvmalloc_pool.c: the library itself, as two rows of the comparison: one pool, as
+ * xv_pool_options_init makes it, over the provider and page size asked for. Settings
+ * behind the name change that: see xvmalloc_settings.h.
  *
  *   xvmalloc        objects may be split and have owners, so that the pool compacts
  *   xvmalloc-whole  every object is one block and stays where it is
  *
  * Owns one provider and one pool over it. May call the public headers of
  * libxvmalloc only, and mmap for the buffer provider's memory. held_bytes is the
- * pool's own count, which includes its tables. No locking: one thread. Costs are
- * the pool's.
+ * pool's own count, which includes its tables. Any thread may make, write and free
+ * objects, unless lock=none; map (to verify) and compact are for one thread at a time.
+ * Costs are the pool's.
  */
 #define _GNU_SOURCE
 #include "builtin.h"
@@ -22,6 +24,7 @@
 #include <time.h>
 
 #include "histogram.h"
+#include "xvmalloc_settings.h"
 
 #include <xvmalloc/pool.h>
 #include <xvmalloc/provider_buffer.h>
@@ -176,8 +179,12 @@ static int pool_heap_init(struct pool_heap *heap, const struct xvfrag_plugin_con
 			  uint32_t flags)
 {
 	struct xv_pool_options options;
+	char why[160];
 	int err;
 
+	xv_pool_options_init(&options);
+	if (xvf_pool_settings(config->argument, &options, why, sizeof(why)) != 0)
+		return -EINVAL;
 	heap->copy_bytes = config->max_size;
 	heap->copy = malloc(config->max_size > 0 ? config->max_size : 1);
 	if (heap->copy == NULL)
@@ -185,11 +192,9 @@ static int pool_heap_init(struct pool_heap *heap, const struct xvfrag_plugin_con
 	err = pool_make_provider(heap, config);
 	if (err != 0)
 		return err;
-	xv_pool_options_init(&options);
 	options.flags = flags;
 	options.owner_ops = &pool_owner_ops;
 	options.owner_context = heap;
-	options.lock = XV_LOCK_NONE;
 	options.seed = (uint32_t)config->seed;
 	return xv_pool_create(&heap->pool, heap->provider, &options);
 }

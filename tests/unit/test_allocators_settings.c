@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * Settings behind the name of an xvmalloc row: what they set, and that each mistake is
+ * named and changes nothing.
+ */
+#include "test_allocators_support.h"
+#include "xvmalloc_settings.h"
+
+#include <errno.h>
+
+static struct xv_pool_options parsed(const char *text)
+{
+	struct xv_pool_options options;
+	char why[200] = "";
+
+	xv_pool_options_init(&options);
+	if (xvf_pool_settings(text, &options, why, sizeof(why)) != 0)
+		fail_msg("'%s': %s", text, why);
+	return options;
+}
+
+static void assert_same(const struct xv_pool_options *a, const struct xv_pool_options *b)
+{
+	assert_int_equal(a->reuse_permille, b->reuse_permille);
+	assert_int_equal(a->shards, b->shards);
+	assert_int_equal(a->lock, b->lock);
+	assert_int_equal(a->flags, b->flags);
+	assert_int_equal(a->alignment, b->alignment);
+	assert_int_equal(a->reserve_pages, b->reserve_pages);
+	assert_true(a->limit_bytes == b->limit_bytes);
+}
+
+static void settings_set_what_they_name_and_nothing_else(void **state)
+{
+	struct xv_pool_options options, fresh;
+
+	(void)state;
+	xv_pool_options_init(&fresh);
+	options = parsed(NULL);
+	assert_same(&options, &fresh);
+	options = parsed("reuse=20:shards=3:lock=spin");
+	assert_int_equal(options.reuse_permille, 20);
+	assert_int_equal(options.shards, 3);
+	assert_int_equal(options.lock, XV_LOCK_SPIN);
+	options = parsed("lock=mutex:reuse=500");
+	assert_int_equal(options.reuse_permille, XV_REUSE_PERMILLE_MAX);
+	assert_int_equal(options.shards, fresh.shards);
+	assert_int_equal(options.lock, XV_LOCK_MUTEX);
+	assert_int_equal(parsed("lock=none:shards=1").lock, XV_LOCK_NONE);
+	assert_int_equal(parsed("shards=0").shards, 0);
+	assert_int_equal(parsed("shards=64").shards, XV_SHARDS_MAX);
+}
+
+static void settings_refuse_with_cause_and_fix(void **state)
+{
+	static const char *const bad[][2] = {
+		{"", "'' is no setting; write NAME=VALUE"},
+		{"fast", "'fast' is no setting; write NAME=VALUE"},
+		{"reuse=20:", "'' is no setting"},
+		{"speed=1", "no setting 'speed'; write"},
+		{"reuse=501", "reuse takes thousandths of held bytes, 0 to 500, not '501'"},
+		{"reuse=4294967297", "0 to 500"},
+		{"reuse=", "not ''"},
+		{"reuse=2x", "not '2x'"},
+		{"reuse=-1", "not '-1'"},
+		{"shards=65", "shards takes a number of shards, 0 to 64, not '65'"},
+		{"lock=futex", "lock takes default, none, spin or mutex, not 'futex'"},
+		{"reuse=1:reuse=2", "reuse is set twice"},
+		{"lock=none:shards=2", "lock=none is for one shard"},
+	};
+	struct xv_pool_options options, fresh;
+
+	(void)state;
+	xv_pool_options_init(&fresh);
+	options = fresh;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char why[200] = "";
+
+		assert_int_equal(xvf_pool_settings(bad[i][0], &options, why, sizeof(why)), -1);
+		if (strstr(why, bad[i][1]) == NULL)
+			fail_msg("'%s' gives \"%s\", not \"%s\"", bad[i][0], why, bad[i][1]);
+		assert_same(&options, &fresh);
+	}
+}
+
+static void settings_without_a_lock_are_for_one_thread(void **state)
+{
+	const struct xvf_entry *entry = xvf_entry_find("xvmalloc");
+	char why[200] = "";
+
+	(void)state;
+	assert_int_equal(xvf_entry_check(entry, "lock=none", 1, why, sizeof(why)), 0);
+	assert_int_equal(xvf_entry_check(entry, "lock=none", 2, why, sizeof(why)), -1);
+	assert_non_null(strstr(why, "--threads 2"));
+	assert_int_equal(xvf_entry_check(entry, "lock=spin", 2, why, sizeof(why)), 0);
+	assert_int_equal(xvf_entry_check(entry, NULL, 64, why, sizeof(why)), 0);
+}
+
+static void settings_are_for_xvmalloc_only(void **state)
+{
+	char why[200];
+
+	(void)state;
+	for (size_t i = 0; i < xvf_entry_count(); i++) {
+		const struct xvf_entry *entry = xvf_entry_at(i);
+		int takes = strncmp(entry->name, "xvmalloc", 8) == 0;
+
+		assert_int_equal(xvf_entry_check(entry, NULL, 1, why, sizeof(why)), 0);
+		assert_int_equal(xvf_entry_check(entry, "reuse=1", 1, why, sizeof(why)),
+				 takes ? 0 : -1);
+		if (!takes)
+			assert_non_null(strstr(why, "takes no settings"));
+	}
+}
+
+static void settings_reach_the_pool(void **state)
+{
+	struct xvfrag_plugin_config config = {
+		.page_bytes = 4096,
+		.max_size = 4096,
+		.max_objects = 16,
+		.total_bytes = 65536,
+		.argument = "reuse=20:shards=1:lock=spin",
+	};
+	const struct xvfrag_plugin *plugin = &xvf_allocator_xvmalloc;
+	void *heap = plugin->create(&config);
+
+	(void)state;
+	assert_non_null(heap);
+	plugin->free(heap, test_alloc(plugin, heap, 100), 100);
+	plugin->destroy(heap);
+	config.argument = "reuse=2000";
+	errno = 0;
+	assert_null(plugin->create(&config));
+	assert_int_equal(errno, EINVAL);
+	assert_null(xvf_allocator_xvmalloc_whole.create(&config));
+}
+
+static void settings_tell_the_knob_of_a_row(void **state)
+{
+	(void)state;
+	assert_int_equal(xvf_pool_reuse_of("xvmalloc:reuse=20"), 20);
+	assert_int_equal(xvf_pool_reuse_of("xvmalloc:shards=1:reuse=7"), 7);
+	assert_int_equal(xvf_pool_reuse_of("xvmalloc"), 0);
+	assert_int_equal(xvf_pool_reuse_of("plugin:./x.so"), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(settings_set_what_they_name_and_nothing_else),
+		cmocka_unit_test(settings_refuse_with_cause_and_fix),
+		cmocka_unit_test(settings_without_a_lock_are_for_one_thread),
+		cmocka_unit_test(settings_are_for_xvmalloc_only),
+		cmocka_unit_test(settings_reach_the_pool),
+		cmocka_unit_test(settings_tell_the_knob_of_a_row),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

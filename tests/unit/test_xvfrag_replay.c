@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * Tests of the replay on one thread and on several, with an allocator that watches who
+ * calls it: at once or not, from which thread, and what it is told.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "replay.h"
+#include "timer.h"
+
+enum { OBJECTS = 1500, RESULTS = 16, SLOW_EVERY = 67, SLOW_US = 300 };
+
+/* ---- the allocator that watches ------------------------------------------- */
+
+/* What is in front of each object. */
+struct watched {
+	uint32_t maker; /* number of the thread */
+	uint32_t index; /* from set_index */
+	uint64_t size;
+};
+
+static struct {
+	atomic_uint threads;   /* that ever called alloc */
+	atomic_uint inside;    /* in a call now */
+	atomic_uint overlaps;  /* calls beside another call */
+	atomic_uint own_frees; /* by the thread that made the object */
+	atomic_uint cross_frees;
+	unsigned wait_for; /* the first alloc of each thread waits for so many threads */
+	bool one_is_slow;  /* the first thread, each SLOW_EVERY calls */
+	unsigned fail_at;  /* this alloc, and those after it */
+	atomic_uint allocs;
+	atomic_uint wrong; /* sizes and indexes told */
+	struct watched *_Atomic by_index[2 * OBJECTS];
+} watch;
+
+/* 0 = none yet; per run, as the first thread has several. */
+static _Thread_local struct {
+	unsigned run, number, calls;
+} watch_thread;
+static unsigned watch_run;
+
+static void watch_reset(void)
+{
+	memset(&watch, 0, sizeof(watch));
+	watch_run++;
+}
+
+static bool watch_wait_for_others(void)
+{
+	uint64_t deadline_ns = xvf_timer_clock_ns() + UINT64_C(10000000000);
+
+	while (atomic_load(&watch.threads) < watch.wait_for) {
+		if (xvf_timer_clock_ns() > deadline_ns)
+			return false;
+		sched_yield();
+	}
+	return true;
+}
+
+/* False when the others did not come. */
+static bool watch_enter_thread(void)
+{
+	if (watch_thread.run == watch_run)
+		return true;
+	watch_thread.run = watch_run;
+	watch_thread.calls = 0;
+	watch_thread.number = atomic_fetch_add(&watch.threads, 1) + 1;
+	return watch_wait_for_others();
+}
+
+static void watch_be_slow(void)
+{
+	uint64_t end_ns = xvf_timer_clock_ns() + SLOW_US * 1000;
+
+	if (!watch.one_is_slow || watch_thread.number != 1 ||
+	    ++watch_thread.calls % SLOW_EVERY != 0)
+		return;
+	while (xvf_timer_clock_ns() < end_ns)
+		continue;
+}
+
+static void watch_enter(void)
+{
+	if (atomic_fetch_add(&watch.inside, 1) > 0)
+		atomic_fetch_add(&watch.overlaps, 1);
+	if (atomic_load(&watch.threads) > 1 && !watch.one_is_slow)
+		sched_yield();
+}
+
+static void watch_leave(void)
+{
+	atomic_fetch_sub(&watch.inside, 1);
+}
+
+static void *watch_create(const struct xvfrag_plugin_config *config)
+{
+	(void)config;
+	return &watch;
+}
+
+static void watch_destroy(void *heap)
+{
+	(void)heap;
+	for (size_t i = 0; i < 2 * OBJECTS; i++)
+		free(watch.by_index[i]);
+}
+
+static struct watched *watch_object(uint64_t token)
+{
+	return (struct watched *)(uintptr_t)token - 1;
+}
+
+static int watch_alloc(void *heap, size_t size, uint64_t *token)
+{
+	struct watched *object;
+
+	(void)heap;
+	if (!watch_enter_thread())
+		return -ETIMEDOUT;
+	watch_enter();
+	object = malloc(sizeof(*object) + size);
+	watch_be_slow();
+	watch_leave();
+	if (object == NULL)
+		return -ENOMEM;
+	*object = (struct watched){.maker = watch_thread.number, .size = size};
+	*token = (uintptr_t)(object + 1);
+	return 0;
+}
+
+static void watch_free(void *heap, uint64_t token, size_t size)
+{
+	struct watched *object = watch_object(token);
+	struct watched *current = object;
+
+	(void)heap;
+	watch_enter();
+	assert_true(size == object->size);
+	atomic_fetch_add(
+		object->maker == watch_thread.number ? &watch.own_frees : &watch.cross_frees, 1);
+	/* An overwrite: the index has a new object already. */
+	atomic_compare_exchange_strong(&watch.by_index[object->index], &current, NULL);
+	free(object);
+	watch_leave();
+}
+
+/* Inside until unmap. */
+static void *watch_map(void *heap, uint64_t token, size_t size)
+{
+	(void)heap;
+	(void)size;
+	watch_enter();
+	return (void *)(uintptr_t)token;
+}
+
+static void watch_unmap(void *heap, uint64_t token, void *ptr)
+{
+	(void)heap;
+	(void)token;
+	(void)ptr;
+	watch_leave();
+}
+
+static void watch_set_index(void *heap, uint64_t token, uint32_t index)
+{
+	(void)heap;
+	if (index >= 2 * OBJECTS) {
+		atomic_fetch_add(&watch.wrong, 1);
+		return;
+	}
+	watch_object(token)->index = index;
+	watch.by_index[index] = watch_object(token);
+}
+
+static uint64_t watch_held_bytes(void *heap)
+{
+	(void)heap;
+	return atomic_load(&watch.threads);
+}
+
+/* Moves every object. */
+static int watch_compact(void *heap, void (*renamed)(void *, uint32_t, uint64_t),
+			 uint64_t (*locate)(void *, uint32_t), void *context,
+			 struct xvfrag_plugin_compaction *result)
+{
+	(void)heap;
+	for (uint32_t i = 0; i < 2 * OBJECTS; i++) {
+		struct watched *object = watch.by_index[i];
+		struct watched *copy;
+
+		if (object == NULL)
+			continue;
+		assert_true(locate(context, i) == (uintptr_t)(object + 1));
+		copy = malloc(sizeof(*copy) + object->size);
+		assert_non_null(copy);
+		memcpy(copy, object, sizeof(*copy) + object->size);
+		free(object);
+		watch.by_index[i] = copy;
+		renamed(context, i, (uintptr_t)(copy + 1));
+		result->steps++;
+	}
+	return 0;
+}
+
+static const struct xvfrag_plugin watch_plugin = {
+	.abi = XVFRAG_PLUGIN_ABI,
+	.name = "watch",
+	.create = watch_create,
+	.destroy = watch_destroy,
+	.alloc = watch_alloc,
+	.free = watch_free,
+	.map = watch_map,
+	.unmap = watch_unmap,
+	.held_bytes = watch_held_bytes,
+	.set_index = watch_set_index,
+	.compact = watch_compact,
+};
+
+/* Has no memory, and from some alloc on none to give. */
+static int poor_alloc(void *heap, size_t size, uint64_t *token)
+{
+	(void)heap;
+	(void)size;
+	*token = 1;
+	return atomic_fetch_add(&watch.allocs, 1) + 1 >= watch.fail_at ? -ENOMEM : 0;
+}
+
+static void poor_free(void *heap, uint64_t token, size_t size)
+{
+	(void)heap;
+	(void)token;
+	(void)size;
+}
+
+static const struct xvfrag_plugin poor_plugin = {
+	.abi = XVFRAG_PLUGIN_ABI,
+	.name = "poor",
+	.create = watch_create,
+	.destroy = watch_destroy,
+	.alloc = poor_alloc,
+	.free = poor_free,
+	.held_bytes = watch_held_bytes,
+};
+
+/* ---- a run ---------------------------------------------------------------- */
+
+struct outcome {
+	int status;
+	struct xvf_result results[RESULTS];
+	unsigned result_count;
+	unsigned failure_count;
+	char failure[XVF_FAILURE_BYTES];
+};
+
+static int workload_fd;
+
+static int setup_workload(void **state)
+{
+	struct xvf_workload workload = {.ops = NULL};
+	struct xvf_sizes sizes = {.objects = {.items = NULL}};
+
+	(void)state;
+	for (uint32_t i = 0; i < OBJECTS; i++)
+		xvf_u32s_append(&sizes.objects, 16 + i);
+	xvf_workload_life_cycle(&workload, &sizes, 0, 7);
+	workload_fd = xvf_workload_seal(&workload);
+	xvf_workload_fini(&workload);
+	xvf_sizes_fini(&sizes);
+	return workload_fd >= 0 ? 0 : -1;
+}
+
+static void take_records(int fd, struct outcome *outcome)
+{
+	struct xvf_record record;
+
+	while (read(fd, &record, sizeof(record)) == (ssize_t)sizeof(record)) {
+		if (record.kind == XVF_RECORD_RESULT && outcome->result_count < RESULTS)
+			outcome->results[outcome->result_count++] = record.u.result;
+		if (record.kind == XVF_RECORD_FAILURE) {
+			outcome->failure_count++;
+			memcpy(outcome->failure, record.u.failure, sizeof(outcome->failure));
+		}
+	}
+}
+
+static struct outcome run(const struct xvf_entry *entry, unsigned threads, bool cross,
+			  const char *provider)
+{
+	struct xvf_replay_config config = {
+		.page_bytes = 4096,
+		.provider = provider,
+		.threads = threads,
+		.cross = cross,
+		.seed = 1,
+		.workload_fd = workload_fd,
+		.pages_fd = -1,
+	};
+	struct outcome outcome = {.status = -2};
+	int fds[2];
+
+	assert_int_equal(pipe(fds), 0);
+	config.result_fd = fds[1];
+	outcome.status = xvf_replay_plugin(entry, &config);
+	close(fds[1]);
+	take_records(fds[0], &outcome);
+	close(fds[0]);
+	return outcome;
+}
+
+static void assert_done(const struct outcome *outcome)
+{
+	if (outcome->status != 0 || outcome->failure_count > 0)
+		fail_msg("status %d, %u failures: %s", outcome->status, outcome->failure_count,
+			 outcome->failure);
+}
+
+static struct outcome run_watch(unsigned flags, unsigned threads, bool cross)
+{
+	const struct xvf_entry entry = {.plugin = &watch_plugin, .flags = flags};
+	struct outcome outcome = run(&entry, threads, cross, NULL);
+
+	assert_done(&outcome);
+	assert_int_equal(atomic_load(&watch.threads), threads);
+	assert_int_equal(atomic_load(&watch.wrong), 0);
+	return outcome;
+}
+
+/* ---- tests ---------------------------------------------------------------- */
+
+static void replay_runs_its_threads_at_once(void **state)
+{
+	(void)state;
+	watch_reset();
+	watch.wait_for = 5;
+	(void)run_watch(XVF_THREADS, 5, false);
+	assert_true(atomic_load(&watch.overlaps) > 0);
+}
+
+/* The control of the test above: the same calls, and none beside another. */
+static void replay_guards_who_does_not_take_threads(void **state)
+{
+	const struct xvf_entry entry = {.plugin = &watch_plugin};
+	struct xvf_replay_config config = {.threads = 3};
+
+	(void)state;
+	assert_true(xvf_replay_is_guarded(&entry, &config));
+	config.threads = 1;
+	assert_false(xvf_replay_is_guarded(&entry, &config));
+	watch_reset();
+	(void)run_watch(0, 3, false);
+	assert_int_equal(atomic_load(&watch.overlaps), 0);
+	watch_reset();
+	(void)run_watch(0, 3, true);
+	assert_int_equal(atomic_load(&watch.overlaps), 0);
+}
+
+/* Every alloc of the life cycle: fill, churn, refill; and every free but the last tenth's. */
+enum { ALLOCS = OBJECTS * 5 + OBJECTS / 2, FREES = ALLOCS - OBJECTS / 10 };
+
+static void replay_frees_where_it_made_unless_crossed(void **state)
+{
+	(void)state;
+	watch_reset();
+	(void)run_watch(XVF_THREADS, 3, false);
+	assert_int_equal(atomic_load(&watch.cross_frees), 0);
+	assert_int_equal(atomic_load(&watch.own_frees), FREES);
+	watch_reset();
+	(void)run_watch(XVF_THREADS, 3, true);
+	assert_int_equal(atomic_load(&watch.own_frees), 0);
+	assert_int_equal(atomic_load(&watch.cross_frees), FREES);
+	/* With one thread there is no other. */
+	watch_reset();
+	(void)run_watch(XVF_THREADS, 1, true);
+	assert_int_equal(atomic_load(&watch.own_frees), FREES);
+}
+
+/* What is live, and how many operations that took, does not depend on the threads. */
+static void replay_has_the_same_objects_on_any_threads(void **state)
+{
+	static const struct {
+		unsigned threads;
+		bool cross;
+	} variants[] = {{2, false}, {7, false}, {7, true}, {64, true}};
+	struct outcome one;
+
+	(void)state;
+	watch_reset();
+	one = run_watch(XVF_THREADS, 1, false);
+	assert_int_equal(one.result_count, 8);
+	for (size_t v = 0; v < sizeof(variants) / sizeof(variants[0]); v++) {
+		struct outcome many;
+
+		watch_reset();
+		many = run_watch(XVF_THREADS, variants[v].threads, variants[v].cross);
+		assert_int_equal(many.result_count, one.result_count);
+		for (unsigned i = 0; i < one.result_count; i++) {
+			const struct xvf_result *a = &one.results[i];
+			const struct xvf_result *b = &many.results[i];
+
+			assert_string_equal(a->phase, b->phase);
+			assert_int_equal(a->live_objects, b->live_objects);
+			assert_int_equal(a->requested_bytes, b->requested_bytes);
+			/* A compaction's steps are the objects that the plugin moved. */
+			assert_int_equal(a->ops, b->ops);
+			if ((a->flags & XVF_RESULT_COMPACT) == 0)
+				assert_true(b->ops_per_s > 0);
+		}
+	}
+}
+
+/*
+ * One of two threads is slow in one call of SLOW_EVERY / 2 or so: of its own operations
+ * that is more than 1%, of all together less. p99 alone must not show it, p99.99 must.
+ */
+static void replay_has_percentiles_of_all_threads(void **state)
+{
+	const double slow_ns = SLOW_US * 1000.0;
+	struct outcome outcome;
+	const struct xvf_result *churn;
+
+	(void)state;
+	watch_reset();
+	watch.one_is_slow = true;
+	outcome = run_watch(XVF_THREADS, 2, false);
+	churn = &outcome.results[1];
+	assert_string_equal(churn->phase, "churn");
+	assert_int_equal(churn->ops, 8 * OBJECTS);
+	assert_true(churn->p50_ns < slow_ns / 10);
+	assert_true(churn->p99_ns < slow_ns);
+	assert_true(churn->p9999_ns >= slow_ns);
+	assert_true(churn->max_ns >= churn->p9999_ns);
+	assert_true(churn->ns_per_op < slow_ns / 10);
+}
+
+static void replay_stops_all_threads_at_the_first_failure(void **state)
+{
+	const struct xvf_entry entry = {.plugin = &poor_plugin, .flags = XVF_THREADS | XVF_MODEL};
+
+	(void)state;
+	for (unsigned threads = 1; threads <= 8; threads *= 2) {
+		for (int cross = 0; cross < 2; cross++) {
+			struct outcome outcome;
+
+			watch_reset();
+			watch.fail_at = OBJECTS + 500; /* in churn */
+			outcome = run(&entry, threads, cross, NULL);
+			assert_int_equal(outcome.status, XVF_FAILED);
+			assert_int_equal(outcome.failure_count, 1);
+			assert_non_null(strstr(outcome.failure, "Cannot allocate memory"));
+			assert_int_equal(outcome.result_count, 1);
+		}
+	}
+}
+
+/* Real ones: what they hold is compared at the end of each phase. */
+static void replay_keeps_contents_on_threads(void **state)
+{
+	static const char *const names[] = {"xvmalloc", "xvmalloc-whole", "tlsf", "slob"};
+	static const char *const providers[] = {"mmap", "highmem", "buffer"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		for (size_t k = 0; k < 6; k++) {
+			struct outcome outcome =
+				run(xvf_entry_find(names[i]), 3, k % 2, providers[k / 2]);
+
+			assert_done(&outcome);
+			assert_true(outcome.result_count >= 5);
+			assert_int_equal(outcome.results[1].live_objects, OBJECTS);
+			if (i >= 2 && k == 1)
+				break; /* no provider */
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(replay_runs_its_threads_at_once),
+		cmocka_unit_test(replay_guards_who_does_not_take_threads),
+		cmocka_unit_test(replay_frees_where_it_made_unless_crossed),
+		cmocka_unit_test(replay_has_the_same_objects_on_any_threads),
+		cmocka_unit_test(replay_has_percentiles_of_all_threads),
+		cmocka_unit_test(replay_stops_all_threads_at_the_first_failure),
+		cmocka_unit_test(replay_keeps_contents_on_threads),
+	};
+
+	return cmocka_run_group_tests(tests, setup_workload, NULL);
+}

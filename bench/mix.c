@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * mix.c: see mix.h. The pages and their compression are xvfrag's (its library does both),
+ * so that both benchmarks mean the same by a page's size. Locking: none. O(pages read).
+ */
+#include "mix.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "input_files.h"
+#include "input_pid.h"
+#include "sizes.h"
+
+#define INPUT_PAGES_MAX 8192U /* 32 MiB, a quarter of a second of lz4 */
+
+static void mix_finish(struct mix *mix)
+{
+	uint64_t sum = 0;
+
+	mix->max_size = 0;
+	for (size_t i = 0; i < MIX_SIZES; i++) {
+		sum += mix->size[i];
+		if (mix->size[i] > mix->max_size)
+			mix->max_size = mix->size[i];
+	}
+	mix->mean_size = (uint32_t)(sum / MIX_SIZES);
+}
+
+void mix_init_sample(struct mix *mix, const char *name, const uint32_t *sizes, size_t count)
+{
+	mix->name = name;
+	for (size_t i = 0; i < MIX_SIZES; i++)
+		mix->size[i] = sizes[i * count / MIX_SIZES];
+	mix_finish(mix);
+}
+
+void mix_init_uniform(struct mix *mix, const char *name, uint32_t from, uint32_t to)
+{
+	mix->name = name;
+	for (uint32_t i = 0; i < MIX_SIZES; i++)
+		mix->size[i] = from + i * (to - from + 1) / MIX_SIZES;
+	mix_finish(mix);
+}
+
+static int read_pages(struct xvf_pages *pages, const char *name)
+{
+	uint64_t available, pid;
+
+	if (strncmp(name, "pid:", 4) == 0 && xvf_parse_u64(name + 4, NULL, 1, INT32_MAX, &pid))
+		return xvf_input_read_pid(pages, pid, &available);
+	return xvf_input_read_path(pages, name, &available);
+}
+
+static int sizes_from_pages(struct xvf_sizes *sizes, const char *name)
+{
+	struct xvf_pages pages;
+	int result = xvf_pages_init(&pages, INPUT_PAGES_MAX);
+
+	if (result != 0)
+		return result;
+	result = read_pages(&pages, name);
+	if (result == 0)
+		result = xvf_sizes_from_pages(sizes, &pages, ramz_codec_by_name("lz4"),
+					      RAMZ_LEVEL_DEFAULT);
+	xvf_pages_fini(&pages);
+	return result;
+}
+
+static int write_sizes(const struct xvf_sizes *sizes, const char *path)
+{
+	FILE *file = fopen(path, "w");
+	bool written = file != NULL && xvf_sizes_write(sizes, file);
+
+	if (file != NULL)
+		fclose(file);
+	if (!written)
+		fprintf(stderr, "xv_bench: %s cannot be written: %s\n", path, strerror(errno));
+	return written ? 0 : -1;
+}
+
+bool mix_init_page(struct mix *mix, const struct mix_source *source)
+{
+	const char *name = source->sizes != NULL ? source->sizes : source->pages;
+	struct xvf_sizes sizes = {.page_count = 0};
+	int result = source->sizes != NULL ? xvf_sizes_from_file(&sizes, name)
+					   : sizes_from_pages(&sizes, name);
+
+	if (result == 0 && sizes.objects.count == 0) {
+		fprintf(stderr, "xv_bench: no sizes in %s; name another with --sizes or --pages\n",
+			name);
+		result = -1;
+	}
+	if (result == 0 && source->written != NULL)
+		result = write_sizes(&sizes, source->written);
+	if (result == 0)
+		mix_init_sample(mix, "page", sizes.objects.items, sizes.objects.count);
+	xvf_sizes_fini(&sizes);
+	return result == 0;
+}

@@ -161,7 +161,8 @@ XV_API void xv_pool_destroy(struct xv_pool *pool);
  * its handle in *handle; free it with xv_free. In a pool with owners it has none
  * (XV_NO_OWNER); xv_malloc_owned gives it one from the start. Returns 0, -XV_EINVAL (size 0, null
  * argument), -XV_E2BIG, -XV_ENOMEM (the provider's error is passed on),
- * -XV_ENOSPC. O(1) apart from the provider; O(pages) for an object larger than a page.
+ * -XV_ENOSPC. O(1) apart from the provider; O(pages) for an object larger than a page, and
+ * before it fails for want of memory.
  */
 XV_API XV_MUST_USE int xv_malloc(struct xv_pool *pool, size_t size, xv_handle *handle);
 XV_API XV_MUST_USE int xv_malloc_owned(struct xv_pool *pool, size_t size, uint32_t owner,

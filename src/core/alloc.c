@@ -225,28 +225,34 @@ static inline void note_malloc(struct xv_pool *pool, size_t size)
 	pool->requested_bytes += size;
 }
 
-int xvi_malloc_locked(struct xv_pool *pool, const struct xvi_request *request, xv_handle *handle)
+static int malloc_uncounted(struct xv_pool *pool, const struct xvi_request *request,
+			    xv_handle *handle)
 {
 	struct xvi_new_block block;
 	uint32_t index;
-	int err;
 
-	if (XVI_UNLIKELY(request->size - 1 >= pool->page_bytes)) {
-		err = malloc_unusual(pool, request, handle);
-	} else {
-		block = new_block(pool, BLOCK_WHOLE, (uint32_t)request->size, request->owner);
-		block.zero = request->zero;
-		note_request(pool, block.units);
-		if (XVI_UNLIKELY(block.units +
-					 lead_units(pool, pool->first_unit, request->alignment) >
-				 pool->page_units)) {
-			err = malloc_unusual(pool, request, handle);
-		} else {
-			index = find_hole(pool, block.units, request->alignment);
-			err = index != 0 ? malloc_from_hole(pool, index, request->alignment, &block,
-							    handle)
-					 : malloc_slow(pool, request, &block, handle);
-		}
+	if (XVI_UNLIKELY(request->size - 1 >= pool->page_bytes))
+		return malloc_unusual(pool, request, handle);
+	block = new_block(pool, BLOCK_WHOLE, (uint32_t)request->size, request->owner);
+	block.zero = request->zero;
+	note_request(pool, block.units);
+	if (XVI_UNLIKELY(block.units + lead_units(pool, pool->first_unit, request->alignment) >
+			 pool->page_units))
+		return malloc_unusual(pool, request, handle);
+	index = find_hole(pool, block.units, request->alignment);
+	return index != 0 ? malloc_from_hole(pool, index, request->alignment, &block, handle)
+			  : malloc_slow(pool, request, &block, handle);
+}
+
+int xvi_malloc_locked(struct xv_pool *pool, const struct xvi_request *request, xv_handle *handle)
+{
+	uint32_t kept = pool->stock.count + pool->stock.pending_count;
+	int err = malloc_uncounted(pool, request, handle);
+
+	/* What quick reuse keeps, and the frees that wait, may be whole pages. */
+	if (XVI_UNLIKELY(kept != 0 && (err == -XV_ENOMEM || err == -XV_ENOSPC))) {
+		(void)xvi_stock_drain(pool);
+		err = malloc_uncounted(pool, request, handle);
 	}
 	if (XVI_LIKELY(err == 0))
 		note_malloc(pool, request->size);
@@ -261,16 +267,18 @@ int xvi_malloc_from_holes(struct xv_pool *pool, const struct xvi_request *reques
 {
 	struct xvi_new_block block;
 	uint32_t index;
-	int err;
+	int err = -XV_ENOMEM;
 
 	if (request->size - 1 >= pool->page_bytes)
 		return -XV_ENOMEM;
 	block = new_block(pool, BLOCK_WHOLE, (uint32_t)request->size, request->owner);
 	block.zero = request->zero;
 	index = find_hole(pool, block.units, request->alignment);
-	if (index == 0)
-		return -XV_ENOMEM;
-	err = malloc_from_hole(pool, index, request->alignment, &block, handle);
+	if (index != 0)
+		err = malloc_from_hole(pool, index, request->alignment, &block, handle);
+	else if ((pool->flags & XV_POOL_SPLIT) != 0 && !request->one_block &&
+		 !growth_is_better(pool))
+		err = xvi_malloc_split(pool, request, false, handle);
 	if (err == 0)
 		note_malloc(pool, request->size);
 	return err;

@@ -476,8 +476,7 @@ static int check_counters(struct checker *c)
 		return broken_pool(c, 12, "the count of empty pages or of maps is wrong");
 	if (t->unlisted != pool->unlisted_bytes)
 		return broken_pool(c, 12, "the sum of unlisted bytes is wrong");
-	/* What quick reuse adds to the reserve shrinks with the pool, the pages do not. */
-	if (pool->stock.permille == 0 && t->empty - t->empty_pinned > pool->reserve_pages)
+	if (t->empty - t->empty_pinned > xvi_reserve_most(pool))
 		return broken_pool(c, 13, "more empty pages are kept than the reserve allows");
 	return 0;
 }

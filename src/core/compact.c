@@ -38,6 +38,7 @@ enum {
 	RENUMBER_PERCENT = 85,     /* the same, to be moved by page number */
 	MOVE_PERCENT = 75,         /* of what is to be had, to be moved: of a sparse pool */
 	DENSE_SHARE = 4,           /* of a dense pool one page in so many, in a round */
+	TABLE_SPARE = 1024,        /* page records that are no reason to go on */
 	NO_ROOM_LIMIT = 16,        /* moves in a row without room that end the moving */
 	FILL_PERMILLE_WHOLE = 850, /* how full pages get without splitting ... */
 	FILL_PERMILLE_SPLIT = 998, /* ... and with it */
@@ -608,14 +609,26 @@ static void shard_done(struct xvi_shared *shared, uint32_t number)
 	xvi_lock_release(&shared->lock);
 }
 
+/*
+ * All have had their turn. The first ones had to leave the low page numbers to those that
+ * came later, and get them now if the page table is still much too long.
+ */
 static void shards_end(struct xv_pool *pool, struct xv_compact_report *report)
 {
+	struct xvi_shared *shared = pool->shared;
+
 	xvi_enter_all(pool);
 	report->freed_bytes += xvi_shared_trim(pool);
+	xvi_lock_acquire(&shared->lock);
+	shared->compact_on = shared->compact_pass++ == 0 &&
+			     shared->pages.capacity > 2 * shared->compact_pages + TABLE_SPARE;
+	report->more = shared->compact_on;
+	if (!shared->compact_on)
+		shared->compact_pass = 0;
+	xvi_lock_release(&shared->lock);
+	if (report->more)
+		shards_begin(pool);
 	xvi_leave_all(pool);
-	xvi_lock_acquire(&pool->shared->lock);
-	pool->shared->compact_on = false;
-	xvi_lock_release(&pool->shared->lock);
 }
 
 static bool cycle_is_on(struct xvi_shared *shared)

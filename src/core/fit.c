@@ -75,6 +75,9 @@ static bool trial(struct xv_pool *pool, size_t size)
 	fits = xvi_malloc_locked(pool, &request, &handle) == 0;
 	if (fits)
 		xvi_discard(pool, handle, size);
+	/* Another shard may be asked next. */
+	if (pool->shared != NULL)
+		(void)xvi_shard_yield(pool);
 	pool->failures = failures;
 	return fits;
 }
@@ -103,17 +106,40 @@ static bool fits_locked(struct xv_pool *pool, size_t size)
 	return trial(pool, size);
 }
 
-bool xv_pool_can_fit(struct xv_pool *pool, size_t size)
+static bool fits_in_any(struct xv_pool *pool, size_t size)
 {
 	bool fits = false;
 
-	if (pool == NULL)
-		return false;
-	xvi_enter_all(pool);
 	for (uint32_t i = 0; i < xvi_shard_count(pool) && !fits; i++) {
 		struct xv_pool *shard = xvi_shard(pool, i);
 
 		fits = shard != NULL && fits_locked(shard, size);
+	}
+	return fits;
+}
+
+/* Of several shards each may keep what another lacks. All are locked. */
+static void shards_yield(struct xv_pool *pool)
+{
+	for (uint32_t i = 0; i < xvi_shard_count(pool) && pool->shared != NULL; i++) {
+		struct xv_pool *shard = xvi_shard(pool, i);
+
+		if (shard != NULL)
+			(void)xvi_shard_yield(shard);
+	}
+}
+
+bool xv_pool_can_fit(struct xv_pool *pool, size_t size)
+{
+	bool fits;
+
+	if (pool == NULL)
+		return false;
+	xvi_enter_all(pool);
+	fits = fits_in_any(pool, size);
+	if (!fits && pool->shared != NULL) {
+		shards_yield(pool);
+		fits = fits_in_any(pool, size);
 	}
 	xvi_leave_all(pool);
 	return fits;
@@ -190,6 +216,7 @@ size_t xv_pool_largest_allocatable(struct xv_pool *pool)
 	if (pool == NULL)
 		return 0;
 	xvi_enter_all(pool);
+	shards_yield(pool);
 	for (uint32_t i = 0; i < xvi_shard_count(pool); i++) {
 		struct xv_pool *shard = xvi_shard(pool, i);
 		size_t one = shard != NULL ? largest_locked(shard) : 0;

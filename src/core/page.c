@@ -123,7 +123,7 @@ void xvi_page_emptied(struct xv_pool *pool, uint32_t page)
 	struct xvi_page *record = &pool->pages.records[page];
 	bool pinned = record->pins != 0;
 	bool kept = pinned ||
-		    (pool->empty_pages < pool->reserve_pages + pool->stock.reserve_pages &&
+		    (pool->empty_pages < pool->stock.reserve_pages &&
 		     (record->state & PAGE_VICTIM) == 0 && page < pool->compaction.first_victim);
 
 	record->state = PAGE_BLOCKS;

@@ -168,6 +168,7 @@ static void pool_set_geometry(struct xv_pool *pool, struct xv_provider *provider
 	pool->reserve_pages = options->reserve_pages;
 	/* A page that must be mapped to be looked at is not kept half free. */
 	pool->stock.permille = pool->base != NULL ? options->reuse_permille : 0;
+	xvi_stock_set_limit(pool);
 	pool->limit_bytes = options->limit_bytes;
 	pool->seed =
 		options->seed != 0 ? options->seed : (uint32_t)((uintptr_t)pool >> 6) * 0x9E3779B1U;
@@ -300,7 +301,8 @@ static int shared_init(struct xv_pool *pool, const struct xv_pool_options *optio
 		       const struct layout *layout, uint32_t count)
 {
 	struct xv_provider *provider = pool->provider;
-	struct xvi_shared *shared = (void *)((char *)pool + layout->self);
+	struct xvi_shared *shared =
+		(void *)((char *)pool + layout->self + sizeof(struct xvi_remote));
 	size_t map_bytes = round_up((size_t)provider->max_pages, MEMORY_ALIGNMENT);
 	int err;
 
@@ -333,6 +335,7 @@ static int shared_init(struct xv_pool *pool, const struct xv_pool_options *optio
 	pool->pages.records = shared->pages.records;
 	pool->limit_bytes = 0;
 	pool->shared = shared;
+	pool->remote = (void *)((char *)pool + layout->self);
 	xvi_atomic_ptr_store(&shared->shard[0], pool);
 	return 0;
 }
@@ -352,7 +355,7 @@ static int create_from_provider(struct xv_pool **out, struct xv_provider *provid
 	if (layout.holes < layout.holes_min)
 		layout.holes = layout.holes_min;
 	err = shard_create(&pool, provider, options, &layout,
-			   shards > 1 ? sizeof(struct xvi_shared) : 0);
+			   shards > 1 ? sizeof(struct xvi_remote) + sizeof(struct xvi_shared) : 0);
 	if (err != 0)
 		return err;
 	err = shared_init(pool, options, &layout, shards);
@@ -375,17 +378,19 @@ static struct xv_pool *shard_make_locked(struct xv_pool *pool, uint32_t number)
 
 	if (!layout_of(pool->provider, pool->flags, BYTES_PER_HOLE, &layout))
 		return NULL;
-	self = layout.self;
+	self = layout.self + sizeof(struct xvi_remote);
 	layout.holes = round_up(layout.holes / shared->count, sizeof(struct xvi_hole));
 	if (layout.holes < layout.holes_min)
 		layout.holes = layout.holes_min;
 	if (xvi_shared_hold(shared, pool->provider, self, true) != 0)
 		return NULL;
-	if (shard_create(&shard, pool->provider, &shared->options, &layout, 0) != 0) {
+	if (shard_create(&shard, pool->provider, &shared->options, &layout,
+			 sizeof(struct xvi_remote)) != 0) {
 		xvi_shared_release(shared, self);
 		return NULL;
 	}
 	shard->number = number;
+	shard->remote = (void *)((char *)shard + layout.self);
 	shard->shared = shared;
 	shard->seed = pool->seed;
 	shard->limit_bytes = 0;
@@ -520,8 +525,9 @@ static void reset_shard(struct xv_pool *pool)
 	 * pass for headers of this pool any more. */
 	pool->seed = pool->seed * 0x2C1B3C6DU + 1U;
 	pool->frees += pool->object_count;
-	xvi_stock_forget(pool);
 	pool->page_count = 0;
+	pool->most_pages = 0;
+	xvi_stock_forget(pool);
 	pool->empty_pages = 0;
 	pool->object_count = 0;
 	pool->whole_page_count = 0;
@@ -589,6 +595,7 @@ void xvi_reserve_trim(struct xv_pool *pool)
 		xvi_page_unlist_empty(pool, page);
 		xvi_page_give_back(pool, page);
 	}
+	pool->most_pages = pool->page_count;
 }
 
 /* The inside of free blocks, between their two words. */

@@ -45,8 +45,7 @@
  *  10  a bitmap bit is set exactly when its list, or its word, is not empty
  *  11  as many holes are in pages as in lists as counted; free records make up the rest
  *  12  the byte and object counters are the sums over the pages
- *  13  without quick reuse, empty pages that nobody has mapped number at most
- *      reserve_pages
+ *  13  empty pages that nobody has mapped number at most xvi_reserve_most
  *  14  held bytes = requested + header + owner + fragment + rounding + free + reserve +
  *      reuse + table
  *  15  every fragment behind a head is reached from exactly one head, and leads on to a
@@ -192,7 +191,7 @@ struct xvi_stock {
 	uint32_t *heads;        /* of each bin the newest block's record, or 0 */
 	uint64_t bytes;         /* of the blocks, headers included */
 	uint64_t limit_bytes;   /* that they may have */
-	uint64_t reserve_pages; /* empty pages that may be kept beside the reserve */
+	uint64_t reserve_pages; /* empty pages that the shard may keep: xvi_reserve_of */
 	uint64_t reuses;        /* blocks handed out again */
 	uint32_t pending_at;    /* where the next free goes, modulo STOCK_PENDING */
 	uint32_t pending_count; /* frees that wait */
@@ -202,7 +201,7 @@ struct xvi_stock {
 /* Nobody's page, in the shard map. */
 #define SHARD_NONE 0xFFU
 
-enum { REMOTE_SLOTS = 32 };
+enum { REMOTE_SLOTS = 64, CACHE_LINE_BYTES = 64 };
 
 /* A free that another thread left to the shard that owns the object. */
 struct xvi_remote_slot {
@@ -212,7 +211,9 @@ struct xvi_remote_slot {
 
 struct xvi_remote {
 	struct xvi_atomic32 waiting; /* full slots, or a few more: only a hint */
-	struct xvi_remote_slot slot[REMOTE_SLOTS];
+	struct xvi_atomic32 busy;    /* frees to be left here without trying the lock */
+	struct xvi_atomic32 next;    /* where to look for an empty slot first */
+	_Alignas(CACHE_LINE_BYTES) struct xvi_remote_slot slot[REMOTE_SLOTS];
 };
 
 /*
@@ -233,6 +234,7 @@ struct xvi_shared {
 	uint64_t peak_held_bytes;
 	uint32_t compact_shard;         /* whose turn it is */
 	bool compact_on;                /* a cycle of all shards has begun */
+	uint32_t compact_pass;          /* of it */
 	uint64_t compact_pages;         /* that all shards need, once compacted */
 	struct xv_pool_options options; /* to make shards with */
 };
@@ -265,7 +267,8 @@ struct xv_pool {
 	uint32_t reserve_pages;
 	struct xvi_table self_memory; /* this structure, list heads and bitmaps */
 
-	struct xvi_lock lock;
+	/* What is above is read by every CPU, what follows is written by one at a time. */
+	_Alignas(CACHE_LINE_BYTES) struct xvi_lock lock;
 	uint64_t limit_bytes;
 
 	struct xvi_stock stock;
@@ -310,7 +313,10 @@ struct xv_pool {
 	uint32_t debug_countdown;
 	uint64_t visited;      /* mallocs and frees when another shard last looked for room here */
 	uint64_t remote_frees; /* that other threads left to this shard, and that are done */
-	struct xvi_remote remote;
+	uint64_t most_pages;   /* held since the last trim */
+	uint32_t polls;        /* allocations since the last look at what was left here */
+
+	struct xvi_remote *remote; /* what other CPUs write; NULL in a pool of one shard */
 };
 
 /* Where a live object is. Filled by xvi_locate; valid while the lock is held. */
@@ -578,6 +584,23 @@ void xvi_page_emptied(struct xv_pool *pool, uint32_t page);
 /* Give an empty page that has no hole back to the provider. */
 void xvi_page_give_back(struct xv_pool *pool, uint32_t page);
 
+/*
+ * Empty pages that a shard of so many pages may keep: the reserve, one in 256 of them,
+ * since taking and giving back a page costs as much as 50 objects do (bench/README.md), and
+ * a quarter of what quick reuse may keep.
+ */
+static inline uint64_t xvi_reserve_of(const struct xv_pool *pool, uint64_t pages)
+{
+	return pool->reserve_pages + (pool->reserve_pages != 0 ? pages / 256 : 0) +
+	       pages * pool->stock.permille / 4000;
+}
+
+/* The most there can be: when pages go, the reserve is not looked through. */
+static inline uint64_t xvi_reserve_most(const struct xv_pool *pool)
+{
+	return xvi_reserve_of(pool, pool->most_pages);
+}
+
 /* Give back the empty pages that nobody has mapped. O(pages). (pool.c) */
 void xvi_reserve_trim(struct xv_pool *pool);
 
@@ -744,6 +767,10 @@ int xvi_malloc_elsewhere(struct xv_pool *shard, const struct xvi_request *reques
 /* The same with waiting, growing and splitting: the last resort. No lock is held. */
 int xvi_malloc_anywhere(struct xv_pool *pool, const struct xvi_request *request, int err,
 			xv_handle *handle);
+
+/* Give back a locked shard's empty pages, and what quick reuse keeps: another shard may
+ * lack them. Returns pages. O(pages + blocks kept). */
+uint64_t xvi_shard_yield(struct xv_pool *shard);
 
 /* Count held bytes that a shard takes, or gives back; with_limit: -XV_ENOSPC where they
  * would pass it. */

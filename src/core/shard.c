@@ -18,7 +18,14 @@
 #include "stock.h"
 #include "xvi_cpu.h"
 
-enum { REMOTE_EMPTY = 0, REMOTE_CLAIMED = 1, REMOTE_FULL = 2 };
+enum {
+	REMOTE_EMPTY = 0,
+	REMOTE_CLAIMED = 1,
+	REMOTE_FULL = 2,
+
+	REMOTE_BUSY_TURNS = 256, /* frees left without trying the lock, after it was taken */
+	REMOTE_POLL_TURNS = 16,  /* allocations between two looks at what was left */
+};
 
 /* ---- which shard ---- */
 
@@ -38,7 +45,7 @@ static struct xv_pool *shard_at(const struct xvi_shared *shared, uint32_t number
 struct xv_pool *xvi_enter_shard(struct xv_pool *shard)
 {
 	xvi_lock_acquire(&shard->lock);
-	if (XVI_UNLIKELY(xvi_atomic_load(&shard->remote.waiting) != 0))
+	if (XVI_UNLIKELY(xvi_atomic_load(&shard->remote->waiting) != 0))
 		xvi_remote_drain(shard);
 	return shard;
 }
@@ -57,7 +64,13 @@ struct xv_pool *xvi_enter_home_shard(struct xv_pool *pool)
 
 	if (XVI_UNLIKELY(shard == NULL))
 		shard = xvi_shard_make(pool, number);
-	return xvi_enter_shard(shard);
+	xvi_lock_acquire(&shard->lock);
+	if (XVI_UNLIKELY(++shard->polls >= REMOTE_POLL_TURNS)) {
+		shard->polls = 0;
+		if (xvi_atomic_load(&shard->remote->waiting) != 0)
+			xvi_remote_drain(shard);
+	}
+	return shard;
 }
 
 struct xv_pool *xvi_enter_shard_of(struct xv_pool *pool, uint32_t page)
@@ -122,16 +135,17 @@ void xv_pool_unlock_all(struct xv_pool *pool)
 /* Leave a handle for the shard's owner to free. False when there is no slot. */
 static bool remote_push(struct xv_pool *shard, xv_handle handle)
 {
-	uint32_t start = xv_handle_offset(handle) / UNIT_BYTES;
+	uint32_t start = xvi_atomic_load(&shard->remote->next);
 
 	for (uint32_t i = 0; i < REMOTE_SLOTS; i++) {
-		struct xvi_remote_slot *slot = &shard->remote.slot[(start + i) % REMOTE_SLOTS];
+		struct xvi_remote_slot *slot = &shard->remote->slot[(start + i) % REMOTE_SLOTS];
 
 		if (xvi_atomic_load(&slot->state) == REMOTE_EMPTY &&
 		    xvi_atomic_cas_acquire(&slot->state, REMOTE_EMPTY, REMOTE_CLAIMED)) {
 			slot->handle = handle;
 			xvi_atomic_store_release(&slot->state, REMOTE_FULL);
-			xvi_atomic_add_release(&shard->remote.waiting, 1);
+			xvi_atomic_store(&shard->remote->next, start + i + 1);
+			xvi_atomic_add_release(&shard->remote->waiting, 1);
 			return true;
 		}
 	}
@@ -143,7 +157,7 @@ void xvi_remote_drain(struct xv_pool *shard)
 	uint32_t done = 0;
 
 	for (uint32_t i = 0; i < REMOTE_SLOTS; i++) {
-		struct xvi_remote_slot *slot = &shard->remote.slot[i];
+		struct xvi_remote_slot *slot = &shard->remote->slot[i];
 		xv_handle handle;
 
 		if (xvi_atomic_load_acquire(&slot->state) != REMOTE_FULL)
@@ -156,7 +170,27 @@ void xvi_remote_drain(struct xv_pool *shard)
 		done++;
 	}
 	if (done != 0)
-		xvi_atomic_sub_release(&shard->remote.waiting, done);
+		xvi_atomic_sub_release(&shard->remote->waiting, done);
+}
+
+/*
+ * Leave the handle to another shard if its lock is taken, and then, for a while, without
+ * asking: where two CPUs use a shard, what is freed here brings all its lines over. False:
+ * free it under the lock.
+ */
+static bool remote_leave(struct xv_pool *shard, xv_handle handle)
+{
+	uint32_t busy = xvi_atomic_load(&shard->remote->busy);
+
+	if (busy == 0) {
+		if (xvi_lock_try(&shard->lock)) {
+			xvi_leave(shard);
+			return false;
+		}
+		busy = REMOTE_BUSY_TURNS;
+	}
+	xvi_atomic_store(&shard->remote->busy, busy - 1);
+	return remote_push(shard, handle);
 }
 
 int xvi_free_sharded(struct xv_pool *pool, xv_handle handle)
@@ -166,15 +200,9 @@ int xvi_free_sharded(struct xv_pool *pool, xv_handle handle)
 	struct xv_pool *shard;
 	int err;
 
-	if (number != SHARD_NONE && number != home_number(pool->shared)) {
-		shard = shard_at(pool->shared, number);
-		if (!xvi_lock_try(&shard->lock)) {
-			if (remote_push(shard, handle))
-				return 0;
-		} else {
-			xvi_leave(shard);
-		}
-	}
+	if (number != SHARD_NONE && number != home_number(pool->shared) &&
+	    remote_leave(shard_at(pool->shared, number), handle))
+		return 0;
 	shard = xvi_enter_shard_of(pool, page);
 	err = xvi_free_locked(shard, handle);
 	xvi_leave(shard);
@@ -219,8 +247,18 @@ int xvi_malloc_elsewhere(struct xv_pool *shard, const struct xvi_request *reques
 	return err;
 }
 
-int xvi_malloc_anywhere(struct xv_pool *pool, const struct xvi_request *request, int err,
-			xv_handle *handle)
+uint64_t xvi_shard_yield(struct xv_pool *shard)
+{
+	uint64_t pages = shard->page_count;
+
+	(void)xvi_stock_drain(shard);
+	xvi_reserve_trim(shard);
+	return pages - shard->page_count;
+}
+
+/* Try every shard; those that fail give back what they keep: *pages. */
+static int malloc_in_any(struct xv_pool *pool, const struct xvi_request *request, int err,
+			 xv_handle *handle, uint64_t *pages)
 {
 	for (uint32_t i = 0; i < pool->shared->count; i++) {
 		struct xv_pool *shard = shard_at(pool->shared, i);
@@ -237,8 +275,21 @@ int xvi_malloc_anywhere(struct xv_pool *pool, const struct xvi_request *request,
 			return 0;
 		}
 		shard->failures = failures;
+		*pages += xvi_shard_yield(shard);
 		xvi_leave(shard);
 	}
+	return err;
+}
+
+int xvi_malloc_anywhere(struct xv_pool *pool, const struct xvi_request *request, int err,
+			xv_handle *handle)
+{
+	uint64_t pages = 0;
+
+	err = malloc_in_any(pool, request, err, handle, &pages);
+	/* What was given back may be what one of the first lacked. */
+	if (err != 0 && pages != 0)
+		err = malloc_in_any(pool, request, err, handle, &pages);
 	return err;
 }
 
@@ -312,6 +363,7 @@ void xvi_shared_reset(struct xvi_shared *shared, struct xv_provider *provider)
 	xvi_lock_acquire(&shared->lock);
 	shared->peak_held_bytes = held_now(shared, provider);
 	shared->compact_on = false;
+	shared->compact_pass = 0;
 	xvi_lock_release(&shared->lock);
 }
 

@@ -37,7 +37,9 @@ void xvi_stock_set_limit(struct xv_pool *pool)
 
 	stock->slack_shift = stock->permille < WIDE_PERMILLE ? SLACK_SHIFT : SLACK_SHIFT_WIDE;
 	stock->limit_bytes = held / 1000 * stock->permille;
-	stock->reserve_pages = pool->page_count * stock->permille / 4000;
+	stock->reserve_pages = xvi_reserve_of(pool, pool->page_count);
+	if (pool->page_count > pool->most_pages)
+		pool->most_pages = pool->page_count;
 }
 
 /* ---- blocks out of the stock ---- */
@@ -209,6 +211,9 @@ void xv_pool_set_reuse(struct xv_pool *pool, uint32_t permille)
 		if (shard == NULL || shard->base == NULL)
 			continue;
 		(void)xvi_stock_drain(shard);
+		/* The reserve grows with the share, and goes with it. */
+		if (permille < shard->stock.permille)
+			xvi_reserve_trim(shard);
 		shard->stock.permille = permille;
 		xvi_stock_set_limit(shard);
 	}

@@ -5,6 +5,8 @@
 
 #include "free_list.h"
 
+enum { HOLES_PER_GROWTH = 32 };
+
 int xvi_table_reserve(struct xv_provider *provider, struct xvi_table *table, size_t max_bytes)
 {
 	void *base = provider->ops->meta_reserve(provider, max_bytes);
@@ -125,20 +127,25 @@ bool xvi_hole_table_grow(struct xv_pool *pool)
 {
 	struct xvi_hole_table *holes = &pool->holes;
 	uint32_t old = holes->capacity == 0 ? 1 : holes->capacity;
-	size_t bytes =
-		xvi_table_step(&holes->memory, holes->capacity * sizeof(struct xvi_hole) + 1);
+	size_t used = holes->capacity * sizeof(struct xvi_hole);
+	size_t bytes = xvi_table_step(&holes->memory, used + sizeof(struct xvi_hole));
 	size_t more = bytes - holes->memory.committed_bytes;
 	uint32_t capacity = (uint32_t)(bytes / sizeof(struct xvi_hole));
 
+	/* A few at a time, so that no call pays for chaining a step's worth. */
+	if (capacity > old + HOLES_PER_GROWTH)
+		capacity = old + HOLES_PER_GROWTH;
 	if (capacity > holes->capacity_max)
 		capacity = holes->capacity_max;
 	if (capacity <= old)
 		return false;
-	if (holes->memory.owned && !growth_allowed(pool, more))
-		return false;
-	if (xvi_table_commit(pool->provider, &holes->memory, bytes) != 0) {
-		growth_over(pool, more);
-		return false;
+	if (more != 0) {
+		if (holes->memory.owned && !growth_allowed(pool, more))
+			return false;
+		if (xvi_table_commit(pool->provider, &holes->memory, bytes) != 0) {
+			growth_over(pool, more);
+			return false;
+		}
 	}
 	holes->capacity = capacity;
 	hole_table_chain(holes, old, capacity);
@@ -241,7 +248,8 @@ size_t xvi_hole_table_shrink(struct xv_pool *pool, uint32_t spare)
 		hole_table_restore(holes, low, holes->capacity);
 		return 0;
 	}
-	holes->capacity = low;
+	if (holes->capacity > low)
+		holes->capacity = low;
 	growth_over(pool, old_bytes - holes->memory.committed_bytes);
 	return old_bytes - holes->memory.committed_bytes;
 }

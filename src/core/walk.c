@@ -111,6 +111,9 @@ int xv_pool_walk(struct xv_pool *pool, int (*visit)(void *context, xv_handle han
 
 	if (pool == NULL || visit == NULL)
 		return -XV_EINVAL;
+	/* What was freed before is not visited: frees that wait are done now. */
+	xvi_enter_all(pool);
+	xvi_leave_all(pool);
 	for (uint32_t page = 0; result == 0; page++) {
 		struct xv_pool *shard;
 		bool whole = false;

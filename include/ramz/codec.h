@@ -67,7 +67,7 @@ XV_API const struct ramz_codec *ramz_codec_at(size_t index);
 
 /*
  * Is the page one repeated 8-byte word? Stores the word in *word when it is and
- * word is not NULL. bytes is a positive multiple of 8; page is 8-byte aligned. O(bytes).
+ * word is not NULL. bytes is a positive multiple of 8; page may have any alignment. O(bytes).
  */
 XV_API bool ramz_page_is_same_filled(const void *page, size_t bytes, uint64_t *word);
 

@@ -205,6 +205,7 @@ XV_API int xv_free(struct xv_pool *pool, xv_handle handle);
  * Change the size of the object *handle, keeping the first min(old, new) bytes.
  * In place where the block, or the free block behind it, has room; else the object
  * moves and *handle is renewed (the old handle is dead). size 0 is -XV_EINVAL.
+ * An object that moves stays in its shard: room in others does not help it.
  * Returns as xv_malloc, or -XV_EINVAL for a bad handle, -XV_EBUSY when the object
  * would have to move while its page is mapped, -XV_EAGAIN; on error the object
  * and *handle are as before. O(1) in place, O(size) when moved.
@@ -420,8 +421,9 @@ XV_API void xv_pool_set_limit(struct xv_pool *pool, uint64_t limit_bytes);
  * before it grows; a pool that may split keeps so much more of its pages free, too, before
  * it splits. Either gives all of it before a request fails. Trim and each step of
  * compaction free it, and of a shard that nobody uses any more the others do; the shard's
- * reserve grows by a quarter of the share. Only over always addressable pages; elsewhere
- * nothing is kept. O(shards + blocks kept).
+ * reserve grows by a quarter of the share. A share that is good for fewer than 24 objects
+ * of average size keeps nothing. Only over always addressable pages; elsewhere nothing is
+ * kept. O(shards + blocks kept + pages of the reserve).
  */
 XV_API void xv_pool_set_reuse(struct xv_pool *pool, uint32_t permille);
 
@@ -463,7 +465,7 @@ struct xv_pool_stats {
 	uint64_t remote_frees;    /* frees ever left to the shard that owns the object, count */
 	uint64_t remote_waiting;  /* of them not yet done, count: their objects still count as
 				   * live */
-	uint32_t shards;          /* shards of the pool, count */
+	uint32_t shards;          /* shards that have been used, count */
 	size_t page_bytes;        /* size of a page */
 };
 

@@ -608,7 +608,7 @@ static void free_or_keep(struct xv_pool *pool, const struct xvi_location *where)
 {
 	const struct xvi_page *record = &pool->pages.records[where->page];
 
-	if (pool->stock.permille == 0 || (record->state & PAGE_VICTIM) != 0) {
+	if (pool->stock.limit_bytes == 0 || (record->state & PAGE_VICTIM) != 0) {
 		xvi_free_block(pool, where);
 		return;
 	}
@@ -652,7 +652,7 @@ int xvi_free_located(struct xv_pool *pool, const struct xvi_location *where)
  * what it is. The tag proves the handle (handle.c); what is left out here is what only a
  * walk of the page, or another kind of object, needs.
  */
-XVI_ALWAYS_INLINE bool free_plain(struct xv_pool *pool, xv_handle handle)
+XVI_ALWAYS_INLINE bool free_plain(struct xv_pool *pool, xv_handle handle, bool by_pointer)
 {
 	uint32_t page = xv_handle_page(handle);
 	uint32_t offset = xv_handle_offset(handle);
@@ -664,23 +664,26 @@ XVI_ALWAYS_INLINE bool free_plain(struct xv_pool *pool, xv_handle handle)
 
 	if (XVI_UNLIKELY(!xvi_page_is_ours(pool, page) || unit >= pool->end_unit ||
 			 offset % pool->alignment != 0 || pool->base == NULL ||
-			 (tag & TAG_TAGGED) == 0 || xvi_page_state(record) != PAGE_BLOCKS ||
-			 record->used_units == 0))
+			 (!by_pointer && (tag & TAG_TAGGED) == 0) ||
+			 xvi_page_state(record) != PAGE_BLOCKS || record->used_units == 0))
 		return false;
 	words = (uint32_t *)(void *)(pool->base + ((size_t)page << pool->page_shift));
 	header = words[unit];
 	units = block_units(header, pool->unit_bits);
 	XVI_PREFETCH(words + unit + units);
 	if (XVI_UNLIKELY(!block_is_used_as(header, BLOCK_WHOLE, hash) ||
-			 tag != xvi_tag(pool, hash, block_generation(header, pool->unit_bits)) ||
 			 units > pool->end_unit - unit))
+		return false;
+	if (XVI_UNLIKELY(by_pointer ? !xvi_neighbour_is_plausible(pool, words, page, unit)
+				    : tag != xvi_tag(pool, hash,
+						     block_generation(header, pool->unit_bits))))
 		return false;
 	pool->object_count--;
 	pool->frees++;
 	pool->block_count--;
 	pool->requested_bytes -= units * UNIT_BYTES - pool->prefix_bytes - block_pad(header);
 	pool->pad_bytes -= block_pad(header);
-	if (pool->stock.permille != 0 && (record->state & PAGE_VICTIM) == 0 &&
+	if (pool->stock.limit_bytes != 0 && (record->state & PAGE_VICTIM) == 0 &&
 	    xvi_stock_put(pool, words, page, unit))
 		return true;
 	record->used_units = (uint16_t)(record->used_units - units);
@@ -692,7 +695,7 @@ XVI_ALWAYS_INLINE bool free_plain(struct xv_pool *pool, xv_handle handle)
 
 int xvi_free_locked(struct xv_pool *pool, xv_handle handle)
 {
-	if (pool->stock.permille == 0)
+	if (pool->stock.limit_bytes == 0)
 		return xvi_free_now(pool, handle);
 	xvi_stock_defer(pool, handle);
 	return 0;
@@ -703,9 +706,20 @@ int xvi_free_now(struct xv_pool *pool, xv_handle handle)
 	struct xvi_location where;
 	int err;
 
-	if (XVI_LIKELY(free_plain(pool, handle)))
+	if (XVI_LIKELY(free_plain(pool, handle, false)))
 		return 0;
 	err = xvi_locate(pool, handle, TRUST_HANDLE, &where);
+	return err == 0 ? xvi_free_located(pool, &where) : err;
+}
+
+int xvi_release_locked(struct xv_pool *pool, xv_handle handle)
+{
+	struct xvi_location where;
+	int err;
+
+	if (XVI_LIKELY(XV_DEBUG == 0 && free_plain(pool, handle, true)))
+		return 0;
+	err = xvi_locate(pool, handle, TRUST_POINTER, &where);
 	return err == 0 ? xvi_free_located(pool, &where) : err;
 }
 

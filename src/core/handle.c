@@ -51,9 +51,8 @@ static bool header_is_plausible(const struct xv_pool *pool, const uint32_t *word
 	       block_content_bytes(word, pool->unit_bits) > (int32_t)pool->owner_bytes;
 }
 
-/* The block behind must know that this one is in use, and look like a block. O(1). */
-static bool neighbour_is_plausible(const struct xv_pool *pool, const uint32_t *words, uint32_t page,
-				   uint32_t unit)
+bool xvi_neighbour_is_plausible(const struct xv_pool *pool, const uint32_t *words, uint32_t page,
+				uint32_t unit)
 {
 	uint32_t next = unit + block_units(words[unit], pool->unit_bits);
 	uint32_t word;
@@ -95,7 +94,7 @@ static bool block_is_proved(const struct xv_pool *pool, const uint32_t *words, u
 	if ((tag & TAG_TAGGED) != 0 && tag != handle_tag(pool, page, unit, generation))
 		return false;
 	if (trust == TRUST_POINTER)
-		return neighbour_is_plausible(pool, words, page, unit);
+		return xvi_neighbour_is_plausible(pool, words, page, unit);
 	/* Freeing will look at the block behind: a cache miss that need not wait. */
 	XVI_PREFETCH(words + unit + block_units(words[unit], pool->unit_bits));
 	return true;

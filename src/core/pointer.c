@@ -43,7 +43,6 @@ void *xv_alloc_aligned(struct xv_pool *pool, size_t size, size_t alignment)
 
 int xv_release(struct xv_pool *pool, void *ptr)
 {
-	struct xvi_location where;
 	xv_handle handle;
 	int err;
 
@@ -55,9 +54,7 @@ int xv_release(struct xv_pool *pool, void *ptr)
 		return 0;
 	handle = handle_at_address(pool, ptr);
 	pool = xvi_enter(pool, handle);
-	err = xvi_locate(pool, handle, TRUST_POINTER, &where);
-	if (err == 0)
-		err = xvi_free_located(pool, &where);
+	err = xvi_release_locked(pool, handle);
 	xvi_leave(pool);
 	return err;
 }

@@ -468,6 +468,10 @@ static inline void xvi_page_set_owner(struct xvi_page *page, uint32_t owner)
 	page->owner_high = (uint16_t)(owner >> 16);
 }
 
+/* Does the block behind know that this one is in use, and look like a block? O(1). */
+bool xvi_neighbour_is_plausible(const struct xv_pool *pool, const uint32_t *words, uint32_t page,
+				uint32_t unit);
+
 /* Bytes of a located object that is one block, or has a page to itself. */
 size_t xvi_simple_bytes(const struct xv_pool *pool, const struct xvi_location *where);
 
@@ -524,7 +528,10 @@ int xvi_malloc_simple(struct xv_pool *pool, const struct xvi_request *request, x
 /* Free the object that a handle names. 0, -XV_EINVAL or -XV_EAGAIN. */
 int xvi_free_locked(struct xv_pool *pool, xv_handle handle);
 
-/* The same, without waiting for others that are to be freed first. */
+/* Free the object at an address, given as an untagged handle: TRUST_POINTER. */
+int xvi_release_locked(struct xv_pool *pool, xv_handle handle);
+
+/* As xvi_free_locked, without waiting for others that are to be freed first. */
 int xvi_free_now(struct xv_pool *pool, xv_handle handle);
 
 /* Free a located object and end its location. 0 or -XV_EAGAIN (nothing freed). */

@@ -142,10 +142,11 @@ static bool remote_push(struct xv_pool *shard, xv_handle handle)
 
 		if (xvi_atomic_load(&slot->state) == REMOTE_EMPTY &&
 		    xvi_atomic_cas_acquire(&slot->state, REMOTE_EMPTY, REMOTE_CLAIMED)) {
+			/* Counted before it can be drained: never fewer than there are. */
+			xvi_atomic_add_release(&shard->remote->waiting, 1);
 			slot->handle = handle;
 			xvi_atomic_store_release(&slot->state, REMOTE_FULL);
 			xvi_atomic_store(&shard->remote->next, start + i + 1);
-			xvi_atomic_add_release(&shard->remote->waiting, 1);
 			return true;
 		}
 	}

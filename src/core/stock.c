@@ -12,6 +12,10 @@ enum {
 	SLACK_SHIFT = 6,
 	SLACK_SHIFT_WIDE = 5,
 	WIDE_PERMILLE = 20,
+
+	/* Of fewer blocks that could be kept, so few fit a request that keeping them costs
+	 * more time than it saves. */
+	STOCK_BLOCKS_MIN = 24,
 };
 
 static uint32_t bin_count_of(uint32_t page_bytes)
@@ -37,6 +41,10 @@ void xvi_stock_set_limit(struct xv_pool *pool)
 
 	stock->slack_shift = stock->permille < WIDE_PERMILLE ? SLACK_SHIFT : SLACK_SHIFT_WIDE;
 	stock->limit_bytes = held / 1000 * stock->permille;
+	/* A few blocks serve next to nobody. */
+	if (stock->limit_bytes * (pool->object_count + 1) <
+	    STOCK_BLOCKS_MIN * pool->requested_bytes)
+		stock->limit_bytes = 0;
 	stock->reserve_pages = xvi_reserve_of(pool, pool->page_count);
 	if (pool->page_count > pool->most_pages)
 		pool->most_pages = pool->page_count;

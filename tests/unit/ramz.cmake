@@ -8,3 +8,12 @@ endif()
 
 xv_add_test(NAME test_codec SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_codec.c
 	LIBS xvmalloc::ramz)
+
+foreach(name IN ITEMS store codecs counters limit dedup damage file threads sparse)
+	xv_add_test(NAME test_ramz_${name}
+		SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_ramz_${name}.c
+		LIBS xvmalloc::ramz)
+endforeach()
+target_link_libraries(test_ramz_threads PRIVATE Threads::Threads)
+target_link_libraries(test_ramz_limit PRIVATE Threads::Threads)
+target_include_directories(test_ramz_dedup PRIVATE ${XV_XXHASH_INCLUDE_DIR})

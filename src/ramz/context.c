@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * context.c: taking and giving back contexts, the gate, the hazard words. See context.h.
+ */
+#include "store_impl.h"
+
+/* Room behind a form for its tail, and for codecs that write a little past what they say. */
+#define PACKED_SLACK 64U
+
+static size_t context_packed_bytes(const struct ramz *store)
+{
+	return store->page_bytes + PACKED_SLACK;
+}
+
+uint64_t rzi_context_bytes(const struct ramz *store)
+{
+	uint64_t pages = store->dedup != NULL ? 2 : 1;
+
+	return rzi_memory_rounded(sizeof(struct rzi_context)) +
+	       rzi_memory_rounded(CONTEXT_RETIRED_FIRST * sizeof(struct rzi_retired)) +
+	       rzi_memory_rounded(context_packed_bytes(store)) + pages * store->page_bytes;
+}
+
+static void context_destroy(struct rzi_context *context)
+{
+	struct ramz *store = context->store;
+
+	rzi_context_drop_codecs(context);
+	rzi_memory_free(&store->memory, context->retired,
+			context->retired_room * sizeof(*context->retired));
+	rzi_memory_free(&store->memory, context->packed, context_packed_bytes(store));
+	rzi_memory_free(&store->memory, context->page, store->page_bytes);
+	rzi_memory_free(&store->memory, context->twin, store->page_bytes);
+	rzi_memory_free(&store->memory, context, sizeof(*context));
+}
+
+/* A context that is taken. Its memory is counted, but the hard limit does not refuse it. */
+static struct rzi_context *context_create(struct ramz *store)
+{
+	struct rzi_context *context = rzi_memory_force(&store->memory, sizeof(*context));
+
+	if (context == NULL)
+		return NULL;
+	context->store = store;
+	atomic_store(&context->taken, 1);
+	context->packed = rzi_memory_force(&store->memory, context_packed_bytes(store));
+	context->page = rzi_memory_force(&store->memory, store->page_bytes);
+	context->retired_room = CONTEXT_RETIRED_FIRST;
+	context->retired =
+		rzi_memory_force(&store->memory, context->retired_room * sizeof(*context->retired));
+	if (store->dedup != NULL)
+		context->twin = rzi_memory_force(&store->memory, store->page_bytes);
+	if (context->packed == NULL || context->page == NULL || context->retired == NULL ||
+	    (store->dedup != NULL && context->twin == NULL)) {
+		context_destroy(context);
+		return NULL;
+	}
+	return context;
+}
+
+uint32_t rzi_contexts_high(const struct ramz *store)
+{
+	return atomic_load(&store->contexts.high);
+}
+
+struct rzi_context *rzi_context_at(const struct ramz *store, uint32_t i)
+{
+	return atomic_load(&store->contexts.context[i]);
+}
+
+static void contexts_raise_high(struct rzi_contexts *contexts, uint32_t index)
+{
+	uint32_t high = atomic_load(&contexts->high);
+
+	while (high <= index && !atomic_compare_exchange_weak(&contexts->high, &high, index + 1))
+		;
+}
+
+/* Put a new context at this place; it is taken. NULL without memory, or when another thread
+ * was first. */
+static struct rzi_context *context_add(struct ramz *store, uint32_t index)
+{
+	struct rzi_context *there = NULL;
+	struct rzi_context *context = context_create(store);
+
+	if (context == NULL)
+		return NULL;
+	contexts_raise_high(&store->contexts, index);
+	if (atomic_compare_exchange_strong(&store->contexts.context[index], &there, context))
+		return context;
+	context_destroy(context);
+	return NULL;
+}
+
+static bool context_try(struct rzi_context *context)
+{
+	uint32_t free = 0;
+
+	return atomic_load_explicit(&context->taken, memory_order_relaxed) == 0 &&
+	       atomic_compare_exchange_strong(&context->taken, &free, 1);
+}
+
+/* The context at this place, made where there is none and `make` says so; taken, or NULL. */
+static struct rzi_context *context_take_at(struct ramz *store, uint32_t index, bool make)
+{
+	struct rzi_context *context = rzi_context_at(store, index);
+
+	if (context != NULL)
+		return context_try(context) ? context : NULL;
+	return make ? context_add(store, index) : NULL;
+}
+
+/* Any free context, or a new one behind the homes. */
+static struct rzi_context *context_take_other(struct ramz *store)
+{
+	uint32_t homes = store->contexts.homes;
+	struct rzi_context *context = NULL;
+	bool was_there = true;
+
+	for (uint32_t i = homes; context == NULL && was_there && i < CONTEXTS_MAX; i++) {
+		was_there = rzi_context_at(store, i) != NULL;
+		context = context_take_at(store, i, true);
+	}
+	for (uint32_t i = 0; context == NULL && i < homes; i++)
+		context = context_take_at(store, i, false);
+	return context;
+}
+
+static struct rzi_context *context_take(struct ramz *store)
+{
+	uint32_t home = rzi_cpu_hint() % store->contexts.homes;
+	struct rzi_context *context = context_take_at(store, home, true);
+	unsigned turns = 0;
+
+	while (context == NULL) {
+		context = context_take_other(store);
+		if (context == NULL)
+			rzi_pause(&turns);
+	}
+	return context;
+}
+
+static void gate_wait(struct rzi_contexts *contexts)
+{
+	(void)pthread_mutex_lock(&contexts->lock);
+	while (atomic_load(&contexts->closed))
+		(void)pthread_cond_wait(&contexts->opened, &contexts->lock);
+	(void)pthread_mutex_unlock(&contexts->lock);
+}
+
+struct rzi_context *rzi_enter(struct ramz *store)
+{
+	for (;;) {
+		struct rzi_context *context = context_take(store);
+
+		if (!atomic_load(&store->contexts.closed))
+			return context;
+		atomic_store(&context->taken, 0);
+		gate_wait(&store->contexts);
+	}
+}
+
+void rzi_leave_quietly(struct rzi_context *context)
+{
+	if (context->retired_count != 0)
+		rzi_retired_free(context);
+	atomic_store_explicit(&context->taken, 0, memory_order_release);
+}
+
+void rzi_leave(struct rzi_context *context)
+{
+	struct ramz *store = context->store;
+	uint64_t soft_held_bytes = context->soft_held_bytes;
+
+	context->soft_held_bytes = 0;
+	rzi_leave_quietly(context);
+	if (soft_held_bytes != 0 && store->on_soft_limit != NULL)
+		store->on_soft_limit(store->limit_context, store, soft_held_bytes);
+}
+
+/* ---- the gate ---- */
+
+void rzi_gate_close(struct ramz *store)
+{
+	unsigned turns = 0;
+
+	atomic_store(&store->contexts.closed, true);
+	/* A context added meanwhile is behind the ones looked at, or in a hole before them: its
+	 * taker sees the closed gate, and does nothing with it. */
+	for (uint32_t i = 0; i < rzi_contexts_high(store); i++) {
+		struct rzi_context *context = rzi_context_at(store, i);
+
+		while (context != NULL && atomic_load(&context->taken) != 0)
+			rzi_pause(&turns);
+	}
+}
+
+void rzi_gate_open(struct ramz *store)
+{
+	struct rzi_contexts *contexts = &store->contexts;
+
+	(void)pthread_mutex_lock(&contexts->lock);
+	atomic_store(&contexts->closed, false);
+	(void)pthread_cond_broadcast(&contexts->opened);
+	(void)pthread_mutex_unlock(&contexts->lock);
+}
+
+struct rzi_context *rzi_enter_closed(struct ramz *store)
+{
+	return context_take(store);
+}
+
+/* ---- hazard words ---- */
+
+bool rzi_is_pinned(const struct ramz *store, xv_handle handle)
+{
+	uint32_t high = rzi_contexts_high(store);
+
+	for (uint32_t i = 0; i < high; i++) {
+		const struct rzi_context *context = rzi_context_at(store, i);
+
+		for (uint32_t pin = 0; context != NULL && pin < CONTEXT_PINS; pin++) {
+			if (atomic_load(&context->hazard[pin]) == handle)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* ---- all of them ---- */
+
+int rzi_contexts_init(struct ramz *store)
+{
+	struct rzi_contexts *contexts = &store->contexts;
+	uint32_t cpus = rzi_cpu_count();
+	struct rzi_context *first;
+
+	contexts->homes = cpus < CONTEXT_HOMES_MAX ? cpus : CONTEXT_HOMES_MAX;
+	if (pthread_mutex_init(&contexts->lock, NULL) != 0)
+		return -XV_ENOMEM;
+	if (pthread_cond_init(&contexts->opened, NULL) != 0) {
+		(void)pthread_mutex_destroy(&contexts->lock);
+		return -XV_ENOMEM;
+	}
+	first = context_add(store, 0);
+	if (first == NULL) {
+		(void)pthread_cond_destroy(&contexts->opened);
+		(void)pthread_mutex_destroy(&contexts->lock);
+		return -XV_ENOMEM;
+	}
+	atomic_store(&first->taken, 0);
+	return 0;
+}
+
+void rzi_contexts_fini(struct ramz *store)
+{
+	for (uint32_t i = 0; i < CONTEXTS_MAX; i++) {
+		struct rzi_context *context = rzi_context_at(store, i);
+
+		if (context != NULL)
+			context_destroy(context);
+	}
+	(void)pthread_cond_destroy(&store->contexts.opened);
+	(void)pthread_mutex_destroy(&store->contexts.lock);
+}
+
+/* A thread that waits at the gate may hold a pointer to a context and be about to try it: so
+ * only the codecs' contexts go. */
+void rzi_contexts_trim(struct ramz *store)
+{
+	for (uint32_t i = 0; i < rzi_contexts_high(store); i++) {
+		struct rzi_context *context = rzi_context_at(store, i);
+
+		if (context != NULL && context_try(context)) {
+			rzi_context_drop_codecs(context);
+			rzi_leave_quietly(context);
+		}
+	}
+}
+
+void rzi_contexts_drain(struct ramz *store)
+{
+	for (uint32_t i = 0; i < rzi_contexts_high(store); i++) {
+		struct rzi_context *context = rzi_context_at(store, i);
+
+		if (context != NULL && context_try(context))
+			rzi_leave_quietly(context);
+	}
+}

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * dedup.c: identical pages kept once. See dedup.h.
+ */
+#include "dedup.h"
+
+enum {
+	BUCKETS_FIRST = 1024,
+	RECORD_NONE = 0, /* links hold record + 1 */
+};
+
+struct record {
+	uint64_t hash;
+	uint32_t refs;
+	uint32_t next;
+};
+
+struct rzi_dedup {
+	struct rzi_memory *memory;
+	pthread_mutex_t lock;
+	struct rzi_sparse places;  /* _Atomic uint64_t */
+	struct rzi_sparse records; /* struct record; guarded by lock */
+	uint32_t *bucket;
+	uint32_t buckets; /* a power of two */
+	uint32_t free;    /* first free record + 1 */
+	uint32_t made;    /* records ever made */
+	uint64_t in_use;
+	uint64_t limit; /* records there is room for */
+};
+
+/* Slots, and records whose object is still to be freed, or that a writer has just made. */
+static uint64_t dedup_limit(uint64_t pages)
+{
+	uint64_t limit = pages + 2 * CONTEXTS_MAX + CONTEXTS_MAX * (uint64_t)CONTEXT_RETIRED_FIRST;
+
+	return limit < UINT32_MAX - 1 ? limit : UINT32_MAX - 1;
+}
+
+static struct record *dedup_record(const struct rzi_dedup *dedup, uint32_t record)
+{
+	return rzi_sparse_get(&dedup->records, record);
+}
+
+_Atomic uint64_t *rzi_dedup_place(const struct rzi_dedup *dedup, uint32_t record)
+{
+	return rzi_sparse_get(&dedup->places, record);
+}
+
+static void dedup_lock(struct rzi_dedup *dedup)
+{
+	(void)pthread_mutex_lock(&dedup->lock);
+}
+
+static void dedup_unlock(struct rzi_dedup *dedup)
+{
+	(void)pthread_mutex_unlock(&dedup->lock);
+}
+
+/* ---- making it ---- */
+
+static void dedup_free_tables(struct rzi_dedup *dedup)
+{
+	rzi_memory_free(dedup->memory, dedup->bucket, dedup->buckets * sizeof(*dedup->bucket));
+	rzi_sparse_fini(&dedup->places);
+	rzi_sparse_fini(&dedup->records);
+	dedup->bucket = NULL;
+	dedup->buckets = 0;
+}
+
+static int dedup_make_tables(struct rzi_dedup *dedup)
+{
+	int err = rzi_sparse_init(&dedup->places, dedup->memory, dedup->limit, sizeof(uint64_t));
+
+	if (err == 0)
+		err = rzi_sparse_init(&dedup->records, dedup->memory, dedup->limit,
+				      sizeof(struct record));
+	if (err != 0)
+		return err;
+	dedup->bucket =
+		rzi_memory_alloc(dedup->memory, BUCKETS_FIRST * sizeof(*dedup->bucket), &err);
+	if (dedup->bucket != NULL)
+		dedup->buckets = BUCKETS_FIRST;
+	return err;
+}
+
+int rzi_dedup_create(struct ramz *store)
+{
+	int err = -XV_ENOMEM;
+	struct rzi_dedup *dedup = rzi_memory_alloc(&store->memory, sizeof(*dedup), &err);
+
+	if (dedup == NULL)
+		return err;
+	if (pthread_mutex_init(&dedup->lock, NULL) != 0) {
+		rzi_memory_free(&store->memory, dedup, sizeof(*dedup));
+		return -XV_ENOMEM;
+	}
+	store->dedup = dedup;
+	dedup->memory = &store->memory;
+	dedup->limit = dedup_limit(rzi_pages(store));
+	err = dedup_make_tables(dedup);
+	if (err != 0)
+		rzi_dedup_destroy(store);
+	return err;
+}
+
+void rzi_dedup_destroy(struct ramz *store)
+{
+	struct rzi_dedup *dedup = store->dedup;
+
+	if (dedup == NULL)
+		return;
+	dedup_free_tables(dedup);
+	(void)pthread_mutex_destroy(&dedup->lock);
+	rzi_memory_free(&store->memory, dedup, sizeof(*dedup));
+	store->dedup = NULL;
+}
+
+void rzi_dedup_reset(struct ramz *store)
+{
+	struct rzi_dedup *dedup = store->dedup;
+
+	if (dedup == NULL)
+		return;
+	memset(dedup->bucket, 0, dedup->buckets * sizeof(*dedup->bucket));
+	rzi_sparse_clear(&dedup->places);
+	rzi_sparse_clear(&dedup->records);
+	dedup->free = RECORD_NONE;
+	dedup->made = 0;
+	dedup->in_use = 0;
+}
+
+int rzi_dedup_resize(struct ramz *store, uint64_t pages)
+{
+	struct rzi_dedup *dedup = store->dedup;
+	uint64_t limit = dedup_limit(pages);
+	int err;
+
+	if (dedup == NULL || limit <= dedup->limit)
+		return 0;
+	err = rzi_sparse_resize(&dedup->places, limit);
+	if (err == 0)
+		err = rzi_sparse_resize(&dedup->records, limit);
+	if (err == 0)
+		dedup->limit = limit;
+	return err;
+}
+
+/* ---- records, under the lock ---- */
+
+static int dedup_take_record(struct rzi_dedup *dedup, uint32_t *record)
+{
+	int err = 0;
+
+	if (dedup->free != RECORD_NONE) {
+		*record = dedup->free - 1;
+		dedup->free = dedup_record(dedup, *record)->next;
+	} else {
+		if (dedup->made >= dedup->limit)
+			return -XV_ENOMEM;
+		if (rzi_sparse_make(&dedup->places, dedup->made, &err) == NULL ||
+		    rzi_sparse_make(&dedup->records, dedup->made, &err) == NULL)
+			return err;
+		*record = dedup->made++;
+	}
+	dedup->in_use++;
+	return 0;
+}
+
+static void dedup_rehash(struct rzi_dedup *dedup, uint32_t *bucket, uint32_t buckets)
+{
+	for (uint32_t i = 0; i < dedup->buckets; i++) {
+		for (uint32_t at = dedup->bucket[i]; at != RECORD_NONE;) {
+			struct record *record = dedup_record(dedup, at - 1);
+			uint32_t *head = &bucket[record->hash & (buckets - 1)];
+			uint32_t next = record->next;
+
+			record->next = *head;
+			*head = at;
+			at = next;
+		}
+	}
+}
+
+/* Twice the buckets, where there is memory; chains get longer where there is none. */
+static void dedup_grow(struct rzi_dedup *dedup)
+{
+	uint32_t buckets = dedup->buckets * 2;
+	int err;
+	uint32_t *bucket = rzi_memory_alloc(dedup->memory, buckets * sizeof(*bucket), &err);
+
+	if (bucket == NULL)
+		return;
+	dedup_rehash(dedup, bucket, buckets);
+	rzi_memory_free(dedup->memory, dedup->bucket, dedup->buckets * sizeof(*bucket));
+	dedup->bucket = bucket;
+	dedup->buckets = buckets;
+}
+
+static void dedup_chain(struct rzi_dedup *dedup, uint32_t number, uint64_t hash)
+{
+	struct record *record = dedup_record(dedup, number);
+	uint32_t *head;
+
+	if (dedup->in_use > dedup->buckets && dedup->buckets < UINT32_MAX / 4)
+		dedup_grow(dedup);
+	head = &dedup->bucket[hash & (dedup->buckets - 1)];
+	record->hash = hash;
+	record->refs = 1;
+	record->next = *head;
+	*head = number + 1;
+}
+
+static void dedup_unchain(struct rzi_dedup *dedup, uint32_t number)
+{
+	const struct record *record = dedup_record(dedup, number);
+	uint32_t *link = &dedup->bucket[record->hash & (dedup->buckets - 1)];
+
+	while (*link != number + 1)
+		link = &dedup_record(dedup, *link - 1)->next;
+	*link = record->next;
+}
+
+/* A record with this hash, with one more reference; UINT32_MAX for none. */
+static uint32_t dedup_find(struct rzi_dedup *dedup, uint64_t hash)
+{
+	uint32_t found = UINT32_MAX;
+
+	dedup_lock(dedup);
+	for (uint32_t at = dedup->bucket[hash & (dedup->buckets - 1)]; at != RECORD_NONE;) {
+		struct record *record = dedup_record(dedup, at - 1);
+
+		if (record->hash == hash) {
+			record->refs++;
+			found = at - 1;
+			break;
+		}
+		at = record->next;
+	}
+	dedup_unlock(dedup);
+	return found;
+}
+
+/* ---- pages ---- */
+
+static void dedup_content_of(const struct rzi_dedup *dedup, uint32_t record,
+			     struct rzi_content *content)
+{
+	uint64_t entry = atomic_load(rzi_dedup_place(dedup, record));
+
+	content->entry = rzi_entry_of_record(record, entry);
+	content->word = 0;
+}
+
+/* Pin the object of a record that we have a reference to. */
+static uint64_t dedup_pin(struct rzi_context *context, uint32_t record)
+{
+	const _Atomic uint64_t *place = rzi_dedup_place(context->store->dedup, record);
+	uint64_t entry = atomic_load(place);
+	unsigned turns = 0;
+
+	while (rzi_entry_locked(entry) || !rzi_pin(context, PIN_TWIN, place, entry)) {
+		rzi_pause(&turns);
+		entry = atomic_load(place);
+	}
+	return entry;
+}
+
+/* Does the record hold this very page? */
+static bool dedup_is_same(struct rzi_context *context, uint32_t record, const void *page)
+{
+	uint64_t entry = dedup_pin(context, record);
+	int err = rzi_object_read(context, entry, context->twin);
+
+	rzi_unpin(context, PIN_TWIN);
+	return err == 0 && memcmp(context->twin, page, context->store->page_bytes) == 0;
+}
+
+static int dedup_make_object(struct rzi_context *context, uint32_t record, const void *page,
+			     const struct rzi_packed *packed, uint64_t *entry)
+{
+	struct rzi_form form;
+	int err;
+
+	if (packed != NULL)
+		return rzi_object_make_packed(context, record, packed->codec, packed->data,
+					      packed->bytes, entry);
+	err = rzi_compress(context, page, &form);
+	return err == 0 ? rzi_object_make(context, record, &form, page, entry) : err;
+}
+
+/* A new record with its object. */
+static int dedup_make(struct rzi_context *context, const void *page, uint64_t hash,
+		      const struct rzi_packed *packed, uint32_t *record)
+{
+	struct rzi_dedup *dedup = context->store->dedup;
+	uint64_t entry;
+	int err;
+
+	dedup_lock(dedup);
+	err = dedup_take_record(dedup, record);
+	dedup_unlock(dedup);
+	if (err != 0)
+		return err;
+	err = dedup_make_object(context, *record, page, packed, &entry);
+	if (err != 0) {
+		rzi_dedup_release(dedup, *record);
+		return err;
+	}
+	atomic_store(rzi_dedup_place(dedup, *record), entry);
+	dedup_lock(dedup);
+	dedup_chain(dedup, *record, hash);
+	dedup_unlock(dedup);
+	return 0;
+}
+
+int rzi_dedup_content(struct rzi_context *context, const void *page,
+		      const struct rzi_packed *packed, struct rzi_content *content)
+{
+	struct rzi_dedup *dedup = context->store->dedup;
+	uint64_t hash = rzi_checksum(page, context->store->page_bytes);
+	uint32_t record = dedup_find(dedup, hash);
+	int err = 0;
+
+	if (record != UINT32_MAX) {
+		if (dedup_is_same(context, record, page)) {
+			rzi_count(&context->counters, COUNT_DEDUP_HITS, 1);
+			dedup_content_of(dedup, record, content);
+			return 0;
+		}
+		rzi_dedup_unref(context, record);
+	}
+	err = dedup_make(context, page, hash, packed, &record);
+	if (err == 0)
+		dedup_content_of(dedup, record, content);
+	return err;
+}
+
+/* Take the entry out of a place that nobody can find any more, but compaction. */
+static uint64_t dedup_clear_place(_Atomic uint64_t *place)
+{
+	uint64_t entry = atomic_load(place);
+	unsigned turns = 0;
+
+	while (rzi_entry_locked(entry) || !atomic_compare_exchange_strong(place, &entry, 0)) {
+		rzi_pause(&turns);
+		entry = atomic_load(place);
+	}
+	return entry;
+}
+
+void rzi_dedup_unref(struct rzi_context *context, uint32_t number)
+{
+	struct rzi_dedup *dedup = context->store->dedup;
+	bool last;
+
+	dedup_lock(dedup);
+	last = --dedup_record(dedup, number)->refs == 0;
+	if (last)
+		dedup_unchain(dedup, number);
+	dedup_unlock(dedup);
+	if (last)
+		rzi_object_free(context, dedup_clear_place(rzi_dedup_place(dedup, number)), number);
+}
+
+void rzi_dedup_release(struct rzi_dedup *dedup, uint32_t number)
+{
+	struct record *record = dedup_record(dedup, number);
+
+	dedup_lock(dedup);
+	record->next = dedup->free;
+	dedup->free = number + 1;
+	dedup->in_use--;
+	dedup_unlock(dedup);
+}
+
+/* ---- telling ---- */
+
+uint32_t rzi_dedup_refs(struct rzi_dedup *dedup, uint32_t number)
+{
+	uint32_t refs;
+
+	dedup_lock(dedup);
+	refs = number < dedup->made ? dedup_record(dedup, number)->refs : 0;
+	dedup_unlock(dedup);
+	return refs;
+}
+
+uint64_t rzi_dedup_records(struct rzi_dedup *dedup)
+{
+	uint64_t in_use;
+
+	dedup_lock(dedup);
+	in_use = dedup->in_use;
+	dedup_unlock(dedup);
+	return in_use;
+}
+
+uint64_t rzi_dedup_bytes(struct rzi_dedup *dedup)
+{
+	uint64_t bytes;
+
+	dedup_lock(dedup);
+	bytes = rzi_memory_rounded(sizeof(*dedup)) +
+		rzi_memory_rounded(dedup->buckets * sizeof(*dedup->bucket)) +
+		atomic_load(&dedup->places.bytes) + atomic_load(&dedup->records.bytes);
+	dedup_unlock(dedup);
+	return bytes;
+}
+
+uint32_t rzi_dedup_made(struct rzi_dedup *dedup)
+{
+	uint32_t made;
+
+	dedup_lock(dedup);
+	made = dedup->made;
+	dedup_unlock(dedup);
+	return made;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * dedup.h: identical pages kept once.
+ *
+ * With sharing on, every object belongs to a record, and slots name records. A record is
+ *
+ *   place  the object's entry, as a slot would have it      8 bytes, atomic
+ *   hash   XXH3 of the page                                 8 bytes
+ *   refs   slots that name it, and writers about to         4 bytes
+ *   next   record of the same hash bucket, or the free list 4 bytes
+ *
+ * A page that is written is looked for by its hash, compared byte by byte with what is found,
+ * and takes a reference when it is the same.
+ *
+ * Owns records and buckets. May call: object.c, codecs.c.
+ * Locking: one mutex around buckets, references and the free list, never held while a page is
+ * hashed, compressed, decompressed or compared. Places follow the rules for slots. O(page).
+ */
+#ifndef RZI_DEDUP_H
+#define RZI_DEDUP_H
+
+#include "store_impl.h"
+
+/* A form that is there already, with its tail. */
+struct rzi_packed {
+	const void *data;
+	size_t bytes;
+	uint32_t codec;
+};
+
+int rzi_dedup_create(struct ramz *store);
+void rzi_dedup_destroy(struct ramz *store);
+
+/* Forget every record; their objects are gone. Gate closed. */
+void rzi_dedup_reset(struct ramz *store);
+
+/* Room for the records of so many slots. 0, -XV_ENOMEM, -XV_ENOSPC. Gate closed. */
+int rzi_dedup_resize(struct ramz *store, uint64_t pages);
+
+/* The place of a record that exists. */
+_Atomic uint64_t *rzi_dedup_place(const struct rzi_dedup *dedup, uint32_t record);
+
+/* Content for a page: a reference to a record with the same page, or to a new one, made of
+ * packed where that is not NULL and by compressing else. Errors as rzi_object_make,
+ * rzi_compress. */
+int rzi_dedup_content(struct rzi_context *context, const void *page,
+		      const struct rzi_packed *packed, struct rzi_content *content);
+
+/* A slot no longer names the record: with the last reference its object is freed. */
+void rzi_dedup_unref(struct rzi_context *context, uint32_t record);
+
+/* The record's object was freed: the record may be used again. */
+void rzi_dedup_release(struct rzi_dedup *dedup, uint32_t record);
+
+/* References of a record; records in use; bytes of all tables. */
+uint32_t rzi_dedup_refs(struct rzi_dedup *dedup, uint32_t record);
+uint64_t rzi_dedup_records(struct rzi_dedup *dedup);
+uint64_t rzi_dedup_bytes(struct rzi_dedup *dedup);
+
+/* Records ever made: their numbers are below it. */
+uint32_t rzi_dedup_made(struct rzi_dedup *dedup);
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * file_format.c: the bytes of a saved store. See file_format.h.
+ */
+#include "store_impl.h"
+
+#include "file_format.h"
+
+static void put_u32(unsigned char *at, uint32_t value)
+{
+	for (uint32_t i = 0; i < 4; i++)
+		at[i] = (unsigned char)(value >> (8 * i));
+}
+
+static uint32_t get_u32(const unsigned char *at)
+{
+	return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+void rzi_put_u64(unsigned char *at, uint64_t value)
+{
+	put_u32(at, (uint32_t)value);
+	put_u32(at + 4, (uint32_t)(value >> 32));
+}
+
+uint64_t rzi_get_u64(const unsigned char *at)
+{
+	return get_u32(at) | (uint64_t)get_u32(at + 4) << 32;
+}
+
+void rzi_file_header_put(unsigned char *at, const struct rzi_file_header *header)
+{
+	memset(at, 0, FILE_HEADER_BYTES);
+	memcpy(at, FILE_MAGIC, 8);
+	put_u32(at + 8, header->version);
+	put_u32(at + 12, header->page_bytes);
+	put_u32(at + 16, header->flags);
+	rzi_put_u64(at + 24, header->size_bytes);
+	memcpy(at + FILE_NAMES_AT, header->name, sizeof(header->name));
+	rzi_put_u64(at + FILE_SUM_AT, rzi_checksum(at, FILE_SUM_AT));
+}
+
+/* Are the numbers of a header whose checksum is right such as a store can have? */
+static const char *header_numbers(const struct rzi_file_header *header, int *err)
+{
+	*err = -XV_ENOTSUP;
+	if ((header->flags & ~(uint32_t)FILE_FLAGS) != 0)
+		return "the file uses a feature that this version does not know";
+	*err = -XV_EBADMSG;
+	if (header->page_bytes < RAMZ_PAGE_BYTES_MIN || header->page_bytes > RAMZ_PAGE_BYTES_MAX ||
+	    (header->page_bytes & (header->page_bytes - 1)) != 0 || header->size_bytes == 0 ||
+	    header->size_bytes % header->page_bytes != 0)
+		return "the file's header has a size that no store can have";
+	for (uint32_t i = 0; i < FILE_NAMES; i++) {
+		if (header->name[i][FILE_NAME_BYTES - 1] != '\0')
+			return "the file's header has a codec's name without an end";
+	}
+	*err = 0;
+	return NULL;
+}
+
+const char *rzi_file_header_get(const unsigned char *at, struct rzi_file_header *header, int *err)
+{
+	*err = -XV_EBADMSG;
+	if (memcmp(at, FILE_MAGIC, 8) != 0)
+		return "not a saved store: it does not begin with RAMZPAGE";
+	header->version = get_u32(at + 8);
+	if (rzi_get_u64(at + FILE_SUM_AT) != rzi_checksum(at, FILE_SUM_AT))
+		return "the file's header is damaged";
+	if (header->version != FILE_VERSION) {
+		*err = -XV_ENOTSUP;
+		return "the file is of another version of the format: load it with the ramz that "
+		       "saved it";
+	}
+	header->page_bytes = get_u32(at + 12);
+	header->flags = get_u32(at + 16);
+	header->size_bytes = rzi_get_u64(at + 24);
+	memcpy(header->name, at + FILE_NAMES_AT, sizeof(header->name));
+	return header_numbers(header, err);
+}
+
+/* Of the header's first part and of what follows, folded into one. */
+static uint64_t block_sum(const unsigned char *at, uint32_t bytes)
+{
+	unsigned char sums[16];
+
+	rzi_put_u64(sums, rzi_checksum(at, FILE_BLOCK_SUM_AT));
+	rzi_put_u64(sums + 8, rzi_checksum(at + FILE_BLOCK_HEADER_BYTES, bytes));
+	return rzi_checksum(sums, sizeof(sums));
+}
+
+void rzi_file_block_put(unsigned char *at, const struct rzi_file_block *block)
+{
+	put_u32(at, block->magic);
+	put_u32(at + 4, block->sequence);
+	put_u32(at + 8, block->records);
+	put_u32(at + 12, block->bytes);
+	rzi_put_u64(at + FILE_BLOCK_SUM_AT, block_sum(at, block->bytes));
+}
+
+void rzi_file_block_get(const unsigned char *at, struct rzi_file_block *block)
+{
+	block->magic = get_u32(at);
+	block->sequence = get_u32(at + 4);
+	block->records = get_u32(at + 8);
+	block->bytes = get_u32(at + 12);
+}
+
+bool rzi_file_block_is_whole(const unsigned char *at, const struct rzi_file_block *block)
+{
+	return rzi_get_u64(at + FILE_BLOCK_SUM_AT) == block_sum(at, block->bytes);
+}
+
+void rzi_file_record_put(unsigned char *at, const struct rzi_file_record *record)
+{
+	rzi_put_u64(at, record->slot);
+	put_u32(at + 8, record->kind << 8 | record->codec);
+	put_u32(at + 12, record->bytes);
+}
+
+void rzi_file_record_get(const unsigned char *at, struct rzi_file_record *record)
+{
+	uint32_t word = get_u32(at + 8);
+
+	record->slot = rzi_get_u64(at);
+	record->kind = word >> 8;
+	record->codec = word & 0xFFU;
+	record->bytes = get_u32(at + 12);
+}

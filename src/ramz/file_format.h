@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * file_format.h: the format of a saved store, version 1. All numbers little end first.
+ *
+ *   header, 256 bytes
+ *     0  "RAMZPAGE"
+ *     8  u32 version          12  u32 page size, bytes
+ *    16  u32 flags            20  u32 0
+ *    24  u64 size of the contents, bytes
+ *    32  8 names of codecs, 24 bytes each, zeros behind; a form's codec is an index of these;
+ *        the first is empty and means raw
+ *   224  zeros
+ *   248  u64 XXH3 of bytes 0 .. 247
+ *
+ *   blocks
+ *     0  u32 "BLK1", or "END1" for the last      4  u32 sequence number, from 0
+ *     8  u32 records                            12  u32 bytes that follow the block's header
+ *    16  u64 XXH3 of two u64: XXH3 of bytes 0 .. 15, XXH3 of the bytes from 24 on
+ *    24  records: u64 slot, u32 kind << 8 | codec, u32 bytes, then so many bytes: a word, or a
+ *        form with its tail (object.c). Slots ascend over the whole file.
+ *   the last block has no records but 16 bytes: u64 records, u64 bytes of all blocks before
+ *
+ * A file that ends before its last block is torn. Owns the layout. No locking, O(bytes).
+ */
+#ifndef RZI_FILE_FORMAT_H
+#define RZI_FILE_FORMAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	FILE_VERSION = 1,
+	FILE_HEADER_BYTES = 256,
+	FILE_NAME_BYTES = 24,
+	FILE_NAMES = 8,
+	FILE_NAMES_AT = 32,
+	FILE_SUM_AT = 248,
+	FILE_BLOCK_HEADER_BYTES = 24,
+	FILE_BLOCK_SUM_AT = 16,
+	FILE_BLOCK_MAX = 128 << 10, /* header and records */
+	FILE_RECORD_BYTES = 16,     /* before the record's own bytes */
+	FILE_TOTALS_BYTES = 16,
+	FILE_FLAG_CHECKSUM = 1,
+	FILE_FLAGS = FILE_FLAG_CHECKSUM, /* those that are known */
+};
+
+#define FILE_MAGIC "RAMZPAGE"
+#define FILE_BLOCK_MAGIC 0x314B4C42U /* "BLK1" */
+#define FILE_END_MAGIC 0x31444E45U   /* "END1" */
+
+enum file_kind {
+	FILE_KIND_WORD = 1,
+	FILE_KIND_FORM = 2,
+};
+
+struct rzi_file_header {
+	uint32_t version;
+	uint32_t page_bytes;
+	uint32_t flags;
+	uint64_t size_bytes;
+	char name[FILE_NAMES][FILE_NAME_BYTES];
+};
+
+struct rzi_file_block {
+	uint32_t magic;
+	uint32_t sequence;
+	uint32_t records;
+	uint32_t bytes; /* behind the block's header */
+};
+
+struct rzi_file_record {
+	uint64_t slot;
+	uint32_t kind;
+	uint32_t codec;
+	uint32_t bytes;
+};
+
+void rzi_file_header_put(unsigned char *at, const struct rzi_file_header *header);
+
+/* NULL, or why it is refused; *err then. */
+const char *rzi_file_header_get(const unsigned char *at, struct rzi_file_header *header, int *err);
+
+/* The block's bytes are behind its header already. */
+void rzi_file_block_put(unsigned char *at, const struct rzi_file_block *block);
+void rzi_file_block_get(const unsigned char *at, struct rzi_file_block *block);
+bool rzi_file_block_is_whole(const unsigned char *at, const struct rzi_file_block *block);
+
+void rzi_file_record_put(unsigned char *at, const struct rzi_file_record *record);
+void rzi_file_record_get(const unsigned char *at, struct rzi_file_record *record);
+
+void rzi_put_u64(unsigned char *at, uint64_t value);
+uint64_t rzi_get_u64(const unsigned char *at);
+
+#endif

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * load.c: making a store of what save.c wrote.
+ *
+ * Trusts nothing that it reads. Owns one block's buffer during the call. May call: store.c,
+ * slot.c, object.c; the source. Locking: nobody else has the store yet. O(compressed bytes).
+ */
+#include <stdlib.h>
+
+#include "dedup.h"
+#include "file_format.h"
+#include "store_impl.h"
+
+struct loader {
+	struct ramz *store;
+	const struct ramz_source *source;
+	const char *reason;
+	unsigned char *block;
+	uint32_t
+		codec[FILE_NAMES]; /* the store's index of the file's; 0 = none, but for 0 itself */
+	uint64_t next_slot;
+	uint64_t all_records;
+	uint64_t all_bytes;
+};
+
+static int loader_fails(struct loader *loader, int err, const char *reason)
+{
+	loader->reason = reason;
+	return err;
+}
+
+/* Exactly so many bytes. */
+static int loader_read(struct loader *loader, unsigned char *at, size_t bytes)
+{
+	while (bytes != 0) {
+		int64_t got = loader->source->read(loader->source->context, at, bytes);
+
+		if (got < 0)
+			return loader_fails(loader, (int)got, "the file cannot be read");
+		if (got == 0)
+			return loader_fails(loader, -XV_EBADMSG,
+					    "torn: the file ends before its last block");
+		if ((uint64_t)got > bytes)
+			return loader_fails(loader, -XV_EINVAL,
+					    "the source gave more than was asked for");
+		at += got;
+		bytes -= (size_t)got;
+	}
+	return 0;
+}
+
+/* ---- header ---- */
+
+static const struct ramz_codec *
+loader_codec_by_name(const char *name, const struct ramz_codec *const *codecs, size_t codec_count)
+{
+	for (size_t i = 0; i < codec_count; i++) {
+		if (strcmp(codecs[i]->name, name) == 0)
+			return codecs[i];
+	}
+	return ramz_codec_by_name(name);
+}
+
+static int loader_codecs(struct loader *loader, const struct rzi_file_header *header,
+			 const struct ramz_codec *const *codecs, size_t codec_count)
+{
+	for (uint32_t i = 1; i < FILE_NAMES; i++) {
+		const struct ramz_codec *codec;
+		int index;
+
+		if (header->name[i][0] == '\0')
+			continue;
+		codec = loader_codec_by_name(header->name[i], codecs, codec_count);
+		if (codec == NULL)
+			return loader_fails(loader, -XV_ENOTSUP,
+					    "pages are compressed with a codec that this build "
+					    "lacks");
+		index = rzi_codec_index(loader->store, codec);
+		if (index <= 0)
+			return loader_fails(loader, -XV_E2BIG, "too many codecs for one store");
+		loader->codec[i] = (uint32_t)index;
+	}
+	return 0;
+}
+
+static int loader_make_store(struct loader *loader, const struct ramz_options *options,
+			     const struct rzi_file_header *header)
+{
+	struct ramz_options mine;
+	const char *reason;
+	int err;
+
+	ramz_options_init(&mine);
+	if (options != NULL)
+		mine = *options;
+	mine.size_bytes = header->size_bytes;
+	mine.page_bytes = header->page_bytes;
+	mine.checksum = (header->flags & FILE_FLAG_CHECKSUM) != 0;
+	err = ramz_options_check(&mine, &reason);
+	if (err != 0)
+		return loader_fails(loader, err, reason);
+	err = rzi_store_create(&loader->store, &mine);
+	return err == 0 ? 0 : loader_fails(loader, err, "the store cannot be made");
+}
+
+/* ---- records ---- */
+
+static int loader_publish(struct rzi_context *context, uint64_t slot,
+			  const struct rzi_content *content)
+{
+	int err = rzi_slot_make(context->store, slot);
+
+	if (err == 0)
+		return rzi_publish(context, slot, content, NULL);
+	rzi_content_drop(context, content);
+	return err;
+}
+
+static int loader_form(struct loader *loader, struct rzi_context *context,
+		       const struct rzi_packed *packed, uint64_t slot)
+{
+	const struct ramz *store = loader->store;
+	struct rzi_content content = {.word = 0};
+	int err;
+
+	if (store->dedup == NULL) {
+		err = rzi_object_make_packed(context, (uint32_t)slot, packed->codec, packed->data,
+					     packed->bytes, &content.entry);
+	} else {
+		err = rzi_decompress(context, packed->codec, packed->data,
+				     packed->bytes - store->tail_bytes, context->page);
+		if (err == 0)
+			err = rzi_dedup_content(context, context->page, packed, &content);
+	}
+	return err == 0 ? loader_publish(context, slot, &content) : err;
+}
+
+static bool loader_form_is_good(const struct loader *loader, const struct rzi_file_record *record)
+{
+	const struct ramz *store = loader->store;
+
+	if (record->kind != FILE_KIND_FORM || record->codec >= FILE_NAMES ||
+	    record->bytes <= store->tail_bytes)
+		return false;
+	if (record->codec == 0)
+		return record->bytes == store->page_bytes + store->tail_bytes;
+	return loader->codec[record->codec] != 0 &&
+	       record->bytes < store->page_bytes + store->tail_bytes;
+}
+
+/* One record, whose bytes are all there. */
+static int loader_record(struct loader *loader, struct rzi_context *context,
+			 const struct rzi_file_record *record, const unsigned char *bytes)
+{
+	struct rzi_packed packed = {.data = bytes, .bytes = record->bytes};
+	struct rzi_content content;
+	int err;
+
+	if (record->slot < loader->next_slot || record->slot >= rzi_pages(loader->store))
+		return loader_fails(loader, -XV_EBADMSG,
+				    "a page is out of order or not in the "
+				    "store");
+	loader->next_slot = record->slot + 1;
+	if (record->kind == FILE_KIND_WORD && record->bytes == 8) {
+		err = rzi_content_of_word(loader->store, record->slot, rzi_get_u64(bytes),
+					  &content);
+		return err == 0 ? loader_publish(context, record->slot, &content) : err;
+	}
+	if (!loader_form_is_good(loader, record))
+		return loader_fails(loader, -XV_EBADMSG, "a page is of no known kind");
+	packed.codec = loader->codec[record->codec];
+	return loader_form(loader, context, &packed, record->slot);
+}
+
+static int loader_records(struct loader *loader, const struct rzi_file_block *block)
+{
+	const unsigned char *at = loader->block + FILE_BLOCK_HEADER_BYTES;
+	const unsigned char *end = at + block->bytes;
+	struct rzi_context *context = rzi_enter(loader->store);
+	int err = 0;
+
+	for (uint32_t i = 0; err == 0 && i < block->records; i++) {
+		struct rzi_file_record record = {.bytes = UINT32_MAX};
+
+		if ((size_t)(end - at) >= FILE_RECORD_BYTES) {
+			rzi_file_record_get(at, &record);
+			at += FILE_RECORD_BYTES;
+		}
+		if (record.bytes > (size_t)(end - at)) {
+			err = loader_fails(loader, -XV_EBADMSG, "a block holds less than it says");
+			break;
+		}
+		err = loader_record(loader, context, &record, at);
+		at += record.bytes;
+	}
+	rzi_leave_quietly(context);
+	if (err == 0 && at != end)
+		err = loader_fails(loader, -XV_EBADMSG, "a block holds more than it says");
+	loader->all_records += block->records;
+	loader->all_bytes += block->bytes;
+	return err;
+}
+
+/* ---- blocks ---- */
+
+static int loader_end(struct loader *loader, const struct rzi_file_block *block)
+{
+	const unsigned char *at = loader->block + FILE_BLOCK_HEADER_BYTES;
+
+	if (block->bytes != FILE_TOTALS_BYTES || rzi_get_u64(at) != loader->all_records ||
+	    rzi_get_u64(at + 8) != loader->all_bytes)
+		return loader_fails(loader, -XV_EBADMSG,
+				    "the last block counts other pages than "
+				    "there are");
+	return 0;
+}
+
+static int loader_block(struct loader *loader, uint32_t sequence, struct rzi_file_block *block)
+{
+	int err = loader_read(loader, loader->block, FILE_BLOCK_HEADER_BYTES);
+
+	if (err != 0)
+		return err;
+	rzi_file_block_get(loader->block, block);
+	if ((block->magic != FILE_BLOCK_MAGIC && block->magic != FILE_END_MAGIC) ||
+	    block->bytes > FILE_BLOCK_MAX - FILE_BLOCK_HEADER_BYTES)
+		return loader_fails(loader, -XV_EBADMSG, "a block's header is damaged");
+	err = loader_read(loader, loader->block + FILE_BLOCK_HEADER_BYTES, block->bytes);
+	if (err != 0)
+		return err;
+	if (!rzi_file_block_is_whole(loader->block, block))
+		return loader_fails(loader, -XV_EBADMSG, "a block is damaged");
+	if (block->sequence != sequence)
+		return loader_fails(loader, -XV_EBADMSG, "a block is missing or comes twice");
+	return 0;
+}
+
+static int loader_blocks(struct loader *loader)
+{
+	struct rzi_file_block block;
+
+	for (uint32_t sequence = 0;; sequence++) {
+		int err = loader_block(loader, sequence, &block);
+
+		if (err != 0)
+			return err;
+		if (block.magic == FILE_END_MAGIC)
+			return loader_end(loader, &block);
+		err = loader_records(loader, &block);
+		if (err != 0)
+			return err;
+	}
+}
+
+static int loader_run(struct loader *loader, const struct ramz_options *options,
+		      const struct ramz_codec *const *codecs, size_t codec_count)
+{
+	unsigned char bytes[FILE_HEADER_BYTES];
+	struct rzi_file_header header;
+	int err = loader_read(loader, bytes, sizeof(bytes));
+
+	if (err != 0)
+		return err;
+	loader->reason = rzi_file_header_get(bytes, &header, &err);
+	if (loader->reason != NULL)
+		return err;
+	err = loader_make_store(loader, options, &header);
+	if (err == 0)
+		err = loader_codecs(loader, &header, codecs, codec_count);
+	return err == 0 ? loader_blocks(loader) : err;
+}
+
+static const char *loader_reason(const struct loader *loader, int err)
+{
+	if (err == 0)
+		return "";
+	if (loader->reason != NULL)
+		return loader->reason;
+	return err == -XV_ENOSPC ? "the pages do not fit under the hard limit"
+				 : "the pages cannot be stored";
+}
+
+int ramz_load(struct ramz **out, const struct ramz_options *options,
+	      const struct ramz_codec *const *codecs, size_t codec_count,
+	      const struct ramz_source *source, const char **reason)
+{
+	struct loader loader = {.source = source};
+	int err;
+
+	if (out == NULL || source == NULL || source->read == NULL ||
+	    (codecs == NULL && codec_count != 0)) {
+		if (reason != NULL)
+			*reason = "a pointer is null";
+		return -XV_EINVAL;
+	}
+	loader.block = malloc(FILE_BLOCK_MAX);
+	err = loader.block != NULL ? loader_run(&loader, options, codecs, codec_count) : -XV_ENOMEM;
+	free(loader.block);
+	if (reason != NULL)
+		*reason = loader_reason(&loader, err);
+	if (err == 0)
+		*out = loader.store;
+	else
+		ramz_destroy(loader.store);
+	return err;
+}

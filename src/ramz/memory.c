@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * memory.c: the account of the store's own memory. See memory.h.
+ */
+#include "memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int rzi_memory_init(struct rzi_memory *memory, size_t bytes)
+{
+	memory->pool = NULL;
+	memory->hard_bytes = 0;
+	atomic_init(&memory->bytes, bytes);
+	return pthread_mutex_init(&memory->lock, NULL) == 0 ? 0 : -XV_ENOMEM;
+}
+
+void rzi_memory_fini(struct rzi_memory *memory)
+{
+	(void)pthread_mutex_destroy(&memory->lock);
+}
+
+/* What the limit leaves to the pool; never 0, which would mean that it has none. */
+static void memory_share(struct rzi_memory *memory)
+{
+	uint64_t own = atomic_load_explicit(&memory->bytes, memory_order_relaxed);
+	uint64_t rest = memory->hard_bytes > own ? memory->hard_bytes - own : 1;
+
+	if (memory->pool != NULL)
+		xv_pool_set_limit(memory->pool, memory->hard_bytes == 0 ? 0 : rest);
+}
+
+void rzi_memory_set_pool(struct rzi_memory *memory, struct xv_pool *pool)
+{
+	(void)pthread_mutex_lock(&memory->lock);
+	memory->pool = pool;
+	memory_share(memory);
+	(void)pthread_mutex_unlock(&memory->lock);
+}
+
+void rzi_memory_set_limit(struct rzi_memory *memory, uint64_t hard_bytes)
+{
+	(void)pthread_mutex_lock(&memory->lock);
+	memory->hard_bytes = hard_bytes;
+	memory_share(memory);
+	(void)pthread_mutex_unlock(&memory->lock);
+}
+
+static bool memory_fits(const struct rzi_memory *memory, size_t bytes)
+{
+	struct xv_pool_stats stats = {.held_bytes = 0};
+
+	if (memory->hard_bytes == 0)
+		return true;
+	if (memory->pool != NULL)
+		xv_pool_get_stats(memory->pool, &stats);
+	return stats.held_bytes + atomic_load_explicit(&memory->bytes, memory_order_relaxed) +
+		       bytes <=
+	       memory->hard_bytes;
+}
+
+/* Account for bytes; false where the limit is in the way. */
+static bool memory_charge(struct rzi_memory *memory, size_t bytes, bool force)
+{
+	bool fits;
+
+	(void)pthread_mutex_lock(&memory->lock);
+	fits = force || memory_fits(memory, bytes);
+	if (fits) {
+		atomic_fetch_add(&memory->bytes, bytes);
+		memory_share(memory);
+	}
+	(void)pthread_mutex_unlock(&memory->lock);
+	return fits;
+}
+
+static void memory_discharge(struct rzi_memory *memory, size_t bytes)
+{
+	(void)pthread_mutex_lock(&memory->lock);
+	atomic_fetch_sub(&memory->bytes, bytes);
+	memory_share(memory);
+	(void)pthread_mutex_unlock(&memory->lock);
+}
+
+static void *memory_take(struct rzi_memory *memory, size_t bytes, bool force, int *err)
+{
+	size_t rounded = rzi_memory_rounded(bytes);
+	void *at;
+
+	if (!memory_charge(memory, rounded, force)) {
+		*err = -XV_ENOSPC;
+		return NULL;
+	}
+	at = aligned_alloc(RZI_MEMORY_ALIGNMENT, rounded);
+	if (at == NULL) {
+		memory_discharge(memory, rounded);
+		*err = -XV_ENOMEM;
+		return NULL;
+	}
+	memset(at, 0, rounded);
+	return at;
+}
+
+void *rzi_memory_alloc(struct rzi_memory *memory, size_t bytes, int *err)
+{
+	return memory_take(memory, bytes, false, err);
+}
+
+void *rzi_memory_force(struct rzi_memory *memory, size_t bytes)
+{
+	int err;
+
+	return memory_take(memory, bytes, true, &err);
+}
+
+void rzi_memory_free(struct rzi_memory *memory, void *at, size_t bytes)
+{
+	if (at == NULL)
+		return;
+	free(at);
+	memory_discharge(memory, rzi_memory_rounded(bytes));
+}

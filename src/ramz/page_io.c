@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * page_io.c: one page written, read, or patched.
+ *
+ * Owns the order: same-filled? a twin? compress, allocate, publish, free the old. May call:
+ * slot.c, object.c, dedup.c, codecs.c, limit.c. Locking: see store_impl.h; nothing is locked
+ * while a page is compressed or decompressed. O(page).
+ */
+#include "dedup.h"
+#include "store_impl.h"
+
+/* ---- content ---- */
+
+int rzi_content_of_word(struct ramz *store, uint64_t slot, uint64_t word,
+			struct rzi_content *content)
+{
+	int err = 0;
+
+	content->word = word;
+	if (rzi_entry_of_word(word, &content->entry))
+		return 0;
+	content->entry = rzi_entry_of_side(word);
+	return rzi_sparse_make(&store->words, slot, &err) != NULL ? 0 : err;
+}
+
+static int page_content(struct rzi_context *context, uint64_t slot, const void *src,
+			struct rzi_content *content)
+{
+	struct ramz *store = context->store;
+	struct rzi_form form;
+	uint64_t word;
+	int err;
+
+	if (ramz_page_is_same_filled(src, store->page_bytes, &word)) {
+		rzi_count(&context->counters, COUNT_SAME_WRITES, 1);
+		return rzi_content_of_word(store, slot, word, content);
+	}
+	if (store->dedup != NULL)
+		return rzi_dedup_content(context, src, NULL, content);
+	content->word = 0;
+	err = rzi_compress(context, src, &form);
+	return err == 0 ? rzi_object_make(context, (uint32_t)slot, &form, src, &content->entry)
+			: err;
+}
+
+void rzi_content_drop(struct rzi_context *context, const struct rzi_content *content)
+{
+	if (rzi_entry_kind(content->entry) == ENTRY_OBJECT)
+		rzi_object_free(context, content->entry, UINT32_MAX);
+	else if (rzi_entry_is_record(content->entry))
+		rzi_dedup_unref(context, rzi_entry_record(content->entry));
+}
+
+/* ---- writing ---- */
+
+/* Write a page, where expected is given only over what it saw: -XV_EBUSY else. */
+static int page_store(struct rzi_context *context, uint64_t slot, const void *src,
+		      const struct rzi_view *expected)
+{
+	struct rzi_content content;
+	int err = rzi_slot_make(context->store, slot);
+
+	if (err == -XV_ENOSPC && rzi_make_room(context))
+		err = rzi_slot_make(context->store, slot);
+	if (err == 0)
+		err = page_content(context, slot, src, &content);
+	if (err != 0) {
+		if (expected != NULL)
+			rzi_view_drop(context, expected);
+		return err;
+	}
+	err = rzi_publish(context, slot, &content, expected);
+	if (err != 0)
+		rzi_content_drop(context, &content);
+	return err;
+}
+
+/* Count a write that has ended; err is passed through. */
+static int page_wrote(struct rzi_context *context, uint64_t begun_ns, uint64_t objects_before,
+		      int err)
+{
+	struct rzi_counters *counters = &context->counters;
+
+	rzi_count(counters, COUNT_WRITES, 1);
+	if (err != 0) {
+		rzi_count(counters, COUNT_FAILED_WRITES, 1);
+		if (err == -XV_ENOSPC)
+			rzi_count(counters, COUNT_HARD_HITS, 1);
+	} else if (atomic_load_explicit(&counters->count[COUNT_SAME_WRITES],
+					memory_order_relaxed) == objects_before) {
+		rzi_histogram_add(counters, RAMZ_HISTOGRAM_WRITE_NS, rzi_now_ns() - begun_ns);
+	}
+	rzi_limit_watch(context);
+	return err;
+}
+
+static uint64_t page_same_writes(const struct rzi_context *context)
+{
+	return atomic_load_explicit(&context->counters.count[COUNT_SAME_WRITES],
+				    memory_order_relaxed);
+}
+
+int rzi_page_write(struct rzi_context *context, uint64_t slot, const void *src)
+{
+	uint64_t begun_ns = rzi_now_ns();
+	uint64_t same = page_same_writes(context);
+
+	return page_wrote(context, begun_ns, same, page_store(context, slot, src, NULL));
+}
+
+/* One try to patch a page; -XV_EBUSY when another thread changed it meanwhile. */
+static int page_patch(struct rzi_context *context, uint64_t slot, size_t from, size_t bytes,
+		      const void *src)
+{
+	struct rzi_view view;
+	int err;
+
+	rzi_view_take(context, slot, &view);
+	err = rzi_view_read(context, &view, context->page);
+	if (err != 0) {
+		rzi_view_drop(context, &view);
+		return err;
+	}
+	if (src != NULL)
+		memcpy(context->page + from, src, bytes);
+	else
+		memset(context->page + from, 0, bytes);
+	return page_store(context, slot, context->page, &view);
+}
+
+int rzi_page_write_part(struct rzi_context *context, uint64_t slot, size_t from, size_t bytes,
+			const void *src)
+{
+	uint64_t begun_ns = rzi_now_ns();
+	uint64_t same = page_same_writes(context);
+	int err = page_patch(context, slot, from, bytes, src);
+
+	while (err == -XV_EBUSY) {
+		rzi_count(&context->counters, COUNT_RETRIES, 1);
+		same = page_same_writes(context);
+		err = page_patch(context, slot, from, bytes, src);
+	}
+	return page_wrote(context, begun_ns, same, err);
+}
+
+/* ---- reading ---- */
+
+static void page_fill(void *dst, uint64_t word, size_t bytes)
+{
+	unsigned char *at = dst;
+
+	if (word == 0) {
+		memset(dst, 0, bytes);
+		return;
+	}
+	for (size_t i = 0; i < bytes; i += sizeof(word))
+		memcpy(at + i, &word, sizeof(word));
+}
+
+int rzi_view_read(struct rzi_context *context, const struct rzi_view *view, void *dst)
+{
+	if (rzi_view_has_object(view))
+		return rzi_object_read(context, view->entry, dst);
+	page_fill(dst, view->word, context->store->page_bytes);
+	return 0;
+}
+
+/* Count a read that has ended; err is passed through. */
+static int page_was_read(struct rzi_context *context, uint64_t begun_ns,
+			 const struct rzi_view *view, int err)
+{
+	struct rzi_counters *counters = &context->counters;
+
+	rzi_count(counters, COUNT_READS, 1);
+	if (rzi_view_has_object(view))
+		rzi_histogram_add(counters, RAMZ_HISTOGRAM_READ_NS, rzi_now_ns() - begun_ns);
+	else if (view->slot_entry == 0)
+		rzi_count(counters, COUNT_ABSENT_READS, 1);
+	if (err != 0)
+		rzi_count(counters, COUNT_FAILED_READS, 1);
+	if (err == -XV_EBADMSG)
+		rzi_count(counters, COUNT_BAD_PAGES, 1);
+	return err;
+}
+
+int rzi_page_read(struct rzi_context *context, uint64_t slot, void *dst)
+{
+	uint64_t begun_ns = rzi_now_ns();
+	struct rzi_view view;
+	int err;
+
+	rzi_view_take(context, slot, &view);
+	err = rzi_view_read(context, &view, dst);
+	rzi_view_drop(context, &view);
+	return page_was_read(context, begun_ns, &view, err);
+}
+
+int rzi_page_read_part(struct rzi_context *context, uint64_t slot, size_t from, size_t bytes,
+		       void *dst)
+{
+	int err = rzi_page_read(context, slot, context->page);
+
+	if (err == 0)
+		memcpy(dst, context->page + from, bytes);
+	return err;
+}
+
+/* ---- public ---- */
+
+/* Begin a call on one page; NULL: it is not in the store, and that was counted. */
+static struct rzi_context *page_enter(struct ramz *store, uint64_t page)
+{
+	struct rzi_context *context = rzi_enter(store);
+
+	if (page < rzi_pages(store))
+		return context;
+	rzi_count(&context->counters, COUNT_INVALID_IO, 1);
+	rzi_leave(context);
+	return NULL;
+}
+
+int ramz_write_page(struct ramz *store, uint64_t page, const void *src)
+{
+	struct rzi_context *context;
+	int err;
+
+	if (store == NULL || src == NULL)
+		return -XV_EINVAL;
+	context = page_enter(store, page);
+	if (context == NULL)
+		return -XV_ERANGE;
+	err = rzi_page_write(context, page, src);
+	rzi_leave(context);
+	return err;
+}
+
+int ramz_read_page(struct ramz *store, uint64_t page, void *dst)
+{
+	struct rzi_context *context;
+	int err;
+
+	if (store == NULL || dst == NULL)
+		return -XV_EINVAL;
+	context = page_enter(store, page);
+	if (context == NULL)
+		return -XV_ERANGE;
+	err = rzi_page_read(context, page, dst);
+	rzi_leave(context);
+	return err;
+}

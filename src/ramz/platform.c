@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * platform.c: the system's side of ramz, for POSIX, with Linux's running CPU.
+ *
+ * May call: the system. Locking: none, no state. O(1).
+ */
+#if defined(__linux__)
+#define _GNU_SOURCE /* sched_getcpu */
+#else
+#define _POSIX_C_SOURCE 200809L
+#endif
+
+#include "platform.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A writer holds an entry for some hundred nanoseconds. */
+#define TURNS_BEFORE_YIELD 64U
+
+uint64_t rzi_now_ns(void)
+{
+	struct timespec now;
+
+	if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
+		return 0;
+	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+static uint32_t thread_hash(void)
+{
+	pthread_t self = pthread_self();
+	uint64_t word = 0;
+
+	memcpy(&word, &self, sizeof(self) < sizeof(word) ? sizeof(self) : sizeof(word));
+	return (uint32_t)((word * 0x9E3779B97F4A7C15U) >> 40);
+}
+
+uint32_t rzi_cpu_hint(void)
+{
+#if defined(__linux__)
+	int cpu = sched_getcpu();
+
+	if (cpu >= 0)
+		return (uint32_t)cpu;
+#endif
+	return thread_hash();
+}
+
+uint32_t rzi_cpu_count(void)
+{
+	long count = sysconf(_SC_NPROCESSORS_CONF);
+
+	return count >= 1 && count < INT32_MAX ? (uint32_t)count : 1;
+}
+
+uint64_t rzi_memory_bytes(void)
+{
+#if defined(_SC_PHYS_PAGES)
+	long pages = sysconf(_SC_PHYS_PAGES);
+	long page_bytes = sysconf(_SC_PAGESIZE);
+
+	if (pages > 0 && page_bytes > 0)
+		return (uint64_t)pages * (uint64_t)page_bytes;
+#endif
+	return 0;
+}
+
+void rzi_pause(unsigned *turns)
+{
+	if ((*turns)++ >= TURNS_BEFORE_YIELD)
+		(void)sched_yield();
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * save.c: writing a store's contents to a sink, forms as they are.
+ *
+ * Owns one block's buffer during the call. May call: slot.c, object.c; the sink, with no context
+ * taken. Locking: each page is pinned while it is copied. O(compressed bytes).
+ */
+#include <stdlib.h>
+
+#include "file_format.h"
+#include "store_impl.h"
+
+struct saver {
+	struct ramz *store;
+	const struct ramz_sink *sink;
+	unsigned char *block;
+	uint32_t used;     /* bytes behind the block's header */
+	uint32_t records;  /* in the block */
+	uint32_t sequence; /* blocks written */
+	uint32_t codecs;   /* indices below it are in the header */
+	uint64_t all_records;
+	uint64_t all_bytes; /* of blocks written */
+};
+
+static int saver_header(struct saver *saver)
+{
+	const struct ramz *store = saver->store;
+	struct rzi_file_header header = {.version = FILE_VERSION,
+					 .page_bytes = store->page_bytes,
+					 .flags = store->checksum ? FILE_FLAG_CHECKSUM : 0,
+					 .size_bytes = ramz_size_bytes(store)};
+	unsigned char bytes[FILE_HEADER_BYTES];
+
+	for (saver->codecs = 1; saver->codecs < CODECS; saver->codecs++) {
+		const struct ramz_codec *codec = atomic_load(&store->codec[saver->codecs]);
+
+		if (codec == NULL || strlen(codec->name) >= FILE_NAME_BYTES)
+			break;
+		memcpy(header.name[saver->codecs], codec->name, strlen(codec->name));
+	}
+	rzi_file_header_put(bytes, &header);
+	return saver->sink->write(saver->sink->context, bytes, sizeof(bytes));
+}
+
+/* ---- records ---- */
+
+static void saver_add(struct saver *saver, const struct rzi_file_record *record, const void *bytes)
+{
+	unsigned char *at = saver->block + FILE_BLOCK_HEADER_BYTES + saver->used;
+
+	rzi_file_record_put(at, record);
+	memcpy(at + FILE_RECORD_BYTES, bytes, record->bytes);
+	saver->used += FILE_RECORD_BYTES + record->bytes;
+	saver->records++;
+}
+
+static void saver_add_word(struct saver *saver, uint64_t slot, uint64_t word)
+{
+	struct rzi_file_record record = {.slot = slot, .kind = FILE_KIND_WORD, .bytes = 8};
+	unsigned char bytes[8];
+
+	rzi_put_u64(bytes, word);
+	saver_add(saver, &record, bytes);
+}
+
+/* A codec that came after the header was written: the page itself. */
+static int saver_add_raw(struct saver *saver, struct rzi_context *context, uint64_t slot,
+			 uint64_t entry)
+{
+	const struct ramz *store = saver->store;
+	struct rzi_file_record record = {.slot = slot, .kind = FILE_KIND_FORM};
+	int err = rzi_object_read(context, entry, context->page);
+
+	if (err != 0)
+		return err;
+	record.bytes = store->page_bytes + store->tail_bytes;
+	memcpy(context->packed, context->page, store->page_bytes);
+	if (store->tail_bytes != 0)
+		rzi_put_u64(context->packed + store->page_bytes,
+			    rzi_checksum(context->page, store->page_bytes));
+	saver_add(saver, &record, context->packed);
+	return 0;
+}
+
+static int saver_add_object(struct saver *saver, struct rzi_context *context, uint64_t slot,
+			    uint64_t entry)
+{
+	struct rzi_file_record record = {
+		.slot = slot, .kind = FILE_KIND_FORM, .codec = rzi_entry_codec(entry)};
+	int bytes;
+
+	if (record.codec >= saver->codecs)
+		return saver_add_raw(saver, context, slot, entry);
+	bytes = rzi_object_copy(context, entry);
+	if (bytes < 0)
+		return bytes;
+	record.bytes = (uint32_t)bytes;
+	saver_add(saver, &record, context->packed);
+	return 0;
+}
+
+static int saver_add_slot(struct saver *saver, struct rzi_context *context, uint64_t slot)
+{
+	struct rzi_view view;
+	int err = 0;
+
+	rzi_view_take(context, slot, &view);
+	if (rzi_view_has_object(&view))
+		err = saver_add_object(saver, context, slot, view.entry);
+	else if (view.slot_entry != 0)
+		saver_add_word(saver, slot, view.word);
+	rzi_view_drop(context, &view);
+	return err;
+}
+
+/* ---- blocks ---- */
+
+static bool saver_has_room(const struct saver *saver)
+{
+	uint32_t most = FILE_RECORD_BYTES + saver->store->page_bytes + CHECKSUM_BYTES;
+
+	return FILE_BLOCK_HEADER_BYTES + saver->used + most <= FILE_BLOCK_MAX;
+}
+
+static int saver_emit(struct saver *saver, uint32_t magic)
+{
+	struct rzi_file_block block = {.magic = magic,
+				       .sequence = saver->sequence++,
+				       .records = saver->records,
+				       .bytes = saver->used};
+
+	rzi_file_block_put(saver->block, &block);
+	saver->all_records += saver->records;
+	saver->all_bytes += saver->used;
+	saver->records = 0;
+	saver->used = 0;
+	return saver->sink->write(saver->sink->context, saver->block,
+				  FILE_BLOCK_HEADER_BYTES + block.bytes);
+}
+
+/* Fill the block from *slot on, which moves on; UINT64_MAX at the end. */
+static int saver_fill(struct saver *saver, struct rzi_context *context, uint64_t *slot)
+{
+	const struct ramz *store = saver->store;
+	int err = 0;
+
+	*slot = rzi_sparse_next(&store->slots, *slot);
+	while (err == 0 && *slot < rzi_pages(store) && saver_has_room(saver)) {
+		err = saver_add_slot(saver, context, *slot);
+		++*slot;
+		if ((*slot & (SPARSE_LEAF_COUNT - 1)) == 0)
+			*slot = rzi_sparse_next(&store->slots, *slot);
+	}
+	if (*slot >= rzi_pages(store))
+		*slot = UINT64_MAX;
+	return err;
+}
+
+static int saver_blocks(struct saver *saver)
+{
+	uint64_t slot = 0;
+	int err = 0;
+
+	while (err == 0 && slot != UINT64_MAX) {
+		struct rzi_context *context = rzi_enter(saver->store);
+
+		err = saver_fill(saver, context, &slot);
+		rzi_leave(context);
+		if (err == 0 && saver->records != 0)
+			err = saver_emit(saver, FILE_BLOCK_MAGIC);
+	}
+	return err;
+}
+
+static int saver_end(struct saver *saver)
+{
+	unsigned char *at = saver->block + FILE_BLOCK_HEADER_BYTES;
+
+	rzi_put_u64(at, saver->all_records);
+	rzi_put_u64(at + 8, saver->all_bytes);
+	saver->used = FILE_TOTALS_BYTES;
+	return saver_emit(saver, FILE_END_MAGIC);
+}
+
+int ramz_save(struct ramz *store, const struct ramz_sink *sink)
+{
+	struct saver saver = {.store = store, .sink = sink};
+	int err;
+
+	if (store == NULL || sink == NULL || sink->write == NULL)
+		return -XV_EINVAL;
+	saver.block = malloc(FILE_BLOCK_MAX);
+	if (saver.block == NULL)
+		return -XV_ENOMEM;
+	err = saver_header(&saver);
+	if (err == 0)
+		err = saver_blocks(&saver);
+	if (err == 0)
+		err = saver_end(&saver);
+	free(saver.block);
+	return err;
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * slot.c: looking at a slot, and changing it. The rules are in store_impl.h.
+ *
+ * Owns: the order of loads and stores on entries, and the gauges. May call: object.c,
+ * dedup.c, sparse.h. Locking: none; an entry's lock bit is held for some instructions. O(1).
+ */
+#include "dedup.h"
+#include "store_impl.h"
+
+/* ---- pins ---- */
+
+bool rzi_pin(struct rzi_context *context, uint32_t pin, const _Atomic uint64_t *place,
+	     uint64_t entry)
+{
+	atomic_store(&context->hazard[pin], rzi_handle(context->store, entry));
+	if (atomic_load(place) == entry)
+		return true;
+	rzi_unpin(context, pin);
+	return false;
+}
+
+void rzi_unpin(struct rzi_context *context, uint32_t pin)
+{
+	atomic_store_explicit(&context->hazard[pin], XV_NULL_HANDLE, memory_order_release);
+}
+
+/* ---- looking ---- */
+
+/* The word of a side entry, read while the entry is locked. False: it has changed. */
+static bool slot_read_side(const struct ramz *store, uint64_t slot, _Atomic uint64_t *place,
+			   uint64_t entry, uint64_t *word)
+{
+	const uint64_t *side = rzi_sparse_get(&store->words, slot);
+	uint64_t there = entry;
+
+	if (!atomic_compare_exchange_strong(place, &there, entry | ENTRY_LOCK))
+		return false;
+	*word = *side;
+	atomic_store(place, entry);
+	return true;
+}
+
+/* Pin the object of the record that the slot names. False: try again. */
+static bool slot_pin_record(struct rzi_context *context, const _Atomic uint64_t *place,
+			    struct rzi_view *view)
+{
+	const _Atomic uint64_t *object =
+		rzi_dedup_place(context->store->dedup, rzi_entry_record(view->slot_entry));
+	uint64_t entry = atomic_load(object);
+
+	if (rzi_entry_locked(entry) || rzi_entry_kind(entry) != ENTRY_OBJECT ||
+	    !rzi_pin(context, view->pin, object, entry))
+		return false;
+	if (atomic_load(place) != view->slot_entry) {
+		rzi_unpin(context, view->pin);
+		return false;
+	}
+	view->entry = entry;
+	return true;
+}
+
+/* Take a view of an entry that was just loaded. False: it has changed. */
+static bool slot_view_entry(struct rzi_context *context, uint64_t slot, _Atomic uint64_t *place,
+			    struct rzi_view *view)
+{
+	uint64_t entry = view->slot_entry;
+
+	if (rzi_entry_locked(entry))
+		return false;
+	view->entry = entry;
+	if (rzi_entry_kind(entry) == ENTRY_OBJECT)
+		return rzi_pin(context, view->pin, place, entry);
+	if (rzi_entry_is_record(entry))
+		return slot_pin_record(context, place, view);
+	if (rzi_entry_is_side(entry))
+		return slot_read_side(context->store, slot, place, entry, &view->word);
+	view->word = rzi_entry_kind(entry) == ENTRY_SAME ? rzi_entry_word(entry) : 0;
+	return true;
+}
+
+void rzi_view_take(struct rzi_context *context, uint64_t slot, struct rzi_view *view)
+{
+	_Atomic uint64_t *place = rzi_slot(context->store, slot);
+	unsigned turns = 0;
+
+	*view = (struct rzi_view){.pin = PIN_SLOT};
+	if (place == NULL)
+		return;
+	view->slot_entry = atomic_load(place);
+	while (!slot_view_entry(context, slot, place, view)) {
+		rzi_pause(&turns);
+		view->slot_entry = atomic_load(place);
+	}
+}
+
+void rzi_view_drop(struct rzi_context *context, const struct rzi_view *view)
+{
+	if (rzi_view_has_object(view))
+		rzi_unpin(context, view->pin);
+}
+
+/* ---- changing ---- */
+
+/* Count what the entry stands for once more (by 1) or once less (by -1). */
+static void slot_gauge(struct rzi_context *context, uint64_t entry, uint64_t by)
+{
+	struct rzi_counters *counters = &context->counters;
+
+	if (rzi_entry_kind(entry) == ENTRY_ABSENT)
+		return;
+	if (rzi_entry_is_same(entry)) {
+		rzi_count(counters, COUNT_SAME, by);
+		if (!rzi_entry_is_side(entry) && rzi_entry_word(entry) == 0)
+			rzi_count(counters, COUNT_ZERO, by);
+		return;
+	}
+	rzi_count(counters, rzi_entry_codec(entry) == 0 ? COUNT_RAW : COUNT_COMPRESSED, by);
+	if (rzi_entry_good(entry))
+		rzi_count(counters, COUNT_GOOD, by);
+	if (rzi_entry_is_record(entry))
+		rzi_count(counters, COUNT_SHARED, by);
+}
+
+/* Free what an entry that is no longer in the table named. */
+static void slot_release(struct rzi_context *context, uint64_t entry)
+{
+	if (rzi_entry_kind(entry) == ENTRY_OBJECT)
+		rzi_object_free(context, entry, UINT32_MAX);
+	else if (rzi_entry_is_record(entry))
+		rzi_dedup_unref(context, rzi_entry_record(entry));
+	else
+		return;
+	rzi_compact_maybe(context);
+}
+
+/* Swap entries where one of them has a side word; false: the slot has changed. */
+static bool slot_swap_side(const struct ramz *store, uint64_t slot, _Atomic uint64_t *place,
+			   uint64_t from, const struct rzi_content *content,
+			   const struct rzi_view *expected)
+{
+	uint64_t *side = rzi_sparse_get(&store->words, slot);
+	uint64_t there = from;
+
+	if (!atomic_compare_exchange_strong(place, &there, from | ENTRY_LOCK))
+		return false;
+	if (expected != NULL && rzi_entry_is_side(from) && *side != expected->word) {
+		atomic_store(place, from);
+		return false;
+	}
+	/* 0 where it is not used: see ramz_trim. */
+	*side = rzi_entry_is_side(content->entry) ? content->word : 0;
+	atomic_store(place, content->entry);
+	return true;
+}
+
+/* One try to replace the unlocked entry `from`. */
+static bool slot_swap(const struct ramz *store, uint64_t slot, _Atomic uint64_t *place,
+		      uint64_t from, const struct rzi_content *content,
+		      const struct rzi_view *expected)
+{
+	if (rzi_entry_is_side(from) || rzi_entry_is_side(content->entry))
+		return slot_swap_side(store, slot, place, from, content, expected);
+	return atomic_compare_exchange_strong(place, &from, content->entry);
+}
+
+/* Replace whatever the slot holds; returns that. */
+static uint64_t slot_exchange(const struct ramz *store, uint64_t slot, _Atomic uint64_t *place,
+			      const struct rzi_content *content)
+{
+	uint64_t from = atomic_load(place);
+	unsigned turns = 0;
+
+	while (rzi_entry_locked(from) || !slot_swap(store, slot, place, from, content, NULL)) {
+		rzi_pause(&turns);
+		from = atomic_load(place);
+	}
+	return from;
+}
+
+/* Replace what the view saw. Somebody may hold the lock bit and restore the entry. */
+static bool slot_replace(const struct ramz *store, uint64_t slot, _Atomic uint64_t *place,
+			 const struct rzi_content *content, const struct rzi_view *expected)
+{
+	unsigned turns = 0;
+
+	while (!slot_swap(store, slot, place, expected->slot_entry, content, expected)) {
+		if (atomic_load(place) != (expected->slot_entry | ENTRY_LOCK))
+			return false;
+		rzi_pause(&turns);
+	}
+	return true;
+}
+
+int rzi_slot_make(struct ramz *store, uint64_t slot)
+{
+	int err = 0;
+
+	return rzi_sparse_make(&store->slots, slot, &err) != NULL ? 0 : err;
+}
+
+int rzi_publish(struct rzi_context *context, uint64_t slot, const struct rzi_content *content,
+		const struct rzi_view *expected)
+{
+	struct ramz *store = context->store;
+	_Atomic uint64_t *place = rzi_slot(store, slot);
+	uint64_t from;
+
+	if (expected == NULL) {
+		from = slot_exchange(store, slot, place, content);
+	} else {
+		bool replaced = slot_replace(store, slot, place, content, expected);
+
+		rzi_view_drop(context, expected);
+		if (!replaced)
+			return -XV_EBUSY;
+		from = expected->slot_entry;
+	}
+	slot_gauge(context, content->entry, 1);
+	slot_gauge(context, from, (uint64_t)-1);
+	slot_release(context, from);
+	return 0;
+}
+
+bool rzi_slot_clear(struct rzi_context *context, uint64_t slot)
+{
+	static const struct rzi_content nothing = {.entry = 0};
+	_Atomic uint64_t *place = rzi_slot(context->store, slot);
+	uint64_t from;
+
+	if (place == NULL || atomic_load(place) == 0)
+		return false;
+	from = slot_exchange(context->store, slot, place, &nothing);
+	slot_gauge(context, from, (uint64_t)-1);
+	slot_release(context, from);
+	return rzi_entry_kind(from) != ENTRY_ABSENT;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * sparse.h: an array of which only the parts that are used take memory: the slot table, and
+ * the tables beside it.
+ *
+ *   root [ mid, mid, ... ]   one pointer for 262,144 elements, allocated for the whole size
+ *          |
+ *         mid [ leaf, leaf, ... 512 ]
+ *                |
+ *               leaf [ element, element, ... 512 ]      4 KiB of 8-byte elements
+ *
+ * Owns the three levels. May call: the C library's allocator, memory.h to account for it.
+ * Locking: get, make and next are safe from any threads at once; leaves do not move and do
+ * not go away, but by resize, clear, trim and fini, which nobody else may run beside. get, make are
+ * O(1); the others say.
+ */
+#ifndef RZI_SPARSE_H
+#define RZI_SPARSE_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "memory.h"
+
+enum {
+	SPARSE_LEAF_SHIFT = 9,
+	SPARSE_MID_SHIFT = 9,
+	SPARSE_LEAF_COUNT = 1 << SPARSE_LEAF_SHIFT,
+	SPARSE_MID_COUNT = 1 << SPARSE_MID_SHIFT,
+};
+
+struct rzi_sparse_mid {
+	_Atomic(char *) leaf[SPARSE_MID_COUNT];
+};
+
+struct rzi_sparse {
+	struct rzi_memory *memory;
+	_Atomic(struct rzi_sparse_mid *) *root;
+	size_t root_count;
+	uint32_t element_bytes;
+	_Atomic uint64_t bytes; /* of all levels */
+};
+
+/* An array for indices below count. Returns 0, -XV_ENOMEM or -XV_ENOSPC. O(count / 2^18). */
+int rzi_sparse_init(struct rzi_sparse *sparse, struct rzi_memory *memory, uint64_t count,
+		    uint32_t element_bytes);
+/* Free everything. Good after a failed init and on zeroed memory. */
+void rzi_sparse_fini(struct rzi_sparse *sparse);
+
+/* Room for indices below count; elements that no longer have a place must be unused. Returns
+ * as init, and 0 where count is not larger than before. O(leaves). */
+int rzi_sparse_resize(struct rzi_sparse *sparse, uint64_t count);
+
+/* Free all elements; they may be made again. O(leaves). */
+void rzi_sparse_clear(struct rzi_sparse *sparse);
+
+/* Make the element usable. Fresh ones are zero. NULL when there is no memory, and *err is
+ * then -XV_ENOMEM or -XV_ENOSPC. The caller has checked the index. */
+void *rzi_sparse_make(struct rzi_sparse *sparse, uint64_t index, int *err);
+
+/* The first index >= index whose leaf exists, or UINT64_MAX. O(leaves skipped). */
+uint64_t rzi_sparse_next(const struct rzi_sparse *sparse, uint64_t index);
+
+/* Free the leaves for which idle says so. O(leaves). */
+void rzi_sparse_trim(struct rzi_sparse *sparse, bool (*idle)(const void *leaf));
+
+/* The element, or NULL where its leaf does not exist. */
+static inline void *rzi_sparse_get(const struct rzi_sparse *sparse, uint64_t index)
+{
+	uint64_t leaf_number = index >> SPARSE_LEAF_SHIFT;
+	size_t top = (size_t)(leaf_number >> SPARSE_MID_SHIFT);
+	struct rzi_sparse_mid *mid;
+	char *leaf;
+
+	if (top >= sparse->root_count)
+		return NULL;
+	mid = atomic_load_explicit(&sparse->root[top], memory_order_acquire);
+	if (mid == NULL)
+		return NULL;
+	leaf = atomic_load_explicit(&mid->leaf[leaf_number & (SPARSE_MID_COUNT - 1)],
+				    memory_order_acquire);
+	if (leaf == NULL)
+		return NULL;
+	return leaf + (index & (SPARSE_LEAF_COUNT - 1)) * sparse->element_bytes;
+}
+
+#endif

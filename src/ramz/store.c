@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * store.c: the store as a whole: making it, ending it, and the calls that need it for
+ * themselves.
+ *
+ * Owns: the order in which parts are made and dropped. May call: everything else here.
+ * Locking: administrative calls take the admin mutex and close the gate. Complexity at each.
+ */
+#include <stdlib.h>
+
+#include <xvmalloc/provider_mmap.h>
+
+#include "dedup.h"
+#include "store_impl.h"
+
+/* What an entry can name. */
+#define POOL_BYTES_MAX ((uint64_t)1 << (ENTRY_UNIT_BITS + ENTRY_UNIT_BYTES_SHIFT))
+#define RESERVE_BYTES_MIN ((uint64_t)64 << 30)
+
+/* ---- making ---- */
+
+static uint32_t store_log2(uint32_t n)
+{
+	uint32_t log2 = 0;
+
+	while ((n >> log2) > 1)
+		log2++;
+	return log2;
+}
+
+static uint64_t store_pages_for(const struct ramz *store, uint64_t size_bytes)
+{
+	return (size_bytes >> store->page_shift) +
+	       ((size_bytes & (store->page_bytes - 1U)) != 0 ? 1 : 0);
+}
+
+static void store_take_options(struct ramz *store, const struct ramz_options *options)
+{
+	uint64_t size_bytes = options->size_bytes;
+	uint32_t permille = options->raw_above_permille;
+
+	store->page_bytes = options->page_bytes != 0 ? options->page_bytes : RAMZ_PAGE_BYTES_MIN;
+	store->page_shift = store_log2(store->page_bytes);
+	if (size_bytes == 0)
+		size_bytes = rzi_memory_bytes() / 4;
+	atomic_init(&store->pages, store_pages_for(store, size_bytes));
+	if (permille == 0)
+		permille = RAMZ_RAW_ABOVE_PERMILLE;
+	/* A form as long as the page is no better than the page. */
+	store->form_max = store->page_bytes * permille / 1000;
+	if (store->form_max == store->page_bytes)
+		store->form_max--;
+	store->checksum = options->checksum;
+	store->tail_bytes = options->checksum ? CHECKSUM_BYTES : 0;
+	store->auto_compact = !options->no_auto_compact;
+	store->on_soft_limit = options->on_soft_limit;
+	store->limit_context = options->limit_context;
+	atomic_init(&store->soft_bytes, options->soft_limit_bytes);
+	atomic_init(&store->hard_bytes, options->hard_limit_bytes);
+}
+
+/* Address space for the pages: more than the store can need, so that it may grow. */
+static int store_make_provider(struct ramz *store, bool huge_pages)
+{
+	struct xv_provider_mmap_options options;
+	uint64_t size = rzi_pages(store) << store->page_shift;
+	uint64_t memory = rzi_memory_bytes();
+	int err;
+
+	xv_provider_mmap_options_init(&options);
+	options.page_bytes = store->page_bytes;
+	options.huge_pages = huge_pages;
+	if (sizeof(void *) > 4) {
+		options.reserve_bytes = size > memory ? size : memory;
+		options.reserve_bytes += options.reserve_bytes / 8 + RESERVE_BYTES_MIN;
+		if (options.reserve_bytes > POOL_BYTES_MAX)
+			options.reserve_bytes = POOL_BYTES_MAX;
+	}
+	err = xv_provider_mmap_create(&store->provider, &options);
+	if (err == -XV_ENOMEM) {
+		options.reserve_bytes = 0; /* as much as the system gives */
+		err = xv_provider_mmap_create(&store->provider, &options);
+	}
+	store->own_provider = err == 0;
+	return err;
+}
+
+static int store_make_pool(struct ramz *store, const struct ramz_options *options)
+{
+	struct xv_pool_options pool;
+	int err = 0;
+
+	store->provider = options->provider;
+	if (store->provider == NULL)
+		err = store_make_provider(store, options->huge_pages);
+	if (err != 0)
+		return err;
+	store->pool_page_shift = store->provider->page_shift;
+	xv_pool_options_init(&pool);
+	pool.flags = XV_POOL_SPLIT | XV_POOL_OWNERS;
+	pool.owner_ops = &rzi_owner_ops;
+	pool.owner_context = store;
+	pool.shards = options->shards;
+	pool.reuse_permille = options->reuse_permille;
+	err = xv_pool_create(&store->pool, store->provider, &pool);
+	if (err != 0)
+		return err;
+	if (xv_pool_max_size(store->pool) < store->page_bytes + store->tail_bytes)
+		return -XV_ENOTSUP;
+	rzi_memory_set_pool(&store->memory, store->pool);
+	return 0;
+}
+
+static int store_make_codec(struct ramz *store, const struct ramz_options *options)
+{
+	const struct ramz_codec *codec = options->codec != NULL ? options->codec : ramz_codec_at(0);
+	int index = rzi_codec_index(store, codec);
+
+	if (index < 0)
+		return index;
+	if (!rzi_codec_works(store, codec, options->level))
+		return -XV_ENOMEM;
+	atomic_store(&store->setting, rzi_setting((uint32_t)index, options->level));
+	return 0;
+}
+
+/* Everything behind the memory account. */
+static int store_make_parts(struct ramz *store, const struct ramz_options *options)
+{
+	uint64_t pages = rzi_pages(store);
+	int err = store_make_pool(store, options);
+
+	if (err == 0)
+		err = rzi_sparse_init(&store->slots, &store->memory, pages, sizeof(uint64_t));
+	if (err == 0)
+		err = rzi_sparse_init(&store->words, &store->memory, pages, sizeof(uint64_t));
+	if (err == 0 && options->dedup)
+		err = rzi_dedup_create(store);
+	if (err == 0)
+		err = store_make_codec(store, options);
+	if (err == 0)
+		err = rzi_contexts_init(store);
+	return err;
+}
+
+static void store_drop_parts(struct ramz *store)
+{
+	rzi_dedup_destroy(store);
+	rzi_sparse_fini(&store->words);
+	rzi_sparse_fini(&store->slots);
+	rzi_memory_set_pool(&store->memory, NULL);
+	xv_pool_destroy(store->pool);
+	if (store->own_provider)
+		xv_provider_mmap_destroy(store->provider);
+}
+
+static void store_free(struct ramz *store)
+{
+	rzi_memory_fini(&store->memory);
+	(void)pthread_mutex_destroy(&store->admin);
+	free(store);
+}
+
+int rzi_store_create(struct ramz **out, const struct ramz_options *options)
+{
+	struct ramz *store = calloc(1, sizeof(*store));
+	int err;
+
+	if (store == NULL)
+		return -XV_ENOMEM;
+	if (pthread_mutex_init(&store->admin, NULL) != 0) {
+		free(store);
+		return -XV_ENOMEM;
+	}
+	err = rzi_memory_init(&store->memory, sizeof(*store));
+	if (err != 0) {
+		(void)pthread_mutex_destroy(&store->admin);
+		free(store);
+		return err;
+	}
+	store_take_options(store, options);
+	err = store_make_parts(store, options);
+	if (err != 0) {
+		store_drop_parts(store);
+		store_free(store);
+		return err;
+	}
+	rzi_memory_set_limit(&store->memory, options->hard_limit_bytes);
+	*out = store;
+	return 0;
+}
+
+int ramz_create(struct ramz **out, const struct ramz_options *options)
+{
+	struct ramz_options defaults;
+	int err;
+
+	if (out == NULL)
+		return -XV_EINVAL;
+	if (options == NULL) {
+		ramz_options_init(&defaults);
+		options = &defaults;
+	}
+	err = ramz_options_check(options, NULL);
+	return err == 0 ? rzi_store_create(out, options) : err;
+}
+
+void ramz_destroy(struct ramz *store)
+{
+	if (store == NULL)
+		return;
+	rzi_contexts_fini(store);
+	store_drop_parts(store);
+	store_free(store);
+}
+
+/* ---- telling ---- */
+
+uint64_t ramz_size_bytes(const struct ramz *store)
+{
+	return store != NULL ? rzi_pages(store) << store->page_shift : 0;
+}
+
+size_t ramz_page_bytes(const struct ramz *store)
+{
+	return store != NULL ? store->page_bytes : 0;
+}
+
+const struct ramz_codec *ramz_get_codec(const struct ramz *store, int32_t *level)
+{
+	uint64_t setting;
+	uint32_t index;
+
+	if (store == NULL)
+		return NULL;
+	setting = atomic_load(&store->setting);
+	index = rzi_setting_codec(setting);
+	if (level != NULL)
+		*level = rzi_setting_level(setting);
+	return index == 0 ? ramz_codec_by_name("none") : atomic_load(&store->codec[index]);
+}
+
+/* ---- administrative calls ---- */
+
+static void store_close(struct ramz *store)
+{
+	(void)pthread_mutex_lock(&store->admin);
+	rzi_gate_close(store);
+}
+
+static void store_open(struct ramz *store)
+{
+	rzi_gate_open(store);
+	(void)pthread_mutex_unlock(&store->admin);
+}
+
+int ramz_set_codec(struct ramz *store, const struct ramz_codec *codec, int32_t level)
+{
+	struct ramz_options options;
+	int index = -XV_ENOMEM;
+
+	if (store == NULL || codec == NULL)
+		return -XV_EINVAL;
+	ramz_options_init(&options);
+	options.codec = codec;
+	options.size_bytes = store->page_bytes;
+	if (ramz_options_check(&options, NULL) != 0)
+		return -XV_EINVAL;
+	(void)pthread_mutex_lock(&store->admin);
+	if (rzi_codec_works(store, codec, level))
+		index = rzi_codec_index(store, codec);
+	if (index >= 0)
+		atomic_store(&store->setting, rzi_setting((uint32_t)index, level));
+	(void)pthread_mutex_unlock(&store->admin);
+	return index < 0 ? index : 0;
+}
+
+int ramz_flush(struct ramz *store)
+{
+	if (store == NULL)
+		return -XV_EINVAL;
+	(void)pthread_mutex_lock(&store->admin);
+	rzi_contexts_drain(store);
+	(void)pthread_mutex_unlock(&store->admin);
+	return 0;
+}
+
+/* Empty the slots behind a new end. Gate closed. */
+static void store_drop_behind(struct ramz *store, uint64_t pages)
+{
+	struct rzi_context *context = rzi_enter_closed(store);
+	uint64_t slot = rzi_sparse_next(&store->slots, pages);
+
+	while (slot < rzi_pages(store)) {
+		(void)rzi_slot_clear(context, slot);
+		slot++;
+		if ((slot & (SPARSE_LEAF_COUNT - 1)) == 0)
+			slot = rzi_sparse_next(&store->slots, slot);
+	}
+	rzi_leave_quietly(context);
+}
+
+/* Gate closed. */
+static int store_resize(struct ramz *store, uint64_t pages)
+{
+	int err;
+
+	if (pages < rzi_pages(store)) {
+		store_drop_behind(store, pages);
+		atomic_store(&store->pages, pages);
+	}
+	err = rzi_sparse_resize(&store->slots, pages);
+	if (err == 0)
+		err = rzi_sparse_resize(&store->words, pages);
+	if (err == 0)
+		err = rzi_dedup_resize(store, pages);
+	if (err == 0)
+		atomic_store(&store->pages, pages);
+	return err;
+}
+
+int ramz_resize(struct ramz *store, uint64_t size_bytes)
+{
+	int err;
+
+	if (store == NULL || size_bytes == 0)
+		return -XV_EINVAL;
+	if (size_bytes > RAMZ_PAGES_MAX << store->page_shift)
+		return -XV_E2BIG;
+	store_close(store);
+	err = store_resize(store, store_pages_for(store, size_bytes));
+	store_open(store);
+	return err;
+}
+
+/* What contexts remember of the pages that are gone. Gate closed. */
+static void store_forget(struct ramz *store)
+{
+	for (uint32_t i = 0; i < rzi_contexts_high(store); i++) {
+		struct rzi_context *context = rzi_context_at(store, i);
+
+		if (context == NULL)
+			continue;
+		context->retired_count = 0;
+		context->writes_until_watch = 0;
+		context->frees_until_compact = 0;
+		rzi_counters_clear(&context->counters);
+	}
+	atomic_store(&store->above_soft, false);
+	atomic_store(&store->room_is_hopeless, false);
+	atomic_store(&store->in_cycle, false);
+}
+
+int ramz_reset(struct ramz *store)
+{
+	int err;
+
+	if (store == NULL)
+		return -XV_EINVAL;
+	store_close(store);
+	err = xv_pool_reset(store->pool);
+	if (err == 0) {
+		rzi_sparse_clear(&store->slots);
+		rzi_sparse_clear(&store->words);
+		if (store->dedup != NULL)
+			rzi_dedup_reset(store);
+		store_forget(store);
+	}
+	store_open(store);
+	return err;
+}
+
+static bool leaf_is_zero(const void *leaf)
+{
+	const _Atomic uint64_t *element = leaf;
+
+	for (uint32_t i = 0; i < SPARSE_LEAF_COUNT; i++) {
+		if (atomic_load_explicit(&element[i], memory_order_relaxed) != 0)
+			return false;
+	}
+	return true;
+}
+
+uint64_t ramz_trim(struct ramz *store)
+{
+	uint64_t own, bytes;
+
+	if (store == NULL)
+		return 0;
+	store_close(store);
+	own = atomic_load(&store->memory.bytes);
+	rzi_sparse_trim(&store->slots, leaf_is_zero);
+	rzi_sparse_trim(&store->words, leaf_is_zero);
+	rzi_contexts_trim(store);
+	bytes = own - atomic_load(&store->memory.bytes);
+	bytes += xv_pool_trim(store->pool);
+	store_open(store);
+	return bytes;
+}

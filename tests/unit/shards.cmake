@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) the libxvmalloc authors
+#
+# Tests of pools with several shards, and of quick reuse.
+find_package(Threads REQUIRED)
+foreach(name IN ITEMS reuse reuse_use shards shards_whole)
+	xv_add_test(NAME test_pool_${name}
+		SOURCES test_pool_${name}.c
+			$<TARGET_OBJECTS:xv_density_test_support>
+			$<TARGET_OBJECTS:xv_pool_test_support>
+		LIBS xvmalloc::xvmalloc Threads::Threads)
+endforeach()
+xv_add_test(NAME test_pool_shards_threads
+	SOURCES test_pool_shards_threads.c ${PROJECT_SOURCE_DIR}/tests/support/providers.c
+	LIBS xvmalloc::xvmalloc Threads::Threads)

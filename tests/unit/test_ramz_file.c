@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * Saving and loading: what comes back, what is refused and why, and a sink or source that fails
+ * at each of its calls.
+ */
+#define _POSIX_C_SOURCE 200809L /* mkstemp */
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "test_ramz_support.h"
+
+enum { SLOTS = 700 };
+
+/* A file in memory, whose n-th call can fail. */
+struct memory_file {
+	unsigned char *bytes;
+	size_t length;
+	size_t room;
+	size_t at;
+	size_t at_most; /* bytes that a read gives; 0 = all */
+	uint64_t calls;
+	uint64_t fail_at; /* 0 = never */
+};
+
+static int memory_write(void *context, const void *data, size_t bytes)
+{
+	struct memory_file *file = context;
+
+	if (++file->calls == file->fail_at)
+		return -EIO;
+	if (file->length + bytes > file->room) {
+		file->room = (file->length + bytes) * 2;
+		file->bytes = realloc(file->bytes, file->room);
+		assert_non_null(file->bytes);
+	}
+	memcpy(file->bytes + file->length, data, bytes);
+	file->length += bytes;
+	return 0;
+}
+
+static int64_t memory_read(void *context, void *data, size_t bytes)
+{
+	struct memory_file *file = context;
+
+	if (++file->calls == file->fail_at)
+		return -EIO;
+	if (file->at_most != 0 && bytes > file->at_most)
+		bytes = file->at_most;
+	if (bytes > file->length - file->at)
+		bytes = file->length - file->at;
+	memcpy(data, file->bytes + file->at, bytes);
+	file->at += bytes;
+	return (int64_t)bytes;
+}
+
+static void save(struct ramz *store, struct memory_file *file)
+{
+	struct ramz_sink sink = {.write = memory_write, .context = file};
+
+	memset(file, 0, sizeof(*file));
+	assert_int_equal(ramz_save(store, &sink), 0);
+}
+
+static int load(struct memory_file *file, const struct ramz_options *options, struct ramz **store,
+		const char **reason)
+{
+	struct ramz_source source = {.read = memory_read, .context = file};
+
+	file->at = 0;
+	file->calls = 0;
+	return ramz_load(store, options, NULL, 0, &source, reason);
+}
+
+/* Pages of every kind, of every codec of this build, with holes. */
+static struct ramz *make_store(bool checksum, bool dedup)
+{
+	struct ramz_options options;
+	struct ramz *store;
+
+	store_options(&options, SLOTS);
+	options.checksum = checksum;
+	options.dedup = dedup;
+	assert_int_equal(ramz_create(&store, &options), 0);
+	for (uint64_t slot = 0; slot < SLOTS; slot++) {
+		if (slot % 7 == 6)
+			continue;
+		if (ramz_codec_at((size_t)(slot % 5)) != NULL)
+			assert_int_equal(ramz_set_codec(store, ramz_codec_at((size_t)(slot % 5)),
+							RAMZ_LEVEL_DEFAULT),
+					 0);
+		store_put(store, slot, slot % 300);
+	}
+	return store;
+}
+
+static void expect_store(struct ramz *store)
+{
+	for (uint64_t slot = 0; slot < SLOTS; slot++) {
+		if (slot % 7 == 6)
+			store_expect_zero(store, slot);
+		else
+			store_expect(store, slot, slot % 300);
+	}
+}
+
+static void what_was_saved_comes_back(void **state)
+{
+	(void)state;
+	for (unsigned kind = 0; kind < 8; kind++) {
+		struct ramz *store = make_store((kind & 1) != 0, (kind & 2) != 0), *loaded;
+		struct ramz_options options;
+		struct memory_file file;
+		const char *reason = NULL;
+
+		save(store, &file);
+		store_options(&options, 1);
+		options.dedup = (kind & 4) != 0;
+		file.at_most = 1000; /* sources may give less than was asked for */
+		assert_int_equal(load(&file, &options, &loaded, &reason), 0);
+		assert_string_equal(reason, "");
+		assert_int_equal(ramz_size_bytes(loaded), SLOTS * PAGE);
+		expect_store(loaded);
+		if ((kind & 4) != 0)
+			assert_true(store_stats(loaded).pages_shared > 0);
+		else if ((kind & 2) == 0) /* forms are kept as they are */
+			assert_int_equal(store_stats(loaded).stored_bytes,
+					 store_stats(store).stored_bytes);
+		assert_int_equal(store_stats(loaded).pages_stored, store_stats(store).pages_stored);
+		store_close(loaded);
+		store_close(store);
+		free(file.bytes);
+	}
+}
+
+static void an_empty_store_can_be_saved(void **state)
+{
+	struct ramz *store = store_open(9), *loaded;
+	struct memory_file file;
+	const char *reason;
+
+	(void)state;
+	save(store, &file);
+	assert_int_equal(load(&file, NULL, &loaded, &reason), 0);
+	assert_int_equal(ramz_size_bytes(loaded), 9 * PAGE);
+	store_close(loaded);
+	store_close(store);
+	free(file.bytes);
+}
+
+static void expect_refusal(struct memory_file *file, int wanted)
+{
+	struct ramz *const untouched = (struct ramz *)(uintptr_t)0x5A;
+	struct ramz *loaded = untouched;
+	const char *reason = NULL;
+	int err = load(file, NULL, &loaded, &reason);
+
+	if (err != wanted)
+		print_error("%d: %s\n", err, reason);
+	assert_int_equal(err, wanted);
+	assert_ptr_equal(loaded, untouched);
+	assert_non_null(reason);
+	assert_true(strlen(reason) > 10);
+}
+
+static void torn_files_are_refused(void **state)
+{
+	struct ramz *store = make_store(true, false);
+	struct memory_file file;
+	size_t length;
+
+	(void)state;
+	save(store, &file);
+	length = file.length;
+	for (size_t cut = 0; cut < length; cut += 4096) {
+		file.length = cut;
+		expect_refusal(&file, -XV_EBADMSG);
+	}
+	for (size_t cut = 1; cut < 300; cut++) {
+		file.length = length - cut;
+		expect_refusal(&file, -XV_EBADMSG);
+		file.length = cut;
+		expect_refusal(&file, -XV_EBADMSG);
+	}
+	store_close(store);
+	free(file.bytes);
+}
+
+static void changed_bits_are_refused(void **state)
+{
+	struct ramz *store = make_store(false, false);
+	uint64_t seed = environment_number("XV_SEED", 21);
+	struct memory_file file;
+
+	(void)state;
+	print_message("XV_SEED=%llu\n", (unsigned long long)seed);
+	save(store, &file);
+	for (int i = 0; i < 1200; i++) {
+		size_t at = i < 300 ? (size_t)i : random_below(&seed, file.length);
+		unsigned char bit = (unsigned char)(1U << random_below(&seed, 8));
+		struct ramz *loaded = NULL;
+		const char *reason;
+
+		file.bytes[at] ^= bit;
+		assert_int_equal(load(&file, NULL, &loaded, &reason), -XV_EBADMSG);
+		assert_null(loaded);
+		file.bytes[at] ^= bit;
+	}
+	store_close(store);
+	free(file.bytes);
+}
+
+/* Blocks change places, come twice, or are missing: each is whole in itself. */
+static void blocks_out_of_order_are_refused(void **state)
+{
+	struct ramz *store = make_store(false, false);
+	struct memory_file file, other;
+	uint32_t bytes;
+	size_t first;
+
+	(void)state;
+	save(store, &file);
+	memcpy(&bytes, file.bytes + 256 + 12, 4); /* this machine's order is the file's in tests */
+	first = 24 + (size_t)bytes;
+	assert_true(256 + first < file.length);
+	other = file;
+	other.length = file.length - first;
+	other.bytes = malloc(file.length + first);
+	memcpy(other.bytes, file.bytes, 256);
+	memcpy(other.bytes + 256, file.bytes + 256 + first, file.length - 256 - first);
+	expect_refusal(&other, -XV_EBADMSG);
+	memcpy(other.bytes, file.bytes, 256 + first);
+	memcpy(other.bytes + 256 + first, file.bytes + 256, file.length - 256);
+	other.length = file.length + first;
+	expect_refusal(&other, -XV_EBADMSG);
+	free(other.bytes);
+	free(file.bytes);
+	store_close(store);
+}
+
+static void foreign_files_are_refused(void **state)
+{
+	struct memory_file file = {.length = 8192};
+	uint64_t seed = 6;
+
+	(void)state;
+	file.bytes = calloc(1, file.length);
+	expect_refusal(&file, -XV_EBADMSG);
+	for (size_t i = 0; i < file.length; i++)
+		file.bytes[i] = (unsigned char)random_next(&seed);
+	expect_refusal(&file, -XV_EBADMSG);
+	memcpy(file.bytes, "RAMZPAGE", 8);
+	expect_refusal(&file, -XV_EBADMSG);
+	free(file.bytes);
+}
+
+static void a_store_that_does_not_fit_is_refused(void **state)
+{
+	struct ramz *store = make_store(false, false), *loaded;
+	struct ramz_options options;
+	struct memory_file file;
+	const char *reason;
+
+	(void)state;
+	save(store, &file);
+	store_options(&options, 1);
+	options.hard_limit_bytes = 600 << 10;
+	assert_int_equal(load(&file, &options, &loaded, &reason), -XV_ENOSPC);
+	assert_string_equal(reason, "the pages do not fit under the hard limit");
+	options.hard_limit_bytes = 0;
+	options.raw_above_permille = 2000;
+	assert_int_equal(load(&file, &options, &loaded, &reason), -XV_EINVAL);
+	assert_non_null(strstr(reason, "raw_above_permille"));
+	store_close(store);
+	free(file.bytes);
+}
+
+/* ---- codecs that the file names ---- */
+
+static struct ramz_codec odd_codec;
+
+static void codecs_are_found_by_name(void **state)
+{
+	const struct ramz_codec *codecs[] = {&odd_codec};
+	struct ramz *store = store_open(20), *loaded;
+	struct memory_file file;
+	struct ramz_source source = {.read = memory_read, .context = &file};
+	const char *reason;
+
+	(void)state;
+	odd_codec = *ramz_codec_at(0);
+	odd_codec.name = "odd";
+	odd_codec.id = 4711;
+	assert_int_equal(ramz_set_codec(store, &odd_codec, RAMZ_LEVEL_DEFAULT), 0);
+	for (uint64_t slot = 0; slot < 20; slot++)
+		store_put(store, slot, slot);
+	save(store, &file);
+	expect_refusal(&file, -XV_ENOTSUP);
+	file.at = 0;
+	assert_int_equal(ramz_load(&loaded, NULL, codecs, 1, &source, &reason), 0);
+	for (uint64_t slot = 0; slot < 20; slot++)
+		store_expect(loaded, slot, slot);
+	store_close(loaded);
+	store_close(store);
+	free(file.bytes);
+}
+
+/* The codec changes after the header was written: pages of the new one are saved raw. */
+struct changing_file {
+	struct memory_file file;
+	struct ramz *store;
+};
+
+static int changing_write(void *context, const void *data, size_t bytes)
+{
+	struct changing_file *changing = context;
+
+	if (changing->file.calls == 0) {
+		odd_codec = *ramz_codec_at(0);
+		odd_codec.name = "odd";
+		odd_codec.id = 4711;
+		assert_int_equal(ramz_set_codec(changing->store, &odd_codec, RAMZ_LEVEL_DEFAULT),
+				 0);
+		for (uint64_t slot = 0; slot < 20; slot += 2)
+			store_put(changing->store, slot, slot);
+	}
+	return memory_write(&changing->file, data, bytes);
+}
+
+static void a_codec_that_comes_during_saving_does_no_harm(void **state)
+{
+	for (int checksum = 0; checksum < 2; checksum++) {
+		struct changing_file changing;
+		struct ramz_sink sink = {.write = changing_write, .context = &changing};
+		struct ramz_options options;
+		struct ramz *loaded;
+		const char *reason;
+
+		store_options(&options, 20);
+		options.checksum = checksum != 0;
+		memset(&changing, 0, sizeof(changing));
+		assert_int_equal(ramz_create(&changing.store, &options), 0);
+		for (uint64_t slot = 1; slot < 20; slot += 2)
+			store_put(changing.store, slot, slot);
+		assert_int_equal(ramz_save(changing.store, &sink), 0);
+		assert_int_equal(load(&changing.file, NULL, &loaded, &reason), 0);
+		for (uint64_t slot = 0; slot < 20; slot++)
+			store_expect(loaded, slot, slot);
+		store_close(loaded);
+		store_close(changing.store);
+		free(changing.file.bytes);
+	}
+	(void)state;
+}
+
+/* ---- failing files ---- */
+
+static void every_call_of_a_sink_may_fail(void **state)
+{
+	struct ramz *store = make_store(false, false);
+	struct memory_file file;
+	struct ramz_sink sink = {.write = memory_write, .context = &file};
+	uint64_t nth = 1;
+
+	(void)state;
+	for (;; nth++) {
+		int err;
+
+		memset(&file, 0, sizeof(file));
+		file.fail_at = nth;
+		err = ramz_save(store, &sink);
+		free(file.bytes);
+		if (err == 0)
+			break;
+		assert_int_equal(err, -EIO);
+	}
+	assert_true(nth > 5);
+	expect_store(store);
+	assert_int_equal(ramz_save(store, NULL), -XV_EINVAL);
+	assert_int_equal(ramz_save(NULL, &sink), -XV_EINVAL);
+	store_close(store);
+}
+
+static void every_call_of_a_source_may_fail(void **state)
+{
+	struct ramz *store = make_store(false, false), *loaded;
+	struct memory_file file;
+	const char *reason;
+	uint64_t nth = 1;
+
+	(void)state;
+	save(store, &file);
+	for (;; nth++) {
+		file.fail_at = nth;
+		if (load(&file, NULL, &loaded, &reason) == 0)
+			break;
+		assert_string_equal(reason, "the file cannot be read");
+	}
+	assert_true(nth > 5);
+	ramz_destroy(loaded);
+	store_close(store);
+	free(file.bytes);
+}
+
+/* ---- real files ---- */
+
+static void files_are_replaced_whole_or_not_at_all(void **state)
+{
+	struct ramz *store = make_store(false, false), *loaded;
+	char path[] = "/tmp/test_ramz_file.XXXXXX", temporary[sizeof(path) + 4];
+	const char *reason = NULL;
+	int fd = mkstemp(path);
+	FILE *file;
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	(void)snprintf(temporary, sizeof(temporary), "%s.tmp", path);
+	assert_int_equal(ramz_load_file(&loaded, NULL, NULL, 0, path, &reason), -XV_EBADMSG);
+	assert_int_equal(ramz_save_file(store, path), 0);
+	assert_int_equal(access(temporary, F_OK), -1);
+	assert_int_equal(ramz_load_file(&loaded, NULL, NULL, 0, path, &reason), 0);
+	expect_store(loaded);
+	store_close(loaded);
+	file = fopen(path, "ab");
+	assert_non_null(file);
+	fputc('x', file);
+	fclose(file);
+	assert_int_equal(ramz_load_file(&loaded, NULL, NULL, 0, path, &reason), -XV_EBADMSG);
+	assert_string_equal(reason, "the file goes on behind the end of the saved store");
+	unlink(path);
+	assert_int_equal(ramz_load_file(&loaded, NULL, NULL, 0, path, &reason), -ENOENT);
+	assert_int_equal(ramz_save_file(store, "/nowhere/at/all"), -ENOENT);
+	assert_int_equal(ramz_save_file(store, "/dev/full/x"), -ENOTDIR);
+	assert_int_equal(ramz_save_file(NULL, path), -XV_EINVAL);
+	assert_int_equal(ramz_save_file(store, NULL), -XV_EINVAL);
+	assert_int_equal(ramz_load_file(NULL, NULL, NULL, 0, path, NULL), -XV_EINVAL);
+	assert_int_equal(ramz_load_file(&loaded, NULL, NULL, 0, NULL, NULL), -XV_EINVAL);
+	store_close(store);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_saved_comes_back),
+		cmocka_unit_test(an_empty_store_can_be_saved),
+		cmocka_unit_test(torn_files_are_refused),
+		cmocka_unit_test(changed_bits_are_refused),
+		cmocka_unit_test(blocks_out_of_order_are_refused),
+		cmocka_unit_test(foreign_files_are_refused),
+		cmocka_unit_test(a_store_that_does_not_fit_is_refused),
+		cmocka_unit_test(codecs_are_found_by_name),
+		cmocka_unit_test(a_codec_that_comes_during_saving_does_no_harm),
+		cmocka_unit_test(every_call_of_a_sink_may_fail),
+		cmocka_unit_test(every_call_of_a_source_may_fail),
+		cmocka_unit_test(files_are_replaced_whole_or_not_at_all),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * command.h: a subcommand of ramz. main.c has the list of them; a new one is a file
+ * with such a record, and a line there. Locking: none.
+ */
+#ifndef RAMZ_CLI_COMMAND_H
+#define RAMZ_CLI_COMMAND_H
+
+struct rzc_command {
+	const char *name;    /* as on the command line */
+	const char *summary; /* one line for ramz --help */
+
+	/* argv[0] is the subcommand's name. Returns an exit status (enum xvf_exit). */
+	int (*run)(int argc, char **argv);
+};
+
+extern const struct rzc_command rzc_command_bench;
+extern const struct rzc_command rzc_command_estimate;
+
+#endif

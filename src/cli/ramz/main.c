@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * main.c: the command ramz, a front end of the page store.
+ *
+ * It sees the public headers of libxvmalloc and ramz only. Inputs, timing and kernel
+ * zram are xvfrag's modules. Its own, bottom up:
+ *
+ *   say                          messages
+ *   codecs options               the command line
+ *   pages_of                     pages of an input
+ *   density                      what a store takes for them
+ *   subject_*                    what can be written to and read: store, codec, zram
+ *   team race                    several of them, in turns, on one and more threads
+ *   json targets *_table *_json  what is told about it
+ *   bench estimate               the subcommands
+ *
+ * Locking: none, but for team.c. Start reading at bench.c and race.c.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <xvmalloc/base.h>
+
+#include "command.h"
+#include "common.h"
+
+static const struct rzc_command *const main_commands[] = {
+	&rzc_command_bench,
+	&rzc_command_estimate,
+};
+
+#define MAIN_COMMANDS (sizeof(main_commands) / sizeof(main_commands[0]))
+
+static void main_help(void)
+{
+	fputs("Usage: ramz COMMAND [OPTION...] [INPUT...]\n"
+	      "The compressed page store, from the command line.\n\n"
+	      "COMMAND\n",
+	      stdout);
+	for (size_t i = 0; i < MAIN_COMMANDS; i++)
+		printf("  %-10s  %s\n", main_commands[i]->name, main_commands[i]->summary);
+	fputs("\n"
+	      "  ramz COMMAND --help lists the options of a command.\n"
+	      "  -h, --help     this\n"
+	      "  -V, --version  version\n\n"
+	      "Exit status: 0, 1 when the command could not do it, 2 when the command line is\n"
+	      "wrong. See ramz(1).\n",
+	      stdout);
+}
+
+static int main_unknown(const char *name)
+{
+	char names[128] = "";
+
+	for (size_t i = 0; i < MAIN_COMMANDS; i++) {
+		size_t used = strlen(names);
+
+		snprintf(names + used, sizeof(names) - used, " %s", main_commands[i]->name);
+	}
+	if (name == NULL)
+		xvf_error("a command is missing; there are:%s (see ramz --help)", names);
+	else
+		xvf_error("there is no command '%s'; there are:%s (see ramz --help)", name, names);
+	return XVF_EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : NULL;
+
+	if (name == NULL)
+		return main_unknown(NULL);
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+		main_help();
+		return XVF_EXIT_OK;
+	}
+	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+		printf("ramz %s\n", xv_version());
+		return XVF_EXIT_OK;
+	}
+	for (size_t i = 0; i < MAIN_COMMANDS; i++) {
+		if (strcmp(name, main_commands[i]->name) == 0)
+			return main_commands[i]->run(argc - 1, argv + 1);
+	}
+	return main_unknown(name);
+}

@@ -668,6 +668,9 @@ XVI_ALWAYS_INLINE bool free_plain(struct xv_pool *pool, xv_handle handle, bool b
 			 xvi_page_state(record) != PAGE_BLOCKS || record->used_units == 0))
 		return false;
 	words = (uint32_t *)(void *)(pool->base + ((size_t)page << pool->page_shift));
+	/* A wild handle leads to payload, which may never have been written. */
+	if (XV_DEBUG >= 1 && !xvi_walk_reaches(pool, words, unit))
+		return false;
 	header = words[unit];
 	units = block_units(header, pool->unit_bits);
 	XVI_PREFETCH(words + unit + units);

@@ -23,8 +23,7 @@ static uint32_t handle_tag(const struct xv_pool *pool, uint32_t page, uint32_t u
 	return xvi_tag(pool, xvi_place_hash(pool, page, unit), generation);
 }
 
-/* Is there a block boundary at unit, on the way from the page's first block? */
-static bool walk_reaches(const struct xv_pool *pool, const uint32_t *words, uint32_t unit)
+bool xvi_walk_reaches(const struct xv_pool *pool, const uint32_t *words, uint32_t unit)
 {
 	uint32_t at = pool->first_unit;
 
@@ -85,7 +84,7 @@ static bool block_is_proved(const struct xv_pool *pool, const uint32_t *words, u
 	/* First the walk, which reads headers only: what lies at unit may be the payload of
 	 * another object, which its owner writes without the lock. */
 	if ((XV_DEBUG >= 1 || (trust == TRUST_HANDLE && (tag & TAG_TAGGED) == 0)) &&
-	    !walk_reaches(pool, words, unit))
+	    !xvi_walk_reaches(pool, words, unit))
 		return false;
 	if (!header_is_plausible(pool, words, page, unit) ||
 	    !kind_is_asked_for(block_kind(words[unit]), trust))

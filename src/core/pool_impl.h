@@ -468,6 +468,9 @@ static inline void xvi_page_set_owner(struct xvi_page *page, uint32_t owner)
 	page->owner_high = (uint16_t)(owner >> 16);
 }
 
+/* Is there a block boundary at unit, on the way from the page's first block? */
+bool xvi_walk_reaches(const struct xv_pool *pool, const uint32_t *words, uint32_t unit);
+
 /* Does the block behind know that this one is in use, and look like a block? O(1). */
 bool xvi_neighbour_is_plausible(const struct xv_pool *pool, const uint32_t *words, uint32_t page,
 				uint32_t unit);

@@ -8,8 +8,7 @@
  * bitmap). May call: os_memory.h, meta_memory.h, page_bitmap.h, the platform lock.
  * Locking: one lock around bitmap, commits and counters; giving one page's memory
  * back is outside it, while the page still counts as handed out.
- * Complexity: page_alloc O(log64 pages), a system call per COMMIT_BYTES of growth, and
- * one per POPULATE_BYTES of pages never handed out before;
+ * Complexity: page_alloc O(log64 pages), a system call per COMMIT_BYTES of growth;
  * page_free O(log64 pages) and a system call.
  *
  *   base                       committed_bytes                    reserved_bytes
@@ -29,11 +28,6 @@
 #define BASE_ALIGNMENT ((size_t)64 << 10)
 /* Growth step: small enough for strict overcommit, large enough to be rare. */
 #define COMMIT_BYTES ((size_t)2 << 20)
-/* Memory put under pages before they are asked for, in one call: a page fault for each
- * costs three times as much (the benchmark page/mmap). Never more than one page in
- * POPULATE_SHARE that have been handed out. */
-#define POPULATE_BYTES ((size_t)64 << 10)
-#define POPULATE_SHARE 256U
 #define RESERVE_BYTES_64BIT ((uint64_t)64 << 30)
 #define RESERVE_BYTES_32BIT ((uint64_t)1 << 30)
 #define RESERVE_BYTES_MIN ((uint64_t)1 << 20)
@@ -50,9 +44,6 @@ struct mmap_provider {
 	size_t granule_bytes;   /* unit in which memory goes back, >= page */
 	uint32_t granule_pages; /* pages in it, a power of two; 1 = each page by itself */
 	uint32_t granules_held; /* granules with memory under them, where granule_pages > 1 */
-	uint32_t top_pages;     /* pages below have been handed out at some time */
-	uint32_t ready_pages;   /* pages below had memory put under them, or are below top */
-	bool cannot_populate;   /* the system does not do that */
 	size_t os_page_bytes;
 	bool huge_pages; /* the granule is a huge page: nothing smaller goes back */
 };
@@ -98,26 +89,6 @@ static bool granule_is_free(const struct mmap_provider *mm, uint32_t page)
 					      mm->granule_pages);
 }
 
-/* Put memory under a page that is handed out for the first time, and under some behind. */
-static void populate_ahead(struct mmap_provider *mm, uint32_t page)
-{
-	uint32_t count = page / POPULATE_SHARE;
-	uint32_t most = (uint32_t)(POPULATE_BYTES >> mm->provider.page_shift);
-
-	mm->ready_pages = page + 1;
-	if (count > most)
-		count = most;
-	if (count > mm->used.pages - page)
-		count = mm->used.pages - page;
-	if (count < 2 || mm->granule_pages != 1 || mm->cannot_populate ||
-	    commit_through(mm, ((size_t)page + count) << mm->provider.page_shift) != 0)
-		return;
-	if (xvi_os_populate(page_address(mm, page), (size_t)count << mm->provider.page_shift))
-		mm->ready_pages = page + count;
-	else
-		mm->cannot_populate = true;
-}
-
 static int page_alloc_locked(struct mmap_provider *mm, uint32_t *page)
 {
 	uint32_t lowest;
@@ -131,11 +102,6 @@ static int page_alloc_locked(struct mmap_provider *mm, uint32_t *page)
 	if (mm->granule_pages > 1 && granule_is_free(mm, lowest))
 		mm->granules_held++;
 	xvi_page_bitmap_set(&mm->used, lowest);
-	if (lowest >= mm->top_pages) {
-		if (lowest >= mm->ready_pages)
-			populate_ahead(mm, lowest);
-		mm->top_pages = lowest + 1;
-	}
 	*page = lowest;
 	return 0;
 }
@@ -254,8 +220,7 @@ static void mmap_meta_release(struct xv_provider *self, void *base, size_t max_b
 	xvi_lock_release(&mm->lock);
 }
 
-/* Held granules count whole: with huge pages more than was ever touched, perhaps. So does
- * memory put under pages that nobody has asked for yet. */
+/* Held granules count whole: with huge pages more than was ever touched, perhaps. */
 static size_t mmap_overhead_bytes(struct xv_provider *self)
 {
 	struct mmap_provider *mm = mmap_of(self);
@@ -264,7 +229,6 @@ static size_t mmap_overhead_bytes(struct xv_provider *self)
 	xvi_lock_acquire(&mm->lock);
 	bytes = xvi_page_bitmap_touched_bytes(&mm->used, mm, sizeof(*mm), mm->os_page_bytes);
 	bytes += mm->meta.rounding_bytes;
-	bytes += (size_t)(mm->ready_pages - mm->top_pages) << self->page_shift;
 	if (mm->granule_pages > 1)
 		bytes += mm->granules_held * mm->granule_bytes -
 			 ((size_t)mm->used.used << self->page_shift);

@@ -122,17 +122,6 @@ void xvi_os_discard(void *base, size_t bytes)
 		memset(base, 0, bytes);
 }
 
-bool xvi_os_populate(void *base, size_t bytes)
-{
-#if defined(MADV_POPULATE_WRITE)
-	return madvise(base, bytes, MADV_POPULATE_WRITE) == 0;
-#else
-	(void)base;
-	(void)bytes;
-	return false;
-#endif
-}
-
 void xvi_os_advise_huge(void *base, size_t bytes, bool huge)
 {
 #if defined(MADV_HUGEPAGE) && defined(MADV_NOHUGEPAGE)

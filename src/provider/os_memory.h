@@ -54,10 +54,6 @@ void xvi_os_decommit(void *base, size_t bytes);
 /* Give the memory under committed space back; it reads as zero when touched again. */
 void xvi_os_discard(void *base, size_t bytes);
 
-/* Put memory under committed space now, in one call instead of a fault for each OS page.
- * False where the system cannot, or has none: the space faults as it is touched. */
-bool xvi_os_populate(void *base, size_t bytes);
-
 /* Ask for huge pages under this space, or ask for none. Advice only. */
 void xvi_os_advise_huge(void *base, size_t bytes, bool huge);
 

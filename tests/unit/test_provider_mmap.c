@@ -240,46 +240,6 @@ static void mmap_untouched_provider_holds_next_to_nothing(void **state)
 	xv_provider_mmap_destroy(provider);
 }
 
-/* Memory under the first so many pages, in pages. */
-static size_t pages_resident(const struct xv_provider *provider, size_t pages)
-{
-	static unsigned char in_core[8192];
-	size_t count = 0;
-
-	assert_true(pages <= sizeof(in_core));
-	assert_int_equal(mincore(provider->base, pages << provider->page_shift, in_core), 0);
-	for (size_t i = 0; i < pages; i++)
-		count += in_core[i] & 1U;
-	return count;
-}
-
-static void mmap_counts_the_memory_it_has_ready(void **state)
-{
-	struct xv_provider_mmap_options options = options_of(4096, 16 * MIB);
-	struct xv_provider *provider = create(&options);
-	size_t empty = provider->ops->overhead_bytes(provider);
-	size_t most = 0;
-
-	(void)state;
-	for (size_t pages = 1; pages <= 4096; pages++) {
-		volatile char *page = take(provider);
-		size_t ready = provider->ops->overhead_bytes(provider) - empty;
-
-		*page = 1;
-		/* The bitmap's own memory grows too, by less than an OS page. */
-		most = ready / 4096 > most ? ready / 4096 : most;
-		if (!UNDER_SANITIZER && !under_valgrind() && sysconf(_SC_PAGESIZE) == 4096 &&
-		    (pages % 97 == 0 || pages == 4096) && pages < 4096 - 16)
-			assert_int_equal(pages_resident(provider, 4096), pages + ready / 4096);
-		assert_true(ready <= 64 * KIB + 4096);
-		assert_true(ready <= pages * 4096 / 256 + 4096);
-	}
-	print_message("at most %zu pages ready\n", most);
-	/* At the end of the space there is nothing to get ready. */
-	assert_true(provider->ops->overhead_bytes(provider) - empty <= 4096);
-	xv_provider_mmap_destroy(provider);
-}
-
 static void mmap_freed_page_leaves_its_neighbours_alone(void **state)
 {
 	struct xv_provider_mmap_options options = options_of(4096, MIB);
@@ -471,7 +431,6 @@ int main(void)
 		cmocka_unit_test(mmap_reports_enomem_when_the_system_commits_no_more),
 		cmocka_unit_test(mmap_resident_set_falls_when_pages_are_freed),
 		cmocka_unit_test(mmap_untouched_provider_holds_next_to_nothing),
-		cmocka_unit_test(mmap_counts_the_memory_it_has_ready),
 		cmocka_unit_test(mmap_freed_page_leaves_its_neighbours_alone),
 		cmocka_unit_test(mmap_purge_gives_back_whole_os_pages_inside_the_range),
 		cmocka_unit_test(mmap_purge_refuses_ranges_and_pages_that_are_not_its),

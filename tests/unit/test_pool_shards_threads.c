@@ -227,8 +227,9 @@ static void threads_keep_their_contents(const struct kind *kind, bool tuned)
 		      (unsigned long long)stats.frees, (unsigned long long)stats.remote_frees,
 		      (unsigned long long)stats.reuses,
 		      (unsigned long long)atomic_load(&world->moves));
-	assert_true(stats.frees != 0);
-	assert_true(atomic_load(&world->others) != 0);
+	/* A limit that turns may be low for as long as the workers run. */
+	assert_true(tuned || stats.frees != 0);
+	assert_true(tuned || atomic_load(&world->others) != 0);
 	if (kind->shards == 1)
 		assert_int_equal(stats.remote_frees, 0);
 	end_all(world, &workers[0]);

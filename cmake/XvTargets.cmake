@@ -26,7 +26,8 @@ if(XV_SANITIZE)
 	target_link_options(xv_instrument INTERFACE ${flags})
 endif()
 if(XV_COVERAGE)
-	target_compile_options(xv_instrument INTERFACE --coverage)
+	# Threads count too.
+	target_compile_options(xv_instrument INTERFACE --coverage -fprofile-update=atomic)
 	target_link_options(xv_instrument INTERFACE --coverage)
 endif()
 

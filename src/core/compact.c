@@ -3,7 +3,8 @@
 /*
  * Compaction: emptying some pages into the others, a bounded step at a time. Owns the
  * victim flag of pages and the cycle's state; calls split.c to lay blocks anew and the
- * owner callbacks. Takes the pool's lock for each step. O(budget).
+ * owner callbacks. Under the lock of the shard that is compacted (compact_shards.c has the
+ * public calls). O(budget).
  *
  * A cycle:
  *   scan    count the pages by how full they are; decide which shall be victims
@@ -22,6 +23,7 @@
  * Nothing here costs malloc and free anything between the cycles.
  */
 #include "carve.h"
+#include "compact.h"
 #include "stock.h"
 
 enum {
@@ -38,17 +40,9 @@ enum {
 	RENUMBER_PERCENT = 85,     /* the same, to be moved by page number */
 	MOVE_PERCENT = 75,         /* of what is to be had, to be moved: of a sparse pool */
 	DENSE_SHARE = 4,           /* of a dense pool one page in so many, in a round */
-	TABLE_SPARE = 1024,        /* page records that are no reason to go on */
 	NO_ROOM_LIMIT = 16,        /* moves in a row without room that end the moving */
 	FILL_PERMILLE_WHOLE = 850, /* how full pages get without splitting ... */
 	FILL_PERMILLE_SPLIT = 998, /* ... and with it */
-};
-
-/* One step: what is left of its budget, and its report. */
-struct step {
-	struct xv_pool *pool;
-	int64_t budget;
-	struct xv_compact_report *report;
 };
 
 static uint32_t bucket_of(const struct xv_pool *pool, const struct xvi_page *record)
@@ -80,7 +74,7 @@ static uint64_t ideal_units(const struct xv_pool *pool)
 }
 
 /* Pages that compaction would give back, as far as the counters tell. */
-static uint64_t compactable_pages(const struct xv_pool *pool)
+uint64_t xvi_compactable_pages(const struct xv_pool *pool)
 {
 	uint64_t whole = pool->whole_page_count + pool->part_page_count;
 	uint64_t pages = pool->page_count - pool->empty_pages - whole;
@@ -191,7 +185,7 @@ static void choose_in_dense(const struct xv_pool *pool, struct xvi_compaction *c
 }
 
 /* Pages that this shard's objects need, once compacted. */
-static uint64_t pages_of_shard(const struct xv_pool *pool)
+uint64_t xvi_compacted_pages(const struct xv_pool *pool)
 {
 	return pages_needed(pool, ideal_units(pool)) + pool->whole_page_count +
 	       pool->part_page_count;
@@ -201,7 +195,7 @@ static uint64_t pages_of_shard(const struct xv_pool *pool)
  * suffice. */
 static uint64_t pages_of_all(const struct xv_pool *pool)
 {
-	return pool->shared != NULL ? pool->shared->compact_pages : pages_of_shard(pool);
+	return pool->shared != NULL ? pool->shared->compact_pages : xvi_compacted_pages(pool);
 }
 
 static void scan_end(struct xv_pool *pool, struct xvi_compaction *cycle)
@@ -244,7 +238,7 @@ static void scan_page(struct xv_pool *pool, struct xvi_compaction *cycle, uint32
 	cycle->used_units += record->used_units;
 }
 
-static void step_scan(struct step *step)
+static void step_scan(struct xvi_compact_step *step)
 {
 	struct xv_pool *pool = step->pool;
 	struct xvi_compaction *cycle = &pool->compaction;
@@ -327,7 +321,7 @@ static void give_back_empty(struct xv_pool *pool, uint32_t page)
 	xvi_page_give_back(pool, page);
 }
 
-static int step_mark(struct step *step)
+static int step_mark(struct xvi_compact_step *step)
 {
 	struct xv_pool *pool = step->pool;
 	struct xvi_compaction *cycle = &pool->compaction;
@@ -356,13 +350,13 @@ static void round_end(const struct xv_pool *pool, struct xvi_compaction *cycle)
 		cycle->page_count > pool->page_count ? cycle->page_count - pool->page_count : 0;
 
 	if (cycle->rounds + 1 < ROUNDS_MAX && freed * ROUND_YIELD >= cycle->gain &&
-	    compactable_pages(pool) * 1000 > pool->page_count * ROUND_PERMILLE)
+	    xvi_compactable_pages(pool) * 1000 > pool->page_count * ROUND_PERMILLE)
 		round_begin(cycle);
 	else
 		cycle->phase = COMPACT_SHRINK;
 }
 
-static int step_unmark(struct step *step)
+static int step_unmark(struct xvi_compact_step *step)
 {
 	struct xv_pool *pool = step->pool;
 	struct xvi_compaction *cycle = &pool->compaction;
@@ -385,7 +379,7 @@ static int step_unmark(struct step *step)
 /* ---- move ---- */
 
 /* Count the outcome of a move. Returns the error that ends the step, or 0. */
-static int note_move(struct step *step, int err, uint32_t bytes)
+static int note_move(struct xvi_compact_step *step, int err, uint32_t bytes)
 {
 	struct xvi_compaction *cycle = &step->pool->compaction;
 
@@ -416,7 +410,7 @@ static uint32_t next_used(const struct xv_pool *pool, const uint32_t *words, uin
  * Move the blocks of a victim page, from the cycle's unit on. Each block is looked up
  * from the page's start, since moving one merges the free blocks around it.
  */
-static int empty_page(struct step *step, uint32_t page, bool *done)
+static int empty_page(struct xvi_compact_step *step, uint32_t page, bool *done)
 {
 	struct xv_pool *pool = step->pool;
 	struct xvi_compaction *cycle = &pool->compaction;
@@ -455,7 +449,7 @@ static int empty_page(struct step *step, uint32_t page, bool *done)
 }
 
 /* One page of the sweep; *done: the sweep may go on to the next. */
-static int move_from_page(struct step *step, uint32_t page, bool *done)
+static int move_from_page(struct xvi_compact_step *step, uint32_t page, bool *done)
 {
 	struct xv_pool *pool = step->pool;
 	const struct xvi_page *record = &pool->pages.records[page];
@@ -476,7 +470,7 @@ static int move_from_page(struct step *step, uint32_t page, bool *done)
 	return 0;
 }
 
-static int step_move(struct step *step)
+static int step_move(struct xvi_compact_step *step)
 {
 	struct xv_pool *pool = step->pool;
 	struct xvi_compaction *cycle = &pool->compaction;
@@ -503,7 +497,7 @@ static int step_move(struct step *step)
 
 /* ---- shrink ---- */
 
-static void step_shrink(struct step *step)
+static void step_shrink(struct xvi_compact_step *step)
 {
 	struct xv_pool *pool = step->pool;
 	uint32_t spare = pool->holes.live / 16;
@@ -521,7 +515,7 @@ static void step_shrink(struct step *step)
 
 /* ---- the steps ---- */
 
-static int step_once(struct step *step)
+static int step_once(struct xvi_compact_step *step)
 {
 	struct xvi_compaction *cycle = &step->pool->compaction;
 
@@ -545,7 +539,7 @@ static int step_once(struct step *step)
 	return 0;
 }
 
-static int compact_locked(struct step *step)
+int xvi_compact_locked(struct xvi_compact_step *step)
 {
 	struct xv_pool *pool = step->pool;
 	uint64_t before = xvi_held_bytes(pool);
@@ -561,153 +555,4 @@ static int compact_locked(struct step *step)
 	step->report->more = pool->compaction.phase != COMPACT_IDLE;
 	xvi_debug_check(pool);
 	return err;
-}
-
-/* ---- the shards of a pool, one after the other ---- */
-
-/* Begin a cycle of all shards: how many pages they will need together. */
-static void shards_begin(struct xv_pool *pool)
-{
-	struct xvi_shared *shared = pool->shared;
-	uint64_t pages = 0;
-
-	for (uint32_t i = 0; i < shared->count; i++) {
-		const struct xv_pool *shard = xvi_shard(pool, i);
-
-		if (shard != NULL)
-			pages += pages_of_shard(shard);
-	}
-	xvi_lock_acquire(&shared->lock);
-	shared->compact_pages = pages;
-	shared->compact_shard = 0;
-	shared->compact_on = true;
-	xvi_lock_release(&shared->lock);
-}
-
-/* The shard whose turn it is, where there still is one. */
-static struct xv_pool *shard_to_compact(struct xv_pool *pool)
-{
-	struct xvi_shared *shared = pool->shared;
-	struct xv_pool *shard = NULL;
-
-	xvi_lock_acquire(&shared->lock);
-	for (; shared->compact_shard < shared->count; shared->compact_shard++) {
-		shard = xvi_shard(pool, shared->compact_shard);
-		if (shard != NULL)
-			break;
-	}
-	xvi_lock_release(&shared->lock);
-	return shard;
-}
-
-/* A shard's cycle is over: the next one's turn. */
-static void shard_done(struct xvi_shared *shared, uint32_t number)
-{
-	xvi_lock_acquire(&shared->lock);
-	if (shared->compact_shard == number)
-		shared->compact_shard++;
-	xvi_lock_release(&shared->lock);
-}
-
-/*
- * All have had their turn. The first ones had to leave the low page numbers to those that
- * came later, and get them now if the page table is still much too long.
- */
-static void shards_end(struct xv_pool *pool, struct xv_compact_report *report)
-{
-	struct xvi_shared *shared = pool->shared;
-
-	xvi_enter_all(pool);
-	report->freed_bytes += xvi_shared_trim(pool);
-	xvi_lock_acquire(&shared->lock);
-	shared->compact_on = shared->compact_pass++ == 0 &&
-			     shared->pages.capacity > 2 * shared->compact_pages + TABLE_SPARE;
-	report->more = shared->compact_on;
-	if (!shared->compact_on)
-		shared->compact_pass = 0;
-	xvi_lock_release(&shared->lock);
-	if (report->more)
-		shards_begin(pool);
-	xvi_leave_all(pool);
-}
-
-static bool cycle_is_on(struct xvi_shared *shared)
-{
-	bool on;
-
-	xvi_lock_acquire(&shared->lock);
-	on = shared->compact_on;
-	xvi_lock_release(&shared->lock);
-	return on;
-}
-
-static int compact_shards(struct xv_pool *pool, struct step *step)
-{
-	struct xv_pool *shard;
-	int err = 0;
-
-	if (!cycle_is_on(pool->shared)) {
-		xvi_enter_all(pool);
-		shards_begin(pool);
-		xvi_leave_all(pool);
-	}
-	shard = shard_to_compact(pool);
-	if (shard == NULL) {
-		shards_end(pool, step->report);
-		return 0;
-	}
-	step->pool = shard;
-	shard = xvi_enter_shard(shard);
-	err = compact_locked(step);
-	xvi_leave(shard);
-	if (err == 0 && !step->report->more)
-		shard_done(pool->shared, shard->number);
-	step->report->more = true;
-	return err;
-}
-
-static int compact_pool(struct xv_pool *pool, struct step *step)
-{
-	int err;
-
-	if (pool->shared != NULL)
-		return compact_shards(pool, step);
-	xvi_relock(pool);
-	err = compact_locked(step);
-	xvi_leave(pool);
-	return err;
-}
-
-int xv_compact(struct xv_pool *pool, size_t budget_bytes, struct xv_compact_report *report)
-{
-	struct xv_compact_report unused;
-	struct step step = {.pool = pool, .report = report != NULL ? report : &unused};
-
-	if (pool == NULL)
-		return -XV_EINVAL;
-	if (pool->owner_bytes == 0 || pool->owner_ops == NULL || pool->owner_ops->locate == NULL ||
-	    pool->owner_ops->relocated == NULL)
-		return -XV_ENOTSUP;
-	if (budget_bytes == 0)
-		budget_bytes = XV_COMPACT_BUDGET;
-	step.budget = budget_bytes < INT32_MAX ? (int64_t)budget_bytes : INT32_MAX;
-	memset(step.report, 0, sizeof(*step.report));
-	return compact_pool(pool, &step);
-}
-
-uint64_t xv_compactable(struct xv_pool *pool)
-{
-	uint64_t pages = 0;
-
-	if (pool == NULL || pool->owner_bytes == 0)
-		return 0;
-	xvi_enter_all(pool);
-	for (uint32_t i = 0; i < xvi_shard_count(pool); i++) {
-		const struct xv_pool *shard = xvi_shard(pool, i);
-
-		if (shard != NULL)
-			pages += compactable_pages(shard);
-	}
-	xvi_leave_all(pool);
-	return pages << pool->page_shift;
 }

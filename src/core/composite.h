@@ -7,7 +7,7 @@
 #ifndef XVI_COMPOSITE_H
 #define XVI_COMPOSITE_H
 
-#include "pool_impl.h"
+#include "shard.h"
 
 /* ---- split objects (split.c) ---- */
 

@@ -12,7 +12,7 @@
 #ifndef XVI_FREE_LIST_H
 #define XVI_FREE_LIST_H
 
-#include "pool_impl.h"
+#include "shard.h"
 
 /* Bytes of list heads and bitmaps for a page of this size. */
 size_t xvi_free_lists_bytes(uint32_t page_bytes);

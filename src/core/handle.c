@@ -4,7 +4,7 @@
  * Handles: making them, and finding the live object that one names, or saying that
  * there is none. Owns the handle's tag; calls page mapping. Under the pool's lock.
  *
- * The tag's layout is in pool_impl.h.
+ * The tag's layout is in handle.h.
  *
  * O(1) with a tag or by pointer; without a tag O(blocks in the page).
  */

@@ -5,7 +5,7 @@
  * address into page and offset and goes the way of the handles. Takes the pool's
  * lock. O(1), but xv_handle_of, which walks a page.
  */
-#include "pool_impl.h"
+#include "shard.h"
 
 /* The untagged handle of an address, or XV_NULL_HANDLE when it is in no page. */
 static xv_handle handle_at_address(const struct xv_pool *pool, const void *ptr)

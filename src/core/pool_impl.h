@@ -374,140 +374,7 @@ int xvi_realloc(struct xv_pool *pool, xv_handle *handle, size_t size, bool one_b
 /* Owner of a located object; XV_NO_OWNER in a pool without owners. (object.c) */
 uint32_t xvi_owner_of(const struct xv_pool *pool, const struct xvi_location *where);
 
-/* ---- handles and tags (handle.c) ---- */
-
-/* Hash of pool, page and header position: check field and epoch come from it. */
-static inline uint32_t xvi_place_hash(const struct xv_pool *pool, uint32_t page, uint32_t unit)
-{
-	uint32_t h = (page * 0x9E3779B1U) ^ (unit * 0x85EBCA77U) ^ pool->seed;
-
-	h ^= h >> 15;
-	h *= 0x2C1B3C6DU;
-	return h ^ (h >> 13);
-}
-
-/*
- * The tag of a handle, 16 bits from bit 48:
- *
- *   15        14                                        4 3       0
- *   [tagged=1][ hash, in its low bits xor generation    ][ check ]
- *
- * G = 18 - U bits of generation (8 with 4 KiB pages, 4 with 64 KiB). All but the
- * generation is recomputed from pool, page and offset, so a handle of another pool, or
- * one made up, must guess 15 bits.
- */
-enum {
-	HANDLE_PAGE_SHIFT = 16,
-	HANDLE_TAG_SHIFT = 48,
-	TAG_BITS = 15,
-	TAG_TAGGED = 1U << TAG_BITS,
-	TAG_MASK = TAG_TAGGED - 1,
-};
-
-/* The tag of a block at a place of this hash. */
-static inline uint32_t xvi_tag(const struct xv_pool *pool, uint32_t hash, uint32_t generation)
-{
-	uint32_t upper = (generation & pool->generation_mask) << BLOCK_CHECK_BITS;
-
-	/* The hash's low bits are the check field; the generation goes above them. */
-	return TAG_TAGGED | ((hash ^ upper) & TAG_MASK);
-}
-
-static inline xv_handle xvi_handle_pack(const struct xv_pool *pool, uint32_t page, uint32_t offset,
-					uint32_t hash, uint32_t generation)
-{
-	return ((xv_handle)xvi_tag(pool, hash, generation) << HANDLE_TAG_SHIFT) |
-	       ((xv_handle)(page + 1U) << HANDLE_PAGE_SHIFT) | offset;
-}
-
-xv_handle xvi_handle_make(const struct xv_pool *pool, uint32_t page, uint32_t unit,
-			  uint32_t generation, bool whole_page);
-
-/*
- * Find the live object that a handle names and map its page (not for a whole-page
- * object). Returns 0, or -XV_EINVAL / -XV_EAGAIN with nothing mapped.
- */
-int xvi_locate(struct xv_pool *pool, xv_handle handle, enum xvi_trust trust,
-	       struct xvi_location *where);
-void xvi_locate_end(struct xv_pool *pool, const struct xvi_location *where);
-
-/* Bytes of the link in blocks of this kind. */
-static inline uint32_t xvi_kind_link_bytes(const struct xv_pool *pool, uint32_t kind)
-{
-	if (kind == BLOCK_INDEX)
-		return BLOCK_INDEX_LINK_BYTES;
-	return block_kind_has_link(kind) ? pool->link_bytes : 0;
-}
-
-/* Payload bytes of a used block, from its header. */
-static inline uint32_t xvi_payload_bytes(const struct xv_pool *pool, uint32_t header)
-{
-	uint32_t link = xvi_kind_link_bytes(pool, block_kind(header));
-
-	return (uint32_t)block_content_bytes(header, pool->unit_bits) - pool->owner_bytes - link;
-}
-
-static inline uint32_t xvi_page_state(const struct xvi_page *page)
-{
-	return page->state & PAGE_STATE_MASK;
-}
-
-static inline uint32_t xvi_page_pad(const struct xvi_page *page)
-{
-	return (uint32_t)page->state >> PAGE_PAD_SHIFT;
-}
-
-static inline uint32_t xvi_page_owner(const struct xvi_page *page)
-{
-	return page->used_units | ((uint32_t)page->owner_high << 16);
-}
-
-static inline void xvi_page_set_owner(struct xvi_page *page, uint32_t owner)
-{
-	page->used_units = (uint16_t)(owner & 0xFFFFU);
-	page->owner_high = (uint16_t)(owner >> 16);
-}
-
-/* Is there a block boundary at unit, on the way from the page's first block? */
-bool xvi_walk_reaches(const struct xv_pool *pool, const uint32_t *words, uint32_t unit);
-
-/* Does the block behind know that this one is in use, and look like a block? O(1). */
-bool xvi_neighbour_is_plausible(const struct xv_pool *pool, const uint32_t *words, uint32_t page,
-				uint32_t unit);
-
-/* Bytes of a located object that is one block, or has a page to itself. */
-size_t xvi_simple_bytes(const struct xv_pool *pool, const struct xvi_location *where);
-
-/* Is it such an object? */
-static inline bool xvi_is_simple(const struct xvi_location *where)
-{
-	return where->whole_page || block_kind(where->header) == BLOCK_WHOLE;
-}
-
-/* Exact size of a located object. 0 or -XV_EAGAIN. O(fragments). */
-int xvi_object_bytes(struct xv_pool *pool, const struct xvi_location *where, size_t *bytes);
-
-/* Handle of a located object. */
-xv_handle xvi_location_handle(const struct xv_pool *pool, const struct xvi_location *where);
-
-/* Units of the free block whose first word this is. */
-static inline uint32_t xvi_free_units(const struct xv_pool *pool, uint32_t word)
-{
-	uint32_t value = block_free_value(word);
-
-	if (block_kind(word) != FREE_LISTED)
-		return value;
-	return value < pool->holes.capacity ? pool->holes.records[value].units : 0;
-}
-
-/* Units of the block at this word, 0 when it is not a block. */
-static inline uint32_t xvi_any_units(const struct xv_pool *pool, uint32_t word)
-{
-	return block_is_free(word) ? xvi_free_units(pool, word)
-				   : block_units(word, pool->unit_bits);
-}
-
-/* ---- allocation (alloc.c), all under the lock ---- */
+/* ---- allocation and freeing (alloc.c, free.c), all under the lock ---- */
 
 struct xvi_request {
 	size_t size;
@@ -520,8 +387,8 @@ struct xvi_request {
 
 int xvi_malloc_locked(struct xv_pool *pool, const struct xvi_request *request, xv_handle *handle);
 
-/* As xvi_malloc_locked, but only from a hole that takes the object whole; -XV_ENOMEM when
- * there is none. */
+/* As xvi_malloc_locked, but only from holes: from one that takes the object whole, or over
+ * several where there is much free. -XV_ENOMEM when there are none. */
 int xvi_malloc_from_holes(struct xv_pool *pool, const struct xvi_request *request,
 			  xv_handle *handle);
 
@@ -545,10 +412,10 @@ int xvi_free_located(struct xv_pool *pool, const struct xvi_location *where);
 void xvi_free_block(struct xv_pool *pool, const struct xvi_location *where);
 
 /* The same for a block by its place. Cannot fail: where its page cannot be mapped, the
- * block is an orphan. (alloc.c) */
+ * block is an orphan. (free.c) */
 void xvi_free_block_at(struct xv_pool *pool, uint32_t page, uint32_t unit);
 
-/* Free the blocks of a chain, the last one first, as xvi_free_block_at. (alloc.c) */
+/* Free the blocks of a chain, the last one first, as xvi_free_block_at. (free.c) */
 void xvi_free_chain(struct xv_pool *pool, const struct xvi_chain *chain);
 
 /*
@@ -559,7 +426,7 @@ void xvi_free_chain(struct xv_pool *pool, const struct xvi_chain *chain);
 void xvi_discard(struct xv_pool *pool, xv_handle handle, size_t size);
 
 /* Free the orphans and the doomed object. False: there still are some, and no call may
- * make more. (alloc.c) */
+ * make more. (free.c) */
 bool xvi_orphans_free(struct xv_pool *pool);
 
 static inline bool xvi_is_orphan(const struct xv_pool *pool, uint32_t page, uint32_t unit)
@@ -591,6 +458,9 @@ void xvi_release_units(struct xv_pool *pool, uint32_t *words, uint32_t page, uin
  */
 void xvi_page_emptied(struct xv_pool *pool, uint32_t page);
 
+/* Give every page of a shard back. (pool.c) */
+void xvi_release_pages(struct xv_pool *pool);
+
 /* Give an empty page that has no hole back to the provider. */
 void xvi_page_give_back(struct xv_pool *pool, uint32_t page);
 
@@ -611,7 +481,7 @@ static inline uint64_t xvi_reserve_most(const struct xv_pool *pool)
 	return xvi_reserve_of(pool, pool->most_pages);
 }
 
-/* Give back the empty pages that nobody has mapped. O(pages). (pool.c) */
+/* Give back the empty pages that nobody has mapped. O(pages). (reset.c) */
 void xvi_reserve_trim(struct xv_pool *pool);
 
 /* Take the hole of an empty page out of the lists, if it has one. O(empty pages). */
@@ -673,133 +543,5 @@ void xvi_debug_check(struct xv_pool *pool);
 #else
 #define xvi_debug_check(pool) ((void)(pool))
 #endif
-
-/* ---- shards (shard.c) ---- */
-
-/* Is a page of this shard? Stays true while its lock is held. */
-static inline bool xvi_page_is_ours(const struct xv_pool *pool, uint32_t page)
-{
-	return page < pool->pages.capacity &&
-	       (XVI_LIKELY(pool->shared == NULL) ||
-		xvi_atomic8_load(&pool->shared->map[page]) == pool->number);
-}
-
-/* Pages of all shards have numbers below this. */
-static inline uint32_t xvi_pages_end(const struct xv_pool *pool)
-{
-	return pool->shared != NULL ? xvi_atomic_load_acquire(&pool->shared->map_count)
-				    : pool->pages.capacity;
-}
-
-/* State of a page, for sweeps: PAGE_NONE too where it is another shard's. */
-static inline uint32_t xvi_own_page_state(const struct xv_pool *pool, uint32_t page)
-{
-	return xvi_page_is_ours(pool, page) ? xvi_page_state(&pool->pages.records[page])
-					    : PAGE_NONE;
-}
-
-/* Make the shard of this number, or, where there is no memory for it, let the first
- * one stand for it. (pool.c) */
-struct xv_pool *xvi_shard_make(struct xv_pool *pool, uint32_t number);
-
-struct xv_pool *xvi_enter_home_shard(struct xv_pool *pool);
-struct xv_pool *xvi_enter_shard_of(struct xv_pool *pool, uint32_t page);
-
-/* Lock this shard, and return it. */
-struct xv_pool *xvi_enter_shard(struct xv_pool *shard);
-
-int xvi_free_sharded(struct xv_pool *pool, xv_handle handle);
-
-/* Lock the shard that this thread allocates from, and return it. */
-static inline struct xv_pool *xvi_enter_home(struct xv_pool *pool)
-{
-	if (XVI_UNLIKELY(pool->shared != NULL))
-		return xvi_enter_home_shard(pool);
-	xvi_lock_acquire(&pool->lock);
-	return pool;
-}
-
-/* Lock the shard that a page belongs to; the first, where it is nobody's. */
-static inline struct xv_pool *xvi_enter_page(struct xv_pool *pool, uint32_t page)
-{
-	if (XVI_UNLIKELY(pool->shared != NULL))
-		return xvi_enter_shard_of(pool, page);
-	xvi_lock_acquire(&pool->lock);
-	return pool;
-}
-
-static inline struct xv_pool *xvi_enter(struct xv_pool *pool, xv_handle handle)
-{
-	return xvi_enter_page(pool, xv_handle_page(handle));
-}
-
-static inline void xvi_relock(struct xv_pool *shard)
-{
-	xvi_lock_acquire(&shard->lock);
-}
-
-static inline void xvi_leave(struct xv_pool *shard)
-{
-	xvi_lock_release(&shard->lock);
-}
-
-/* Shards that a pool may have; the i-th of them, NULL where nobody has used it yet or
- * the first one stands for it. */
-static inline uint32_t xvi_shard_count(const struct xv_pool *pool)
-{
-	return pool->shared != NULL ? pool->shared->count : 1U;
-}
-
-static inline struct xv_pool *xvi_shard(struct xv_pool *pool, uint32_t i)
-{
-	struct xv_pool *shard = pool;
-
-	if (pool->shared != NULL) {
-		shard = xvi_atomic_ptr_load(&pool->shared->shard[i]);
-		if (shard != NULL && shard->number != i)
-			shard = NULL;
-	}
-	return shard;
-}
-
-/* Lock all shards, in the order of their numbers. No shard is made meanwhile. */
-void xvi_enter_all(struct xv_pool *pool);
-void xvi_leave_all(struct xv_pool *pool);
-
-/* Do what other threads have left to this shard. */
-void xvi_remote_drain(struct xv_pool *shard);
-
-/* A shard has found no room: whole room in another, without waiting for its lock.
- * -XV_ENOMEM when there is none. */
-int xvi_malloc_elsewhere(struct xv_pool *shard, const struct xvi_request *request,
-			 xv_handle *handle);
-
-/* The same with waiting, growing and splitting: the last resort. No lock is held. */
-int xvi_malloc_anywhere(struct xv_pool *pool, const struct xvi_request *request, int err,
-			xv_handle *handle);
-
-/* Give back a locked shard's empty pages, and what quick reuse keeps: another shard may
- * lack them. Returns pages. O(pages + blocks kept). */
-uint64_t xvi_shard_yield(struct xv_pool *shard);
-
-/* Count held bytes that a shard takes, or gives back; with_limit: -XV_ENOSPC where they
- * would pass it. */
-int xvi_shared_hold(struct xvi_shared *shared, struct xv_provider *provider, uint64_t bytes,
-		    bool with_limit);
-void xvi_shared_release(struct xvi_shared *shared, uint64_t bytes);
-uint64_t xvi_shared_held(struct xvi_shared *shared, struct xv_provider *provider);
-uint64_t xvi_shared_peak(struct xvi_shared *shared, struct xv_provider *provider);
-
-/* After a reset: the peak and the compaction begin anew. */
-void xvi_shared_reset(struct xvi_shared *shared, struct xv_provider *provider);
-void xvi_shared_set_limit(struct xvi_shared *shared, uint64_t limit_bytes);
-uint64_t xvi_shared_limit(struct xvi_shared *shared);
-
-/* A page is now this shard's, with a record, or nobody's. */
-int xvi_shared_cover(struct xv_pool *shard, uint32_t page);
-void xvi_shared_forget(struct xv_pool *shard, uint32_t page);
-
-/* Drop the unused end of the page table. All shards are locked. Returns bytes. */
-size_t xvi_shared_trim(struct xv_pool *pool);
 
 #endif

@@ -4,7 +4,7 @@
  * Counting: held bytes and where they go. Owns nothing, reads the
  * pool's counters. The public calls take the lock. O(1) apart from the provider.
  */
-#include "pool_impl.h"
+#include "shard.h"
 
 /* Tables of a shard. Of a pool of one shard the provider's overhead is among them. */
 static uint64_t table_bytes(const struct xv_pool *pool)

@@ -11,7 +11,7 @@
 #ifndef XVI_TABLE_H
 #define XVI_TABLE_H
 
-#include "pool_impl.h"
+#include "shard.h"
 
 enum {
 	TABLE_STEP_BYTES = 4096,

@@ -5,7 +5,7 @@
  * then looked at again, under the lock, before it is shown, so that the visitor may
  * change the pool. Owns nothing; calls handle.c. O(pages + objects).
  */
-#include "pool_impl.h"
+#include "shard.h"
 
 enum {
 	UNITS_MAX = (1 << XV_PAGE_SHIFT_MAX) / UNIT_BYTES,

@@ -8,7 +8,7 @@
 #ifndef POOL_BLOCKS_H
 #define POOL_BLOCKS_H
 
-#include "pool_impl.h"
+#include "shard.h"
 
 struct block_view {
 	uint32_t page;

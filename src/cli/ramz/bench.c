@@ -160,19 +160,8 @@ static int bench_run_all(const struct rzc_options *options)
 
 static int bench_main(int argc, char **argv)
 {
-	struct rzc_options options;
-
-	if (rzc_options_parse(&options, RZC_BENCH, argc, argv) != 0)
-		return XVF_EXIT_USAGE;
-	if (options.help) {
-		fputs(bench_help_use, stdout);
-		rzc_options_help(RZC_BENCH);
-		fputs(bench_help_end, stdout);
-		return XVF_EXIT_OK;
-	}
-	if (options.quiet)
-		rzc_be_quiet();
-	return bench_run_all(&options);
+	return rzc_options_run(RZC_BENCH, argc, argv, bench_help_use, bench_help_end,
+			       bench_run_all);
 }
 
 const struct rzc_command rzc_command_bench = {

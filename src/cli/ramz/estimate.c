@@ -159,19 +159,8 @@ static int estimate_run_all(const struct rzc_options *options)
 
 static int estimate_main(int argc, char **argv)
 {
-	struct rzc_options options;
-
-	if (rzc_options_parse(&options, RZC_ESTIMATE, argc, argv) != 0)
-		return XVF_EXIT_USAGE;
-	if (options.help) {
-		fputs(estimate_help_use, stdout);
-		rzc_options_help(RZC_ESTIMATE);
-		fputs(estimate_help_end, stdout);
-		return XVF_EXIT_OK;
-	}
-	if (options.quiet)
-		rzc_be_quiet();
-	return estimate_run_all(&options);
+	return rzc_options_run(RZC_ESTIMATE, argc, argv, estimate_help_use, estimate_help_end,
+			       estimate_run_all);
 }
 
 const struct rzc_command rzc_command_estimate = {

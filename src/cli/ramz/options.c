@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "json.h"
+#include "say.h"
 
 #define OPTIONS_INPUT_BYTES (UINT64_C(64) << 20)
 #define OPTIONS_BENCH_SECONDS 14U
@@ -233,4 +234,22 @@ void rzc_options_help(enum rzc_option_user user)
 bool rzc_options_stdout_taken(const struct rzc_options *options)
 {
 	return options->json_path != NULL && strcmp(options->json_path, "-") == 0;
+}
+
+int rzc_options_run(enum rzc_option_user user, int argc, char **argv, const char *use,
+		    const char *end, int (*run)(const struct rzc_options *options))
+{
+	struct rzc_options options;
+
+	if (rzc_options_parse(&options, user, argc, argv) != 0)
+		return XVF_EXIT_USAGE;
+	if (options.help) {
+		fputs(use, stdout);
+		rzc_options_help(user);
+		fputs(end, stdout);
+		return XVF_EXIT_OK;
+	}
+	if (options.quiet)
+		rzc_be_quiet();
+	return run(&options);
 }

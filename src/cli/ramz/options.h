@@ -44,6 +44,13 @@ int rzc_options_parse(struct rzc_options *options, enum rzc_option_user user, in
 /* Print the options of a subcommand, a line each. */
 void rzc_options_help(enum rzc_option_user user);
 
+/*
+ * All of a subcommand but its work: read the command line, print help (use, the options,
+ * end) if asked for, or run it. Returns an exit status (enum xvf_exit).
+ */
+int rzc_options_run(enum rzc_option_user user, int argc, char **argv, const char *use,
+		    const char *end, int (*run)(const struct rzc_options *options));
+
 /* Does JSON go to standard output? Then no table does. */
 bool rzc_options_stdout_taken(const struct rzc_options *options);
 

@@ -31,7 +31,8 @@ struct pool_recipe {
 	uint32_t flags;
 	enum xv_lock_kind lock;
 	uint32_t shards;
-	uint32_t reuse_permille;
+	uint32_t reuse_permille; /* 0 = the default */
+	bool lazy;               /* XV_POOL_LAZY_FREE */
 	uint32_t page_bytes;
 	uint32_t alignment;
 };
@@ -158,12 +159,13 @@ static int make_pool(struct pool_heap *heap, const struct pool_recipe *recipe)
 	struct xv_pool_options options;
 
 	xv_pool_options_init(&options);
-	options.flags = recipe->flags;
+	options.flags = recipe->flags | (recipe->lazy ? XV_POOL_LAZY_FREE : 0);
 	options.owner_ops = heap->owners ? &owner_ops : NULL;
 	options.owner_context = heap;
 	options.lock = recipe->lock;
 	options.shards = recipe->shards;
-	options.reuse_permille = recipe->reuse_permille;
+	if (recipe->reuse_permille != 0)
+		options.reuse_permille = recipe->reuse_permille;
 	options.alignment = recipe->alignment;
 	options.seed = 1;
 	return xv_pool_create(&heap->pool, heap->provider, &options);
@@ -310,7 +312,8 @@ static int pointer_resize(void *context, uint32_t slot, size_t size)
 	.make = pointer_make, .free = pointer_free, .resize = pointer_resize
 
 #define RECIPE(...) (&(const struct pool_recipe){.page_bytes = 4096, __VA_ARGS__})
-#define REUSE(permille) .reuse_permille = (permille)
+/* Who sets the knob knows his handles. */
+#define REUSE(permille) .reuse_permille = (permille), .lazy = true
 #define NO_LOCK .lock = XV_LOCK_NONE, .shards = 1
 #define SPLIT .flags = XV_POOL_SPLIT | XV_POOL_OWNERS
 #define HEAP_RECIPE(...)                                                                           \

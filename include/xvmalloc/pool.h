@@ -25,16 +25,18 @@
  *   - A page that becomes empty goes back to the provider at once, but for
  *     reserve_pages of them.
  *
- * Shards: a pool is made of parts, by default one for each CPU, that have a lock, free
- * lists and pages of their own. A thread allocates from the shard of the CPU it runs on;
- * an object belongs to the shard it came from. Freeing another shard's object takes that
- * shard's lock if it is free, and else leaves the handle for the shard to free: such a
- * free has returned 0 although it is yet to come (xv_pool_stats.remote_waiting), and a bad
- * handle among them is counted in bad_handles and not reported. A shard that finds no room
- * takes it from others before the pool grows. A thread that ends leaves nothing behind. A
- * pool has one shard where options.shards is 1, where it is made with XV_LOCK_NONE or in
- * the caller's memory, where pages are not always addressable (unless options.shards asks
- * for more and the window has two slots for each), and where meta memory is scarce.
+ * Shards: a pool is made of parts, by default up to one for each CPU, that have a lock,
+ * free lists and pages of their own. A thread allocates from the shard of the CPU it runs
+ * on. By default all allocate from the first one until they get in each other's way, and
+ * are then spread over more: a program of one thread has one shard. An object belongs to
+ * the shard it came from. Freeing another shard's object takes that shard's lock if it is
+ * free, and else leaves the handle for the shard to free: such a free has returned 0
+ * although it is yet to come (xv_pool_stats.remote_waiting), and a bad handle among them
+ * is counted in bad_handles and not reported. A shard that finds no room takes it from
+ * others before the pool grows. A thread that ends leaves nothing behind. A pool has one
+ * shard where options.shards is 1, where it is made with XV_LOCK_NONE or in the caller's
+ * memory, where pages are not always addressable (unless options.shards asks for more and
+ * the window has two slots for each), and where meta memory is scarce.
  *
  * Thread safety: unless a call says otherwise, every call may be made from any
  * thread when the pool was made with a lock (the default), and from one thread at
@@ -65,6 +67,10 @@ struct xv_pool;
 /* Most that quick reuse may keep, in thousandths of the held bytes. */
 #define XV_REUSE_PERMILLE_MAX 500U
 
+/* What it keeps by default: 2 thousandths; nothing in a pool that may split, which it would
+ * make less dense. */
+#define XV_REUSE_DEFAULT UINT32_MAX
+
 /* How a pool keeps threads apart. */
 enum xv_lock_kind {
 	XV_LOCK_DEFAULT = 0, /* XV_LOCK_SPIN where there are threads, else none */
@@ -77,6 +83,14 @@ enum xv_lock_kind {
 /* Flags of xv_pool_options. */
 #define XV_POOL_SPLIT 0x1U  /* objects may be split, and larger than a page */
 #define XV_POOL_OWNERS 0x2U /* every block has an owner word (4 bytes): xv_compact works */
+/*
+ * xv_free takes a handle on trust and has the object freed a little later, so that the cache
+ * miss on its header need not be waited for: up to 16 handles a shard wait, and count as live
+ * objects until a later call frees them. A bad handle among them is not reported: xv_free has
+ * returned 0, it frees nothing, and is counted in bad_handles. (xv_release looks at
+ * once.) For callers who know their handles; without effect over pages that must be mapped.
+ */
+#define XV_POOL_LAZY_FREE 0x4U
 
 /* Owner of an object that nobody can relocate: compaction leaves it where it is. */
 #define XV_NO_OWNER UINT32_MAX
@@ -109,16 +123,19 @@ struct xv_pool_options {
 	void *owner_context;                  /* first argument of the owner calls */
 	uint32_t alignment;                   /* of every payload: 4, 8 or 16 bytes; 0 = 4 */
 	enum xv_lock_kind lock;               /* see there */
-	uint32_t reserve_pages;               /* empty pages kept for quick reuse; default 2 */
+	uint32_t reserve_pages;               /* empty pages kept; default 2. Where pages keep
+					       * coming and going up to 8 times as many; and one
+					       * in 256 of the pool's pages (one in 171), unless 0 */
 	uint32_t seed;           /* mixed into tags, so that pools tell their handles apart;
 				  * 0 = taken from the pool's address */
 	uint64_t limit_bytes;    /* most held bytes (xv_pool_stats.held_bytes); 0 = none */
 	uint32_t shards;         /* parts with a lock and free lists of their own, at most
-				  * XV_SHARDS_MAX; 0 = one for each CPU, or 1: see below */
+				  * XV_SHARDS_MAX; 0 = up to one for each CPU, as they are
+				  * needed, or 1: see above */
 	uint32_t reuse_permille; /* quick reuse: thousandths of the held bytes that freed
 				  * blocks may take that are kept as they are, to be handed
-				  * out again; 0 = off, the default; at most
-				  * XV_REUSE_PERMILLE_MAX. See xv_pool_set_reuse */
+				  * out again; 0 = off; at most XV_REUSE_PERMILLE_MAX;
+				  * default XV_REUSE_DEFAULT. See xv_pool_set_reuse */
 	void *memory;            /* not NULL: the pool and its tables live here and the
 				  * provider's meta calls are not used. Any alignment */
 	size_t memory_bytes;     /* size of memory; see xv_pool_memory_bytes */
@@ -408,19 +425,18 @@ XV_API void xv_pool_set_limit(struct xv_pool *pool, uint64_t limit_bytes);
 
 /*
  * Change the share of held bytes that quick reuse may keep, in thousandths (values above
- * XV_REUSE_PERMILLE_MAX count as that); 0 turns it off and frees what is kept.
+ * XV_REUSE_PERMILLE_MAX count as that; XV_REUSE_DEFAULT is known); 0 turns it off and frees what is
+ * kept.
  *
  * With quick reuse a freed block is neither joined with its neighbours nor split again:
  * it waits in a stock, by size, for a request that it fits closely (to within a 64th; from
- * 20 thousandths on to within a 32nd; and 28 bytes). And a free is taken on trust for a
- * moment, so that its cache miss need not be waited for: up to 16 handles a shard wait to
- * be looked at. A bad one among them is not reported by xv_free, which has returned 0; it
- * frees nothing, and is counted in bad_handles. (xv_release looks at once.)
+ * 20 thousandths on to within a 32nd; and 28 bytes).
  *
  * The stock of a shard is bounded by the share. A pool that must not split gives of it
  * before it grows; a pool that may split keeps so much more of its pages free, too, before
- * it splits. Either gives all of it before a request fails. Trim and each step of
- * compaction free it, and of a shard that nobody uses any more the others do; the shard's
+ * it splits. Either gives all of it before a request fails. Trim and the first steps of
+ * a cycle of compaction free it, and until the cycle is over nothing is kept; of a shard that
+ * nobody uses any more the others free it; the shard's
  * reserve grows by a quarter of the share. A share that is good for fewer than 24 objects
  * of average size keeps nothing. Only over always addressable pages; elsewhere nothing is
  * kept. O(shards + blocks kept + pages of the reserve).

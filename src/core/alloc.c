@@ -299,7 +299,7 @@ XVI_ALWAYS_INLINE xv_handle malloc_from_stock(struct xv_pool *pool,
 	if (pad > BLOCK_PAD_MAX ||
 	    hole.units - block->units > block->units >> pool->stock.slack_shift)
 		return XV_NULL_HANDLE;
-	pool->stock.heads[hole.units >> STOCK_BIN_SHIFT] = hole.next;
+	stock_set_head(&pool->stock, stock_bin(hole.units), hole.next);
 	pool->stock.count--;
 	pool->stock.bytes -= hole.units * UNIT_BYTES;
 	pool->stock.reuses++;
@@ -355,11 +355,26 @@ XVI_ALWAYS_INLINE bool malloc_plain(struct xv_pool *pool, size_t size, uint32_t 
 	return true;
 }
 
-int xvi_malloc_simple(struct xv_pool *pool, const struct xvi_request *request, xv_handle *handle)
+bool xvi_malloc_quick(struct xv_pool *pool, size_t size, uint32_t owner, xv_handle *handle)
 {
-	if (XVI_LIKELY(malloc_plain(pool, request->size, request->owner, handle))) {
-		xvi_debug_check(pool);
-		return 0;
-	}
-	return xvi_malloc_locked(pool, request, handle);
+	bool done = malloc_plain(pool, size, owner, handle);
+
+	xvi_debug_check(pool);
+	return done;
+}
+
+static XVI_NOINLINE int malloc_not_plain(struct xv_pool *pool, size_t size, uint32_t owner,
+					 xv_handle *handle)
+{
+	const struct xvi_request request = {.size = size, .alignment = 1, .owner = owner};
+
+	return xvi_malloc_locked(pool, &request, handle);
+}
+
+int xvi_malloc_simple(struct xv_pool *pool, size_t size, uint32_t owner, xv_handle *handle)
+{
+	if (XVI_UNLIKELY(!malloc_plain(pool, size, owner, handle)))
+		return malloc_not_plain(pool, size, owner, handle);
+	xvi_debug_check(pool);
+	return 0;
 }

@@ -330,7 +330,7 @@ static int check_stock(struct checker *c)
 			const struct xvi_hole *block = &pool->holes.records[at];
 
 			if (at >= pool->holes.capacity || ++count > pool->stock.count ||
-			    block->units >> STOCK_BIN_SHIFT != bin)
+			    stock_bin(block->units) != bin)
 				return broken_pool(c, 17, "a bin holds what is not its");
 			bytes += block->units * (uint64_t)UNIT_BYTES;
 		}

@@ -7,12 +7,12 @@
  * public calls). O(budget).
  *
  * A cycle:
- *   scan    count the pages by how full they are; decide which shall be victims
- *   mark    the victims' holes move to lists of their own: nothing is moved into a
- *           victim, and allocations take from it only before the pool would grow
- *   move    block by block, victims are emptied; an emptied page goes back
- *   unmark  victims that could not be emptied become pages like others
- *   shrink  the tables drop what they no longer need
+ *   drain   what quick reuse keeps is freed, and until the end nothing more is kept
+ *   scan    the reserve goes back to its usual size; count the pages by how full they are; decide
+ * which shall be victims mark    the victims' holes move to lists of their own: nothing is moved
+ * into a victim, and allocations take from it only before the pool would grow move    block by
+ * block, victims are emptied; an emptied page goes back unmark  victims that could not be emptied
+ * become pages like others shrink  the tables drop what they no longer need
  *
  * Which pages: as many as the others have room for. Normally the sparsest, since that
  * moves the fewest bytes. But when the objects would fit into a small part of the page
@@ -32,6 +32,8 @@ enum {
 	COST_RECORD = 4,
 	COST_MOVE = 512,
 	COST_SHRINK = 8192,
+	COST_DRAIN = 512,
+	COST_PAGE = 2048,
 
 	ROUNDS_MAX = 24,           /* of a cycle */
 	ROUND_YIELD = 16,          /* of what it could, a round must give back one in so much */
@@ -91,9 +93,30 @@ static void cycle_begin(struct xv_pool *pool)
 	struct xvi_compaction *cycle = &pool->compaction;
 
 	memset(cycle, 0, sizeof(*cycle));
-	cycle->phase = COMPACT_SCAN;
+	cycle->phase = COMPACT_DRAIN;
 	cycle->first_victim = UINT32_MAX;
 	cycle->first_pages = pool->page_count;
+	pool->cycled_pages = 0;
+	xvi_stock_set_limit(pool);
+}
+
+static void cycle_end(struct xv_pool *pool)
+{
+	pool->compaction.phase = COMPACT_IDLE;
+	pool->compaction.first_victim = UINT32_MAX;
+	xvi_stock_set_limit(pool);
+}
+
+/* ---- drain ---- */
+
+static void step_drain(struct xvi_compact_step *step)
+{
+	struct xv_pool *pool = step->pool;
+
+	for (; pool->stock.count != 0 && step->budget > 0; step->budget -= COST_DRAIN)
+		xvi_stock_free_one(pool);
+	if (pool->stock.count == 0)
+		pool->compaction.phase = COMPACT_SCAN;
 }
 
 /* Begin another round of the cycle. */
@@ -224,6 +247,19 @@ static void scan_end(struct xv_pool *pool, struct xvi_compaction *cycle)
 		choose_in_dense(pool, cycle, pages);
 }
 
+/* Give an empty page back, unless somebody has it mapped. */
+static bool give_back_empty(struct xv_pool *pool, uint32_t page)
+{
+	const struct xvi_page *record = &pool->pages.records[page];
+
+	if (xvi_own_page_state(pool, page) != PAGE_BLOCKS || record->used_units != 0 ||
+	    record->pins != 0)
+		return false;
+	xvi_page_unlist_empty(pool, page);
+	xvi_page_give_back(pool, page);
+	return true;
+}
+
 static void scan_page(struct xv_pool *pool, struct xvi_compaction *cycle, uint32_t page)
 {
 	const struct xvi_page *record = &pool->pages.records[page];
@@ -244,6 +280,9 @@ static void step_scan(struct xvi_compact_step *step)
 	struct xvi_compaction *cycle = &pool->compaction;
 
 	while (cycle->cursor < pool->pages.capacity && step->budget > 0) {
+		if (pool->empty_pages > pool->stock.reserve_pages &&
+		    give_back_empty(pool, cycle->cursor))
+			step->budget -= COST_PAGE;
 		scan_page(pool, cycle, cycle->cursor++);
 		step->budget -= COST_RECORD;
 	}
@@ -309,18 +348,6 @@ static bool is_chosen(struct xv_pool *pool, struct xvi_compaction *cycle, uint32
 	return bucket < cycle->threshold;
 }
 
-/* A page of the reserve would be moved into, and keep the page table long. */
-static void give_back_empty(struct xv_pool *pool, uint32_t page)
-{
-	const struct xvi_page *record = &pool->pages.records[page];
-
-	if (xvi_own_page_state(pool, page) != PAGE_BLOCKS || record->used_units != 0 ||
-	    record->pins != 0)
-		return;
-	xvi_page_unlist_empty(pool, page);
-	xvi_page_give_back(pool, page);
-}
-
 static int step_mark(struct xvi_compact_step *step)
 {
 	struct xv_pool *pool = step->pool;
@@ -328,8 +355,9 @@ static int step_mark(struct xvi_compact_step *step)
 
 	for (; cycle->cursor < pool->pages.capacity && step->budget > 0; cycle->cursor++) {
 		step->budget -= COST_RECORD;
+		/* A page of the reserve would be moved into, and keep the page table long. */
 		if (cycle->cursor >= cycle->first_victim)
-			give_back_empty(pool, cycle->cursor);
+			(void)give_back_empty(pool, cycle->cursor);
 		if (!is_chosen(pool, cycle, cycle->cursor))
 			continue;
 		step->budget -= pool->page_bytes / 16;
@@ -506,8 +534,7 @@ static void step_shrink(struct xvi_compact_step *step)
 		step->budget -= COST_SHRINK;
 		if (xvi_hole_table_shrink(pool, spare) == 0) {
 			(void)xvi_page_table_trim(pool);
-			pool->compaction.phase = COMPACT_IDLE;
-			pool->compaction.first_victim = UINT32_MAX;
+			cycle_end(pool);
 			return;
 		}
 	}
@@ -522,6 +549,9 @@ static int step_once(struct xvi_compact_step *step)
 	switch (cycle->phase) {
 	case COMPACT_IDLE:
 		cycle_begin(step->pool);
+		return 0;
+	case COMPACT_DRAIN:
+		step_drain(step);
 		return 0;
 	case COMPACT_SCAN:
 		step_scan(step);
@@ -546,7 +576,7 @@ int xvi_compact_locked(struct xvi_compact_step *step)
 	uint64_t after;
 	int err;
 
-	(void)xvi_stock_drain(pool);
+	xvi_stock_settle(pool);
 	do {
 		err = xvi_orphans_free(pool) ? step_once(step) : -XV_EAGAIN;
 	} while (err == 0 && step->budget > 0 && pool->compaction.phase != COMPACT_IDLE);

@@ -305,7 +305,7 @@ XVI_ALWAYS_INLINE bool free_plain(struct xv_pool *pool, xv_handle handle, bool b
 	uint32_t *words, header, units;
 
 	if (XVI_UNLIKELY(!xvi_page_is_ours(pool, page) || unit >= pool->end_unit ||
-			 offset % pool->alignment != 0 || pool->base == NULL ||
+			 (offset & (pool->alignment - 1U)) != 0 || pool->base == NULL ||
 			 (!by_pointer && (tag & TAG_TAGGED) == 0) ||
 			 xvi_page_state(record) != PAGE_BLOCKS || record->used_units == 0))
 		return false;
@@ -335,12 +335,15 @@ XVI_ALWAYS_INLINE bool free_plain(struct xv_pool *pool, xv_handle handle, bool b
 	release_units(pool, record, words, page, unit, units, block_prev_is_free(header));
 	if (XVI_UNLIKELY(record->used_units == 0))
 		xvi_page_emptied(pool, page);
+	/* The stock rests: what is still in it goes, a block with each free. */
+	if (XVI_UNLIKELY(pool->stock.count != 0 && pool->stock.limit_bytes == 0))
+		xvi_stock_free_one(pool);
 	return true;
 }
 
 int xvi_free_locked(struct xv_pool *pool, xv_handle handle)
 {
-	if (pool->stock.limit_bytes == 0)
+	if (XVI_LIKELY((pool->flags & XV_POOL_LAZY_FREE) == 0))
 		return xvi_free_now(pool, handle);
 	xvi_stock_defer(pool, handle);
 	return 0;

@@ -6,8 +6,9 @@
  * only. Under the pool's lock. Every operation is O(1).
  *
  * A list has its newest hole in front, whose memory is the likeliest to be in a cache.
- * Record 0, which is no hole, takes the writes to "the hole before the first" and "behind
- * the last", so that linking needs no branches.
+ * Whether a hole is the first, the last or the only one of its list nobody can foresee, so
+ * that nothing here branches on it: record 0, which is no hole, takes the writes to "the hole
+ * before the first" and "behind the last", and bits are cleared by masks that may be 0.
  */
 #ifndef XVI_FREE_LIST_H
 #define XVI_FREE_LIST_H
@@ -31,13 +32,14 @@ static inline void free_list_mark(struct xvi_free_lists *lists, uint32_t index)
 	lists->word_bits[word >> 6] |= (uint64_t)1 << (word & 63U);
 }
 
-static inline void free_list_unmark(struct xvi_free_lists *lists, uint32_t index)
+/* Clear the list's bit if it is empty, and its word's if that is then 0. */
+static inline void free_list_unmark(struct xvi_free_lists *lists, uint32_t index, bool empty)
 {
 	uint32_t word = index >> WORD_LISTS_SHIFT;
+	uint64_t bits = lists->list_bits[word] & ~((uint64_t)empty << (index & 63U));
 
-	lists->list_bits[word] &= ~((uint64_t)1 << (index & 63U));
-	if (lists->list_bits[word] == 0)
-		lists->word_bits[word >> 6] &= ~((uint64_t)1 << (word & 63U));
+	lists->list_bits[word] = bits;
+	lists->word_bits[word >> 6] &= ~((uint64_t)(bits == 0) << (word & 63U));
 }
 
 /* The lists that holes of this page are in. */
@@ -69,17 +71,14 @@ static inline void free_list_unlink(struct xv_pool *pool, struct xvi_free_lists 
 {
 	struct xvi_hole *records = pool->holes.records;
 	const struct xvi_hole *hole = &records[index];
+	uint32_t *head = &lists->heads[hole->units];
 	uint32_t prev = hole->prev;
 	uint32_t next = hole->next;
 
 	records[next].prev = prev;
-	if (prev != 0) {
-		records[prev].next = next;
-		return;
-	}
-	lists->heads[hole->units] = next;
-	if (next == 0)
-		free_list_unmark(lists, hole->units);
+	records[prev].next = next;
+	*head = prev == 0 ? next : *head;
+	free_list_unmark(lists, hole->units, (prev | next) == 0);
 }
 
 /* Take the first record of a list that is not empty. */
@@ -91,8 +90,7 @@ static inline uint32_t free_list_pop(struct xv_pool *pool, struct xvi_free_lists
 
 	lists->heads[list] = next;
 	pool->holes.records[next].prev = 0;
-	if (next == 0)
-		free_list_unmark(lists, list);
+	free_list_unmark(lists, list, next == 0);
 	return index;
 }
 
@@ -110,23 +108,23 @@ static inline void free_list_remove(struct xv_pool *pool, uint32_t index)
 static inline uint32_t free_list_next(const struct xvi_free_lists *lists, uint32_t list)
 {
 	uint32_t word = list >> WORD_LISTS_SHIFT;
-	uint32_t top;
-	uint64_t bits;
+	uint32_t top = word >> 6;
+	uint64_t bits, words;
 
-	if (list >= lists->list_count)
+	if (XVI_UNLIKELY(list >= lists->list_count))
 		return UINT32_MAX;
+	/* The rest of the list's own word, or the next word that is not 0: without a branch. */
 	bits = lists->list_bits[word] & (~(uint64_t)0 << (list & 63U));
-	if (bits != 0)
-		return (word << WORD_LISTS_SHIFT) + xvi_ctz64(bits);
-	word++;
-	for (top = word >> 6; top < XVI_FIRST_LEVEL_WORDS; top++, word = top << 6) {
-		bits = lists->word_bits[top] & (~(uint64_t)0 << (word & 63U));
-		if (bits != 0) {
-			word = (top << 6) + xvi_ctz64(bits);
-			return (word << WORD_LISTS_SHIFT) + xvi_ctz64(lists->list_bits[word]);
-		}
+	words = lists->word_bits[top] & (~(uint64_t)1 << (word & 63U));
+	words |= (uint64_t)(bits != 0) << (word & 63U);
+	while (XVI_UNLIKELY(words == 0)) {
+		if (++top == XVI_FIRST_LEVEL_WORDS)
+			return UINT32_MAX;
+		words = lists->word_bits[top];
 	}
-	return UINT32_MAX;
+	word = (top << 6) + xvi_ctz64(words);
+	bits = bits != 0 ? bits : lists->list_bits[word];
+	return (word << WORD_LISTS_SHIFT) + xvi_ctz64(bits);
 }
 
 /* The record of the smallest hole of at least units in these lists, or 0. */

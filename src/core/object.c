@@ -24,27 +24,34 @@ static int malloc_checked(struct xv_pool *pool, const struct xvi_request *reques
 	if (pool == NULL || handle == NULL)
 		return -XV_EINVAL;
 	shard = xvi_enter_home(pool);
-	if (request->alignment <= shard->alignment && !request->zero)
-		err = xvi_malloc_simple(shard, request, handle);
-	else
+	err = 0;
+	if (request->alignment > shard->alignment || request->zero ||
+	    !xvi_malloc_quick(shard, request->size, request->owner, handle))
 		err = xvi_malloc_locked(shard, request, handle);
 	xvi_leave(shard);
 	return is_want(pool, err) ? xvi_malloc_anywhere(pool, request, err, handle) : err;
 }
 
+static XVI_NOINLINE int malloc_anywhere(struct xv_pool *pool, size_t size, uint32_t owner, int err,
+					xv_handle *handle)
+{
+	const struct xvi_request request = {.size = size, .alignment = 1, .owner = owner};
+
+	return xvi_malloc_anywhere(pool, &request, err, handle);
+}
+
 static inline int malloc_simple(struct xv_pool *pool, size_t size, uint32_t owner,
 				xv_handle *handle)
 {
-	struct xvi_request request = {.size = size, .alignment = 1, .owner = owner};
 	struct xv_pool *shard;
 	int err;
 
 	if (XVI_UNLIKELY(pool == NULL || handle == NULL))
 		return -XV_EINVAL;
 	shard = xvi_enter_home(pool);
-	err = xvi_malloc_simple(shard, &request, handle);
+	err = xvi_malloc_simple(shard, size, owner, handle);
 	xvi_leave(shard);
-	return is_want(pool, err) ? xvi_malloc_anywhere(pool, &request, err, handle) : err;
+	return is_want(pool, err) ? malloc_anywhere(pool, size, owner, err, handle) : err;
 }
 
 int xv_malloc(struct xv_pool *pool, size_t size, xv_handle *handle)
@@ -147,9 +154,11 @@ static int realloc_by_moving(struct xv_pool *pool, xv_handle *handle, size_t siz
 
 	if (!xvi_orphans_free(pool))
 		return -XV_EAGAIN;
-	err = xvi_malloc_locked(pool, request, &fresh);
-	if (err != 0)
-		return err;
+	if (!xvi_malloc_quick(pool, size, request->owner, &fresh)) {
+		err = xvi_malloc_locked(pool, request, &fresh);
+		if (err != 0)
+			return err;
+	}
 	err = xvi_copy_object(pool, *handle, fresh, old_size < size ? old_size : size);
 	if (err == 0)
 		err = xvi_locate(pool, *handle, TRUST_HANDLE, &where);
@@ -166,17 +175,26 @@ static int realloc_by_moving(struct xv_pool *pool, xv_handle *handle, size_t siz
 	return 0;
 }
 
-static int realloc_locked(struct xv_pool *pool, xv_handle *handle, size_t size, bool one_block)
+/* By pointer the handle has no tag, and the object must be one block, and stay one. */
+static int realloc_locked(struct xv_pool *pool, xv_handle *handle, size_t size,
+			  enum xvi_trust trust)
 {
 	struct xvi_request request = {
-		.size = size, .alignment = 1, .one_block = one_block, .here = true};
+		.size = size, .alignment = 1, .one_block = trust == TRUST_POINTER, .here = true};
 	struct xvi_location where;
 	size_t old_size = 0;
 	bool done;
-	int err = xvi_locate(pool, *handle, TRUST_HANDLE, &where);
+	int err = xvi_locate(pool, *handle, trust, &where);
 
 	if (err != 0)
 		return err;
+	if (trust == TRUST_POINTER) {
+		if (!xvi_is_simple(&where)) {
+			xvi_locate_end(pool, &where);
+			return -XV_EINVAL;
+		}
+		*handle = xvi_location_handle(pool, &where);
+	}
 	done = xvi_is_simple(&where) && xvi_resize_in_place(pool, &where, size);
 	request.owner = xvi_owner_of(pool, &where);
 	err = done ? 0 : check_pins(pool, &where);
@@ -189,23 +207,31 @@ static int realloc_locked(struct xv_pool *pool, xv_handle *handle, size_t size, 
 	return err;
 }
 
-int xvi_realloc(struct xv_pool *pool, xv_handle *handle, size_t size, bool one_block)
+static int realloc_trusting(struct xv_pool *pool, xv_handle *handle, size_t size, size_t max_size,
+			    enum xvi_trust trust)
 {
 	int err;
 
-	if (pool == NULL || handle == NULL || size == 0)
+	if (size == 0)
 		return -XV_EINVAL;
-	if (size > (one_block ? pool->page_bytes : pool->max_size))
+	if (size > max_size)
 		return -XV_E2BIG;
 	pool = xvi_enter(pool, *handle);
-	err = realloc_locked(pool, handle, size, one_block);
+	err = realloc_locked(pool, handle, size, trust);
 	xvi_leave(pool);
 	return err;
 }
 
 int xv_realloc(struct xv_pool *pool, xv_handle *handle, size_t size)
 {
-	return xvi_realloc(pool, handle, size, false);
+	if (pool == NULL || handle == NULL)
+		return -XV_EINVAL;
+	return realloc_trusting(pool, handle, size, pool->max_size, TRUST_HANDLE);
+}
+
+int xvi_resize(struct xv_pool *pool, xv_handle *handle, size_t size)
+{
+	return realloc_trusting(pool, handle, size, pool->page_bytes, TRUST_POINTER);
 }
 
 /* ---- owners ---- */

@@ -66,6 +66,19 @@ static int page_get(struct xv_pool *pool, uint32_t *number)
 	return err;
 }
 
+/*
+ * A page is taken, and others were given back since the last one was: with a larger
+ * reserve this one would have been there. It grows by a page each time, and shrinks again
+ * when the pool is compacted or trimmed.
+ */
+static void note_cycling(struct xv_pool *pool)
+{
+	if (pool->page_frees != pool->cycled_at &&
+	    pool->cycled_pages < xvi_cycled_most(pool, pool->page_count))
+		pool->cycled_pages++;
+	pool->cycled_at = pool->page_frees;
+}
+
 int xvi_page_take(struct xv_pool *pool, uint32_t *page)
 {
 	struct xvi_page *record;
@@ -84,6 +97,7 @@ int xvi_page_take(struct xv_pool *pool, uint32_t *page)
 		record->generation = (uint8_t)(pool->page_allocs * GENERATION_STRIDE);
 	pool->page_allocs++;
 	pool->empty_pages++;
+	note_cycling(pool);
 	xvi_stock_set_limit(pool);
 	xvi_note_held(pool);
 	*page = number;

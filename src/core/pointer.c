@@ -92,14 +92,13 @@ static xv_handle tagged_handle(struct xv_pool *pool, const void *ptr, enum xvi_t
 void *xv_resize(struct xv_pool *pool, void *ptr, size_t size)
 {
 	xv_handle handle;
-	size_t usable;
 
 	if (ptr == NULL)
 		return xv_alloc(pool, size);
-	handle = tagged_handle(pool, ptr, TRUST_POINTER, &usable);
-	if (handle == XV_NULL_HANDLE || xvi_realloc(pool, &handle, size, true) != 0)
+	if (pool == NULL || pool->base == NULL)
 		return NULL;
-	return address_at(pool, handle);
+	handle = handle_at_address(pool, ptr);
+	return xvi_resize(pool, &handle, size) == 0 ? address_at(pool, handle) : NULL;
 }
 
 size_t xv_usable_size(struct xv_pool *pool, const void *ptr)

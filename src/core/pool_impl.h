@@ -152,6 +152,7 @@ enum { COMPACT_BUCKETS = 64 };
 
 enum xvi_compact_phase {
 	COMPACT_IDLE,
+	COMPACT_DRAIN,  /* free what quick reuse keeps */
 	COMPACT_SCAN,   /* count pages by how full they are */
 	COMPACT_MARK,   /* make victims of the sparsest, or of the last */
 	COMPACT_MOVE,   /* move what the victims hold */
@@ -188,11 +189,16 @@ struct xvi_stock {
 	uint32_t count;         /* blocks kept */
 	uint32_t bin_count;     /* constant */
 	uint32_t hand;          /* bin that the last block was freed from */
+	uint64_t word_bits;     /* which words of bin_bits are not 0 */
+	uint64_t *bin_bits;     /* which bins are not empty */
 	uint32_t *heads;        /* of each bin the newest block's record, or 0 */
 	uint64_t bytes;         /* of the blocks, headers included */
 	uint64_t limit_bytes;   /* that they may have */
 	uint64_t reserve_pages; /* empty pages that the shard may keep: xvi_reserve_of */
 	uint64_t reuses;        /* blocks handed out again */
+	uint64_t evictions;     /* blocks freed after all, to make room ... */
+	uint64_t judged_at;     /* ... and reuses, when the two were last compared */
+	uint64_t rests_until;   /* nothing is kept until so many frees have been made */
 	uint32_t pending_at;    /* where the next free goes, modulo STOCK_PENDING */
 	uint32_t pending_count; /* frees that wait */
 	xv_handle pending[STOCK_PENDING];
@@ -224,6 +230,7 @@ struct xvi_remote {
 struct xvi_shared {
 	struct xvi_lock lock;
 	uint32_t count;                             /* shards, at most; constant */
+	struct xvi_atomic32 homes;                  /* the first so many are allocated from */
 	struct xvi_atomic_ptr shard[XV_SHARDS_MAX]; /* made when first used; [0] is the pool */
 	struct xvi_page_table pages;                /* of all shards */
 	struct xvi_table map_memory;                /* of map; never shrinks */
@@ -289,13 +296,13 @@ struct xv_pool {
 	uint64_t large_count;      /* objects larger than a page */
 	uint64_t linkage_bytes;    /* links, page counts and page numbers in used blocks */
 	uint64_t requested_bytes;
-	uint64_t pad_bytes;      /* behind objects, in blocks and whole pages */
 	uint64_t unlisted_bytes; /* free blocks without a record */
 	uint32_t dust_units;     /* shorter free blocks are not listed: no request so far
 				  * was as small, and no fragment is */
 	uint32_t relist_pages;   /* pages still to be looked through for free blocks that
 				  * could be listed by now */
 	uint64_t peak_held_bytes;
+	uint64_t pad_bytes; /* behind objects, in blocks and whole pages */
 	uint64_t pin_count; /* sum of pins */
 	uint64_t mallocs;
 	uint64_t frees_at_growth; /* frees when an object last fitted nowhere whole */
@@ -311,10 +318,14 @@ struct xv_pool {
 	xv_handle doomed;      /* an object that nobody knows, to be freed too ... */
 	uint64_t doomed_bytes; /* ... and its size; not counted as an object */
 	uint32_t debug_countdown;
-	uint64_t visited;      /* mallocs and frees when another shard last looked for room here */
-	uint64_t remote_frees; /* that other threads left to this shard, and that are done */
-	uint64_t most_pages;   /* held since the last trim */
-	uint32_t polls;        /* allocations since the last look at what was left here */
+	uint64_t visited;       /* mallocs and frees when another shard last looked for room here */
+	uint64_t remote_frees;  /* that other threads left to this shard, and that are done */
+	uint64_t most_pages;    /* held since the last trim */
+	uint32_t polls;         /* allocations since the last look at what was left here */
+	uint32_t crowded;       /* times that a thread found the lock taken ... */
+	uint64_t crowded_since; /* ... since so many allocations */
+	uint32_t cycled_pages;  /* that the reserve has grown by: see note_cycling */
+	uint64_t cycled_at;     /* page_frees when a page was last taken */
 
 	struct xvi_remote *remote; /* what other CPUs write; NULL in a pool of one shard */
 };
@@ -368,8 +379,8 @@ static inline void xvi_page_unmap(struct xv_pool *pool, uint32_t page, uint32_t 
 /* Copy the first bytes of one object to another, whatever pieces they are in. */
 int xvi_copy_object(struct xv_pool *pool, xv_handle from, xv_handle to, size_t bytes);
 
-/* xv_realloc; one_block: the object must not be split. (object.c) */
-int xvi_realloc(struct xv_pool *pool, xv_handle *handle, size_t size, bool one_block);
+/* xv_resize, by untagged handle: the object is one block, and stays one. (object.c) */
+int xvi_resize(struct xv_pool *pool, xv_handle *handle, size_t size);
 
 /* Owner of a located object; XV_NO_OWNER in a pool without owners. (object.c) */
 uint32_t xvi_owner_of(const struct xv_pool *pool, const struct xvi_location *where);
@@ -392,8 +403,12 @@ int xvi_malloc_locked(struct xv_pool *pool, const struct xvi_request *request, x
 int xvi_malloc_from_holes(struct xv_pool *pool, const struct xvi_request *request,
 			  xv_handle *handle);
 
-/* As xvi_malloc_locked, of an object that is neither aligned nor zeroed; the fast way. */
-int xvi_malloc_simple(struct xv_pool *pool, const struct xvi_request *request, xv_handle *handle);
+/* An object that is neither aligned nor zeroed, where a block for it is at hand, of one
+ * block then; else false, with nothing changed. */
+bool xvi_malloc_quick(struct xv_pool *pool, size_t size, uint32_t owner, xv_handle *handle);
+
+/* The same, and where no block is at hand as xvi_malloc_locked. */
+int xvi_malloc_simple(struct xv_pool *pool, size_t size, uint32_t owner, xv_handle *handle);
 
 /* Free the object that a handle names. 0, -XV_EINVAL or -XV_EAGAIN. */
 int xvi_free_locked(struct xv_pool *pool, xv_handle handle);
@@ -475,10 +490,16 @@ static inline uint64_t xvi_reserve_of(const struct xv_pool *pool, uint64_t pages
 	       pages * pool->stock.permille / 4000;
 }
 
+/* By how much the reserve may grow where pages keep coming and going. */
+static inline uint64_t xvi_cycled_most(const struct xv_pool *pool, uint64_t pages)
+{
+	return pool->reserve_pages * 7U + (pool->reserve_pages != 0 ? pages / 512 : 0);
+}
+
 /* The most there can be: when pages go, the reserve is not looked through. */
 static inline uint64_t xvi_reserve_most(const struct xv_pool *pool)
 {
-	return xvi_reserve_of(pool, pool->most_pages);
+	return xvi_reserve_of(pool, pool->most_pages) + xvi_cycled_most(pool, pool->most_pages);
 }
 
 /* Give back the empty pages that nobody has mapped. O(pages). (reset.c) */

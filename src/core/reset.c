@@ -106,6 +106,9 @@ void xvi_reserve_trim(struct xv_pool *pool)
 		xvi_page_give_back(pool, page);
 	}
 	pool->most_pages = pool->page_count;
+	pool->cycled_pages = 0;
+	pool->cycled_at = pool->page_frees;
+	xvi_stock_set_limit(pool);
 }
 
 /* The inside of free blocks, between their two words. */

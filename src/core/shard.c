@@ -25,6 +25,11 @@ enum {
 
 	REMOTE_BUSY_TURNS = 256, /* frees left without trying the lock, after it was taken */
 	REMOTE_POLL_TURNS = 16,  /* allocations between two looks at what was left */
+
+	/* So often within so many allocations was a shard's lock found taken: threads are
+	 * spread over more shards. */
+	CROWDED_TIMES = 16,
+	CROWDED_ALLOCATIONS = 1U << 16,
 };
 
 /* ---- which shard ---- */
@@ -42,9 +47,34 @@ static struct xv_pool *shard_at(const struct xvi_shared *shared, uint32_t number
 	return xvi_atomic_ptr_load(&shared->shard[number]);
 }
 
+/* Threads have met here: use more shards if they do so often. The shard is locked. */
+static XVI_NOINLINE void note_crowd(struct xv_pool *shard)
+{
+	struct xvi_shared *shared = shard->shared;
+	uint32_t homes = xvi_atomic_load(&shared->homes);
+
+	if (shard->mallocs - shard->crowded_since > CROWDED_ALLOCATIONS) {
+		shard->crowded_since = shard->mallocs;
+		shard->crowded = 0;
+	}
+	if (homes < shared->count && ++shard->crowded >= CROWDED_TIMES) {
+		shard->crowded = 0;
+		xvi_atomic_store(&shared->homes,
+				 homes * 2 < shared->count ? homes * 2 : shared->count);
+	}
+}
+
+static inline void shard_lock(struct xv_pool *shard)
+{
+	if (XVI_LIKELY(xvi_lock_try(&shard->lock)))
+		return;
+	xvi_lock_acquire(&shard->lock);
+	note_crowd(shard);
+}
+
 struct xv_pool *xvi_enter_shard(struct xv_pool *shard)
 {
-	xvi_lock_acquire(&shard->lock);
+	shard_lock(shard);
 	if (XVI_UNLIKELY(xvi_atomic_load(&shard->remote->waiting) != 0))
 		xvi_remote_drain(shard);
 	return shard;
@@ -52,19 +82,29 @@ struct xv_pool *xvi_enter_shard(struct xv_pool *shard)
 
 static uint32_t home_number(const struct xvi_shared *shared)
 {
-	uint32_t cpu = xvi_cpu_now();
+	uint32_t homes = xvi_atomic_load(&shared->homes);
+	uint32_t cpu;
 
-	return cpu < shared->count ? cpu : cpu % shared->count;
+	if (homes == 1)
+		return 0;
+	cpu = xvi_cpu_now();
+	return cpu < homes ? cpu : cpu % homes;
 }
 
 struct xv_pool *xvi_enter_home_shard(struct xv_pool *pool)
 {
 	uint32_t number = home_number(pool->shared);
-	struct xv_pool *shard = shard_at(pool->shared, number);
+	struct xv_pool *shard;
 
+	/* Not spread: nobody has left anything to anybody. */
+	if (number == 0 && xvi_atomic_load(&pool->shared->homes) == 1) {
+		shard_lock(pool);
+		return pool;
+	}
+	shard = shard_at(pool->shared, number);
 	if (XVI_UNLIKELY(shard == NULL))
 		shard = xvi_shard_make(pool, number);
-	xvi_lock_acquire(&shard->lock);
+	shard_lock(shard);
 	if (XVI_UNLIKELY(++shard->polls >= REMOTE_POLL_TURNS)) {
 		shard->polls = 0;
 		if (xvi_atomic_load(&shard->remote->waiting) != 0)
@@ -75,6 +115,11 @@ struct xv_pool *xvi_enter_home_shard(struct xv_pool *pool)
 
 struct xv_pool *xvi_enter_shard_of(struct xv_pool *pool, uint32_t page)
 {
+	/* Not spread: the page is this one's, or nobody's. */
+	if (xvi_atomic_load(&pool->shared->homes) == 1 && map_look(pool->shared, page) == 0) {
+		shard_lock(pool);
+		return pool;
+	}
 	for (;;) {
 		uint32_t number = map_look(pool->shared, page);
 		struct xv_pool *shard = shard_at(pool->shared, number != SHARD_NONE ? number : 0);
@@ -194,17 +239,27 @@ static bool remote_leave(struct xv_pool *shard, xv_handle handle)
 	return remote_push(shard, handle);
 }
 
+/*
+ * The page of a live object stays its shard's, so that there is no need to ask again with
+ * the lock held: of any other handle the shard says that it is bad.
+ */
 int xvi_free_sharded(struct xv_pool *pool, xv_handle handle)
 {
-	uint32_t page = xv_handle_page(handle);
-	uint32_t number = map_look(pool->shared, page);
-	struct xv_pool *shard;
+	struct xvi_shared *shared = pool->shared;
+	uint32_t number = map_look(shared, xv_handle_page(handle));
+	struct xv_pool *shard = pool;
 	int err;
 
-	if (number != SHARD_NONE && number != home_number(pool->shared) &&
-	    remote_leave(shard_at(pool->shared, number), handle))
-		return 0;
-	shard = xvi_enter_shard_of(pool, page);
+	if (XVI_LIKELY(number == 0 && xvi_atomic_load(&shared->homes) == 1)) {
+		shard_lock(shard);
+	} else {
+		if (number != SHARD_NONE)
+			shard = shard_at(shared, number);
+		if (number != SHARD_NONE && number != home_number(shared) &&
+		    remote_leave(shard, handle))
+			return 0;
+		(void)xvi_enter_shard(shard);
+	}
 	err = xvi_free_locked(shard, handle);
 	xvi_leave(shard);
 	return err;

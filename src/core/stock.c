@@ -13,25 +13,43 @@ enum {
 	SLACK_SHIFT_WIDE = 5,
 	WIDE_PERMILLE = 20,
 
+	REUSE_PERMILLE_DEFAULT = 2,
+
 	/* Of fewer blocks that could be kept, so few fit a request that keeping them costs
 	 * more time than it saves. */
 	STOCK_BLOCKS_MIN = 24,
+
+	/* So many blocks are freed to make room before their number is compared with that
+	 * of the blocks handed out again; and for so many frees the stock may rest. */
+	JUDGE_EVICTIONS = 512,
+	REST_FREES = 1 << 17,
 };
 
 static uint32_t bin_count_of(uint32_t page_bytes)
 {
-	return (page_bytes >> (UNIT_SHIFT + STOCK_BIN_SHIFT)) + 1;
+	return page_bytes >> (UNIT_SHIFT + STOCK_BIN_SHIFT);
 }
+
+static uint32_t bin_words_of(uint32_t bins)
+{
+	return (bins + 63U) / 64U;
+}
+
+_Static_assert((1U << XV_PAGE_SHIFT_MAX) >> (UNIT_SHIFT + STOCK_BIN_SHIFT) <= 64U * 64U,
+	       "one word has a bit for each word of bits");
 
 size_t xvi_stock_bytes(uint32_t page_bytes)
 {
-	return bin_count_of(page_bytes) * sizeof(uint32_t);
+	uint32_t bins = bin_count_of(page_bytes);
+
+	return bin_words_of(bins) * sizeof(uint64_t) + bins * sizeof(uint32_t);
 }
 
 void xvi_stock_init(struct xvi_stock *stock, uint32_t page_bytes, void *memory)
 {
-	stock->heads = memory;
 	stock->bin_count = bin_count_of(page_bytes);
+	stock->bin_bits = memory;
+	stock->heads = (uint32_t *)(void *)(stock->bin_bits + bin_words_of(stock->bin_count));
 }
 
 void xvi_stock_set_limit(struct xv_pool *pool)
@@ -45,7 +63,10 @@ void xvi_stock_set_limit(struct xv_pool *pool)
 	if (stock->limit_bytes * (pool->object_count + 1) <
 	    STOCK_BLOCKS_MIN * pool->requested_bytes)
 		stock->limit_bytes = 0;
-	stock->reserve_pages = xvi_reserve_of(pool, pool->page_count);
+	/* While the pool is compacted blocks are not kept in the pages to be emptied. */
+	if (pool->compaction.phase != COMPACT_IDLE || pool->frees < stock->rests_until)
+		stock->limit_bytes = 0;
+	stock->reserve_pages = xvi_reserve_of(pool, pool->page_count) + pool->cycled_pages;
 	if (pool->page_count > pool->most_pages)
 		pool->most_pages = pool->page_count;
 }
@@ -59,20 +80,25 @@ static struct xvi_hole bin_pop(struct xv_pool *pool, uint32_t bin)
 	uint32_t index = stock->heads[bin];
 	struct xvi_hole block = pool->holes.records[index];
 
-	stock->heads[bin] = block.next;
+	stock_set_head(stock, bin, block.next);
 	stock->count--;
 	stock->bytes -= block.units * (uint64_t)UNIT_BYTES;
 	hole_give(pool, index);
 	return block;
 }
 
-/* The next bin, from the hand on, that is not empty. There is one. */
-static uint32_t bin_next(struct xvi_stock *stock)
+/* The next bin behind the hand, around, that is not empty. There is one. */
+static uint32_t bin_next(const struct xvi_stock *stock)
 {
-	do {
-		stock->hand = stock->hand + 1 < stock->bin_count ? stock->hand + 1 : 0;
-	} while (stock->heads[stock->hand] == 0);
-	return stock->hand;
+	uint32_t word = stock->hand >> 6;
+	uint64_t bits = stock->bin_bits[word] & (~(uint64_t)1 << (stock->hand & 63U));
+	uint64_t words = stock->word_bits & (~(uint64_t)1 << word);
+
+	if (bits == 0) {
+		word = xvi_ctz64(words != 0 ? words : stock->word_bits);
+		bits = stock->bin_bits[word];
+	}
+	return (word << 6) + xvi_ctz64(bits);
 }
 
 /* Free a block for good. */
@@ -104,15 +130,29 @@ static void fetch_ahead(const struct xv_pool *pool, uint32_t index)
 /* Free one block, so that the stock holds a mix of what was freed lately. */
 static void evict(struct xv_pool *pool)
 {
-	struct xvi_hole block = bin_pop(pool, bin_next(&pool->stock));
+	struct xvi_stock *stock = &pool->stock;
+	struct xvi_hole block;
 
-	if (pool->stock.count != 0) {
-		uint32_t hand = pool->stock.hand;
-
-		fetch_ahead(pool, pool->stock.heads[bin_next(&pool->stock)]);
-		pool->stock.hand = hand;
-	}
+	stock->hand = bin_next(stock);
+	block = bin_pop(pool, stock->hand);
+	if (stock->count != 0)
+		fetch_ahead(pool, stock->heads[bin_next(stock)]);
 	block_release(pool, &block);
+}
+
+/* A block had to go to make room for another: does keeping them pay? */
+static void note_eviction(struct xv_pool *pool)
+{
+	struct xvi_stock *stock = &pool->stock;
+
+	if (XVI_LIKELY(++stock->evictions < JUDGE_EVICTIONS))
+		return;
+	if (stock->reuses - stock->judged_at < stock->evictions) {
+		stock->rests_until = pool->frees + REST_FREES;
+		stock->limit_bytes = 0;
+	}
+	stock->evictions = 0;
+	stock->judged_at = stock->reuses;
 }
 
 bool xvi_stock_put(struct xv_pool *pool, uint32_t *words, uint32_t page, uint32_t unit)
@@ -121,20 +161,22 @@ bool xvi_stock_put(struct xv_pool *pool, uint32_t *words, uint32_t page, uint32_
 	uint32_t units = block_units(words[unit], pool->unit_bits);
 	uint32_t index = hole_take(pool);
 	struct xvi_hole *block = &pool->holes.records[index];
-	uint32_t *head = &stock->heads[units >> STOCK_BIN_SHIFT];
+	uint32_t bin = stock_bin(units);
 
 	if (index == 0)
 		return false;
 	words[unit] = block_stocked(words[unit]);
-	block->next = *head;
+	block->next = stock->heads[bin];
 	block->page = page;
 	block->first_unit = (uint16_t)unit;
 	block->units = (uint16_t)units;
-	*head = index;
+	stock_set_head(stock, bin, index);
 	stock->count++;
 	stock->bytes += units * (uint64_t)UNIT_BYTES;
-	while (XVI_UNLIKELY(stock->bytes > stock->limit_bytes && stock->count != 0))
+	while (stock->bytes > stock->limit_bytes && stock->count != 0) {
 		evict(pool);
+		note_eviction(pool);
+	}
 	return true;
 }
 
@@ -144,12 +186,14 @@ uint32_t xvi_stock_drain(struct xv_pool *pool)
 
 	xvi_stock_settle(pool);
 	count = pool->stock.count;
-	while (pool->stock.count != 0) {
-		struct xvi_hole block = bin_pop(pool, bin_next(&pool->stock));
-
-		block_release(pool, &block);
-	}
+	while (pool->stock.count != 0)
+		evict(pool);
 	return count;
+}
+
+void xvi_stock_free_one(struct xv_pool *pool)
+{
+	evict(pool);
 }
 
 uint32_t xvi_stock_yield(struct xv_pool *pool)
@@ -166,6 +210,8 @@ void xvi_stock_forget(struct xv_pool *pool)
 	struct xvi_stock *stock = &pool->stock;
 
 	memset(stock->heads, 0, stock->bin_count * sizeof(uint32_t));
+	memset(stock->bin_bits, 0, bin_words_of(stock->bin_count) * sizeof(uint64_t));
+	stock->word_bits = 0;
 	stock->count = 0;
 	stock->bytes = 0;
 	stock->pending_count = 0;
@@ -204,12 +250,20 @@ void xvi_stock_settle(struct xv_pool *pool)
 	}
 }
 
+uint32_t xvi_reuse_permille(const struct xv_pool *pool, uint32_t wanted)
+{
+	if (pool->base == NULL)
+		return 0;
+	if (wanted == XV_REUSE_DEFAULT)
+		return (pool->flags & XV_POOL_SPLIT) != 0 ? 0 : REUSE_PERMILLE_DEFAULT;
+	return wanted < XV_REUSE_PERMILLE_MAX ? wanted : XV_REUSE_PERMILLE_MAX;
+}
+
 void xv_pool_set_reuse(struct xv_pool *pool, uint32_t permille)
 {
 	if (pool == NULL)
 		return;
-	if (permille > XV_REUSE_PERMILLE_MAX)
-		permille = XV_REUSE_PERMILLE_MAX;
+	permille = xvi_reuse_permille(pool, permille);
 	xvi_enter_all(pool);
 	if (pool->shared != NULL)
 		pool->shared->options.reuse_permille = permille;
@@ -223,6 +277,7 @@ void xv_pool_set_reuse(struct xv_pool *pool, uint32_t permille)
 		if (permille < shard->stock.permille)
 			xvi_reserve_trim(shard);
 		shard->stock.permille = permille;
+		shard->stock.rests_until = 0;
 		xvi_stock_set_limit(shard);
 	}
 	xvi_leave_all(pool);

@@ -7,7 +7,11 @@
  * no free list. Under the shard's lock. O(1), but for draining, which is O(blocks kept).
  *
  * A bin holds blocks of four lengths, the newest first, since its header is the likeliest
- * to be in a cache. A free waits in a ring, while the header that proves it is fetched,
+ * to be in a cache. When the stock is full a block of another bin is freed for each that
+ * comes. Where that happens more often than a block is handed out again, keeping costs more
+ * than it saves: the stock then rests for a while.
+ *
+ * With XV_POOL_LAZY_FREE a free waits in a ring, while the header that proves it is fetched,
  * until STOCK_PENDING more have come.
  */
 #ifndef XVI_STOCK_H
@@ -20,11 +24,31 @@ enum {
 	STOCK_YIELD = 16,    /* blocks freed for who finds no hole */
 };
 
+/* The bin of blocks of so many units, 1 and more. */
+static inline uint32_t stock_bin(uint32_t units)
+{
+	return (units - 1U) >> STOCK_BIN_SHIFT;
+}
+
+/* The newest block of a bin goes, or comes. */
+static inline void stock_set_head(struct xvi_stock *stock, uint32_t bin, uint32_t index)
+{
+	uint64_t *word = &stock->bin_bits[bin >> 6];
+
+	stock->heads[bin] = index;
+	*word = (*word & ~((uint64_t)1 << (bin & 63U))) | (uint64_t)(index != 0) << (bin & 63U);
+	stock->word_bits = (stock->word_bits & ~((uint64_t)1 << (bin >> 6))) |
+			   (uint64_t)(*word != 0) << (bin >> 6);
+}
+
 /* Bytes of the bins for a page of this size. */
 size_t xvi_stock_bytes(uint32_t page_bytes);
 
 /* Place the bins in memory of that size, zeroed. */
 void xvi_stock_init(struct xvi_stock *stock, uint32_t page_bytes, void *memory);
+
+/* The share that a pool with its options keeps, where this one is asked for. */
+uint32_t xvi_reuse_permille(const struct xv_pool *pool, uint32_t wanted);
 
 /* How much may be kept: after a change of the share, or of the pages. O(1). */
 void xvi_stock_set_limit(struct xv_pool *pool);
@@ -37,6 +61,9 @@ void xvi_stock_settle(struct xv_pool *pool);
 
 /* Do them, and free all that is kept. Returns blocks. */
 uint32_t xvi_stock_drain(struct xv_pool *pool);
+
+/* Free one of the blocks that are kept; there is one. O(1). */
+void xvi_stock_free_one(struct xv_pool *pool);
 
 /* Free a few of the blocks that are kept: for who finds no hole. Returns blocks. O(1). */
 uint32_t xvi_stock_yield(struct xv_pool *pool);
@@ -52,8 +79,8 @@ bool xvi_stock_put(struct xv_pool *pool, uint32_t *words, uint32_t page, uint32_
 static inline uint32_t xvi_stock_find(const struct xv_pool *pool, uint32_t units)
 {
 	const struct xvi_stock *stock = &pool->stock;
-	uint32_t bin = units >> STOCK_BIN_SHIFT;
-	uint32_t index = bin < stock->bin_count ? stock->heads[bin] : 0;
+	uint32_t bin = stock_bin(units);
+	uint32_t index = stock->heads[bin];
 
 	/* Of its own bin the newest may be too short; all of the next one's fit. */
 	if (index != 0 && pool->holes.records[index].units >= units)

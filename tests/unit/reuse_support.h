@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * reuse_support.h: for tests of quick reuse: a pool that keeps blocks, and objects of
- * which some were freed. Owns nothing, no locking.
+ * reuse_support.h: for tests of quick reuse: a pool that keeps blocks and puts frees
+ * off, and objects of which some were freed. Owns nothing, no locking.
  */
 #ifndef REUSE_SUPPORT_H
 #define REUSE_SUPPORT_H
@@ -16,7 +16,7 @@ static inline void open_reuse(struct pool_fixture *f, uint32_t flags, uint32_t p
 	struct xv_pool_options options;
 
 	fixture_options(f, &options);
-	options.flags = flags;
+	options.flags = flags | XV_POOL_LAZY_FREE;
 	options.shards = 1;
 	options.reuse_permille = permille;
 	fixture_remake(f, REUSE_PAGES, &options, 0);

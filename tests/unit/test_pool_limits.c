@@ -8,7 +8,7 @@
 
 #include "shadow.h"
 
-enum { PAGES_MAX = 256, SOME = 10 };
+enum { PAGES_MAX = 256, SOME = 10, MANY = 40 };
 
 static xv_handle handles[PAGES_MAX];
 
@@ -86,6 +86,39 @@ static void a_reserved_page_is_used_before_a_new_one_is_taken(struct pool_fixtur
 	assert_int_equal(fixture_stats(f).page_allocs, taken);
 	assert_int_equal(fixture_stats(f).reserve_bytes, 0);
 	fixture_check(f);
+}
+
+/* So many pages are used, and given back, again and again. */
+static uint64_t pages_taken_in_turns(struct pool_fixture *f, size_t pages, unsigned turns)
+{
+	uint64_t taken = fixture_stats(f).page_allocs;
+
+	for (unsigned i = 0; i < turns; i++) {
+		take_pages(f, pages);
+		for (size_t p = 0; p < pages; p++)
+			fixture_free(f, handles[p]);
+	}
+	return fixture_stats(f).page_allocs - taken;
+}
+
+static void where_pages_come_and_go_the_reserve_grows(struct pool_fixture *f)
+{
+	with_reserve(f, 2);
+	/* Ten pages in turns: by a page each turn, until none is taken any more. */
+	assert_true(pages_taken_in_turns(f, 10, 9) >= 10);
+	assert_int_equal(pages_taken_in_turns(f, 10, 9), 0);
+	assert_int_equal(fixture_stats(f).reserve_bytes, 10 * f->page_bytes);
+	fixture_check(f);
+	/* It grows to eight times itself and no more. */
+	(void)pages_taken_in_turns(f, MANY, 20);
+	assert_int_equal(fixture_stats(f).reserve_bytes, 16 * f->page_bytes);
+	fixture_check(f);
+	/* And is what it was when the pool was trimmed. */
+	(void)xv_pool_trim(f->pool);
+	assert_int_equal(fixture_stats(f).reserve_bytes, 0);
+	take_pages(f, 10);
+	give_pages(f, 10);
+	assert_int_equal(fixture_stats(f).reserve_bytes, 2 * f->page_bytes);
 }
 
 /* ---- limit ---- */
@@ -382,6 +415,7 @@ static const struct pool_test tests[] = {
 	POOL_TEST(without_a_reserve_an_empty_page_goes_back_at_once, EACH_ALIGNMENT),
 	POOL_TEST(the_reserve_keeps_so_many_pages_and_no_more, EACH_ALIGNMENT),
 	POOL_TEST(a_reserve_larger_than_the_provider_keeps_all, 0),
+	POOL_TEST(where_pages_come_and_go_the_reserve_grows, 0),
 	POOL_TEST(a_reserved_page_is_used_before_a_new_one_is_taken, EACH_ALIGNMENT),
 	POOL_TEST(the_limit_is_never_passed, EACH_ALIGNMENT),
 	POOL_TEST(malloc_beyond_the_limit_says_so_and_changes_nothing, EACH_ALIGNMENT),

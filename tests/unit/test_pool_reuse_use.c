@@ -38,6 +38,48 @@ static void a_double_free_frees_nothing(struct pool_fixture *f)
 	}
 }
 
+/* Without XV_POOL_LAZY_FREE a free is looked at at once, whatever is kept. */
+static void a_double_free_is_told_unless_frees_are_lazy(struct pool_fixture *f)
+{
+	static xv_handle handle[OBJECTS];
+	struct xv_pool_options options;
+
+	fixture_options(f, &options);
+	options.shards = 1;
+	options.reuse_permille = PERMILLE;
+	fixture_remake(f, REUSE_PAGES, &options, 0);
+	for (uint32_t i = 0; i < OBJECTS; i++)
+		handle[i] = fixture_malloc(f, 300);
+	for (uint32_t i = 0; i < OBJECTS; i += 3) {
+		fixture_free(f, handle[i]);
+		assert_int_equal(xv_free(f->pool, handle[i]), -XV_EINVAL);
+	}
+	assert_true(fixture_stats(f).reuse_bytes != 0);
+	assert_int_equal(fixture_stats(f).objects, OBJECTS - OBJECTS / 3);
+	fixture_check(f);
+}
+
+/* Blocks that nobody asks for again are not kept for ever. */
+static void a_stock_that_serves_nobody_rests(struct pool_fixture *f)
+{
+	enum { MANY = 4000 };
+	static xv_handle handle[MANY];
+	uint64_t kept = 0;
+
+	open_reuse(f, 0, 20);
+	for (uint32_t i = 0; i < MANY; i++)
+		handle[i] = fixture_malloc(f, 200);
+	for (uint32_t i = 0; i < MANY; i++) {
+		if (i % 8 != 0)
+			fixture_free(f, handle[i]);
+		if (i == MANY / 8)
+			kept = fixture_stats(f).reuse_bytes;
+	}
+	assert_true(kept != 0);
+	assert_int_equal(fixture_stats(f).reuse_bytes, 0);
+	fixture_check(f);
+}
+
 /* Of a block that is an object again the old handle is dead. */
 static void an_old_handle_does_not_free_the_new_object(struct pool_fixture *f)
 {
@@ -319,8 +361,9 @@ static void compaction_gives_the_stock_back(struct pool_fixture *f, uint32_t fla
 	for (uint32_t slot = 0; slot < 2000; slot++) {
 		if (slot % 10 != 0)
 			assert_int_equal(density_free(&d, slot), 0);
+		if (slot == 400)
+			assert_true(fixture_stats(f).reuse_bytes != 0);
 	}
-	assert_true(fixture_stats(f).reuse_bytes != 0);
 	(void)density_compact(&d, 0);
 	(void)density_compact(&d, 0);
 	stats = fixture_stats(f);
@@ -352,6 +395,8 @@ static void a_step_of_compaction_frees_the_stock(struct pool_fixture *f)
 
 static const struct pool_test tests[] = {
 	POOL_TEST(a_double_free_frees_nothing, WITH_BASE | EACH_ALIGNMENT),
+	POOL_TEST(a_double_free_is_told_unless_frees_are_lazy, WITH_BASE | EACH_ALIGNMENT),
+	POOL_TEST(a_stock_that_serves_nobody_rests, WITH_BASE | EACH_ALIGNMENT),
 	POOL_TEST(an_old_handle_does_not_free_the_new_object, WITH_BASE | EACH_ALIGNMENT),
 	POOL_TEST(a_kept_block_is_no_object, WITH_BASE | EACH_ALIGNMENT),
 	POOL_TEST(wild_handles_free_nothing, WITH_BASE | EACH_ALIGNMENT),

@@ -82,14 +82,14 @@ static void without_a_lock_there_is_one_shard(struct pool_fixture *f)
 	shard_cpus_close(&cpus);
 }
 
-static void with_a_lock_each_cpu_has_a_shard(struct pool_fixture *f)
+static void one_thread_has_one_shard_wherever_it_runs(struct pool_fixture *f)
 {
 	struct xv_pool_options options;
 	struct shard_cpus cpus;
 
 	shard_cpus_open(&cpus, 2);
 	fixture_options(f, &options);
-	assert_int_equal(shards_by_default(f, &options, &cpus), 2);
+	assert_int_equal(shards_by_default(f, &options, &cpus), 1);
 	shard_cpus_close(&cpus);
 }
 
@@ -496,7 +496,7 @@ static void locking_all_changes_nothing(struct pool_fixture *f)
 static const struct pool_test tests[] = {
 	POOL_TEST(shards_have_a_most, ON_MMAP),
 	POOL_TEST(without_a_lock_there_is_one_shard, ON_MMAP),
-	POOL_TEST(with_a_lock_each_cpu_has_a_shard, ON_MMAP),
+	POOL_TEST(one_thread_has_one_shard_wherever_it_runs, ON_MMAP),
 	POOL_TEST(in_the_callers_memory_there_is_one_shard, ON_MMAP),
 	POOL_TEST(scarce_meta_memory_allows_one_shard, WITH_BASE),
 	POOL_TEST(each_shard_needs_two_slots_of_a_window, WITHOUT_BASE),

@@ -261,8 +261,13 @@ static void objects_change_hands(void **state)
 
 static void objects_change_hands_in_plain_pools(void **state)
 {
+	struct kind spreading = {.threads = 4, .shards = 0, .reuse = REUSE};
+
 	(void)state;
 	every_kind(3, 0);
+	threads_keep_their_contents(&spreading, false);
+	spreading.flags = XV_POOL_LAZY_FREE;
+	threads_keep_their_contents(&spreading, false);
 }
 
 static void objects_change_hands_under_mutexes(void **state)
@@ -291,6 +296,68 @@ static void the_knob_and_the_limit_turn_meanwhile(void **state)
 	threads_keep_their_contents(&kind, true);
 	kind.shards = 1;
 	threads_keep_their_contents(&kind, true);
+}
+
+/* ---- one shard, until threads meet ---- */
+
+static atomic_bool is_there;
+
+static void *meet(void *argument)
+{
+	struct world *world = argument;
+	xv_handle handle;
+
+	atomic_store(&is_there, true);
+	expect(world, xv_malloc(world->pool, 100, &handle) == 0, "malloc", 0);
+	expect(world, xv_free(world->pool, handle) == 0, "free", 0);
+	return NULL;
+}
+
+static uint32_t shards_used(struct world *world)
+{
+	struct xv_pool_stats stats;
+
+	xv_pool_get_stats(world->pool, &stats);
+	return stats.shards;
+}
+
+/* A thread allocates and frees while this one has all locks, or none. */
+static void meet_once(struct world *world, bool locked)
+{
+	pthread_t thread;
+
+	atomic_store(&is_there, false);
+	if (locked)
+		xv_pool_lock_all(world->pool);
+	assert_int_equal(pthread_create(&thread, NULL, meet, world), 0);
+	if (locked) {
+		while (!atomic_load(&is_there))
+			sched_yield();
+		usleep(1000);
+		xv_pool_unlock_all(world->pool);
+	}
+	assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+/* On which CPU a thread runs, and when, is the system's to say: it may take some rounds. */
+static void threads_that_meet_are_spread(void **state)
+{
+	struct kind kind = {.shards = 0, .threads = 2};
+	struct world *world;
+
+	(void)state;
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		skip();
+	world = world_open(&kind);
+	for (uint32_t i = 0; i < 100; i++)
+		meet_once(world, false);
+	assert_int_equal(shards_used(world), 1);
+	for (uint32_t round = 0; round < 2000 && shards_used(world) == 1; round++)
+		meet_once(world, true);
+	assert_true(shards_used(world) > 1);
+	assert_int_equal(atomic_load(&world->errors), 0);
+	assert_sound(world);
+	world_close(world);
 }
 
 /* ---- threads that end ---- */
@@ -440,6 +507,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(objects_change_hands_under_mutexes),
 		cmocka_unit_test(sixty_four_threads_share_what_cpus_there_are),
 		cmocka_unit_test(the_knob_and_the_limit_turn_meanwhile),
+		cmocka_unit_test(threads_that_meet_are_spread),
 		cmocka_unit_test(a_thread_that_ends_leaves_nothing_behind),
 		cmocka_unit_test(a_child_process_finds_the_pool_whole),
 	};

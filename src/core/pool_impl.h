@@ -207,19 +207,17 @@ struct xvi_stock {
 /* Nobody's page, in the shard map. */
 #define SHARD_NONE 0xFFU
 
-enum { REMOTE_SLOTS = 64, CACHE_LINE_BYTES = 64 };
+enum { REMOTE_SLOTS = 128, CACHE_LINE_BYTES = 64 };
 
-/* A free that another thread left to the shard that owns the object. */
-struct xvi_remote_slot {
-	struct xvi_atomic32 state; /* REMOTE_* of shard.c */
-	xv_handle handle;
-};
-
+/*
+ * Frees that other threads left to a shard: one word for each, 0 where there is none. Who
+ * frees fills the first empty one from `next` on; the owner takes them in the same order,
+ * so that eight frees cost the two CPUs the way of one cache line there and back.
+ */
 struct xvi_remote {
-	struct xvi_atomic32 waiting; /* full slots, or a few more: only a hint */
-	struct xvi_atomic32 busy;    /* frees to be left here without trying the lock */
-	struct xvi_atomic32 next;    /* where to look for an empty slot first */
-	_Alignas(CACHE_LINE_BYTES) struct xvi_remote_slot slot[REMOTE_SLOTS];
+	struct xvi_atomic32 busy; /* frees to be left here without trying the lock */
+	struct xvi_atomic32 next; /* where to look for an empty slot first */
+	_Alignas(CACHE_LINE_BYTES) struct xvi_atomic64 slot[REMOTE_SLOTS];
 };
 
 /*
@@ -321,7 +319,8 @@ struct xv_pool {
 	uint64_t visited;       /* mallocs and frees when another shard last looked for room here */
 	uint64_t remote_frees;  /* that other threads left to this shard, and that are done */
 	uint64_t most_pages;    /* held since the last trim */
-	uint32_t polls;         /* allocations since the last look at what was left here */
+	uint32_t polls;         /* allocations since the last look at all that was left here */
+	uint32_t remote_at;     /* slot of remote that is to be filled next */
 	uint32_t crowded;       /* times that a thread found the lock taken ... */
 	uint64_t crowded_since; /* ... since so many allocations */
 	uint32_t cycled_pages;  /* that the reserve has grown by: see note_cycling */

@@ -19,12 +19,11 @@
 #include "xvi_cpu.h"
 
 enum {
-	REMOTE_EMPTY = 0,
-	REMOTE_CLAIMED = 1,
-	REMOTE_FULL = 2,
-
-	REMOTE_BUSY_TURNS = 256, /* frees left without trying the lock, after it was taken */
-	REMOTE_POLL_TURNS = 16,  /* allocations between two looks at what was left */
+	REMOTE_BUSY_TURNS = 256,   /* frees left without trying the lock, after it was taken */
+	REMOTE_POLL_TURNS = 16,    /* allocations between two looks at what was left ... */
+	REMOTE_SWEEP_TURNS = 4096, /* ... and at what was left out of turn */
+	REMOTE_TRIES = 16,         /* slots looked at for an empty one */
+	REMOTE_BATCH = 16,         /* headers fetched at a time */
 
 	/* So often within so many allocations was a shard's lock found taken: threads are
 	 * spread over more shards. */
@@ -45,6 +44,63 @@ static uint32_t map_look(const struct xvi_shared *shared, uint32_t page)
 static struct xv_pool *shard_at(const struct xvi_shared *shared, uint32_t number)
 {
 	return xvi_atomic_ptr_load(&shared->shard[number]);
+}
+
+/* Has something been left in the slot whose turn it is? */
+static inline bool remote_is_next(const struct xv_pool *shard)
+{
+	return xvi_atomic64_is_set(&shard->remote->slot[shard->remote_at]);
+}
+
+/* Take up to so many handles in turn, and have their headers fetched. */
+static uint32_t remote_take(struct xv_pool *shard, xv_handle *handles, uint32_t most)
+{
+	uint32_t count = 0;
+
+	while (count < most) {
+		xv_handle handle = xvi_atomic64_take(&shard->remote->slot[shard->remote_at]);
+
+		if (handle == XV_NULL_HANDLE)
+			break;
+		shard->remote_at = (shard->remote_at + 1) % REMOTE_SLOTS;
+		if (shard->base != NULL && xv_handle_page(handle) < shard->pages.capacity)
+			XVI_PREFETCH(shard->base +
+				     ((size_t)xv_handle_page(handle) << shard->page_shift) +
+				     (xv_handle_offset(handle) & (shard->page_bytes - 1)));
+		handles[count++] = handle;
+	}
+	return count;
+}
+
+/* Do what other threads have left to this shard, in turn, until a slot is empty. */
+static XVI_NOINLINE void remote_drain(struct xv_pool *shard)
+{
+	xv_handle handles[REMOTE_BATCH];
+
+	for (uint32_t done = 0; done < REMOTE_SLOTS; done += REMOTE_BATCH) {
+		uint32_t count = remote_take(shard, handles, REMOTE_BATCH);
+
+		/* A bad handle is counted where it is found. */
+		for (uint32_t i = 0; i < count; i++) {
+			if (xvi_free_locked(shard, handles[i]) == 0)
+				shard->remote_frees++;
+		}
+		if (count < REMOTE_BATCH)
+			return;
+	}
+}
+
+/* The same, and what lies in any other slot: two threads that leave something at once may
+ * not fill them in turn. */
+static void remote_sweep(struct xv_pool *shard)
+{
+	shard->polls = 0;
+	for (uint32_t i = 0; i < REMOTE_SLOTS; i++) {
+		if (remote_is_next(shard))
+			remote_drain(shard);
+		else
+			shard->remote_at = (shard->remote_at + 1) % REMOTE_SLOTS;
+	}
 }
 
 /* Threads have met here: use more shards if they do so often. The shard is locked. */
@@ -75,8 +131,8 @@ static inline void shard_lock(struct xv_pool *shard)
 struct xv_pool *xvi_enter_shard(struct xv_pool *shard)
 {
 	shard_lock(shard);
-	if (XVI_UNLIKELY(xvi_atomic_load(&shard->remote->waiting) != 0))
-		xvi_remote_drain(shard);
+	if (XVI_UNLIKELY(remote_is_next(shard)))
+		remote_drain(shard);
 	return shard;
 }
 
@@ -105,10 +161,11 @@ struct xv_pool *xvi_enter_home_shard(struct xv_pool *pool)
 	if (XVI_UNLIKELY(shard == NULL))
 		shard = xvi_shard_make(pool, number);
 	shard_lock(shard);
-	if (XVI_UNLIKELY(++shard->polls >= REMOTE_POLL_TURNS)) {
-		shard->polls = 0;
-		if (xvi_atomic_load(&shard->remote->waiting) != 0)
-			xvi_remote_drain(shard);
+	if (XVI_UNLIKELY(++shard->polls % REMOTE_POLL_TURNS == 0)) {
+		if (XVI_UNLIKELY(shard->polls >= REMOTE_SWEEP_TURNS))
+			remote_sweep(shard);
+		else if (remote_is_next(shard))
+			remote_drain(shard);
 	}
 	return shard;
 }
@@ -142,8 +199,11 @@ void xvi_enter_all(struct xv_pool *pool)
 	for (uint32_t i = 0; i < pool->shared->count; i++) {
 		struct xv_pool *shard = xvi_shard(pool, i);
 
-		if (shard != NULL)
-			xvi_stock_settle(xvi_enter_shard(shard));
+		if (shard == NULL)
+			continue;
+		shard_lock(shard);
+		remote_sweep(shard);
+		xvi_stock_settle(shard);
 	}
 }
 
@@ -177,46 +237,18 @@ void xv_pool_unlock_all(struct xv_pool *pool)
 
 /* ---- frees from other threads ---- */
 
-/* Leave a handle for the shard's owner to free. False when there is no slot. */
+/* Leave a handle for the shard's owner to free. False when there is no slot at hand. */
 static bool remote_push(struct xv_pool *shard, xv_handle handle)
 {
 	uint32_t start = xvi_atomic_load(&shard->remote->next);
 
-	for (uint32_t i = 0; i < REMOTE_SLOTS; i++) {
-		struct xvi_remote_slot *slot = &shard->remote->slot[(start + i) % REMOTE_SLOTS];
-
-		if (xvi_atomic_load(&slot->state) == REMOTE_EMPTY &&
-		    xvi_atomic_cas_acquire(&slot->state, REMOTE_EMPTY, REMOTE_CLAIMED)) {
-			/* Counted before it can be drained: never fewer than there are. */
-			xvi_atomic_add_release(&shard->remote->waiting, 1);
-			slot->handle = handle;
-			xvi_atomic_store_release(&slot->state, REMOTE_FULL);
-			xvi_atomic_store(&shard->remote->next, start + i + 1);
+	for (uint32_t i = start; i < start + REMOTE_TRIES; i++) {
+		if (xvi_atomic64_put(&shard->remote->slot[i % REMOTE_SLOTS], handle)) {
+			xvi_atomic_store(&shard->remote->next, i + 1);
 			return true;
 		}
 	}
 	return false;
-}
-
-void xvi_remote_drain(struct xv_pool *shard)
-{
-	uint32_t done = 0;
-
-	for (uint32_t i = 0; i < REMOTE_SLOTS; i++) {
-		struct xvi_remote_slot *slot = &shard->remote->slot[i];
-		xv_handle handle;
-
-		if (xvi_atomic_load_acquire(&slot->state) != REMOTE_FULL)
-			continue;
-		handle = slot->handle;
-		xvi_atomic_store_release(&slot->state, REMOTE_EMPTY);
-		/* A bad handle is counted where it is found. */
-		if (xvi_free_locked(shard, handle) == 0)
-			shard->remote_frees++;
-		done++;
-	}
-	if (done != 0)
-		xvi_atomic_sub_release(&shard->remote->waiting, done);
 }
 
 /*
@@ -322,7 +354,8 @@ static int malloc_in_any(struct xv_pool *pool, const struct xvi_request *request
 
 		if (shard == NULL)
 			continue;
-		(void)xvi_enter_shard(shard);
+		shard_lock(shard);
+		remote_sweep(shard);
 		failures = shard->failures;
 		if (xvi_malloc_locked(shard, request, handle) == 0) {
 			/* It failed in its own shard, but not for the caller. */

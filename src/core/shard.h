@@ -100,9 +100,6 @@ static inline struct xv_pool *xvi_shard(struct xv_pool *pool, uint32_t i)
 void xvi_enter_all(struct xv_pool *pool);
 void xvi_leave_all(struct xv_pool *pool);
 
-/* Do what other threads have left to this shard. */
-void xvi_remote_drain(struct xv_pool *shard);
-
 /* A shard has found no room: whole room in another, without waiting for its lock.
  * -XV_ENOMEM when there is none. */
 int xvi_malloc_elsewhere(struct xv_pool *shard, const struct xvi_request *request,

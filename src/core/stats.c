@@ -75,7 +75,8 @@ void xvi_fill_stats(const struct xv_pool *pool, struct xv_pool_stats *stats)
 	stats->page_frees = pool->page_frees;
 	stats->reuses = pool->stock.reuses;
 	stats->remote_frees = pool->remote_frees;
-	stats->remote_waiting = pool->remote != NULL ? xvi_atomic_load(&pool->remote->waiting) : 0;
+	for (uint32_t i = 0; pool->remote != NULL && i < REMOTE_SLOTS; i++)
+		stats->remote_waiting += xvi_atomic64_is_set(&pool->remote->slot[i]);
 	stats->shards = 1;
 }
 

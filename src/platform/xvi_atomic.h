@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * A 32-bit word, a byte or a pointer that several threads share, and a pause for who
- * waits for one. Where
- * there are no threads (freestanding, or a compiler without atomics) it is a plain
- * word: machines without a compare-and-swap need no library for it. No state, O(1).
+ * A 32-bit or 64-bit word, a byte or a pointer that several threads share, and a pause for
+ * who waits for one. Where there are no threads (freestanding, or a compiler without atomics)
+ * it is a plain word: machines without a compare-and-swap need no library for it. A machine
+ * that has none of 64 bits fails to change such a word. No state, O(1).
  *
  * The plain pair, load and store, executes no atomic instruction anywhere: it is what
  * a structure made with XV_LOCK_NONE uses.
@@ -54,9 +54,29 @@ static inline void xvi_atomic_sub_release(struct xvi_atomic32 *word, uint32_t le
 	word->value -= less;
 }
 
-static inline void xvi_atomic_add_release(struct xvi_atomic32 *word, uint32_t more)
+struct xvi_atomic64 {
+	uint64_t value;
+};
+
+static inline uint64_t xvi_atomic64_take(struct xvi_atomic64 *word)
 {
-	word->value += more;
+	uint64_t value = word->value;
+
+	word->value = 0;
+	return value;
+}
+
+static inline bool xvi_atomic64_put(struct xvi_atomic64 *word, uint64_t value)
+{
+	if (word->value != 0)
+		return false;
+	word->value = value;
+	return true;
+}
+
+static inline bool xvi_atomic64_is_set(const struct xvi_atomic64 *word)
+{
+	return word->value != 0;
 }
 
 struct xvi_atomic8 {
@@ -126,10 +146,60 @@ static inline void xvi_atomic_sub_release(struct xvi_atomic32 *word, uint32_t le
 	atomic_fetch_sub_explicit(&word->value, less, memory_order_release);
 }
 
-static inline void xvi_atomic_add_release(struct xvi_atomic32 *word, uint32_t more)
+#if ATOMIC_LLONG_LOCK_FREE == 2
+struct xvi_atomic64 {
+	_Atomic uint64_t value;
+};
+
+/* What is in the word, which is then 0. Only one thread at a time may take. */
+static inline uint64_t xvi_atomic64_take(struct xvi_atomic64 *word)
 {
-	atomic_fetch_add_explicit(&word->value, more, memory_order_release);
+	uint64_t value = atomic_load_explicit(&word->value, memory_order_acquire);
+
+	if (value != 0)
+		atomic_store_explicit(&word->value, 0, memory_order_release);
+	return value;
 }
+
+/* Put a value into the word if it is 0; else false. */
+static inline bool xvi_atomic64_put(struct xvi_atomic64 *word, uint64_t value)
+{
+	uint64_t empty = 0;
+
+	return atomic_load_explicit(&word->value, memory_order_relaxed) == 0 &&
+	       atomic_compare_exchange_strong_explicit(&word->value, &empty, value,
+						       memory_order_acq_rel, memory_order_relaxed);
+}
+
+/* Only a hint. */
+static inline bool xvi_atomic64_is_set(const struct xvi_atomic64 *word)
+{
+	return atomic_load_explicit(&word->value, memory_order_relaxed) != 0;
+}
+#else
+struct xvi_atomic64 {
+	uint64_t value;
+};
+
+static inline uint64_t xvi_atomic64_take(struct xvi_atomic64 *word)
+{
+	(void)word;
+	return 0;
+}
+
+static inline bool xvi_atomic64_put(struct xvi_atomic64 *word, uint64_t value)
+{
+	(void)word;
+	(void)value;
+	return false;
+}
+
+static inline bool xvi_atomic64_is_set(const struct xvi_atomic64 *word)
+{
+	(void)word;
+	return false;
+}
+#endif
 
 struct xvi_atomic8 {
 	_Atomic uint8_t value;

@@ -12,5 +12,27 @@ xv_set_test_properties(ramz_cli LABELS integration TIMEOUT 180)
 add_test(NAME ramz_cli_zram
 	COMMAND sh ${CMAKE_CURRENT_LIST_DIR}/ramz_cli.sh $<TARGET_FILE:ramz_cli> zram)
 xv_set_test_properties(ramz_cli_zram LABELS integration)
+
+# The subcommands about served disks, against stand-ins for the server and for nbdkit, and
+# with nbdkit itself.
+add_executable(fake_control integration/fake_control.c)
+xv_layer(fake_control)
+target_compile_definitions(fake_control PRIVATE _GNU_SOURCE)
+add_test(NAME ramz_control
+	COMMAND sh ${CMAKE_CURRENT_LIST_DIR}/ramz_control.sh
+		$<TARGET_FILE:ramz_cli> $<TARGET_FILE:fake_control>)
+xv_set_test_properties(ramz_control LABELS integration)
+add_test(NAME ramz_serve
+	COMMAND sh ${CMAKE_CURRENT_LIST_DIR}/ramz_serve.sh
+		$<TARGET_FILE:ramz_cli> $<TARGET_FILE:fake_control>)
+xv_set_test_properties(ramz_serve LABELS integration)
+if(TARGET nbdkit_ramz_plugin)
+	add_test(NAME ramz_serve_nbdkit
+		COMMAND sh ${CMAKE_CURRENT_LIST_DIR}/ramz_serve.sh
+			$<TARGET_FILE:ramz_cli> $<TARGET_FILE:fake_control>
+			$<TARGET_FILE:nbdkit_ramz_plugin>)
+	xv_set_test_properties(ramz_serve_nbdkit LABELS integration)
+endif()
+
 # Another test counts the zram devices of the machine.
 set_tests_properties(ramz_cli ramz_cli_zram PROPERTIES RESOURCE_LOCK zram)

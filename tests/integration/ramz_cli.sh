@@ -109,10 +109,12 @@ fi
 
 # ---- help, version ----------------------------------------------------------------
 
+commands='serve stat compact trim limit codec save bench estimate'
 run --help
 expect_status 0 --help
-expect_out '^  bench ' --help
-expect_out '^  estimate ' --help
+for command in $commands; do
+	expect_out "^  $command +[a-z(]" --help
+done
 for command in bench estimate; do
 	run $command --help
 	expect_status 0 "$command --help"
@@ -130,10 +132,63 @@ run --version
 expect_status 0 --version
 expect_out '^ramz [0-9]+\.[0-9]+\.[0-9]+$' --version
 
+# ---- the man page and the completion, beside the sources --------------------------
+
+sources=$(dirname "$0")/../../src/cli/ramz
+for command in $commands; do
+	"$ramz" "$command" --help >"$dir/out" 2>&1 || continue # built without JSON
+	grep -q "^\\.It Cm $command\$" "$sources/ramz.1" || fail "ramz.1 has no command $command"
+	options=$(sed -n 's/^  \(-[a-z], \)\{0,1\}\(--[a-z-]*\).*/\2/p' "$dir/out")
+	for option in $options; do
+		[ "$option" = --help ] || grep -q "^\.It \(Fl [a-z] , \)\{0,1\}Fl ${option#-}\( \|$\)" "$sources/ramz.1" ||
+			fail "ramz.1 has no option $option, which ramz $command --help names"
+	done
+done
+[ -n "$options" ] || fail 'no options of a command were seen'
+if command -v man >/dev/null; then
+	man --warnings -l "$sources/ramz.1" >/dev/null 2>"$dir/err" || fail 'man cannot show ramz.1'
+	[ -s "$dir/err" ] && fail "ramz.1: $(head -n 3 "$dir/err")"
+fi
+
+completes() { # completes "WORD..." "COMPLETION...": after the words, the last one cut off
+	# shellcheck disable=SC2016
+	got=$(cd "$dir" && XDG_RUNTIME_DIR=$dir bash -uc '
+		. "$1" || exit 1
+		ramz=$2
+		read -ra COMP_WORDS <<<"$3"
+		[[ $3 == *" " ]] && COMP_WORDS+=("")
+		COMP_WORDS[0]=$ramz
+		COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+		_ramz ramz
+		echo "${COMPREPLY[*]-}"' bash "$completion" "$absolute" "$1" 2>&1)
+	[ "$got" = "$2" ] || fail "completion of '$1': '$got', not '$2'"
+}
+
+if command -v bash >/dev/null; then
+	completion=$(cd "$sources" && pwd)/ramz.bash
+	absolute=$(cd "$(dirname "$ramz")" && pwd)/$(basename "$ramz")
+	mkdir "$dir/ramz"
+	: >"$dir/ramz/file.ctl" # no socket
+	completes 'ramz s' 'serve stat save'
+	completes 'ramz ' "$commands --help --version"
+	completes 'ramz serve --ch' '--checksum'
+	completes 'ramz serve --f' '--file --foreground'
+	completes 'ramz serve --provider h' 'highmem huge'
+	completes 'ramz serve --provider = m' 'mmap'
+	completes 'ramz serve --file inp' 'input'
+	completes 'ramz bench --codec z' 'zstd'
+	completes 'ramz bench --json inp' 'input'
+	completes 'ramz bench in' 'input'
+	completes 'ramz bench --seconds 1' ''
+	completes 'ramz codec l' 'lz4 lzo'
+	completes 'ramz stat --name no-such' ''
+	completes 'ramz nothing ' ''
+fi
+
 # ---- mistakes on the command line: status 2, cause and fix in one line ------------
 
-refused 2 'a command is missing; there are: bench estimate'
-refused 2 "no command 'mkfs'; there are: bench estimate" mkfs
+refused 2 "a command is missing; there are: $commands "
+refused 2 "no command 'mkfs'; there are: $commands " mkfs
 refused 2 "no command '--frobnicate'" --frobnicate
 for command in bench estimate; do
 	refused 2 "ramz $command has no option --frobnicate.*ramz $command --help" $command --frobnicate

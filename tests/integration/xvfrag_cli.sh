@@ -105,7 +105,7 @@ for file in x x.pdf .png dir.png/x .dat; do
 done
 refused 2 "xvmalloc:reuse=501: reuse takes .* 0 to 500, not '501'" --allocator ideal,xvmalloc:reuse=501
 refused 2 "xvmalloc-whole:shards=x: shards takes" --allocator xvmalloc-whole:shards=x
-refused 2 "no setting 'speed'; write NAME=VALUE.*reuse, shards or lock" --allocator xvmalloc:speed=9
+refused 2 "no setting 'speed'; write NAME=VALUE.*reuse, shards, lock or lazy" --allocator xvmalloc:speed=9
 refused 2 "xvmalloc:lock=none: lock=none is for one thread; .*--threads 2" --threads 2 \
 	--allocator xvmalloc:lock=none
 refused 2 "glibc takes no settings: leave out ':reuse=1'" --allocator glibc:reuse=1

@@ -50,6 +50,8 @@ static void settings_set_what_they_name_and_nothing_else(void **state)
 	assert_int_equal(parsed("lock=none:shards=1").lock, XV_LOCK_NONE);
 	assert_int_equal(parsed("shards=0").shards, 0);
 	assert_int_equal(parsed("shards=64").shards, XV_SHARDS_MAX);
+	assert_int_equal(parsed("lazy=1").flags, fresh.flags | XV_POOL_LAZY_FREE);
+	assert_int_equal(parsed("lazy=0").flags, fresh.flags);
 }
 
 static void settings_refuse_with_cause_and_fix(void **state)
@@ -66,6 +68,7 @@ static void settings_refuse_with_cause_and_fix(void **state)
 		{"reuse=-1", "not '-1'"},
 		{"shards=65", "shards takes a number of shards, 0 to 64, not '65'"},
 		{"lock=futex", "lock takes default, none, spin or mutex, not 'futex'"},
+		{"lazy=2", "lazy takes lazy frees, 0 to 1, not '2'"},
 		{"reuse=1:reuse=2", "reuse is set twice"},
 		{"lock=none:shards=2", "lock=none is for one shard"},
 	};

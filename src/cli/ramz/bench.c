@@ -12,7 +12,6 @@
 #include "command.h"
 #include "progress.h"
 #include "report.h"
-#include "say.h"
 
 /* Of the pages that are written for density alone, whatever the codec's speed. */
 #define BENCH_DENSITY_PAGES_MIN 256U

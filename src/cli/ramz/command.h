@@ -15,6 +15,13 @@ struct rzc_command {
 	int (*run)(int argc, char **argv);
 };
 
+extern const struct rzc_command rzc_command_serve;
+extern const struct rzc_command rzc_command_stat;
+extern const struct rzc_command rzc_command_compact;
+extern const struct rzc_command rzc_command_trim;
+extern const struct rzc_command rzc_command_limit;
+extern const struct rzc_command rzc_command_codec;
+extern const struct rzc_command rzc_command_save;
 extern const struct rzc_command rzc_command_bench;
 extern const struct rzc_command rzc_command_estimate;
 

@@ -11,7 +11,6 @@
 
 #include "command.h"
 #include "progress.h"
-#include "say.h"
 
 #define ESTIMATE_PAGES_MIN 64U
 

@@ -3,19 +3,23 @@
 /*
  * main.c: the command ramz, a front end of the page store.
  *
- * It sees the public headers of libxvmalloc and ramz only. Inputs, timing and kernel
- * zram are xvfrag's modules. Its own, bottom up:
+ * It sees the public headers of libxvmalloc and ramz only. Messages, inputs, timing and
+ * kernel zram are xvfrag's modules. Its own, bottom up:
  *
- *   say                          messages
- *   codecs options               the command line
- *   pages_of                     pages of an input
+ *   args size codecs             the command line
+ *   options pages_of             of the measurements; pages of an input
  *   density                      what a store takes for them
  *   subject_*                    what can be written to and read: store, codec, zram
  *   team race                    several of them, in turns, on one and more threads
  *   json targets *_table *_json  what is told about it
- *   bench estimate               the subcommands
+ *   bench estimate               the subcommands that measure
+ *   unix_socket place            where served disks' sockets are
+ *   control client               asking a served disk
+ *   stat* settings manage        the subcommands that do
+ *   serve*                       the one that serves a disk, through nbdkit
  *
- * Locking: none, but for team.c. Start reading at bench.c and race.c.
+ * Locking: none, but for team.c. Start reading at bench.c and race.c, or at client.h and
+ * serve.c.
  */
 #include <stdio.h>
 #include <string.h>
@@ -26,15 +30,16 @@
 #include "common.h"
 
 static const struct rzc_command *const main_commands[] = {
-	&rzc_command_bench,
-	&rzc_command_estimate,
+	&rzc_command_serve, &rzc_command_stat,  &rzc_command_compact,
+	&rzc_command_trim,  &rzc_command_limit, &rzc_command_codec,
+	&rzc_command_save,  &rzc_command_bench, &rzc_command_estimate,
 };
 
 #define MAIN_COMMANDS (sizeof(main_commands) / sizeof(main_commands[0]))
 
 static void main_help(void)
 {
-	fputs("Usage: ramz COMMAND [OPTION...] [INPUT...]\n"
+	fputs("Usage: ramz COMMAND [OPTION...] [ARGUMENT...]\n"
 	      "The compressed page store, from the command line.\n\n"
 	      "COMMAND\n",
 	      stdout);
@@ -51,7 +56,7 @@ static void main_help(void)
 
 static int main_unknown(const char *name)
 {
-	char names[128] = "";
+	char names[160] = "";
 
 	for (size_t i = 0; i < MAIN_COMMANDS; i++) {
 		size_t used = strlen(names);
@@ -69,6 +74,7 @@ int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
 
+	xvf_set_program("ramz");
 	if (name == NULL)
 		return main_unknown(NULL);
 	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {

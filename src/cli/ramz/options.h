@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * options.h: the command line of a subcommand. Strings point into argv. Locking: none.
+ * options.h: the command line of the subcommands that measure. Strings point into argv. Locking:
+ * none.
  */
 #ifndef RAMZ_CLI_OPTIONS_H
 #define RAMZ_CLI_OPTIONS_H

@@ -3,7 +3,7 @@
 /*
  * common.c: messages, memory, numbers and random draws; see common.h.
  *
- * Owns the one piece of global state of the front end: whether notes are wanted.
+ * Owns the global state of a front end: its name, and whether notes are wanted.
  * May call the C library. Locking: none.
  */
 #include "common.h"
@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+static const char *common_program = "xvfrag";
 static bool common_quiet;
 
 static void common_say(const char *format, va_list args)
@@ -22,9 +23,14 @@ static void common_say(const char *format, va_list args)
 	/* A progress line may stand there: back to its start, and erase it (ECMA-48 EL). */
 	if (isatty(STDERR_FILENO))
 		fputs("\r\033[K", stderr);
-	fputs("xvfrag: ", stderr);
+	fprintf(stderr, "%s: ", common_program);
 	vfprintf(stderr, format, args);
 	fputc('\n', stderr);
+}
+
+void xvf_set_program(const char *name)
+{
+	common_program = name;
 }
 
 void xvf_error(const char *format, ...)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * common.h: what every module of xvfrag uses: messages, memory that never runs out
+ * common.h: what every module of xvfrag and ramz uses: messages, memory that never runs out
  * quietly, numbers read from text, and a random generator.
  *
- * Messages go to standard error as "xvfrag: ...". A function that reports its own
+ * Messages go to standard error as "PROGRAM: ...". A function that reports its own
  * failure returns -1 (XVF_FAILED); the caller then says nothing more. Locking:
  * none, for one thread. O(1) unless said otherwise.
  */
@@ -29,6 +29,9 @@ enum xvf_exit {
 	XVF_EXIT_FAILURE = 1, /* the run could not be done */
 	XVF_EXIT_USAGE = 2,   /* the command line is wrong */
 };
+
+/* The program that messages are of, kept by reference: "xvfrag" unless told otherwise. */
+void xvf_set_program(const char *name);
 
 /* Say what is wrong and what to do about it, on standard error. */
 void xvf_error(const char *format, ...);

@@ -160,7 +160,7 @@ void xvf_selection_list(void)
 	}
 	puts("  xvmalloc:NAME=VALUE:...\n"
 	     "                 xvmalloc and xvmalloc-whole with settings: reuse=PERMILLE (of held\n"
-	     "                 bytes), shards=N, lock=default|none|spin|mutex");
+	     "                 bytes), shards=N, lock=default|none|spin|mutex, lazy=0|1");
 	puts("  plugin:PATH    a shared object with struct xvfrag_plugin\n"
 	     "                 (xvmalloc/xvfrag_plugin.h)\n\nCodecs:");
 	for (size_t i = 0; (codec = ramz_codec_at(i)) != NULL; i++) {

@@ -192,7 +192,7 @@ static int pool_heap_init(struct pool_heap *heap, const struct xvfrag_plugin_con
 	err = pool_make_provider(heap, config);
 	if (err != 0)
 		return err;
-	options.flags = flags;
+	options.flags |= flags;
 	options.owner_ops = &pool_owner_ops;
 	options.owner_context = heap;
 	options.seed = (uint32_t)config->seed;

@@ -10,11 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SETTINGS_FORM "NAME=VALUE with ':' between them, NAME being reuse, shards or lock"
+#define SETTINGS_FORM "NAME=VALUE with ':' between them, NAME being reuse, shards, lock or lazy"
 
-enum setting { SETTING_REUSE, SETTING_SHARDS, SETTING_LOCK, SETTINGS };
+enum setting { SETTING_REUSE, SETTING_SHARDS, SETTING_LOCK, SETTING_LAZY, SETTINGS };
 
-static const char *const setting_names[SETTINGS] = {"reuse", "shards", "lock"};
+static const char *const setting_names[SETTINGS] = {"reuse", "shards", "lock", "lazy"};
 
 static const struct {
 	const char *name;
@@ -82,6 +82,17 @@ static int setting_lock(const struct setting_text *s, enum xv_lock_kind *kind, c
 	return -1;
 }
 
+static int setting_lazy(const struct setting_text *s, uint32_t *flags, char *why, size_t why_bytes)
+{
+	uint32_t lazy;
+	int err = setting_number(s, 1, "lazy frees", &lazy, why, why_bytes);
+
+	if (err == 0)
+		*flags = lazy != 0 ? *flags | XV_POOL_LAZY_FREE
+				   : *flags & ~(uint32_t)XV_POOL_LAZY_FREE;
+	return err;
+}
+
 static int setting_take(const struct setting_text *s, enum setting setting,
 			struct xv_pool_options *options, char *why, size_t why_bytes)
 {
@@ -94,6 +105,8 @@ static int setting_take(const struct setting_text *s, enum setting setting,
 				      why_bytes);
 	case SETTING_LOCK:
 		return setting_lock(s, &options->lock, why, why_bytes);
+	case SETTING_LAZY:
+		return setting_lazy(s, &options->flags, why, why_bytes);
 	default:
 		snprintf(why, why_bytes, "there is no setting '%.*s'; write " SETTINGS_FORM,
 			 (int)s->name_length, s->name);

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * client.c: subcommands that ask a served disk; see client.h. Locking: none.
+ */
+#include "client.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "size.h"
+#include "unix_socket.h"
+
+#define CLIENT_TIMEOUT_MS 10000
+#define CLIENT_SECONDS_MAX 86400U
+#define CLIENT_ALL (RZC_STAT | RZC_COMPACT | RZC_TRIM | RZC_LIMIT | RZC_CODEC | RZC_SAVE)
+
+static int client_name(void *into, const char *value)
+{
+	((struct rzc_client *)into)->name = value;
+	return rzc_place_check_name(value);
+}
+
+static int client_socket(void *into, const char *value)
+{
+	((struct rzc_client *)into)->socket = value;
+	return 0;
+}
+
+static int client_timeout(void *into, const char *value)
+{
+	uint64_t seconds;
+
+	if (!xvf_parse_u64(value, NULL, 0, CLIENT_SECONDS_MAX, &seconds)) {
+		xvf_error("--timeout takes seconds, up to %u, or 0 for no end, not '%s'",
+			  CLIENT_SECONDS_MAX, value);
+		return XVF_FAILED;
+	}
+	((struct rzc_client *)into)->timeout_ms = seconds > 0 ? (int)seconds * 1000 : -1;
+	return 0;
+}
+
+static int client_watch(void *into, const char *value)
+{
+	struct rzc_client *client = into;
+
+	if (xvf_parse_u64(value, NULL, 1, CLIENT_SECONDS_MAX, &client->watch_seconds))
+		return 0;
+	xvf_error("--watch takes seconds, 1 to %u, not '%s'", CLIENT_SECONDS_MAX, value);
+	return XVF_FAILED;
+}
+
+static int client_samples(void *into, const char *value)
+{
+	struct rzc_client *client = into;
+
+	if (xvf_parse_u64(value, NULL, 1, UINT32_MAX, &client->samples))
+		return 0;
+	xvf_error("--count takes a number of samples from 1 on, not '%s'", value);
+	return XVF_FAILED;
+}
+
+static int client_form(struct rzc_client *client, enum rzc_stat_form form)
+{
+	if (client->form_given && client->form != form) {
+		xvf_error("--zram, --rzscontrol and --json are three forms: give one of them");
+		return XVF_FAILED;
+	}
+	client->form = form;
+	client->form_given = true;
+	return 0;
+}
+
+static int client_zram(void *into, const char *value)
+{
+	(void)value;
+	return client_form(into, RZC_STAT_ZRAM);
+}
+
+static int client_rzscontrol(void *into, const char *value)
+{
+	(void)value;
+	return client_form(into, RZC_STAT_RZSCONTROL);
+}
+
+static int client_json(void *into, const char *value)
+{
+	(void)value;
+	return client_form(into, RZC_STAT_JSON);
+}
+
+static int client_mark(struct rzc_mark *mark, const char *option, const char *value)
+{
+	mark->given = true;
+	mark->bytes = 0;
+	if (strcmp(value, "none") == 0 || rzc_size_parse(value, 0, RZC_SIZE_MAX, &mark->bytes))
+		return 0;
+	xvf_error("%s takes bytes such as 512M or 2G, or none, not '%s'", option, value);
+	return XVF_FAILED;
+}
+
+static int client_soft(void *into, const char *value)
+{
+	return client_mark(&((struct rzc_client *)into)->soft, "--soft", value);
+}
+
+static int client_hard(void *into, const char *value)
+{
+	return client_mark(&((struct rzc_client *)into)->hard, "--hard", value);
+}
+
+static const struct rzc_arg client_table[] = {
+	{"watch", 'w', "SECONDS", RZC_STAT, client_watch,
+	 "a line every so often, with what happened in between"},
+	{"count", 'n', "N", RZC_STAT, client_samples, "with --watch: so many lines (no end)"},
+	{"zram", 0, NULL, RZC_STAT, client_zram, "as zram's mm_stat and io_stat"},
+	{"rzscontrol", 0, NULL, RZC_STAT, client_rzscontrol,
+	 "as ramzswap's control program showed it"},
+	{"json", 0, NULL, RZC_STAT, client_json, "everything, as the server tells it"},
+	{"soft", 0, "SIZE", RZC_LIMIT, client_soft, "the soft mark: 512M, 2G ..., or none"},
+	{"hard", 0, "SIZE", RZC_LIMIT, client_hard, "the hard mark: 512M, 2G ..., or none"},
+	{"name", 0, "NAME", CLIENT_ALL, client_name, "the disk (the one that is served)"},
+	{"socket", 0, "PATH", CLIENT_ALL, client_socket, "its control socket, in place of a name"},
+	{"timeout", 0, "SECONDS", RZC_STAT | RZC_LIMIT | RZC_CODEC, client_timeout,
+	 "wait so long for an answer; 0: for ever (10)"},
+	{"timeout", 0, "SECONDS", RZC_COMPACT | RZC_TRIM | RZC_SAVE, client_timeout,
+	 "wait so long for an answer; 0: for ever (0)"},
+};
+
+/* ---- Which disk? ---- */
+
+static void client_drop_dead(const char *directory, struct rzc_place_names *names)
+{
+	size_t live = 0;
+
+	for (size_t i = 0; i < names->count; i++) {
+		char path[PATH_MAX];
+
+		if (rzc_place_path(path, directory, names->name[i], RZC_PLACE_CONTROL) == 0 &&
+		    rzc_socket_is_live(path))
+			memmove(names->name[live++], names->name[i], sizeof(names->name[i]));
+	}
+	names->count = live;
+}
+
+static int client_say_which(const struct rzc_place_names *names)
+{
+	char list[200] = "";
+
+	for (size_t i = 0; i < names->count; i++) {
+		size_t used = strlen(list);
+
+		snprintf(list + used, sizeof(list) - used, " %s", names->name[i]);
+	}
+	xvf_error("several disks are served; say which with --name:%s", list);
+	return XVF_FAILED;
+}
+
+static int client_say_none(const struct rzc_place *place)
+{
+	xvf_error("no disk is served (there is no socket in %s%s%s): start one with ramz serve, or "
+		  "give --socket PATH",
+		  place->directory[0], place->count > 1 ? " or " : "",
+		  place->count > 1 ? place->directory[1] : "");
+	return XVF_FAILED;
+}
+
+/* The one disk there is; of several, those that nobody serves any more do not count. */
+static int client_find_only(struct rzc_client *client, const struct rzc_place *place)
+{
+	for (size_t i = 0; i < place->count; i++) {
+		const char *directory = place->directory[i];
+		struct rzc_place_names names;
+
+		rzc_place_list(directory, &names);
+		if (names.count > 1)
+			client_drop_dead(directory, &names);
+		if (names.count > 1)
+			return client_say_which(&names);
+		if (names.count == 1)
+			return rzc_place_path(client->path, directory, names.name[0],
+					      RZC_PLACE_CONTROL);
+	}
+	return client_say_none(place);
+}
+
+/* The first directory that has it; where none does the first one is complained about. */
+static int client_find_name(struct rzc_client *client, const struct rzc_place *place)
+{
+	for (size_t i = 0; i < place->count; i++) {
+		struct rzc_place_names names;
+
+		rzc_place_list(place->directory[i], &names);
+		for (size_t n = 0; n < names.count; n++) {
+			if (strcmp(names.name[n], client->name) == 0)
+				return rzc_place_path(client->path, place->directory[i],
+						      client->name, RZC_PLACE_CONTROL);
+		}
+	}
+	return rzc_place_path(client->path, place->directory[0], client->name, RZC_PLACE_CONTROL);
+}
+
+static int client_find(struct rzc_client *client)
+{
+	struct rzc_place place;
+
+	if (client->socket != NULL) {
+		/* As given: a relative path may be the only one that is short enough. */
+		snprintf(client->path, sizeof(client->path), "%s", client->socket);
+		return 0;
+	}
+	rzc_place_init(&place);
+	return client->name != NULL ? client_find_name(client, &place)
+				    : client_find_only(client, &place);
+}
+
+/* ---- Running ---- */
+
+static int client_check(const struct rzc_client_command *command, struct rzc_client *client,
+			const char *name)
+{
+	rzc_args_join(&client->words);
+	if (rzc_args_at_most(&client->words, command->words_max, name) != 0)
+		return XVF_FAILED;
+	if (client->name != NULL && client->socket != NULL) {
+		xvf_error("--name and --socket are two ways to say which disk: give one of them");
+		return XVF_FAILED;
+	}
+	return command->check != NULL ? command->check(client) : 0;
+}
+
+int rzc_client_run(const struct rzc_client_command *command, int argc, char **argv)
+{
+	const struct rzc_args args = {
+		.table = client_table,
+		.count = sizeof(client_table) / sizeof(client_table[0]),
+		.user = command->user,
+	};
+	struct rzc_client client = {.timeout_ms = command->slow ? -1 : CLIENT_TIMEOUT_MS};
+
+	if (rzc_args_read(&args, argc, argv, &client, &client.words) != 0)
+		return XVF_EXIT_USAGE;
+	if (client.words.help) {
+		fputs(command->use, stdout);
+		rzc_args_help(&args);
+		fputs(command->end, stdout);
+		return XVF_EXIT_OK;
+	}
+	if (client_check(command, &client, argv[0]) != 0)
+		return XVF_EXIT_USAGE;
+	if (client_find(&client) != 0 || command->run(&client) != 0)
+		return XVF_EXIT_FAILURE;
+	return XVF_EXIT_OK;
+}
+
+json_t *rzc_client_ask(const struct rzc_client *client, const char *format, ...)
+{
+	char request[PATH_MAX + 64];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(request, sizeof(request), format, args);
+	va_end(args);
+	return rzc_control_ask(client->path, request, client->timeout_ms);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * place.h: where the sockets of served disks are.
+ *
+ * A served disk has a name, and three files in a directory that only its user can enter:
+ * NAME.nbd, the disk's socket; NAME.ctl, the control socket; NAME.pid, its process. The
+ * directory is the first of these that applies; clients look in all of them.
+ *
+ *   $XDG_RUNTIME_DIR/ramz   where the variable is an absolute path
+ *   /run/ramz               for root
+ *   /tmp/ramz-UID           for others
+ *
+ * May call the operating system. Locking: none. O(entries of the directories).
+ */
+#ifndef RAMZ_CLI_PLACE_H
+#define RAMZ_CLI_PLACE_H
+
+#include <limits.h>
+
+#include "common.h"
+
+#define RZC_PLACE_DIRECTORIES 2U
+#define RZC_PLACE_NAME_MAX 32U
+#define RZC_PLACE_NAMES_MAX 64U
+
+#define RZC_PLACE_DISK ".nbd"
+#define RZC_PLACE_CONTROL ".ctl"
+#define RZC_PLACE_PROCESS ".pid"
+
+struct rzc_place {
+	char directory[RZC_PLACE_DIRECTORIES][PATH_MAX];
+	size_t count;
+};
+
+/* Names found in a directory. */
+struct rzc_place_names {
+	char name[RZC_PLACE_NAMES_MAX][RZC_PLACE_NAME_MAX + 1];
+	size_t count;
+};
+
+/* The directories, whether they are there or not. */
+void rzc_place_init(struct rzc_place *place);
+
+/* A name is 1 to 32 letters, digits, '_', '-' and '.', and begins with none of the last
+ * two. Returns 0, or XVF_FAILED after saying so. */
+int rzc_place_check_name(const char *name);
+
+/* Make the first directory where it is not there, and prove that it is the user's own.
+ * Returns 0, or XVF_FAILED after saying why not. */
+int rzc_place_make(const struct rzc_place *place);
+
+/* DIRECTORY/NAME with the suffix. Returns 0, or XVF_FAILED after saying that it is too
+ * long. */
+int rzc_place_path(char path[PATH_MAX], const char *directory, const char *name,
+		   const char *suffix);
+
+/* The names that have a control socket in the directory, in the order of the alphabet;
+ * none when the directory is not there or is somebody else's. */
+void rzc_place_list(const char *directory, struct rzc_place_names *names);
+
+/* An absolute form of path. Returns 0, or XVF_FAILED after saying why there is none. */
+int rzc_place_absolute(char absolute[PATH_MAX], const char *path);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * serve.h: the parts of ramz serve, which runs nbdkit with the plugin of the page store.
+ * Locking: none, one thread; another process may serve at the same time.
+ */
+#ifndef RAMZ_CLI_SERVE_H
+#define RAMZ_CLI_SERVE_H
+
+#include <sys/types.h>
+
+#include <ramz/ramz.h>
+
+#include "args.h"
+#include "place.h"
+
+#define RZC_SERVE_NAME "ramz" /* unless another is given */
+#define RZC_SERVE_PLUGIN "nbdkit-ramz-plugin.so"
+#define RZC_SERVE_PLUGIN_VARIABLE "RAMZ_PLUGIN"
+
+struct rzc_serve {
+	struct rzc_words words;      /* word: the size; rest: for nbdkit */
+	struct ramz_options options; /* what is not given is at its default */
+	const char *codec;           /* as given, or NULL; NAME or NAME:LEVEL */
+	const char *provider;        /* the same from here on */
+	const char *file;
+	const char *name;
+	const char *socket;
+	const char *plugin;
+	uint16_t port; /* 0 = a Unix socket */
+	bool level_given;
+	bool foreground;
+
+	/* What follows from it; see rzc_serve_place. */
+	char disk_path[PATH_MAX];    /* the disk's socket; "" with a port */
+	char control_path[PATH_MAX]; /* "" in a build without JSON */
+	char process_path[PATH_MAX];
+	char file_path[PATH_MAX]; /* "" = none */
+	char plugin_path[PATH_MAX];
+};
+
+/* Read the command line. Returns 0, or XVF_FAILED after saying what is wrong. */
+int rzc_serve_read(struct rzc_serve *serve, int argc, char **argv);
+void rzc_serve_help(void);
+
+/*
+ * Decide on the paths, make the directory, prove that nobody serves there, and remove
+ * what a server left behind that was killed. Returns 0, or XVF_FAILED after saying why not.
+ */
+int rzc_serve_place(struct rzc_serve *serve);
+
+/* Find nbdkit and the plugin. The same. */
+int rzc_serve_find_plugin(struct rzc_serve *serve);
+
+/* The process that serves, from the file at path; 0 where there is none any more. */
+pid_t rzc_serve_process(const char *path);
+
+/*
+ * Become nbdkit (in the foreground), or run it and wait until it serves. Returns 0, or
+ * XVF_FAILED after nbdkit or this function said why not.
+ */
+int rzc_serve_start(const struct rzc_serve *serve);
+
+/* Print how the disk is used; process serves it. */
+void rzc_serve_tell(const struct rzc_serve *serve, pid_t process);
+
+/* text as one word of a shell's command line, in quotes where it needs them. */
+void rzc_serve_quote(char *word, size_t room, const char *text);
+
+/* text in a URI: everything but letters, digits and "-._~/" as %XX. */
+void rzc_serve_percent(char *word, size_t room, const char *text);
+
+#endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * serve_options.c: the command line of ramz serve; see serve.h. What is wrong is said here,
+ * before nbdkit runs. Locking: none.
+ */
+#include "serve.h"
+
+#include <string.h>
+
+#include "codecs.h"
+#include "size.h"
+
+#define SERVE_USER 1U
+
+static int serve_codec(void *into, const char *value)
+{
+	((struct rzc_serve *)into)->codec = value;
+	return 0;
+}
+
+static int serve_level(void *into, const char *value)
+{
+	struct rzc_serve *serve = into;
+	bool negative = value[0] == '-';
+	uint64_t number;
+
+	if (!xvf_parse_u64(value + negative, NULL, 0, 1U << 20, &number)) {
+		xvf_error("--level takes a whole number such as 3 or -5, not '%s'", value);
+		return XVF_FAILED;
+	}
+	serve->options.level = negative ? -(int32_t)number : (int32_t)number;
+	return 0;
+}
+
+static int serve_bytes(const char *option, const char *value, uint64_t *bytes)
+{
+	if (rzc_size_parse(value, 1, RZC_SIZE_MAX, bytes))
+		return 0;
+	xvf_error("%s takes bytes such as 512M or 2G, not '%s'", option, value);
+	return XVF_FAILED;
+}
+
+static int serve_memlimit(void *into, const char *value)
+{
+	return serve_bytes("--memlimit", value,
+			   &((struct rzc_serve *)into)->options.hard_limit_bytes);
+}
+
+static int serve_softlimit(void *into, const char *value)
+{
+	return serve_bytes("--softlimit", value,
+			   &((struct rzc_serve *)into)->options.soft_limit_bytes);
+}
+
+static int serve_page(void *into, const char *value)
+{
+	uint64_t bytes;
+
+	if (!rzc_size_parse(value, 4096, 65536, &bytes) || (bytes & (bytes - 1)) != 0) {
+		xvf_error("--page takes 4K, 8K, 16K, 32K or 64K, not '%s'", value);
+		return XVF_FAILED;
+	}
+	((struct rzc_serve *)into)->options.page_bytes = (uint32_t)bytes;
+	return 0;
+}
+
+static int serve_provider(void *into, const char *value)
+{
+	((struct rzc_serve *)into)->provider = value;
+	if (strcmp(value, "mmap") == 0 || strcmp(value, "highmem") == 0 ||
+	    strcmp(value, "huge") == 0)
+		return 0;
+	xvf_error("--provider takes mmap, highmem or huge, not '%s'", value);
+	return XVF_FAILED;
+}
+
+static int serve_port(void *into, const char *value)
+{
+	uint64_t port;
+
+	if (!xvf_parse_u64(value, NULL, 1, UINT16_MAX, &port)) {
+		xvf_error("--port takes a number from 1 to 65535 (NBD's own is 10809), not '%s'",
+			  value);
+		return XVF_FAILED;
+	}
+	((struct rzc_serve *)into)->port = (uint16_t)port;
+	return 0;
+}
+
+static int serve_name(void *into, const char *value)
+{
+	((struct rzc_serve *)into)->name = value;
+	return rzc_place_check_name(value);
+}
+
+static int serve_file(void *into, const char *value)
+{
+	((struct rzc_serve *)into)->file = value;
+	return 0;
+}
+
+static int serve_socket(void *into, const char *value)
+{
+	((struct rzc_serve *)into)->socket = value;
+	return 0;
+}
+
+static int serve_plugin(void *into, const char *value)
+{
+	((struct rzc_serve *)into)->plugin = value;
+	return 0;
+}
+
+static int serve_checksum(void *into, const char *value)
+{
+	(void)value;
+	((struct rzc_serve *)into)->options.checksum = true;
+	return 0;
+}
+
+static int serve_dedup(void *into, const char *value)
+{
+	(void)value;
+	((struct rzc_serve *)into)->options.dedup = true;
+	return 0;
+}
+
+static int serve_foreground(void *into, const char *value)
+{
+	(void)value;
+	((struct rzc_serve *)into)->foreground = true;
+	return 0;
+}
+
+static const struct rzc_arg serve_table[] = {
+	{"name", 0, "NAME", SERVE_USER, serve_name,
+	 "of the disk: several can be served, each with its own (ramz)"},
+	{"socket", 0, "PATH", SERVE_USER, serve_socket, "of the disk, in place of a name"},
+	{"port", 0, "N", SERVE_USER, serve_port,
+	 "serve on TCP port N of this machine, not on a socket"},
+	{"file", 0, "PATH", SERVE_USER, serve_file,
+	 "contents: loaded if it is there, saved when the server ends"},
+	{"codec", 0, "NAME", SERVE_USER, serve_codec,
+	 "lz4, lzo, zstd or none, where built in; NAME:LEVEL too (lz4)"},
+	{"level", 0, "N", SERVE_USER, serve_level, "of the codec (its default)"},
+	{"memlimit", 0, "SIZE", SERVE_USER, serve_memlimit,
+	 "memory it may hold; then writes are refused (no limit)"},
+	{"softlimit", 0, "SIZE", SERVE_USER, serve_softlimit,
+	 "memory at which the server tells (none)"},
+	{"page", 0, "SIZE", SERVE_USER, serve_page, "compress so much at a time, 4K to 64K (4K)"},
+	{"checksum", 0, NULL, SERVE_USER, serve_checksum, "keep checksums, verify on each read"},
+	{"dedup", 0, NULL, SERVE_USER, serve_dedup, "keep identical pages once"},
+	{"provider", 0, "NAME", SERVE_USER, serve_provider,
+	 "where memory is from: mmap, highmem or huge (mmap)"},
+	{"foreground", 'f', NULL, SERVE_USER, serve_foreground,
+	 "stay, and say on the terminal what happens"},
+	{"plugin", 0, "PATH", SERVE_USER, serve_plugin,
+	 "nbdkit's plugin ($" RZC_SERVE_PLUGIN_VARIABLE "; else the one\n" RZC_ARGS_INDENT
+	 "that was built or installed with this program)"},
+};
+
+static const struct rzc_args serve_args = {
+	.table = serve_table,
+	.count = sizeof(serve_table) / sizeof(serve_table[0]),
+	.user = SERVE_USER,
+};
+
+static int serve_take_size(struct rzc_serve *serve)
+{
+	if (serve->words.count == 0)
+		return 0;
+	if (serve->words.count > 1) {
+		xvf_error("'%s' is more than ramz serve takes: one SIZE, and options of nbdkit "
+			  "behind --",
+			  serve->words.word[1]);
+		return XVF_FAILED;
+	}
+	return serve_bytes("SIZE", serve->words.word[0], &serve->options.size_bytes);
+}
+
+/* The plugin's own build knows the codecs, too; this one is the same as a rule. */
+static int serve_take_codec(struct rzc_serve *serve)
+{
+	struct rzc_codecs codecs;
+
+	serve->level_given = serve->options.level != RAMZ_LEVEL_DEFAULT;
+	if (serve->codec == NULL && !serve->level_given)
+		return 0;
+	if (rzc_codecs_parse(&codecs, serve->codec != NULL ? serve->codec : "lz4",
+			     serve->options.level) != 0)
+		return XVF_FAILED;
+	if (codecs.count != 1) {
+		xvf_error("--codec takes one codec here, not '%s'", serve->codec);
+		return XVF_FAILED;
+	}
+	serve->options.codec = codecs.items[0].codec;
+	serve->options.level = codecs.items[0].level;
+	serve->level_given = serve->level_given || strchr(serve->codec, ':') != NULL;
+	return 0;
+}
+
+/* This program could not find the control socket anywhere else. */
+static int serve_check_rest(const struct rzc_words *words)
+{
+	for (size_t i = 0; i < words->rest_count; i++) {
+		if (strncmp(words->rest[i], "stats=", strlen("stats=")) == 0) {
+			xvf_error("where the control socket is follows from --name or --socket: "
+				  "leave %s out",
+				  words->rest[i]);
+			return XVF_FAILED;
+		}
+	}
+	return 0;
+}
+
+static int serve_check(const struct rzc_serve *serve)
+{
+	const struct ramz_options *o = &serve->options;
+	const char *reason;
+
+	if (serve->socket != NULL && (serve->name != NULL || serve->port != 0)) {
+		xvf_error("--socket stands for a name and for a port: give one of them");
+		return XVF_FAILED;
+	}
+	if (o->hard_limit_bytes > 0 && o->soft_limit_bytes > o->hard_limit_bytes) {
+		xvf_error("--softlimit must not be above --memlimit: it is to be passed first");
+		return XVF_FAILED;
+	}
+	if (ramz_options_check(o, &reason) == 0)
+		return 0;
+	xvf_error("such a disk cannot be: %s", reason);
+	return XVF_FAILED;
+}
+
+int rzc_serve_read(struct rzc_serve *serve, int argc, char **argv)
+{
+	*serve = (struct rzc_serve){0};
+	ramz_options_init(&serve->options);
+	if (rzc_args_read(&serve_args, argc, argv, serve, &serve->words) != 0)
+		return XVF_FAILED;
+	if (serve->words.help)
+		return 0;
+	if (serve_take_size(serve) != 0 || serve_take_codec(serve) != 0)
+		return XVF_FAILED;
+	if (serve_check_rest(&serve->words) != 0)
+		return XVF_FAILED;
+	return serve_check(serve);
+}
+
+void rzc_serve_help(void)
+{
+	rzc_args_help(&serve_args);
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * config.c: the parameters of the plugin; see config.h.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "nbdkit_api.h"
+
+void rzn_config_init(struct rzn_config *config)
+{
+	*config = (struct rzn_config){.provider = RZN_PROVIDER_MMAP};
+	ramz_options_init(&config->options);
+}
+
+void rzn_config_fini(struct rzn_config *config)
+{
+	free(config->file);
+	free(config->stats_socket);
+	free(config->stats_file);
+	rzn_config_init(config);
+}
+
+const char *rzn_codec_names(const char *separator)
+{
+	static char names[128];
+	const struct ramz_codec *codec;
+	size_t room = sizeof(names) - 1;
+
+	names[0] = '\0';
+	for (size_t i = 0; (codec = ramz_codec_at(i)) != NULL; i++) {
+		if (strlen(names) + strlen(separator) + strlen(codec->name) > room)
+			break;
+		if (i != 0)
+			strcat(names, separator);
+		strcat(names, codec->name);
+	}
+	return names;
+}
+
+/* ---- one parameter each ---- */
+
+static int parse_bytes(const char *key, const char *value, uint64_t *bytes)
+{
+	int64_t parsed = nbdkit_parse_size(value);
+
+	if (parsed < 0)
+		return -1;
+	if (parsed == 0) {
+		nbdkit_error("%s=%s: give a size above 0, such as 512M or 4G, or leave %s= out",
+			     key, value, key);
+		return -1;
+	}
+	*bytes = (uint64_t)parsed;
+	return 0;
+}
+
+static int parse_flag(const char *value, bool *flag)
+{
+	int parsed = nbdkit_parse_bool(value);
+
+	if (parsed < 0)
+		return -1;
+	*flag = parsed != 0;
+	return 0;
+}
+
+/* nbdkit changes its directory when it goes into the background. */
+static int parse_path(const char *key, const char *value, char **path)
+{
+	if (*value == '\0') {
+		nbdkit_error("%s=: a path is missing; give one, or leave %s= out", key, key);
+		return -1;
+	}
+	free(*path);
+	*path = nbdkit_absolute_path(value);
+	return *path == NULL ? -1 : 0;
+}
+
+static int set_size(struct rzn_config *config, const char *value)
+{
+	config->size_given = true;
+	return parse_bytes("size", value, &config->options.size_bytes);
+}
+
+static int set_codec(struct rzn_config *config, const char *value)
+{
+	config->options.codec = ramz_codec_by_name(value);
+	if (config->options.codec != NULL)
+		return 0;
+	nbdkit_error("codec=%s: this plugin has no such codec; it has %s", value,
+		     rzn_codec_names(", "));
+	return -1;
+}
+
+static int set_level(struct rzn_config *config, const char *value)
+{
+	int level;
+
+	if (nbdkit_parse_int("level", value, &level) < 0)
+		return -1;
+	config->options.level = level;
+	config->level_given = true;
+	return 0;
+}
+
+static int set_memlimit(struct rzn_config *config, const char *value)
+{
+	return parse_bytes("memlimit", value, &config->options.hard_limit_bytes);
+}
+
+static int set_softlimit(struct rzn_config *config, const char *value)
+{
+	return parse_bytes("softlimit", value, &config->options.soft_limit_bytes);
+}
+
+static int set_checksum(struct rzn_config *config, const char *value)
+{
+	config->checksum_given = true;
+	return parse_flag(value, &config->options.checksum);
+}
+
+static int set_dedup(struct rzn_config *config, const char *value)
+{
+	return parse_flag(value, &config->options.dedup);
+}
+
+static int set_page(struct rzn_config *config, const char *value)
+{
+	uint64_t bytes;
+
+	if (parse_bytes("page", value, &bytes) < 0)
+		return -1;
+	if (bytes < 4096 || bytes > 65536 || (bytes & (bytes - 1)) != 0) {
+		nbdkit_error("page=%s: a page has 4K, 8K, 16K, 32K or 64K", value);
+		return -1;
+	}
+	config->options.page_bytes = (uint32_t)bytes;
+	config->page_given = true;
+	return 0;
+}
+
+static int set_provider(struct rzn_config *config, const char *value)
+{
+	static const char *const names[] = {[RZN_PROVIDER_MMAP] = "mmap",
+					    [RZN_PROVIDER_HIGHMEM] = "highmem",
+					    [RZN_PROVIDER_HUGE] = "huge"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(value, names[i]) == 0) {
+			config->provider = (enum rzn_provider)i;
+			return 0;
+		}
+	}
+	nbdkit_error("provider=%s: it is mmap, highmem or huge", value);
+	return -1;
+}
+
+static int set_file(struct rzn_config *config, const char *value)
+{
+	return parse_path("file", value, &config->file);
+}
+
+static int refuse_without_json(const char *key)
+{
+	nbdkit_error("%s=: this plugin was built without the jansson library, so it has no "
+		     "statistics; build it with jansson, or leave %s= out",
+		     key, key);
+	return -1;
+}
+
+static int set_stats(struct rzn_config *config, const char *value)
+{
+	if (!RZN_HAVE_JANSSON)
+		return refuse_without_json("stats");
+	return parse_path("stats", value, &config->stats_socket);
+}
+
+static int set_stats_file(struct rzn_config *config, const char *value)
+{
+	if (!RZN_HAVE_JANSSON)
+		return refuse_without_json("stats-file");
+	return parse_path("stats-file", value, &config->stats_file);
+}
+
+static const struct parameter {
+	const char *key;
+	int (*set)(struct rzn_config *config, const char *value);
+} parameters[] = {
+	{"size", set_size},         {"codec", set_codec},         {"level", set_level},
+	{"memlimit", set_memlimit}, {"softlimit", set_softlimit}, {"checksum", set_checksum},
+	{"dedup", set_dedup},       {"page", set_page},           {"provider", set_provider},
+	{"file", set_file},         {"stats", set_stats},         {"stats-file", set_stats_file},
+};
+
+int rzn_config_set(struct rzn_config *config, const char *key, const char *value)
+{
+	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
+		if (strcmp(key, parameters[i].key) == 0)
+			return parameters[i].set(config, value);
+	}
+	nbdkit_error("%s=: the ramz plugin has no such parameter; it has size, codec, level, "
+		     "memlimit, softlimit, checksum, dedup, page, provider, file, stats and "
+		     "stats-file",
+		     key);
+	return -1;
+}
+
+/* ---- all of them ---- */
+
+static int check_level(const struct rzn_config *config)
+{
+	const struct ramz_codec *codec = config->options.codec;
+
+	if (codec == NULL)
+		codec = ramz_codec_at(0);
+	if (!config->level_given || (config->options.level >= codec->level_min &&
+				     config->options.level <= codec->level_max))
+		return 0;
+	nbdkit_error("level=%d: levels of %s are %d to %d", config->options.level, codec->name,
+		     codec->level_min, codec->level_max);
+	return -1;
+}
+
+static int check_limits(const struct rzn_config *config)
+{
+	const struct ramz_options *options = &config->options;
+
+	if (options->hard_limit_bytes == 0 ||
+	    options->soft_limit_bytes <= options->hard_limit_bytes)
+		return 0;
+	nbdkit_error("softlimit= is above memlimit=, so it would never be told: make it less");
+	return -1;
+}
+
+static int check_size(const struct rzn_config *config)
+{
+	uint64_t page_bytes = config->page_given ? config->options.page_bytes : 4096;
+
+	if (config->options.size_bytes / page_bytes <= RAMZ_PAGES_MAX - 1)
+		return 0;
+	nbdkit_error("size=: more than %llu pages of %llu bytes; make it less, or page= more (up "
+		     "to 64K)",
+		     (unsigned long long)RAMZ_PAGES_MAX, (unsigned long long)page_bytes);
+	return -1;
+}
+
+int rzn_config_complete(const struct rzn_config *config)
+{
+	const char *reason;
+
+	if (check_level(config) != 0 || check_limits(config) != 0 || check_size(config) != 0)
+		return -1;
+	if (ramz_options_check(&config->options, &reason) == 0)
+		return 0;
+	nbdkit_error("%s", reason);
+	return -1;
+}

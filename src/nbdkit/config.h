@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * config.h: the parameters of the plugin.
+ *
+ * Owns: what was given on nbdkit's command line, checked. May call: nbdkit's parsers,
+ * codecs by name. Locking: none; written before nbdkit serves, constant after. O(1).
+ */
+#ifndef RZN_CONFIG_H
+#define RZN_CONFIG_H
+
+#include <stdint.h>
+
+#include <ramz/ramz.h>
+
+/* Where the store's memory comes from. */
+enum rzn_provider { RZN_PROVIDER_MMAP, RZN_PROVIDER_HIGHMEM, RZN_PROVIDER_HUGE };
+
+struct rzn_config {
+	struct ramz_options options; /* but for provider and the soft mark's callback */
+	enum rzn_provider provider;
+	bool size_given;
+	bool page_given;
+	bool checksum_given;
+	bool level_given;
+	char *file;         /* absolute path, or NULL */
+	char *stats_socket; /* absolute path, or NULL */
+	char *stats_file;   /* absolute path, or NULL */
+};
+
+/* What nbdkit prints for --help. */
+#define RZN_CONFIG_HELP                                                                            \
+	"[size=]<SIZE>           Size of the disk (default: a quarter of the memory).\n"           \
+	"codec=lz4|lzo|zstd|none Compression (default: lz4).\n"                                    \
+	"level=<N>               Level of the codec (default: its own).\n"                         \
+	"memlimit=<SIZE>         Most memory to hold; more writes get ENOSPC.\n"                   \
+	"softlimit=<SIZE>        Tell when so much memory is held.\n"                              \
+	"checksum=true           Keep a checksum of every page (default: false).\n"                \
+	"dedup=true              Keep identical pages once (default: false).\n"                    \
+	"page=<SIZE>             Page size, 4K to 64K (default: 4K).\n"                            \
+	"provider=mmap|highmem|huge\n"                                                             \
+	"                        Where memory comes from (default: mmap).\n"                       \
+	"file=<FILE>             Load the disk from FILE, save it there at the end.\n"             \
+	"stats=<SOCKET>          Socket for statistics and control.\n"                             \
+	"stats-file=<FILE>       Write statistics to FILE at the end."
+
+void rzn_config_init(struct rzn_config *config);
+void rzn_config_fini(struct rzn_config *config);
+
+/* Take one parameter. Returns 0; or -1, and nbdkit has been told why. */
+int rzn_config_set(struct rzn_config *config, const char *key, const char *value);
+
+/* After the last parameter: do they go together? Returns as above. */
+int rzn_config_complete(const struct rzn_config *config);
+
+/* Names of the codecs of this build, with separator between them. Static storage,
+ * good until the next call. */
+const char *rzn_codec_names(const char *separator);
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * disk.c: making the disk, and ending it; see disk.h.
+ */
+#include "disk.h"
+
+#include <string.h>
+
+#include <xvmalloc/provider_highmem.h>
+
+#include "disk_file.h"
+#include "nbdkit_api.h"
+
+/* More pages than nbdkit's threads map at once. */
+enum { HIGHMEM_WINDOW_SLOTS = 256, SAY_AGAIN_SECONDS = 10 };
+
+#define HIGHMEM_BYTES_MIN (16ULL << 30)
+
+/* ---- memory ---- */
+
+/* Address space only; nothing is taken before use. */
+static uint64_t highmem_bytes(const struct ramz_options *options)
+{
+	uint64_t bytes =
+		options->hard_limit_bytes != 0 ? options->hard_limit_bytes : options->size_bytes;
+
+	bytes += bytes / 8;
+	return bytes < HIGHMEM_BYTES_MIN ? HIGHMEM_BYTES_MIN : bytes;
+}
+
+static int disk_open_provider(struct rzn_disk *disk, struct ramz_options *options)
+{
+	struct xv_provider_highmem_options highmem;
+	int err;
+
+	options->huge_pages = disk->config->provider == RZN_PROVIDER_HUGE;
+	if (disk->config->provider != RZN_PROVIDER_HIGHMEM)
+		return 0;
+	xv_provider_highmem_options_init(&highmem);
+	highmem.max_bytes = highmem_bytes(options);
+	highmem.window_slots = HIGHMEM_WINDOW_SLOTS;
+	err = xv_provider_highmem_create(&disk->provider, &highmem);
+	if (err != 0) {
+		nbdkit_error("provider=highmem: %s; take provider=mmap", strerror(-err));
+		return -1;
+	}
+	options->provider = disk->provider;
+	return 0;
+}
+
+bool rzn_now_and_then(_Atomic int64_t *said_at)
+{
+	int64_t before = atomic_load(said_at);
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	if (before != 0 && now.tv_sec - before < SAY_AGAIN_SECONDS)
+		return false;
+	return atomic_compare_exchange_strong(said_at, &before, (int64_t)now.tv_sec);
+}
+
+/* Told by a thread in the middle of a write. */
+static void disk_on_soft_limit(void *context, struct ramz *store, uint64_t held_bytes)
+{
+	struct rzn_disk *disk = context;
+	struct ramz_stats stats;
+
+	if (!rzn_now_and_then(&disk->soft_said_at))
+		return;
+	ramz_get_stats(store, &stats);
+	nbdkit_error("warning: the disk holds %llu bytes of memory: softlimit (%llu) is passed; "
+		     "discard data (fstrim), or raise the limit",
+		     (unsigned long long)held_bytes, (unsigned long long)stats.soft_limit_bytes);
+}
+
+/* ---- the store ---- */
+
+static int disk_create(struct rzn_disk *disk, const struct ramz_options *options)
+{
+	int err = ramz_create(&disk->store, options);
+
+	if (err == 0)
+		return 0;
+	nbdkit_error("the disk cannot be made: %s; try a smaller size=", strerror(-err));
+	return -1;
+}
+
+static int disk_fill(struct rzn_disk *disk, const struct ramz_options *options)
+{
+	int loaded = rzn_file_load(disk, options);
+
+	if (loaded != 0)
+		return loaded < 0 ? -1 : 0;
+	return disk_create(disk, options);
+}
+
+int rzn_disk_open(struct rzn_disk *disk, const struct rzn_config *config)
+{
+	struct ramz_options options = config->options;
+
+	*disk = (struct rzn_disk){.config = config};
+	options.on_soft_limit = disk_on_soft_limit;
+	options.limit_context = disk;
+	if (disk_open_provider(disk, &options) != 0 || disk_fill(disk, &options) != 0) {
+		rzn_disk_close(disk);
+		return -1;
+	}
+	disk->size_bytes = ramz_size_bytes(disk->store);
+	disk->page_bytes = ramz_page_bytes(disk->store);
+	(void)clock_gettime(CLOCK_MONOTONIC, &disk->opened);
+	return 0;
+}
+
+void rzn_disk_close(struct rzn_disk *disk)
+{
+	ramz_destroy(disk->store);
+	xv_provider_highmem_destroy(disk->provider);
+	disk->store = NULL;
+	disk->provider = NULL;
+}

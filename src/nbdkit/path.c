@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * path.c: can a file be written there? See path.h.
+ */
+#include "path.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "nbdkit_api.h"
+
+/* 0 or an errno. */
+static int directory_error(const char *path)
+{
+	char *directory = strdup(path);
+	char *slash = directory == NULL ? NULL : strrchr(directory, '/');
+	int error = ENOMEM;
+
+	if (slash != NULL) {
+		slash[slash == directory ? 1 : 0] = '\0';
+		error = access(directory, W_OK | X_OK) == 0 ? 0 : errno;
+	}
+	free(directory);
+	return error;
+}
+
+int rzn_path_check_directory(const char *key, const char *path)
+{
+	int error = directory_error(path);
+
+	if (error == 0)
+		return 0;
+	nbdkit_error("%s=%s: nothing can be made in its directory (%s); make the directory, or "
+		     "name another",
+		     key, path, strerror(error));
+	return -1;
+}
+
+int rzn_path_check(const char *key, const char *path)
+{
+	struct stat file;
+
+	if (path == NULL)
+		return 0;
+	if (stat(path, &file) == 0 && !S_ISREG(file.st_mode)) {
+		nbdkit_error("%s=%s is there and is no regular file; name another path", key, path);
+		return -1;
+	}
+	return rzn_path_check_directory(key, path);
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * plugin.c: what nbdkit calls, and when.
+ *
+ * Owns: the one disk of the process. May call: everything of the plugin. Locking: parameters,
+ * get_ready, after_fork and cleanup run in one thread; requests in many, and the disk allows
+ * that.
+ */
+#include <stdio.h>
+
+#include "config.h"
+#include "control.h"
+#include "disk.h"
+#include "disk_file.h"
+#include "disk_io.h"
+#include "extents.h"
+#include "listener.h"
+#include "nbdkit_api.h"
+#include "path.h"
+#include "stats_file.h"
+
+#define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
+
+static struct rzn_config config;
+static struct rzn_disk disk;
+
+/* ---- beginning and end ---- */
+
+static void plugin_load(void)
+{
+	rzn_config_init(&config);
+}
+
+static void plugin_unload(void)
+{
+	rzn_config_fini(&config);
+}
+
+static int plugin_config(const char *key, const char *value)
+{
+	return rzn_config_set(&config, key, value);
+}
+
+static int plugin_config_complete(void)
+{
+	return rzn_config_complete(&config);
+}
+
+static void plugin_dump(void)
+{
+	printf("ramz_version=%s\n", xv_version());
+	printf("ramz_codecs=%s\n", rzn_codec_names(" "));
+	printf("ramz_page_bytes=4096 8192 16384 32768 65536\n");
+	printf("ramz_stats=%s\n", RZN_HAVE_JANSSON ? "yes" : "no");
+}
+
+/*
+ * The last call in the foreground: whatever is wrong, a damaged file above all, is told
+ * here. The disk itself must be made after the fork, as a store does not survive one.
+ */
+static int plugin_get_ready(void)
+{
+	if (config.stats_socket != NULL && rzn_listener_check(config.stats_socket) != 0)
+		return -1;
+	if (rzn_path_check("stats-file", config.stats_file) != 0)
+		return -1;
+	if (rzn_disk_open(&disk, &config) != 0)
+		return -1;
+	rzn_disk_close(&disk);
+	return 0;
+}
+
+static int plugin_after_fork(void)
+{
+	if (rzn_disk_open(&disk, &config) != 0)
+		return -1;
+	if (config.stats_socket == NULL || rzn_control_start(&disk, config.stats_socket) == 0)
+		return 0;
+	rzn_disk_close(&disk);
+	return -1;
+}
+
+static void plugin_cleanup(void)
+{
+	rzn_control_stop();
+	if (disk.store == NULL)
+		return;
+	if (config.stats_file != NULL)
+		(void)rzn_stats_write(&disk, config.stats_file);
+	(void)rzn_file_save_at_end(&disk);
+	rzn_disk_close(&disk);
+}
+
+/* ---- a connection ---- */
+
+static void *plugin_open(int readonly)
+{
+	(void)readonly;
+	return &disk;
+}
+
+static int64_t plugin_get_size(void *handle)
+{
+	const struct rzn_disk *d = handle;
+
+	return (int64_t)d->size_bytes;
+}
+
+static int plugin_block_size(void *handle, uint32_t *minimum, uint32_t *preferred,
+			     uint32_t *maximum)
+{
+	const struct rzn_disk *d = handle;
+
+	*minimum = 1;
+	*preferred = (uint32_t)d->page_bytes;
+	*maximum = RZN_REQUEST_BYTES_MAX;
+	return 0;
+}
+
+static int plugin_yes(void *handle)
+{
+	(void)handle;
+	return 1;
+}
+
+/* What is written is in memory, and a flush adds nothing: so every write is FUA. */
+static int plugin_can_fua(void *handle)
+{
+	(void)handle;
+	return NBDKIT_FUA_NATIVE;
+}
+
+/* There is nothing to bring nearer, so without a .cache nbdkit says yes and does nothing. */
+static int plugin_can_cache(void *handle)
+{
+	(void)handle;
+	return NBDKIT_CACHE_NATIVE;
+}
+
+/* ---- requests ---- */
+
+static int plugin_pread(void *handle, void *buf, uint32_t count, uint64_t offset, uint32_t flags)
+{
+	(void)flags;
+	return rzn_disk_read(handle, buf, count, offset);
+}
+
+static int plugin_pwrite(void *handle, const void *buf, uint32_t count, uint64_t offset,
+			 uint32_t flags)
+{
+	(void)flags;
+	return rzn_disk_write(handle, buf, count, offset);
+}
+
+static int plugin_flush(void *handle, uint32_t flags)
+{
+	(void)flags;
+	return rzn_disk_flush(handle);
+}
+
+static int plugin_trim(void *handle, uint32_t count, uint64_t offset, uint32_t flags)
+{
+	(void)flags;
+	return rzn_disk_trim(handle, count, offset);
+}
+
+/* A hole takes no memory with or without MAY_TRIM: compressed memory cannot be reserved. */
+static int plugin_zero(void *handle, uint32_t count, uint64_t offset, uint32_t flags)
+{
+	return rzn_disk_zero(handle, count, offset, (flags & NBDKIT_FLAG_FAST_ZERO) != 0);
+}
+
+static int plugin_extents(void *handle, uint32_t count, uint64_t offset, uint32_t flags,
+			  struct nbdkit_extents *extents)
+{
+	return rzn_disk_extents(handle, count, offset, (flags & NBDKIT_FLAG_REQ_ONE) != 0, extents);
+}
+
+static struct nbdkit_plugin plugin = {
+	.name = "ramz",
+	.longname = "compressed memory disk",
+	.version = XV_VERSION_STRING,
+	.description = "A disk in memory that takes less of it than its contents are long.",
+	.load = plugin_load,
+	.unload = plugin_unload,
+	.config = plugin_config,
+	.config_complete = plugin_config_complete,
+	.config_help = RZN_CONFIG_HELP,
+	.magic_config_key = "size",
+	.dump_plugin = plugin_dump,
+	.get_ready = plugin_get_ready,
+	.after_fork = plugin_after_fork,
+	.cleanup = plugin_cleanup,
+	.open = plugin_open,
+	.get_size = plugin_get_size,
+#if NBDKIT_VERSION_MAJOR > 1 || NBDKIT_VERSION_MINOR >= 30
+	.block_size = plugin_block_size,
+#endif
+	.can_multi_conn = plugin_yes,
+	.can_fast_zero = plugin_yes,
+	.can_fua = plugin_can_fua,
+	.can_cache = plugin_can_cache,
+	.pread = plugin_pread,
+	.pwrite = plugin_pwrite,
+	.flush = plugin_flush,
+	.trim = plugin_trim,
+	.zero = plugin_zero,
+	.extents = plugin_extents,
+};
+
+/* nbdkit looks it up by name. */
+struct nbdkit_plugin *plugin_init(void);
+
+NBDKIT_REGISTER_PLUGIN(plugin)

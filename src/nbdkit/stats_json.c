@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * stats_json.c: what the disk counts, as JSON; see stats_json.h.
+ *
+ * The fields of each structure are a table of name, place and width, so that no name is
+ * written twice. O(fields).
+ */
+#include "stats_json.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct field {
+	const char *name;
+	size_t offset;
+	size_t bytes; /* 4 or 8 */
+};
+
+#define FIELD(type, member)                                                                        \
+	{                                                                                          \
+#member, offsetof(struct type, member), sizeof(((struct type *)NULL)->member)      \
+	}
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+static const struct field ramzswap_fields[] = {
+	FIELD(ramz_ramzswap_stats, num_reads),        FIELD(ramz_ramzswap_stats, num_writes),
+	FIELD(ramz_ramzswap_stats, failed_reads),     FIELD(ramz_ramzswap_stats, failed_writes),
+	FIELD(ramz_ramzswap_stats, invalid_io),       FIELD(ramz_ramzswap_stats, notify_free),
+	FIELD(ramz_ramzswap_stats, pages_zero),       FIELD(ramz_ramzswap_stats, good_compress_pct),
+	FIELD(ramz_ramzswap_stats, pages_expand_pct), FIELD(ramz_ramzswap_stats, pages_stored),
+	FIELD(ramz_ramzswap_stats, pages_used),       FIELD(ramz_ramzswap_stats, orig_data_size),
+	FIELD(ramz_ramzswap_stats, compr_data_size),  FIELD(ramz_ramzswap_stats, mem_used_total),
+	FIELD(ramz_ramzswap_stats, bdev_num_reads),   FIELD(ramz_ramzswap_stats, bdev_num_writes),
+};
+
+static const struct field mm_stat_fields[] = {
+	FIELD(ramz_mm_stat, orig_data_size),   FIELD(ramz_mm_stat, compr_data_size),
+	FIELD(ramz_mm_stat, mem_used_total),   FIELD(ramz_mm_stat, mem_limit),
+	FIELD(ramz_mm_stat, mem_used_max),     FIELD(ramz_mm_stat, same_pages),
+	FIELD(ramz_mm_stat, pages_compacted),  FIELD(ramz_mm_stat, huge_pages),
+	FIELD(ramz_mm_stat, huge_pages_since),
+};
+
+static const struct field io_stat_fields[] = {
+	FIELD(ramz_io_stat, failed_reads),
+	FIELD(ramz_io_stat, failed_writes),
+	FIELD(ramz_io_stat, invalid_io),
+	FIELD(ramz_io_stat, notify_free),
+};
+
+static const struct field pool_stats_fields[] = {
+	FIELD(xv_pool_stats, held_bytes),     FIELD(xv_pool_stats, requested_bytes),
+	FIELD(xv_pool_stats, header_bytes),   FIELD(xv_pool_stats, owner_bytes),
+	FIELD(xv_pool_stats, fragment_bytes), FIELD(xv_pool_stats, rounding_bytes),
+	FIELD(xv_pool_stats, free_bytes),     FIELD(xv_pool_stats, reserve_bytes),
+	FIELD(xv_pool_stats, reuse_bytes),    FIELD(xv_pool_stats, table_bytes),
+	FIELD(xv_pool_stats, objects),        FIELD(xv_pool_stats, split_objects),
+	FIELD(xv_pool_stats, fragments),      FIELD(xv_pool_stats, large_objects),
+	FIELD(xv_pool_stats, pages),          FIELD(xv_pool_stats, free_blocks),
+	FIELD(xv_pool_stats, unlisted_bytes), FIELD(xv_pool_stats, peak_held_bytes),
+	FIELD(xv_pool_stats, mallocs),        FIELD(xv_pool_stats, frees),
+	FIELD(xv_pool_stats, failures),       FIELD(xv_pool_stats, bad_handles),
+	FIELD(xv_pool_stats, page_allocs),    FIELD(xv_pool_stats, page_frees),
+	FIELD(xv_pool_stats, reuses),         FIELD(xv_pool_stats, remote_frees),
+	FIELD(xv_pool_stats, remote_waiting), FIELD(xv_pool_stats, shards),
+	FIELD(xv_pool_stats, page_bytes),
+};
+
+static const struct field store_fields[] = {
+	FIELD(ramz_stats, size_bytes),
+	FIELD(ramz_stats, page_bytes),
+	FIELD(ramz_stats, pages_stored),
+	FIELD(ramz_stats, pages_same_filled),
+	FIELD(ramz_stats, pages_compressed),
+	FIELD(ramz_stats, pages_raw),
+	FIELD(ramz_stats, pages_zero),
+	FIELD(ramz_stats, pages_good_compress),
+	FIELD(ramz_stats, pages_shared),
+	FIELD(ramz_stats, stored_bytes),
+	FIELD(ramz_stats, checksum_bytes),
+	FIELD(ramz_stats, held_bytes),
+	FIELD(ramz_stats, slot_table_bytes),
+	FIELD(ramz_stats, dedup_bytes),
+	FIELD(ramz_stats, thread_bytes),
+	FIELD(ramz_stats, store_bytes),
+	FIELD(ramz_stats, soft_limit_bytes),
+	FIELD(ramz_stats, hard_limit_bytes),
+	FIELD(ramz_stats, reads),
+	FIELD(ramz_stats, writes),
+	FIELD(ramz_stats, failed_reads),
+	FIELD(ramz_stats, failed_writes),
+	FIELD(ramz_stats, invalid_io),
+	FIELD(ramz_stats, notify_free),
+	FIELD(ramz_stats, absent_reads),
+	FIELD(ramz_stats, same_writes),
+	FIELD(ramz_stats, raw_writes),
+	FIELD(ramz_stats, dedup_hits),
+	FIELD(ramz_stats, retries),
+	FIELD(ramz_stats, deferred_frees),
+	FIELD(ramz_stats, bad_pages),
+	FIELD(ramz_stats, soft_limit_hits),
+	FIELD(ramz_stats, hard_limit_hits),
+	FIELD(ramz_stats, compact_steps),
+	FIELD(ramz_stats, compact_moved_bytes),
+	FIELD(ramz_stats, compact_freed_bytes),
+	FIELD(ramz_stats, compact_refused),
+	FIELD(ramz_stats, contexts),
+};
+
+static const struct field compact_report_fields[] = {
+	FIELD(xv_compact_report, moved_bytes),  FIELD(xv_compact_report, moved_blocks),
+	FIELD(xv_compact_report, freed_bytes),  FIELD(xv_compact_report, refused),
+	FIELD(xv_compact_report, pinned_pages),
+};
+
+/* A field that is new in a structure must be new in its table too. */
+#if SIZE_MAX == UINT64_MAX
+_Static_assert(sizeof(struct ramz_ramzswap_stats) == 8 * (COUNT_OF(ramzswap_fields) - 1),
+	       "ramzswap_fields is not complete");
+_Static_assert(sizeof(struct ramz_mm_stat) == 8 * COUNT_OF(mm_stat_fields),
+	       "mm_stat_fields is not complete");
+_Static_assert(sizeof(struct ramz_io_stat) == 8 * COUNT_OF(io_stat_fields),
+	       "io_stat_fields is not complete");
+_Static_assert(sizeof(struct xv_pool_stats) == 8 * COUNT_OF(pool_stats_fields),
+	       "pool_stats_fields is not complete");
+_Static_assert(offsetof(struct ramz_stats, ramzswap) == 8 * COUNT_OF(store_fields),
+	       "store_fields is not complete");
+_Static_assert(offsetof(struct xv_compact_report, more) == 8 * COUNT_OF(compact_report_fields),
+	       "compact_report_fields is not complete");
+#endif
+
+json_t *rzn_json_count(uint64_t value)
+{
+	return json_integer((json_int_t)value);
+}
+
+json_t *rzn_json_text(const char *text)
+{
+	json_t *value = json_string(text);
+	char *ascii;
+
+	if (value != NULL)
+		return value;
+	ascii = strdup(text);
+	if (ascii == NULL)
+		return NULL;
+	for (char *c = ascii; *c != '\0'; c++) {
+		if ((unsigned char)*c >= 0x80)
+			*c = '?';
+	}
+	value = json_string(ascii);
+	free(ascii);
+	return value;
+}
+
+static uint64_t field_value(const struct field *field, const void *base)
+{
+	const char *at = (const char *)base + field->offset;
+	uint64_t wide;
+	uint32_t narrow;
+
+	if (field->bytes == sizeof(wide)) {
+		memcpy(&wide, at, sizeof(wide));
+		return wide;
+	}
+	memcpy(&narrow, at, sizeof(narrow));
+	return narrow;
+}
+
+static json_t *fields_json(const struct field *fields, size_t count, const void *base)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < count; i++)
+		json_object_set_new(object, fields[i].name,
+				    rzn_json_count(field_value(&fields[i], base)));
+	return object;
+}
+
+#define FIELDS_JSON(table, structure) fields_json((table), COUNT_OF(table), (structure))
+
+static json_t *store_json(const struct ramz_stats *stats)
+{
+	json_t *object = FIELDS_JSON(store_fields, stats);
+
+	json_object_set_new(object, "ramzswap", FIELDS_JSON(ramzswap_fields, &stats->ramzswap));
+	json_object_set_new(object, "mm_stat", FIELDS_JSON(mm_stat_fields, &stats->mm_stat));
+	json_object_set_new(object, "io_stat", FIELDS_JSON(io_stat_fields, &stats->io_stat));
+	json_object_set_new(object, "pool", FIELDS_JSON(pool_stats_fields, &stats->pool));
+	return object;
+}
+
+static json_t *latency_json(struct ramz *store, enum ramz_histogram_kind kind)
+{
+	json_t *object = json_object();
+	struct ramz_histogram h;
+
+	if (ramz_get_histogram(store, kind, &h) != 0)
+		h = (struct ramz_histogram){.count = 0};
+	json_object_set_new(object, "p50_ns", rzn_json_count(ramz_histogram_quantile(&h, 50000)));
+	json_object_set_new(object, "p99_ns", rzn_json_count(ramz_histogram_quantile(&h, 99000)));
+	json_object_set_new(object, "p99_99_ns",
+			    rzn_json_count(ramz_histogram_quantile(&h, 99990)));
+	json_object_set_new(object, "count", rzn_json_count(h.count));
+	return object;
+}
+
+static uint64_t uptime_seconds(const struct rzn_disk *disk)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)(now.tv_sec - disk->opened.tv_sec);
+}
+
+static void codec_into(json_t *object, struct rzn_disk *disk)
+{
+	int32_t level;
+	const struct ramz_codec *codec = ramz_get_codec(disk->store, &level);
+
+	if (level == RAMZ_LEVEL_DEFAULT)
+		level = codec->level_default;
+	json_object_set_new(object, "codec", json_string(codec->name));
+	json_object_set_new(object, "level", json_integer(level));
+}
+
+json_t *rzn_stats_json(struct rzn_disk *disk)
+{
+	const char *file = disk->config->file;
+	json_t *object = json_object();
+	struct ramz_stats stats;
+
+	ramz_get_stats(disk->store, &stats);
+	json_object_set_new(object, "ok", json_true());
+	json_object_set_new(object, "format", json_integer(1));
+	json_object_set_new(object, "pid", json_integer(getpid()));
+	json_object_set_new(object, "size_bytes", rzn_json_count(stats.size_bytes));
+	json_object_set_new(object, "page_bytes", rzn_json_count(stats.page_bytes));
+	codec_into(object, disk);
+	json_object_set_new(object, "soft_limit_bytes", rzn_json_count(stats.soft_limit_bytes));
+	json_object_set_new(object, "hard_limit_bytes", rzn_json_count(stats.hard_limit_bytes));
+	json_object_set_new(object, "file", file != NULL ? rzn_json_text(file) : json_null());
+	json_object_set_new(object, "uptime_seconds", rzn_json_count(uptime_seconds(disk)));
+	json_object_set_new(object, "stats", store_json(&stats));
+	json_object_set_new(object, "read_latency",
+			    latency_json(disk->store, RAMZ_HISTOGRAM_READ_NS));
+	json_object_set_new(object, "write_latency",
+			    latency_json(disk->store, RAMZ_HISTOGRAM_WRITE_NS));
+	return object;
+}
+
+json_t *rzn_compact_json(const struct xv_compact_report *report)
+{
+	json_t *object = FIELDS_JSON(compact_report_fields, report);
+
+	json_object_set_new(object, "more", json_boolean(report->more));
+	return object;
+}

@@ -1,0 +1,409 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) the libxvmalloc authors
+#
+# ramz_control.sh RAMZ FAKE_CONTROL: the subcommands that ask a served disk, against a
+# server that answers what each check wants (fake_control.c). Each check prints a line when
+# it fails; all are made. Skipped (77) where ramz was built without JSON.
+set -u
+ramz=${1:?usage: ramz_control.sh RAMZ FAKE_CONTROL}
+fake=${2:?usage: ramz_control.sh RAMZ FAKE_CONTROL}
+case $ramz in /*) ;; *) ramz=$PWD/$ramz ;; esac
+dir=$(mktemp -d) || exit 1
+servers=
+end() {
+	for server in $servers; do kill "$server" 2>/dev/null; done
+	rm -rf "$dir"
+}
+trap end EXIT
+failures=0
+asks='stat compact trim limit codec save'
+
+XDG_RUNTIME_DIR=$dir/run
+export XDG_RUNTIME_DIR
+mkdir -m 700 "$dir/run" "$dir/run/ramz" "$dir/answers" "$dir/slow"
+sockets=$dir/run/ramz
+answers=$dir/answers
+
+fail() {
+	echo "FAILED: $*"
+	failures=$((failures + 1))
+}
+
+# run ARGUMENT...: standard output to $dir/out, standard error to $dir/err, $status.
+run() {
+	"$ramz" "$@" >"$dir/out" 2>"$dir/err" </dev/null
+	status=$?
+}
+
+runs() { # runs ARGUMENT...: well, and without a word on standard error
+	run "$@"
+	[ "$status" -eq 0 ] || fail "ramz $*: exit status $status: $(head -c 300 "$dir/err")"
+	[ ! -s "$dir/err" ] || fail "ramz $*: on standard error: $(head -c 300 "$dir/err")"
+}
+
+says() { # says PATTERN: a line of the last run's standard output
+	grep -Eq -- "$1" "$dir/out" || fail "no '$1' on standard output: $(head -c 300 "$dir/out")"
+}
+
+refused() { # refused STATUS PATTERN ARGUMENT...: that status, one line that matches
+	want=$1
+	pattern=$2
+	shift 2
+	run "$@"
+	[ "$status" -eq "$want" ] || fail "ramz $*: exit status $status, not $want"
+	grep -Eq -- "^ramz: .*$pattern" "$dir/err" ||
+		fail "ramz $*: no '$pattern' on standard error: $(head -c 300 "$dir/err")"
+	[ "$(wc -l <"$dir/err")" -eq 1 ] || fail "ramz $*: not one line of error"
+	[ ! -s "$dir/out" ] || fail "ramz $*: something on standard output"
+}
+
+serve() { # serve SOCKET DIRECTORY [DELAY_MS]: $server is its process
+	server=$("$fake" "$@") || {
+		echo "FAILED: the fake server did not start"
+		exit 1
+	}
+	servers="$servers $server"
+}
+
+asked() { # asked LINE: the last request that came
+	[ "$(tail -n 1 "$answers/log")" = "$1" ] ||
+		fail "the server was asked '$(tail -n 1 "$answers/log")', not '$1'"
+}
+
+answer() { # answer COMMAND TEXT: what the server says from now on, as one line
+	printf '%s\n' "$2" >"$answers/$1"
+}
+
+# answer_stat READS WRITES PID: counters that name their places.
+answer_stat() {
+	answer stat '{"ok": true, "format": 1, "pid": '"$3"', "size_bytes": 1073741824,
+		"page_bytes": 4096, "codec": "zstd", "level": -3, "soft_limit_bytes": 268435456,
+		"hard_limit_bytes": 536870912, "file": "/srv/disk.ramz", "uptime_seconds": 3725,
+		"stats": {"size_bytes": 1073741824, "page_bytes": 4096,
+		"pages_stored": 1000, "pages_same_filled": 100, "pages_compressed": 850,
+		"pages_raw": 50, "pages_zero": 60, "pages_good_compress": 700, "pages_shared": 30,
+		"stored_bytes": 1500000, "checksum_bytes": 0, "held_bytes": 1638400,
+		"slot_table_bytes": 20480, "dedup_bytes": 1024, "thread_bytes": 30720,
+		"store_bytes": 10240, "soft_limit_bytes": 268435456, "hard_limit_bytes": 536870912,
+		"reads": '"$1"', "writes": '"$2"', "failed_reads": 3, "failed_writes": 4,
+		"invalid_io": 5, "notify_free": 6, "absent_reads": 7, "same_writes": 8,
+		"raw_writes": 9, "dedup_hits": 10, "retries": 11, "deferred_frees": 12,
+		"bad_pages": 13, "soft_limit_hits": 14, "hard_limit_hits": 15,
+		"compact_steps": 16, "compact_moved_bytes": 17408, "compact_freed_bytes": 18432,
+		"compact_refused": 19, "contexts": 2,
+		"ramzswap": {"num_reads": 101, "num_writes": 102, "failed_reads": 103,
+		"failed_writes": 104, "invalid_io": 105, "notify_free": 106, "pages_zero": 107,
+		"good_compress_pct": 80, "pages_expand_pct": 5, "pages_stored": 108,
+		"pages_used": 109, "orig_data_size": 4096000, "compr_data_size": 1500000,
+		"mem_used_total": 1577000, "bdev_num_reads": 0, "bdev_num_writes": 0},
+		"mm_stat": {"orig_data_size": 201, "compr_data_size": 202, "mem_used_total": 203,
+		"mem_limit": 204, "mem_used_max": 205, "same_pages": 206, "pages_compacted": 207,
+		"huge_pages": 208, "huge_pages_since": 209},
+		"io_stat": {"failed_reads": 301, "failed_writes": 302, "invalid_io": 303,
+		"notify_free": 304}, "pool": {"held_bytes": 1577000}},
+		"read_latency": {"p50_ns": 850, "p99_ns": 1234, "p99_99_ns": 56789, "count": 10},
+		"write_latency": {"p50_ns": 0, "p99_ns": 0, "p99_99_ns": 0, "count": 0}}'
+	tr -d '\n\t' <"$answers/stat" >"$answers/line"
+	echo >>"$answers/line"
+	mv "$answers/line" "$answers/stat" # at once: it may be read just now
+}
+
+run stat
+if grep -q 'built without' "$dir/err"; then
+	for command in $asks; do
+		refused 1 "ramz $command needs JSON.*built without; install jansson" $command
+	done
+	[ "$failures" -eq 0 ] || exit 1
+	echo "skipped: this ramz was built without JSON"
+	exit 77
+fi
+
+# ---- mistakes on the command line: status 2, cause and fix in one line ------------
+
+for command in $asks; do
+	runs $command --help
+	says "^Usage: ramz $command"
+	says '^  --name NAME .*  '
+	awk 'length($0) > 90 { exit 1 }' "$dir/out" || fail "$command --help: a line of more than 90 columns"
+	refused 2 "ramz $command has no option --frobnicate.*ramz $command --help" $command --frobnicate
+	refused 2 "ramz $command has no option -q" $command -q
+	refused 2 'option --name needs a value' $command --name
+	refused 2 "'a/b' cannot be a disk's name: 1 to 32 letters" $command --name a/b
+	refused 2 "'' cannot be a disk's name" $command --name ''
+	refused 2 "'[.]x' cannot be a disk's name" $command --name .x
+	refused 2 'cannot be a disk' $command --name aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+	refused 2 '--name and --socket are two ways to say which disk' $command --name a --socket b
+	refused 2 "--timeout takes seconds, up to 86400, or 0 for no end, not 'x'" $command --timeout x
+done
+refused 2 "'1' is more than ramz stat takes; see ramz stat --help" stat 1
+refused 2 "'x' is more than ramz trim takes" trim x
+refused 2 "'2M' is more than ramz compact takes" compact 1M 2M
+refused 2 "'b' is more than ramz save takes" save a b
+refused 2 "'c' is more than ramz codec takes" codec lz4 1 c
+refused 2 "'512M' is more than ramz limit takes" limit 512M
+for number in 0 86401 1.5 -1 ''; do
+	refused 2 "--watch takes seconds, 1 to 86400, not '$number'" stat --watch "$number"
+done
+refused 2 '--count takes a number of samples from 1 on' stat -w 1 -n 0
+refused 2 '--count goes with --watch SECONDS' stat -n 2
+refused 2 '--zram, --rzscontrol and --json are three forms' stat --zram --json
+refused 2 "--soft takes bytes such as 512M or 2G, or none, not '5X'" limit --soft 5X
+refused 2 "--hard takes bytes such as 512M or 2G, or none, not ''" limit --hard ''
+refused 2 'the soft mark must not be above the hard one' limit --soft 2G --hard 1G
+for bytes in 0 some 1.5M ''; do
+	refused 2 "ramz compact takes the bytes to move.*not '$bytes'" compact "$bytes"
+done
+refused 2 "a level is a whole number such as 3 or -5, not 'x'" codec lz4:x
+refused 2 "a level is a whole number such as 3 or -5, not ''" codec lz4:
+refused 2 "a level is a whole number such as 3 or -5, not 'fast'" codec lz4 fast
+refused 2 "'lz4:1' is no codec" codec lz4:1 2
+refused 2 "'' is no codec: give NAME, NAME:LEVEL or NAME LEVEL" codec ''
+refused 2 "'lz4 1' is no codec" codec 'lz4 1'
+refused 2 'ramz codec has no option -5; a number below 0 stands behind --' codec lz4 -5
+refused 2 'a path with an end of line' save "a
+b"
+
+# ---- which disk? ------------------------------------------------------------------
+
+# root's second directory is not the test's.
+if [ -z "$(find "/run/ramz" "/tmp/ramz-$(id -u)" -name '*.ctl' 2>/dev/null)" ]; then
+	for command in $asks; do
+		refused 1 "no disk is served .there is no socket in $sockets or /.*: start one with ramz serve" $command
+	done
+fi
+refused 1 "there is no control socket $sockets/none.ctl: start the disk with ramz serve" stat --name none
+refused 1 "there is no control socket $dir/none: start the disk" stat --socket "$dir/none"
+: >"$dir/file"
+refused 1 "$dir/file is not a socket: give the control socket" stat --socket "$dir/file"
+refused 1 'the path of the socket is longer than 107 bytes: go to its directory' stat --socket \
+	"/$(awk 'BEGIN { for (i = 0; i < 107; i++) printf "x" }')"
+
+answer_stat 1 2 4711
+serve "$sockets/one.ctl" "$answers"
+one=$server
+runs stat
+runs stat --name one
+runs stat --socket "$sockets/one.ctl"
+(cd "$sockets" && "$ramz" stat --socket one.ctl >/dev/null 2>&1) || fail 'a relative socket'
+serve "$sockets/two.ctl" "$answers"
+for command in $asks; do
+	refused 1 'several disks are served; say which with --name: one two' $command
+done
+runs stat --name two
+kill -9 "$server" # two is dead: its socket is still there
+wait_dead() {
+	while kill -0 "$1" 2>/dev/null && ! grep -qs ') Z' "/proc/$1/stat"; do sleep 0.01; done
+}
+wait_dead "$server"
+runs stat
+refused 1 "nobody listens on $sockets/two.ctl: its server has ended.*ramz serve" stat --name two
+rm "$sockets/two.ctl"
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+	chmod 755 "$dir" "$dir/run" "$sockets"
+	chmod 600 "$sockets/one.ctl"
+	setpriv --reuid=65534 --clear-groups "$ramz" stat --socket "$sockets/one.ctl" >"$dir/out" 2>"$dir/err"
+	if ! grep -q "cannot execute\|failed to execute\|Permission denied" "$dir/err"; then
+		grep -q "^ramz: no permission for .*another user's disk; run ramz as that user" "$dir/err" ||
+			fail "another user's socket: $(cat "$dir/err")"
+	fi
+	chmod 700 "$sockets"
+fi
+
+# ---- stat ---------------------------------------------------------------------------
+
+runs stat
+asked stat
+says '^disk +1 GiB in pages of 4 KiB, zstd level -3; process 4711, up 1 h 2 min$'
+says '^file +/srv/disk.ramz$'
+says '^stored +1000 pages +3.91 MiB$'
+says '^  same-filled +100 pages +400 KiB +10.0%$'
+says '^  compressed +850 pages +3.32 MiB +85.0%$'
+says '^  raw +50 pages +200 KiB +5.0%$'
+says '^  shared +30 pages +120 KiB +3.0%$'
+says '^held +1.56 MiB '
+says '^  pool +1.50 MiB$'
+says '^  slot table +20 KiB'
+says '^  other +41 KiB '
+says '^ratio +2.50 '
+says '^soft limit +256 MiB +0.6% of it held; passed 14 times$'
+says '^hard limit +512 MiB +0.3% of it held; refused 15 times$'
+says '^read +1 pages +3 failed; p50 850 ns, p99 1.23 us, p99.99 56.8 us$'
+says '^written +2 pages +4 failed$'
+says '^discarded +6 pages$'
+says '^DAMAGED +13 reads$'
+says '^compaction +moved 17 KiB, gave back 18 KiB$'
+awk 'length($0) > 100 { print; exit 1 }' "$dir/out" || fail "stat: a line of more than 100 columns"
+
+runs stat --zram
+says '^mm_stat +201 +202 +203 +204 +205 +206 +207 +208 +209$'
+says '^io_stat +301 +302 +303 +304$'
+[ "$(wc -l <"$dir/out")" -eq 2 ] || fail "stat --zram: not two lines"
+
+runs stat --rzscontrol
+cat >"$dir/wanted" <<'END'
+DiskSize: 1048576 kB
+MemLimit: 524288 kB
+NumReads: 101
+NumWrites: 102
+FailedReads: 103
+FailedWrites: 104
+InvalidIO: 105
+NotifyFree: 106
+ZeroPages: 107
+GoodCompress: 80 %
+NoCompress: 5 %
+PagesStored: 108
+PagesUsed: 109
+OrigDataSize: 4000 kB
+ComprDataSize: 1464 kB
+MemUsedTotal: 1540 kB
+END
+tr -s '\t ' ' ' <"$dir/out" | cmp -s - "$dir/wanted" || fail "stat --rzscontrol: $(cat "$dir/out")"
+
+runs stat --json
+tr -d '\n ' <"$dir/out" >"$dir/got"
+tr -d '\n ' <"$answers/stat" | cmp -s - "$dir/got" || fail "stat --json is not the server's document"
+
+# Live: the counters go up between the lines. 30,000 reads and 7,000 writes in 3 s.
+"$ramz" stat -w 3 -n 2 >"$dir/out" 2>"$dir/err" &
+watch=$!
+for _ in $(seq 100); do
+	[ "$(wc -l <"$dir/out")" -ge 2 ] && break
+	sleep 0.02
+done
+answer_stat 30001 7002 4711
+wait $watch || fail "stat --watch: $(cat "$dir/err")"
+says '^ +stored +held +ratio +same% +raw% +reads/s +writes/s '
+says '^ 3.91 MiB  1.56 MiB +2.50 +10.0 +5.0 +- +- +- +850 ns +1.23 us +- +-$'
+tail -n 1 "$dir/out" | awk '{ exit !($8 > 9000 && $8 < 10500 && $9 > 2000 && $9 < 2450 && $10 == 0) }' ||
+	fail "stat --watch: wrong rates: $(tail -n 1 "$dir/out")"
+[ "$(wc -l <"$dir/out")" -eq 3 ] || fail 'stat --watch --count 2: not three lines'
+runs stat -w 1 -n 2 --json
+[ "$(grep -c '^{"ok":true,.*}$' "$dir/out")" -eq 2 ] || fail 'stat --watch --json: not a line each'
+runs stat --watch=1 --count=2 --zram
+[ "$(grep -c '^mm_stat' "$dir/out")" -eq 2 ] || fail 'stat --watch --zram: not two samples'
+# Another server: no rates against the old one's counters.
+"$ramz" stat -w 2 -n 2 >"$dir/out" 2>"$dir/err" &
+watch=$!
+for _ in $(seq 100); do
+	[ "$(wc -l <"$dir/out")" -ge 2 ] && break
+	sleep 0.02
+done
+answer_stat 90000 90000 4712
+wait $watch
+tail -n 1 "$dir/out" | grep -Eq '5.0 +- +- +- ' || fail "stat --watch: rates over two servers"
+answer_stat 1 2 4711
+
+answer stat '{"ok": true, "format": 2, "stats": {"page_bytes": 4096}}'
+refused 1 'is newer than this ramz .format 2, not 1.: use the ramz that came with it' stat
+answer stat '{"ok": true, "format": 1}'
+refused 1 'has no statistics: is it a ramz disk' stat
+answer_stat 1 2 4711
+
+# ---- compact, trim, limit, codec, save ------------------------------------------------
+
+answer compact '{"ok": true, "moved_bytes": 1048576, "moved_blocks": 9, "freed_bytes": 2097152,
+"refused": 0, "pinned_pages": 0, "more": false, "held_bytes_before": 8388608, "held_bytes_after": 6291456}'
+tr -d '\n' <"$answers/compact" >"$answers/line" && echo >>"$answers/line" && mv "$answers/line" "$answers/compact"
+runs compact
+asked compact
+says '^moved 1 MiB, gave back 2 MiB; held 8 MiB, now 6 MiB$'
+[ "$(wc -l <"$dir/out")" -eq 1 ] || fail 'compact: more than one line'
+runs compact 16M
+asked 'compact 16777216'
+answer compact '{"ok": true, "more": true}'
+runs compact 4096
+asked 'compact 4096'
+says '^there is more to move'
+
+answer trim '{"ok": true, "given_back_bytes": 12288}'
+runs trim
+asked trim
+says '^gave back 12 KiB$'
+
+answer limit '{"ok": true, "soft_limit_bytes": 0, "hard_limit_bytes": 2147483648}'
+runs limit
+asked 'limit - -'
+says '^soft none, hard 2 GiB$'
+runs limit --hard 2G
+asked 'limit - 2147483648'
+runs limit --soft none --hard 1t
+asked 'limit 0 1099511627776'
+runs limit --soft=0
+asked 'limit 0 -'
+
+answer codec '{"ok": true, "codec": "lz4", "level": -5}'
+runs codec lz4
+asked 'codec lz4'
+says '^lz4 level -5$'
+runs codec lz4:-5
+asked 'codec lz4 -5'
+runs codec lz4 9
+asked 'codec lz4 9'
+runs codec -- lz4 -5
+asked 'codec lz4 -5'
+runs codec
+asked stat
+says '^zstd level -3$'
+
+answer save '{"ok": true, "file": "/srv/disk.ramz", "file_bytes": 5242880}'
+runs save
+asked save
+says '^saved to /srv/disk.ramz, 5 MiB$'
+runs save /srv/other.ramz
+asked 'save /srv/other.ramz'
+(cd "$answers" && "$ramz" save 'a name with  blanks' >/dev/null 2>&1) || fail 'save to a relative path'
+asked "save $(cd "$answers" && pwd)/a name with  blanks"
+refused 1 'a path is empty' save ''
+
+# ---- what a server may answer -----------------------------------------------------------
+
+for command in stat compact trim limit 'codec lz4' save; do
+	set -- $command # with what it needs to ask for itself
+	file=$answers/$1
+	answer "$1" '{"ok": false, "error": "disk full: free some", "errno": 28}'
+	refused 1 'disk full: free some$' "$@"
+	answer "$1" '{"ok": false}'
+	refused 1 'the server refuses, and does not say why' "$@"
+	for garbage in 'hello' '[]' '{"ok": 1}' '{}' '{"ok": true' 'null' ''; do
+		answer "$1" "$garbage"
+		refused 1 "the answer of .*one.ctl is not one of a ramz disk" "$@"
+	done
+	printf '\377\000\376\n' >"$file"
+	refused 1 'is not one of a ramz disk' "$@"
+	printf '{"ok": true' >"$file"
+	refused 1 'the answer of .*one.ctl is cut off after 11 bytes' "$@"
+	: >"$file"
+	refused 1 'one.ctl closed without an answer' "$@"
+	printf 'NBDMAGICIHAVEOPT\000\003' >"$file"
+	refused 1 "one.ctl is a disk's own socket: give the control socket" "$@"
+done
+head -c 3000000 /dev/zero | tr '\0' x >"$answers/stat"
+refused 1 'answers with more than 1048576 bytes' stat
+answer_stat 1 2 4711
+
+cp "$answers/stat" "$dir/slow"
+answer any '{"ok": true}'
+cp "$answers/any" "$dir/slow"
+serve "$sockets/slow.ctl" "$dir/slow" 1400
+for command in stat save; do
+	refused 1 'no answer from .*slow.ctl in time: .*--timeout SECONDS waits longer' \
+		$command --name slow --timeout 1
+done
+kill -STOP "$server" # takes no calls: the kernel does, until its queue is full
+refused 1 'no answer from .*slow.ctl in time' limit --name slow --timeout 1
+kill -CONT "$server"
+runs stat --name slow --timeout 20
+kill "$server"
+kill -9 "$one"
+wait_dead "$one"
+for command in $asks; do
+	refused 1 'nobody listens on .*one.ctl: its server has ended' $command --name one
+done
+
+[ "$failures" -eq 0 ] || {
+	echo "$failures checks failed"
+	exit 1
+}
+echo "all checks passed"

@@ -1,0 +1,386 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) the libxvmalloc authors
+#
+# ramz_serve.sh RAMZ FAKE_CONTROL [PLUGIN]: ramz serve. Without PLUGIN against a stand-in
+# for nbdkit, which notes its command line and does what each check wants; with PLUGIN the
+# real one, skipped (77) where it or nbdkit is missing. Each check prints a line when it
+# fails; all are made.
+set -u
+ramz=${1:?usage: ramz_serve.sh RAMZ FAKE_CONTROL [PLUGIN]}
+fake=${2:?usage: ramz_serve.sh RAMZ FAKE_CONTROL [PLUGIN]}
+plugin=${3-}
+case $ramz in /*) ;; *) ramz=$PWD/$ramz ;; esac
+case $fake in /*) ;; *) fake=$PWD/$fake ;; esac
+dir=$(mktemp -d) || exit 1
+end() {
+	# Every server that this test started left its number here.
+	for file in "$dir"/run/ramz/*.pid "$dir"/*.pid; do
+		[ -f "$file" ] && kill "$(cat "$file")" 2>/dev/null
+	done
+	rm -rf "$dir"
+}
+trap end EXIT
+failures=0
+
+XDG_RUNTIME_DIR=$dir/run
+export XDG_RUNTIME_DIR
+unset RAMZ_PLUGIN
+mkdir -m 700 "$dir/run" "$dir/answers" "$dir/bin"
+sockets=$dir/run/ramz
+
+fail() {
+	echo "FAILED: $*"
+	failures=$((failures + 1))
+}
+
+# run ARGUMENT...: standard output to $dir/out, standard error to $dir/err, $status.
+run() {
+	"$ramz" "$@" >"$dir/out" 2>"$dir/err" </dev/null
+	status=$?
+}
+
+runs() { # runs ARGUMENT...: well, and without a word on standard error
+	run "$@"
+	[ "$status" -eq 0 ] || fail "ramz $*: exit status $status: $(head -c 300 "$dir/err")"
+	[ ! -s "$dir/err" ] || fail "ramz $*: on standard error: $(head -c 300 "$dir/err")"
+}
+
+says() { # says PATTERN: a line of the last run's standard output
+	grep -Eq -- "$1" "$dir/out" || fail "no '$1' on standard output: $(head -c 500 "$dir/out")"
+}
+
+complains() { # complains STATUS PATTERN ARGUMENT...: that status, a last line that matches
+	want=$1
+	pattern=$2
+	shift 2
+	run "$@"
+	[ "$status" -eq "$want" ] || fail "ramz $*: exit status $status, not $want"
+	tail -n 1 "$dir/err" | grep -Eq -- "^ramz: .*$pattern" ||
+		fail "ramz $*: no '$pattern' on standard error: $(head -c 300 "$dir/err")"
+	[ ! -s "$dir/out" ] || fail "ramz $*: something on standard output"
+}
+
+refused() { # refused STATUS PATTERN ARGUMENT...: the same, and nothing else is said
+	complains "$@"
+	[ "$(wc -l <"$dir/err")" -eq 1 ] || fail "ramz $3 ...: not one line of error"
+}
+
+gone() { # gone PROCESS: wait for its end, up to 20 s
+	for _ in $(seq 1000); do
+		kill -0 "$1" 2>/dev/null || return 0
+		# Ended with all its threads, though nobody has taken note of it.
+		grep -qs ') Z' "/proc/$1/stat" && [ "$(ls "/proc/$1/task" | wc -l)" -le 1 ] && return 0
+		sleep 0.02
+	done
+	fail "process $1 did not end"
+}
+
+stop() { # stop NAME: end its server
+	process=$(cat "$sockets/$1.pid")
+	kill "$process" && gone "$process"
+}
+
+finish() {
+	[ "$failures" -eq 0 ] || {
+		echo "$failures checks failed"
+		exit 1
+	}
+	echo "all checks passed"
+	exit 0
+}
+
+"$ramz" stat --help >/dev/null 2>&1 && json=yes || json=
+
+# ---- the real nbdkit ------------------------------------------------------------------
+
+if [ -n "$plugin" ]; then
+	command -v nbdkit >/dev/null || {
+		echo "skipped: there is no nbdkit (Debian: apt-get install nbdkit)"
+		exit 77
+	}
+	[ -n "$json" ] || {
+		echo "skipped: this ramz was built without JSON"
+		exit 77
+	}
+	file=$dir/disk.ramz
+	runs serve 64M --plugin "$plugin" --codec lz4 --memlimit 32M --file "$file"
+	says '^64 MiB in pages of 4 KiB, lz4 level 1; process [0-9]+, up 0 s$'
+	says "^disk +nbd\+unix:///\?socket=$sockets/ramz.nbd$"
+	refused 1 "'ramz' is served already: .* end its server .kill [0-9]+" serve 64M --plugin "$plugin"
+	runs serve 16M --plugin "$plugin" --name second --codec none --page 64K --checksum --dedup
+	says '^16 MiB in pages of 64 KiB, none '
+	refused 1 'several disks are served; say which with --name: ramz second' stat
+	stop second
+	runs stat
+	says '^stored +0 pages'
+	says '^hard limit +32 MiB'
+	if command -v nbdcopy >/dev/null; then
+		head -c 8388608 "$ramz" >"$dir/image" # a program, cut or not
+		truncate -s 8M "$dir/image"
+		nbdcopy "$dir/image" "nbd+unix:///?socket=$sockets/ramz.nbd" || fail 'nbdcopy in'
+		runs stat
+		says '^stored +[1-9][0-9]* pages'
+		says '^written +[1-9][0-9]* pages +0 failed; p50 '
+		runs stat --zram
+		says '^mm_stat +[1-9][0-9]* +[1-9]'
+	fi
+	runs stat --rzscontrol
+	says '^DiskSize:	 *65536 kB$'
+	runs stat --json
+	says '"format": 1'
+	runs limit --soft 8M --hard none
+	says '^soft 8 MiB, hard none$'
+	runs limit --hard 24M
+	says '^soft 8 MiB, hard 24 MiB$'
+	refused 1 'soft' limit --soft 1G # above the mark that is in force
+	runs codec zstd 2>/dev/null
+	runs codec lz4:-5
+	says '^lz4 level -5$'
+	runs codec
+	says '^lz4 level -5$'
+	refused 1 'no such codec' codec deflate
+	runs compact 64K
+	says '^moved '
+	runs compact
+	runs trim
+	says '^gave back '
+	runs save "$dir/copy.ramz"
+	says "^saved to $dir/copy.ramz, "
+	[ -s "$dir/copy.ramz" ] || fail 'save: no file'
+	runs save
+	says "^saved to $file, "
+	refused 1 'No such file' save "$dir/no/such"
+	stop ramz
+	[ -s "$file" ] || fail 'the file was not saved at the end'
+	runs serve --plugin "$plugin" --file "$file"
+	if command -v nbdcopy >/dev/null; then
+		nbdcopy "nbd+unix:///?socket=$sockets/ramz.nbd" "$dir/back" || fail 'nbdcopy out'
+		cmp -n 8388608 "$dir/image" "$dir/back" || fail 'contents did not come back'
+	fi
+	process=$(cat "$sockets/ramz.pid")
+	kill -9 "$process" && gone "$process"
+	refused 1 'nobody listens on .*ramz.ctl' stat
+	runs serve --plugin "$plugin" --file "$file" -- --threads=2
+	stop ramz
+	head -c 1000 "$file" >"$dir/torn.ramz"
+	complains 1 'nbdkit did not start; see its message above' serve --plugin "$plugin" --file "$dir/torn.ramz"
+	[ "$(wc -c <"$dir/torn.ramz")" -eq 1000 ] || fail 'a damaged file was changed'
+	finish
+fi
+
+# ---- a stand-in for nbdkit --------------------------------------------------------------
+
+cat >"$dir/bin/nbdkit" <<END
+#!/bin/sh
+case \$1 in
+--dump-config)
+	echo "plugindir=$dir/plugins"
+	exit
+	;;
+esac
+printf '%s\n' "\$@" >"$dir/line"
+read -r mode <"$dir/mode"
+for word in "\$@"; do
+	case \$word in
+	--pidfile=*) pidfile=\${word#*=} ;;
+	--unix=*) socket=\${word#*=} ;;
+	stats=*) stats=\${word#*=} ;;
+	--foreground) echo foreground; exit 7 ;;
+	esac
+done
+case \$mode in
+refuse) echo "nbdkit: error: because" >&2; exit 1 ;;
+signal) kill -KILL \$\$ ;;
+vanish) exit 0 ;;
+die) sleep 1000 & echo \$! >"\$pidfile"; ( sleep 0.2; kill \$! ) & exit 0 ;;
+esac
+"$fake" "\${stats:-\${socket:-\$pidfile.none}}" "$dir/answers" >"\$pidfile"
+END
+chmod +x "$dir/bin/nbdkit"
+PATH=$dir/bin:$PATH
+echo work >"$dir/mode"
+: >"$dir/my.so"
+export RAMZ_PLUGIN="$dir/my.so"
+printf '%s\n' '{"ok": true, "format": 1, "pid": 4711, "codec": "lz4", "level": 1, "uptime_seconds": 0,
+"stats": {"size_bytes": 1073741824, "page_bytes": 4096}}' | tr -d '\n' >"$dir/answers/stat"
+echo >>"$dir/answers/stat"
+
+ran() { # ran WORD...: nbdkit's command line has these words, in this order
+	for word in "$@"; do
+		echo "$word"
+	done >"$dir/want"
+	grep -Fx -f "$dir/want" "$dir/line" | cmp -s - "$dir/want" ||
+		fail "nbdkit was run as: $(tr '\n' ' ' <"$dir/line"), without: $*"
+}
+
+ran_without() { # ran_without PATTERN
+	if grep -Eq -- "$1" "$dir/line"; then fail "nbdkit was run with $1"; fi
+}
+
+runs serve --help
+says '^Usage: ramz serve '
+awk 'length($0) > 90 { exit 1 }' "$dir/out" || fail "serve --help: a line of more than 90 columns"
+
+# ---- mistakes on the command line ----
+
+refused 2 'ramz serve has no option --frobnicate' serve --frobnicate
+refused 2 'option --file needs a value' serve --file
+refused 2 "'2G' is more than ramz serve takes: one SIZE, and options of nbdkit behind --" serve 1G 2G
+for bytes in 0 -- 1X '' 1.5G; do
+	[ "$bytes" = -- ] || refused 2 "SIZE takes bytes such as 512M or 2G, not '$bytes'" serve "$bytes"
+	refused 2 "--memlimit takes bytes such as 512M or 2G, not '$bytes'" serve --memlimit "$bytes"
+	refused 2 "--softlimit takes bytes" serve --softlimit "$bytes"
+done
+refused 2 '--softlimit must not be above --memlimit' serve --softlimit 2G --memlimit 1G
+refused 2 'such a disk cannot be: ' serve 1024P
+for bytes in 2K 128K 12K x; do
+	refused 2 "--page takes 4K, 8K, 16K, 32K or 64K, not '$bytes'" serve --page "$bytes"
+done
+refused 2 "--provider takes mmap, highmem or huge, not 'disk'" serve --provider disk
+for port in 0 65536 x; do
+	refused 2 "--port takes a number from 1 to 65535 .NBD's own is 10809., not '$port'" serve --port "$port"
+done
+refused 2 "no codec 'deflate' in this build; it has: lz4" serve --codec deflate
+refused 2 "--codec takes one codec here, not 'lz4,none'" serve --codec lz4,none
+refused 2 'codec lz4 has levels' serve --codec lz4:99
+refused 2 'codec lz4 has levels' serve --level 99
+refused 2 "--level takes a whole number such as 3 or -5, not 'x'" serve --level x
+refused 2 "'a b' cannot be a disk's name" serve --name 'a b'
+refused 2 '--socket stands for a name and for a port' serve --socket s --name n
+refused 2 '--socket stands for a name and for a port' serve --socket s --port 7
+refused 2 'where the control socket is follows from --name or --socket: leave stats=/tmp/x out' serve -- stats=/tmp/x
+[ -e "$sockets" ] && fail 'a mistake made the directory'
+[ -e "$dir/line" ] && fail 'a mistake ran nbdkit'
+
+# ---- nbdkit, the plugin, the file ----
+
+env PATH=/nonexistent "$ramz" serve >"$dir/out" 2>"$dir/err" && fail 'served without nbdkit'
+grep -q '^ramz: there is no nbdkit, which serves the disk: install it (Debian: apt-get install nbdkit)$' "$dir/err" ||
+	fail "without nbdkit: $(cat "$dir/err")"
+refused 1 "cannot read the plugin $dir/none.so that --plugin names: No such file" serve --plugin "$dir/none.so"
+RAMZ_PLUGIN=$dir/gone.so refused 1 "cannot read the plugin $dir/gone.so that .RAMZ_PLUGIN names" serve
+cp "$ramz" "$dir/ramz" # away from the build tree, so no plugin is beside it
+built=$ramz
+ramz=$dir/ramz
+RAMZ_PLUGIN='' refused 1 "nbdkit's plugin nbdkit-ramz-plugin.so is neither beside this program nor in $dir/plugins: build it" serve
+mkdir "$dir/plugins"
+: >"$dir/plugins/nbdkit-ramz-plugin.so"
+RAMZ_PLUGIN='' runs serve
+ran "$dir/plugins/nbdkit-ramz-plugin.so"
+stop ramz
+: >"$dir/nbdkit-ramz-plugin.so"
+RAMZ_PLUGIN='' runs serve
+ran "$dir/nbdkit-ramz-plugin.so"
+stop ramz
+ramz=$built
+runs serve --plugin "$dir/plugins/nbdkit-ramz-plugin.so"
+ran "$dir/plugins/nbdkit-ramz-plugin.so"
+stop ramz
+refused 1 "--file $dir/no/such cannot be saved: $dir/no/: No such file" serve --file "$dir/no/such"
+echo refuse >"$dir/mode"
+complains 1 'nbdkit did not start; see its message above' serve
+grep -qx 'nbdkit: error: because' "$dir/err" || fail "nbdkit's message is lost"
+echo signal >"$dir/mode"
+complains 1 'nbdkit ended by signal 9' serve
+echo vanish >"$dir/mode"
+refused 1 'nbdkit ended again at once; ramz serve --foreground shows why' serve
+if [ -n "$json" ]; then
+	echo die >"$dir/mode"
+	refused 1 'nbdkit ended again at once' serve
+fi
+echo work >"$dir/mode"
+
+# ---- what nbdkit is told, and what the user is ----
+
+runs serve
+[ "$(stat -c %a "$sockets")" = 700 ] || fail "the directory's mode is not 700"
+ran "--unix=$sockets/ramz.nbd" "--pidfile=$sockets/ramz.pid" "$dir/my.so"
+ran_without '^(size|page|codec|level|memlimit|softlimit|checksum|dedup|provider|file)='
+ran_without '^--(foreground|port|ipaddr)'
+says "^disk +nbd\+unix:///\?socket=$sockets/ramz.nbd$"
+says "^  nbd-client -unix $sockets/ramz.nbd /dev/nbd0$"
+says "^  mkdir -p $sockets/ramz.mnt && nbdfuse $sockets/ramz.mnt/disk 'nbd\+unix:///.socket=$sockets/ramz.nbd' &$"
+says "^    until \[ -e $sockets/ramz.mnt/disk \]; do sleep 1; done; losetup -f --show $sockets/ramz.mnt/disk$"
+says "^  qemu-system-x86_64 -drive 'file=nbd\+unix:///\?socket=$sockets/ramz.nbd,format=raw' "
+says "^  kill $(cat "$sockets/ramz.pid")$"
+if [ -n "$json" ]; then
+	ran "stats=$sockets/ramz.ctl"
+	says '^1 GiB in pages of 4 KiB, lz4 level 1; process 4711, up 0 s$'
+	says "^control +$sockets/ramz.ctl$"
+	says '^  ramz stat$'
+	refused 1 "'ramz' is served already: give this disk another --name or --socket, or end its server .kill $(cat "$sockets/ramz.pid")." serve
+fi
+runs serve --name other 1G
+ran 'size=1073741824'
+[ -z "$json" ] || says '^  ramz stat --name other$'
+stop ramz
+process=$(cat "$sockets/other.pid")
+kill -9 "$process" && gone "$process"
+runs serve --name other # what was left behind does not matter
+stop other
+
+(cd "$dir" && "$ramz" serve --file disk.ramz >/dev/null) || fail 'a relative file'
+ran "file=$dir/disk.ramz"
+stop ramz
+runs serve 2T --codec lz4:-5 --memlimit 2G --softlimit 1536m --page 16K --checksum --dedup \
+	--provider highmem -- --threads=4 --filter=delay rdelay=1
+ran size=2199023255552 page=16384 codec=lz4 level=-5 memlimit=2147483648 softlimit=1610612736 \
+	checksum=true dedup=true provider=highmem --threads=4 --filter=delay rdelay=1
+stop ramz
+runs serve --level 3
+ran codec=lz4 level=3
+stop ramz
+runs serve --codec none
+ran codec=none
+ran_without '^level='
+stop ramz
+runs serve --port 10809
+ran --ipaddr=127.0.0.1 --port=10809
+ran_without '^--unix'
+says '^disk +nbd://localhost:10809$'
+says '^  nbd-client localhost 10809 /dev/nbd0$'
+stop ramz
+
+# Any path, as a shell and as a URI have it.
+mkdir "$dir/it's, here"
+runs serve --socket "$dir/it's, here/d.nbd"
+ran "--unix=$dir/it's, here/d.nbd" "--pidfile=$dir/it's, here/d.nbd.pid"
+says "^disk +nbd\+unix:///\?socket=$dir/it%27s%2C%20here/d.nbd$"
+says "^  nbd-client -unix '$dir/it'.''s, here/d.nbd' /dev/nbd0$"
+mv "$dir/it's, here/d.nbd.pid" "$dir/d.pid"
+if [ -n "$json" ]; then
+	ran "stats=$dir/it's, here/d.nbd.ctl"
+	says "^  ramz stat --socket '$dir/it'.''s, here/d.nbd.ctl'$"
+	refused 1 "'$dir/it's, here/d.nbd' is served already" serve --socket "$dir/it's, here/d.nbd"
+fi
+if command -v python3 >/dev/null; then # a socket of another kind is not what a server left
+	python3 -c 'import socket, sys, time
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+time.sleep(60)' "$dir/other" &
+	other=$!
+	until [ -S "$dir/other" ]; do sleep 0.05; done
+	refused 1 "$dir/other is there already .*give another --socket PATH" serve --socket "$dir/other"
+	kill $other
+	[ -S "$dir/other" ] || fail "another program's socket is gone"
+fi
+: >"$dir/file"
+refused 1 "$dir/file is there, and is not a socket: give another --socket PATH" serve --socket "$dir/file"
+refused 1 'is longer than 107 bytes: give a shorter --socket PATH' serve --socket \
+	"$dir/$(awk 'BEGIN { for (i = 0; i < 107; i++) printf "x" }')"
+
+run serve --foreground
+[ "$status" -eq 7 ] || fail "--foreground: nbdkit's exit status is not the command's"
+says '^foreground$'
+says '^To attach it'
+ran --foreground
+
+# ---- the directory ----
+
+XDG_RUNTIME_DIR=$dir/none refused 1 "cannot make $dir/none/ramz for the sockets: No such file.*set XDG_RUNTIME_DIR" serve
+chmod 755 "$sockets"
+refused 1 "$sockets is not a directory of yours alone .chmod 700.: make it so" serve
+chmod 700 "$sockets"
+
+finish

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) the libxvmalloc authors
+#
+# Tests of the modules of nbdkit's plugin (src/nbdkit), in which nbdkit is replaced by a few
+# functions that remember what they were told.
+if(NOT TARGET nbdkit_ramz_lib)
+	return()
+endif()
+
+set(tests config disk extents)
+get_target_property(definitions nbdkit_ramz_lib COMPILE_DEFINITIONS)
+if("RZN_HAVE_JANSSON=1" IN_LIST definitions)
+	list(APPEND tests command)
+endif()
+foreach(name IN LISTS tests)
+	xv_add_test(NAME test_nbdkit_${name}
+		SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_nbdkit_${name}.c
+		LIBS nbdkit_ramz_lib)
+	target_compile_definitions(test_nbdkit_${name} PRIVATE _GNU_SOURCE)
+endforeach()

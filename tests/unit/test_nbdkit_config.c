@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * test_nbdkit_config.c: parameters of the plugin: what is taken, and what is refused with a
+ * reason.
+ */
+#include "test_nbdkit_support.h"
+
+static void every_parameter_is_taken(void **unused)
+{
+	struct rzn_config config;
+
+	(void)unused;
+	config_of(&config, PARAMETERS("size=1G", "codec=none", "level=0", "memlimit=100M",
+				      "softlimit=50M", "checksum=true", "dedup=true", "page=16K",
+				      "provider=huge", "file=/tmp/disk"));
+	assert_int_equal(config.options.size_bytes, 1 << 30);
+	assert_string_equal(config.options.codec->name, "none");
+	assert_int_equal(config.options.hard_limit_bytes, 100 << 20);
+	assert_int_equal(config.options.soft_limit_bytes, 50 << 20);
+	assert_true(config.options.checksum && config.options.dedup);
+	assert_int_equal(config.options.page_bytes, 16384);
+	assert_int_equal(config.provider, RZN_PROVIDER_HUGE);
+	assert_string_equal(config.file, "/tmp/disk");
+	rzn_config_fini(&config);
+}
+
+static void a_bad_value_is_refused(void **unused)
+{
+	static const struct {
+		const char *key, *value, *why;
+	} cases[] = {
+		{"size", "0", "size above 0"},
+		{"size", "much", "no size"},
+		{"codec", "rar", "lz4"},
+		{"page", "5000", "64K"},
+		{"page", "2K", "64K"},
+		{"page", "128K", "64K"},
+		{"provider", "disk", "highmem"},
+		{"file", "", "path is missing"},
+		{"compression", "yes", "memlimit"},
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct rzn_config config;
+
+		said_reset();
+		rzn_config_init(&config);
+		assert_int_equal(rzn_config_set(&config, cases[i].key, cases[i].value), -1);
+		assert_non_null(strstr(said.error, cases[i].why));
+		rzn_config_fini(&config);
+	}
+}
+
+static void complete_refused(const char *first, const char *first_value, const char *second,
+			     const char *second_value, const char *why)
+{
+	struct rzn_config config;
+
+	said_reset();
+	rzn_config_init(&config);
+	assert_int_equal(rzn_config_set(&config, first, first_value), 0);
+	assert_int_equal(rzn_config_set(&config, second, second_value), 0);
+	assert_int_equal(rzn_config_complete(&config), -1);
+	assert_non_null(strstr(said.error, why));
+	rzn_config_fini(&config);
+}
+
+static void what_does_not_go_together_is_refused(void **unused)
+{
+	(void)unused;
+	complete_refused("codec", "lz4", "level", "1000", "levels of lz4");
+	complete_refused("level", "1000", "codec", "lz4", "levels of lz4");
+	complete_refused("memlimit", "1M", "softlimit", "2M", "softlimit=");
+	complete_refused("size", "17T", "page", "4K", "page=");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_parameter_is_taken),
+		cmocka_unit_test(a_bad_value_is_refused),
+		cmocka_unit_test(what_does_not_go_together_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

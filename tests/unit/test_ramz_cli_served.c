@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * Tests of the parts of the command ramz that have to do with served disks: command lines,
+ * sizes, places, quoting.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "args.h"
+#include "place.h"
+#include "serve.h"
+#include "size.h"
+#include "unix_socket.h"
+
+/* ---- args ---- */
+
+struct taken {
+	const char *value;
+	unsigned flags;
+	unsigned others;
+};
+
+static int take_value(void *into, const char *value)
+{
+	((struct taken *)into)->value = value;
+	return strcmp(value, "bad") == 0 ? XVF_FAILED : 0;
+}
+
+static int take_flag(void *into, const char *value)
+{
+	assert_null(value);
+	((struct taken *)into)->flags++;
+	return 0;
+}
+
+static int take_other(void *into, const char *value)
+{
+	(void)value;
+	((struct taken *)into)->others++;
+	return 0;
+}
+
+static const struct rzc_arg test_table[] = {
+	{"value", 'v', "V", 1, take_value, "takes one"},
+	{"flag", 'f', NULL, 3, take_flag, "takes none"},
+	{"other", 'f', NULL, 4, take_other, "of another user"},
+};
+
+#define WORDS_MAX 12
+
+/* Reads a command line of words separated by blanks. */
+static int read_line(const char *line, unsigned user, struct taken *taken, struct rzc_words *words)
+{
+	static char text[200];
+	static char *argv[WORDS_MAX + 1];
+	const struct rzc_args args = {test_table, sizeof(test_table) / sizeof(test_table[0]), user};
+	char *rest = text;
+	int argc = 0;
+
+	*taken = (struct taken){0};
+	strcpy(text, line);
+	while (argc < WORDS_MAX && (argv[argc] = strtok_r(rest, " ", &rest)) != NULL)
+		argc++;
+	argv[argc] = NULL;
+	return rzc_args_read(&args, argc, argv, taken, words);
+}
+
+static void args_are_options_words_and_a_rest(void **state)
+{
+	struct rzc_words words;
+	struct taken taken;
+
+	(void)state;
+	assert_int_equal(
+		read_line("c one -f --value=x two --flag - -- -f three", 1, &taken, &words), 0);
+	assert_string_equal(taken.value, "x");
+	assert_int_equal(taken.flags, 2);
+	assert_int_equal(words.count, 3);
+	assert_string_equal(words.word[0], "one");
+	assert_string_equal(words.word[1], "two");
+	assert_string_equal(words.word[2], "-");
+	assert_int_equal(words.rest_count, 2);
+	assert_string_equal(words.rest[0], "-f");
+	rzc_args_join(&words);
+	assert_int_equal(words.count, 5);
+	assert_string_equal(words.word[3], "-f");
+	assert_string_equal(words.word[4], "three");
+	assert_int_equal(rzc_args_at_most(&words, 5, "c"), 0);
+	assert_int_equal(rzc_args_at_most(&words, 4, "c"), XVF_FAILED);
+}
+
+static void args_belong_to_their_user(void **state)
+{
+	struct rzc_words words;
+	struct taken taken;
+
+	(void)state;
+	assert_int_equal(read_line("c -f", 4, &taken, &words), 0);
+	assert_int_equal(taken.others, 1);
+	assert_int_equal(taken.flags, 0);
+	assert_int_equal(read_line("c --other", 1, &taken, &words), XVF_FAILED);
+	assert_int_equal(read_line("c -v x", 2, &taken, &words), XVF_FAILED);
+}
+
+static void args_refuse_what_is_wrong(void **state)
+{
+	static const char *const lines[] = {"c --value", "c -v",     "c --flag=1", "c -x",
+					    "c --no",    "c -v bad", "c -fx"};
+	struct rzc_words words;
+	struct taken taken;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		assert_int_equal(read_line(lines[i], 1, &taken, &words), XVF_FAILED);
+	assert_int_equal(read_line("c --help --no", 1, &taken, &words), 0);
+	assert_true(words.help);
+}
+
+/* ---- sizes ---- */
+
+static void sizes_are_read_with_their_suffix(void **state)
+{
+	static const char *const bad[] = {"", "K", "1KB", "-1", "1.5G", " 1", "1 K", "16385P"};
+	uint64_t bytes = 7;
+
+	(void)state;
+	assert_true(rzc_size_parse("4096", 0, RZC_SIZE_MAX, &bytes));
+	assert_int_equal(bytes, 4096);
+	assert_true(rzc_size_parse("3k", 0, RZC_SIZE_MAX, &bytes));
+	assert_int_equal(bytes, 3072);
+	assert_true(rzc_size_parse("2T", 0, RZC_SIZE_MAX, &bytes));
+	assert_true(bytes == UINT64_C(2) << 40);
+	assert_true(rzc_size_parse("1024P", 0, RZC_SIZE_MAX, &bytes));
+	assert_false(rzc_size_parse("1025P", 0, RZC_SIZE_MAX, &bytes));
+	assert_false(rzc_size_parse("4", 5, 6, &bytes));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(rzc_size_parse(bad[i], 0, UINT64_MAX, &bytes));
+	assert_true(bytes == UINT64_C(1) << 60);
+}
+
+static void sizes_have_three_digits(void **state)
+{
+	static const struct {
+		uint64_t bytes;
+		const char *text;
+	} cases[] = {
+		{0, "0 B"},
+		{1023, "1023 B"},
+		{1024, "1 KiB"},
+		{1536, "1.50 KiB"},
+		{10240, "10 KiB"},
+		{102912, "100 KiB"},
+		{1047552, "1023 KiB"},
+		{1048064, "1.00 MiB"},
+		{UINT64_C(1) << 30, "1 GiB"},
+		{UINT64_C(5) << 39, "2.50 TiB"},
+		{UINT64_MAX, "16 EiB"},
+	};
+	char text[RZC_SIZE_TEXT_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_string_equal(rzc_size_text(text, cases[i].bytes), cases[i].text);
+}
+
+static void spans_have_their_unit(void **state)
+{
+	char text[RZC_SIZE_TEXT_BYTES];
+
+	(void)state;
+	assert_string_equal(rzc_nanoseconds_text(text, 0), "0 ns");
+	assert_string_equal(rzc_nanoseconds_text(text, 999), "999 ns");
+	assert_string_equal(rzc_nanoseconds_text(text, 1500), "1.50 us");
+	assert_string_equal(rzc_nanoseconds_text(text, 45678901), "45.7 ms");
+	assert_string_equal(rzc_nanoseconds_text(text, UINT64_C(5000000000000)), "5000 s");
+	assert_string_equal(rzc_seconds_text(text, 59), "59 s");
+	assert_string_equal(rzc_seconds_text(text, 60), "1 min 0 s");
+	assert_string_equal(rzc_seconds_text(text, 3725), "1 h 2 min");
+	assert_string_equal(rzc_seconds_text(text, 200000), "2 d 7 h");
+	(void)rzc_seconds_text(text, UINT64_MAX);
+}
+
+/* ---- places ---- */
+
+static void names_make_no_paths(void **state)
+{
+	static const char *const bad[] = {"", ".", "..", "a/b", "-a", "a b", "a\n", "\xc3\xa4"};
+
+	(void)state;
+	assert_int_equal(rzc_place_check_name("Disk_1.new-2"), 0);
+	assert_int_equal(rzc_place_check_name("12345678901234567890123456789012"), 0);
+	assert_int_equal(rzc_place_check_name("123456789012345678901234567890123"), XVF_FAILED);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(rzc_place_check_name(bad[i]), XVF_FAILED);
+}
+
+/* A directory of the test's own, which XDG_RUNTIME_DIR names. */
+static void enter_runtime(char directory[PATH_MAX])
+{
+	strcpy(directory, "/tmp/test_ramz_cli.XXXXXX");
+	assert_non_null(mkdtemp(directory));
+	assert_int_equal(setenv("XDG_RUNTIME_DIR", directory, 1), 0);
+}
+
+static void leave_runtime(const char *directory)
+{
+	char path[PATH_MAX + 8];
+
+	snprintf(path, sizeof(path), "%s/ramz", directory);
+	(void)rmdir(path);
+	assert_int_equal(rmdir(directory), 0);
+	assert_int_equal(unsetenv("XDG_RUNTIME_DIR"), 0);
+}
+
+static void place_is_the_users_own(void **state)
+{
+	char directory[PATH_MAX];
+	struct rzc_place place;
+	struct stat status;
+
+	(void)state;
+	enter_runtime(directory);
+	rzc_place_init(&place);
+	assert_int_equal(place.count, 2);
+	assert_int_equal(rzc_place_make(&place), 0);
+	assert_int_equal(rzc_place_make(&place), 0);
+	assert_int_equal(stat(place.directory[0], &status), 0);
+	assert_int_equal(status.st_mode & 0777, 0700);
+	assert_int_equal(chmod(place.directory[0], 0750), 0);
+	assert_int_equal(rzc_place_make(&place), XVF_FAILED);
+	/* A link is not taken for the directory that it leads to. */
+	assert_int_equal(rmdir(place.directory[0]), 0);
+	assert_int_equal(symlink(directory, place.directory[0]), 0);
+	assert_int_equal(rzc_place_make(&place), XVF_FAILED);
+	assert_int_equal(unlink(place.directory[0]), 0);
+	leave_runtime(directory);
+	setenv("XDG_RUNTIME_DIR", "not/absolute", 1);
+	rzc_place_init(&place);
+	assert_int_equal(place.count, 1);
+	unsetenv("XDG_RUNTIME_DIR");
+}
+
+static void touch(const char *directory, const char *name)
+{
+	char path[PATH_MAX + 32];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fclose(file);
+}
+
+static void place_lists_names_in_order(void **state)
+{
+	static const char *const files[] = {"b.ctl", "a.ctl", "a.nbd", ".ctl", "x y.ctl", "c.ctlx"};
+	char directory[PATH_MAX], path[PATH_MAX + 32];
+	struct rzc_place_names names;
+
+	(void)state;
+	enter_runtime(directory);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		touch(directory, files[i]);
+	rzc_place_list(directory, &names);
+	assert_int_equal(names.count, 2);
+	assert_string_equal(names.name[0], "a");
+	assert_string_equal(names.name[1], "b");
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", directory, files[i]);
+		unlink(path);
+	}
+	rzc_place_list("/nonexistent", &names);
+	assert_int_equal(names.count, 0);
+	leave_runtime(directory);
+}
+
+static void sockets_tell_why_not(void **state)
+{
+	char directory[PATH_MAX], path[PATH_MAX + 8], longer[120];
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	(void)state;
+	enter_runtime(directory);
+	snprintf(path, sizeof(path), "%s/s", directory);
+	assert_int_equal(rzc_socket_connect(path), -ENOENT);
+	touch(directory, "s");
+	assert_int_equal(rzc_socket_connect(path), -ENOTSOCK);
+	unlink(path);
+	memset(longer, 'x', sizeof(longer));
+	longer[sizeof(longer) - 1] = '\0';
+	assert_int_equal(rzc_socket_connect(longer), -ENAMETOOLONG);
+	strcpy(address.sun_path, path);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(rzc_socket_connect(path), -ECONNREFUSED);
+	assert_false(rzc_socket_is_live(path));
+	assert_int_equal(listen(listener, 0), 0);
+	assert_true(rzc_socket_is_live(path));
+	close(listener);
+	unlink(path);
+	leave_runtime(directory);
+}
+
+/* ---- serve ---- */
+
+static void words_are_quoted_for_a_shell(void **state)
+{
+	char word[64];
+
+	(void)state;
+	rzc_serve_quote(word, sizeof(word), "/run/ramz/a-1.nbd");
+	assert_string_equal(word, "/run/ramz/a-1.nbd");
+	rzc_serve_quote(word, sizeof(word), "/it's $HOME");
+	assert_string_equal(word, "'/it'\\''s $HOME'");
+	rzc_serve_quote(word, sizeof(word), "");
+	assert_string_equal(word, "''");
+	rzc_serve_percent(word, sizeof(word), "/a b,%\xc3\xa4~");
+	assert_string_equal(word, "/a%20b%2C%25%C3%A4~");
+}
+
+static void stale_process_numbers_are_none(void **state)
+{
+	char directory[PATH_MAX], path[PATH_MAX + 8];
+	siginfo_t info;
+	pid_t child;
+	FILE *file;
+
+	(void)state;
+	enter_runtime(directory);
+	snprintf(path, sizeof(path), "%s/p", directory);
+	assert_int_equal(rzc_serve_process(path), 0);
+	touch(directory, "p");
+	assert_int_equal(rzc_serve_process(path), 0);
+	file = fopen(path, "w");
+	fprintf(file, "%ld\n", (long)getpid());
+	fclose(file);
+	assert_int_equal(rzc_serve_process(path), getpid());
+	file = fopen(path, "w");
+	fputs("99999999\n", file);
+	fclose(file);
+	assert_int_equal(rzc_serve_process(path), 0);
+	/* A child that has ended is a process until it is waited for. */
+	child = fork();
+	if (child == 0)
+		_exit(0);
+	assert_int_equal(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
+	file = fopen(path, "w");
+	fprintf(file, "%ld\n", (long)child);
+	fclose(file);
+	assert_int_equal(rzc_serve_process(path), 0);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	unlink(path);
+	leave_runtime(directory);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(args_are_options_words_and_a_rest),
+		cmocka_unit_test(args_belong_to_their_user),
+		cmocka_unit_test(args_refuse_what_is_wrong),
+		cmocka_unit_test(sizes_are_read_with_their_suffix),
+		cmocka_unit_test(sizes_have_three_digits),
+		cmocka_unit_test(spans_have_their_unit),
+		cmocka_unit_test(names_make_no_paths),
+		cmocka_unit_test(place_is_the_users_own),
+		cmocka_unit_test(place_lists_names_in_order),
+		cmocka_unit_test(sockets_tell_why_not),
+		cmocka_unit_test(words_are_quoted_for_a_shell),
+		cmocka_unit_test(stale_process_numbers_are_none),
+	};
+
+	xvf_set_program("ramz");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -116,8 +116,9 @@ struct ramz_stats {
 
 /* Which histogram. */
 enum ramz_histogram_kind {
-	RAMZ_HISTOGRAM_READ_NS,  /* duration of page reads that met an object, ns */
-	RAMZ_HISTOGRAM_WRITE_NS, /* duration of page writes that made an object, ns */
+	RAMZ_HISTOGRAM_READ_NS,  /* duration of page reads that met an object, ns; a sample: one
+				  * call in eight, chosen at random, is timed */
+	RAMZ_HISTOGRAM_WRITE_NS, /* the same of page writes that made an object */
 	RAMZ_HISTOGRAM_SIZE,     /* compressed and raw forms made, bytes */
 };
 

@@ -111,7 +111,17 @@ static struct rzi_context *context_take_at(struct ramz *store, uint32_t index, b
 	return make ? context_add(store, index) : NULL;
 }
 
-/* Any free context, or a new one behind the homes. */
+/* Any free context below this index. */
+static struct rzi_context *context_take_any(struct ramz *store, uint32_t below)
+{
+	struct rzi_context *context = NULL;
+
+	for (uint32_t i = 0; context == NULL && i < below; i++)
+		context = context_take_at(store, i, false);
+	return context;
+}
+
+/* One behind the homes, or any free one. */
 static struct rzi_context *context_take_other(struct ramz *store)
 {
 	uint32_t homes = store->contexts.homes;
@@ -122,15 +132,28 @@ static struct rzi_context *context_take_other(struct ramz *store)
 		was_there = rzi_context_at(store, i) != NULL;
 		context = context_take_at(store, i, true);
 	}
-	for (uint32_t i = 0; context == NULL && i < homes; i++)
-		context = context_take_at(store, i, false);
-	return context;
+	return context != NULL ? context : context_take_any(store, homes);
+}
+
+/*
+ * The running CPU's own. It gets one when no other is free: a thread that wanders from CPU to CPU
+ * makes do with one, and those that run at once come to have theirs as soon as they meet.
+ */
+static struct rzi_context *context_take_home(struct ramz *store)
+{
+	uint32_t home = rzi_cpu_hint() % store->contexts.homes;
+	struct rzi_context *context = rzi_context_at(store, home);
+
+	if (context == NULL) {
+		context = context_take_any(store, rzi_contexts_high(store));
+		return context != NULL ? context : context_take_at(store, home, true);
+	}
+	return context_try(context) ? context : NULL;
 }
 
 static struct rzi_context *context_take(struct ramz *store)
 {
-	uint32_t home = rzi_cpu_hint() % store->contexts.homes;
-	struct rzi_context *context = context_take_at(store, home, true);
+	struct rzi_context *context = context_take_home(store);
 	unsigned turns = 0;
 
 	while (context == NULL) {

@@ -65,6 +65,8 @@ struct rzi_context {
 	uint32_t retired_room;
 	uint32_t writes_until_watch; /* see limit.c */
 	uint32_t frees_until_compact;
+	uint32_t calls_until_timed; /* see page_io.c */
+	uint32_t timing_random;
 	uint64_t soft_held_bytes; /* the soft mark was passed: what was held; 0 = it was not */
 	struct rzi_counters counters;
 };

@@ -5,24 +5,12 @@
  */
 #include "counters.h"
 
+#include "platform.h"
+
 enum {
 	STEP_SHIFT = 3, /* 8 buckets to a power of two */
 	STEPS = 1 << STEP_SHIFT,
 };
-
-/* Position of the highest set bit; value > 0. */
-static uint32_t histogram_log2(uint64_t value)
-{
-	uint32_t log2 = 0;
-
-	for (uint32_t step = 32; step > 0; step /= 2) {
-		if ((value >> step) != 0) {
-			value >>= step;
-			log2 += step;
-		}
-	}
-	return log2;
-}
 
 uint32_t ramz_histogram_bucket(uint64_t value)
 {
@@ -30,7 +18,7 @@ uint32_t ramz_histogram_bucket(uint64_t value)
 
 	if (value < STEPS)
 		return (uint32_t)value;
-	shift = histogram_log2(value) - STEP_SHIFT;
+	shift = rzi_log2(value) - STEP_SHIFT;
 	bucket = (shift + 1) * STEPS + ((uint32_t)(value >> shift) & (STEPS - 1));
 	return bucket < RAMZ_HISTOGRAM_BUCKETS ? bucket : RAMZ_HISTOGRAM_BUCKETS - 1;
 }

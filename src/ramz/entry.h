@@ -157,10 +157,17 @@ static inline bool rzi_entry_of_object(xv_handle handle, uint32_t pool_page_shif
 	return true;
 }
 
-static inline xv_handle rzi_entry_handle(uint64_t entry, uint32_t pool_page_shift)
+/* Where it is, from the pool's page 0 on. */
+static inline uint64_t rzi_entry_byte(uint64_t entry)
 {
 	uint64_t unit = (entry >> ENTRY_UNIT_SHIFT) & (((uint64_t)1 << ENTRY_UNIT_BITS) - 1);
-	uint64_t byte = unit << ENTRY_UNIT_BYTES_SHIFT;
+
+	return unit << ENTRY_UNIT_BYTES_SHIFT;
+}
+
+static inline xv_handle rzi_entry_handle(uint64_t entry, uint32_t pool_page_shift)
+{
+	uint64_t byte = rzi_entry_byte(entry);
 	uint32_t page = (uint32_t)(byte >> pool_page_shift);
 	uint32_t offset = (uint32_t)(byte & (((uint64_t)1 << pool_page_shift) - 1));
 

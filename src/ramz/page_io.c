@@ -10,6 +10,34 @@
 #include "dedup.h"
 #include "store_impl.h"
 
+/* Of so many page reads and writes one is timed: two looks at the clock are a fortieth of a
+ * read's time, and far more where the clock is a system call. */
+enum { TIMED_ONE_IN = 8 };
+
+/* ---- times ---- */
+
+/*
+ * When this call began, or 0 where it is not to be timed. Which ones are is random, so that no
+ * pattern in the calls is preferred; a context's first one is.
+ */
+static uint64_t page_begin(struct rzi_context *context)
+{
+	if (context->calls_until_timed != 0) {
+		context->calls_until_timed--;
+		return 0;
+	}
+	context->timing_random = context->timing_random * 1664525U + 1013904223U;
+	context->calls_until_timed = (context->timing_random >> 16) % (2 * TIMED_ONE_IN - 1);
+	return rzi_now_ns();
+}
+
+static void page_timed(struct rzi_context *context, enum ramz_histogram_kind kind,
+		       uint64_t begun_ns)
+{
+	if (begun_ns != 0)
+		rzi_histogram_add(&context->counters, kind, rzi_now_ns() - begun_ns);
+}
+
 /* ---- content ---- */
 
 int rzi_content_of_word(struct ramz *store, uint64_t slot, uint64_t word,
@@ -63,8 +91,10 @@ static int page_store(struct rzi_context *context, uint64_t slot, const void *sr
 
 	if (err == -XV_ENOSPC && rzi_make_room(context))
 		err = rzi_slot_make(context->store, slot);
-	if (err == 0)
+	if (err == 0) {
+		rzi_slot_expect_change(context->store, slot);
 		err = page_content(context, slot, src, &content);
+	}
 	if (err != 0) {
 		if (expected != NULL)
 			rzi_view_drop(context, expected);
@@ -89,7 +119,7 @@ static int page_wrote(struct rzi_context *context, uint64_t begun_ns, uint64_t o
 			rzi_count(counters, COUNT_HARD_HITS, 1);
 	} else if (atomic_load_explicit(&counters->count[COUNT_SAME_WRITES],
 					memory_order_relaxed) == objects_before) {
-		rzi_histogram_add(counters, RAMZ_HISTOGRAM_WRITE_NS, rzi_now_ns() - begun_ns);
+		page_timed(context, RAMZ_HISTOGRAM_WRITE_NS, begun_ns);
 	}
 	rzi_limit_watch(context);
 	return err;
@@ -103,9 +133,10 @@ static uint64_t page_same_writes(const struct rzi_context *context)
 
 int rzi_page_write(struct rzi_context *context, uint64_t slot, const void *src)
 {
-	uint64_t begun_ns = rzi_now_ns();
+	uint64_t begun_ns = page_begin(context);
 	uint64_t same = page_same_writes(context);
 
+	rzi_prefetch(src);
 	return page_wrote(context, begun_ns, same, page_store(context, slot, src, NULL));
 }
 
@@ -132,7 +163,7 @@ static int page_patch(struct rzi_context *context, uint64_t slot, size_t from, s
 int rzi_page_write_part(struct rzi_context *context, uint64_t slot, size_t from, size_t bytes,
 			const void *src)
 {
-	uint64_t begun_ns = rzi_now_ns();
+	uint64_t begun_ns = page_begin(context);
 	uint64_t same = page_same_writes(context);
 	int err = page_patch(context, slot, from, bytes, src);
 
@@ -174,7 +205,7 @@ static int page_was_read(struct rzi_context *context, uint64_t begun_ns,
 
 	rzi_count(counters, COUNT_READS, 1);
 	if (rzi_view_has_object(view))
-		rzi_histogram_add(counters, RAMZ_HISTOGRAM_READ_NS, rzi_now_ns() - begun_ns);
+		page_timed(context, RAMZ_HISTOGRAM_READ_NS, begun_ns);
 	else if (view->slot_entry == 0)
 		rzi_count(counters, COUNT_ABSENT_READS, 1);
 	if (err != 0)
@@ -186,10 +217,11 @@ static int page_was_read(struct rzi_context *context, uint64_t begun_ns,
 
 int rzi_page_read(struct rzi_context *context, uint64_t slot, void *dst)
 {
-	uint64_t begun_ns = rzi_now_ns();
+	uint64_t begun_ns = page_begin(context);
 	struct rzi_view view;
 	int err;
 
+	rzi_slot_expect_read(context->store, slot);
 	rzi_view_take(context, slot, &view);
 	err = rzi_view_read(context, &view, dst);
 	rzi_view_drop(context, &view);

@@ -11,6 +11,48 @@
 
 #include <stdint.h>
 
+/* Ask for the cache line of an address that will soon be read, or written; it need not be
+ * one that may be. */
+#if defined(__GNUC__)
+#define RZI_PREFETCH_READ(p) __builtin_prefetch((p), 0, 3)
+#define RZI_PREFETCH_WRITE(p) __builtin_prefetch((p), 1, 3)
+#else
+#define RZI_PREFETCH_READ(p) ((void)(p))
+#define RZI_PREFETCH_WRITE(p) ((void)(p))
+#endif
+
+enum {
+	RZI_CACHE_LINE_BYTES = 64, /* mostly */
+	RZI_PREFETCH_LINES = 8,    /* more gain nothing: the processor goes on by itself */
+};
+
+/* The beginning of something that will be read. */
+static inline void rzi_prefetch(const void *at)
+{
+	const char *line = at;
+
+	for (int i = 0; i < RZI_PREFETCH_LINES; i++)
+		RZI_PREFETCH_READ(line + i * RZI_CACHE_LINE_BYTES);
+}
+
+/* Position of the highest set bit; value > 0. */
+static inline uint32_t rzi_log2(uint64_t value)
+{
+#if defined(__GNUC__)
+	return 63U - (uint32_t)__builtin_clzll(value);
+#else
+	uint32_t log2 = 0;
+
+	for (uint32_t step = 32; step > 0; step /= 2) {
+		if ((value >> step) != 0) {
+			value >>= step;
+			log2 += step;
+		}
+	}
+	return log2;
+#endif
+}
+
 /* Nanoseconds of a clock that only goes forward. */
 uint64_t rzi_now_ns(void);
 

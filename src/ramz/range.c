@@ -54,6 +54,8 @@ int ramz_read(struct ramz *store, uint64_t offset, void *dst, size_t length)
 	while (length != 0 && err == 0) {
 		struct range_part part = range_first(store, offset, length);
 
+		if (length > part.bytes)
+			rzi_slot_expect_read(store, part.slot + 1);
 		err = part.whole
 			      ? rzi_page_read(context, part.slot, at)
 			      : rzi_page_read_part(context, part.slot, part.from, part.bytes, at);

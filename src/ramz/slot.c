@@ -9,6 +9,9 @@
 #include "dedup.h"
 #include "store_impl.h"
 
+/* About where, before an object, the pool keeps what it knows of it. */
+#define OBJECT_HEADER_BYTES 8U
+
 /* ---- pins ---- */
 
 bool rzi_pin(struct rzi_context *context, uint32_t pin, const _Atomic uint64_t *place,
@@ -99,6 +102,43 @@ void rzi_view_drop(struct rzi_context *context, const struct rzi_view *view)
 {
 	if (rzi_view_has_object(view))
 		rzi_unpin(context, view->pin);
+}
+
+/* ---- cache misses that need not be waited for ---- */
+
+/*
+ * Where the slot's object begins, with its header; NULL where it has none, or the pages are not
+ * always addressable. Nobody looks whether it is still there: for prefetching only.
+ */
+static const char *slot_object_place(const struct ramz *store, uint64_t slot)
+{
+	const _Atomic uint64_t *place = rzi_slot(store, slot);
+	const char *base = store->provider->base;
+	uint64_t entry, byte;
+
+	if (place == NULL || base == NULL)
+		return NULL;
+	entry = atomic_load_explicit(place, memory_order_relaxed);
+	if (rzi_entry_kind(entry) != ENTRY_OBJECT)
+		return NULL;
+	byte = rzi_entry_byte(entry);
+	return base + (byte > OBJECT_HEADER_BYTES ? byte - OBJECT_HEADER_BYTES : 0);
+}
+
+void rzi_slot_expect_change(const struct ramz *store, uint64_t slot)
+{
+	const char *at = slot_object_place(store, slot);
+
+	if (at != NULL)
+		RZI_PREFETCH_WRITE(at);
+}
+
+void rzi_slot_expect_read(const struct ramz *store, uint64_t slot)
+{
+	const char *at = slot_object_place(store, slot);
+
+	if (at != NULL)
+		rzi_prefetch(at);
 }
 
 /* ---- changing ---- */

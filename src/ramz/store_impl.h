@@ -200,6 +200,13 @@ struct rzi_content {
 	uint64_t word;  /* of a side entry */
 };
 
+/* The slot is about to be given new content: have on the way from memory, while that is being
+ * compressed, what freeing the old object begins with. */
+void rzi_slot_expect_change(const struct ramz *store, uint64_t slot);
+
+/* The slot will be read next: have its object's beginning on the way. */
+void rzi_slot_expect_read(const struct ramz *store, uint64_t slot);
+
 /* Make the slot's place in the table. 0, -XV_ENOMEM, -XV_ENOSPC. */
 int rzi_slot_make(struct ramz *store, uint64_t slot);
 

@@ -298,7 +298,8 @@ static void threads_that_end_leave_their_counts(void **state)
 		pthread_join(thread, NULL);
 	}
 	assert_int_equal(store_stats(store).writes, 200);
-	assert_true(store_stats(store).contexts <= 200);
+	/* One after the other, on whichever CPUs: one context does for all. */
+	assert_int_equal(store_stats(store).contexts, 1);
 	store_close(store);
 }
 

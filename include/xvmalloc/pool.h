@@ -295,6 +295,17 @@ XV_API XV_MUST_USE int xv_read(struct xv_pool *pool, xv_handle handle, size_t of
 XV_API XV_MUST_USE int xv_write(struct xv_pool *pool, xv_handle handle, size_t offset,
 				const void *buffer, size_t length);
 
+/*
+ * Look at an object in one call. Returns its size in bytes, and *ptr is its first byte where
+ * it lies in one piece in an addressable page, or else buffer (of buffer_bytes), which it was
+ * copied into. There is nothing to end: the object is not pinned, and it is the caller who
+ * knows that it is neither freed nor moved (its owner refuses) while *ptr is used. Returns
+ * -XV_EINVAL (bad handle, null argument), -XV_ERANGE (it would have to be copied, and the buffer
+ * is too small) or -XV_EAGAIN. O(1), O(size) where it is copied.
+ */
+XV_API XV_MUST_USE int xv_peek(struct xv_pool *pool, xv_handle handle, void *buffer,
+			       size_t buffer_bytes, const void **ptr);
+
 /* ---- Threads and processes ---- */
 
 /*

@@ -511,3 +511,45 @@ int xv_write(struct xv_pool *pool, xv_handle handle, size_t offset, const void *
 		return -XV_EINVAL;
 	return transfer(pool, handle, offset, length, &copy);
 }
+
+/* ---- looking ---- */
+
+/* Size of the object; *ptr is where it lies, or a copy of it. */
+static int peek_locked(struct xv_pool *pool, xv_handle handle, struct copy *copy, size_t room,
+		       const void **ptr)
+{
+	struct xvi_location where;
+	size_t bytes = 0;
+	int err = xvi_locate(pool, handle, TRUST_HANDLE, &where);
+
+	if (XVI_UNLIKELY(err != 0))
+		return err;
+	err = xvi_object_bytes(pool, &where, &bytes);
+	xvi_locate_end(pool, &where);
+	if (err != 0)
+		return err;
+	if (XVI_LIKELY(xvi_is_simple(&where)) && pool->base != NULL) {
+		*ptr = pool->base + ((size_t)where.page << pool->page_shift) +
+		       xv_handle_offset(handle);
+		return (int)bytes;
+	}
+	if (bytes > room)
+		return -XV_ERANGE;
+	*ptr = copy->to;
+	err = transfer_locked(pool, handle, 0, bytes, copy);
+	return err == 0 ? (int)bytes : err;
+}
+
+int xv_peek(struct xv_pool *pool, xv_handle handle, void *buffer, size_t buffer_bytes,
+	    const void **ptr)
+{
+	struct copy copy = {.to = buffer};
+	int result;
+
+	if (pool == NULL || buffer == NULL || ptr == NULL)
+		return -XV_EINVAL;
+	pool = xvi_enter(pool, handle);
+	result = peek_locked(pool, handle, &copy, buffer_bytes, ptr);
+	xvi_leave(pool);
+	return result;
+}

@@ -539,7 +539,9 @@ static int check_shared(struct xv_pool *pool, struct xv_check_report *report)
 		pages += shard->page_count;
 	}
 	for (uint32_t page = 0; page < shared->pages.capacity; page++)
-		mapped += xvi_atomic8_load(&shared->map[page]) != SHARD_NONE;
+		mapped += xvi_is_spread(shared)
+				  ? xvi_atomic8_load(&shared->map[page]) != SHARD_NONE
+				  : xvi_page_state(&shared->pages.records[page]) != PAGE_NONE;
 	if (pages != mapped)
 		return broken_pool(&c, 18, "the map has another number of pages than the shards");
 	if (held != shared->held_bytes)

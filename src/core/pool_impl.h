@@ -232,10 +232,11 @@ struct xvi_shared {
 	struct xvi_atomic_ptr shard[XV_SHARDS_MAX]; /* made when first used; [0] is the pool */
 	struct xvi_page_table pages;                /* of all shards */
 	struct xvi_table map_memory;                /* of map; never shrinks */
-	struct xvi_atomic8 *map;                    /* shard of each page, SHARD_NONE */
-	struct xvi_atomic32 map_count;              /* pages that the map covers */
-	uint64_t limit_bytes;                       /* on held bytes; 0 = none */
-	uint64_t held_bytes;                        /* but for the provider's overhead */
+	struct xvi_atomic8 *map;       /* shard of each page, SHARD_NONE; once there are
+					* several */
+	struct xvi_atomic32 map_count; /* pages that the map covers */
+	uint64_t limit_bytes;          /* on held bytes; 0 = none */
+	uint64_t held_bytes;           /* but for the provider's overhead */
 	uint64_t peak_held_bytes;
 	uint32_t compact_shard;         /* whose turn it is */
 	bool compact_on;                /* a cycle of all shards has begun */

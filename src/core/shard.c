@@ -31,11 +31,33 @@ enum {
 	CROWDED_ALLOCATIONS = 1U << 16,
 };
 
+/* ---- held bytes ---- */
+
+static uint64_t held_now(const struct xvi_shared *shared, struct xv_provider *provider)
+{
+	uint64_t bytes = shared->held_bytes;
+
+	if (provider->ops->overhead_bytes != NULL)
+		bytes += provider->ops->overhead_bytes(provider);
+	return bytes;
+}
+
+static void note_peak(struct xvi_shared *shared, struct xv_provider *provider)
+{
+	uint64_t held = held_now(shared, provider);
+
+	if (held > shared->peak_held_bytes)
+		shared->peak_held_bytes = held;
+}
+
 /* ---- which shard ---- */
 
-/* The number of the shard that a page belongs to, or SHARD_NONE. */
+/* The number of the shard that a page belongs to, or SHARD_NONE. Before threads are spread
+ * all pages are the first one's, and not mapped. */
 static uint32_t map_look(const struct xvi_shared *shared, uint32_t page)
 {
+	if (XVI_LIKELY(!xvi_is_spread(shared)))
+		return 0;
 	if (page >= xvi_atomic_load_acquire(&shared->map_count))
 		return SHARD_NONE;
 	return xvi_atomic8_load(&shared->map[page]);
@@ -103,6 +125,45 @@ static void remote_sweep(struct xv_pool *shard)
 	}
 }
 
+/* Let the map cover a page number, with nobody's pages. Under the shared lock. */
+static int map_cover(struct xvi_shared *shared, struct xv_provider *provider, uint32_t page)
+{
+	size_t bytes = xvi_table_step(&shared->map_memory, (size_t)page + 1);
+	uint32_t old = xvi_atomic_load(&shared->map_count);
+	int err;
+
+	if (bytes <= old)
+		return 0;
+	if (shared->limit_bytes != 0 &&
+	    held_now(shared, provider) + bytes - old > shared->limit_bytes)
+		return -XV_ENOSPC;
+	err = xvi_table_commit(provider, &shared->map_memory, bytes);
+	if (err != 0)
+		return err;
+	memset((unsigned char *)shared->map_memory.base + old, SHARD_NONE, bytes - old);
+	xvi_atomic_store_release(&shared->map_count, (uint32_t)bytes);
+	shared->held_bytes += bytes - old;
+	note_peak(shared, provider);
+	return 0;
+}
+
+/* From now on the map says whose a page is: so far they are the first shard's, which is
+ * locked. False where there is no memory for it. O(pages), once. */
+static bool map_begin(struct xv_pool *first)
+{
+	struct xvi_shared *shared = first->shared;
+	int err;
+
+	xvi_lock_acquire(&shared->lock);
+	err = map_cover(shared, first->provider, first->pages.capacity);
+	for (uint32_t page = 0; err == 0 && page < first->pages.capacity; page++) {
+		if (xvi_page_state(&first->pages.records[page]) != PAGE_NONE)
+			xvi_atomic8_store(&shared->map[page], 0);
+	}
+	xvi_lock_release(&shared->lock);
+	return err == 0;
+}
+
 /* Threads have met here: use more shards if they do so often. The shard is locked. */
 static XVI_NOINLINE void note_crowd(struct xv_pool *shard)
 {
@@ -113,11 +174,13 @@ static XVI_NOINLINE void note_crowd(struct xv_pool *shard)
 		shard->crowded_since = shard->mallocs;
 		shard->crowded = 0;
 	}
-	if (homes < shared->count && ++shard->crowded >= CROWDED_TIMES) {
-		shard->crowded = 0;
-		xvi_atomic_store(&shared->homes,
-				 homes * 2 < shared->count ? homes * 2 : shared->count);
-	}
+	if (homes == shared->count || ++shard->crowded < CROWDED_TIMES)
+		return;
+	shard->crowded = 0;
+	/* Not spread, this is the first one. */
+	if (homes > 1 || map_begin(shard))
+		xvi_atomic_store_release(&shared->homes,
+					 homes * 2 < shared->count ? homes * 2 : shared->count);
 }
 
 static inline void shard_lock(struct xv_pool *shard)
@@ -138,7 +201,7 @@ struct xv_pool *xvi_enter_shard(struct xv_pool *shard)
 
 static uint32_t home_number(const struct xvi_shared *shared)
 {
-	uint32_t homes = xvi_atomic_load(&shared->homes);
+	uint32_t homes = xvi_atomic_load_acquire(&shared->homes);
 	uint32_t cpu;
 
 	if (homes == 1)
@@ -149,14 +212,15 @@ static uint32_t home_number(const struct xvi_shared *shared)
 
 struct xv_pool *xvi_enter_home_shard(struct xv_pool *pool)
 {
-	uint32_t number = home_number(pool->shared);
 	struct xv_pool *shard;
+	uint32_t number;
 
-	/* Not spread: nobody has left anything to anybody. */
-	if (number == 0 && xvi_atomic_load(&pool->shared->homes) == 1) {
+	/* Nobody has left anything to anybody. */
+	if (!xvi_is_spread(pool->shared)) {
 		shard_lock(pool);
 		return pool;
 	}
+	number = home_number(pool->shared);
 	shard = shard_at(pool->shared, number);
 	if (XVI_UNLIKELY(shard == NULL))
 		shard = xvi_shard_make(pool, number);
@@ -172,8 +236,8 @@ struct xv_pool *xvi_enter_home_shard(struct xv_pool *pool)
 
 struct xv_pool *xvi_enter_shard_of(struct xv_pool *pool, uint32_t page)
 {
-	/* Not spread: the page is this one's, or nobody's. */
-	if (xvi_atomic_load(&pool->shared->homes) == 1 && map_look(pool->shared, page) == 0) {
+	/* The page is the first one's, or nobody's. */
+	if (!xvi_is_spread(pool->shared)) {
 		shard_lock(pool);
 		return pool;
 	}
@@ -278,13 +342,14 @@ static bool remote_leave(struct xv_pool *shard, xv_handle handle)
 int xvi_free_sharded(struct xv_pool *pool, xv_handle handle)
 {
 	struct xvi_shared *shared = pool->shared;
-	uint32_t number = map_look(shared, xv_handle_page(handle));
 	struct xv_pool *shard = pool;
+	uint32_t number;
 	int err;
 
-	if (XVI_LIKELY(number == 0 && xvi_atomic_load(&shared->homes) == 1)) {
+	if (XVI_LIKELY(!xvi_is_spread(shared))) {
 		shard_lock(shard);
 	} else {
+		number = map_look(shared, xv_handle_page(handle));
 		if (number != SHARD_NONE)
 			shard = shard_at(shared, number);
 		if (number != SHARD_NONE && number != home_number(shared) &&
@@ -382,24 +447,7 @@ int xvi_malloc_anywhere(struct xv_pool *pool, const struct xvi_request *request,
 	return err;
 }
 
-/* ---- held bytes ---- */
-
-static uint64_t held_now(const struct xvi_shared *shared, struct xv_provider *provider)
-{
-	uint64_t bytes = shared->held_bytes;
-
-	if (provider->ops->overhead_bytes != NULL)
-		bytes += provider->ops->overhead_bytes(provider);
-	return bytes;
-}
-
-static void note_peak(struct xvi_shared *shared, struct xv_provider *provider)
-{
-	uint64_t held = held_now(shared, provider);
-
-	if (held > shared->peak_held_bytes)
-		shared->peak_held_bytes = held;
-}
+/* ---- held bytes, for the shards ---- */
 
 int xvi_shared_hold(struct xvi_shared *shared, struct xv_provider *provider, uint64_t bytes,
 		    bool with_limit)
@@ -475,29 +523,19 @@ uint64_t xvi_shared_limit(struct xvi_shared *shared)
 
 /* ---- the page table and the map ---- */
 
-/* Let table and map cover a page number. Under the shared lock. */
+/* Let the page table, and the map, cover a page number. Under the shared lock. */
 static int cover_locked(struct xvi_shared *shared, struct xv_provider *provider, uint32_t page)
 {
 	size_t bytes =
 		xvi_table_step(&shared->pages.memory, ((size_t)page + 1) * sizeof(struct xvi_page));
-	size_t map_bytes = xvi_table_step(&shared->map_memory, (size_t)page + 1);
 	size_t more = bytes - shared->pages.memory.committed_bytes;
-	uint32_t old_map = xvi_atomic_load(&shared->map_count);
-	int err;
+	int err = xvi_is_spread(shared) ? map_cover(shared, provider, page) : 0;
 
-	if (map_bytes < shared->map_memory.committed_bytes)
-		map_bytes = shared->map_memory.committed_bytes;
-	more += map_bytes - shared->map_memory.committed_bytes;
+	if (err != 0)
+		return err;
 	if (shared->limit_bytes != 0 && held_now(shared, provider) + more > shared->limit_bytes)
 		return -XV_ENOSPC;
-	err = xvi_table_commit(provider, &shared->map_memory, map_bytes);
-	if (err == 0) {
-		memset((unsigned char *)shared->map_memory.base + old_map, SHARD_NONE,
-		       map_bytes - old_map);
-		xvi_atomic_store_release(&shared->map_count, (uint32_t)map_bytes);
-		shared->held_bytes += map_bytes - old_map;
-		err = xvi_table_commit(provider, &shared->pages.memory, bytes);
-	}
+	err = xvi_table_commit(provider, &shared->pages.memory, bytes);
 	if (err != 0)
 		return err;
 	shared->held_bytes += bytes - shared->pages.capacity * sizeof(struct xvi_page);
@@ -518,7 +556,8 @@ int xvi_shared_cover(struct xv_pool *shard, uint32_t page)
 		err = cover_locked(shared, shard->provider, page);
 	if (err == 0) {
 		shard->pages.capacity = shared->pages.capacity;
-		xvi_atomic8_store(&shared->map[page], (uint8_t)shard->number);
+		if (xvi_is_spread(shared))
+			xvi_atomic8_store(&shared->map[page], (uint8_t)shard->number);
 	}
 	xvi_lock_release(&shared->lock);
 	return err;
@@ -526,7 +565,8 @@ int xvi_shared_cover(struct xv_pool *shard, uint32_t page)
 
 void xvi_shared_forget(struct xv_pool *shard, uint32_t page)
 {
-	xvi_atomic8_store(&shard->shared->map[page], SHARD_NONE);
+	if (xvi_is_spread(shard->shared))
+		xvi_atomic8_store(&shard->shared->map[page], SHARD_NONE);
 }
 
 size_t xvi_shared_trim(struct xv_pool *pool)
@@ -536,7 +576,7 @@ size_t xvi_shared_trim(struct xv_pool *pool)
 	size_t old_bytes = shared->pages.memory.committed_bytes;
 	size_t bytes;
 
-	while (used > 0 && xvi_atomic8_load(&shared->map[used - 1]) == SHARD_NONE)
+	while (used > 0 && xvi_page_state(&shared->pages.records[used - 1]) == PAGE_NONE)
 		used--;
 	bytes = xvi_table_step(&shared->pages.memory, used * sizeof(struct xvi_page));
 	if (bytes >= old_bytes ||

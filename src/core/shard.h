@@ -10,19 +10,27 @@
 
 #include "handle.h"
 
+/* Do threads allocate from several shards? Once they do it stays so. While they do not, all
+ * pages are the first one's; under its lock that cannot change. */
+static inline bool xvi_is_spread(const struct xvi_shared *shared)
+{
+	return xvi_atomic_load_acquire(&shared->homes) != 1;
+}
+
 /* Is a page of this shard? Stays true while its lock is held. */
 static inline bool xvi_page_is_ours(const struct xv_pool *pool, uint32_t page)
 {
 	return page < pool->pages.capacity &&
-	       (XVI_LIKELY(pool->shared == NULL) ||
+	       (pool->shared == NULL || !xvi_is_spread(pool->shared) ||
 		xvi_atomic8_load(&pool->shared->map[page]) == pool->number);
 }
 
 /* Pages of all shards have numbers below this. */
 static inline uint32_t xvi_pages_end(const struct xv_pool *pool)
 {
-	return pool->shared != NULL ? xvi_atomic_load_acquire(&pool->shared->map_count)
-				    : pool->pages.capacity;
+	return pool->shared != NULL && xvi_is_spread(pool->shared)
+		       ? xvi_atomic_load_acquire(&pool->shared->map_count)
+		       : pool->pages.capacity;
 }
 
 /* State of a page, for sweeps: PAGE_NONE too where it is another shard's. */

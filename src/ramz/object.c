@@ -149,37 +149,20 @@ static int object_unpack(struct rzi_context *context, uint32_t codec, const unsi
 	return err == 0 ? object_verify(context->store, dst, packed + bytes) : err;
 }
 
-/* A raw object in pieces: straight into dst. */
-static int object_read_raw(const struct ramz *store, xv_handle handle, void *dst)
-{
-	unsigned char tail[CHECKSUM_BYTES];
-	int err = xv_read(store->pool, handle, 0, dst, store->page_bytes);
-
-	if (err == 0 && store->tail_bytes != 0)
-		err = xv_read(store->pool, handle, store->page_bytes, tail, store->tail_bytes);
-	return err == 0 ? object_verify(store, dst, tail) : object_error(err);
-}
-
 int rzi_object_read(struct rzi_context *context, uint64_t entry, void *dst)
 {
-	struct ramz *store = context->store;
-	xv_handle handle = rzi_handle(store, entry);
-	uint32_t codec = rzi_entry_codec(entry);
-	int bytes = rzi_object_bytes(store, entry);
-	const unsigned char *at;
-	int err;
+	const struct ramz *store = context->store;
+	const void *at = NULL;
+	int bytes = xv_peek(store->pool, rzi_handle(store, entry), context->packed,
+			    store->page_bytes + store->tail_bytes, &at);
 
 	if (bytes < 0)
-		return bytes;
+		return object_error(bytes);
+	bytes -= (int)store->tail_bytes;
+	if (bytes <= 0 || bytes > (int)store->page_bytes)
+		return -XV_EBADMSG;
 	/* It stays where it is while it is pinned: relocated refuses to move it. */
-	at = xv_address_of(store->pool, handle);
-	if (at != NULL)
-		return object_unpack(context, codec, at, (uint32_t)bytes, dst);
-	if (codec == 0 && bytes == (int)store->page_bytes)
-		return object_read_raw(store, handle, dst);
-	err = xv_read(store->pool, handle, 0, context->packed, (size_t)bytes + store->tail_bytes);
-	return err == 0 ? object_unpack(context, codec, context->packed, (uint32_t)bytes, dst)
-			: object_error(err);
+	return object_unpack(context, rzi_entry_codec(entry), at, (uint32_t)bytes, dst);
 }
 
 int rzi_object_copy(struct rzi_context *context, uint64_t entry)

@@ -25,6 +25,7 @@ foreach(name IN ITEMS
 		limits
 		map
 		memory
+		peek
 		pointer
 		realloc
 		shared

@@ -67,7 +67,7 @@ struct xv_pool;
 /* Most that quick reuse may keep, in thousandths of the held bytes. */
 #define XV_REUSE_PERMILLE_MAX 500U
 
-/* What it keeps by default: 2 thousandths; nothing in a pool that may split, which it would
+/* What it keeps by default: 5 thousandths; nothing in a pool that may split, which it would
  * make less dense. */
 #define XV_REUSE_DEFAULT UINT32_MAX
 
@@ -445,12 +445,13 @@ XV_API void xv_pool_set_limit(struct xv_pool *pool, uint64_t limit_bytes);
  *
  * The stock of a shard is bounded by the share. A pool that must not split gives of it
  * before it grows; a pool that may split keeps so much more of its pages free, too, before
- * it splits. Either gives all of it before a request fails. Trim and the first steps of
- * a cycle of compaction free it, and until the cycle is over nothing is kept; of a shard that
- * nobody uses any more the others free it; the shard's
- * reserve grows by a quarter of the share. A share that is good for fewer than 24 objects
- * of average size keeps nothing. Only over always addressable pages; elsewhere nothing is
- * kept. O(shards + blocks kept + pages of the reserve).
+ * it splits. Either gives all of it before a request fails. Where fewer than a third of the
+ * freed blocks are handed out again the stock rests for a while, and keeps nothing. Trim and the
+ * first steps of a cycle of compaction free it, and until the cycle is over nothing is kept; of a
+ * shard that nobody uses any more the others free it; the shard's reserve grows by a quarter of the
+ * share. A share that is good for fewer than 24 objects of average size keeps nothing. Only over
+ * always addressable pages; elsewhere nothing is kept. O(shards + blocks kept + pages of the
+ * reserve).
  */
 XV_API void xv_pool_set_reuse(struct xv_pool *pool, uint32_t permille);
 

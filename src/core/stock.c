@@ -13,7 +13,7 @@ enum {
 	SLACK_SHIFT_WIDE = 5,
 	WIDE_PERMILLE = 20,
 
-	REUSE_PERMILLE_DEFAULT = 2,
+	REUSE_PERMILLE_DEFAULT = 5,
 
 	/* Of fewer blocks that could be kept, so few fit a request that keeping them costs
 	 * more time than it saves. */
@@ -147,7 +147,7 @@ static void note_eviction(struct xv_pool *pool)
 
 	if (XVI_LIKELY(++stock->evictions < JUDGE_EVICTIONS))
 		return;
-	if (stock->reuses - stock->judged_at < stock->evictions) {
+	if (stock->reuses - stock->judged_at < stock->evictions / 2) {
 		stock->rests_until = pool->frees + REST_FREES;
 		stock->limit_bytes = 0;
 	}

@@ -8,8 +8,8 @@
  *
  * A bin holds blocks of four lengths, the newest first, since its header is the likeliest
  * to be in a cache. When the stock is full a block of another bin is freed for each that
- * comes. Where that happens more often than a block is handed out again, keeping costs more
- * than it saves: the stock then rests for a while.
+ * comes. Where that happens more than twice as often as a block is handed out again, keeping
+ * costs more than it saves (bench/README.md): the stock then rests for a while.
  *
  * With XV_POOL_LAZY_FREE a free waits in a ring, while the header that proves it is fetched,
  * until STOCK_PENDING more have come.

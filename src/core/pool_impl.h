@@ -235,8 +235,9 @@ struct xvi_shared {
 	struct xvi_atomic8 *map;       /* shard of each page, SHARD_NONE; once there are
 					* several */
 	struct xvi_atomic32 map_count; /* pages that the map covers */
-	uint64_t limit_bytes;          /* on held bytes; 0 = none */
-	uint64_t held_bytes;           /* but for the provider's overhead */
+	/* What is above is read by every call, what follows is written as pages come and go. */
+	_Alignas(CACHE_LINE_BYTES) uint64_t limit_bytes; /* on held bytes; 0 = none */
+	uint64_t held_bytes;                             /* but for the provider's overhead */
 	uint64_t peak_held_bytes;
 	uint32_t compact_shard;         /* whose turn it is */
 	bool compact_on;                /* a cycle of all shards has begun */

@@ -21,7 +21,7 @@
 enum {
 	REMOTE_BUSY_TURNS = 256,   /* frees left without trying the lock, after it was taken */
 	REMOTE_POLL_TURNS = 16,    /* allocations between two looks at what was left ... */
-	REMOTE_SWEEP_TURNS = 4096, /* ... and at what was left out of turn */
+	REMOTE_SWEEP_TURNS = 1024, /* ... and at what was left out of turn */
 	REMOTE_TRIES = 16,         /* slots looked at for an empty one */
 	REMOTE_BATCH = 16,         /* headers fetched at a time */
 
@@ -112,17 +112,19 @@ static XVI_NOINLINE void remote_drain(struct xv_pool *shard)
 	}
 }
 
-/* The same, and what lies in any other slot: two threads that leave something at once may
- * not fill them in turn. */
+/*
+ * The same, and what lies in any other slot: two threads that leave something at once may
+ * not fill them in turn. It goes on where the next thread will begin.
+ */
 static void remote_sweep(struct xv_pool *shard)
 {
 	shard->polls = 0;
 	for (uint32_t i = 0; i < REMOTE_SLOTS; i++) {
+		shard->remote_at = i;
 		if (remote_is_next(shard))
 			remote_drain(shard);
-		else
-			shard->remote_at = (shard->remote_at + 1) % REMOTE_SLOTS;
 	}
+	shard->remote_at = xvi_atomic_load(&shard->remote->next) % REMOTE_SLOTS;
 }
 
 /* Let the map cover a page number, with nobody's pages. Under the shared lock. */

@@ -11,18 +11,8 @@ ramz=${1:?usage: ramz_cli.sh RAMZ [zram]}
 part=${2:-all}
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
-failures=0
-
-fail() {
-	echo "FAILED: $*"
-	failures=$((failures + 1))
-}
-
-# run ARGUMENT...: standard output to $dir/out, standard error to $dir/err, $status.
-run() {
-	"$ramz" "$@" >"$dir/out" 2>"$dir/err" </dev/null
-	status=$?
-}
+# shellcheck source=tests/support/ramz.sh
+. "$(dirname "$0")/../support/ramz.sh"
 
 expect_status() { # expect_status STATUS WHAT
 	[ "$status" -eq "$1" ] || {
@@ -33,28 +23,6 @@ expect_status() { # expect_status STATUS WHAT
 
 expect_out() { # expect_out PATTERN WHAT
 	grep -Eq -- "$1" "$dir/out" || fail "$2: no '$1' on standard output"
-}
-
-refused() { # refused STATUS PATTERN ARGUMENT...: that status, one line that matches
-	want=$1
-	pattern=$2
-	shift 2
-	run "$@"
-	expect_status "$want" "ramz $*"
-	grep -Eq -- "^ramz: .*$pattern" "$dir/err" ||
-		fail "ramz $*: no '$pattern' on standard error: $(head -c 300 "$dir/err")"
-	[ "$(wc -l <"$dir/err")" -eq 1 ] || fail "ramz $*: more than one line of error"
-	[ -s "$dir/out" ] && fail "ramz $*: something on standard output"
-	return 0
-}
-
-finish() {
-	[ "$failures" -eq 0 ] || {
-		echo "$failures checks failed"
-		exit 1
-	}
-	echo "all checks passed"
-	exit 0
 }
 
 # Text that compresses, noise that does not, and zeros.

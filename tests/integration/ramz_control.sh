@@ -16,7 +16,8 @@ end() {
 	rm -rf "$dir"
 }
 trap end EXIT
-failures=0
+# shellcheck source=tests/support/ramz.sh
+. "$(dirname "$0")/../support/ramz.sh"
 asks='stat compact trim limit codec save'
 
 XDG_RUNTIME_DIR=$dir/run
@@ -24,39 +25,6 @@ export XDG_RUNTIME_DIR
 mkdir -m 700 "$dir/run" "$dir/run/ramz" "$dir/answers" "$dir/slow"
 sockets=$dir/run/ramz
 answers=$dir/answers
-
-fail() {
-	echo "FAILED: $*"
-	failures=$((failures + 1))
-}
-
-# run ARGUMENT...: standard output to $dir/out, standard error to $dir/err, $status.
-run() {
-	"$ramz" "$@" >"$dir/out" 2>"$dir/err" </dev/null
-	status=$?
-}
-
-runs() { # runs ARGUMENT...: well, and without a word on standard error
-	run "$@"
-	[ "$status" -eq 0 ] || fail "ramz $*: exit status $status: $(head -c 300 "$dir/err")"
-	[ ! -s "$dir/err" ] || fail "ramz $*: on standard error: $(head -c 300 "$dir/err")"
-}
-
-says() { # says PATTERN: a line of the last run's standard output
-	grep -Eq -- "$1" "$dir/out" || fail "no '$1' on standard output: $(head -c 300 "$dir/out")"
-}
-
-refused() { # refused STATUS PATTERN ARGUMENT...: that status, one line that matches
-	want=$1
-	pattern=$2
-	shift 2
-	run "$@"
-	[ "$status" -eq "$want" ] || fail "ramz $*: exit status $status, not $want"
-	grep -Eq -- "^ramz: .*$pattern" "$dir/err" ||
-		fail "ramz $*: no '$pattern' on standard error: $(head -c 300 "$dir/err")"
-	[ "$(wc -l <"$dir/err")" -eq 1 ] || fail "ramz $*: not one line of error"
-	[ ! -s "$dir/out" ] || fail "ramz $*: something on standard output"
-}
 
 serve() { # serve SOCKET DIRECTORY [DELAY_MS]: $server is its process
 	server=$("$fake" "$@") || {
@@ -402,8 +370,4 @@ for command in $asks; do
 	refused 1 'nobody listens on .*one.ctl: its server has ended' $command --name one
 done
 
-[ "$failures" -eq 0 ] || {
-	echo "$failures checks failed"
-	exit 1
-}
-echo "all checks passed"
+finish

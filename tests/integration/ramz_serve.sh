@@ -21,50 +21,14 @@ end() {
 	rm -rf "$dir"
 }
 trap end EXIT
-failures=0
+# shellcheck source=tests/support/ramz.sh
+. "$(dirname "$0")/../support/ramz.sh"
 
 XDG_RUNTIME_DIR=$dir/run
 export XDG_RUNTIME_DIR
 unset RAMZ_PLUGIN
 mkdir -m 700 "$dir/run" "$dir/answers" "$dir/bin"
 sockets=$dir/run/ramz
-
-fail() {
-	echo "FAILED: $*"
-	failures=$((failures + 1))
-}
-
-# run ARGUMENT...: standard output to $dir/out, standard error to $dir/err, $status.
-run() {
-	"$ramz" "$@" >"$dir/out" 2>"$dir/err" </dev/null
-	status=$?
-}
-
-runs() { # runs ARGUMENT...: well, and without a word on standard error
-	run "$@"
-	[ "$status" -eq 0 ] || fail "ramz $*: exit status $status: $(head -c 300 "$dir/err")"
-	[ ! -s "$dir/err" ] || fail "ramz $*: on standard error: $(head -c 300 "$dir/err")"
-}
-
-says() { # says PATTERN: a line of the last run's standard output
-	grep -Eq -- "$1" "$dir/out" || fail "no '$1' on standard output: $(head -c 500 "$dir/out")"
-}
-
-complains() { # complains STATUS PATTERN ARGUMENT...: that status, a last line that matches
-	want=$1
-	pattern=$2
-	shift 2
-	run "$@"
-	[ "$status" -eq "$want" ] || fail "ramz $*: exit status $status, not $want"
-	tail -n 1 "$dir/err" | grep -Eq -- "^ramz: .*$pattern" ||
-		fail "ramz $*: no '$pattern' on standard error: $(head -c 300 "$dir/err")"
-	[ ! -s "$dir/out" ] || fail "ramz $*: something on standard output"
-}
-
-refused() { # refused STATUS PATTERN ARGUMENT...: the same, and nothing else is said
-	complains "$@"
-	[ "$(wc -l <"$dir/err")" -eq 1 ] || fail "ramz $3 ...: not one line of error"
-}
 
 gone() { # gone PROCESS: wait for its end, up to 20 s
 	for _ in $(seq 1000); do
@@ -79,15 +43,6 @@ gone() { # gone PROCESS: wait for its end, up to 20 s
 stop() { # stop NAME: end its server
 	process=$(cat "$sockets/$1.pid")
 	kill "$process" && gone "$process"
-}
-
-finish() {
-	[ "$failures" -eq 0 ] || {
-		echo "$failures checks failed"
-		exit 1
-	}
-	echo "all checks passed"
-	exit 0
 }
 
 "$ramz" stat --help >/dev/null 2>&1 && json=yes || json=

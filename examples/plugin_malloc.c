@@ -10,7 +10,8 @@
  *     xvfrag --allocator xvmalloc,plugin:./mine.so
  *
  * Only one header is needed and no library. xvfrag runs each allocator in a process
- * of its own, on one thread, so global state is fine.
+ * of its own, on one thread (a plugin that says it can have more must be able to), so
+ * global state is fine.
  */
 #include <xvmalloc/xvfrag_plugin.h>
 

@@ -322,6 +322,34 @@ static void a_bad_handle_that_was_left_is_counted(struct pool_fixture *f)
 	shard_cpus_close(&cpus);
 }
 
+/* Allocations find what was left, also after all slots were looked through. */
+static void what_was_left_is_found_in_turn(struct pool_fixture *f)
+{
+	enum { SIZE = 332 };
+	xv_handle handle[LEFT], other;
+	struct shard_cpus cpus;
+	uint32_t same = 0;
+
+	open_two(f, &cpus, 0, 0);
+	for (uint32_t i = 0; i < LEFT; i++) {
+		handle[i] = fixture_malloc(f, SIZE);
+		(void)fixture_malloc(f, SIZE); /* keeps the next one apart */
+	}
+	free_while_locked(f, &cpus, handle, 5, 5);
+	assert_int_equal(fixture_stats(f).remote_frees, 5);
+	for (uint32_t i = 0; i < 5; i++)
+		(void)fixture_malloc(f, SIZE);
+	free_while_locked(f, &cpus, handle + 5, LEFT - 5, LEFT - 5);
+	for (uint32_t i = 0; i < 3 * LEFT; i++) {
+		other = fixture_malloc(f, SIZE);
+		for (uint32_t n = 5; n < LEFT; n++)
+			same += xv_handle_page(other) == xv_handle_page(handle[n]) &&
+				xv_handle_offset(other) == xv_handle_offset(handle[n]);
+	}
+	assert_int_equal(same, LEFT - 5);
+	shard_cpus_close(&cpus);
+}
+
 /* What was freed before a walk is not visited, also if it waits for its owner. */
 static void what_was_left_to_the_owner_is_dead(struct pool_fixture *f, uint32_t reuse)
 {
@@ -505,6 +533,7 @@ static const struct pool_test tests[] = {
 	POOL_TEST(another_shards_object_is_resized, ON_MMAP),
 	POOL_TEST(frees_do_not_wait_for_the_owners_lock, ON_MMAP),
 	POOL_TEST(many_frees_at_once_are_not_lost, ON_MMAP),
+	POOL_TEST(what_was_left_is_found_in_turn, ON_MMAP),
 	POOL_TEST(a_bad_handle_that_was_left_is_counted, ON_MMAP),
 	POOL_TEST(what_was_left_is_dead_for_a_walk, ON_MMAP),
 	POOL_TEST(room_is_taken_from_others_before_the_pool_grows, ON_MMAP),

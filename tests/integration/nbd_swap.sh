@@ -17,19 +17,21 @@ show_seed
 program_mib=96
 limit_mib=32
 
-# make_cgroup: $cgroup, a new memory cgroup, and its limit; 1 where that cannot be had
+# make_cgroup: $cgroup, a new memory cgroup, and its limit; 1 where that cannot be had. Who is
+# over the limit waits for the swap, which is slow on a busy machine, and is not killed.
 make_cgroup() {
 	if [ -w /sys/fs/cgroup/memory/memory.limit_in_bytes ]; then
 		cgroup=/sys/fs/cgroup/memory/xv-nbd-$$
 		limit_file=memory.limit_in_bytes
 	elif grep -qw memory /sys/fs/cgroup/cgroup.subtree_control 2>/dev/null; then
 		cgroup=/sys/fs/cgroup/xv-nbd-$$
-		limit_file=memory.max
+		limit_file=memory.high
 	else
 		return 1
 	fi
 	mkdir "$cgroup" 2>/dev/null || return 1
 	undo "awaits 5 rmdir $cgroup"
+	[ ! -e "$cgroup/memory.oom_control" ] || echo 1 >"$cgroup/memory.oom_control" || return 1
 	echo $((limit_mib * 1048576)) >"$cgroup/$limit_file" 2>/dev/null
 }
 

@@ -26,7 +26,9 @@ add_test(NAME ramz_serve
 	COMMAND sh ${CMAKE_CURRENT_LIST_DIR}/ramz_serve.sh
 		$<TARGET_FILE:ramz_cli> $<TARGET_FILE:fake_control>)
 xv_set_test_properties(ramz_serve LABELS integration)
-if(TARGET nbdkit_ramz_plugin)
+# A plugin with a sanitizer needs its library before nbdkit's others, which ramz does not know
+# of: such plugins are tested without it (nbd.cmake).
+if(TARGET nbdkit_ramz_plugin AND NOT XV_SANITIZE)
 	add_test(NAME ramz_serve_nbdkit
 		COMMAND sh ${CMAKE_CURRENT_LIST_DIR}/ramz_serve.sh
 			$<TARGET_FILE:ramz_cli> $<TARGET_FILE:fake_control>

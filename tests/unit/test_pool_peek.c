@@ -66,7 +66,8 @@ static void an_object_in_pieces_is_copied(struct pool_fixture *f)
 	options.flags = XV_POOL_SPLIT;
 	fixture_remake(f, 64, &options, 0);
 	handle = fixture_malloc(f, size);
-	fixture_fill(f, handle, 7);
+	pattern_fill(buffer, size, 7);
+	assert_int_equal(xv_write(f->pool, handle, 0, buffer, size), 0);
 	sees(f, handle, size, 7, false);
 	/* To the byte, or not at all. */
 	assert_int_equal(xv_peek(f->pool, handle, buffer, size, &at), size);

@@ -80,8 +80,12 @@ static inline uint32_t xvi_stock_find(const struct xv_pool *pool, uint32_t units
 {
 	const struct xvi_stock *stock = &pool->stock;
 	uint32_t bin = stock_bin(units);
-	uint32_t index = stock->heads[bin];
+	uint32_t index;
 
+	/* Of what has a page to itself a block would not fit one. */
+	if (XVI_UNLIKELY(bin >= stock->bin_count))
+		return 0;
+	index = stock->heads[bin];
 	/* Of its own bin the newest may be too short; all of the next one's fit. */
 	if (index != 0 && pool->holes.records[index].units >= units)
 		return index;

@@ -97,7 +97,7 @@ finish() {
 
 package_of() { # package_of COMMAND: Debian's name of what brings it
 	case $1 in
-	nbdinfo | nbdcopy) echo libnbd-bin ;;
+	nbdinfo | nbdcopy | nbdfuse) echo libnbd-bin ;;
 	qemu-img | qemu-io) echo qemu-utils ;;
 	mkfs.ext* | e2fsck) echo e2fsprogs ;;
 	mkfs.xfs | xfs_repair) echo xfsprogs ;;

@@ -8,11 +8,13 @@
  *
  * A cycle:
  *   drain   what quick reuse keeps is freed, and until the end nothing more is kept
- *   scan    the reserve goes back to its usual size; count the pages by how full they are; decide
- * which shall be victims mark    the victims' holes move to lists of their own: nothing is moved
- * into a victim, and allocations take from it only before the pool would grow move    block by
- * block, victims are emptied; an emptied page goes back unmark  victims that could not be emptied
- * become pages like others shrink  the tables drop what they no longer need
+ *   scan    the reserve goes back to its usual size; the pages are counted by how full
+ *           they are, and it is decided which shall be victims
+ *   mark    the victims' holes move to lists of their own: nothing is moved into a
+ *           victim, and allocations take from it only before the pool would grow
+ *   move    block by block, victims are emptied; an emptied page goes back
+ *   unmark  victims that could not be emptied become pages like others
+ *   shrink  the tables drop what they no longer need
  *
  * Which pages: as many as the others have room for. Normally the sparsest, since that
  * moves the fewest bytes. But when the objects would fit into a small part of the page

@@ -7,27 +7,10 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 bool rzc_size_parse(const char *text, uint64_t min, uint64_t max, uint64_t *bytes)
 {
-	static const char suffixes[] = "KMGTPkmgtp";
-	size_t length = strlen(text);
-	const char *suffix = length > 0 ? strchr(suffixes, text[length - 1]) : NULL;
-	unsigned shift = 0;
-	uint64_t number;
-
-	if (suffix != NULL) {
-		shift = 10U * (unsigned)((suffix - suffixes) % 5 + 1);
-		length--;
-	}
-	if (!xvf_parse_u64(text, text + length, 0, UINT64_MAX >> shift, &number))
-		return false;
-	number <<= shift;
-	if (number < min || number > max)
-		return false;
-	*bytes = number;
-	return true;
+	return xvf_parse_suffixed(text, "KMGTPkmgtp", min, max, bytes);
 }
 
 /* A value below 1024, in three digits that count; whole ones without a point. */

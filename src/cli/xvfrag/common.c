@@ -121,12 +121,12 @@ bool xvf_parse_u64(const char *text, const char *end, uint64_t min, uint64_t max
 	return true;
 }
 
-bool xvf_parse_bytes(const char *text, uint64_t min, uint64_t max, uint64_t *value)
+bool xvf_parse_suffixed(const char *text, const char *suffixes, uint64_t min, uint64_t max,
+			uint64_t *value)
 {
-	static const char suffixes[] = "KMG";
 	size_t length = strlen(text);
 	const char *suffix = length > 0 ? strchr(suffixes, text[length - 1]) : NULL;
-	unsigned shift = suffix != NULL ? 10U * (unsigned)(suffix - suffixes + 1) : 0;
+	unsigned shift = suffix != NULL ? 10U * (unsigned)((suffix - suffixes) % 5 + 1) : 0;
 	uint64_t number;
 
 	if (suffix != NULL)
@@ -138,6 +138,11 @@ bool xvf_parse_bytes(const char *text, uint64_t min, uint64_t max, uint64_t *val
 		return false;
 	*value = number;
 	return true;
+}
+
+bool xvf_parse_bytes(const char *text, uint64_t min, uint64_t max, uint64_t *value)
+{
+	return xvf_parse_suffixed(text, "KMG", min, max, value);
 }
 
 bool xvf_spread_takes(uint64_t index, uint64_t total, uint64_t want)

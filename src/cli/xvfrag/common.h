@@ -69,6 +69,10 @@ bool xvf_parse_u64(const char *text, const char *end, uint64_t min, uint64_t max
 /* The same for bytes, with an optional suffix K, M or G (1024 each). */
 bool xvf_parse_bytes(const char *text, uint64_t min, uint64_t max, uint64_t *value);
 
+/* The same with one of these suffixes: of five the first is 1024, the next 1024^2 ... */
+bool xvf_parse_suffixed(const char *text, const char *suffixes, uint64_t min, uint64_t max,
+			uint64_t *value);
+
 /*
  * Of total things in order, take `want` spread evenly: is the index-th one taken?
  * Exactly want of them are (all when want >= total).

@@ -48,7 +48,11 @@ struct xv_provider_ops {
 	 */
 	int (*page_alloc)(struct xv_provider *self, uint32_t *page);
 
-	/* Give a page back. It is not mapped. Cannot fail. */
+	/*
+	 * Give a page back. It is not mapped. Cannot fail: memory that the system does
+	 * not take back (it is locked, or a filter of system calls says no) stays the
+	 * provider's, which counts it in overhead_bytes until the page is handed out again.
+	 */
 	void (*page_free)(struct xv_provider *self, uint32_t page);
 
 	/*
@@ -67,7 +71,7 @@ struct xv_provider_ops {
 	/*
 	 * Optional. The contents of [offset, offset + bytes) of a page that stays
 	 * allocated no longer matter; the provider may give the memory under them
-	 * back to the system. Returns the bytes given back (0 when none).
+	 * back to the system. Returns the bytes that the system took back (0 when none).
 	 */
 	size_t (*page_purge)(struct xv_provider *self, uint32_t page, uint32_t offset,
 			     size_t bytes);
@@ -99,9 +103,17 @@ struct xv_provider_ops {
 
 	/*
 	 * Optional. Bytes the provider itself holds beside pages and committed meta
-	 * (bitmaps, rounding of commits): counted in a pool's held bytes.
+	 * (bitmaps, rounding of commits, memory of free pages): counted in a pool's
+	 * held bytes.
 	 */
 	size_t (*overhead_bytes)(struct xv_provider *self);
+
+	/*
+	 * Optional. The part of overhead_bytes that is memory of free pages: page_alloc
+	 * may hand such a page out, and no more is held than before. A pool at its limit
+	 * asks. NULL means 0.
+	 */
+	size_t (*spare_bytes)(struct xv_provider *self);
 };
 
 /* meta_reserve takes real memory at once, so the pool asks for small tables. */

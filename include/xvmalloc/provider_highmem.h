@@ -9,7 +9,12 @@
  * process can so hold more than its address space, as xvmalloc held highmem
  * pages in 2009.
  *
- * Each map and each unmap costs a system call.
+ * Each map and each unmap costs a system call. Nothing is ever written through the window
+ * but by those who mapped a page: where the system refuses to take a page off its slot
+ * (a limit on locked memory or on maps), the slot is closed to access instead; where that is
+ * refused too, the page stays to be seen there until the slot is used again.
+ *
+ * After fork() both processes see the same pages: use the provider in one of them only.
  */
 #ifndef XVMALLOC_PROVIDER_HIGHMEM_H
 #define XVMALLOC_PROVIDER_HIGHMEM_H
@@ -32,7 +37,7 @@ struct xv_provider_highmem_options {
 struct xv_provider_highmem_stats {
 	uint64_t maps;          /* page_map calls that succeeded */
 	uint64_t unmaps;        /* page_unmap calls that succeeded */
-	uint64_t map_failures;  /* page_map calls that found no slot */
+	uint64_t map_failures;  /* page_map calls that found no slot, or that the system refused */
 	uint32_t mapped_now;    /* pages mapped now */
 	uint32_t mapped_peak;   /* most pages ever mapped at once */
 	uint64_t misuse;        /* unmap of what is not mapped, free of a mapped or free page, map

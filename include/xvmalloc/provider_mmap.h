@@ -5,7 +5,10 @@
  *
  * Address space for all pages is reserved when the provider is made; memory is
  * committed as pages are handed out, lowest number first, and goes back to the
- * system when they are freed, so the resident set of the process falls.
+ * system when they are freed, so the resident set of the process falls. That holds for
+ * locked memory too (mlock, mlockall; on Linux 4.4 or later). What the system does not take
+ * back counts in overhead_bytes, and is used again first. Only what mlockall(MCL_CURRENT)
+ * itself brings in under free pages counts from the next page_free on, which gives it back.
  */
 #ifndef XVMALLOC_PROVIDER_MMAP_H
 #define XVMALLOC_PROVIDER_MMAP_H

@@ -20,9 +20,9 @@ static uint64_t pages_to_be_had(struct xv_pool *pool)
 
 	if (limit == 0)
 		return pages;
-	if (held >= limit)
+	if (held > limit)
 		return 0;
-	held = (limit - held) >> pool->page_shift;
+	held = (limit - held + xvi_spare_bytes(pool)) >> pool->page_shift;
 	return pages < held ? pages : held;
 }
 

@@ -10,14 +10,27 @@
 
 enum { GENERATION_STRIDE = 37 };
 
-/* Count a page that is to be taken. 0 or -XV_ENOSPC. */
+/*
+ * Count a page that is to be taken. 0 or -XV_ENOSPC. A provider that holds memory of free
+ * pages may hand out one of those, and no more is held then: page_record looks again.
+ */
 static int page_hold(struct xv_pool *pool)
 {
-	if (pool->shared != NULL)
-		return xvi_shared_hold(pool->shared, pool->provider, pool->page_bytes, true);
-	if (pool->limit_bytes != 0 && xvi_held_bytes(pool) + pool->page_bytes > pool->limit_bytes)
-		return -XV_ENOSPC;
-	return 0;
+	uint64_t more = pool->page_bytes;
+
+	if (pool->shared != NULL) {
+		if (xvi_shared_hold(pool->shared, pool->provider, more, true) == 0)
+			return 0;
+		if (xvi_spare_bytes(pool) < more ||
+		    xvi_shared_hold(pool->shared, pool->provider, 0, true) != 0)
+			return -XV_ENOSPC;
+		return xvi_shared_hold(pool->shared, pool->provider, more, false);
+	}
+	if (pool->limit_bytes == 0 || xvi_held_bytes(pool) + more <= pool->limit_bytes)
+		return 0;
+	return xvi_spare_bytes(pool) >= more && xvi_held_bytes(pool) <= pool->limit_bytes
+		       ? 0
+		       : -XV_ENOSPC;
 }
 
 static void page_release(struct xv_pool *pool)

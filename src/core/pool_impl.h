@@ -553,6 +553,10 @@ static inline uint64_t xvi_used_units(const struct xv_pool *pool)
 uint64_t xvi_held_bytes(const struct xv_pool *pool);
 void xvi_note_held(struct xv_pool *pool);
 
+/* The part of held bytes that is memory of free pages: the provider may hand such a page
+ * out without holding more. */
+uint64_t xvi_spare_bytes(const struct xv_pool *pool);
+
 /* What one shard holds; with one shard, the pool. */
 void xvi_fill_stats(const struct xv_pool *pool, struct xv_pool_stats *stats);
 

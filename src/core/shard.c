@@ -463,7 +463,8 @@ int xvi_shared_hold(struct xvi_shared *shared, struct xv_provider *provider, uin
 		err = -XV_ENOSPC;
 	else
 		shared->held_bytes += bytes;
-	if (err == 0)
+	/* Without the limit a page is counted that may be spare: whoever looks again notes. */
+	if (err == 0 && with_limit)
 		note_peak(shared, provider);
 	xvi_lock_release(&shared->lock);
 	return err;

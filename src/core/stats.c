@@ -27,6 +27,13 @@ uint64_t xvi_held_bytes(const struct xv_pool *pool)
 	return (pool->page_count << pool->page_shift) + table_bytes(pool);
 }
 
+uint64_t xvi_spare_bytes(const struct xv_pool *pool)
+{
+	struct xv_provider *provider = pool->provider;
+
+	return provider->ops->spare_bytes != NULL ? provider->ops->spare_bytes(provider) : 0;
+}
+
 void xvi_note_held(struct xv_pool *pool)
 {
 	uint64_t held;

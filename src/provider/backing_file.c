@@ -85,7 +85,8 @@ static int open_anywhere(void)
 	return fd;
 }
 
-/* Past this limit the system sends SIGXFSZ, so it is never reached. */
+/* Past this limit the system sends SIGXFSZ, so it is never reached. It may have changed
+ * since the file was opened. */
 static uint64_t file_size_limit(void)
 {
 	struct rlimit limit;
@@ -104,8 +105,6 @@ int xvi_backing_open(struct xvi_backing_file *file, const char *directory)
 	*file = (struct xvi_backing_file){
 		.fd = fd,
 		.can_preallocate = true,
-		.can_punch = true,
-		.max_bytes = file_size_limit(),
 	};
 	return 0;
 }
@@ -125,7 +124,8 @@ static int take_error(int err)
 	return full ? -XV_ENOMEM : -err;
 }
 
-/* 0, a negative errno, or 1 when the filesystem cannot take space ahead. */
+/* 0, a negative errno, or 1 when space cannot be taken ahead: by the filesystem, or since
+ * a filter of system calls says no. Anything but a shortage or a failing disk is that. */
 static int preallocate(struct xvi_backing_file *file, uint64_t offset, size_t bytes)
 {
 #if defined(FALLOC_FL_PUNCH_HOLE)
@@ -136,7 +136,7 @@ static int preallocate(struct xvi_backing_file *file, uint64_t offset, size_t by
 	while (result != 0 && errno == EINTR);
 	if (result == 0)
 		return 0;
-	return errno == EOPNOTSUPP || errno == ENOSYS ? 1 : take_error(errno);
+	return take_error(errno) == -XV_ENOMEM || errno == EIO ? take_error(errno) : 1;
 #else
 	(void)file;
 	(void)offset;
@@ -151,7 +151,7 @@ static int grow_sparse(struct xvi_backing_file *file, uint64_t end)
 
 	if (end <= file->bytes)
 		return 0;
-	if (length > file->max_bytes)
+	if (length > file_size_limit())
 		length = end;
 	if (ftruncate(file->fd, (off_t)length) != 0)
 		return take_error(errno);
@@ -164,7 +164,7 @@ int xvi_backing_take(struct xvi_backing_file *file, uint64_t offset, size_t byte
 	uint64_t end = offset + bytes;
 	int err = 1;
 
-	if (end > file->max_bytes)
+	if (end > file->bytes && end > file_size_limit())
 		return -XV_ENOMEM;
 	if (file->can_preallocate)
 		err = preallocate(file, offset, bytes);
@@ -179,31 +179,22 @@ int xvi_backing_take(struct xvi_backing_file *file, uint64_t offset, size_t byte
 	return 0;
 }
 
-bool xvi_backing_give(struct xvi_backing_file *file, uint64_t offset, size_t bytes)
+bool xvi_backing_give(const struct xvi_backing_file *file, uint64_t offset, size_t bytes)
 {
 #if defined(FALLOC_FL_PUNCH_HOLE) && defined(FALLOC_FL_KEEP_SIZE)
 	int result;
 
-	if (!file->can_punch)
-		return false;
 	do
 		result = fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 				   (off_t)offset, (off_t)bytes);
 	while (result != 0 && errno == EINTR);
-	file->can_punch = result == 0;
+	return result == 0;
 #else
+	(void)file;
 	(void)offset;
 	(void)bytes;
-	file->can_punch = false;
+	return false;
 #endif
-	return file->can_punch;
-}
-
-bool xvi_backing_map(const struct xvi_backing_file *file, uint64_t offset, void *window,
-		     size_t bytes)
-{
-	return mmap(window, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file->fd,
-		    (off_t)offset) != MAP_FAILED;
 }
 
 uint64_t xvi_backing_held_bytes(const struct xvi_backing_file *file)

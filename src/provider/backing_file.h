@@ -3,8 +3,8 @@
 /*
  * backing_file.h: the file that holds the highmem provider's pages.
  *
- * Owns: a nameless file (memfd, or unlinked), its length, and what its filesystem
- * can do. May call: libc. Locking: the provider holds its lock. Complexity: one or
+ * Owns: a nameless file (memfd, or unlinked), its length, and whether space can be
+ * taken ahead in it. May call: libc. Locking: the provider holds its lock. Complexity: one or
  * two system calls each.
  *
  * Offsets are 64-bit on every system, 32-bit ones included.
@@ -20,9 +20,7 @@ struct xvi_backing_file {
 	int fd;
 	bool can_preallocate; /* space can be taken ahead, so a full system is an error here
 			       * and not a SIGBUS at the first touch */
-	bool can_punch;       /* space can be given back from the middle */
 	uint64_t bytes;       /* length of the file */
-	uint64_t max_bytes;   /* longest it may grow: the process's file size limit */
 };
 
 /*
@@ -34,17 +32,13 @@ int xvi_backing_open(struct xvi_backing_file *file, const char *directory);
 
 void xvi_backing_close(struct xvi_backing_file *file);
 
-/* Make [offset, offset + bytes) usable. 0 or a negative errno (-ENOMEM when full). */
+/* Make [offset, offset + bytes) usable. 0 or a negative errno (-ENOMEM when full, or at
+ * the process's file size limit, which is never passed: the system would send SIGXFSZ). */
 int xvi_backing_take(struct xvi_backing_file *file, uint64_t offset, size_t bytes);
 
 /* The contents of [offset, offset + bytes) no longer matter; false when the file
  * keeps the space all the same. */
-bool xvi_backing_give(struct xvi_backing_file *file, uint64_t offset, size_t bytes);
-
-/* Show [offset, offset + bytes) at window, in place of what was mapped there; false
- * when the system refuses. End it with xvi_os_decommit. */
-bool xvi_backing_map(const struct xvi_backing_file *file, uint64_t offset, void *window,
-		     size_t bytes);
+bool xvi_backing_give(const struct xvi_backing_file *file, uint64_t offset, size_t bytes);
 
 /* Bytes the file takes up, as the system tells. */
 uint64_t xvi_backing_held_bytes(const struct xvi_backing_file *file);

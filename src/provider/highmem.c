@@ -36,19 +36,20 @@
 
 struct window_slot {
 	uint32_t page; /* meaningful while maps > 0 */
-	uint32_t maps; /* page_map calls not yet ended; 0 = the slot is inaccessible */
+	uint32_t maps; /* page_map calls not yet ended; 0 = the slot is free, and shows nothing
+			* (or, where the system refused that, a page that nobody asks for) */
 };
 
 struct highmem_provider {
 	struct xv_provider provider; /* first: the public face */
 	struct xvi_lock lock;
 	struct xvi_backing_file file;
-	struct xvi_page_bitmap used;
+	struct xvi_page_bitmap used; /* kept: free, but the file did not give the space back */
 	struct xvi_meta_memory meta;
 	struct xv_provider_highmem_stats stats; /* pages and backing_bytes: filled on reading */
 	char *window;
-	uint64_t kept_pages;  /* freed pages whose space the file could not give back */
-	size_t control_bytes; /* mapped for this record, the slots and the bitmap */
+	size_t control_bytes;  /* mapped for this record, the slots and the bitmap */
+	bool control_is_there; /* all of it is memory, touched or not */
 	struct window_slot slots[];
 };
 
@@ -100,8 +101,7 @@ static int page_alloc_locked(struct highmem_provider *hm, uint32_t *page)
 			       xv_provider_page_bytes(&hm->provider));
 	if (err != 0)
 		return err;
-	if (hm->kept_pages > 0 && lowest < hm->used.high_water)
-		hm->kept_pages--;
+	xvi_page_bitmap_set_kept(&hm->used, lowest, false);
 	xvi_page_bitmap_set(&hm->used, lowest);
 	*page = lowest;
 	return 0;
@@ -126,7 +126,7 @@ static void page_free_locked(struct highmem_provider *hm, uint32_t page)
 	}
 	if (!xvi_backing_give(&hm->file, page_offset(hm, page),
 			      xv_provider_page_bytes(&hm->provider)))
-		hm->kept_pages++;
+		xvi_page_bitmap_set_kept(&hm->used, page, true);
 	xvi_page_bitmap_clear(&hm->used, page);
 }
 
@@ -157,8 +157,8 @@ static void *page_map_locked(struct highmem_provider *hm, uint32_t page)
 	slot = slot_for(hm, page);
 	if (slot == hm->provider.map_slots || hm->slots[slot].maps == UINT32_MAX ||
 	    (hm->slots[slot].maps == 0 &&
-	     !xvi_backing_map(&hm->file, page_offset(hm, page), slot_address(hm, slot),
-			      xv_provider_page_bytes(&hm->provider)))) {
+	     !xvi_os_map_over(slot_address(hm, slot), xv_provider_page_bytes(&hm->provider),
+			      hm->file.fd, page_offset(hm, page)))) {
 		hm->stats.map_failures++;
 		return NULL;
 	}
@@ -192,7 +192,7 @@ static int page_unmap_locked(struct highmem_provider *hm, uint32_t page, void *a
 	hm->stats.unmaps++;
 	if (--hm->slots[slot].maps > 0)
 		return 0;
-	xvi_os_decommit(addr, xv_provider_page_bytes(&hm->provider));
+	xvi_os_hide(addr, xv_provider_page_bytes(&hm->provider));
 	hm->stats.mapped_now--;
 	return 0;
 }
@@ -251,16 +251,35 @@ static size_t slots_end_bytes(uint32_t slots)
 	return sizeof(struct highmem_provider) + slots * sizeof(struct window_slot);
 }
 
+/* Record, slots and bitmap, as far as there is memory under them. */
+static size_t control_held_bytes(const struct highmem_provider *hm)
+{
+	if (hm->control_is_there)
+		return hm->control_bytes;
+	return xvi_page_bitmap_touched_bytes(&hm->used, hm, slots_end_bytes(hm->provider.map_slots),
+					     hm->meta.os_page_bytes);
+}
+
 static size_t highmem_overhead_bytes(struct xv_provider *self)
 {
 	struct highmem_provider *hm = highmem_of(self);
 	size_t bytes;
 
 	xvi_lock_acquire(&hm->lock);
-	bytes = xvi_page_bitmap_touched_bytes(&hm->used, hm, slots_end_bytes(self->map_slots),
-					      hm->meta.os_page_bytes);
-	bytes += hm->meta.rounding_bytes;
-	bytes += (size_t)(hm->kept_pages << self->page_shift);
+	bytes = control_held_bytes(hm);
+	bytes += xvi_meta_overhead_bytes(&hm->meta);
+	bytes += (size_t)hm->used.kept << self->page_shift;
+	xvi_lock_release(&hm->lock);
+	return bytes;
+}
+
+static size_t highmem_spare_bytes(struct xv_provider *self)
+{
+	struct highmem_provider *hm = highmem_of(self);
+	size_t bytes;
+
+	xvi_lock_acquire(&hm->lock);
+	bytes = (size_t)hm->used.kept << self->page_shift;
 	xvi_lock_release(&hm->lock);
 	return bytes;
 }
@@ -275,6 +294,7 @@ static const struct xv_provider_ops highmem_ops = {
 	.meta_commit = highmem_meta_commit,
 	.meta_release = highmem_meta_release,
 	.overhead_bytes = highmem_overhead_bytes,
+	.spare_bytes = highmem_spare_bytes,
 };
 
 void xv_provider_highmem_options_init(struct xv_provider_highmem_options *options)
@@ -317,13 +337,15 @@ static int plan_make(struct highmem_plan *plan, const struct xv_provider_highmem
 static struct highmem_provider *control_make(const struct highmem_plan *plan)
 {
 	size_t bytes =
-		xvi_round_up(slots_end_bytes(plan->slots) + xvi_page_bitmap_bytes(plan->pages),
+		xvi_round_up(slots_end_bytes(plan->slots) + xvi_page_bitmap_bytes_kept(plan->pages),
 			     plan->os_page_bytes);
-	struct highmem_provider *hm = xvi_os_map_zeroed(bytes);
+	bool all_there;
+	struct highmem_provider *hm = xvi_os_map_zeroed(bytes, &all_there);
 
 	if (hm == NULL)
 		return NULL;
 	hm->control_bytes = bytes;
+	hm->control_is_there = all_there;
 	if (xvi_lock_init(&hm->lock, XV_LOCK_DEFAULT) != 0) {
 		xvi_os_release(hm, bytes);
 		return NULL;
@@ -334,7 +356,8 @@ static struct highmem_provider *control_make(const struct highmem_plan *plan)
 		.page_shift = plan->page_shift,
 		.map_slots = plan->slots,
 	};
-	xvi_page_bitmap_init(&hm->used, (char *)hm + slots_end_bytes(plan->slots), plan->pages);
+	xvi_page_bitmap_init_kept(&hm->used, (char *)hm + slots_end_bytes(plan->slots),
+				  plan->pages);
 	xvi_meta_init(&hm->meta, plan->os_page_bytes);
 	return hm;
 }

@@ -31,6 +31,17 @@ static void count_rounding(struct xvi_meta_memory *meta, size_t old_bytes, size_
 	meta->rounding_bytes += xvi_round_up(new_bytes, unit) - new_bytes;
 }
 
+/* Space beyond what is committed has memory under it only where that was kept. */
+static void kept_leave(struct xvi_meta_memory *meta, const char *base, size_t from, size_t to)
+{
+	size_t bytes;
+
+	if (meta->kept_bytes == 0 || from >= to)
+		return;
+	bytes = xvi_os_resident_bytes(base + from, to - from);
+	meta->kept_bytes -= bytes < meta->kept_bytes ? bytes : meta->kept_bytes;
+}
+
 /* The last OS page may have been longer in use than it is now: clear its end. */
 static void clear_partial_page(char *base, size_t from, size_t to, size_t unit)
 {
@@ -45,12 +56,18 @@ int xvi_meta_commit(struct xvi_meta_memory *meta, void *base, size_t old_bytes, 
 	size_t new_end = xvi_round_up(new_bytes, meta->os_page_bytes);
 
 	if (new_end > old_end) {
-		int err = xvi_os_commit((char *)base + old_end, new_end - old_end);
+		size_t kept = meta->kept_bytes;
+		int err;
 
-		if (err != 0)
+		kept_leave(meta, base, old_end, new_end);
+		err = xvi_os_commit((char *)base + old_end, new_end - old_end);
+		if (err != 0) {
+			meta->kept_bytes = kept;
 			return err;
-	} else if (new_end < old_end) {
-		xvi_os_decommit((char *)base + new_end, old_end - new_end);
+		}
+	} else if (new_end < old_end &&
+		   !xvi_os_decommit((char *)base + new_end, old_end - new_end)) {
+		meta->kept_bytes += old_end - new_end;
 	}
 	if (new_bytes > old_bytes)
 		clear_partial_page(base, old_bytes, new_bytes, meta->os_page_bytes);
@@ -61,6 +78,8 @@ int xvi_meta_commit(struct xvi_meta_memory *meta, void *base, size_t old_bytes, 
 void xvi_meta_release(struct xvi_meta_memory *meta, void *base, size_t max_bytes,
 		      size_t committed_bytes)
 {
+	kept_leave(meta, base, xvi_round_up(committed_bytes, meta->os_page_bytes),
+		   xvi_round_up(max_bytes, meta->os_page_bytes));
 	xvi_os_release(base, xvi_round_up(max_bytes, meta->os_page_bytes));
 	count_rounding(meta, committed_bytes, 0);
 }

@@ -5,7 +5,8 @@
  * system: one address-space reservation per table, usable from its start as far
  * as it was committed.
  *
- * Owns: the count of bytes lost to whole OS pages. May call: os_memory.h.
+ * Owns: the counts of bytes lost to whole OS pages, and of bytes that the system did
+ * not take back. May call: os_memory.h.
  * Locking: the provider holds its lock. Complexity: at most two system calls, and
  * clearing of less than one OS page.
  */
@@ -17,9 +18,16 @@
 struct xvi_meta_memory {
 	size_t os_page_bytes;  /* unit of every commit */
 	size_t rounding_bytes; /* committed above what was asked for, all reservations */
+	size_t kept_bytes;     /* not committed any more, but the system did not take it back */
 };
 
 void xvi_meta_init(struct xvi_meta_memory *meta, size_t os_page_bytes);
+
+/* Bytes held beside what the pools count. */
+static inline size_t xvi_meta_overhead_bytes(const struct xvi_meta_memory *meta)
+{
+	return meta->rounding_bytes + meta->kept_bytes;
+}
 
 /* The three meta operations of struct xv_provider_ops, with its contract. */
 void *xvi_meta_reserve(const struct xvi_meta_memory *meta, size_t max_bytes);

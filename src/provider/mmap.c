@@ -5,16 +5,19 @@
  *
  * Owns: a reservation of address space for all pages, committed from its start as
  * the highest page number grows, and a control area (this record and the page
- * bitmap). May call: os_memory.h, meta_memory.h, page_bitmap.h, the platform lock.
- * Locking: one lock around bitmap, commits and counters; giving one page's memory
- * back is outside it, while the page still counts as handed out.
- * Complexity: page_alloc O(log64 pages), a system call per COMMIT_BYTES of growth;
- * page_free O(log64 pages) and a system call.
+ * bitmap). May call: os_memory.h, meta_memory.h, page_bitmap.h, the platform
+ * lock. Locking: one lock around bitmap, commits and counters; giving one page's memory back is
+ * outside it, while the page still counts as handed out. Complexity: page_alloc O(log64 pages), a
+ * system call per COMMIT_BYTES of growth; page_free O(log64 pages) and a system call, O(pages) the
+ * first time after the process has locked its memory.
  *
  *   base                       committed_bytes                    reserved_bytes
  *   [ readable and writable    | no access ...................... ]
  *   [granule][granule][granule]   memory goes back in whole granules: the larger
  *   [p0][p1 ][p2][p3 ]            of page and OS page, or a huge page if asked for
+ *
+ * A granule without a used page is kept when the system did not take its memory
+ * back. Every granule that has memory is counted: used, or kept.
  */
 #include "mmap_internal.h"
 
@@ -43,9 +46,11 @@ struct mmap_provider {
 	size_t committed_bytes; /* accessible from base, a multiple of the OS page */
 	size_t granule_bytes;   /* unit in which memory goes back, >= page */
 	uint32_t granule_pages; /* pages in it, a power of two; 1 = each page by itself */
-	uint32_t granules_held; /* granules with memory under them, where granule_pages > 1 */
+	uint32_t granules_held; /* granules with a used page */
 	size_t os_page_bytes;
-	bool huge_pages; /* the granule is a huge page: nothing smaller goes back */
+	bool huge_pages;       /* the granule is a huge page: nothing smaller goes back */
+	bool locked;           /* so was the last granule that was freed */
+	bool control_is_there; /* all of the control area is memory, touched or not */
 };
 
 static struct mmap_provider *mmap_of(struct xv_provider *self)
@@ -56,6 +61,26 @@ static struct mmap_provider *mmap_of(struct xv_provider *self)
 static char *page_address(const struct mmap_provider *mm, uint32_t page)
 {
 	return (char *)mm->provider.base + ((size_t)page << mm->provider.page_shift);
+}
+
+/* Give back the granules without a used page in [from, end), or count them as kept. */
+static void discard_free(struct mmap_provider *mm, size_t from, size_t end)
+{
+	bool given =
+		from >= end || xvi_os_discard((char *)mm->provider.base + from, end - from).given;
+
+	for (size_t at = from; at < end; at += mm->granule_bytes)
+		xvi_page_bitmap_set_kept(&mm->used, (uint32_t)(at >> mm->provider.page_shift),
+					 !given);
+}
+
+/* Locked memory is there as soon as it is committed: what was not asked for yet goes back. */
+static void discard_ahead(struct mmap_provider *mm, size_t from, size_t end)
+{
+	const char *last = (const char *)mm->provider.base + end - mm->os_page_bytes;
+
+	if (from < end && xvi_os_resident_bytes(last, mm->os_page_bytes) != 0)
+		discard_free(mm, from, end);
 }
 
 /* Make the first bytes of the space accessible; in large steps while they last. */
@@ -75,6 +100,7 @@ static int commit_through(struct mmap_provider *mm, size_t bytes)
 			return -XV_ENOMEM;
 	}
 	mm->committed_bytes = end;
+	discard_ahead(mm, xvi_round_up(bytes, mm->granule_bytes), end);
 	return 0;
 }
 
@@ -99,8 +125,10 @@ static int page_alloc_locked(struct mmap_provider *mm, uint32_t *page)
 	err = commit_through(mm, ((size_t)lowest + 1) << mm->provider.page_shift);
 	if (err != 0)
 		return err;
-	if (mm->granule_pages > 1 && granule_is_free(mm, lowest))
+	if (granule_is_free(mm, lowest)) {
 		mm->granules_held++;
+		xvi_page_bitmap_set_kept(&mm->used, granule_first_page(mm, lowest), false);
+	}
 	xvi_page_bitmap_set(&mm->used, lowest);
 	*page = lowest;
 	return 0;
@@ -127,30 +155,61 @@ static bool page_is_used(struct mmap_provider *mm, uint32_t page)
 	return used;
 }
 
-/* Pages smaller than the granule: its memory goes back with the last of them. */
-static void page_free_in_granule(struct mmap_provider *mm, uint32_t page)
+/* Give back the memory under a bitmap that nobody has touched. False when it stays. */
+static bool discard_untouched(const struct xvi_page_bitmap *map, size_t os_page_bytes)
 {
-	xvi_page_bitmap_clear(&mm->used, page);
-	if (!granule_is_free(mm, page))
-		return;
-	xvi_os_discard(page_address(mm, granule_first_page(mm, page)), mm->granule_bytes);
+	size_t bytes;
+	uintptr_t from = (uintptr_t)xvi_page_bitmap_untouched(map, &bytes);
+	uintptr_t end = (from + bytes) & ~(uintptr_t)(os_page_bytes - 1);
+
+	from = (from + os_page_bytes - 1) & ~(uintptr_t)(os_page_bytes - 1);
+	return from >= end || xvi_os_discard((void *)from, end - from).given;
+}
+
+/* mlockall has put memory under all that was committed, free pages and bitmaps too. */
+static void settle_locked(struct mmap_provider *mm)
+{
+	size_t from = 0;
+
+	for (size_t at = 0; at < mm->committed_bytes; at += mm->granule_bytes) {
+		if (granule_is_free(mm, (uint32_t)(at >> mm->provider.page_shift)))
+			continue;
+		discard_free(mm, from, at);
+		from = at + mm->granule_bytes;
+	}
+	discard_free(mm, from, xvi_round_up(mm->committed_bytes, mm->granule_bytes));
+	mm->control_is_there = !discard_untouched(&mm->used, mm->os_page_bytes);
+}
+
+/* A granule has lost its last used page, and this came of giving its memory back. */
+static void granule_freed(struct mmap_provider *mm, uint32_t page,
+			  struct xvi_os_discarded discarded)
+{
 	mm->granules_held--;
+	xvi_page_bitmap_set_kept(&mm->used, granule_first_page(mm, page), !discarded.given);
+	if (discarded.locked && !mm->locked)
+		settle_locked(mm);
+	mm->locked = discarded.locked;
 }
 
 static void mmap_page_free(struct xv_provider *self, uint32_t page)
 {
 	struct mmap_provider *mm = mmap_of(self);
+	struct xvi_os_discarded discarded = {.given = false};
 
 	if (!page_is_used(mm, page))
 		return;
 	/* Still ours here, so nobody can be given it while its memory goes. */
 	if (mm->granule_pages == 1)
-		xvi_os_discard(page_address(mm, page), mm->granule_bytes);
+		discarded = xvi_os_discard(page_address(mm, page), mm->granule_bytes);
 	xvi_lock_acquire(&mm->lock);
-	if (mm->granule_pages == 1)
-		xvi_page_bitmap_clear(&mm->used, page);
-	else
-		page_free_in_granule(mm, page);
+	xvi_page_bitmap_clear(&mm->used, page);
+	if (granule_is_free(mm, page)) {
+		if (mm->granule_pages > 1)
+			discarded = xvi_os_discard(page_address(mm, granule_first_page(mm, page)),
+						   mm->granule_bytes);
+		granule_freed(mm, page, discarded);
+	}
 	xvi_lock_release(&mm->lock);
 }
 
@@ -178,8 +237,7 @@ static size_t mmap_page_purge(struct xv_provider *self, uint32_t page, uint32_t 
 	end = (offset + bytes) & ~(mm->os_page_bytes - 1);
 	if (first >= end || !page_is_used(mm, page))
 		return 0;
-	xvi_os_discard(page_address(mm, page) + first, end - first);
-	return end - first;
+	return xvi_os_discard(page_address(mm, page) + first, end - first).given ? end - first : 0;
 }
 
 static uint64_t mmap_pages_available(struct xv_provider *self)
@@ -221,17 +279,39 @@ static void mmap_meta_release(struct xv_provider *self, void *base, size_t max_b
 }
 
 /* Held granules count whole: with huge pages more than was ever touched, perhaps. */
+static size_t spare_locked(const struct mmap_provider *mm)
+{
+	return ((size_t)mm->granules_held + mm->used.kept) * mm->granule_bytes -
+	       ((size_t)mm->used.used << mm->provider.page_shift);
+}
+
+static size_t mmap_spare_bytes(struct xv_provider *self)
+{
+	struct mmap_provider *mm = mmap_of(self);
+	size_t bytes;
+
+	xvi_lock_acquire(&mm->lock);
+	bytes = spare_locked(mm);
+	xvi_lock_release(&mm->lock);
+	return bytes;
+}
+
+/* Record and bitmap, as far as there is memory under them. */
+static size_t control_held_bytes(const struct mmap_provider *mm)
+{
+	if (mm->control_is_there)
+		return mm->control_bytes;
+	return xvi_page_bitmap_touched_bytes(&mm->used, mm, sizeof(*mm), mm->os_page_bytes);
+}
+
 static size_t mmap_overhead_bytes(struct xv_provider *self)
 {
 	struct mmap_provider *mm = mmap_of(self);
 	size_t bytes;
 
 	xvi_lock_acquire(&mm->lock);
-	bytes = xvi_page_bitmap_touched_bytes(&mm->used, mm, sizeof(*mm), mm->os_page_bytes);
-	bytes += mm->meta.rounding_bytes;
-	if (mm->granule_pages > 1)
-		bytes += mm->granules_held * mm->granule_bytes -
-			 ((size_t)mm->used.used << self->page_shift);
+	bytes = control_held_bytes(mm);
+	bytes += xvi_meta_overhead_bytes(&mm->meta) + spare_locked(mm);
 	xvi_lock_release(&mm->lock);
 	return bytes;
 }
@@ -247,6 +327,7 @@ static const struct xv_provider_ops mmap_ops = {
 	.meta_commit = mmap_meta_commit,
 	.meta_release = mmap_meta_release,
 	.overhead_bytes = mmap_overhead_bytes,
+	.spare_bytes = mmap_spare_bytes,
 };
 
 void xv_provider_mmap_options_init(struct xv_provider_mmap_options *options)
@@ -328,7 +409,7 @@ static void provider_fill(struct mmap_provider *mm, const struct mmap_plan *plan
 	mm->reserved_bytes = xvi_round_up((size_t)plan->reserve_bytes, plan->granule_bytes);
 	mm->os_page_bytes = facts->page_bytes;
 	mm->huge_pages = plan->huge_pages;
-	xvi_page_bitmap_init(&mm->used, mm + 1, pages);
+	xvi_page_bitmap_init_kept(&mm->used, mm + 1, pages);
 	xvi_meta_init(&mm->meta, facts->page_bytes);
 	/* Without a word a system may back one touched page with a huge one. */
 	xvi_os_advise_huge(base, mm->reserved_bytes, plan->huge_pages);
@@ -337,13 +418,15 @@ static void provider_fill(struct mmap_provider *mm, const struct mmap_plan *plan
 static struct mmap_provider *control_make(const struct mmap_plan *plan, size_t os_page_bytes)
 {
 	uint32_t pages = (uint32_t)(plan->reserve_bytes >> plan->page_shift);
-	size_t bytes = xvi_round_up(sizeof(struct mmap_provider) + xvi_page_bitmap_bytes(pages),
-				    os_page_bytes);
-	struct mmap_provider *mm = xvi_os_map_zeroed(bytes);
+	size_t bytes = xvi_round_up(
+		sizeof(struct mmap_provider) + xvi_page_bitmap_bytes_kept(pages), os_page_bytes);
+	bool all_there;
+	struct mmap_provider *mm = xvi_os_map_zeroed(bytes, &all_there);
 
 	if (mm == NULL)
 		return NULL;
 	mm->control_bytes = bytes;
+	mm->control_is_there = all_there;
 	if (xvi_lock_init(&mm->lock, XV_LOCK_DEFAULT) != 0) {
 		xvi_os_release(mm, bytes);
 		return NULL;

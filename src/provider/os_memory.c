@@ -5,7 +5,10 @@
  * what it costs. The only file of the providers that asks which system it is on.
  */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* MAP_ANONYMOUS, MADV_* under -std=c11 */
+#define _GNU_SOURCE /* MAP_ANONYMOUS, MADV_*, mlock2 under -std=c11 */
+#endif
+#ifndef _FILE_OFFSET_BITS
+#define _FILE_OFFSET_BITS 64 /* map past 4 GiB of a file in a 32-bit process */
 #endif
 
 #include "os_memory.h"
@@ -23,7 +26,13 @@
 #define MAP_NORESERVE 0
 #endif
 
+/* Linux 5.18; headers may be older than the system that the program runs on. */
+#if defined(__linux__) && !defined(MADV_DONTNEED_LOCKED)
+#define MADV_DONTNEED_LOCKED 24
+#endif
+
 #define OS_PAGE_BYTES_FALLBACK 4096U
+#define RESIDENT_BATCH_PAGES 1024U
 #define HUGE_PAGE_BYTES_FALLBACK ((size_t)2 << 20)
 #define HUGE_PAGE_BYTES_FILE "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
 
@@ -86,9 +95,14 @@ void *xvi_os_reserve(size_t bytes, size_t alignment)
 	return base + head;
 }
 
-void *xvi_os_map_zeroed(size_t bytes)
+/* Locked memory is there at once, all of it: what nobody has touched goes back. */
+void *xvi_os_map_zeroed(size_t bytes, bool *all_there)
 {
-	return map_anonymous(NULL, bytes, PROT_READ | PROT_WRITE, 0);
+	void *base = map_anonymous(NULL, bytes, PROT_READ | PROT_WRITE, 0);
+
+	*all_there = base != NULL && xvi_os_resident_bytes(base, bytes) != 0 &&
+		     !xvi_os_discard(base, bytes).given;
+	return base;
 }
 
 void xvi_os_release(void *base, size_t bytes)
@@ -101,26 +115,115 @@ int xvi_os_commit(void *base, size_t bytes)
 	return mprotect(base, bytes, PROT_READ | PROT_WRITE) == 0 ? 0 : -errno;
 }
 
-void xvi_os_decommit(void *base, size_t bytes)
+static bool map_over_once(void *base, size_t bytes, int fd, uint64_t offset)
 {
-	if (map_anonymous(base, bytes, PROT_NONE, MAP_FIXED) == NULL)
-		xvi_os_discard(base, bytes);
+	if (fd < 0)
+		return map_anonymous(base, bytes, PROT_NONE, MAP_FIXED) != NULL;
+	return mmap(base, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+		    (off_t)offset) != MAP_FAILED;
 }
 
-/*
- * Only Linux promises that MADV_DONTNEED drops the contents at once; elsewhere the
- * space is mapped anew. Clearing by hand is what is left when the system refuses.
- */
-void xvi_os_discard(void *base, size_t bytes)
+/* The limit on locked memory counts the new mapping while the old one is there too. */
+bool xvi_os_map_over(void *base, size_t bytes, int fd, uint64_t offset)
 {
-#if defined(__linux__) && defined(MADV_DONTNEED)
-	bool dropped = madvise(base, bytes, MADV_DONTNEED) == 0;
-#else
-	bool dropped = map_anonymous(base, bytes, PROT_READ | PROT_WRITE, MAP_FIXED) != NULL;
-#endif
-	if (!dropped)
-		memset(base, 0, bytes);
+	if (map_over_once(base, bytes, fd, offset))
+		return true;
+	return errno == EAGAIN && munlock(base, bytes) == 0 &&
+	       map_over_once(base, bytes, fd, offset);
 }
+
+void xvi_os_hide(void *base, size_t bytes)
+{
+	if (!xvi_os_map_over(base, bytes, -1, 0))
+		(void)mprotect(base, bytes, PROT_NONE);
+}
+
+bool xvi_os_decommit(void *base, size_t bytes)
+{
+	if (xvi_os_map_over(base, bytes, -1, 0) || xvi_os_discard(base, bytes).given)
+		return true;
+	memset(base, 0, bytes);
+	return false;
+}
+
+#if defined(__linux__) && defined(MADV_DONTNEED)
+/*
+ * Before 5.18 locked memory goes back only while it is not locked. Locked again in the plain
+ * way it would all be there at once, so it is kept where the system has no other (4.4).
+ */
+static bool discard_unlocked(void *base, size_t bytes)
+{
+#if defined(MLOCK_ONFAULT)
+	bool given;
+
+	if (munlock(base, bytes) != 0)
+		return false;
+	given = madvise(base, bytes, MADV_DONTNEED) == 0;
+	if (mlock2(base, bytes, MLOCK_ONFAULT) == 0)
+		return given;
+	return mlock(base, bytes) != 0 && given;
+#else
+	(void)base;
+	(void)bytes;
+	return false;
+#endif
+}
+
+static bool is_locked(void *base, size_t bytes)
+{
+	return msync(base, bytes, MS_ASYNC | MS_INVALIDATE) != 0 && errno == EBUSY;
+}
+
+/* Only Linux promises that MADV_DONTNEED drops the contents at once. */
+struct xvi_os_discarded xvi_os_discard(void *base, size_t bytes)
+{
+	struct xvi_os_discarded result = {.given = madvise(base, bytes, MADV_DONTNEED) == 0};
+
+	if (result.given || errno != EINVAL)
+		return result;
+	result.locked = is_locked(base, bytes);
+	if (result.locked)
+		result.given = madvise(base, bytes, MADV_DONTNEED_LOCKED) == 0 ||
+			       (errno == EINVAL && discard_unlocked(base, bytes));
+	return result;
+}
+#else
+struct xvi_os_discarded xvi_os_discard(void *base, size_t bytes)
+{
+	return (struct xvi_os_discarded){
+		.given = map_anonymous(base, bytes, PROT_READ | PROT_WRITE, MAP_FIXED) != NULL,
+	};
+}
+#endif
+
+#if defined(__linux__)
+size_t xvi_os_resident_bytes(const void *base, size_t bytes)
+{
+	unsigned char in_core[RESIDENT_BATCH_PAGES];
+	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+	size_t pages = bytes / page_bytes;
+	size_t resident = 0;
+
+	for (size_t at = 0; at < pages; at += RESIDENT_BATCH_PAGES) {
+		size_t count =
+			pages - at < RESIDENT_BATCH_PAGES ? pages - at : RESIDENT_BATCH_PAGES;
+
+		if (mincore((char *)(uintptr_t)base + at * page_bytes, count * page_bytes,
+			    in_core) != 0)
+			return 0;
+		for (size_t i = 0; i < count; i++)
+			resident += (in_core[i] & 1U) != 0;
+	}
+	return resident * page_bytes;
+}
+#else
+size_t xvi_os_resident_bytes(const void *base, size_t bytes)
+{
+	(void)base;
+	(void)bytes;
+	return 0;
+}
+#endif
 
 void xvi_os_advise_huge(void *base, size_t bytes, bool huge)
 {

@@ -12,6 +12,7 @@
 #define WORD_SHIFT 6U
 #define WORD_MASK (WORD_BITS - 1U)
 #define WORD_FULL UINT64_MAX
+#define LEAF_WORDS_KEPT 2U /* the bits of pages handed out, and of those kept */
 
 static uint32_t words_for(uint32_t bits)
 {
@@ -23,30 +24,63 @@ static uint64_t bit_of(uint32_t index)
 	return (uint64_t)1 << (index & WORD_MASK);
 }
 
-size_t xvi_page_bitmap_bytes(uint32_t pages)
+/* Words of a level that needs so many for its bits. */
+static size_t level_size(uint32_t level, uint32_t words, uint32_t leaf_words)
+{
+	return level == 0 ? (size_t)words * leaf_words : words;
+}
+
+static uint64_t *word_at(const struct xvi_page_bitmap *map, uint32_t level, uint32_t word)
+{
+	return &map->level[level][level_size(level, word, map->leaf_words)];
+}
+
+static size_t bitmap_bytes(uint32_t pages, uint32_t leaf_words)
 {
 	size_t words = 0;
 	uint32_t level_words = pages;
+	uint32_t level = 0;
 
 	do {
 		level_words = words_for(level_words);
-		words += level_words;
+		words += level_size(level++, level_words, leaf_words);
 	} while (level_words > 1);
 	return words * sizeof(uint64_t);
 }
 
-/* The top lies first, so that the few small upper levels share one OS page. */
-void xvi_page_bitmap_init(struct xvi_page_bitmap *map, void *memory, uint32_t pages)
+size_t xvi_page_bitmap_bytes(uint32_t pages)
 {
-	uint64_t *end = (uint64_t *)memory + xvi_page_bitmap_bytes(pages) / sizeof(uint64_t);
+	return bitmap_bytes(pages, 1);
+}
+
+size_t xvi_page_bitmap_bytes_kept(uint32_t pages)
+{
+	return bitmap_bytes(pages, LEAF_WORDS_KEPT);
+}
+
+/* The top lies first, so that the few small upper levels share one OS page. */
+static void bitmap_init(struct xvi_page_bitmap *map, void *memory, uint32_t pages,
+			uint32_t leaf_words)
+{
+	uint64_t *end = (uint64_t *)memory + bitmap_bytes(pages, leaf_words) / sizeof(uint64_t);
 	uint32_t level_words = pages;
 
-	*map = (struct xvi_page_bitmap){.pages = pages};
+	*map = (struct xvi_page_bitmap){.pages = pages, .leaf_words = leaf_words};
 	do {
 		level_words = words_for(level_words);
-		end -= level_words;
+		end -= level_size(map->levels, level_words, leaf_words);
 		map->level[map->levels++] = end;
 	} while (level_words > 1);
+}
+
+void xvi_page_bitmap_init(struct xvi_page_bitmap *map, void *memory, uint32_t pages)
+{
+	bitmap_init(map, memory, pages, 1);
+}
+
+void xvi_page_bitmap_init_kept(struct xvi_page_bitmap *map, void *memory, uint32_t pages)
+{
+	bitmap_init(map, memory, pages, LEAF_WORDS_KEPT);
 }
 
 bool xvi_page_bitmap_lowest_free(const struct xvi_page_bitmap *map, uint32_t *page)
@@ -56,7 +90,7 @@ bool xvi_page_bitmap_lowest_free(const struct xvi_page_bitmap *map, uint32_t *pa
 	if (map->used == map->pages)
 		return false;
 	for (uint32_t l = map->levels; l-- > 0;) {
-		uint64_t word = map->level[l][index];
+		uint64_t word = *word_at(map, l, (uint32_t)index);
 
 		/* Not full: some page is free, and the level above said it is below. */
 		index = index << WORD_SHIFT | xvi_ctz64(~word);
@@ -70,7 +104,7 @@ void xvi_page_bitmap_set(struct xvi_page_bitmap *map, uint32_t page)
 	uint32_t index = page;
 
 	for (uint32_t l = 0; l < map->levels; l++) {
-		uint64_t *word = &map->level[l][index >> WORD_SHIFT];
+		uint64_t *word = word_at(map, l, index >> WORD_SHIFT);
 
 		*word |= bit_of(index);
 		if (*word != WORD_FULL)
@@ -87,7 +121,7 @@ void xvi_page_bitmap_clear(struct xvi_page_bitmap *map, uint32_t page)
 	uint32_t index = page;
 
 	for (uint32_t l = 0; l < map->levels; l++) {
-		uint64_t *word = &map->level[l][index >> WORD_SHIFT];
+		uint64_t *word = word_at(map, l, index >> WORD_SHIFT);
 		bool was_full = *word == WORD_FULL;
 
 		*word &= ~bit_of(index);
@@ -100,7 +134,22 @@ void xvi_page_bitmap_clear(struct xvi_page_bitmap *map, uint32_t page)
 
 bool xvi_page_bitmap_is_set(const struct xvi_page_bitmap *map, uint32_t page)
 {
-	return page < map->pages && (map->level[0][page >> WORD_SHIFT] & bit_of(page)) != 0;
+	return page < map->pages && (*word_at(map, 0, page >> WORD_SHIFT) & bit_of(page)) != 0;
+}
+
+bool xvi_page_bitmap_is_kept(const struct xvi_page_bitmap *map, uint32_t page)
+{
+	return map->kept != 0 && (word_at(map, 0, page >> WORD_SHIFT)[1] & bit_of(page)) != 0;
+}
+
+void xvi_page_bitmap_set_kept(struct xvi_page_bitmap *map, uint32_t page, bool kept)
+{
+	if (xvi_page_bitmap_is_kept(map, page) == kept)
+		return;
+	word_at(map, 0, page >> WORD_SHIFT)[1] ^= bit_of(page);
+	map->kept += kept ? 1U : UINT32_MAX;
+	if (page >= map->high_water)
+		map->high_water = page + 1;
 }
 
 /* Bits [low, high) of a word, 0 <= low < high <= 64. */
@@ -120,11 +169,19 @@ bool xvi_page_bitmap_range_is_clear(const struct xvi_page_bitmap *map, uint32_t 
 		uint32_t low = first & WORD_MASK;
 		uint32_t high = end - first < WORD_BITS - low ? low + (end - first) : WORD_BITS;
 
-		if ((map->level[0][word] & bits_between(low, high)) != 0)
+		if ((*word_at(map, 0, word) & bits_between(low, high)) != 0)
 			return false;
 		first += high - low;
 	}
 	return true;
+}
+
+void *xvi_page_bitmap_untouched(const struct xvi_page_bitmap *map, size_t *bytes)
+{
+	uint64_t *from = word_at(map, 0, words_for(map->high_water));
+
+	*bytes = (size_t)(word_at(map, 0, words_for(map->pages)) - from) * sizeof(uint64_t);
+	return from;
 }
 
 static size_t round_up(size_t bytes, size_t granule_bytes)
@@ -145,7 +202,8 @@ size_t xvi_page_bitmap_touched_bytes(const struct xvi_page_bitmap *map, const vo
 	/* In address order: levels lie close, and a shared granule counts once. */
 	for (uint32_t l = map->levels; l-- > 0;) {
 		size_t start = (size_t)((const char *)map->level[l] - (const char *)area);
-		size_t end = round_up(start + touched_words[l] * sizeof(uint64_t), granule_bytes);
+		size_t bytes = level_size(l, touched_words[l], map->leaf_words) * sizeof(uint64_t);
+		size_t end = round_up(start + bytes, granule_bytes);
 
 		start &= ~(granule_bytes - 1);
 		if (start < counted_end)

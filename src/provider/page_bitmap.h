@@ -34,8 +34,10 @@ struct xvi_page_bitmap {
 	uint64_t *level[XVI_PAGE_BITMAP_LEVELS_MAX]; /* [0] = leaves, [levels - 1] = top */
 	uint32_t levels;                             /* 1 .. XVI_PAGE_BITMAP_LEVELS_MAX */
 	uint32_t pages;                              /* pages that exist, count */
-	uint32_t used;                               /* leaf bits set, count */
-	uint32_t high_water; /* highest page ever set + 1, so what lies above is untouched */
+	uint32_t leaf_words; /* words for 64 pages: 2 where kept pages are marked too, else 1 */
+	uint32_t used;       /* leaf bits set, count */
+	uint32_t kept;       /* pages marked as kept, count */
+	uint32_t high_water; /* highest page ever set or marked + 1: what is above is untouched */
 };
 
 /* Bytes of memory for a bitmap of this many pages (at least 1). */
@@ -56,12 +58,27 @@ void xvi_page_bitmap_set(struct xvi_page_bitmap *map, uint32_t page);
 /* Mark a handed-out page as free. */
 void xvi_page_bitmap_clear(struct xvi_page_bitmap *map, uint32_t page);
 
+/*
+ * The same two for a bitmap that also marks kept pages. That mark means what the provider
+ * wants it to. It lies beside the page's own bit, and takes no memory of its own where that
+ * has been written.
+ */
+size_t xvi_page_bitmap_bytes_kept(uint32_t pages);
+void xvi_page_bitmap_init_kept(struct xvi_page_bitmap *map, void *memory, uint32_t pages);
+
+/* Is this page (below pages) marked as kept? O(1). */
+bool xvi_page_bitmap_is_kept(const struct xvi_page_bitmap *map, uint32_t page);
+void xvi_page_bitmap_set_kept(struct xvi_page_bitmap *map, uint32_t page, bool kept);
+
 /* Is this page handed out? false for a number past the last page. O(1). */
 bool xvi_page_bitmap_is_set(const struct xvi_page_bitmap *map, uint32_t page);
 
 /* Are pages [first, first + count) all free? Pages that do not exist are. O(count / 64). */
 bool xvi_page_bitmap_range_is_clear(const struct xvi_page_bitmap *map, uint32_t first,
 				    uint32_t count);
+
+/* The leaves that have never been written, at the end of the bitmap's memory. */
+void *xvi_page_bitmap_untouched(const struct xvi_page_bitmap *map, size_t *bytes);
 
 /*
  * Bytes of an area that have been written, at most, in whole granules: its first

@@ -202,6 +202,13 @@ static size_t fault_overhead_bytes(struct xv_provider *self)
 	return fault->inner->ops->overhead_bytes(fault->inner);
 }
 
+static size_t fault_spare_bytes(struct xv_provider *self)
+{
+	struct fault_provider *fault = fault_of(self);
+
+	return fault->inner->ops->spare_bytes(fault->inner);
+}
+
 /* An optional operation is there when the provider inside has it. */
 static void ops_fill(struct xv_provider_ops *ops, const struct xv_provider_ops *inner,
 		     uint32_t flags)
@@ -221,6 +228,7 @@ static void ops_fill(struct xv_provider_ops *ops, const struct xv_provider_ops *
 		.meta_commit = meta ? fault_meta_commit : NULL,
 		.meta_release = meta ? fault_meta_release : NULL,
 		.overhead_bytes = inner->overhead_bytes != NULL ? fault_overhead_bytes : NULL,
+		.spare_bytes = inner->spare_bytes != NULL ? fault_spare_bytes : NULL,
 	};
 }
 

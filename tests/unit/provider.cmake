@@ -26,3 +26,7 @@ xv_add_test(NAME test_provider_fault
 xv_add_test(NAME test_provider_threads
 	SOURCES test_provider_threads.c ${provider_support}
 	LIBS xvmalloc::xvmalloc Threads::Threads)
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+	xv_add_test(NAME test_provider_refused
+		SOURCES test_provider_refused.c)
+endif()

@@ -133,6 +133,46 @@ static void page_bitmap_counts_only_the_memory_it_touched(void **state)
 	free(area);
 }
 
+/* The marks are of no effect on which pages are free, and lie beside what was written. */
+static void page_bitmap_marks_kept_pages_beside_their_own_bits(void **state)
+{
+	enum { PAGES = 9000 };
+	size_t bytes = (xvi_page_bitmap_bytes_kept(PAGES) + 4095) / 4096 * 4096;
+	char *area = aligned_alloc(4096, bytes);
+	struct xvi_page_bitmap map;
+	size_t touched;
+	uint32_t lowest;
+
+	(void)state;
+	assert_non_null(area);
+	memset(area, 0, bytes);
+	assert_true(xvi_page_bitmap_bytes_kept(PAGES) < 2 * xvi_page_bitmap_bytes(PAGES));
+	xvi_page_bitmap_init_kept(&map, area, PAGES);
+	for (uint32_t page = 0; page < PAGES; page++)
+		xvi_page_bitmap_set(&map, page);
+	touched = xvi_page_bitmap_touched_bytes(&map, area, 0, 64);
+	for (uint32_t page = 0; page < PAGES; page += 3) {
+		xvi_page_bitmap_clear(&map, page);
+		xvi_page_bitmap_set_kept(&map, page, true);
+		xvi_page_bitmap_set_kept(&map, page, true);
+	}
+	assert_int_equal(map.kept, PAGES / 3);
+	assert_int_equal(xvi_page_bitmap_touched_bytes(&map, area, 0, 64), touched);
+	for (uint32_t page = 0; page < PAGES; page++) {
+		assert_int_equal(xvi_page_bitmap_is_kept(&map, page), page % 3 == 0);
+		assert_int_equal(xvi_page_bitmap_is_set(&map, page), page % 3 != 0);
+	}
+	for (uint32_t page = 0; page < PAGES; page += 3) {
+		assert_true(xvi_page_bitmap_lowest_free(&map, &lowest));
+		assert_int_equal(lowest, page);
+		xvi_page_bitmap_set(&map, page);
+		xvi_page_bitmap_set_kept(&map, page, false);
+	}
+	assert_int_equal(map.kept, 0);
+	assert_false(xvi_page_bitmap_lowest_free(&map, &lowest));
+	free(area);
+}
+
 static void page_bitmap_agrees_with_a_shadow_over_random_operations(void **state)
 {
 	enum { PAGES = 9000, OPERATIONS = 200000 };
@@ -174,6 +214,7 @@ int main(void)
 		cmocka_unit_test(page_bitmap_knows_nothing_past_its_last_page),
 		cmocka_unit_test(page_bitmap_range_agrees_with_single_pages),
 		cmocka_unit_test(page_bitmap_counts_only_the_memory_it_touched),
+		cmocka_unit_test(page_bitmap_marks_kept_pages_beside_their_own_bits),
 		cmocka_unit_test(page_bitmap_agrees_with_a_shadow_over_random_operations),
 	};
 

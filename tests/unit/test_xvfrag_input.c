@@ -99,6 +99,40 @@ static void files_of_a_directory_come_in_order_and_once(void **state)
 	xvf_pages_fini(&pages);
 }
 
+/* Compared with each other one by one they would be at it for hours. */
+static void files_with_many_names_are_found_among_a_million(void **state)
+{
+	enum { NAMES = 1000000, FILES = 300000 };
+	struct xvf_input_file *files = calloc(NAMES, sizeof(*files));
+	char path[32];
+	size_t count;
+
+	(void)state;
+	assert_non_null(files);
+	for (size_t i = 0; i < NAMES; i++) {
+		size_t file = i * 7919 % FILES;
+
+		snprintf(path, sizeof(path), "%07zu", NAMES - i);
+		files[i] = (struct xvf_input_file){
+			.path = xvf_strdup(path),
+			.pages = i,
+			.device = (dev_t)(file % 2),
+			.inode = (ino_t)(file / 2),
+		};
+	}
+	count = xvf_input_files_sort(files, NAMES);
+	assert_int_equal(count, FILES);
+	/* The last third of the names were the first of their files, in reverse. */
+	for (size_t i = 0; i < count; i++) {
+		snprintf(path, sizeof(path), "%07zu", i + 1);
+		assert_string_equal(files[i].path, path);
+		assert_int_equal(files[i].pages, NAMES - 1 - i);
+		free(files[i].path);
+	}
+	assert_int_equal(xvf_input_files_sort(files, 0), 0);
+	free(files);
+}
+
 static void files_named_may_be_symbolic_links(void **state)
 {
 	struct xvf_pages pages;
@@ -254,6 +288,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(files_of_a_directory_come_in_order_and_once),
+		cmocka_unit_test(files_with_many_names_are_found_among_a_million),
 		cmocka_unit_test(files_named_may_be_symbolic_links),
 		cmocka_unit_test(files_too_many_are_spread_over_the_whole),
 		cmocka_unit_test(files_missing_or_odd_are_named),

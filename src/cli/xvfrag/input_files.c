@@ -23,16 +23,8 @@
 #define FILES_RUN_PAGES 16U
 #define FILES_OPEN_DIRECTORIES 16
 
-struct files_item {
-	char *path;
-	uint64_t pages;
-	dev_t device;
-	ino_t inode;
-	bool many_names; /* hard links: may come again under another name */
-};
-
 struct files_list {
-	struct files_item *items;
+	struct xvf_input_file *items;
 	size_t count;
 	size_t capacity;
 	uint64_t pages;
@@ -41,33 +33,19 @@ struct files_list {
 /* nftw has no argument for its callback. */
 static struct files_list *files_walk_list;
 
-static bool files_seen(const struct files_list *list, const struct stat *status)
-{
-	for (size_t i = 0; i < list->count; i++) {
-		const struct files_item *item = &list->items[i];
-
-		if (item->many_names && item->inode == status->st_ino &&
-		    item->device == status->st_dev)
-			return true;
-	}
-	return false;
-}
-
 static void files_add(struct files_list *list, const char *path, const struct stat *status)
 {
 	uint64_t bytes = (uint64_t)status->st_size;
 
-	if (bytes == 0 || (status->st_nlink > 1 && files_seen(list, status)))
+	if (bytes == 0)
 		return;
 	list->items = xvf_grow(list->items, &list->capacity, list->count + 1, sizeof(*list->items));
-	list->items[list->count++] = (struct files_item){
+	list->items[list->count++] = (struct xvf_input_file){
 		.path = xvf_strdup(path),
 		.pages = (bytes + XVF_INPUT_PAGE_BYTES - 1) / XVF_INPUT_PAGE_BYTES,
 		.device = status->st_dev,
 		.inode = status->st_ino,
-		.many_names = status->st_nlink > 1,
 	};
-	list->pages += list->items[list->count - 1].pages;
 }
 
 static int files_visit(const char *path, const struct stat *status, int type, struct FTW *where)
@@ -78,9 +56,43 @@ static int files_visit(const char *path, const struct stat *status, int type, st
 	return 0;
 }
 
-static int files_compare(const void *a, const void *b)
+static int files_compare_paths(const void *a, const void *b)
 {
-	return strcmp(((const struct files_item *)a)->path, ((const struct files_item *)b)->path);
+	return strcmp(((const struct xvf_input_file *)a)->path,
+		      ((const struct xvf_input_file *)b)->path);
+}
+
+static bool files_are_one(const struct xvf_input_file *a, const struct xvf_input_file *b)
+{
+	return a->inode == b->inode && a->device == b->device;
+}
+
+static int files_compare_inodes(const void *a, const void *b)
+{
+	const struct xvf_input_file *x = a, *y = b;
+
+	if (files_are_one(x, y))
+		return files_compare_paths(a, b);
+	if (x->device != y->device)
+		return x->device < y->device ? -1 : 1;
+	return x->inode < y->inode ? -1 : 1;
+}
+
+size_t xvf_input_files_sort(struct xvf_input_file *files, size_t count)
+{
+	size_t kept = 0;
+
+	if (count == 0)
+		return 0;
+	qsort(files, count, sizeof(*files), files_compare_inodes);
+	for (size_t i = 0; i < count; i++) {
+		if (kept > 0 && files_are_one(&files[i], &files[kept - 1]))
+			free(files[i].path);
+		else
+			files[kept++] = files[i];
+	}
+	qsort(files, kept, sizeof(*files), files_compare_paths);
+	return kept;
 }
 
 static int files_list_path(struct files_list *list, const char *path)
@@ -109,8 +121,9 @@ static int files_list_path(struct files_list *list, const char *path)
 		xvf_error("cannot walk directory %s: %s", path, strerror(errno));
 		return XVF_FAILED;
 	}
-	if (list->count > 0)
-		qsort(list->items, list->count, sizeof(*list->items), files_compare);
+	list->count = xvf_input_files_sort(list->items, list->count);
+	for (size_t i = 0; i < list->count; i++)
+		list->pages += list->items[i].pages;
 	return 0;
 }
 
@@ -143,8 +156,8 @@ static bool files_takes(uint64_t position, uint64_t total, uint64_t fit)
 				(fit + FILES_RUN_PAGES - 1) / FILES_RUN_PAGES);
 }
 
-static void files_read(struct xvf_pages *pages, const struct files_item *item, uint64_t position,
-		       uint64_t total, uint64_t fit)
+static void files_read(struct xvf_pages *pages, const struct xvf_input_file *item,
+		       uint64_t position, uint64_t total, uint64_t fit)
 {
 	int fd = open(item->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 

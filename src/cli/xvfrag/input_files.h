@@ -16,12 +16,28 @@
 
 #include "pages.h"
 
+#include <sys/types.h>
+
 /*
  * Append the pages of the file or directory at path until pages is full. *available
  * gets the count of pages there are. Files that cannot be read are left out.
  * Returns 0, or XVF_FAILED after saying what is wrong.
  */
 int xvf_input_read_path(struct xvf_pages *pages, const char *path, uint64_t *available);
+
+/* One name of a file that was found. */
+struct xvf_input_file {
+	char *path; /* malloc'd */
+	uint64_t pages;
+	dev_t device;
+	ino_t inode;
+};
+
+/*
+ * Sort files by their paths, and drop (path freed) all names of a file but its first.
+ * Returns how many are left. O(count * log count), whatever has how many names.
+ */
+size_t xvf_input_files_sort(struct xvf_input_file *files, size_t count);
 
 /* The directory of the C library this process runs on, or NULL. Static storage. */
 const char *xvf_libc_directory(void);

@@ -25,7 +25,8 @@ struct ramz_ramzswap_stats {
 				     * damage or want of memory */
 	uint64_t failed_writes;     /* of them, pages that could not be stored: memory or limit */
 	uint64_t invalid_io;        /* calls whose range was not in the store, count since */
-	uint64_t notify_free;       /* pages dropped by a discard, count since */
+	uint64_t notify_free;       /* pages that discards were told to drop, count since: see
+				     * struct ramz_stats */
 	uint64_t pages_zero;        /* pages of zeros stored, count */
 	uint32_t good_compress_pct; /* of pages_stored, those that take at most half a page */
 	uint32_t pages_expand_pct;  /* of pages_stored, those kept raw */
@@ -56,7 +57,7 @@ struct ramz_io_stat {
 	uint64_t failed_reads;
 	uint64_t failed_writes;
 	uint64_t invalid_io;
-	uint64_t notify_free;
+	uint64_t notify_free; /* as zram counts it: see struct ramz_stats */
 };
 
 struct ramz_stats {
@@ -91,7 +92,8 @@ struct ramz_stats {
 	uint64_t failed_reads;        /* of them */
 	uint64_t failed_writes;       /* of them */
 	uint64_t invalid_io;          /* calls refused with -XV_ERANGE */
-	uint64_t notify_free;         /* pages dropped by ramz_discard */
+	uint64_t notify_free;         /* pages that lay whole in the range of a ramz_discard,
+				       * those that held nothing too, as zram counts them */
 	uint64_t absent_reads;        /* reads of pages that hold nothing */
 	uint64_t same_writes;         /* pages written that were same-filled */
 	uint64_t raw_writes;          /* pages stored raw */

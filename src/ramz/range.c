@@ -108,15 +108,16 @@ static int range_zero_part(struct rzi_context *context, const struct range_part 
 	return rzi_page_write_part(context, part->slot, part->from, part->bytes, NULL);
 }
 
-/* Drop pages [first, end); only parts of the table that exist are looked at. */
+/* Drop pages [first, end). All are counted, as zram does; only parts of the table that exist are
+ * looked at. */
 static void range_drop(struct rzi_context *context, uint64_t first, uint64_t end)
 {
 	uint64_t slot = first < end ? rzi_sparse_next(&context->store->slots, first) : end;
 
+	if (first < end)
+		rzi_count(&context->counters, COUNT_NOTIFY_FREE, end - first);
 	while (slot < end) {
-		if (rzi_slot_clear(context, slot))
-			rzi_count(&context->counters, COUNT_NOTIFY_FREE, 1);
-		slot++;
+		(void)rzi_slot_clear(context, slot++);
 		if ((slot & (SPARSE_LEAF_COUNT - 1)) == 0)
 			slot = rzi_sparse_next(&context->store->slots, slot);
 	}

@@ -17,3 +17,11 @@ endforeach()
 target_link_libraries(test_ramz_threads PRIVATE Threads::Threads)
 target_link_libraries(test_ramz_limit PRIVATE Threads::Threads)
 target_include_directories(test_ramz_dedup PRIVATE ${XV_XXHASH_INCLUDE_DIR})
+
+# The kernel's zram as the oracle.
+if(TARGET xvfrag_allocators)
+	xv_add_test(NAME test_ramz_notify_zram
+		SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_ramz_notify_zram.c
+		LIBS xvfrag_allocators xvmalloc::ramz)
+	set_tests_properties(test_ramz_notify_zram PROPERTIES RESOURCE_LOCK zram)
+endif()

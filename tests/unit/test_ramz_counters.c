@@ -127,7 +127,8 @@ static void ramzswap_counters_mean_what_they_meant(void **state)
 	for (uint64_t slot = 0; slot < 5; slot++)
 		assert_int_equal(ramz_read_page(store, slot, page), 0);
 	assert_int_equal(ramz_discard(store, 0, PAGE), 0);
-	assert_int_equal(ramz_discard(store, 20 * PAGE, PAGE), 0); /* nothing there: not counted */
+	assert_int_equal(ramz_discard(store, 20 * PAGE, PAGE), 0);     /* nothing there: counted */
+	assert_int_equal(ramz_discard(store, 21 * PAGE + 1, PAGE), 0); /* no whole page: not */
 	assert_int_equal(ramz_read_page(store, 32, page), -XV_ERANGE);
 	old = store_stats(store).ramzswap;
 	assert_int_equal(old.num_reads, 5);
@@ -135,7 +136,7 @@ static void ramzswap_counters_mean_what_they_meant(void **state)
 	assert_int_equal(old.failed_reads, 0);
 	assert_int_equal(old.failed_writes, 0);
 	assert_int_equal(old.invalid_io, 1);
-	assert_int_equal(old.notify_free, 1);
+	assert_int_equal(old.notify_free, 2);
 	assert_int_equal(old.pages_zero, 1);
 	assert_int_equal(old.pages_stored, 7); /* same-filled ones are not in it */
 	assert_int_equal(old.good_compress_pct, 57);
@@ -183,6 +184,38 @@ static void zram_counters_mean_what_they_mean_there(void **state)
 	assert_int_equal(stats.io_stat.failed_reads, 0);
 	assert_int_equal(stats.io_stat.failed_writes, 0);
 	assert_int_equal(stats.io_stat.invalid_io, 0);
+	store_close(store);
+}
+
+/* What zram of Linux 6.18 said after each of these requests. */
+static void notify_free_is_what_zram_was_seen_to_count(void **state)
+{
+	static const struct {
+		bool write;
+		uint64_t first, pages;
+		uint64_t notify_free;
+	} seen[] = {
+		{true, 0, 20, 0},     /* new pages */
+		{true, 0, 5, 0},      /* overwritten */
+		{false, 0, 2, 2},     /* stored */
+		{false, 0, 2, 4},     /* once more */
+		{false, 100, 28, 32}, /* never written */
+		{false, 13, 2, 34},   /* by writing zeros */
+		{false, 15, 1, 35},   /* one by one, as swap tells which slots are free */
+		{false, 16, 1, 36},   {false, 0, 1024, 1060},
+	};
+	struct ramz *store = store_open(1024);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(seen) / sizeof(seen[0]); i++) {
+		for (uint64_t page = 0; seen[i].write && page < seen[i].pages; page++)
+			store_put(store, seen[i].first + page, page);
+		if (!seen[i].write)
+			assert_int_equal(
+				ramz_discard(store, seen[i].first * PAGE, seen[i].pages * PAGE), 0);
+		assert_int_equal(store_stats(store).io_stat.notify_free, seen[i].notify_free);
+		assert_int_equal(store_stats(store).notify_free, seen[i].notify_free);
+	}
 	store_close(store);
 }
 
@@ -334,6 +367,7 @@ int main(void)
 		cmocka_unit_test(held_bytes_are_the_sum_of_their_parts),
 		cmocka_unit_test(ramzswap_counters_mean_what_they_meant),
 		cmocka_unit_test(zram_counters_mean_what_they_mean_there),
+		cmocka_unit_test(notify_free_is_what_zram_was_seen_to_count),
 		cmocka_unit_test(a_part_of_a_page_counts_as_a_page),
 		cmocka_unit_test(sizes_count_what_made_an_object),
 		cmocka_unit_test(one_in_eight_of_what_met_an_object_is_timed),

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * notify_free is counted as kernel zram counts it: the same requests to both, the same
+ * figure after each. Needs root and a kernel with zram; skipped otherwise.
+ */
+#include "test_ramz_support.h"
+
+#include <inttypes.h>
+
+#include "zram_device.h"
+
+enum { PAGES = 256, REQUESTS = 400, MOST_PAGES = 24 };
+
+static uint64_t zram_notify_free(const struct xvf_zram *zram)
+{
+	uint64_t failed_reads, failed_writes, invalid_io, notify_free = 0;
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/block/zram%u/io_stat", xvf_zram_number(zram));
+	file = fopen(path, "r");
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%" SCNu64 "%" SCNu64 "%" SCNu64 "%" SCNu64, &failed_reads,
+				&failed_writes, &invalid_io, &notify_free),
+			 4);
+	fclose(file);
+	return notify_free;
+}
+
+static void notify_free_is_what_the_kernel_counts(void **state)
+{
+	static unsigned char pages[MOST_PAGES * PAGE];
+	struct ramz *store = store_open(PAGES);
+	struct xvf_zram *zram = NULL;
+	uint64_t seed = 2009;
+	char why[512] = "";
+
+	(void)state;
+	if (xvf_zram_open(&zram, NULL, PAGES * PAGE, why, sizeof(why)) != 0)
+		fail_msg("%s", why);
+	for (int i = 0; i < REQUESTS; i++) {
+		uint64_t index = random_below(&seed, PAGES);
+		uint64_t most = PAGES - index < MOST_PAGES ? PAGES - index : MOST_PAGES;
+		uint64_t count = 1 + random_below(&seed, most);
+
+		if (random_below(&seed, 2) == 0) {
+			for (uint64_t page = 0; page < count; page++)
+				page_fill(pages + page * PAGE, PAGE, random_next(&seed));
+			assert_int_equal(xvf_zram_write(zram, index, pages, count), 0);
+			assert_int_equal(ramz_write(store, index * PAGE, pages, count * PAGE, NULL),
+					 0);
+		} else {
+			assert_int_equal(xvf_zram_discard(zram, index, count), 0);
+			assert_int_equal(ramz_discard(store, index * PAGE, count * PAGE), 0);
+		}
+		assert_int_equal(store_stats(store).io_stat.notify_free, zram_notify_free(zram));
+	}
+	xvf_zram_close(zram);
+	store_close(store);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(notify_free_is_what_the_kernel_counts),
+	};
+	char why[512];
+
+	if (!xvf_zram_available(why, sizeof(why))) {
+		printf("skipped: %s\n", why);
+		return 77;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

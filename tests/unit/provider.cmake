@@ -27,6 +27,8 @@ xv_add_test(NAME test_provider_threads
 	SOURCES test_provider_threads.c ${provider_support}
 	LIBS xvmalloc::xvmalloc Threads::Threads)
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
-	xv_add_test(NAME test_provider_refused
-		SOURCES test_provider_refused.c)
+	foreach(part IN ITEMS locked refused)
+		xv_add_test(NAME test_provider_${part}
+			SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_provider_${part}.c)
+	endforeach()
 endif()

@@ -463,7 +463,8 @@ XV_API void xv_pool_set_reuse(struct xv_pool *pool, uint32_t permille);
  *          table
  */
 struct xv_pool_stats {
-	uint64_t held_bytes;      /* pages, pool, tables, the provider's own overhead */
+	uint64_t held_bytes;      /* pages, pool, tables, the provider's own overhead: memory of
+				   * free pages that the system did not take back, too */
 	uint64_t requested_bytes; /* sum of the sizes asked for: "ideal" memory */
 	uint64_t header_bytes;    /* block headers of live objects */
 	uint64_t owner_bytes;     /* owner words */

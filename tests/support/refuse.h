@@ -22,6 +22,13 @@
 #define REFUSE_LOW_HALF 4U
 #endif
 
+/* What mmap is to the system. */
+#if defined(SYS_mmap2)
+#define REFUSE_MMAP SYS_mmap2
+#else
+#define REFUSE_MMAP SYS_mmap
+#endif
+
 #define REFUSE_ANY (-1) /* whatever the arguments are */
 
 /* Refuse system call `number` with `error`, where its argument (0 .. 5) has this value in

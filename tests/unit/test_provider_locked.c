@@ -245,7 +245,7 @@ static int window_that_cannot_be_replaced(void)
 
 	fill(provider, WINDOW_PAGES);
 	at = page_at(provider, 3);
-	must_refuse(SYS_mmap, 2, PROT_NONE, refused_error);
+	must_refuse(REFUSE_MMAP, 2, PROT_NONE, refused_error);
 	must_refuse(SYS_madvise, REFUSE_ANY, 0, EPERM);
 	page_done(provider, 3, at);
 	/* A stale pointer faults all the same, and the slot is used again. */
@@ -261,7 +261,7 @@ static int window_that_cannot_be_hidden(void)
 
 	fill(provider, WINDOW_PAGES);
 	at = page_at(provider, 3);
-	must_refuse(SYS_mmap, 2, PROT_NONE, refused_error);
+	must_refuse(REFUSE_MMAP, 2, PROT_NONE, refused_error);
 	must_refuse(SYS_madvise, REFUSE_ANY, 0, EPERM);
 	must_refuse(SYS_mprotect, REFUSE_ANY, 0, EPERM);
 	page_done(provider, 3, at);

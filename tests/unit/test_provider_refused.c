@@ -114,7 +114,7 @@ static int meta_shrinks_in_vain(void)
 	ENSURE(base != NULL);
 	ENSURE(provider->ops->meta_commit(provider, base, 0, ALL_BYTES) == 0);
 	memset(base, 1, ALL_BYTES);
-	must_refuse(SYS_mmap, REFUSE_ANY, 0, EPERM);
+	must_refuse(REFUSE_MMAP, REFUSE_ANY, 0, EPERM);
 	ENSURE(provider->ops->meta_commit(provider, base, ALL_BYTES, PAGE_BYTES) == 0);
 	look(held(provider, 1));
 	ENSURE(provider->ops->meta_commit(provider, base, PAGE_BYTES, ALL_BYTES / 2) == 0);
@@ -181,7 +181,8 @@ static int pool_fills_up_twice(struct xv_provider *provider)
 		ENSURE(xv_free(pool, handles[i]) == 0);
 	look(pool_held(pool));
 	ENSURE(xv_pool_can_fit(pool, 4000));
-	ENSURE(pool_fill(pool, handles) >= count);
+	/* Of several shards each may keep some empty pages for itself. */
+	ENSURE(pool_fill(pool, handles) >= (pool_shards == 1 ? count : count - count / 16));
 	look(pool_held(pool));
 	return 0;
 }

@@ -57,6 +57,7 @@
 #include <xvmalloc/pool.h>
 
 #include <ramz/codec.h>
+#include <ramz/file.h>
 #include <ramz/stats.h>
 
 #ifdef __cplusplus
@@ -307,7 +308,7 @@ XV_API void ramz_get_stats(struct ramz *store, struct ramz_stats *stats);
 XV_API int ramz_get_histogram(struct ramz *store, enum ramz_histogram_kind kind,
 			      struct ramz_histogram *histogram);
 
-/* ---- Files ---- */
+/* ---- Saving and loading; files are in ramz/file.h ---- */
 
 /*
  * Where a saved store goes or comes from: a sequence of bytes.
@@ -337,13 +338,6 @@ struct ramz_source {
 XV_API XV_MUST_USE int ramz_save(struct ramz *store, const struct ramz_sink *sink);
 
 /*
- * As ramz_save, into a file that replaces path when it is complete and on disk, and not
- * otherwise: it is written beside it, as path with ".tmp" at its end, which is removed on
- * failure. Returns also the negative errno of the file system's calls.
- */
-XV_API XV_MUST_USE int ramz_save_file(struct ramz *store, const char *path);
-
-/*
  * Make a store with the contents that ramz_save wrote. Size, page size and checksums are the
  * saved ones; the other options are as for ramz_create (options may be NULL); codecs other than
  * this build's are found in `codecs`, an array of `codec_count` (NULL and 0 for none). Reads to the
@@ -356,12 +350,6 @@ XV_API XV_MUST_USE int ramz_save_file(struct ramz *store, const char *path);
 XV_API XV_MUST_USE int ramz_load(struct ramz **out, const struct ramz_options *options,
 				 const struct ramz_codec *const *codecs, size_t codec_count,
 				 const struct ramz_source *source, const char **reason);
-
-/* As ramz_load, from the file at path, which must hold nothing else. Returns also the
- * negative errno of opening and reading it. */
-XV_API XV_MUST_USE int ramz_load_file(struct ramz **out, const struct ramz_options *options,
-				      const struct ramz_codec *const *codecs, size_t codec_count,
-				      const char *path, const char **reason);
 
 #ifdef __cplusplus
 }

@@ -138,14 +138,14 @@ static const char *file_advice(int err)
 static int file_read(struct rzn_disk *disk, const struct ramz_options *options)
 {
 	const char *path = disk->config->file;
-	const char *reason = "";
+	struct ramz_reason reason = {.text = ""};
 	int err;
 
 	disk->file = file_mark(path);
 	err = ramz_load_file(&disk->store, options, NULL, 0, path, &reason);
 	if (err == 0)
 		return file_check_given(disk) == 0 && file_grow(disk) == 0 ? 1 : -1;
-	nbdkit_error("file=%s cannot be loaded: %s%s%s. It is left as it is; %s", path, reason,
+	nbdkit_error("file=%s cannot be loaded: %s%s%s. It is left as it is; %s", path, reason.text,
 		     err == -XV_EBADMSG ? "" : ": ", err == -XV_EBADMSG ? "" : strerror(-err),
 		     file_advice(err));
 	return -1;
@@ -179,7 +179,7 @@ int rzn_file_save(struct rzn_disk *disk, const char *path, uint64_t *file_bytes)
 
 	if (is_own && !file_is_ours(disk))
 		return -EEXIST;
-	err = ramz_save_file(disk->store, path);
+	err = ramz_save_file(disk->store, path, NULL, NULL);
 	if (err != 0)
 		return err;
 	mark = file_mark(path);

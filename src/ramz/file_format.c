@@ -38,6 +38,9 @@ void rzi_file_header_put(unsigned char *at, const struct rzi_file_header *header
 	put_u32(at + 16, header->flags);
 	rzi_put_u64(at + 24, header->size_bytes);
 	memcpy(at + FILE_NAMES_AT, header->name, sizeof(header->name));
+	memcpy(at + FILE_ID_AT, header->id, FILE_ID_BYTES);
+	put_u32(at + FILE_CODEC_AT, header->codec);
+	put_u32(at + FILE_LEVEL_AT, (uint32_t)header->level);
 	rzi_put_u64(at + FILE_SUM_AT, rzi_checksum(at, FILE_SUM_AT));
 }
 
@@ -56,8 +59,24 @@ static const char *header_numbers(const struct rzi_file_header *header, int *err
 		if (header->name[i][FILE_NAME_BYTES - 1] != '\0')
 			return "the file's header has a codec's name without an end";
 	}
+	if (header->codec != FILE_CODEC_NOT_KEPT &&
+	    (header->codec >= FILE_NAMES ||
+	     (header->codec != 0 && header->name[header->codec][0] == '\0')))
+		return "the file's header names no codec for the pages to come";
 	*err = 0;
 	return NULL;
+}
+
+/* What version 1 has not. */
+static void header_get_choice(const unsigned char *at, struct rzi_file_header *header)
+{
+	memcpy(header->id, at + FILE_ID_AT, FILE_ID_BYTES);
+	header->codec = FILE_CODEC_NOT_KEPT;
+	header->level = RAMZ_LEVEL_DEFAULT;
+	if (header->version >= 2) {
+		header->codec = get_u32(at + FILE_CODEC_AT);
+		header->level = (int32_t)get_u32(at + FILE_LEVEL_AT);
+	}
 }
 
 const char *rzi_file_header_get(const unsigned char *at, struct rzi_file_header *header, int *err)
@@ -68,7 +87,7 @@ const char *rzi_file_header_get(const unsigned char *at, struct rzi_file_header 
 	header->version = get_u32(at + 8);
 	if (rzi_get_u64(at + FILE_SUM_AT) != rzi_checksum(at, FILE_SUM_AT))
 		return "the file's header is damaged";
-	if (header->version != FILE_VERSION) {
+	if (header->version < FILE_VERSION_MIN || header->version > FILE_VERSION) {
 		*err = -XV_ENOTSUP;
 		return "the file is of another version of the format: load it with the ramz that "
 		       "saved it";
@@ -77,26 +96,30 @@ const char *rzi_file_header_get(const unsigned char *at, struct rzi_file_header 
 	header->flags = get_u32(at + 16);
 	header->size_bytes = rzi_get_u64(at + 24);
 	memcpy(header->name, at + FILE_NAMES_AT, sizeof(header->name));
+	header_get_choice(at, header);
 	return header_numbers(header, err);
 }
 
-/* Of the header's first part and of what follows, folded into one. */
-static uint64_t block_sum(const unsigned char *at, uint32_t bytes)
+/* Of the block header's first part, of what follows and of the file's id, folded into one. */
+static uint64_t block_sum(const unsigned char *at, const struct rzi_file_header *header,
+			  uint32_t bytes)
 {
-	unsigned char sums[16];
+	unsigned char sums[16 + FILE_ID_BYTES];
 
 	rzi_put_u64(sums, rzi_checksum(at, FILE_BLOCK_SUM_AT));
 	rzi_put_u64(sums + 8, rzi_checksum(at + FILE_BLOCK_HEADER_BYTES, bytes));
-	return rzi_checksum(sums, sizeof(sums));
+	memcpy(sums + 16, header->id, FILE_ID_BYTES);
+	return rzi_checksum(sums, header->version >= 2 ? sizeof(sums) : 16);
 }
 
-void rzi_file_block_put(unsigned char *at, const struct rzi_file_block *block)
+void rzi_file_block_put(unsigned char *at, const struct rzi_file_header *header,
+			const struct rzi_file_block *block)
 {
 	put_u32(at, block->magic);
 	put_u32(at + 4, block->sequence);
 	put_u32(at + 8, block->records);
 	put_u32(at + 12, block->bytes);
-	rzi_put_u64(at + FILE_BLOCK_SUM_AT, block_sum(at, block->bytes));
+	rzi_put_u64(at + FILE_BLOCK_SUM_AT, block_sum(at, header, block->bytes));
 }
 
 void rzi_file_block_get(const unsigned char *at, struct rzi_file_block *block)
@@ -107,9 +130,10 @@ void rzi_file_block_get(const unsigned char *at, struct rzi_file_block *block)
 	block->bytes = get_u32(at + 12);
 }
 
-bool rzi_file_block_is_whole(const unsigned char *at, const struct rzi_file_block *block)
+bool rzi_file_block_is_whole(const unsigned char *at, const struct rzi_file_header *header,
+			     const struct rzi_file_block *block)
 {
-	return rzi_get_u64(at + FILE_BLOCK_SUM_AT) == block_sum(at, block->bytes);
+	return rzi_get_u64(at + FILE_BLOCK_SUM_AT) == block_sum(at, header, block->bytes);
 }
 
 void rzi_file_record_put(unsigned char *at, const struct rzi_file_record *record)

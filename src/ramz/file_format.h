@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * file_format.h: the format of a saved store, version 1. All numbers little end first.
+ * file_format.h: the format of a saved store, version 2. All numbers little end first.
  *
  *   header, 256 bytes
  *     0  "RAMZPAGE"
@@ -10,18 +10,23 @@
  *    24  u64 size of the contents, bytes
  *    32  8 names of codecs, 24 bytes each, zeros behind; a form's codec is an index of these;
  *        the first is empty and means raw
- *   224  zeros
+ *   224  file id, 16 random bytes of each save
+ *   240  u32 codec of pages written from then on, an index of the names; UINT32_MAX: not kept
+ *   244  i32 its level; the least number: the codec's own
  *   248  u64 XXH3 of bytes 0 .. 247
  *
  *   blocks
  *     0  u32 "BLK1", or "END1" for the last      4  u32 sequence number, from 0
  *     8  u32 records                            12  u32 bytes that follow the block's header
- *    16  u64 XXH3 of two u64: XXH3 of bytes 0 .. 15, XXH3 of the bytes from 24 on
+ *    16  u64 XXH3 of 32 bytes: u64 XXH3 of bytes 0 .. 15, u64 XXH3 of the bytes from 24 on, the
+ *        file id: so a block of another save is as wrong as a damaged one
  *    24  records: u64 slot, u32 kind << 8 | codec, u32 bytes, then so many bytes: a word, or a
  *        form with its tail (object.c). Slots ascend over the whole file.
  *   the last block has no records but 16 bytes: u64 records, u64 bytes of all blocks before
  *
- * A file that ends before its last block is torn. Owns the layout. No locking, O(bytes).
+ * A file that ends before its last block is torn. Version 1 has zeros from 224 to 247, and its
+ * blocks' sums are of the first 16 of the 32 bytes; it is still read. Owns the layout. No locking,
+ * O(bytes).
  */
 #ifndef RZI_FILE_FORMAT_H
 #define RZI_FILE_FORMAT_H
@@ -31,11 +36,16 @@
 #include <stdint.h>
 
 enum {
-	FILE_VERSION = 1,
+	FILE_VERSION = 2,
+	FILE_VERSION_MIN = 1,
 	FILE_HEADER_BYTES = 256,
 	FILE_NAME_BYTES = 24,
 	FILE_NAMES = 8,
 	FILE_NAMES_AT = 32,
+	FILE_ID_AT = 224,
+	FILE_ID_BYTES = 16,
+	FILE_CODEC_AT = 240,
+	FILE_LEVEL_AT = 244,
 	FILE_SUM_AT = 248,
 	FILE_BLOCK_HEADER_BYTES = 24,
 	FILE_BLOCK_SUM_AT = 16,
@@ -50,6 +60,8 @@ enum {
 #define FILE_BLOCK_MAGIC 0x314B4C42U /* "BLK1" */
 #define FILE_END_MAGIC 0x31444E45U   /* "END1" */
 
+#define FILE_CODEC_NOT_KEPT UINT32_MAX
+
 enum file_kind {
 	FILE_KIND_WORD = 1,
 	FILE_KIND_FORM = 2,
@@ -61,6 +73,9 @@ struct rzi_file_header {
 	uint32_t flags;
 	uint64_t size_bytes;
 	char name[FILE_NAMES][FILE_NAME_BYTES];
+	unsigned char id[FILE_ID_BYTES];
+	uint32_t codec; /* for writes: an index of name, or FILE_CODEC_NOT_KEPT */
+	int32_t level;  /* of it */
 };
 
 struct rzi_file_block {
@@ -82,10 +97,12 @@ void rzi_file_header_put(unsigned char *at, const struct rzi_file_header *header
 /* NULL, or why it is refused; *err then. */
 const char *rzi_file_header_get(const unsigned char *at, struct rzi_file_header *header, int *err);
 
-/* The block's bytes are behind its header already. */
-void rzi_file_block_put(unsigned char *at, const struct rzi_file_block *block);
+/* The block's bytes are behind its header already. header is the file's. */
+void rzi_file_block_put(unsigned char *at, const struct rzi_file_header *header,
+			const struct rzi_file_block *block);
 void rzi_file_block_get(const unsigned char *at, struct rzi_file_block *block);
-bool rzi_file_block_is_whole(const unsigned char *at, const struct rzi_file_block *block);
+bool rzi_file_block_is_whole(const unsigned char *at, const struct rzi_file_header *header,
+			     const struct rzi_file_block *block);
 
 void rzi_file_record_put(unsigned char *at, const struct rzi_file_record *record);
 void rzi_file_record_get(const unsigned char *at, struct rzi_file_record *record);

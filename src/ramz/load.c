@@ -16,9 +16,13 @@ struct loader {
 	struct ramz *store;
 	const struct ramz_source *source;
 	const char *reason;
+	struct rzi_file_header header;
 	unsigned char *block;
-	uint32_t
-		codec[FILE_NAMES]; /* the store's index of the file's; 0 = none, but for 0 itself */
+	unsigned char *summed;                      /* a form that is given a checksum */
+	uint32_t file_tail_bytes;                   /* behind a form in the file */
+	const struct ramz_codec *named[FILE_NAMES]; /* NULL: this build lacks it */
+	uint32_t codec[FILE_NAMES];                 /* the store's index of one that is used; 0 =
+						     * none yet, but for 0 itself */
 	uint64_t next_slot;
 	uint64_t all_records;
 	uint64_t all_bytes;
@@ -62,30 +66,56 @@ loader_codec_by_name(const char *name, const struct ramz_codec *const *codecs, s
 	return ramz_codec_by_name(name);
 }
 
-static int loader_codecs(struct loader *loader, const struct rzi_file_header *header,
-			 const struct ramz_codec *const *codecs, size_t codec_count)
+static void loader_find_codecs(struct loader *loader, const struct ramz_codec *const *codecs,
+			       size_t codec_count)
 {
 	for (uint32_t i = 1; i < FILE_NAMES; i++) {
-		const struct ramz_codec *codec;
-		int index;
-
-		if (header->name[i][0] == '\0')
-			continue;
-		codec = loader_codec_by_name(header->name[i], codecs, codec_count);
-		if (codec == NULL)
-			return loader_fails(loader, -XV_ENOTSUP,
-					    "pages are compressed with a codec that this build "
-					    "lacks");
-		index = rzi_codec_index(loader->store, codec);
-		if (index <= 0)
-			return loader_fails(loader, -XV_E2BIG, "too many codecs for one store");
-		loader->codec[i] = (uint32_t)index;
+		if (loader->header.name[i][0] != '\0')
+			loader->named[i] =
+				loader_codec_by_name(loader->header.name[i], codecs, codec_count);
 	}
+	loader->named[0] = ramz_codec_by_name("none");
+}
+
+/* The codec for writes: what is given wins, what is not is as it was saved. */
+static int loader_choose_codec(struct loader *loader, struct ramz_options *mine)
+{
+	uint32_t kept = loader->header.codec;
+	const struct ramz_codec *saved;
+
+	if (kept == FILE_CODEC_NOT_KEPT)
+		return 0;
+	saved = loader->named[kept];
+	if (mine->codec == NULL && saved == NULL)
+		return loader_fails(loader, -XV_ENOTSUP,
+				    "pages were written with a codec that this build lacks: give "
+				    "another codec for those to come");
+	if (mine->codec == NULL)
+		mine->codec = saved;
+	if (mine->level == RAMZ_LEVEL_DEFAULT && mine->codec == saved)
+		mine->level = loader->header.level;
 	return 0;
 }
 
-static int loader_make_store(struct loader *loader, const struct ramz_options *options,
-			     const struct rzi_file_header *header)
+/* What is given, and beside it what was saved. */
+static int loader_options(struct loader *loader, struct ramz_options *mine)
+{
+	const struct rzi_file_header *header = &loader->header;
+
+	if (mine->page_bytes != 0 && mine->page_bytes != header->page_bytes)
+		return loader_fails(loader, -XV_EINVAL,
+				    "page_bytes is given, and the file was saved with pages of "
+				    "another size: leave page_bytes 0");
+	mine->size_bytes = header->size_bytes;
+	mine->page_bytes = header->page_bytes;
+	if ((header->flags & FILE_FLAG_CHECKSUM) != 0) {
+		loader->file_tail_bytes = CHECKSUM_BYTES;
+		mine->checksum = true;
+	}
+	return loader_choose_codec(loader, mine);
+}
+
+static int loader_make_store(struct loader *loader, const struct ramz_options *options)
 {
 	struct ramz_options mine;
 	const char *reason;
@@ -94,9 +124,9 @@ static int loader_make_store(struct loader *loader, const struct ramz_options *o
 	ramz_options_init(&mine);
 	if (options != NULL)
 		mine = *options;
-	mine.size_bytes = header->size_bytes;
-	mine.page_bytes = header->page_bytes;
-	mine.checksum = (header->flags & FILE_FLAG_CHECKSUM) != 0;
+	err = loader_options(loader, &mine);
+	if (err != 0)
+		return err;
 	err = ramz_options_check(&mine, &reason);
 	if (err != 0)
 		return loader_fails(loader, err, reason);
@@ -136,24 +166,73 @@ static int loader_form(struct loader *loader, struct rzi_context *context,
 	return err == 0 ? loader_publish(context, slot, &content) : err;
 }
 
+/* Of a file without checksums, for a store with them. */
+static int loader_add_sum(struct loader *loader, struct rzi_context *context,
+			  struct rzi_packed *packed)
+{
+	int err =
+		rzi_decompress(context, packed->codec, packed->data, packed->bytes, context->page);
+
+	if (err != 0)
+		return err;
+	memcpy(loader->summed, packed->data, packed->bytes);
+	rzi_put_u64(loader->summed + packed->bytes,
+		    rzi_checksum(context->page, loader->store->page_bytes));
+	packed->data = loader->summed;
+	packed->bytes += CHECKSUM_BYTES;
+	return 0;
+}
+
+/* The store's index for the codec of a form. */
+static int loader_use_codec(struct loader *loader, uint32_t codec)
+{
+	int index;
+
+	if (codec == 0 || loader->codec[codec] != 0)
+		return 0;
+	if (loader->header.name[codec][0] == '\0')
+		return loader_fails(loader, -XV_EBADMSG, "a page is of no known kind");
+	if (loader->named[codec] == NULL)
+		return loader_fails(loader, -XV_ENOTSUP,
+				    "pages are compressed with a codec that this build lacks");
+	index = rzi_codec_index(loader->store, loader->named[codec]);
+	if (index < 0)
+		return loader_fails(loader, index, "too many codecs for one store");
+	loader->codec[codec] = (uint32_t)index;
+	return 0;
+}
+
 static bool loader_form_is_good(const struct loader *loader, const struct rzi_file_record *record)
 {
-	const struct ramz *store = loader->store;
+	uint32_t page_bytes = loader->store->page_bytes + loader->file_tail_bytes;
 
 	if (record->kind != FILE_KIND_FORM || record->codec >= FILE_NAMES ||
-	    record->bytes <= store->tail_bytes)
+	    record->bytes <= loader->file_tail_bytes)
 		return false;
-	if (record->codec == 0)
-		return record->bytes == store->page_bytes + store->tail_bytes;
-	return loader->codec[record->codec] != 0 &&
-	       record->bytes < store->page_bytes + store->tail_bytes;
+	return record->codec == 0 ? record->bytes == page_bytes : record->bytes < page_bytes;
+}
+
+static int loader_page(struct loader *loader, struct rzi_context *context,
+		       const struct rzi_file_record *record, const unsigned char *bytes)
+{
+	struct rzi_packed packed = {.data = bytes, .bytes = record->bytes};
+	int err;
+
+	if (!loader_form_is_good(loader, record))
+		return loader_fails(loader, -XV_EBADMSG, "a page is of no known kind");
+	err = loader_use_codec(loader, record->codec);
+	if (err != 0)
+		return err;
+	packed.codec = loader->codec[record->codec];
+	if (loader->store->tail_bytes != loader->file_tail_bytes)
+		err = loader_add_sum(loader, context, &packed);
+	return err == 0 ? loader_form(loader, context, &packed, record->slot) : err;
 }
 
 /* One record, whose bytes are all there. */
 static int loader_record(struct loader *loader, struct rzi_context *context,
 			 const struct rzi_file_record *record, const unsigned char *bytes)
 {
-	struct rzi_packed packed = {.data = bytes, .bytes = record->bytes};
 	struct rzi_content content;
 	int err;
 
@@ -167,10 +246,7 @@ static int loader_record(struct loader *loader, struct rzi_context *context,
 					  &content);
 		return err == 0 ? loader_publish(context, record->slot, &content) : err;
 	}
-	if (!loader_form_is_good(loader, record))
-		return loader_fails(loader, -XV_EBADMSG, "a page is of no known kind");
-	packed.codec = loader->codec[record->codec];
-	return loader_form(loader, context, &packed, record->slot);
+	return loader_page(loader, context, record, bytes);
 }
 
 static int loader_records(struct loader *loader, const struct rzi_file_block *block)
@@ -229,8 +305,9 @@ static int loader_block(struct loader *loader, uint32_t sequence, struct rzi_fil
 	err = loader_read(loader, loader->block + FILE_BLOCK_HEADER_BYTES, block->bytes);
 	if (err != 0)
 		return err;
-	if (!rzi_file_block_is_whole(loader->block, block))
-		return loader_fails(loader, -XV_EBADMSG, "a block is damaged");
+	if (!rzi_file_block_is_whole(loader->block, &loader->header, block))
+		return loader_fails(loader, -XV_EBADMSG,
+				    "a block is damaged, or is one of another save");
 	if (block->sequence != sequence)
 		return loader_fails(loader, -XV_EBADMSG, "a block is missing or comes twice");
 	return 0;
@@ -257,17 +334,15 @@ static int loader_run(struct loader *loader, const struct ramz_options *options,
 		      const struct ramz_codec *const *codecs, size_t codec_count)
 {
 	unsigned char bytes[FILE_HEADER_BYTES];
-	struct rzi_file_header header;
 	int err = loader_read(loader, bytes, sizeof(bytes));
 
 	if (err != 0)
 		return err;
-	loader->reason = rzi_file_header_get(bytes, &header, &err);
+	loader->reason = rzi_file_header_get(bytes, &loader->header, &err);
 	if (loader->reason != NULL)
 		return err;
-	err = loader_make_store(loader, options, &header);
-	if (err == 0)
-		err = loader_codecs(loader, &header, codecs, codec_count);
+	loader_find_codecs(loader, codecs, codec_count);
+	err = loader_make_store(loader, options);
 	return err == 0 ? loader_blocks(loader) : err;
 }
 
@@ -294,7 +369,8 @@ int ramz_load(struct ramz **out, const struct ramz_options *options,
 			*reason = "a pointer is null";
 		return -XV_EINVAL;
 	}
-	loader.block = malloc(FILE_BLOCK_MAX);
+	loader.block = malloc(FILE_BLOCK_MAX + RAMZ_PAGE_BYTES_MAX + CHECKSUM_BYTES);
+	loader.summed = loader.block == NULL ? NULL : loader.block + FILE_BLOCK_MAX;
 	err = loader.block != NULL ? loader_run(&loader, options, codecs, codec_count) : -XV_ENOMEM;
 	free(loader.block);
 	if (reason != NULL)

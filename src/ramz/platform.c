@@ -1,23 +1,29 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * platform.c: the system's side of ramz, for POSIX, with Linux's running CPU.
+ * platform.c: the system's side of ramz, for POSIX, with Linux's running CPU and
+ * random bytes.
  *
  * May call: the system. Locking: none, no state. O(1).
  */
 #if defined(__linux__)
-#define _GNU_SOURCE /* sched_getcpu */
+#define _GNU_SOURCE /* sched_getcpu, getrandom */
 #else
 #define _POSIX_C_SOURCE 200809L
 #endif
 
 #include "platform.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#if defined(__linux__)
+#include <sys/random.h>
+#endif
 
 /* A writer holds an entry for some hundred nanoseconds. */
 #define TURNS_BEFORE_YIELD 64U
@@ -68,6 +74,38 @@ uint64_t rzi_memory_bytes(void)
 		return (uint64_t)pages * (uint64_t)page_bytes;
 #endif
 	return 0;
+}
+
+/* Also where a kernel or a filter of system calls does not know getrandom. */
+static int random_from_device(unsigned char *dst, size_t bytes)
+{
+	int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	while (err == 0 && bytes != 0) {
+		ssize_t got = read(fd, dst, bytes);
+
+		if (got > 0) {
+			dst += got;
+			bytes -= (size_t)got;
+		} else if (got == 0 || errno != EINTR) {
+			err = got == 0 ? -EIO : -errno;
+		}
+	}
+	(void)close(fd);
+	return err;
+}
+
+int rzi_random(void *dst, size_t bytes)
+{
+#if defined(__linux__)
+	/* Up to 256 bytes come whole. */
+	if (bytes <= 256 && getrandom(dst, bytes, GRND_NONBLOCK) == (ssize_t)bytes)
+		return 0;
+#endif
+	return random_from_device(dst, bytes);
 }
 
 void rzi_pause(unsigned *turns)

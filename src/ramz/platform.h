@@ -2,13 +2,14 @@
 /* Copyright (c) the libxvmalloc authors */
 /*
  * platform.h: what ramz needs of the system beside the C library and POSIX threads: a
- * clock, the running CPU, how much memory there is, and a pause.
+ * clock, the running CPU, how much memory there is, random bytes, and a pause.
  *
  * May call: the system. Locking: none, no state. O(1).
  */
 #ifndef RZI_PLATFORM_H
 #define RZI_PLATFORM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* Ask for the cache line of an address that will soon be read, or written; it need not be
@@ -65,6 +66,9 @@ uint32_t rzi_cpu_count(void);
 
 /* Memory of the machine, bytes; 0 where the system does not tell. */
 uint64_t rzi_memory_bytes(void);
+
+/* Bytes that nobody can foresee. 0, or a negative errno where the system gives none. */
+int rzi_random(void *dst, size_t bytes);
 
 /* Wait a moment for another thread: some turns at once, then the processor is given up each
  * time. *turns counts; begin with 0. */

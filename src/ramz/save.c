@@ -3,6 +3,10 @@
 /*
  * save.c: writing a store's contents to a sink, forms as they are.
  *
+ * The image is of the size that the store has at the start. Pages that come behind it while it is
+ * saved are left out, and pages that go read as zeros in it, so it loads whatever happens
+ * meanwhile.
+ *
  * Owns one block's buffer during the call. May call: slot.c, object.c; the sink, with no context
  * taken. Locking: each page is pinned while it is copied. O(compressed bytes).
  */
@@ -14,6 +18,8 @@
 struct saver {
 	struct ramz *store;
 	const struct ramz_sink *sink;
+	struct rzi_file_header header;
+	uint64_t pages; /* of the image: what the store had at the start */
 	unsigned char *block;
 	uint32_t used;     /* bytes behind the block's header */
 	uint32_t records;  /* in the block */
@@ -23,23 +29,41 @@ struct saver {
 	uint64_t all_bytes; /* of blocks written */
 };
 
-static int saver_header(struct saver *saver)
+/* Names of the codecs that there are; an index is never given to another codec. */
+static void saver_names(struct saver *saver)
 {
-	const struct ramz *store = saver->store;
-	struct rzi_file_header header = {.version = FILE_VERSION,
-					 .page_bytes = store->page_bytes,
-					 .flags = store->checksum ? FILE_FLAG_CHECKSUM : 0,
-					 .size_bytes = ramz_size_bytes(store)};
-	unsigned char bytes[FILE_HEADER_BYTES];
-
 	for (saver->codecs = 1; saver->codecs < CODECS; saver->codecs++) {
-		const struct ramz_codec *codec = atomic_load(&store->codec[saver->codecs]);
+		const struct ramz_codec *codec = atomic_load(&saver->store->codec[saver->codecs]);
 
 		if (codec == NULL || strlen(codec->name) >= FILE_NAME_BYTES)
 			break;
-		memcpy(header.name[saver->codecs], codec->name, strlen(codec->name));
+		memcpy(saver->header.name[saver->codecs], codec->name, strlen(codec->name));
 	}
-	rzi_file_header_put(bytes, &header);
+}
+
+static int saver_header(struct saver *saver)
+{
+	const struct ramz *store = saver->store;
+	uint64_t setting = atomic_load(&store->setting); /* before its codec's name */
+	unsigned char bytes[FILE_HEADER_BYTES];
+	int err;
+
+	saver->pages = rzi_pages(store);
+	saver->header = (struct rzi_file_header){.version = FILE_VERSION,
+						 .page_bytes = store->page_bytes,
+						 .flags = store->checksum ? FILE_FLAG_CHECKSUM : 0,
+						 .size_bytes = saver->pages << store->page_shift,
+						 .codec = FILE_CODEC_NOT_KEPT,
+						 .level = RAMZ_LEVEL_DEFAULT};
+	err = rzi_random(saver->header.id, FILE_ID_BYTES);
+	if (err != 0)
+		return err;
+	saver_names(saver);
+	if (rzi_setting_codec(setting) < saver->codecs) {
+		saver->header.codec = rzi_setting_codec(setting);
+		saver->header.level = rzi_setting_level(setting);
+	}
+	rzi_file_header_put(bytes, &saver->header);
 	return saver->sink->write(saver->sink->context, bytes, sizeof(bytes));
 }
 
@@ -130,7 +154,7 @@ static int saver_emit(struct saver *saver, uint32_t magic)
 				       .records = saver->records,
 				       .bytes = saver->used};
 
-	rzi_file_block_put(saver->block, &block);
+	rzi_file_block_put(saver->block, &saver->header, &block);
 	saver->all_records += saver->records;
 	saver->all_bytes += saver->used;
 	saver->records = 0;
@@ -139,20 +163,22 @@ static int saver_emit(struct saver *saver, uint32_t magic)
 				  FILE_BLOCK_HEADER_BYTES + block.bytes);
 }
 
-/* Fill the block from *slot on, which moves on; UINT64_MAX at the end. */
+/* Fill the block from *slot on, which moves on; UINT64_MAX at the end. The store keeps its size
+ * while the context is taken. */
 static int saver_fill(struct saver *saver, struct rzi_context *context, uint64_t *slot)
 {
 	const struct ramz *store = saver->store;
+	uint64_t end = saver->pages < rzi_pages(store) ? saver->pages : rzi_pages(store);
 	int err = 0;
 
 	*slot = rzi_sparse_next(&store->slots, *slot);
-	while (err == 0 && *slot < rzi_pages(store) && saver_has_room(saver)) {
+	while (err == 0 && *slot < end && saver_has_room(saver)) {
 		err = saver_add_slot(saver, context, *slot);
 		++*slot;
 		if ((*slot & (SPARSE_LEAF_COUNT - 1)) == 0)
 			*slot = rzi_sparse_next(&store->slots, *slot);
 	}
-	if (*slot >= rzi_pages(store))
+	if (*slot >= end)
 		*slot = UINT64_MAX;
 	return err;
 }

@@ -329,23 +329,34 @@ struct ramz_source {
 
 /*
  * Save the store's contents, compressed as they are: a versioned format with a checksum on
- * everything, the same on every machine. Pages that share an object are saved one by one. Other
- * calls go on meanwhile, and each page is saved as it is at some moment of the call: for the image
- * of one moment, do not write. The sink gets blocks of up to 128 KiB, and may call the store.
- * Returns 0, -XV_EINVAL (null), -XV_EBADMSG (a stored page is damaged), -XV_ENOMEM, -XV_EAGAIN (a
- * provider with a window has no slot free), or what the sink failed with. O(compressed bytes).
+ * everything, that every machine reads, and a random id in it: blocks of two saves never pass for
+ * one. Codec, level, checksums, size and page size are kept. Pages that share an object are saved
+ * one by one. Other calls go on meanwhile, and each page is saved as it is at some moment of the
+ * call: for the image of one moment, do not write. The image has the size that the store has at the
+ * start, also where it is resized or reset meanwhile: pages behind it are left out, pages that go
+ * read as zeros. The sink gets blocks of up to 128 KiB, and may call the store. Returns 0, -XV_EINVAL
+ * (null), -XV_EBADMSG (a stored page is damaged), -XV_ENOMEM, -XV_EAGAIN (a provider with a window has
+ * no slot free), what the sink failed with, or a negative errno where the system gives no random
+ * bytes. O(compressed bytes).
  */
 XV_API XV_MUST_USE int ramz_save(struct ramz *store, const struct ramz_sink *sink);
 
 /*
- * Make a store with the contents that ramz_save wrote. Size, page size and checksums are the
- * saved ones; the other options are as for ramz_create (options may be NULL); codecs other than
- * this build's are found in `codecs`, an array of `codec_count` (NULL and 0 for none). Reads to the
- * end of the saved bytes, not beyond. When the answer is not 0, *reason, where reason is not NULL,
- * is one line that says why (static storage), and there is no store. Returns 0, -XV_EINVAL,
- * -XV_EBADMSG (not a saved store; torn; damaged), -XV_ENOTSUP (a newer version of the format,
- * or a codec this build lacks), -XV_ENOMEM, -XV_ENOSPC (the hard limit in options), -XV_E2BIG, or
- * what the source failed with. O(compressed bytes).
+ * Make a store with the contents that ramz_save wrote. What options give wins, and what they do
+ * not is as it was saved; options may be NULL:
+ *   codec, level   NULL, RAMZ_LEVEL_DEFAULT: as saved. They are for the pages to come; stored ones
+ *                  stay as they are. A saved level is for the saved codec only
+ *   checksum       true: each page that was saved without a checksum is given one; false: as saved
+ *   page_bytes     0: as saved; another size than that is refused
+ *   size_bytes     is not looked at: the saved one (ramz_resize changes it)
+ * The rest is as for ramz_create. Codecs other than this build's are found in `codecs`, an array of
+ * `codec_count` (NULL and 0 for none). Reads to the end of the saved bytes, not beyond. When the
+ * answer is not 0, *reason, where reason is not NULL, is one line that says why (static storage),
+ * and there is no store. Returns 0, -XV_EINVAL (null, bad options, page_bytes), -XV_EBADMSG (not a
+ * saved store; torn; damaged; of blocks of two saves), -XV_ENOTSUP (a newer version of the format, or
+ * a codec that is needed and this build lacks), -XV_ENOMEM, -XV_ENOSPC (the hard limit in options),
+ * -XV_E2BIG, or what the source failed with. O(compressed bytes); with checksums to add, every page
+ * is decompressed.
  */
 XV_API XV_MUST_USE int ramz_load(struct ramz **out, const struct ramz_options *options,
 				 const struct ramz_codec *const *codecs, size_t codec_count,

@@ -1,62 +1,108 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * file.c: saved stores as files.
+ * file.c: the public calls on saved files: holders and visitors. See file_impl.h for the rules.
  *
- * Owns: that a file at its path is a complete one. May call: the file system. Locking: none.
- * O(bytes).
+ * May call: the other file_*.c, load.c. Locking: `saving` around a save, a load, a look. O(bytes).
  */
 #define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <ramz/ramz.h>
-
 #include "file_format.h"
+#include "file_impl.h"
 
-struct ramz_file {
-	char *path;
-	int fd;
-};
+/* ---- making and ending ---- */
 
-static int file_says(struct ramz_reason *reason, int err, const char *text)
+static int file_make(struct ramz_file **out, const char *path, int operation,
+		     struct ramz_reason *reason)
 {
-	if (reason != NULL)
-		(void)snprintf(reason->text, sizeof(reason->text), "%s", text);
+	struct ramz_file *file = calloc(1, sizeof(*file));
+	int err;
+
+	if (file == NULL)
+		return rzi_file_says(reason, -XV_ENOMEM, "no memory");
+	file->directory = -1;
+	file->fd = -1;
+	file->operation = operation;
+	file->has_mutex = pthread_mutex_init(&file->saving, NULL) == 0;
+	err = file->has_mutex ? rzi_place_find(file, path, reason)
+			      : rzi_file_says(reason, -XV_ENOMEM, "no memory");
+	if (err == 0)
+		*out = file;
+	else
+		ramz_file_close(file);
 	return err;
 }
 
-struct file_sink {
-	int fd;
-	uint64_t bytes;
-};
-
-static int file_write(void *context, const void *data, size_t bytes)
+/* The error of closing the file, which can be one of writing it. */
+static int file_end(struct ramz_file *file)
 {
-	struct file_sink *sink = context;
-	const char *at = data;
+	int err = 0;
 
-	while (bytes != 0) {
-		ssize_t wrote = write(sink->fd, at, bytes);
-
-		if (wrote < 0 && errno == EINTR)
-			continue;
-		if (wrote < 0)
-			return -errno;
-		at += wrote;
-		bytes -= (size_t)wrote;
-		sink->bytes += (size_t)wrote;
-	}
-	return 0;
+	if (file->fd >= 0 && close(file->fd) != 0 && errno != EINTR)
+		err = -errno;
+	if (file->directory >= 0)
+		(void)close(file->directory);
+	if (file->has_mutex)
+		(void)pthread_mutex_destroy(&file->saving);
+	free(file->name);
+	free(file);
+	return err;
 }
+
+void ramz_file_close(struct ramz_file *file)
+{
+	if (file != NULL)
+		(void)file_end(file);
+}
+
+/* Links may lead elsewhere by now, so the path is followed anew each time. */
+static int file_try(struct ramz_file **out, const char *path, struct ramz_reason *reason)
+{
+	struct ramz_file *file;
+	int err = file_make(&file, path, LOCK_EX, reason);
+
+	if (err != 0)
+		return err;
+	err = rzi_file_take(file, true, reason);
+	if (err == 0)
+		*out = file;
+	else
+		ramz_file_close(file);
+	return err;
+}
+
+int ramz_file_open(struct ramz_file **out, const char *path, uint32_t wait_ms,
+		   struct ramz_reason *reason)
+{
+	uint64_t begin = rzi_now_ns(), wait_ns = (uint64_t)wait_ms * 1000000U;
+	uint32_t ms = 1;
+	int err = -XV_EBUSY;
+
+	(void)rzi_file_says(reason, 0, "%s", "");
+	if (out == NULL || path == NULL)
+		return rzi_file_says(reason, -XV_EINVAL, "a pointer is null");
+	/* Finding out who is in the way takes long, so it is done once, at the end. */
+	while (err == -XV_EBUSY && rzi_now_ns() - begin < wait_ns) {
+		err = file_try(out, path, NULL);
+		if (err == -XV_EBUSY)
+			rzi_file_pause(&ms);
+	}
+	if (err != 0)
+		err = file_try(out, path, reason);
+	if (err != 0)
+		return err;
+	rzi_temporary_sweep(*out);
+	return rzi_file_says(reason, 0, "%s", "");
+}
+
+/* ---- reading ---- */
 
 struct file_cursor {
 	int fd;
@@ -76,168 +122,195 @@ static int64_t file_read(void *context, void *data, size_t bytes)
 	return got < 0 ? -errno : got;
 }
 
-static int file_take(const char *path, int flags, int operation, struct ramz_file **out,
-		     struct ramz_reason *reason)
-{
-	struct ramz_file *file = calloc(1, sizeof(*file));
-	struct stat status;
-
-	if (file == NULL)
-		return file_says(reason, -ENOMEM, "no memory");
-	if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
-		free(file);
-		return file_says(reason, -ENXIO, "it is no regular file");
-	}
-	file->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | flags, 0600);
-	file->path = file->fd < 0 ? NULL : realpath(path, NULL);
-	if (file->path != NULL && flock(file->fd, operation | LOCK_NB) == 0) {
-		*out = file;
-		return file_says(reason, 0, "");
-	}
-	if (errno == EWOULDBLOCK)
-		errno = EBUSY;
-	(void)file_says(reason, -errno,
-			errno == EBUSY ? "another process holds it" : strerror(errno));
-	ramz_file_close(file);
-	return -errno;
-}
-
-int ramz_file_open(struct ramz_file **out, const char *path, uint32_t wait_ms,
-		   struct ramz_reason *reason)
-{
-	const struct timespec moment = {.tv_nsec = 10000000};
-	int err;
-
-	if (out == NULL || path == NULL)
-		return file_says(reason, -XV_EINVAL, "a pointer is null");
-	err = file_take(path, O_CREAT, LOCK_EX, out, reason);
-	for (uint32_t ms = 0; err == -XV_EBUSY && ms < wait_ms; ms += 10) {
-		(void)nanosleep(&moment, NULL);
-		err = file_take(path, O_CREAT, LOCK_EX, out, reason);
-	}
-	return err;
-}
-
-void ramz_file_close(struct ramz_file *file)
-{
-	if (file == NULL)
-		return;
-	if (file->fd >= 0)
-		(void)close(file->fd);
-	free(file->path);
-	free(file);
-}
-
-int ramz_file_info(struct ramz_file *file, struct ramz_file_info *info)
-{
-	unsigned char bytes[FILE_HEADER_BYTES];
-	struct rzi_file_header header;
-	struct stat status;
-	int err;
-
-	if (file == NULL || info == NULL)
-		return -XV_EINVAL;
-	if (fstat(file->fd, &status) != 0)
-		return -errno;
-	*info = (struct ramz_file_info){.file_bytes = (uint64_t)status.st_size,
-					.can_save = true,
-					.is_empty = status.st_size == 0,
-					.level = RAMZ_LEVEL_DEFAULT};
-	if (info->is_empty)
-		return 0;
-	if (pread(file->fd, bytes, sizeof(bytes), 0) != sizeof(bytes))
-		return -XV_EBADMSG;
-	if (rzi_file_header_get(bytes, &header, &err) != NULL)
-		return err;
-	info->version = header.version;
-	info->page_bytes = header.page_bytes;
-	info->size_bytes = header.size_bytes;
-	info->checksum = (header.flags & FILE_FLAG_CHECKSUM) != 0;
-	return 0;
-}
-
 /* Nothing may be behind the saved store. */
-static int file_check_end(struct file_cursor *cursor, struct ramz *store,
-			  struct ramz_reason *reason)
+static int file_check_end(struct file_cursor *cursor, struct ramz_reason *reason)
 {
 	char byte;
 	int64_t got = file_read(cursor, &byte, 1);
 
-	if (got == 0)
-		return 0;
-	ramz_destroy(store);
 	if (got < 0)
-		return file_says(reason, (int)got, "the file cannot be read");
-	return file_says(reason, -XV_EBADMSG, "the file goes on behind the end of the saved store");
+		return rzi_file_fails(reason, (int)got, "the file cannot be read");
+	if (got > 0)
+		return rzi_file_says(reason, -XV_EBADMSG,
+				     "the file goes on behind the end of the saved store");
+	return 0;
 }
 
-int ramz_file_load(struct ramz **out, const struct ramz_options *options,
-		   const struct ramz_codec *const *codecs, size_t codec_count,
-		   struct ramz_file *file, struct ramz_reason *reason)
+static int file_load_empty(struct ramz **out, const struct ramz_options *options,
+			   struct ramz_reason *reason)
 {
-	struct file_cursor cursor = {.fd = file->fd};
+	const char *text = "the store cannot be made";
+	int err = options != NULL ? ramz_options_check(options, &text) : 0;
+
+	if (err == 0) {
+		text = "the store cannot be made";
+		err = ramz_create(out, options);
+	}
+	return rzi_file_says(reason, err, "%s", err != 0 ? text : "");
+}
+
+static int file_load(struct ramz **out, const struct ramz_options *options,
+		     const struct ramz_codec *const *codecs, size_t codec_count, int fd,
+		     struct ramz_reason *reason)
+{
+	struct file_cursor cursor = {.fd = fd};
 	struct ramz_source source = {.read = file_read, .context = &cursor};
 	const char *text = "";
 	struct ramz *store;
 	struct stat status;
 	int err;
 
-	if (fstat(file->fd, &status) == 0 && status.st_size == 0)
-		return file_says(reason, ramz_create(out, options), "");
+	if (fstat(fd, &status) != 0)
+		return rzi_file_fails(reason, -errno, "it cannot be looked at");
+	if (status.st_size == 0)
+		return file_load_empty(out, options, reason);
 	err = ramz_load(&store, options, codecs, codec_count, &source, &text);
-	(void)file_says(reason, err, text);
-	if (err == 0)
-		err = file_check_end(&cursor, store, reason);
-	if (err == 0)
+	if (err != 0)
+		return rzi_file_says(reason, err, "%s", text);
+	err = file_check_end(&cursor, reason);
+	if (err != 0)
+		ramz_destroy(store);
+	else
 		*out = store;
 	return err;
 }
 
+int ramz_file_load(struct ramz **out, const struct ramz_options *options,
+		   const struct ramz_codec *const *codecs, size_t codec_count,
+		   struct ramz_file *file, struct ramz_reason *reason)
+{
+	int err;
+
+	(void)rzi_file_says(reason, 0, "%s", "");
+	if (out == NULL || file == NULL)
+		return rzi_file_says(reason, -XV_EINVAL, "a pointer is null");
+	(void)pthread_mutex_lock(&file->saving);
+	err = file_load(out, options, codecs, codec_count, file->fd, reason);
+	(void)pthread_mutex_unlock(&file->saving);
+	return err;
+}
+
+/* ---- looking ---- */
+
+static void file_info_of_header(const struct rzi_file_header *header, struct ramz_file_info *info)
+{
+	info->version = header->version;
+	info->page_bytes = header->page_bytes;
+	info->size_bytes = header->size_bytes;
+	info->checksum = (header->flags & FILE_FLAG_CHECKSUM) != 0;
+	info->level = header->level;
+	if (header->codec == 0)
+		memcpy(info->codec, "none", sizeof("none"));
+	else if (header->codec != FILE_CODEC_NOT_KEPT)
+		memcpy(info->codec, header->name[header->codec], sizeof(info->codec));
+}
+
+static int file_info(struct ramz_file *file, struct ramz_file_info *info)
+{
+	struct file_cursor cursor = {.fd = file->fd};
+	unsigned char bytes[FILE_HEADER_BYTES];
+	struct rzi_file_header header;
+	struct stat status;
+	size_t have = 0;
+	int err;
+
+	if (fstat(file->fd, &status) != 0)
+		return -errno;
+	info->file_bytes = (uint64_t)status.st_size;
+	info->is_empty = status.st_size == 0;
+	while (!info->is_empty && have < sizeof(bytes)) {
+		int64_t got = file_read(&cursor, bytes + have, sizeof(bytes) - have);
+
+		if (got <= 0)
+			return got < 0 ? (int)got : -XV_EBADMSG;
+		have += (size_t)got;
+	}
+	if (info->is_empty)
+		return 0;
+	if (rzi_file_header_get(bytes, &header, &err) != NULL)
+		return err;
+	file_info_of_header(&header, info);
+	return 0;
+}
+
+int ramz_file_info(struct ramz_file *file, struct ramz_file_info *info)
+{
+	struct ramz_file_info mine = {.level = RAMZ_LEVEL_DEFAULT};
+	int err;
+
+	if (file == NULL || info == NULL)
+		return -XV_EINVAL;
+	(void)pthread_mutex_lock(&file->saving);
+	err = file_info(file, &mine);
+	mine.can_save = rzi_place_check_writable(file, NULL) == 0;
+	(void)pthread_mutex_unlock(&file->saving);
+	if (err == 0)
+		*info = mine;
+	return err;
+}
+
+/* ---- saving ---- */
+
 int ramz_file_save(struct ramz_file *file, struct ramz *store, uint64_t *file_bytes,
 		   struct ramz_reason *reason)
 {
-	struct file_sink bytes = {.bytes = 0};
-	struct ramz_sink sink = {.write = file_write, .context = &bytes};
-	char *temporary = NULL;
 	int err;
 
-	if (asprintf(&temporary, "%s.XXXXXX", file->path) < 0)
-		return -ENOMEM;
-	bytes.fd = mkostemp(temporary, O_CLOEXEC);
-	if (bytes.fd < 0) {
-		free(temporary);
-		return file_says(reason, -errno, "no temporary file can be made");
+	(void)rzi_file_says(reason, 0, "%s", "");
+	if (file == NULL || store == NULL)
+		return rzi_file_says(reason, -XV_EINVAL, "a pointer is null");
+	(void)pthread_mutex_lock(&file->saving);
+	err = rzi_file_save(file, store, file_bytes, reason);
+	(void)pthread_mutex_unlock(&file->saving);
+	return err;
+}
+
+/* ---- visitors ---- */
+
+/* L7: under the directory's lock nobody has a lock for a moment only. */
+static int file_visit(struct ramz_file **out, const char *path, bool to_save,
+		      struct ramz_reason *reason)
+{
+	struct ramz_file *file;
+	int err = file_make(&file, path, LOCK_SH, reason);
+
+	if (err != 0)
+		return err;
+	err = to_save ? -XV_EBUSY : rzi_file_take(file, false, NULL);
+	if (err != 0) {
+		err = rzi_directory_lock(file, reason);
+		if (err == 0) {
+			err = rzi_file_take(file, to_save, reason);
+			if (err == 0 && to_save)
+				rzi_temporary_sweep(file);
+			rzi_directory_unlock(file);
+		}
 	}
-	err = ramz_save(store, &sink);
-	if (err == 0 && (fsync(bytes.fd) != 0 || flock(bytes.fd, LOCK_EX) != 0 ||
-			 rename(temporary, file->path) != 0))
-		err = -errno;
-	if (err == 0) {
-		(void)close(file->fd);
-		file->fd = bytes.fd;
-		if (file_bytes != NULL)
-			*file_bytes = bytes.bytes;
-	} else {
-		(void)unlink(temporary);
-		(void)close(bytes.fd);
-	}
-	free(temporary);
-	return file_says(reason, err, err == 0 ? "" : strerror(-err));
+	if (err == 0)
+		*out = file;
+	else
+		ramz_file_close(file);
+	return err;
 }
 
 int ramz_save_file(struct ramz *store, const char *path, uint64_t *file_bytes,
 		   struct ramz_reason *reason)
 {
 	struct ramz_file *file;
-	int err;
+	int err, closed;
 
+	(void)rzi_file_says(reason, 0, "%s", "");
 	if (store == NULL || path == NULL)
-		return file_says(reason, -XV_EINVAL, "a pointer is null");
-	err = file_take(path, O_CREAT, LOCK_EX, &file, reason);
+		return rzi_file_says(reason, -XV_EINVAL, "a pointer is null");
+	err = file_visit(&file, path, true, reason);
 	if (err != 0)
 		return err;
-	err = ramz_file_save(file, store, file_bytes, reason);
-	ramz_file_close(file);
+	err = rzi_file_save(file, store, file_bytes, reason);
+	if (err != 0)
+		rzi_file_remove_created(file);
+	closed = file_end(file);
+	if (err == 0 && closed != 0)
+		err = rzi_file_fails(reason, closed, "the new file cannot be closed");
 	return err;
 }
 
@@ -248,12 +321,13 @@ int ramz_load_file(struct ramz **out, const struct ramz_options *options,
 	struct ramz_file *file;
 	int err;
 
+	(void)rzi_file_says(reason, 0, "%s", "");
 	if (out == NULL || path == NULL)
-		return file_says(reason, -XV_EINVAL, "a pointer is null");
-	err = file_take(path, 0, LOCK_SH, &file, reason);
+		return rzi_file_says(reason, -XV_EINVAL, "a pointer is null");
+	err = file_visit(&file, path, false, reason);
 	if (err != 0)
 		return err;
-	err = ramz_file_load(out, options, codecs, codec_count, file, reason);
+	err = file_load(out, options, codecs, codec_count, file->fd, reason);
 	ramz_file_close(file);
 	return err;
 }

@@ -352,6 +352,8 @@ static const char *loader_reason(const struct loader *loader, int err)
 		return "";
 	if (loader->reason != NULL)
 		return loader->reason;
+	if (err == -XV_EBADMSG)
+		return "a page cannot be decompressed";
 	return err == -XV_ENOSPC ? "the pages do not fit under the hard limit"
 				 : "the pages cannot be stored";
 }

@@ -17,7 +17,10 @@
 #if defined(__GNUC__)
 #define RZI_PREFETCH_READ(p) __builtin_prefetch((p), 0, 3)
 #define RZI_PREFETCH_WRITE(p) __builtin_prefetch((p), 1, 3)
+/* The arguments are checked as printf's are: number of the format, and of the first of them. */
+#define RZI_PRINTF(line, first) __attribute__((format(printf, line, first)))
 #else
+#define RZI_PRINTF(line, first)
 #define RZI_PREFETCH_READ(p) ((void)(p))
 #define RZI_PREFETCH_WRITE(p) ((void)(p))
 #endif

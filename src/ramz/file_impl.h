@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * file_impl.h: the life of a saved file: who may replace what a name leads to, and when.
+ *
+ * Words. A place is a directory, by descriptor, and a name in it, links followed. The file is
+ * what the name leads to, an inode. A holder (ramz_file_open) has an exclusive flock on the file, a
+ * visitor (ramz_save_file, ramz_load_file) a shared one while it works. A temporary is a new file
+ * that is being written.
+ *
+ * Rules, numbered for the code and the tests:
+ *   L1  A lock is on an inode, and a name can be led elsewhere between the opening and the lock.
+ *       So who gets a lock looks again whether the name still leads to that inode, and if not
+ *       begins again. The same after a refusal: it is believed only when the name still leads
+ * there. L2  Only who has a lock on the file may lead its name elsewhere. A holder's exclusive lock
+ *       keeps everybody else away, so it needs nothing more.
+ *   L3  Visitors share the file. So that of two that replace it at once neither replaces what it
+ *       has no lock on, each has the directory's lock from the look to the rename: the name leads
+ *       to the file that it has a lock on; or the other came first, and it takes a shared lock on
+ *       that one's file. That fails, and so does the save, where a holder has opened it between.
+ *   L4  A new file is locked, the way its maker has the old one, from its making on; so it is
+ *       locked before it takes the name, and a holder has no moment without a lock.
+ *   L5  An absent file is made with O_EXCL and locked as any other. What a visitor made and
+ *       could not fill it removes, when nobody else has a lock on it (an exclusive one is got).
+ *   L6  A temporary that has no lock is a dead process's. Who has a lock on the file may remove it:
+ *       regular, ours, of one link and of this file's name. It takes the lock for that moment; who
+ *       has just made a temporary and finds it locked or gone makes another.
+ *   L7  For a moment a visitor has an exclusive lock (L5, L6), always under the directory's lock.
+ * So a visitor that is refused tries again under the directory's lock before it believes it. L8 The
+ * directory's lock is taken by visitors only, for moments, and waited for with a bound: other
+ * programs may lock a directory, and a holder is never kept up by them. L9  Nothing is unlocked but
+ * by closing: after a fork the lock is both processes', and the child keeps it. (Of the directory's
+ * lock that is not true; nobody forks under it and goes on.) L10  A crash between any two calls
+ * leaves the old file or the new one under the name, and perhaps a temporary or an empty new file.
+ * All locks go with the process.
+ *
+ * A temporary is named NAME.<16 digits of NAME's hash><16 random digits>.ramz-tmp; a NAME too long
+ * for that is cut. Its mode is 0600 until all of it is written.
+ *
+ * Owns struct ramz_file. Files, bottom up: file_reason, file_place, file_holder, file_lock,
+ * file_temporary, file_save, file. Locking inside the process: `saving`, one save or load of an
+ * object at a time.
+ */
+#ifndef RZI_FILE_IMPL_H
+#define RZI_FILE_IMPL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include <ramz/ramz.h>
+
+#include "platform.h"
+
+struct ramz_file {
+	pthread_mutex_t saving;
+	int directory; /* open for reading: for its lock, fsync and names */
+	char *name;    /* in it; no link when it was looked at */
+	int fd;        /* the file, locked; -1 while there is none */
+	int operation; /* LOCK_EX of a holder, LOCK_SH of a visitor */
+	bool created;  /* we made the file, and it is empty still */
+	bool has_mutex;
+};
+
+/* ---- file_reason.c ---- */
+
+/* Put a line into *reason, where it is not NULL. Returns err. */
+int rzi_file_says(struct ramz_reason *reason, int err, const char *format, ...) RZI_PRINTF(3, 4);
+
+/* The same of a call that failed: what, and what the system says about err (negative). */
+int rzi_file_fails(struct ramz_reason *reason, int err, const char *what);
+
+/* ---- file_place.c ---- */
+
+/* Find the directory and the name that path leads to, links followed; the file need not be there.
+ * 0 and file->directory, file->name; or an error. */
+int rzi_place_find(struct ramz_file *file, const char *path, struct ramz_reason *reason);
+
+/* 0 for a regular file; else an error, and the line says what it is. */
+int rzi_place_check_kind(const struct stat *status, struct ramz_reason *reason);
+
+/* What the name leads to now, links not followed. 0, -ENOENT, or another errno. */
+int rzi_place_look(const struct ramz_file *file, struct stat *status);
+
+/* Does the name lead to the open file fd? 1, 0 or a negative errno. */
+int rzi_place_leads_to(const struct ramz_file *file, const char *name, int fd);
+
+/* May the file be replaced, as far as can be told beforehand? */
+int rzi_place_check_writable(const struct ramz_file *file, struct ramz_reason *reason);
+
+/* ---- file_holder.c ---- */
+
+/* Say who has a lock on what fd has open; what begins the line. Returns -XV_EBUSY. O(open files of
+ * all processes). */
+int rzi_holder_says(int fd, const char *what, struct ramz_reason *reason);
+
+/* ---- file_lock.c ---- */
+
+/* Open and lock the file as file->operation says (L1), without waiting; made where it is absent
+ * and create says so. Sets file->fd. -XV_EBUSY: locked by others. */
+int rzi_file_take(struct ramz_file *file, bool create, struct ramz_reason *reason);
+
+/* The directory's lock (L3). */
+int rzi_directory_lock(const struct ramz_file *file, struct ramz_reason *reason);
+void rzi_directory_unlock(const struct ramz_file *file);
+
+/* Remove the file that we made, if it still is empty and nobody else's (L5). */
+void rzi_file_remove_created(struct ramz_file *file);
+
+/* Wait a little; longer each time. */
+void rzi_file_pause(uint32_t *ms);
+
+/* ---- file_temporary.c ---- */
+
+struct rzi_temporary {
+	char *name;
+	int fd;
+};
+
+/* Make one, locked (L4, L6), of mode 0600. */
+int rzi_temporary_make(const struct ramz_file *file, struct rzi_temporary *temporary,
+		       struct ramz_reason *reason);
+
+/* Remove it, where it is there still, and close it. */
+void rzi_temporary_drop(const struct ramz_file *file, struct rzi_temporary *temporary);
+
+/* Remove the temporaries of dead processes (L6). */
+void rzi_temporary_sweep(const struct ramz_file *file);
+
+/* ---- file_save.c ---- */
+
+/* Save to the file that we have a lock on. */
+int rzi_file_save(struct ramz_file *file, struct ramz *store, uint64_t *file_bytes,
+		  struct ramz_reason *reason);
+
+#endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * file_save.c: a save: the temporary written, put on disk, given the name; rules L2 to L5 and L10
+ * of file_impl.h.
+ *
+ * May call: save.c, the file system. Locking: the caller has a lock on the file, and `saving`.
+ * O(stored bytes).
+ */
+#define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "file_impl.h"
+
+/* ---- SIGXFSZ ---- */
+
+/* A write behind RLIMIT_FSIZE is told by a signal too, to the thread, and that ends the process. */
+struct save_signals {
+	sigset_t before;
+	bool blocked;
+	bool was_pending;
+};
+
+static bool save_signal_is_pending(void)
+{
+	sigset_t pending;
+
+	return sigpending(&pending) == 0 && sigismember(&pending, SIGXFSZ) == 1;
+}
+
+static void save_signals_block(struct save_signals *signals)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGXFSZ);
+	signals->was_pending = save_signal_is_pending();
+	signals->blocked = pthread_sigmask(SIG_BLOCK, &set, &signals->before) == 0;
+}
+
+static void save_signals_restore(const struct save_signals *signals)
+{
+	sigset_t set;
+	int number;
+
+	if (!signals->blocked)
+		return;
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGXFSZ);
+	if (!signals->was_pending && save_signal_is_pending())
+		(void)sigwait(&set, &number);
+	(void)pthread_sigmask(SIG_SETMASK, &signals->before, NULL);
+}
+
+/* ---- writing ---- */
+
+struct save_sink {
+	int fd;
+	uint64_t bytes;
+	bool failed; /* the file system, not the store */
+};
+
+static int save_write(void *context, const void *data, size_t bytes)
+{
+	struct save_sink *sink = context;
+	const char *at = data;
+
+	while (bytes != 0) {
+		ssize_t wrote = write(sink->fd, at, bytes);
+
+		if (wrote < 0 && errno == EINTR)
+			continue;
+		if (wrote <= 0) {
+			sink->failed = true;
+			return wrote < 0 ? -errno : -EIO;
+		}
+		at += wrote;
+		bytes -= (size_t)wrote;
+		sink->bytes += (size_t)wrote;
+	}
+	return 0;
+}
+
+static int save_fill(int fd, struct ramz *store, uint64_t *bytes, struct ramz_reason *reason)
+{
+	struct save_sink target = {.fd = fd};
+	struct ramz_sink sink = {.write = save_write, .context = &target};
+	struct save_signals signals;
+	int err;
+
+	save_signals_block(&signals);
+	err = ramz_save(store, &sink);
+	save_signals_restore(&signals);
+	*bytes = target.bytes;
+	if (err == -XV_EBADMSG && !target.failed)
+		return rzi_file_says(reason, err, "a page in memory is damaged");
+	if (err != 0)
+		return rzi_file_fails(reason, err,
+				      target.failed ? "the new file cannot be written"
+						    : "the store cannot be saved");
+	return 0;
+}
+
+/* ---- mode and owner ---- */
+
+/* As the old file's. A note where the owner cannot be kept; the rights of another group are not. */
+static int save_keep_rights(int old, int new, struct ramz_reason *reason)
+{
+	struct stat was, is;
+	mode_t mode;
+
+	if (fstat(old, &was) != 0 || fstat(new, &is) != 0)
+		return rzi_file_fails(reason, -errno, "the file cannot be looked at");
+	mode = was.st_mode & 0777U;
+	if (is.st_gid != was.st_gid && fchown(new, (uid_t)-1, was.st_gid) != 0) {
+		mode &= ~(mode_t)0070;
+		(void)rzi_file_says(
+			reason, 0,
+			"note: the file now is of group %lu, as its group %lu may not be "
+			"given; the group's rights are left out",
+			(unsigned long)is.st_gid, (unsigned long)was.st_gid);
+	}
+	if (is.st_uid != was.st_uid && fchown(new, was.st_uid, (gid_t)-1) != 0)
+		(void)rzi_file_says(
+			reason, 0,
+			"note: the file now belongs to user %lu, as it may not be given "
+			"back to user %lu",
+			(unsigned long)is.st_uid, (unsigned long)was.st_uid);
+	if (fchmod(new, mode) != 0)
+		return rzi_file_fails(reason, -errno, "the new file cannot be given its mode");
+	return 0;
+}
+
+/* ---- the name ---- */
+
+static int save_rename(const struct ramz_file *file, const char *temporary,
+		       struct ramz_reason *reason)
+{
+	if (renameat(file->directory, temporary, file->directory, file->name) == 0)
+		return 0;
+	return rzi_file_fails(reason, -errno, "the new file cannot be given the name");
+}
+
+/* A file that somebody removed is made again, as any absent one (L5). */
+static int save_rename_to_absent(const struct ramz_file *file, const char *temporary,
+				 struct ramz_reason *reason)
+{
+	struct ramz_file made = {.directory = file->directory,
+				 .name = file->name,
+				 .fd = -1,
+				 .operation = file->operation};
+	int err = rzi_file_take(&made, true, reason);
+
+	if (err != 0)
+		return err;
+	if (made.created)
+		err = save_rename(file, temporary, reason);
+	else
+		err = rzi_file_says(reason, -EEXIST, "another file was put in its place just now");
+	if (err != 0 && made.created)
+		(void)unlinkat(file->directory, file->name, 0);
+	(void)close(made.fd);
+	return err;
+}
+
+/* L2 */
+static int save_commit_held(const struct ramz_file *file, const char *temporary,
+			    struct ramz_reason *reason)
+{
+	struct stat status;
+	int there = rzi_place_leads_to(file, file->name, file->fd);
+
+	if (there == 1)
+		return save_rename(file, temporary, reason);
+	if (there == 0 && rzi_place_look(file, &status) == -ENOENT)
+		return save_rename_to_absent(file, temporary, reason);
+	if (there < 0)
+		return rzi_file_fails(reason, there, "it cannot be looked at");
+	return rzi_file_says(reason, -EEXIST,
+			     "another program put another file in its place, and that is left "
+			     "alone: save to another file");
+}
+
+/* L3 */
+static int save_commit_visited(struct ramz_file *file, const char *temporary,
+			       struct ramz_reason *reason)
+{
+	int err = rzi_directory_lock(file, reason);
+
+	if (err != 0)
+		return err;
+	if (rzi_place_leads_to(file, file->name, file->fd) != 1) {
+		(void)close(file->fd);
+		file->fd = -1;
+		file->created = false;
+		err = rzi_file_take(file, true, reason);
+	}
+	if (err == 0)
+		err = save_rename(file, temporary, reason);
+	rzi_directory_unlock(file);
+	return err;
+}
+
+/* Not every file system can, and says so by EINVAL. */
+static int save_sync_directory(const struct ramz_file *file, struct ramz_reason *reason)
+{
+	if (fsync(file->directory) == 0 || errno == EINVAL)
+		return 0;
+	return rzi_file_fails(reason, -errno,
+			      "the new file has the name, but its directory cannot be put on disk");
+}
+
+/* ---- all of it ---- */
+
+static int save_temporary(struct ramz_file *file, const struct rzi_temporary *temporary,
+			  struct ramz *store, uint64_t *bytes, struct ramz_reason *reason)
+{
+	int err = save_fill(temporary->fd, store, bytes, reason);
+
+	if (err == 0)
+		err = save_keep_rights(file->fd, temporary->fd, reason);
+	if (err == 0 && fsync(temporary->fd) != 0)
+		err = rzi_file_fails(reason, -errno, "the new file cannot be put on disk");
+	if (err != 0)
+		return err;
+	return file->operation == LOCK_EX ? save_commit_held(file, temporary->name, reason)
+					  : save_commit_visited(file, temporary->name, reason);
+}
+
+int rzi_file_save(struct ramz_file *file, struct ramz *store, uint64_t *file_bytes,
+		  struct ramz_reason *reason)
+{
+	struct rzi_temporary temporary;
+	uint64_t bytes;
+	int err = rzi_place_check_writable(file, reason);
+
+	if (err == 0)
+		err = rzi_temporary_make(file, &temporary, reason);
+	if (err != 0)
+		return err;
+	err = save_temporary(file, &temporary, store, &bytes, reason);
+	if (err != 0) {
+		rzi_temporary_drop(file, &temporary);
+		return err;
+	}
+	(void)close(file->fd); /* with the old file's lock: nobody finds that any more */
+	file->fd = temporary.fd;
+	file->created = false;
+	temporary.fd = -1;
+	rzi_temporary_drop(file, &temporary);
+	if (file_bytes != NULL)
+		*file_bytes = bytes;
+	return save_sync_directory(file, reason);
+}

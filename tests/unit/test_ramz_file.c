@@ -9,69 +9,9 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "test_ramz_support.h"
+#include "test_ramz_memory_file.h"
 
 enum { SLOTS = 700 };
-
-/* A file in memory, whose n-th call can fail. */
-struct memory_file {
-	unsigned char *bytes;
-	size_t length;
-	size_t room;
-	size_t at;
-	size_t at_most; /* bytes that a read gives; 0 = all */
-	uint64_t calls;
-	uint64_t fail_at; /* 0 = never */
-};
-
-static int memory_write(void *context, const void *data, size_t bytes)
-{
-	struct memory_file *file = context;
-
-	if (++file->calls == file->fail_at)
-		return -EIO;
-	if (file->length + bytes > file->room) {
-		file->room = (file->length + bytes) * 2;
-		file->bytes = realloc(file->bytes, file->room);
-		assert_non_null(file->bytes);
-	}
-	memcpy(file->bytes + file->length, data, bytes);
-	file->length += bytes;
-	return 0;
-}
-
-static int64_t memory_read(void *context, void *data, size_t bytes)
-{
-	struct memory_file *file = context;
-
-	if (++file->calls == file->fail_at)
-		return -EIO;
-	if (file->at_most != 0 && bytes > file->at_most)
-		bytes = file->at_most;
-	if (bytes > file->length - file->at)
-		bytes = file->length - file->at;
-	memcpy(data, file->bytes + file->at, bytes);
-	file->at += bytes;
-	return (int64_t)bytes;
-}
-
-static void save(struct ramz *store, struct memory_file *file)
-{
-	struct ramz_sink sink = {.write = memory_write, .context = file};
-
-	memset(file, 0, sizeof(*file));
-	assert_int_equal(ramz_save(store, &sink), 0);
-}
-
-static int load(struct memory_file *file, const struct ramz_options *options, struct ramz **store,
-		const char **reason)
-{
-	struct ramz_source source = {.read = memory_read, .context = file};
-
-	file->at = 0;
-	file->calls = 0;
-	return ramz_load(store, options, NULL, 0, &source, reason);
-}
 
 /* Pages of every kind, of every codec of this build, with holes. */
 static struct ramz *make_store(bool checksum, bool dedup)
@@ -147,21 +87,6 @@ static void an_empty_store_can_be_saved(void **state)
 	store_close(loaded);
 	store_close(store);
 	free(file.bytes);
-}
-
-static void expect_refusal(struct memory_file *file, int wanted)
-{
-	struct ramz *const untouched = (struct ramz *)(uintptr_t)0x5A;
-	struct ramz *loaded = untouched;
-	const char *reason = NULL;
-	int err = load(file, NULL, &loaded, &reason);
-
-	if (err != wanted)
-		print_error("%d: %s\n", err, reason);
-	assert_int_equal(err, wanted);
-	assert_ptr_equal(loaded, untouched);
-	assert_non_null(reason);
-	assert_true(strlen(reason) > 10);
 }
 
 static void torn_files_are_refused(void **state)

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * file_scene.h: for tests of saved files: a directory of its own, stores that are all of one
+ * version, and what is in a file.
+ *
+ * Owns the directory. May call: public headers, the file system, CMocka. Locking: none.
+ */
+#ifndef FILE_SCENE_H
+#define FILE_SCENE_H
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <ramz/ramz.h>
+
+#include "test_random.h"
+
+enum { SCENE_PAGES = 48, SCENE_PAGE_BYTES = 4096, SCENE_PATH_BYTES = 512 };
+
+/* Each page of a version tells it, and its own number; half of them compress badly, so that a file
+ * has several blocks. */
+static inline void scene_page(unsigned char *page, uint64_t version, uint64_t slot)
+{
+	uint64_t seed = version * 1000003 + slot;
+
+	memset(page, (int)(version % 251), SCENE_PAGE_BYTES);
+	for (size_t i = 0; slot % 2 == 0 && i < SCENE_PAGE_BYTES; i += 8) {
+		uint64_t word = random_next(&seed);
+
+		memcpy(page + i, &word, 8);
+	}
+	memcpy(page, &version, 8);
+	memcpy(page + 8, &slot, 8);
+}
+
+static inline void scene_fill(struct ramz *store, uint64_t version)
+{
+	unsigned char page[SCENE_PAGE_BYTES];
+
+	for (uint64_t slot = 0; slot < SCENE_PAGES; slot++) {
+		scene_page(page, version, slot);
+		assert_int_equal(ramz_write_page(store, slot, page), 0);
+	}
+}
+
+static inline struct ramz *scene_store(uint64_t version)
+{
+	struct ramz_options options;
+	struct ramz *store = NULL;
+
+	ramz_options_init(&options);
+	options.size_bytes = (uint64_t)SCENE_PAGES * SCENE_PAGE_BYTES;
+	options.shards = 1;
+	assert_int_equal(ramz_create(&store, &options), 0);
+	scene_fill(store, version);
+	return store;
+}
+
+/* The version that all pages are of; 0: an empty store; UINT64_MAX: a mixture. */
+static inline uint64_t scene_version(struct ramz *store)
+{
+	unsigned char page[SCENE_PAGE_BYTES], wanted[SCENE_PAGE_BYTES];
+	uint64_t version = 0;
+
+	for (uint64_t slot = 0; slot < SCENE_PAGES; slot++) {
+		if (ramz_read_page(store, slot, page) != 0)
+			return UINT64_MAX;
+		if (slot == 0)
+			memcpy(&version, page, 8);
+		if (version == 0)
+			memset(wanted, 0, sizeof(wanted));
+		else
+			scene_page(wanted, version, slot);
+		if (memcmp(page, wanted, sizeof(page)) != 0)
+			return UINT64_MAX;
+	}
+	return version;
+}
+
+static inline void scene_options(struct ramz_options *options)
+{
+	ramz_options_init(options);
+	options->size_bytes = (uint64_t)SCENE_PAGES * SCENE_PAGE_BYTES;
+}
+
+/* What a held file has. */
+static inline uint64_t scene_held_version(struct ramz_file *file)
+{
+	struct ramz_reason reason = {.text = ""};
+	struct ramz_options options;
+	struct ramz *store;
+	uint64_t version;
+	int err;
+
+	scene_options(&options);
+	err = ramz_file_load(&store, &options, NULL, 0, file, &reason);
+	if (err != 0)
+		print_error("%d: %s\n", err, reason.text);
+	assert_int_equal(err, 0);
+	version = scene_version(store);
+	ramz_destroy(store);
+	return version;
+}
+
+/* What a file that nobody holds has. */
+static inline uint64_t scene_file_version(const char *path)
+{
+	struct ramz_reason reason = {.text = ""};
+	struct ramz_options options;
+	struct ramz *store;
+	uint64_t version;
+	int err;
+
+	scene_options(&options);
+	err = ramz_load_file(&store, &options, NULL, 0, path, &reason);
+	if (err != 0)
+		print_error("%d: %s\n", err, reason.text);
+	assert_int_equal(err, 0);
+	version = scene_version(store);
+	ramz_destroy(store);
+	return version;
+}
+
+static inline void scene_save(const char *path, uint64_t version)
+{
+	struct ramz_reason reason = {.text = ""};
+	struct ramz *store = scene_store(version);
+	int err = ramz_save_file(store, path, NULL, &reason);
+
+	if (err != 0)
+		print_error("%d: %s\n", err, reason.text);
+	assert_int_equal(err, 0);
+	ramz_destroy(store);
+}
+
+static inline struct ramz_file *scene_open(const char *path)
+{
+	struct ramz_reason reason = {.text = ""};
+	struct ramz_file *file = NULL;
+	int err = ramz_file_open(&file, path, 0, &reason);
+
+	if (err != 0)
+		print_error("%s: %d: %s\n", path, err, reason.text);
+	assert_int_equal(err, 0);
+	assert_string_equal(reason.text, "");
+	return file;
+}
+
+/* ---- the directory ---- */
+
+static char scene_directory[64];
+
+static inline const char *scene_path(char path[SCENE_PATH_BYTES], const char *name)
+{
+	(void)snprintf(path, SCENE_PATH_BYTES, "%s/%s", scene_directory, name);
+	return path;
+}
+
+/* Names in the directory that contain a text. */
+static inline int scene_count(const char *text)
+{
+	DIR *directory = opendir(scene_directory);
+	struct dirent *entry;
+	int count = 0;
+
+	assert_non_null(directory);
+	while ((entry = readdir(directory)) != NULL)
+		count += entry->d_name[0] != '.' && strstr(entry->d_name, text) != NULL;
+	closedir(directory);
+	return count;
+}
+
+static inline int scene_begin(void **state)
+{
+	(void)state;
+	(void)strcpy(scene_directory, "/tmp/test ramz file.XXXXXX");
+	return mkdtemp(scene_directory) == NULL ? -1 : 0;
+}
+
+/* Everything in it, and one directory deep. */
+static inline void scene_remove(const char *path)
+{
+	DIR *directory = opendir(path);
+	char inner[2 * SCENE_PATH_BYTES];
+	struct dirent *entry;
+
+	while (directory != NULL && (entry = readdir(directory)) != NULL) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		(void)snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name);
+		if (unlink(inner) != 0)
+			scene_remove(inner);
+	}
+	if (directory != NULL)
+		closedir(directory);
+	(void)rmdir(path);
+}
+
+static inline int scene_end(void **state)
+{
+	(void)state;
+	scene_remove(scene_directory);
+	return 0;
+}
+
+#define scene_test(name) cmocka_unit_test_setup_teardown(name, scene_begin, scene_end)
+
+#endif

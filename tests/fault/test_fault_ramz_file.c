@@ -1,0 +1,567 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * Saved files whose system calls fail, one after the other; processes that die at each of them; and
+ * others that come between two of them. Rules by number: src/ramz/file_impl.h. One thread.
+ */
+#define _GNU_SOURCE
+
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+
+#include "file_calls.h"
+#include "file_scene.h"
+
+#define TEMPORARY ".ramz-tmp"
+
+enum { OLD = 1, NEW = 2, OTHER = 3, CALLS_MAX = 2000 };
+
+/* ---- what is done ---- */
+
+enum kind {
+	SAVE_HELD,         /* OLD is held, and NEW saved */
+	SAVE_HELD_REMOVED, /* the same, and somebody has removed the file */
+	SAVE_VISITED,
+	SAVE_ABSENT,
+	OPEN,
+	OPEN_ABSENT,
+	OPEN_LINK,
+	LOAD_HELD,
+	LOAD_VISITED,
+	KINDS
+};
+
+struct trial {
+	enum kind kind;
+	char path[SCENE_PATH_BYTES];
+	char link[SCENE_PATH_BYTES];
+	struct ramz *store; /* NEW */
+	struct ramz *loaded;
+	struct ramz_file *held;
+	struct ramz_reason reason;
+};
+
+static void trial_begin(struct trial *trial, enum kind kind)
+{
+	memset(trial, 0, sizeof(*trial));
+	trial->kind = kind;
+	scene_path(trial->path, "disk");
+	scene_path(trial->link, "link");
+	(void)unlink(trial->path);
+	if (kind != SAVE_ABSENT && kind != OPEN_ABSENT)
+		scene_save(trial->path, OLD);
+	if (kind == OPEN_LINK && access(trial->link, F_OK) != 0)
+		assert_int_equal(symlink("disk", trial->link), 0);
+	if (kind == SAVE_HELD || kind == SAVE_HELD_REMOVED || kind == LOAD_HELD)
+		trial->held = scene_open(trial->path);
+	if (kind == SAVE_HELD_REMOVED)
+		assert_int_equal(unlink(trial->path), 0);
+}
+
+static int trial_act(struct trial *trial)
+{
+	switch (trial->kind) {
+	case SAVE_HELD:
+	case SAVE_HELD_REMOVED:
+		return ramz_file_save(trial->held, trial->store, NULL, &trial->reason);
+	case SAVE_VISITED:
+	case SAVE_ABSENT:
+		return ramz_save_file(trial->store, trial->path, NULL, &trial->reason);
+	case OPEN:
+	case OPEN_ABSENT:
+		return ramz_file_open(&trial->held, trial->path, 0, &trial->reason);
+	case OPEN_LINK:
+		return ramz_file_open(&trial->held, trial->link, 0, &trial->reason);
+	case LOAD_HELD:
+		return ramz_file_load(&trial->loaded, NULL, NULL, 0, trial->held, &trial->reason);
+	default:
+		return ramz_load_file(&trial->loaded, NULL, NULL, 0, trial->path, &trial->reason);
+	}
+}
+
+static bool trial_saves(const struct trial *trial)
+{
+	return trial->kind <= SAVE_ABSENT;
+}
+
+static int count_descriptors(void)
+{
+	DIR *directory = opendir("/proc/self/fd");
+	int count = 0;
+
+	while (directory != NULL && readdir(directory) != NULL)
+		count++;
+	if (directory != NULL)
+		closedir(directory);
+	return count;
+}
+
+/* ---- calls that fail ---- */
+
+static bool must_tell(const char *call)
+{
+	static const char *const calls[] = {"write", "fsync", "renameat", "fchmod", "pread"};
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		if (strcmp(call, calls[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The version that the path has now; UINT64_MAX when it is absent. */
+static uint64_t version_there(struct trial *trial)
+{
+	struct stat status;
+
+	if (lstat(trial->path, &status) != 0)
+		return UINT64_MAX;
+	return trial->held != NULL ? scene_held_version(trial->held)
+				   : scene_file_version(trial->path);
+}
+
+static void judge_save(struct trial *trial, int err)
+{
+	bool is_absent = trial->kind == SAVE_ABSENT || trial->kind == SAVE_HELD_REMOVED;
+	uint64_t old = is_absent ? UINT64_MAX : OLD;
+	bool late = strstr(trial->reason.text, "has the name") != NULL ||
+		    strstr(trial->reason.text, "cannot be closed") != NULL;
+	uint64_t wanted = err == 0 || late ? NEW : old, there = version_there(trial);
+
+	if (there != wanted)
+		fail_msg("kind %d, call %s: %d (%s): version %lld", trial->kind, file_calls.failed,
+			 err, trial->reason.text, (long long)there);
+}
+
+static void judge_lock(struct trial *trial)
+{
+	struct ramz_file *other;
+
+	if (trial->held == NULL || (trial->kind == SAVE_HELD_REMOVED && access(trial->path, F_OK)))
+		return;
+	assert_int_equal(ramz_file_open(&other, trial->path, 0, NULL), -XV_EBUSY);
+}
+
+static void judge(struct trial *trial, int err)
+{
+	struct stat status;
+
+	if (err < 0 && strlen(trial->reason.text) < 5)
+		fail_msg("kind %d, call %s: %d without a reason", trial->kind, file_calls.failed,
+			 err);
+	if (must_tell(file_calls.failed) && err != -file_calls.error &&
+	    !(file_calls.error == EINTR && err == 0))
+		fail_msg("kind %d, call %s: %d", trial->kind, file_calls.failed, err);
+	if (trial_saves(trial))
+		judge_save(trial, err);
+	if (trial->kind == OPEN_ABSENT)
+		assert_int_equal(lstat(trial->path, &status), err == 0 ? 0 : -1);
+	judge_lock(trial);
+	if (scene_count(TEMPORARY) != 0)
+		fail_msg("kind %d, call %s: a temporary stays", trial->kind, file_calls.failed);
+}
+
+static void trial_end(struct trial *trial)
+{
+	ramz_destroy(trial->loaded);
+	ramz_file_close(trial->held);
+}
+
+/* False when the call's number was not reached. */
+static bool fail_once(enum kind kind, struct ramz *store, uint64_t nth, int error)
+{
+	struct trial trial;
+	int before, err;
+
+	before = count_descriptors();
+	trial_begin(&trial, kind);
+	trial.store = store;
+	file_calls = (struct file_calls){.fail_at = nth, .error = error};
+	err = trial_act(&trial);
+	file_calls.fail_at = 0;
+	if (file_calls.failed != NULL)
+		judge(&trial, err);
+	else
+		assert_int_equal(err, 0);
+	trial_end(&trial);
+	assert_int_equal(count_descriptors(), before);
+	return file_calls.failed != NULL;
+}
+
+static void every_call_may_fail(void **state)
+{
+	static const int errors[] = {EIO, ENOSPC, EINTR};
+	struct ramz *store = scene_store(NEW);
+
+	(void)state;
+	for (size_t e = 0; e < sizeof(errors) / sizeof(errors[0]); e++) {
+		for (enum kind kind = 0; kind < KINDS; kind++) {
+			uint64_t nth = 1;
+
+			while (fail_once(kind, store, nth, errors[e]))
+				assert_true(++nth < CALLS_MAX);
+			print_message("kind %d: %llu calls\n", kind, (unsigned long long)nth - 1);
+			assert_true(nth > 3);
+		}
+	}
+	ramz_destroy(store);
+}
+
+/* ---- a process that dies at a call ---- */
+
+/* False when it came to its end. */
+static bool die_once(enum kind kind, struct ramz *store, uint64_t nth)
+{
+	struct trial trial;
+	struct ramz_file *file;
+	uint64_t version;
+	pid_t child;
+	int status;
+
+	trial_begin(&trial, kind);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		trial.store = store;
+		file_calls = (struct file_calls){.fail_at = nth, .die = true};
+		_exit(trial_act(&trial) == 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	trial_end(&trial);
+	file = scene_open(trial.path);
+	version = scene_held_version(file);
+	if (version != OLD && version != NEW &&
+	    !(version == 0 && (kind == SAVE_ABSENT || kind == SAVE_HELD_REMOVED)))
+		fail_msg("kind %d, call %llu: version %lld", kind, (unsigned long long)nth,
+			 (long long)version);
+	assert_int_equal(scene_count(TEMPORARY), 0);
+	ramz_file_close(file);
+	if (!WIFSIGNALED(status)) {
+		assert_int_equal(WEXITSTATUS(status), 0);
+		assert_int_equal(version, NEW);
+	}
+	return WIFSIGNALED(status);
+}
+
+static void a_process_may_die_at_every_call(void **state)
+{
+	struct ramz *store = scene_store(NEW);
+
+	(void)state;
+	for (enum kind kind = 0; kind <= SAVE_ABSENT; kind++) {
+		uint64_t nth = 1;
+
+		while (die_once(kind, store, nth))
+			assert_true(++nth < CALLS_MAX);
+		assert_true(nth > 20);
+	}
+	ramz_destroy(store);
+}
+
+/* ---- others between two calls ---- */
+
+static struct between {
+	char path[SCENE_PATH_BYTES];
+	struct ramz_file *held;
+	int err;
+	struct ramz_reason reason;
+	int count;
+} between;
+
+static void between_begin(void)
+{
+	memset(&between, 0, sizeof(between));
+	scene_path(between.path, "disk");
+	scene_save(between.path, OLD);
+}
+
+static void at(const char *name, uint64_t nth, void (*hook)(void))
+{
+	file_calls = (struct file_calls){.hook = hook, .hook_name = name, .hook_at = nth};
+}
+
+static int save_new(void)
+{
+	struct ramz *store = scene_store(NEW);
+	int err = ramz_save_file(store, between.path, NULL, &between.reason);
+
+	ramz_destroy(store);
+	assert_null(file_calls.hook);
+	assert_int_equal(scene_count(TEMPORARY), 0);
+	return err;
+}
+
+static void other_saves(void)
+{
+	scene_save(between.path, OTHER);
+	between.count++;
+}
+
+static void other_saves_and_another_holds(void)
+{
+	other_saves();
+	between.held = scene_open(between.path);
+}
+
+static void other_tries_to_hold(void)
+{
+	between.err = ramz_file_open(&between.held, between.path, 0, &between.reason);
+	between.count++;
+}
+
+/* L3: the last to complete stands; each replaces what it has a lock on. */
+static void a_save_that_others_overtake_completes(void **state)
+{
+	(void)state;
+	between_begin();
+	at("fsync", 1, other_saves);
+	assert_int_equal(save_new(), 0);
+	assert_int_equal(between.count, 1);
+	assert_int_equal(scene_file_version(between.path), NEW);
+}
+
+/* L3 */
+static void a_save_does_not_replace_what_was_opened_meanwhile(void **state)
+{
+	(void)state;
+	between_begin();
+	at("fsync", 1, other_saves_and_another_holds);
+	assert_int_equal(save_new(), -XV_EBUSY);
+	assert_non_null(strstr(between.reason.text, "held by"));
+	assert_int_equal(scene_held_version(between.held), OTHER);
+	ramz_file_close(between.held);
+	assert_int_equal(scene_file_version(between.path), OTHER);
+}
+
+static void nobody_becomes_a_holder_during_a_save(void **state)
+{
+	static const char *const calls[] = {"write", "fchmod", "fsync", "renameat"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		between_begin();
+		at(calls[i], 1, other_tries_to_hold);
+		assert_int_equal(save_new(), 0);
+		assert_int_equal(between.err, -XV_EBUSY);
+		assert_int_equal(between.count, 1);
+		assert_int_equal(scene_file_version(between.path), NEW);
+	}
+	/* The new file has the name: the saver has a lock on that one too (L4). */
+	between_begin();
+	at("fsync", 2, other_tries_to_hold);
+	assert_int_equal(save_new(), 0);
+	assert_int_equal(between.err, -XV_EBUSY);
+}
+
+/* L1: between the opening and the lock. */
+static void who_gets_a_lock_on_a_replaced_file_begins_again(void **state)
+{
+	struct ramz_file *file;
+
+	(void)state;
+	between_begin();
+	at("flock", 1, other_saves);
+	file = scene_open(between.path);
+	assert_int_equal(between.count, 1);
+	assert_int_equal(scene_held_version(file), OTHER);
+	assert_int_equal(ramz_file_open(&between.held, between.path, 0, NULL), -XV_EBUSY);
+	ramz_file_close(file);
+}
+
+static void other_removes(void)
+{
+	assert_int_equal(unlink(between.path), 0);
+	between.count++;
+}
+
+static void who_gets_a_lock_on_a_removed_file_begins_again(void **state)
+{
+	struct ramz_file *file;
+
+	(void)state;
+	between_begin();
+	at("flock", 1, other_removes);
+	file = scene_open(between.path);
+	assert_int_equal(scene_held_version(file), 0);
+	assert_int_equal(ramz_file_open(&between.held, between.path, 0, NULL), -XV_EBUSY);
+	ramz_file_close(file);
+}
+
+/* L4: a holder has no moment without a lock; before the rename and after. */
+static void a_holder_stays_one_over_its_save(void **state)
+{
+	static const char *const calls[] = {"flock", "write", "renameat", "fsync", "close"};
+	struct ramz *store = scene_store(NEW);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		for (uint64_t nth = 1; nth < 3; nth++) {
+			struct ramz_file *file;
+
+			between_begin();
+			file = scene_open(between.path);
+			at(calls[i], nth, other_tries_to_hold);
+			assert_int_equal(ramz_file_save(file, store, NULL, NULL), 0);
+			file_calls.hook = NULL;
+			if (between.count != 0)
+				assert_int_equal(between.err, -XV_EBUSY);
+			assert_true(nth > 1 || between.count == 1);
+			ramz_file_close(file);
+		}
+	}
+	ramz_destroy(store);
+}
+
+/* L6: made, and not locked yet, it looks like a dead process's. Its lock is the fourth: after the
+ * directory's, the file's and the directory's end. */
+static void a_temporary_that_is_swept_is_made_again(void **state)
+{
+	(void)state;
+	between_begin();
+	at("flock", 4, other_saves);
+	assert_int_equal(save_new(), 0);
+	assert_int_equal(between.count, 1);
+	assert_int_equal(scene_file_version(between.path), NEW);
+}
+
+/* Readable by nobody else, in its directory, with the file's name in it. */
+static void look_at_the_temporary(void)
+{
+	DIR *directory = opendir(scene_directory);
+	char path[2 * SCENE_PATH_BYTES];
+	struct dirent *entry;
+	struct stat status;
+
+	assert_non_null(directory);
+	while ((entry = readdir(directory)) != NULL) {
+		if (strstr(entry->d_name, TEMPORARY) == NULL)
+			continue;
+		between.count++;
+		assert_int_equal(strncmp(entry->d_name, "disk.", 5), 0);
+		(void)snprintf(path, sizeof(path), "%s/%s", scene_directory, entry->d_name);
+		assert_int_equal(lstat(path, &status), 0);
+		assert_int_equal(status.st_mode, S_IFREG | 0600);
+	}
+	closedir(directory);
+}
+
+static void a_temporary_is_readable_by_its_owner_only(void **state)
+{
+	static const char *const calls[] = {"write", "fchmod"};
+	mode_t mask = umask(0);
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		between_begin();
+		assert_int_equal(chmod(between.path, 0666), 0);
+		at(calls[i], 1, look_at_the_temporary);
+		assert_int_equal(save_new(), 0);
+		assert_int_equal(between.count, 1);
+	}
+	(void)umask(mask);
+}
+
+/* ---- what a dead process left ---- */
+
+static void leave_a_temporary(char name[256])
+{
+	struct ramz *store = scene_store(NEW);
+	DIR *directory;
+	struct dirent *entry;
+	pid_t child = fork();
+	int status;
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		at("fsync", 1, abort);
+		_exit(ramz_save_file(store, between.path, NULL, NULL) == 0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	directory = opendir(scene_directory);
+	assert_non_null(directory);
+	while ((entry = readdir(directory)) != NULL) {
+		if (strstr(entry->d_name, TEMPORARY) != NULL)
+			memcpy(name, entry->d_name, strlen(entry->d_name) + 1);
+	}
+	closedir(directory);
+	ramz_destroy(store);
+}
+
+static int make_like(const char *name, char last, char path[SCENE_PATH_BYTES])
+{
+	size_t end = strlen(scene_path(path, name)) - strlen(TEMPORARY) - 1;
+
+	path[end] = path[end] == last ? 'f' : last;
+	return open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+}
+
+static void only_what_a_dead_process_left_is_removed(void **state)
+{
+	char name[256] = "", path[SCENE_PATH_BYTES], other[SCENE_PATH_BYTES];
+	int locked, left;
+
+	(void)state;
+	between_begin();
+	leave_a_temporary(name);
+	assert_int_equal(scene_count(TEMPORARY), 1);
+	locked = make_like(name, '0', path);
+	assert_int_equal(flock(locked, LOCK_SH), 0);
+	close(make_like(name, '1', path));
+	assert_int_equal(link(path, scene_path(other, "another name")), 0);
+	close(make_like(name, '2', path));
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	close(make_like(name, '3', path));
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("disk", path), 0);
+	close(make_like(name, 'g', path)); /* no digit */
+	(void)snprintf(other, sizeof(other), "%s/x%s", scene_directory, name);
+	close(open(other, O_RDWR | O_CREAT, 0600)); /* of xdisk */
+	(void)snprintf(other, sizeof(other), "%s/%sx", scene_directory, name);
+	close(open(other, O_RDWR | O_CREAT, 0600));
+	close(make_like(name, '4', path));
+	left = 7;
+	if (geteuid() == 0)
+		assert_int_equal(chown(path, 65534, 65534), 0);
+	left += geteuid() == 0;
+	ramz_file_close(scene_open(between.path));
+	assert_int_equal(scene_count(TEMPORARY), left);
+	assert_int_equal(access(scene_path(path, name), F_OK), -1);
+	close(locked);
+	ramz_file_close(scene_open(between.path));
+	assert_int_equal(scene_count(TEMPORARY), left - 1);
+}
+
+static void a_save_removes_what_a_dead_process_left(void **state)
+{
+	char name[256] = "";
+
+	(void)state;
+	between_begin();
+	leave_a_temporary(name);
+	assert_int_equal(scene_count(TEMPORARY), 1);
+	file_calls = (struct file_calls){.hook = NULL};
+	assert_int_equal(save_new(), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		scene_test(every_call_may_fail),
+		scene_test(a_process_may_die_at_every_call),
+		scene_test(a_save_that_others_overtake_completes),
+		scene_test(a_save_does_not_replace_what_was_opened_meanwhile),
+		scene_test(nobody_becomes_a_holder_during_a_save),
+		scene_test(who_gets_a_lock_on_a_replaced_file_begins_again),
+		scene_test(who_gets_a_lock_on_a_removed_file_begins_again),
+		scene_test(a_holder_stays_one_over_its_save),
+		scene_test(a_temporary_that_is_swept_is_made_again),
+		scene_test(a_temporary_is_readable_by_its_owner_only),
+		scene_test(only_what_a_dead_process_left_is_removed),
+		scene_test(a_save_removes_what_a_dead_process_left),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

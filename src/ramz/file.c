@@ -276,8 +276,8 @@ static int file_visit(struct ramz_file **out, const char *path, bool to_save,
 
 	if (err != 0)
 		return err;
-	err = to_save ? -XV_EBUSY : rzi_file_take(file, false, NULL);
-	if (err != 0) {
+	err = to_save ? -XV_EBUSY : rzi_file_take(file, false, reason);
+	if (err == -XV_EBUSY) {
 		err = rzi_directory_lock(file, reason);
 		if (err == 0) {
 			err = rzi_file_take(file, to_save, reason);

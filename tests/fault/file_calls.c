@@ -28,7 +28,8 @@ static bool call_fails(const char *name)
 		plan->hook = NULL;
 		hook();
 	}
-	if (++plan->calls != plan->fail_at)
+	if (++plan->calls != plan->fail_at &&
+	    (plan->fail_named == NULL || strcmp(name, plan->fail_named) != 0))
 		return false;
 	plan->failed = name;
 	if (plan->die)

@@ -16,7 +16,8 @@ struct file_calls {
 	/* The call that fails, counted from 1; 0 = none. */
 	uint64_t fail_at;
 	int error;
-	bool die; /* by SIGKILL, instead of failing */
+	const char *fail_named; /* every call of this name fails, too */
+	bool die;               /* by SIGKILL, instead of failing */
 
 	/* Before the hook_at-th call of this name; once. NULL = none. */
 	void (*hook)(void);

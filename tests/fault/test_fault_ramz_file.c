@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/wait.h>
@@ -168,6 +169,9 @@ static void trial_end(struct trial *trial)
 	ramz_file_close(trial->held);
 }
 
+/* Of a save of a visitor the new file is closed at the end, and that may tell of a failed write. */
+static int closes_told;
+
 /* False when the call's number was not reached. */
 static bool fail_once(enum kind kind, struct ramz *store, uint64_t nth, int error)
 {
@@ -180,6 +184,7 @@ static bool fail_once(enum kind kind, struct ramz *store, uint64_t nth, int erro
 	file_calls = (struct file_calls){.fail_at = nth, .error = error};
 	err = trial_act(&trial);
 	file_calls.fail_at = 0;
+	closes_told += strstr(trial.reason.text, "cannot be closed") != NULL;
 	if (file_calls.failed != NULL)
 		judge(&trial, err);
 	else
@@ -205,6 +210,7 @@ static void every_call_may_fail(void **state)
 			assert_true(nth > 3);
 		}
 	}
+	assert_int_equal(closes_told, 4); /* two kinds, and errors but EINTR */
 	ramz_destroy(store);
 }
 
@@ -272,6 +278,7 @@ static struct between {
 static void between_begin(void)
 {
 	memset(&between, 0, sizeof(between));
+	file_calls = (struct file_calls){.hook = NULL};
 	scene_path(between.path, "disk");
 	scene_save(between.path, OLD);
 }
@@ -413,6 +420,153 @@ static void a_holder_stays_one_over_its_save(void **state)
 	ramz_destroy(store);
 }
 
+/* Run in another process, with none of our descriptors, and let it get as far as it can: where it
+ * must wait for us, that is for half a second. It ends with the answer 0 when all is well. */
+static pid_t other_process(int (*function)(void))
+{
+	struct pollfd end = {.events = POLLIN};
+	int ends[2];
+	pid_t child;
+
+	assert_int_equal(pipe(ends), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		for (int fd = 3; fd < 256; fd++) {
+			if (fd != ends[1])
+				(void)close(fd);
+		}
+		alarm(60);
+		_exit(function());
+	}
+	(void)close(ends[1]);
+	end.fd = ends[0];
+	(void)poll(&end, 1, 500);
+	(void)close(ends[0]);
+	return child;
+}
+
+static pid_t other_pid;
+
+static int expect_well(pid_t child)
+{
+	int status;
+
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Save, hold, and see that it is still ours when the first saver has ended. */
+static int save_and_stay_holder(void)
+{
+	struct ramz_file *file, *again;
+
+	file_calls.hook = NULL;
+	scene_save(between.path, OTHER);
+	if (ramz_file_open(&file, between.path, 0, NULL) != 0)
+		return 2;
+	(void)poll(NULL, 0, 1000);
+	return ramz_file_open(&again, between.path, 0, NULL) == -XV_EBUSY ? 0 : 3;
+}
+
+static void other_process_saves_and_holds(void)
+{
+	other_pid = other_process(save_and_stay_holder);
+}
+
+/* L3: between the look and the rename nobody replaces the file, and so nobody holds another. */
+static void the_look_and_the_rename_are_one_step(void **state)
+{
+	(void)state;
+	between_begin();
+	at("renameat", 1, other_process_saves_and_holds);
+	assert_int_equal(save_new(), 0);
+	assert_int_equal(expect_well(other_pid), 0);
+	assert_int_equal(scene_file_version(between.path), OTHER);
+}
+
+static int load_is_not_refused(void)
+{
+	struct ramz *store;
+	int err;
+
+	file_calls.hook = NULL;
+	err = ramz_load_file(&store, NULL, NULL, 0, between.path, NULL);
+	return err == 0 || err == -ENOENT ? 0 : 2;
+}
+
+static void other_process_loads(void)
+{
+	other_pid = other_process(load_is_not_refused);
+}
+
+/* L7: a save that failed has an exclusive lock on the file that it made and removes. */
+static void a_lock_of_a_moment_refuses_nobody(void **state)
+{
+	struct ramz *store = scene_store(NEW);
+
+	(void)state;
+	between_begin();
+	assert_int_equal(unlink(between.path), 0);
+	at("unlinkat", 2, other_process_loads); /* the first is the temporary's */
+	file_calls.fail_named = "write";
+	file_calls.error = EIO;
+	assert_int_equal(ramz_save_file(store, between.path, NULL, NULL), -EIO);
+	assert_null(file_calls.hook);
+	assert_int_equal(expect_well(other_pid), 0);
+	assert_int_equal(access(between.path, F_OK), -1);
+	ramz_destroy(store);
+}
+
+static void open_while_another_replaces(void)
+{
+	at("flock", 1, other_saves);
+	other_tries_to_hold();
+}
+
+/* L1: the file that is locked by others is not the one that the name leads to any more. */
+static void a_refusal_by_a_replaced_file_is_not_believed(void **state)
+{
+	(void)state;
+	between_begin();
+	at("fsync", 1, open_while_another_replaces);
+	assert_int_equal(save_new(), -XV_EBUSY); /* it has been opened meanwhile */
+	assert_int_equal(between.count, 2);
+	assert_int_equal(between.err, 0);
+	assert_int_equal(scene_held_version(between.held), OTHER);
+	ramz_file_close(between.held);
+}
+
+static void other_program_puts_a_file(void)
+{
+	char path[SCENE_PATH_BYTES];
+
+	assert_int_equal(rename(scene_path(path, "other"), between.path), 0);
+	between.count++;
+}
+
+/* The file was removed, and is made again; before that another program, which does not lock, makes
+ * it. */
+static void a_file_put_there_in_the_last_moment_is_left_alone(void **state)
+{
+	char path[SCENE_PATH_BYTES];
+	struct ramz *store = scene_store(NEW);
+	struct ramz_file *file;
+
+	(void)state;
+	between_begin();
+	scene_save(scene_path(path, "other"), OTHER);
+	file = scene_open(between.path);
+	assert_int_equal(unlink(between.path), 0);
+	at("openat", 2, other_program_puts_a_file); /* the first is the temporary's */
+	assert_int_equal(ramz_file_save(file, store, NULL, &between.reason), -EEXIST);
+	assert_int_equal(between.count, 1);
+	assert_int_equal(scene_file_version(between.path), OTHER);
+	assert_int_equal(scene_count(TEMPORARY), 0);
+	ramz_file_close(file);
+	ramz_destroy(store);
+}
+
 /* L6: made, and not locked yet, it looks like a dead process's. Its lock is the fourth: after the
  * directory's, the file's and the directory's end. */
 static void a_temporary_that_is_swept_is_made_again(void **state)
@@ -542,7 +696,6 @@ static void a_save_removes_what_a_dead_process_left(void **state)
 	between_begin();
 	leave_a_temporary(name);
 	assert_int_equal(scene_count(TEMPORARY), 1);
-	file_calls = (struct file_calls){.hook = NULL};
 	assert_int_equal(save_new(), 0);
 }
 
@@ -557,6 +710,10 @@ int main(void)
 		scene_test(who_gets_a_lock_on_a_replaced_file_begins_again),
 		scene_test(who_gets_a_lock_on_a_removed_file_begins_again),
 		scene_test(a_holder_stays_one_over_its_save),
+		scene_test(the_look_and_the_rename_are_one_step),
+		scene_test(a_lock_of_a_moment_refuses_nobody),
+		scene_test(a_refusal_by_a_replaced_file_is_not_believed),
+		scene_test(a_file_put_there_in_the_last_moment_is_left_alone),
 		scene_test(a_temporary_that_is_swept_is_made_again),
 		scene_test(a_temporary_is_readable_by_its_owner_only),
 		scene_test(only_what_a_dead_process_left_is_removed),

@@ -334,10 +334,10 @@ struct ramz_source {
  * one by one. Other calls go on meanwhile, and each page is saved as it is at some moment of the
  * call: for the image of one moment, do not write. The image has the size that the store has at the
  * start, also where it is resized or reset meanwhile: pages behind it are left out, pages that go
- * read as zeros. The sink gets blocks of up to 128 KiB, and may call the store. Returns 0, -XV_EINVAL
- * (null), -XV_EBADMSG (a stored page is damaged), -XV_ENOMEM, -XV_EAGAIN (a provider with a window has
- * no slot free), what the sink failed with, or a negative errno where the system gives no random
- * bytes. O(compressed bytes).
+ * read as zeros. The sink gets blocks of up to 128 KiB, and may call the store. Returns 0,
+ * -XV_EINVAL (null), -XV_EBADMSG (a stored page is damaged), -XV_ENOMEM, -XV_EAGAIN (a provider
+ * with a window has no slot free), what the sink failed with, or a negative errno where the system
+ * gives no random bytes. O(compressed bytes).
  */
 XV_API XV_MUST_USE int ramz_save(struct ramz *store, const struct ramz_sink *sink);
 
@@ -353,10 +353,10 @@ XV_API XV_MUST_USE int ramz_save(struct ramz *store, const struct ramz_sink *sin
  * `codec_count` (NULL and 0 for none). Reads to the end of the saved bytes, not beyond. When the
  * answer is not 0, *reason, where reason is not NULL, is one line that says why (static storage),
  * and there is no store. Returns 0, -XV_EINVAL (null, bad options, page_bytes), -XV_EBADMSG (not a
- * saved store; torn; damaged; of blocks of two saves), -XV_ENOTSUP (a newer version of the format, or
- * a codec that is needed and this build lacks), -XV_ENOMEM, -XV_ENOSPC (the hard limit in options),
- * -XV_E2BIG, or what the source failed with. O(compressed bytes); with checksums to add, every page
- * is decompressed.
+ * saved store; torn; damaged; of blocks of two saves), -XV_ENOTSUP (a newer version of the format,
+ * or a codec that is needed and this build lacks), -XV_ENOMEM, -XV_ENOSPC (the hard limit in
+ * options), -XV_E2BIG, or what the source failed with. O(compressed bytes); with checksums to add,
+ * every page is decompressed.
  */
 XV_API XV_MUST_USE int ramz_load(struct ramz **out, const struct ramz_options *options,
 				 const struct ramz_codec *const *codecs, size_t codec_count,

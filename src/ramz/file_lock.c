@@ -93,28 +93,24 @@ static int lock_try(const struct ramz_file *file)
 	return got == 0 ? 0 : -errno;
 }
 
-static int lock_refused(const struct ramz_file *file, int err, struct ramz_reason *reason)
+static int lock_refused(const struct ramz_file *file, struct ramz_reason *reason)
 {
 	int there = rzi_place_leads_to(file, file->name, file->fd);
 
-	if (err != -EWOULDBLOCK)
-		return rzi_file_fails(reason, err == -EOPNOTSUPP ? -XV_ENOTSUP : err,
-				      "it cannot be locked, and a saved file is not used without "
-				      "a lock");
 	if (there < 0)
 		return rzi_file_fails(reason, there, "it cannot be looked at");
 	return there == 0 ? AGAIN : rzi_holder_says(file->fd, "it", reason);
 }
 
-static int lock_take(struct ramz_file *file, bool create, struct ramz_reason *reason)
+/* Open it, and try for the lock. */
+static int lock_open_and_try(struct ramz_file *file, bool create, struct ramz_reason *reason)
 {
 	int err = lock_open(file, create, O_RDONLY, reason);
 
-	if (err == 0)
-		err = lock_try(file);
-	else
+	if (err != 0)
 		return err;
-	if (err == -EBADF) { /* NFS: an exclusive lock needs a file open for writing */
+	err = lock_try(file);
+	if (err == -EBADF) { /* NFS: an exclusive lock needs a file that is open for writing */
 		(void)close(file->fd);
 		file->fd = -1;
 		err = lock_open(file, create, O_RDWR, reason);
@@ -122,8 +118,20 @@ static int lock_take(struct ramz_file *file, bool create, struct ramz_reason *re
 			return err;
 		err = lock_try(file);
 	}
+	if (err == -EWOULDBLOCK)
+		return lock_refused(file, reason);
 	if (err != 0)
-		return lock_refused(file, err, reason);
+		return rzi_file_fails(reason, err == -EOPNOTSUPP ? -XV_ENOTSUP : err,
+				      "it cannot be locked, and is not used without a lock");
+	return 0;
+}
+
+static int lock_take(struct ramz_file *file, bool create, struct ramz_reason *reason)
+{
+	int err = lock_open_and_try(file, create, reason);
+
+	if (err != 0)
+		return err;
 	err = rzi_place_leads_to(file, file->name, file->fd);
 	if (err < 0)
 		return rzi_file_fails(reason, err, "it cannot be looked at");

@@ -146,6 +146,10 @@ static int save_rename(const struct ramz_file *file, const char *temporary,
 {
 	if (renameat(file->directory, temporary, file->directory, file->name) == 0)
 		return 0;
+	if (errno == EBUSY)
+		return rzi_file_says(reason, -EBUSY,
+				     "it is a mount point and cannot be replaced: mount its "
+				     "directory instead");
 	return rzi_file_fails(reason, -errno, "the new file cannot be given the name");
 }
 

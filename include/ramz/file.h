@@ -6,34 +6,46 @@
  * The model, first:
  *   - A saved file is one image of a store. It is replaced as a whole and never written into: a
  *     crash at any time leaves the old file or the new one, whole, and nothing locked.
- *   - struct ramz_file is an open saved file: who has one is its holder. A file has one holder at
- *     a time, among all processes and all objects of one process. Loading or saving it by any
- *     other way gives -XV_EBUSY as long, and the reason names the holder.
+ *   - struct ramz_file is an open saved file, and who has one is its holder. A file has one holder
+ *     at a time, among all processes and all objects of one process. Loading or saving it in any
+ *     other way gives -XV_EBUSY meanwhile, and the reason names the holder where the system tells.
  *   - ramz_save_file and ramz_load_file are for a path that nobody holds. Any number of them may
  *     run at once on one path: all complete, and the last save to complete is what stands. While
  *     one of them runs the file cannot be opened; ramz_file_open can wait.
  *   - A file is its device and inode, never a spelling: `./x`, `//x`, a symbolic link and another
- *     directory lead to one file. The directory is held by descriptor: a file that is open is
- *     saved to the directory it was opened in, also when the process changes its own directory.
+ *     directory lead to one file. Its directory is held by descriptor: the file is saved to the
+ *     directory it was opened in, also when the process changes its own directory.
+ *   - While a save is under way the new file lies beside the old one, as NAME.<32 hexadecimal
+ *     digits>.ramz-tmp (a long NAME is cut), readable by its owner only. What a process leaves that
+ *     dies is removed when the file is next opened or saved to.
  *
  * What is refused, with a line that says what it is: whatever is no regular file (directory,
  * device, FIFO, socket: none of them is opened); a file with more than one link, since a
- * replacement would part it from its other names; in a directory that everybody may write to, with
- * the sticky bit (/tmp), a symbolic link of another user, and saving over a file of another user.
+ * replacement would part it from its other names; a directory that cannot be read; in a directory
+ * that everybody may write to, with the sticky bit (/tmp), a symbolic link of another user, and
+ * saving over a file of another user. A save to any other regular file replaces it, whatever it
+ * has.
  *
  * What is promised where: locks are those of flock(2). On a local file system they part all
  * processes and threads. On NFS they do where the server's locks work, and then the file must be
- * writable; ramz_save_file and ramz_load_file that run at once on several clients do not see
- * each other there. The lock belongs to the open file: it survives fork in the child and is gone
- * when the last process that has it has closed it or ended; a child that was forked for something
- * else, and runs no other program, keeps it too. Programs that do not lock (mv, cp, an editor) are
- * not kept away; a file that one of them put in the place of a held one is found, and not replaced.
+ * writable; saves by ramz_save_file on several clients at once do not see each other there. The
+ * lock belongs to the open file: after a fork it is both processes', and it is gone when the last
+ * of them has closed it or ended. A child that was forked for something else, and runs no other
+ * program, keeps it too. Programs that do not lock (mv, cp, an editor) are not kept away; a file
+ * that one of them put in the place of a held one is found, and not replaced. A held file that was
+ * removed is made again by the next save. Other programs may lock the directory: that keeps no
+ * holder up, and ramz_save_file waits half a minute for it before it gives -XV_EBUSY.
  *
- * Signals: where RLIMIT_FSIZE is passed SIGXFSZ is blocked in the calling thread, and taken back,
- * so a save fails with -EFBIG and the process goes on.
+ * A crash at any time leaves the old file or the new one, or an empty one where there was none, and
+ * perhaps a temporary.
+ *
+ * Thread safety: calls on one object may be made from any thread, and go one after the other, but
+ * ramz_file_close is never concurrent with another. No signal is left behind: where a save passes
+ * RLIMIT_FSIZE it fails with -EFBIG, and SIGXFSZ, which the calling thread blocks meanwhile, is
+ * taken back.
  *
  * Errors: those of ramz/ramz.h, and negative errno values of the file system. On error nothing
- * has changed: a save that fails leaves the old file, the lock and no temporary file.
+ * has changed: a save that fails leaves the old file, the lock, and no temporary.
  */
 #ifndef RAMZ_FILE_H
 #define RAMZ_FILE_H

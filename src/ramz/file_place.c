@@ -203,6 +203,13 @@ int rzi_place_leads_to(const struct ramz_file *file, const char *name, int fd)
 	return there.st_dev == open.st_dev && there.st_ino == open.st_ino;
 }
 
+/* Other errors tell nothing: a filter of system calls may refuse to answer. */
+static bool place_forbids(int directory, const char *name, int mode)
+{
+	return faccessat(directory, name, mode, AT_EACCESS) != 0 &&
+	       (errno == EACCES || errno == EROFS);
+}
+
 int rzi_place_check_writable(const struct ramz_file *file, struct ramz_reason *reason)
 {
 	struct stat status;
@@ -214,10 +221,9 @@ int rzi_place_check_writable(const struct ramz_file *file, struct ramz_reason *r
 		return rzi_file_says(reason, -EACCES,
 				     "it is another user's file in a directory that everybody may "
 				     "write to: name another file");
-	if (err == 0 && faccessat(file->directory, file->name, W_OK, AT_EACCESS) != 0 &&
-	    errno != ENOENT)
+	if (err == 0 && place_forbids(file->directory, file->name, W_OK))
 		return rzi_file_fails(reason, -errno, "it may not be written to");
-	if (faccessat(file->directory, ".", W_OK | X_OK, AT_EACCESS) != 0)
+	if (place_forbids(file->directory, ".", W_OK | X_OK))
 		return rzi_file_fails(reason, -errno, "its directory may not be written to");
 	return 0;
 }

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 
 #include "file_calls.h"
-#include "file_scene.h"
+#include "file_fixture.h"
 
 #define TEMPORARY ".ramz-tmp"
 
@@ -32,8 +32,8 @@ enum kind {
 
 struct trial {
 	enum kind kind;
-	char path[SCENE_PATH_BYTES];
-	char link[SCENE_PATH_BYTES];
+	char path[FIXTURE_PATH_BYTES];
+	char link[FIXTURE_PATH_BYTES];
 	struct ramz *store; /* NEW */
 	struct ramz *loaded;
 	struct ramz_file *held;
@@ -44,15 +44,15 @@ static void trial_begin(struct trial *trial, enum kind kind)
 {
 	memset(trial, 0, sizeof(*trial));
 	trial->kind = kind;
-	scene_path(trial->path, "disk");
-	scene_path(trial->link, "link");
+	fixture_path(trial->path, "disk");
+	fixture_path(trial->link, "link");
 	(void)unlink(trial->path);
 	if (kind != SAVE_ABSENT && kind != OPEN_ABSENT)
-		scene_save(trial->path, OLD);
+		fixture_save(trial->path, OLD);
 	if (kind == OPEN_LINK && access(trial->link, F_OK) != 0)
 		assert_int_equal(symlink("disk", trial->link), 0);
 	if (kind == SAVE_HELD || kind == SAVE_HELD_REMOVED || kind == LOAD_HELD)
-		trial->held = scene_open(trial->path);
+		trial->held = fixture_open(trial->path);
 	if (kind == SAVE_HELD_REMOVED)
 		assert_int_equal(unlink(trial->path), 0);
 }
@@ -115,8 +115,8 @@ static uint64_t version_there(struct trial *trial)
 
 	if (lstat(trial->path, &status) != 0)
 		return UINT64_MAX;
-	return trial->held != NULL ? scene_held_version(trial->held)
-				   : scene_file_version(trial->path);
+	return trial->held != NULL ? fixture_held_version(trial->held)
+				   : fixture_file_version(trial->path);
 }
 
 static void judge_save(struct trial *trial, int err)
@@ -156,7 +156,7 @@ static void judge(struct trial *trial, int err)
 	if (trial->kind == OPEN_ABSENT)
 		assert_int_equal(lstat(trial->path, &status), err == 0 ? 0 : -1);
 	judge_lock(trial);
-	if (scene_count(TEMPORARY) != 0)
+	if (fixture_count(TEMPORARY) != 0)
 		fail_msg("kind %d, call %s: a temporary stays", trial->kind, file_calls.failed);
 }
 
@@ -194,7 +194,7 @@ static bool fail_once(enum kind kind, struct ramz *store, uint64_t nth, int erro
 static void every_call_may_fail(void **state)
 {
 	static const int errors[] = {EIO, ENOSPC, EINTR};
-	struct ramz *store = scene_store(NEW);
+	struct ramz *store = fixture_store(NEW);
 
 	(void)state;
 	for (size_t e = 0; e < sizeof(errors) / sizeof(errors[0]); e++) {
@@ -232,13 +232,13 @@ static bool die_once(enum kind kind, struct ramz *store, uint64_t nth)
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	trial_end(&trial);
-	file = scene_open(trial.path);
-	version = scene_held_version(file);
+	file = fixture_open(trial.path);
+	version = fixture_held_version(file);
 	if (version != OLD && version != NEW &&
 	    !(version == 0 && (kind == SAVE_ABSENT || kind == SAVE_HELD_REMOVED)))
 		fail_msg("kind %d, call %llu: version %lld", kind, (unsigned long long)nth,
 			 (long long)version);
-	assert_int_equal(scene_count(TEMPORARY), 0);
+	assert_int_equal(fixture_count(TEMPORARY), 0);
 	ramz_file_close(file);
 	if (!WIFSIGNALED(status)) {
 		assert_int_equal(WEXITSTATUS(status), 0);
@@ -249,7 +249,7 @@ static bool die_once(enum kind kind, struct ramz *store, uint64_t nth)
 
 static void a_process_may_die_at_every_call(void **state)
 {
-	struct ramz *store = scene_store(NEW);
+	struct ramz *store = fixture_store(NEW);
 
 	(void)state;
 	for (enum kind kind = 0; kind <= SAVE_ABSENT; kind++) {
@@ -265,8 +265,8 @@ static void a_process_may_die_at_every_call(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		scene_test(every_call_may_fail),
-		scene_test(a_process_may_die_at_every_call),
+		fixture_test(every_call_may_fail),
+		fixture_test(a_process_may_die_at_every_call),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,14 +13,14 @@
 #include <sys/wait.h>
 
 #include "file_calls.h"
-#include "file_scene.h"
+#include "file_fixture.h"
 
 #define TEMPORARY ".ramz-tmp"
 
 enum { OLD = 1, NEW = 2, OTHER = 3 };
 
 static struct between {
-	char path[SCENE_PATH_BYTES];
+	char path[FIXTURE_PATH_BYTES];
 	struct ramz_file *held;
 	int err;
 	struct ramz_reason reason;
@@ -31,8 +31,8 @@ static void between_begin(void)
 {
 	memset(&between, 0, sizeof(between));
 	file_calls = (struct file_calls){.hook = NULL};
-	scene_path(between.path, "disk");
-	scene_save(between.path, OLD);
+	fixture_path(between.path, "disk");
+	fixture_save(between.path, OLD);
 }
 
 static void at(const char *name, uint64_t nth, void (*hook)(void))
@@ -42,25 +42,25 @@ static void at(const char *name, uint64_t nth, void (*hook)(void))
 
 static int save_new(void)
 {
-	struct ramz *store = scene_store(NEW);
+	struct ramz *store = fixture_store(NEW);
 	int err = ramz_save_file(store, between.path, NULL, &between.reason);
 
 	ramz_destroy(store);
 	assert_null(file_calls.hook);
-	assert_int_equal(scene_count(TEMPORARY), 0);
+	assert_int_equal(fixture_count(TEMPORARY), 0);
 	return err;
 }
 
 static void other_saves(void)
 {
-	scene_save(between.path, OTHER);
+	fixture_save(between.path, OTHER);
 	between.count++;
 }
 
 static void other_saves_and_another_holds(void)
 {
 	other_saves();
-	between.held = scene_open(between.path);
+	between.held = fixture_open(between.path);
 }
 
 static void other_tries_to_hold(void)
@@ -77,7 +77,7 @@ static void a_save_that_others_overtake_completes(void **state)
 	at("fsync", 1, other_saves);
 	assert_int_equal(save_new(), 0);
 	assert_int_equal(between.count, 1);
-	assert_int_equal(scene_file_version(between.path), NEW);
+	assert_int_equal(fixture_file_version(between.path), NEW);
 }
 
 /* L3 */
@@ -88,9 +88,9 @@ static void a_save_does_not_replace_what_was_opened_meanwhile(void **state)
 	at("fsync", 1, other_saves_and_another_holds);
 	assert_int_equal(save_new(), -XV_EBUSY);
 	assert_non_null(strstr(between.reason.text, "held by"));
-	assert_int_equal(scene_held_version(between.held), OTHER);
+	assert_int_equal(fixture_held_version(between.held), OTHER);
 	ramz_file_close(between.held);
-	assert_int_equal(scene_file_version(between.path), OTHER);
+	assert_int_equal(fixture_file_version(between.path), OTHER);
 }
 
 static void nobody_becomes_a_holder_during_a_save(void **state)
@@ -104,7 +104,7 @@ static void nobody_becomes_a_holder_during_a_save(void **state)
 		assert_int_equal(save_new(), 0);
 		assert_int_equal(between.err, -XV_EBUSY);
 		assert_int_equal(between.count, 1);
-		assert_int_equal(scene_file_version(between.path), NEW);
+		assert_int_equal(fixture_file_version(between.path), NEW);
 	}
 	/* The new file has the name: the saver has a lock on that one too (L4). */
 	between_begin();
@@ -121,9 +121,9 @@ static void who_gets_a_lock_on_a_replaced_file_begins_again(void **state)
 	(void)state;
 	between_begin();
 	at("flock", 1, other_saves);
-	file = scene_open(between.path);
+	file = fixture_open(between.path);
 	assert_int_equal(between.count, 1);
-	assert_int_equal(scene_held_version(file), OTHER);
+	assert_int_equal(fixture_held_version(file), OTHER);
 	assert_int_equal(ramz_file_open(&between.held, between.path, 0, NULL), -XV_EBUSY);
 	ramz_file_close(file);
 }
@@ -141,8 +141,8 @@ static void who_gets_a_lock_on_a_removed_file_begins_again(void **state)
 	(void)state;
 	between_begin();
 	at("flock", 1, other_removes);
-	file = scene_open(between.path);
-	assert_int_equal(scene_held_version(file), 0);
+	file = fixture_open(between.path);
+	assert_int_equal(fixture_held_version(file), 0);
 	assert_int_equal(ramz_file_open(&between.held, between.path, 0, NULL), -XV_EBUSY);
 	ramz_file_close(file);
 }
@@ -151,7 +151,7 @@ static void who_gets_a_lock_on_a_removed_file_begins_again(void **state)
 static void a_holder_stays_one_over_its_save(void **state)
 {
 	static const char *const calls[] = {"flock", "write", "renameat", "fsync", "close"};
-	struct ramz *store = scene_store(NEW);
+	struct ramz *store = fixture_store(NEW);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
@@ -159,7 +159,7 @@ static void a_holder_stays_one_over_its_save(void **state)
 			struct ramz_file *file;
 
 			between_begin();
-			file = scene_open(between.path);
+			file = fixture_open(between.path);
 			at(calls[i], nth, other_tries_to_hold);
 			assert_int_equal(ramz_file_save(file, store, NULL, NULL), 0);
 			file_calls.hook = NULL;
@@ -214,7 +214,7 @@ static int save_and_stay_holder(void)
 	struct ramz_file *file, *again;
 
 	file_calls.hook = NULL;
-	scene_save(between.path, OTHER);
+	fixture_save(between.path, OTHER);
 	if (ramz_file_open(&file, between.path, 0, NULL) != 0)
 		return 2;
 	(void)poll(NULL, 0, 1000);
@@ -234,7 +234,7 @@ static void the_look_and_the_rename_are_one_step(void **state)
 	at("renameat", 1, other_process_saves_and_holds);
 	assert_int_equal(save_new(), 0);
 	assert_int_equal(expect_well(other_pid), 0);
-	assert_int_equal(scene_file_version(between.path), OTHER);
+	assert_int_equal(fixture_file_version(between.path), OTHER);
 }
 
 static int load_is_not_refused(void)
@@ -255,7 +255,7 @@ static void other_process_loads(void)
 /* L7: a save that failed has an exclusive lock on the file that it made and removes. */
 static void a_lock_of_a_moment_refuses_nobody(void **state)
 {
-	struct ramz *store = scene_store(NEW);
+	struct ramz *store = fixture_store(NEW);
 
 	(void)state;
 	between_begin();
@@ -285,15 +285,15 @@ static void a_refusal_by_a_replaced_file_is_not_believed(void **state)
 	assert_int_equal(save_new(), -XV_EBUSY); /* it has been opened meanwhile */
 	assert_int_equal(between.count, 2);
 	assert_int_equal(between.err, 0);
-	assert_int_equal(scene_held_version(between.held), OTHER);
+	assert_int_equal(fixture_held_version(between.held), OTHER);
 	ramz_file_close(between.held);
 }
 
 static void other_program_puts_a_file(void)
 {
-	char path[SCENE_PATH_BYTES];
+	char path[FIXTURE_PATH_BYTES];
 
-	assert_int_equal(rename(scene_path(path, "other"), between.path), 0);
+	assert_int_equal(rename(fixture_path(path, "other"), between.path), 0);
 	between.count++;
 }
 
@@ -301,20 +301,20 @@ static void other_program_puts_a_file(void)
  * it. */
 static void a_file_put_there_in_the_last_moment_is_left_alone(void **state)
 {
-	char path[SCENE_PATH_BYTES];
-	struct ramz *store = scene_store(NEW);
+	char path[FIXTURE_PATH_BYTES];
+	struct ramz *store = fixture_store(NEW);
 	struct ramz_file *file;
 
 	(void)state;
 	between_begin();
-	scene_save(scene_path(path, "other"), OTHER);
-	file = scene_open(between.path);
+	fixture_save(fixture_path(path, "other"), OTHER);
+	file = fixture_open(between.path);
 	assert_int_equal(unlink(between.path), 0);
 	at("openat", 2, other_program_puts_a_file); /* the first is the temporary's */
 	assert_int_equal(ramz_file_save(file, store, NULL, &between.reason), -EEXIST);
 	assert_int_equal(between.count, 1);
-	assert_int_equal(scene_file_version(between.path), OTHER);
-	assert_int_equal(scene_count(TEMPORARY), 0);
+	assert_int_equal(fixture_file_version(between.path), OTHER);
+	assert_int_equal(fixture_count(TEMPORARY), 0);
 	ramz_file_close(file);
 	ramz_destroy(store);
 }
@@ -328,14 +328,14 @@ static void a_temporary_that_is_swept_is_made_again(void **state)
 	at("flock", 4, other_saves);
 	assert_int_equal(save_new(), 0);
 	assert_int_equal(between.count, 1);
-	assert_int_equal(scene_file_version(between.path), NEW);
+	assert_int_equal(fixture_file_version(between.path), NEW);
 }
 
 /* Readable by nobody else, in its directory, with the file's name in it. */
 static void look_at_the_temporary(void)
 {
-	DIR *directory = opendir(scene_directory);
-	char path[2 * SCENE_PATH_BYTES];
+	DIR *directory = opendir(fixture_directory);
+	char path[2 * FIXTURE_PATH_BYTES];
 	struct dirent *entry;
 	struct stat status;
 
@@ -345,7 +345,7 @@ static void look_at_the_temporary(void)
 			continue;
 		between.count++;
 		assert_int_equal(strncmp(entry->d_name, "disk.", 5), 0);
-		(void)snprintf(path, sizeof(path), "%s/%s", scene_directory, entry->d_name);
+		(void)snprintf(path, sizeof(path), "%s/%s", fixture_directory, entry->d_name);
 		assert_int_equal(lstat(path, &status), 0);
 		assert_int_equal(status.st_mode, S_IFREG | 0600);
 	}
@@ -372,7 +372,7 @@ static void a_temporary_is_readable_by_its_owner_only(void **state)
 
 static void leave_a_temporary(char name[256])
 {
-	struct ramz *store = scene_store(NEW);
+	struct ramz *store = fixture_store(NEW);
 	DIR *directory;
 	struct dirent *entry;
 	pid_t child = fork();
@@ -385,7 +385,7 @@ static void leave_a_temporary(char name[256])
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFSIGNALED(status));
-	directory = opendir(scene_directory);
+	directory = opendir(fixture_directory);
 	assert_non_null(directory);
 	while ((entry = readdir(directory)) != NULL) {
 		if (strstr(entry->d_name, TEMPORARY) != NULL)
@@ -395,9 +395,9 @@ static void leave_a_temporary(char name[256])
 	ramz_destroy(store);
 }
 
-static int make_like(const char *name, char last, char path[SCENE_PATH_BYTES])
+static int make_like(const char *name, char last, char path[FIXTURE_PATH_BYTES])
 {
-	size_t end = strlen(scene_path(path, name)) - strlen(TEMPORARY) - 1;
+	size_t end = strlen(fixture_path(path, name)) - strlen(TEMPORARY) - 1;
 
 	path[end] = path[end] == last ? 'f' : last;
 	return open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
@@ -405,17 +405,17 @@ static int make_like(const char *name, char last, char path[SCENE_PATH_BYTES])
 
 static void only_what_a_dead_process_left_is_removed(void **state)
 {
-	char name[256] = "", path[SCENE_PATH_BYTES], other[SCENE_PATH_BYTES];
+	char name[256] = "", path[FIXTURE_PATH_BYTES], other[FIXTURE_PATH_BYTES];
 	int locked, left;
 
 	(void)state;
 	between_begin();
 	leave_a_temporary(name);
-	assert_int_equal(scene_count(TEMPORARY), 1);
+	assert_int_equal(fixture_count(TEMPORARY), 1);
 	locked = make_like(name, '0', path);
 	assert_int_equal(flock(locked, LOCK_SH), 0);
 	close(make_like(name, '1', path));
-	assert_int_equal(link(path, scene_path(other, "another name")), 0);
+	assert_int_equal(link(path, fixture_path(other, "another name")), 0);
 	close(make_like(name, '2', path));
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(mkdir(path, 0700), 0);
@@ -423,21 +423,21 @@ static void only_what_a_dead_process_left_is_removed(void **state)
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(symlink("disk", path), 0);
 	close(make_like(name, 'g', path)); /* no digit */
-	(void)snprintf(other, sizeof(other), "%s/x%s", scene_directory, name);
+	(void)snprintf(other, sizeof(other), "%s/x%s", fixture_directory, name);
 	close(open(other, O_RDWR | O_CREAT, 0600)); /* of xdisk */
-	(void)snprintf(other, sizeof(other), "%s/%sx", scene_directory, name);
+	(void)snprintf(other, sizeof(other), "%s/%sx", fixture_directory, name);
 	close(open(other, O_RDWR | O_CREAT, 0600));
 	close(make_like(name, '4', path));
 	left = 7;
 	if (geteuid() == 0)
 		assert_int_equal(chown(path, 65534, 65534), 0);
 	left += geteuid() == 0;
-	ramz_file_close(scene_open(between.path));
-	assert_int_equal(scene_count(TEMPORARY), left);
-	assert_int_equal(access(scene_path(path, name), F_OK), -1);
+	ramz_file_close(fixture_open(between.path));
+	assert_int_equal(fixture_count(TEMPORARY), left);
+	assert_int_equal(access(fixture_path(path, name), F_OK), -1);
 	close(locked);
-	ramz_file_close(scene_open(between.path));
-	assert_int_equal(scene_count(TEMPORARY), left - 1);
+	ramz_file_close(fixture_open(between.path));
+	assert_int_equal(fixture_count(TEMPORARY), left - 1);
 }
 
 static void a_save_removes_what_a_dead_process_left(void **state)
@@ -447,27 +447,27 @@ static void a_save_removes_what_a_dead_process_left(void **state)
 	(void)state;
 	between_begin();
 	leave_a_temporary(name);
-	assert_int_equal(scene_count(TEMPORARY), 1);
+	assert_int_equal(fixture_count(TEMPORARY), 1);
 	assert_int_equal(save_new(), 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		scene_test(a_save_that_others_overtake_completes),
-		scene_test(a_save_does_not_replace_what_was_opened_meanwhile),
-		scene_test(nobody_becomes_a_holder_during_a_save),
-		scene_test(who_gets_a_lock_on_a_replaced_file_begins_again),
-		scene_test(who_gets_a_lock_on_a_removed_file_begins_again),
-		scene_test(a_holder_stays_one_over_its_save),
-		scene_test(the_look_and_the_rename_are_one_step),
-		scene_test(a_lock_of_a_moment_refuses_nobody),
-		scene_test(a_refusal_by_a_replaced_file_is_not_believed),
-		scene_test(a_file_put_there_in_the_last_moment_is_left_alone),
-		scene_test(a_temporary_that_is_swept_is_made_again),
-		scene_test(a_temporary_is_readable_by_its_owner_only),
-		scene_test(only_what_a_dead_process_left_is_removed),
-		scene_test(a_save_removes_what_a_dead_process_left),
+		fixture_test(a_save_that_others_overtake_completes),
+		fixture_test(a_save_does_not_replace_what_was_opened_meanwhile),
+		fixture_test(nobody_becomes_a_holder_during_a_save),
+		fixture_test(who_gets_a_lock_on_a_replaced_file_begins_again),
+		fixture_test(who_gets_a_lock_on_a_removed_file_begins_again),
+		fixture_test(a_holder_stays_one_over_its_save),
+		fixture_test(the_look_and_the_rename_are_one_step),
+		fixture_test(a_lock_of_a_moment_refuses_nobody),
+		fixture_test(a_refusal_by_a_replaced_file_is_not_believed),
+		fixture_test(a_file_put_there_in_the_last_moment_is_left_alone),
+		fixture_test(a_temporary_that_is_swept_is_made_again),
+		fixture_test(a_temporary_is_readable_by_its_owner_only),
+		fixture_test(only_what_a_dead_process_left_is_removed),
+		fixture_test(a_save_removes_what_a_dead_process_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

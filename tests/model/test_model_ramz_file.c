@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "file_scene.h"
+#include "file_fixture.h"
 
 enum { PROCESSES = 3, THREADS = 3, VERSIONS_MAX = 1 << 16 };
 
@@ -40,15 +40,15 @@ struct shared {
 };
 
 static struct shared *shared;
-static char path[SCENE_PATH_BYTES];
+static char path[FIXTURE_PATH_BYTES];
 
 static int begin(void **state)
 {
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		      0);
-	if (shared == MAP_FAILED || scene_begin(state) != 0)
+	if (shared == MAP_FAILED || fixture_begin(state) != 0)
 		return -1;
-	scene_path(path, "disk");
+	fixture_path(path, "disk");
 	atomic_store(&shared->clock, 1);
 	atomic_store(&shared->versions, 1);
 	return 0;
@@ -57,7 +57,7 @@ static int begin(void **state)
 static int end(void **state)
 {
 	(void)munmap(shared, sizeof(*shared));
-	return scene_end(state);
+	return fixture_end(state);
 }
 
 static uint64_t tick(void)
@@ -78,7 +78,7 @@ static bool fault_if(bool is, const char *what, uint64_t version)
 
 static void save_until_killed(uint64_t seed)
 {
-	struct ramz *store = scene_store(1);
+	struct ramz *store = fixture_store(1);
 	struct ramz_file *file = NULL;
 	bool holds = random_below(&seed, 2) == 0;
 
@@ -88,7 +88,7 @@ static void save_until_killed(uint64_t seed)
 		uint64_t version = atomic_load(&shared->done) + 1;
 		int err;
 
-		scene_fill(store, version);
+		fixture_fill(store, version);
 		atomic_store(&shared->versions, version);
 		err = holds ? ramz_file_save(file, store, NULL, NULL)
 			    : ramz_save_file(store, path, NULL, NULL);
@@ -119,14 +119,14 @@ static void a_killed_process_leaves_one_version_and_no_lock(void **state)
 		assert_int_equal(kill(child, SIGKILL), 0);
 		assert_int_equal(waitpid(child, &status, 0), child);
 		assert_true(WIFSIGNALED(status));
-		file = scene_open(path);
-		version = scene_held_version(file);
+		file = fixture_open(path);
+		version = fixture_held_version(file);
 		if (version != atomic_load(&shared->done) &&
 		    version != atomic_load(&shared->versions))
 			fail_msg("version %lld, complete is %lld", (long long)version,
 				 (long long)atomic_load(&shared->done));
 		atomic_store(&shared->done, version);
-		assert_int_equal(scene_count(".ramz-tmp"), 0);
+		assert_int_equal(fixture_count(".ramz-tmp"), 0);
 		ramz_file_close(file);
 	}
 	print_message("%llu versions\n", (unsigned long long)atomic_load(&shared->done));
@@ -170,7 +170,7 @@ static int load(struct ramz_file *file, uint64_t *version)
 	struct ramz *store;
 	int err;
 
-	scene_options(&options);
+	fixture_options(&options);
 	*version = UINT64_MAX;
 	err = file != NULL ? ramz_file_load(&store, &options, NULL, 0, file, &reason)
 			   : ramz_load_file(&store, &options, NULL, 0, path, &reason);
@@ -178,7 +178,7 @@ static int load(struct ramz_file *file, uint64_t *version)
 		return err;
 	if (fault_if(err != 0, reason.text, UINT64_MAX))
 		return err;
-	*version = scene_version(store);
+	*version = fixture_version(store);
 	ramz_destroy(store);
 	return 0;
 }
@@ -190,7 +190,7 @@ static uint64_t save(struct worker *worker, struct ramz_file *file)
 	struct ramz_reason reason = {.text = ""};
 	int err;
 
-	scene_fill(worker->store, number);
+	fixture_fill(worker->store, number);
 	atomic_store(&version->begun, tick());
 	err = file != NULL ? ramz_file_save(file, worker->store, NULL, &reason)
 			   : ramz_save_file(worker->store, path, NULL, &reason);
@@ -270,7 +270,7 @@ static void run_process(uint64_t seed, uint64_t ops, bool holds)
 		worker[i] = (struct worker){.seed = seed + (uint64_t)i * 7919,
 					    .ops = ops,
 					    .holds = holds,
-					    .store = scene_store(1)};
+					    .store = fixture_store(1)};
 		if (pthread_create(&thread[i], NULL, work, &worker[i]) != 0)
 			_exit(2);
 	}
@@ -304,9 +304,9 @@ static void run(bool holds)
 		assert_int_equal(WEXITSTATUS(status), 0);
 	}
 	assert_int_equal(atomic_load(&shared->faults), 0);
-	judge(scene_file_version(path), tick());
+	judge(fixture_file_version(path), tick());
 	assert_int_equal(atomic_load(&shared->faults), 0);
-	assert_int_equal(scene_count(""), 1);
+	assert_int_equal(fixture_count(""), 1);
 	print_message("%llu versions, %llu times busy\n",
 		      (unsigned long long)atomic_load(&shared->versions),
 		      (unsigned long long)atomic_load(&shared->busy));

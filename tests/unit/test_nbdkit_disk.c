@@ -205,8 +205,7 @@ static void what_does_not_fit_the_file_is_refused(void **unused)
 		write_noise(&disk, i, i);
 	save_and_end(&disk, &config);
 	open_refused(PARAMETERS("size=512K", file_parameter), "size=");
-	open_refused(PARAMETERS("page=8K", file_parameter), "page=");
-	open_refused(PARAMETERS("checksum=true", file_parameter), "checksum=");
+	open_refused(PARAMETERS("page=8K", file_parameter), "page");
 	open_refused(PARAMETERS("memlimit=100K", file_parameter), "memlimit=");
 	open_refused(PARAMETERS("file=/nonexistent/disk"), "directory");
 	open_refused(PARAMETERS("file=/"), "no regular file");

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "file_scene.h"
+#include "file_fixture.h"
 
 static void expect_busy(const char *path, long pid)
 {
@@ -31,7 +31,7 @@ static void expect_busy(const char *path, long pid)
 
 static void expect_all_busy(const char *path)
 {
-	struct ramz *store = scene_store(99), *loaded = NULL;
+	struct ramz *store = fixture_store(99), *loaded = NULL;
 	struct ramz_reason reason;
 
 	expect_busy(path, (long)getpid());
@@ -51,45 +51,45 @@ static void *busy_thread(void *path)
 
 static void a_file_has_one_holder(void **state)
 {
-	char path[SCENE_PATH_BYTES];
+	char path[FIXTURE_PATH_BYTES];
 	struct ramz_file *file;
 	pthread_t thread;
 	void *err;
 
 	(void)state;
-	scene_save(scene_path(path, "disk"), 7);
-	file = scene_open(path);
+	fixture_save(fixture_path(path, "disk"), 7);
+	file = fixture_open(path);
 	expect_all_busy(path);
 	assert_int_equal(pthread_create(&thread, NULL, busy_thread, path), 0);
 	assert_int_equal(pthread_join(thread, &err), 0);
 	assert_int_equal((int)(intptr_t)err, -XV_EBUSY);
-	assert_int_equal(scene_held_version(file), 7);
+	assert_int_equal(fixture_held_version(file), 7);
 	ramz_file_close(file);
-	assert_int_equal(scene_file_version(path), 7);
-	file = scene_open(path);
+	assert_int_equal(fixture_file_version(path), 7);
+	file = fixture_open(path);
 	ramz_file_close(file);
 	ramz_file_close(NULL);
 }
 
 static void every_spelling_is_the_same_file(void **state)
 {
-	char path[SCENE_PATH_BYTES], other[SCENE_PATH_BYTES], here[SCENE_PATH_BYTES];
+	char path[FIXTURE_PATH_BYTES], other[FIXTURE_PATH_BYTES], here[FIXTURE_PATH_BYTES];
 	struct ramz_file *file;
 
 	(void)state;
 	assert_non_null(getcwd(here, sizeof(here)));
-	scene_save(scene_path(path, "disk"), 7);
-	assert_int_equal(symlink("disk", scene_path(other, "link")), 0);
-	assert_int_equal(symlink("./link", scene_path(other, "link of link")), 0);
-	assert_int_equal(symlink(scene_directory, scene_path(other, "directory")), 0);
+	fixture_save(fixture_path(path, "disk"), 7);
+	assert_int_equal(symlink("disk", fixture_path(other, "link")), 0);
+	assert_int_equal(symlink("./link", fixture_path(other, "link of link")), 0);
+	assert_int_equal(symlink(fixture_directory, fixture_path(other, "directory")), 0);
 	for (int which = 0; which < 2; which++) {
-		file = scene_open(scene_path(other, which == 0 ? "disk" : "link of link"));
-		expect_busy(scene_path(other, "/disk"), (long)getpid());
-		expect_busy(scene_path(other, "./disk"), (long)getpid());
-		expect_busy(scene_path(other, "link"), (long)getpid());
-		expect_busy(scene_path(other, "directory/directory/./link of link"),
+		file = fixture_open(fixture_path(other, which == 0 ? "disk" : "link of link"));
+		expect_busy(fixture_path(other, "/disk"), (long)getpid());
+		expect_busy(fixture_path(other, "./disk"), (long)getpid());
+		expect_busy(fixture_path(other, "link"), (long)getpid());
+		expect_busy(fixture_path(other, "directory/directory/./link of link"),
 			    (long)getpid());
-		assert_int_equal(chdir(scene_directory), 0);
+		assert_int_equal(chdir(fixture_directory), 0);
 		expect_busy("disk", (long)getpid());
 		expect_busy(".//disk", (long)getpid());
 		expect_all_busy("link");
@@ -100,29 +100,29 @@ static void every_spelling_is_the_same_file(void **state)
 
 static void a_link_more_is_refused(void **state)
 {
-	char path[SCENE_PATH_BYTES], other[SCENE_PATH_BYTES];
+	char path[FIXTURE_PATH_BYTES], other[FIXTURE_PATH_BYTES];
 	struct ramz_reason reason;
 	struct ramz_file *file = NULL, *held;
-	struct ramz *store = scene_store(3);
+	struct ramz *store = fixture_store(3);
 
 	(void)state;
-	scene_save(scene_path(path, "disk"), 7);
-	held = scene_open(path);
-	assert_int_equal(link(path, scene_path(other, "hard")), 0);
+	fixture_save(fixture_path(path, "disk"), 7);
+	held = fixture_open(path);
+	assert_int_equal(link(path, fixture_path(other, "hard")), 0);
 	assert_int_equal(ramz_file_open(&file, other, 0, &reason), -EMLINK);
 	assert_non_null(strstr(reason.text, "2 links"));
 	ramz_file_close(held);
 	assert_int_equal(ramz_file_open(&file, path, 0, &reason), -EMLINK);
 	assert_int_equal(ramz_save_file(store, path, NULL, &reason), -EMLINK);
 	assert_int_equal(unlink(other), 0);
-	ramz_file_close(scene_open(path));
+	ramz_file_close(fixture_open(path));
 	ramz_destroy(store);
 }
 
 static void a_file_is_held_over_its_saves(void **state)
 {
-	char path[SCENE_PATH_BYTES], here[SCENE_PATH_BYTES];
-	struct ramz *store = scene_store(1);
+	char path[FIXTURE_PATH_BYTES], here[FIXTURE_PATH_BYTES];
+	struct ramz *store = fixture_store(1);
 	struct ramz_reason reason;
 	struct ramz_file *file;
 	struct stat before, after;
@@ -130,24 +130,24 @@ static void a_file_is_held_over_its_saves(void **state)
 
 	(void)state;
 	assert_non_null(getcwd(here, sizeof(here)));
-	assert_int_equal(chdir(scene_directory), 0);
-	file = scene_open("disk");
+	assert_int_equal(chdir(fixture_directory), 0);
+	file = fixture_open("disk");
 	assert_int_equal(chdir(here), 0);
-	scene_path(path, "disk");
+	fixture_path(path, "disk");
 	for (uint64_t version = 1; version < 5; version++) {
 		assert_int_equal(stat(path, &before), 0);
-		scene_fill(store, version);
+		fixture_fill(store, version);
 		assert_int_equal(ramz_file_save(file, store, &bytes, &reason), 0);
 		assert_string_equal(reason.text, "");
 		assert_int_equal(stat(path, &after), 0);
 		assert_true(before.st_ino != after.st_ino);
 		assert_int_equal(bytes, after.st_size);
 		expect_all_busy(path);
-		assert_int_equal(scene_held_version(file), version);
+		assert_int_equal(fixture_held_version(file), version);
 	}
 	ramz_file_close(file);
-	assert_int_equal(scene_file_version(path), 4);
-	assert_int_equal(scene_count(""), 1);
+	assert_int_equal(fixture_file_version(path), 4);
+	assert_int_equal(fixture_count(""), 1);
 	ramz_destroy(store);
 }
 
@@ -159,7 +159,7 @@ struct saving {
 static void *save_thread(void *argument)
 {
 	struct saving *saving = argument;
-	struct ramz *store = scene_store(saving->version);
+	struct ramz *store = fixture_store(saving->version);
 	int err = 0;
 
 	for (int i = 0; err == 0 && i < 20; i++)
@@ -170,14 +170,14 @@ static void *save_thread(void *argument)
 
 static void threads_save_through_one_holder(void **state)
 {
-	char path[SCENE_PATH_BYTES];
+	char path[FIXTURE_PATH_BYTES];
 	struct saving saving[3];
 	pthread_t thread[3];
 	struct ramz_file *file;
 	uint64_t version;
 
 	(void)state;
-	file = scene_open(scene_path(path, "disk"));
+	file = fixture_open(fixture_path(path, "disk"));
 	for (int i = 0; i < 3; i++) {
 		saving[i] = (struct saving){.file = file, .version = (uint64_t)i + 1};
 		assert_int_equal(pthread_create(&thread[i], NULL, save_thread, &saving[i]), 0);
@@ -188,7 +188,7 @@ static void threads_save_through_one_holder(void **state)
 		assert_int_equal(pthread_join(thread[i], &err), 0);
 		assert_int_equal((int)(intptr_t)err, 0);
 	}
-	version = scene_held_version(file);
+	version = fixture_held_version(file);
 	assert_true(version >= 1 && version <= 3);
 	ramz_file_close(file);
 }
@@ -197,7 +197,7 @@ static void threads_save_through_one_holder(void **state)
 
 static void an_absent_file_is_made_empty(void **state)
 {
-	char path[SCENE_PATH_BYTES], other[SCENE_PATH_BYTES];
+	char path[FIXTURE_PATH_BYTES], other[FIXTURE_PATH_BYTES];
 	struct ramz_file_info info;
 	struct ramz_options options;
 	struct ramz *store;
@@ -205,11 +205,11 @@ static void an_absent_file_is_made_empty(void **state)
 	struct stat status;
 
 	(void)state;
-	assert_int_equal(ramz_load_file(&store, NULL, NULL, 0, scene_path(path, "disk"), NULL),
+	assert_int_equal(ramz_load_file(&store, NULL, NULL, 0, fixture_path(path, "disk"), NULL),
 			 -ENOENT);
 	assert_int_equal(access(path, F_OK), -1);
-	assert_int_equal(symlink("disk", scene_path(other, "dangling")), 0);
-	file = scene_open(other);
+	assert_int_equal(symlink("disk", fixture_path(other, "dangling")), 0);
+	file = fixture_open(other);
 	assert_int_equal(lstat(path, &status), 0);
 	assert_int_equal(status.st_mode, S_IFREG | 0600);
 	assert_int_equal(status.st_size, 0);
@@ -241,7 +241,7 @@ static void an_absent_file_is_made_empty(void **state)
 
 static void bad_files_tell_what_they_are(void **state)
 {
-	char path[SCENE_PATH_BYTES];
+	char path[FIXTURE_PATH_BYTES];
 	struct ramz_file_info info;
 	struct ramz_file *file;
 	struct ramz_reason reason;
@@ -249,11 +249,11 @@ static void bad_files_tell_what_they_are(void **state)
 	FILE *stream;
 
 	(void)state;
-	stream = fopen(scene_path(path, "disk"), "w");
+	stream = fopen(fixture_path(path, "disk"), "w");
 	assert_non_null(stream);
 	fputs("not a saved store", stream);
 	fclose(stream);
-	file = scene_open(path);
+	file = fixture_open(path);
 	assert_int_equal(ramz_file_info(file, &info), -XV_EBADMSG);
 	assert_int_equal(ramz_file_load(&store, NULL, NULL, 0, file, &reason), -XV_EBADMSG);
 	assert_null(store);
@@ -281,12 +281,12 @@ static void expect_child(pid_t pid)
 
 static void another_process_is_told_whose_it_is(void **state)
 {
-	char path[SCENE_PATH_BYTES];
+	char path[FIXTURE_PATH_BYTES];
 	struct ramz_file *file;
 	pid_t child;
 
 	(void)state;
-	file = scene_open(scene_path(path, "disk"));
+	file = fixture_open(fixture_path(path, "disk"));
 	child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
@@ -310,13 +310,13 @@ static void another_process_is_told_whose_it_is(void **state)
 /* As a server does that goes to the background: the process that took the lock ends. */
 static void a_lock_outlives_the_process_that_took_it(void **state)
 {
-	char path[SCENE_PATH_BYTES];
+	char path[FIXTURE_PATH_BYTES];
 	int tell[2], stay[2];
 	pid_t child, grandchild = 0;
 	char byte;
 
 	(void)state;
-	scene_path(path, "disk");
+	fixture_path(path, "disk");
 	assert_int_equal(pipe(tell), 0);
 	assert_int_equal(pipe(stay), 0);
 	child = fork();
@@ -374,18 +374,18 @@ static void *end_later(void *argument)
 /* Never the contents from before the holder's last save. */
 static void who_waits_gets_what_the_holder_saved(void **state)
 {
-	char path[SCENE_PATH_BYTES];
+	char path[FIXTURE_PATH_BYTES];
 	struct ending ending;
 	struct ramz_file *file;
 	pthread_t thread;
 
 	(void)state;
-	scene_save(scene_path(path, "disk"), 1);
-	ending.file = scene_open(path);
-	ending.store = scene_store(2);
+	fixture_save(fixture_path(path, "disk"), 1);
+	ending.file = fixture_open(path);
+	ending.store = fixture_store(2);
 	assert_int_equal(pthread_create(&thread, NULL, end_later, &ending), 0);
 	assert_int_equal(ramz_file_open(&file, path, 3600000, NULL), 0);
-	assert_int_equal(scene_held_version(file), 2);
+	assert_int_equal(fixture_held_version(file), 2);
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	ramz_file_close(file);
 	ramz_destroy(ending.store);
@@ -394,42 +394,42 @@ static void who_waits_gets_what_the_holder_saved(void **state)
 /* A program that does not lock. */
 static void a_file_put_in_the_place_is_left_alone(void **state)
 {
-	char path[SCENE_PATH_BYTES], other[SCENE_PATH_BYTES];
-	struct ramz *store = scene_store(5);
+	char path[FIXTURE_PATH_BYTES], other[FIXTURE_PATH_BYTES];
+	struct ramz *store = fixture_store(5);
 	struct ramz_reason reason;
 	struct ramz_file *file;
 
 	(void)state;
-	scene_save(scene_path(other, "other"), 8);
-	file = scene_open(scene_path(path, "disk"));
+	fixture_save(fixture_path(other, "other"), 8);
+	file = fixture_open(fixture_path(path, "disk"));
 	assert_int_equal(rename(other, path), 0);
 	assert_int_equal(ramz_file_save(file, store, NULL, &reason), -EEXIST);
 	assert_non_null(strstr(reason.text, "another file"));
-	assert_int_equal(scene_file_version(path), 8);
+	assert_int_equal(fixture_file_version(path), 8);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(ramz_file_save(file, store, NULL, &reason), 0);
 	expect_all_busy(path);
-	assert_int_equal(scene_held_version(file), 5);
+	assert_int_equal(fixture_held_version(file), 5);
 	ramz_file_close(file);
-	assert_int_equal(scene_file_version(path), 5);
-	assert_int_equal(scene_count(""), 1);
+	assert_int_equal(fixture_file_version(path), 5);
+	assert_int_equal(fixture_count(""), 1);
 	ramz_destroy(store);
 }
 
 /* Anybody may lock a directory that can be read: that keeps no holder up. */
 static void a_locked_directory_keeps_no_holder_up(void **state)
 {
-	char path[SCENE_PATH_BYTES];
-	struct ramz *store = scene_store(5);
+	char path[FIXTURE_PATH_BYTES];
+	struct ramz *store = fixture_store(5);
 	struct ramz_file *file;
-	int fd = open(scene_directory, O_RDONLY | O_DIRECTORY);
+	int fd = open(fixture_directory, O_RDONLY | O_DIRECTORY);
 
 	(void)state;
 	assert_int_equal(flock(fd, LOCK_EX), 0);
-	file = scene_open(scene_path(path, "disk"));
+	file = fixture_open(fixture_path(path, "disk"));
 	assert_int_equal(ramz_file_save(file, store, NULL, NULL), 0);
 	ramz_file_close(file);
-	assert_int_equal(scene_file_version(path), 5);
+	assert_int_equal(fixture_file_version(path), 5);
 	close(fd);
 	ramz_destroy(store);
 }
@@ -437,18 +437,18 @@ static void a_locked_directory_keeps_no_holder_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		scene_test(a_file_has_one_holder),
-		scene_test(every_spelling_is_the_same_file),
-		scene_test(a_link_more_is_refused),
-		scene_test(a_file_is_held_over_its_saves),
-		scene_test(threads_save_through_one_holder),
-		scene_test(an_absent_file_is_made_empty),
-		scene_test(bad_files_tell_what_they_are),
-		scene_test(another_process_is_told_whose_it_is),
-		scene_test(a_lock_outlives_the_process_that_took_it),
-		scene_test(who_waits_gets_what_the_holder_saved),
-		scene_test(a_file_put_in_the_place_is_left_alone),
-		scene_test(a_locked_directory_keeps_no_holder_up),
+		fixture_test(a_file_has_one_holder),
+		fixture_test(every_spelling_is_the_same_file),
+		fixture_test(a_link_more_is_refused),
+		fixture_test(a_file_is_held_over_its_saves),
+		fixture_test(threads_save_through_one_holder),
+		fixture_test(an_absent_file_is_made_empty),
+		fixture_test(bad_files_tell_what_they_are),
+		fixture_test(another_process_is_told_whose_it_is),
+		fixture_test(a_lock_outlives_the_process_that_took_it),
+		fixture_test(who_waits_gets_what_the_holder_saved),
+		fixture_test(a_file_put_in_the_place_is_left_alone),
+		fixture_test(a_locked_directory_keeps_no_holder_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

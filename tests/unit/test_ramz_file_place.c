@@ -15,14 +15,14 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#include "file_scene.h"
+#include "file_fixture.h"
 
 enum { NOBODY = 65534, SECONDS_TO_HANG = 60 };
 
 /* Every way in: none changes what is there. */
 static void expect_refused_by_all(const char *path, int wanted, const char *word)
 {
-	struct ramz *store = scene_store(9), *loaded = NULL;
+	struct ramz *store = fixture_store(9), *loaded = NULL;
 	struct ramz_file *file = NULL;
 	struct ramz_reason reason[3];
 	int err[3];
@@ -42,21 +42,22 @@ static void expect_refused_by_all(const char *path, int wanted, const char *word
 }
 
 /* A device of our own, since broken code would replace it; NULL where none can be made. */
-static const char *make_device(char path[SCENE_PATH_BYTES])
+static const char *make_device(char path[FIXTURE_PATH_BYTES])
 {
-	return mknod(scene_path(path, "device"), S_IFCHR | 0600, makedev(1, 3)) == 0 ? path : NULL;
+	return mknod(fixture_path(path, "device"), S_IFCHR | 0600, makedev(1, 3)) == 0 ? path
+										       : NULL;
 }
 
 static void devices_are_refused(void **state)
 {
-	char path[SCENE_PATH_BYTES], other[SCENE_PATH_BYTES], inner[2 * SCENE_PATH_BYTES];
+	char path[FIXTURE_PATH_BYTES], other[FIXTURE_PATH_BYTES], inner[2 * FIXTURE_PATH_BYTES];
 	struct stat status;
 
 	(void)state;
 	if (make_device(path) == NULL)
 		skip();
 	expect_refused_by_all(path, -ENXIO, "character device");
-	assert_int_equal(symlink("device", scene_path(other, "link")), 0);
+	assert_int_equal(symlink("device", fixture_path(other, "link")), 0);
 	expect_refused_by_all(other, -ENXIO, "character device");
 	(void)snprintf(inner, sizeof(inner), "%s/disk", path);
 	expect_refused_by_all(inner, -ENOTDIR, "directory");
@@ -67,31 +68,31 @@ static void devices_are_refused(void **state)
 static void what_is_no_regular_file_is_refused(void **state)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	char path[SCENE_PATH_BYTES];
+	char path[FIXTURE_PATH_BYTES];
 	struct stat status;
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	(void)state;
-	assert_int_equal(mkdir(scene_path(path, "directory"), 0700), 0);
+	assert_int_equal(mkdir(fixture_path(path, "directory"), 0700), 0);
 	expect_refused_by_all(path, -EISDIR, "directory");
-	expect_refused_by_all(scene_path(path, "directory/"), -EISDIR, "directory");
-	expect_refused_by_all(scene_path(path, "directory/."), -EISDIR, "directory");
-	expect_refused_by_all(scene_path(path, "absent/"), -EISDIR, "directory");
+	expect_refused_by_all(fixture_path(path, "directory/"), -EISDIR, "directory");
+	expect_refused_by_all(fixture_path(path, "directory/."), -EISDIR, "directory");
+	expect_refused_by_all(fixture_path(path, "absent/"), -EISDIR, "directory");
 	expect_refused_by_all("", -ENOENT, "empty");
-	assert_int_equal(mkfifo(scene_path(path, "fifo"), 0600), 0);
+	assert_int_equal(mkfifo(fixture_path(path, "fifo"), 0600), 0);
 	expect_refused_by_all(path, -ENXIO, "FIFO");
 	assert_int_equal(lstat(path, &status), 0);
 	assert_true(S_ISFIFO(status.st_mode));
-	scene_path(path, "socket");
+	fixture_path(path, "socket");
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	expect_refused_by_all(path, -ENXIO, "socket");
 	close(fd);
-	assert_int_equal(symlink("fifo", scene_path(path, "link of fifo")), 0);
+	assert_int_equal(symlink("fifo", fixture_path(path, "link of fifo")), 0);
 	expect_refused_by_all(path, -ENXIO, "FIFO");
-	assert_int_equal(symlink("loop", scene_path(path, "loop")), 0);
+	assert_int_equal(symlink("loop", fixture_path(path, "loop")), 0);
 	expect_refused_by_all(path, -ELOOP, "link");
-	expect_refused_by_all(scene_path(path, "nowhere/disk"), -ENOENT, "directory");
+	expect_refused_by_all(fixture_path(path, "nowhere/disk"), -ENOENT, "directory");
 }
 
 /* What /dev/stdout is: a link whose text names no file. */
@@ -114,36 +115,36 @@ static void a_pipe_behind_proc_is_refused(void **state)
 static void mode_and_link_are_kept(void **state)
 {
 	static const mode_t modes[] = {0600, 0640, 0644, 0664, 0700};
-	char path[SCENE_PATH_BYTES], other[SCENE_PATH_BYTES], text[16];
+	char path[FIXTURE_PATH_BYTES], other[FIXTURE_PATH_BYTES], text[16];
 	struct stat status;
 
 	(void)state;
-	scene_save(scene_path(path, "disk"), 1);
-	assert_int_equal(symlink("disk", scene_path(other, "link")), 0);
+	fixture_save(fixture_path(path, "disk"), 1);
+	assert_int_equal(symlink("disk", fixture_path(other, "link")), 0);
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
 		assert_int_equal(chmod(path, modes[i]), 0);
-		scene_save(i % 2 == 0 ? path : other, i + 2);
+		fixture_save(i % 2 == 0 ? path : other, i + 2);
 		assert_int_equal(lstat(path, &status), 0);
 		assert_int_equal(status.st_mode, S_IFREG | modes[i]);
-		assert_int_equal(scene_file_version(path), i + 2);
+		assert_int_equal(fixture_file_version(path), i + 2);
 		assert_int_equal(readlink(other, text, sizeof(text)), 4);
 	}
-	assert_int_equal(scene_count(""), 2);
+	assert_int_equal(fixture_count(""), 2);
 }
 
 static void a_dangling_link_is_followed(void **state)
 {
-	char path[SCENE_PATH_BYTES], other[SCENE_PATH_BYTES];
+	char path[FIXTURE_PATH_BYTES], other[FIXTURE_PATH_BYTES];
 	struct stat status;
 
 	(void)state;
-	assert_int_equal(mkdir(scene_path(path, "inner"), 0700), 0);
-	assert_int_equal(symlink("inner/disk", scene_path(other, "link")), 0);
-	scene_save(other, 3);
-	assert_int_equal(lstat(scene_path(path, "inner/disk"), &status), 0);
+	assert_int_equal(mkdir(fixture_path(path, "inner"), 0700), 0);
+	assert_int_equal(symlink("inner/disk", fixture_path(other, "link")), 0);
+	fixture_save(other, 3);
+	assert_int_equal(lstat(fixture_path(path, "inner/disk"), &status), 0);
 	assert_true(S_ISREG(status.st_mode));
 	assert_int_equal(status.st_mode & 0777, 0600);
-	assert_int_equal(scene_file_version(other), 3);
+	assert_int_equal(fixture_file_version(other), 3);
 }
 
 static void needs_root(void)
@@ -182,15 +183,15 @@ static void as_nobody(void (*function)(const char *path), const char *path)
 
 static void the_owner_is_kept(void **state)
 {
-	char path[SCENE_PATH_BYTES];
+	char path[FIXTURE_PATH_BYTES];
 	struct stat status;
 
 	(void)state;
 	needs_root();
-	scene_save(scene_path(path, "disk"), 1);
+	fixture_save(fixture_path(path, "disk"), 1);
 	assert_int_equal(chown(path, NOBODY, NOBODY), 0);
 	assert_int_equal(chmod(path, 0640), 0);
-	scene_save(path, 2);
+	fixture_save(path, 2);
 	assert_int_equal(stat(path, &status), 0);
 	assert_int_equal(status.st_uid, NOBODY);
 	assert_int_equal(status.st_gid, NOBODY);
@@ -199,7 +200,7 @@ static void the_owner_is_kept(void **state)
 
 static void child_saves_with_a_note(const char *path)
 {
-	struct ramz *store = scene_store(2);
+	struct ramz *store = fixture_store(2);
 	struct ramz_reason reason;
 
 	child_expects(ramz_save_file(store, path, NULL, &reason) == 0);
@@ -208,36 +209,36 @@ static void child_saves_with_a_note(const char *path)
 
 static void an_owner_that_cannot_be_kept_is_told(void **state)
 {
-	char path[SCENE_PATH_BYTES];
+	char path[FIXTURE_PATH_BYTES];
 	struct stat status;
 
 	(void)state;
 	needs_root();
-	scene_save(scene_path(path, "disk"), 1);
+	fixture_save(fixture_path(path, "disk"), 1);
 	assert_int_equal(chmod(path, 0666), 0);
-	assert_int_equal(chmod(scene_directory, 0777), 0);
+	assert_int_equal(chmod(fixture_directory, 0777), 0);
 	as_nobody(child_saves_with_a_note, path);
 	assert_int_equal(stat(path, &status), 0);
 	assert_int_equal(status.st_uid, NOBODY);
 	assert_int_equal(status.st_mode, S_IFREG | 0606);
-	assert_int_equal(scene_file_version(path), 2);
+	assert_int_equal(fixture_file_version(path), 2);
 }
 
 /* ---- rights ---- */
 
 static void child_reads_only(const char *path)
 {
-	struct ramz *store = scene_store(2), *loaded = NULL;
+	struct ramz *store = fixture_store(2), *loaded = NULL;
 	struct ramz_file_info info;
 	struct ramz_reason reason;
 	struct ramz_file *file;
 
-	child_expects(scene_file_version(path) == 1);
+	child_expects(fixture_file_version(path) == 1);
 	child_expects(ramz_save_file(store, path, NULL, &reason) == -EACCES);
 	child_expects(strstr(reason.text, "may not be written") != NULL);
 	child_expects(ramz_file_open(&file, path, 0, &reason) == 0);
 	child_expects(ramz_file_info(file, &info) == 0 && !info.can_save);
-	child_expects(scene_held_version(file) == 1);
+	child_expects(fixture_held_version(file) == 1);
 	child_expects(ramz_file_save(file, store, NULL, &reason) == -EACCES);
 	child_expects(strstr(reason.text, "may not be written") != NULL);
 	child_expects(ramz_load_file(&loaded, NULL, NULL, 0, path, &reason) == -XV_EBUSY);
@@ -246,19 +247,19 @@ static void child_reads_only(const char *path)
 
 static void what_may_only_be_read_can_be_held_and_loaded(void **state)
 {
-	char path[SCENE_PATH_BYTES];
+	char path[FIXTURE_PATH_BYTES];
 
 	(void)state;
 	needs_root();
-	scene_save(scene_path(path, "disk"), 1);
+	fixture_save(fixture_path(path, "disk"), 1);
 	assert_int_equal(chmod(path, 0444), 0);
-	assert_int_equal(chmod(scene_directory, 0777), 0);
+	assert_int_equal(chmod(fixture_directory, 0777), 0);
 	as_nobody(child_reads_only, path); /* the file */
 	assert_int_equal(chmod(path, 0666), 0);
-	assert_int_equal(chmod(scene_directory, 0755), 0);
+	assert_int_equal(chmod(fixture_directory, 0755), 0);
 	as_nobody(child_reads_only, path); /* the directory */
-	assert_int_equal(scene_file_version(path), 1);
-	assert_int_equal(scene_count(""), 1);
+	assert_int_equal(fixture_file_version(path), 1);
+	assert_int_equal(fixture_count(""), 1);
 }
 
 static void child_is_kept_out(const char *path)
@@ -272,16 +273,16 @@ static void child_is_kept_out(const char *path)
 
 static void what_may_not_be_read_is_refused(void **state)
 {
-	char path[SCENE_PATH_BYTES];
+	char path[FIXTURE_PATH_BYTES];
 
 	(void)state;
 	needs_root();
-	scene_save(scene_path(path, "disk"), 1);
-	assert_int_equal(chmod(scene_directory, 0755), 0);
+	fixture_save(fixture_path(path, "disk"), 1);
+	assert_int_equal(chmod(fixture_directory, 0755), 0);
 	as_nobody(child_is_kept_out, path);
-	as_nobody(child_is_kept_out, scene_path(path, "absent"));
-	assert_int_equal(chmod(scene_directory, 0711), 0);
-	as_nobody(child_is_kept_out, scene_path(path, "disk"));
+	as_nobody(child_is_kept_out, fixture_path(path, "absent"));
+	assert_int_equal(chmod(fixture_directory, 0711), 0);
+	as_nobody(child_is_kept_out, fixture_path(path, "disk"));
 }
 
 /* ---- /tmp ---- */
@@ -299,74 +300,74 @@ static void child_is_told_whose_file_it_holds(const char *path)
 
 static void another_users_holder_is_told(void **state)
 {
-	char path[SCENE_PATH_BYTES];
+	char path[FIXTURE_PATH_BYTES];
 	struct ramz_file *file;
 
 	(void)state;
 	needs_root();
-	scene_save(scene_path(path, "disk"), 1);
+	fixture_save(fixture_path(path, "disk"), 1);
 	assert_int_equal(chmod(path, 0666), 0);
-	assert_int_equal(chmod(scene_directory, 0777), 0);
-	file = scene_open(path);
+	assert_int_equal(chmod(fixture_directory, 0777), 0);
+	file = fixture_open(path);
 	as_nobody(child_is_told_whose_file_it_holds, path);
 	ramz_file_close(file);
 }
 
 static void child_saves_its_own(const char *path)
 {
-	scene_save(path, 3);
-	scene_save(path, 4);
-	child_expects(scene_file_version(path) == 4);
-	ramz_file_close(scene_open(path));
+	fixture_save(path, 3);
+	fixture_save(path, 4);
+	child_expects(fixture_file_version(path) == 4);
+	ramz_file_close(fixture_open(path));
 }
 
 static void traps_in_a_directory_for_all_are_refused(void **state)
 {
-	char path[SCENE_PATH_BYTES], other[SCENE_PATH_BYTES];
-	struct ramz *store = scene_store(2);
+	char path[FIXTURE_PATH_BYTES], other[FIXTURE_PATH_BYTES];
+	struct ramz *store = fixture_store(2);
 	struct ramz_reason reason;
 	struct stat status;
 
 	(void)state;
 	needs_root();
-	assert_int_equal(chmod(scene_directory, 01777), 0);
-	scene_save(scene_path(path, "victim"), 1);
-	assert_int_equal(symlink("victim", scene_path(other, "link")), 0);
-	assert_int_equal(scene_file_version(other), 1);
+	assert_int_equal(chmod(fixture_directory, 01777), 0);
+	fixture_save(fixture_path(path, "victim"), 1);
+	assert_int_equal(symlink("victim", fixture_path(other, "link")), 0);
+	assert_int_equal(fixture_file_version(other), 1);
 	assert_int_equal(lchown(other, NOBODY, NOBODY), 0);
 	expect_refused_by_all(other, -EACCES, "another user's symbolic link");
-	assert_int_equal(scene_file_version(path), 1);
-	scene_save(scene_path(other, "planted"), 1);
+	assert_int_equal(fixture_file_version(path), 1);
+	fixture_save(fixture_path(other, "planted"), 1);
 	assert_int_equal(chown(other, NOBODY, NOBODY), 0);
 	assert_int_equal(chmod(other, 0666), 0);
 	assert_int_equal(ramz_save_file(store, other, NULL, &reason), -EACCES);
 	assert_non_null(strstr(reason.text, "another user's file"));
-	assert_int_equal(scene_file_version(other), 1);
-	scene_save(path, 5);
-	assert_int_equal(scene_file_version(path), 5);
+	assert_int_equal(fixture_file_version(other), 1);
+	fixture_save(path, 5);
+	assert_int_equal(fixture_file_version(path), 5);
 	assert_int_equal(stat(path, &status), 0);
 	assert_int_equal(status.st_mode, S_IFREG | 0600);
-	as_nobody(child_saves_its_own, scene_path(path, "own"));
-	assert_int_equal(scene_count(""), 4);
+	as_nobody(child_saves_its_own, fixture_path(path, "own"));
+	assert_int_equal(fixture_count(""), 4);
 	ramz_destroy(store);
 }
 
 /* What was once the temporary's name. */
 static void what_is_planted_beside_is_not_written_to(void **state)
 {
-	char path[SCENE_PATH_BYTES], other[SCENE_PATH_BYTES], text[8] = "";
+	char path[FIXTURE_PATH_BYTES], other[FIXTURE_PATH_BYTES], text[8] = "";
 	FILE *victim;
 
 	(void)state;
-	victim = fopen(scene_path(path, "victim"), "w");
+	victim = fopen(fixture_path(path, "victim"), "w");
 	assert_non_null(victim);
 	fputs("victim", victim);
 	fclose(victim);
-	assert_int_equal(symlink("victim", scene_path(other, "disk.tmp")), 0);
-	scene_save(scene_path(path, "disk"), 1);
-	assert_int_equal(scene_file_version(path), 1);
+	assert_int_equal(symlink("victim", fixture_path(other, "disk.tmp")), 0);
+	fixture_save(fixture_path(path, "disk"), 1);
+	assert_int_equal(fixture_file_version(path), 1);
 	assert_int_equal(access(other, F_OK), 0);
-	victim = fopen(scene_path(path, "victim"), "r");
+	victim = fopen(fixture_path(path, "victim"), "r");
 	assert_non_null(victim);
 	assert_non_null(fgets(text, sizeof(text), victim));
 	fclose(victim);
@@ -377,9 +378,9 @@ static void what_is_planted_beside_is_not_written_to(void **state)
 
 static void names_of_every_length_can_be_saved(void **state)
 {
-	char name[256], path[SCENE_PATH_BYTES];
+	char name[256], path[FIXTURE_PATH_BYTES];
 	struct ramz_file *file;
-	struct ramz *store = scene_store(4);
+	struct ramz *store = fixture_store(4);
 
 	(void)state;
 	for (size_t length = 1; length <= 255; length += length < 190 ? 27 : 1) {
@@ -388,17 +389,17 @@ static void names_of_every_length_can_be_saved(void **state)
 		if (length % 2 != 0)
 			name[length - 1] = 'x';
 		name[length] = '\0';
-		file = scene_open(scene_path(path, name));
+		file = fixture_open(fixture_path(path, name));
 		assert_int_equal(ramz_file_save(file, store, NULL, NULL), 0);
 		ramz_file_close(file);
-		assert_int_equal(scene_file_version(path), 4);
+		assert_int_equal(fixture_file_version(path), 4);
 		assert_int_equal(unlink(path), 0);
 	}
 	memset(name, 'n', 255);
 	name[255] = '\0';
-	scene_save(scene_path(path, name), 6);
-	assert_int_equal(scene_file_version(path), 6);
-	assert_int_equal(scene_count(""), 1);
+	fixture_save(fixture_path(path, name), 6);
+	assert_int_equal(fixture_file_version(path), 6);
+	assert_int_equal(fixture_count(""), 1);
 	ramz_destroy(store);
 }
 
@@ -406,12 +407,12 @@ static void paths_of_every_length_can_be_saved(void **state)
 {
 	enum { LONGEST = 4095, STEP = 200 };
 	static char path[LONGEST + 2];
-	size_t length = strlen(scene_directory);
+	size_t length = strlen(fixture_directory);
 	int here = open(".", O_RDONLY | O_DIRECTORY);
 
 	(void)state;
-	memcpy(path, scene_directory, length);
-	assert_int_equal(chdir(scene_directory), 0);
+	memcpy(path, fixture_directory, length);
+	assert_int_equal(chdir(fixture_directory), 0);
 	while (length + STEP + 10 < LONGEST) {
 		path[length] = '/';
 		memset(path + length + 1, 'd', STEP - 1);
@@ -426,9 +427,9 @@ static void paths_of_every_length_can_be_saved(void **state)
 		path[length] = 'x';
 		path[length + 1] = '\0';
 		if (length + 5 > LONGEST || length % 50 == 0)
-			scene_save(path, length);
+			fixture_save(path, length);
 		if (length + 5 > LONGEST)
-			assert_int_equal(scene_file_version(path), length);
+			assert_int_equal(fixture_file_version(path), length);
 	}
 }
 
@@ -438,7 +439,7 @@ static void child_passes_the_limit(const char *path)
 {
 	struct rlimit limit = {.rlim_cur = 50000, .rlim_max = RLIM_INFINITY};
 	struct ramz_reason reason;
-	struct ramz *store = scene_store(2);
+	struct ramz *store = fixture_store(2);
 	struct ramz_file *file;
 	sigset_t set;
 
@@ -455,7 +456,7 @@ static void child_passes_the_limit(const char *path)
 		child_expects(strstr(reason.text, "ulimit -f") != NULL);
 		child_expects(ramz_file_open(&file, path, 0, NULL) == 0);
 		child_expects(ramz_file_save(file, store, NULL, &reason) == -EFBIG);
-		child_expects(scene_held_version(file) == 1);
+		child_expects(fixture_held_version(file) == 1);
 		ramz_file_close(file);
 		child_expects(sigpending(&set) == 0 &&
 			      sigismember(&set, SIGXFSZ) == (kind == 2 ? 1 : 0));
@@ -464,12 +465,12 @@ static void child_passes_the_limit(const char *path)
 
 static void a_limit_of_file_sizes_ends_the_save_only(void **state)
 {
-	char path[SCENE_PATH_BYTES];
+	char path[FIXTURE_PATH_BYTES];
 	pid_t child;
 	int status;
 
 	(void)state;
-	scene_save(scene_path(path, "disk"), 1);
+	fixture_save(fixture_path(path, "disk"), 1);
 	child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
@@ -479,28 +480,28 @@ static void a_limit_of_file_sizes_ends_the_save_only(void **state)
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
-	assert_int_equal(scene_file_version(path), 1);
-	assert_int_equal(scene_count(""), 1);
+	assert_int_equal(fixture_file_version(path), 1);
+	assert_int_equal(fixture_count(""), 1);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		scene_test(devices_are_refused),
-		scene_test(what_is_no_regular_file_is_refused),
-		scene_test(a_pipe_behind_proc_is_refused),
-		scene_test(mode_and_link_are_kept),
-		scene_test(a_dangling_link_is_followed),
-		scene_test(the_owner_is_kept),
-		scene_test(an_owner_that_cannot_be_kept_is_told),
-		scene_test(what_may_only_be_read_can_be_held_and_loaded),
-		scene_test(what_may_not_be_read_is_refused),
-		scene_test(another_users_holder_is_told),
-		scene_test(traps_in_a_directory_for_all_are_refused),
-		scene_test(what_is_planted_beside_is_not_written_to),
-		scene_test(names_of_every_length_can_be_saved),
-		scene_test(paths_of_every_length_can_be_saved),
-		scene_test(a_limit_of_file_sizes_ends_the_save_only),
+		fixture_test(devices_are_refused),
+		fixture_test(what_is_no_regular_file_is_refused),
+		fixture_test(a_pipe_behind_proc_is_refused),
+		fixture_test(mode_and_link_are_kept),
+		fixture_test(a_dangling_link_is_followed),
+		fixture_test(the_owner_is_kept),
+		fixture_test(an_owner_that_cannot_be_kept_is_told),
+		fixture_test(what_may_only_be_read_can_be_held_and_loaded),
+		fixture_test(what_may_not_be_read_is_refused),
+		fixture_test(another_users_holder_is_told),
+		fixture_test(traps_in_a_directory_for_all_are_refused),
+		fixture_test(what_is_planted_beside_is_not_written_to),
+		fixture_test(names_of_every_length_can_be_saved),
+		fixture_test(paths_of_every_length_can_be_saved),
+		fixture_test(a_limit_of_file_sizes_ends_the_save_only),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

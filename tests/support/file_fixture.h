@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * file_scene.h: for tests of saved files: a directory of its own, stores that are all of one
+ * file_fixture.h: for tests of saved files: a directory of its own, stores that are all of one
  * version, and what is in a file.
  *
  * Owns the directory. May call: public headers, the file system, CMocka. Locking: none.
  */
-#ifndef FILE_SCENE_H
-#define FILE_SCENE_H
+#ifndef FILE_FIXTURE_H
+#define FILE_FIXTURE_H
 
 #include <dirent.h>
 #include <errno.h>
@@ -28,16 +28,16 @@
 
 #include "test_random.h"
 
-enum { SCENE_PAGES = 48, SCENE_PAGE_BYTES = 4096, SCENE_PATH_BYTES = 512 };
+enum { FIXTURE_PAGES = 48, FIXTURE_PAGE_BYTES = 4096, FIXTURE_PATH_BYTES = 512 };
 
 /* Each page of a version tells it, and its own number; half of them compress badly, so that a file
  * has several blocks. */
-static inline void scene_page(unsigned char *page, uint64_t version, uint64_t slot)
+static inline void fixture_page(unsigned char *page, uint64_t version, uint64_t slot)
 {
 	uint64_t seed = version * 1000003 + slot;
 
-	memset(page, (int)(version % 251), SCENE_PAGE_BYTES);
-	for (size_t i = 0; slot % 2 == 0 && i < SCENE_PAGE_BYTES; i += 8) {
+	memset(page, (int)(version % 251), FIXTURE_PAGE_BYTES);
+	for (size_t i = 0; slot % 2 == 0 && i < FIXTURE_PAGE_BYTES; i += 8) {
 		uint64_t word = random_next(&seed);
 
 		memcpy(page + i, &word, 8);
@@ -46,36 +46,36 @@ static inline void scene_page(unsigned char *page, uint64_t version, uint64_t sl
 	memcpy(page + 8, &slot, 8);
 }
 
-static inline void scene_fill(struct ramz *store, uint64_t version)
+static inline void fixture_fill(struct ramz *store, uint64_t version)
 {
-	unsigned char page[SCENE_PAGE_BYTES];
+	unsigned char page[FIXTURE_PAGE_BYTES];
 
-	for (uint64_t slot = 0; slot < SCENE_PAGES; slot++) {
-		scene_page(page, version, slot);
+	for (uint64_t slot = 0; slot < FIXTURE_PAGES; slot++) {
+		fixture_page(page, version, slot);
 		assert_int_equal(ramz_write_page(store, slot, page), 0);
 	}
 }
 
-static inline struct ramz *scene_store(uint64_t version)
+static inline struct ramz *fixture_store(uint64_t version)
 {
 	struct ramz_options options;
 	struct ramz *store = NULL;
 
 	ramz_options_init(&options);
-	options.size_bytes = (uint64_t)SCENE_PAGES * SCENE_PAGE_BYTES;
+	options.size_bytes = (uint64_t)FIXTURE_PAGES * FIXTURE_PAGE_BYTES;
 	options.shards = 1;
 	assert_int_equal(ramz_create(&store, &options), 0);
-	scene_fill(store, version);
+	fixture_fill(store, version);
 	return store;
 }
 
 /* The version that all pages are of; 0: an empty store; UINT64_MAX: a mixture. */
-static inline uint64_t scene_version(struct ramz *store)
+static inline uint64_t fixture_version(struct ramz *store)
 {
-	unsigned char page[SCENE_PAGE_BYTES], wanted[SCENE_PAGE_BYTES];
+	unsigned char page[FIXTURE_PAGE_BYTES], wanted[FIXTURE_PAGE_BYTES];
 	uint64_t version = 0;
 
-	for (uint64_t slot = 0; slot < SCENE_PAGES; slot++) {
+	for (uint64_t slot = 0; slot < FIXTURE_PAGES; slot++) {
 		if (ramz_read_page(store, slot, page) != 0)
 			return UINT64_MAX;
 		if (slot == 0)
@@ -83,21 +83,21 @@ static inline uint64_t scene_version(struct ramz *store)
 		if (version == 0)
 			memset(wanted, 0, sizeof(wanted));
 		else
-			scene_page(wanted, version, slot);
+			fixture_page(wanted, version, slot);
 		if (memcmp(page, wanted, sizeof(page)) != 0)
 			return UINT64_MAX;
 	}
 	return version;
 }
 
-static inline void scene_options(struct ramz_options *options)
+static inline void fixture_options(struct ramz_options *options)
 {
 	ramz_options_init(options);
-	options->size_bytes = (uint64_t)SCENE_PAGES * SCENE_PAGE_BYTES;
+	options->size_bytes = (uint64_t)FIXTURE_PAGES * FIXTURE_PAGE_BYTES;
 }
 
 /* What a held file has. */
-static inline uint64_t scene_held_version(struct ramz_file *file)
+static inline uint64_t fixture_held_version(struct ramz_file *file)
 {
 	struct ramz_reason reason = {.text = ""};
 	struct ramz_options options;
@@ -105,18 +105,18 @@ static inline uint64_t scene_held_version(struct ramz_file *file)
 	uint64_t version;
 	int err;
 
-	scene_options(&options);
+	fixture_options(&options);
 	err = ramz_file_load(&store, &options, NULL, 0, file, &reason);
 	if (err != 0)
 		print_error("%d: %s\n", err, reason.text);
 	assert_int_equal(err, 0);
-	version = scene_version(store);
+	version = fixture_version(store);
 	ramz_destroy(store);
 	return version;
 }
 
 /* What a file that nobody holds has. */
-static inline uint64_t scene_file_version(const char *path)
+static inline uint64_t fixture_file_version(const char *path)
 {
 	struct ramz_reason reason = {.text = ""};
 	struct ramz_options options;
@@ -124,20 +124,20 @@ static inline uint64_t scene_file_version(const char *path)
 	uint64_t version;
 	int err;
 
-	scene_options(&options);
+	fixture_options(&options);
 	err = ramz_load_file(&store, &options, NULL, 0, path, &reason);
 	if (err != 0)
 		print_error("%d: %s\n", err, reason.text);
 	assert_int_equal(err, 0);
-	version = scene_version(store);
+	version = fixture_version(store);
 	ramz_destroy(store);
 	return version;
 }
 
-static inline void scene_save(const char *path, uint64_t version)
+static inline void fixture_save(const char *path, uint64_t version)
 {
 	struct ramz_reason reason = {.text = ""};
-	struct ramz *store = scene_store(version);
+	struct ramz *store = fixture_store(version);
 	int err = ramz_save_file(store, path, NULL, &reason);
 
 	if (err != 0)
@@ -146,7 +146,7 @@ static inline void scene_save(const char *path, uint64_t version)
 	ramz_destroy(store);
 }
 
-static inline struct ramz_file *scene_open(const char *path)
+static inline struct ramz_file *fixture_open(const char *path)
 {
 	struct ramz_reason reason = {.text = ""};
 	struct ramz_file *file = NULL;
@@ -161,18 +161,18 @@ static inline struct ramz_file *scene_open(const char *path)
 
 /* ---- the directory ---- */
 
-static char scene_directory[64];
+static char fixture_directory[64];
 
-static inline const char *scene_path(char path[SCENE_PATH_BYTES], const char *name)
+static inline const char *fixture_path(char path[FIXTURE_PATH_BYTES], const char *name)
 {
-	(void)snprintf(path, SCENE_PATH_BYTES, "%s/%s", scene_directory, name);
+	(void)snprintf(path, FIXTURE_PATH_BYTES, "%s/%s", fixture_directory, name);
 	return path;
 }
 
 /* Names in the directory that contain a text. */
-static inline int scene_count(const char *text)
+static inline int fixture_count(const char *text)
 {
-	DIR *directory = opendir(scene_directory);
+	DIR *directory = opendir(fixture_directory);
 	struct dirent *entry;
 	int count = 0;
 
@@ -183,22 +183,22 @@ static inline int scene_count(const char *text)
 	return count;
 }
 
-static inline int scene_begin(void **state)
+static inline int fixture_begin(void **state)
 {
 	(void)state;
-	(void)strcpy(scene_directory, "/tmp/test ramz file.XXXXXX");
-	return mkdtemp(scene_directory) == NULL ? -1 : 0;
+	(void)strcpy(fixture_directory, "/tmp/test ramz file.XXXXXX");
+	return mkdtemp(fixture_directory) == NULL ? -1 : 0;
 }
 
-static inline int scene_end(void **state)
+static inline int fixture_end(void **state)
 {
 	char command[128];
 
 	(void)state;
-	(void)snprintf(command, sizeof(command), "rm -rf '%s'", scene_directory);
+	(void)snprintf(command, sizeof(command), "rm -rf '%s'", fixture_directory);
 	return system(command) == 0 ? 0 : -1;
 }
 
-#define scene_test(name) cmocka_unit_test_setup_teardown(name, scene_begin, scene_end)
+#define fixture_test(name) cmocka_unit_test_setup_teardown(name, fixture_begin, fixture_end)
 
 #endif

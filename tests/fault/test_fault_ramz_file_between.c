@@ -229,12 +229,17 @@ static void other_process_saves_and_holds(void)
 /* L3: between the look and the rename nobody replaces the file, and so nobody holds another. */
 static void the_look_and_the_rename_are_one_step(void **state)
 {
+	struct ramz *store = fixture_store(NEW);
+
 	(void)state;
 	between_begin();
 	at("renameat", 1, other_process_saves_and_holds);
-	assert_int_equal(save_new(), 0);
+	assert_int_equal(ramz_save_file(store, between.path, NULL, NULL), 0);
+	assert_null(file_calls.hook);
 	assert_int_equal(expect_well(other_pid), 0);
 	assert_int_equal(fixture_file_version(between.path), OTHER);
+	assert_int_equal(fixture_count(TEMPORARY), 0);
+	ramz_destroy(store);
 }
 
 static int load_is_not_refused(void)

@@ -303,6 +303,13 @@ XV_API XV_MUST_USE int ramz_check(struct ramz *store, enum xv_check_level level,
  * not yet in another. O(threads). */
 XV_API void ramz_get_stats(struct ramz *store, struct ramz_stats *stats);
 
+/*
+ * Let the largest held bytes (mm_stat.mem_used_max, pool.peak_held_bytes) begin anew, with what is
+ * held now; every other counter stays, and calls under way go on. Returns 0 or -XV_EINVAL (null).
+ * O(shards of the pool).
+ */
+XV_API int ramz_reset_peak(struct ramz *store);
+
 /* Fill *histogram with one of the store's histograms. O(threads * buckets). Returns 0 or
  * -XV_EINVAL. */
 XV_API int ramz_get_histogram(struct ramz *store, enum ramz_histogram_kind kind,

@@ -45,7 +45,8 @@ struct ramz_mm_stat {
 	uint64_t compr_data_size;  /* bytes of the compressed and raw forms */
 	uint64_t mem_used_total;   /* bytes held by the pool */
 	uint64_t mem_limit;        /* the hard limit, bytes; 0 = none */
-	uint64_t mem_used_max;     /* the largest mem_used_total, bytes since */
+	uint64_t mem_used_max;     /* the largest mem_used_total, bytes since, or since
+				    * ramz_reset_peak */
 	uint64_t same_pages;       /* same-filled pages stored, count */
 	uint64_t pages_compacted;  /* pool pages freed by compaction, count since */
 	uint64_t huge_pages;       /* raw pages stored, count */

@@ -483,7 +483,8 @@ struct xv_pool_stats {
 	uint64_t pages;           /* pages held, count; the reserve included */
 	uint64_t free_blocks;     /* free blocks in the lists, count */
 	uint64_t unlisted_bytes;  /* part of free_bytes that found no room in the table */
-	uint64_t peak_held_bytes; /* largest held_bytes since the pool was made or reset */
+	uint64_t peak_held_bytes; /* largest held_bytes since the pool was made or reset, or
+				   * xv_pool_reset_peak */
 	uint64_t mallocs;         /* objects ever allocated, count */
 	uint64_t frees;           /* objects ever freed, count */
 	uint64_t failures;        /* allocations refused for want of memory, count */
@@ -500,6 +501,10 @@ struct xv_pool_stats {
 
 /* Fill *stats. O(1). */
 XV_API void xv_pool_get_stats(struct xv_pool *pool, struct xv_pool_stats *stats);
+
+/* Let peak_held_bytes begin anew, with what is held now; all else stays. NULL is allowed.
+ * O(shards). */
+XV_API void xv_pool_reset_peak(struct xv_pool *pool);
 
 enum xv_check_level {
 	XV_CHECK_QUICK, /* O(1): the pool's counters against each other */

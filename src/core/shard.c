@@ -498,6 +498,13 @@ uint64_t xvi_shared_peak(struct xvi_shared *shared, struct xv_provider *provider
 	return peak;
 }
 
+void xvi_shared_reset_peak(struct xvi_shared *shared, struct xv_provider *provider)
+{
+	xvi_lock_acquire(&shared->lock);
+	shared->peak_held_bytes = held_now(shared, provider);
+	xvi_lock_release(&shared->lock);
+}
+
 void xvi_shared_reset(struct xvi_shared *shared, struct xv_provider *provider)
 {
 	xvi_lock_acquire(&shared->lock);

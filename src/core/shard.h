@@ -129,6 +129,9 @@ void xvi_shared_release(struct xvi_shared *shared, uint64_t bytes);
 uint64_t xvi_shared_held(struct xvi_shared *shared, struct xv_provider *provider);
 uint64_t xvi_shared_peak(struct xvi_shared *shared, struct xv_provider *provider);
 
+/* Let the peak begin anew with what is held now. */
+void xvi_shared_reset_peak(struct xvi_shared *shared, struct xv_provider *provider);
+
 /* After a reset: the peak and the compaction begin anew. */
 void xvi_shared_reset(struct xvi_shared *shared, struct xv_provider *provider);
 void xvi_shared_set_limit(struct xvi_shared *shared, uint64_t limit_bytes);

@@ -154,6 +154,18 @@ void xv_pool_get_stats(struct xv_pool *pool, struct xv_pool_stats *stats)
 	xvi_leave_all(pool);
 }
 
+void xv_pool_reset_peak(struct xv_pool *pool)
+{
+	if (pool == NULL)
+		return;
+	xvi_enter_all(pool);
+	if (pool->shared != NULL)
+		xvi_shared_reset_peak(pool->shared, pool->provider);
+	else
+		pool->peak_held_bytes = xvi_held_bytes(pool);
+	xvi_leave_all(pool);
+}
+
 size_t xv_pool_max_size(const struct xv_pool *pool)
 {
 	return pool != NULL ? pool->max_size : 0;

@@ -149,6 +149,14 @@ void ramz_get_stats(struct ramz *store, struct ramz_stats *stats)
 	stats_zram(store, stats);
 }
 
+int ramz_reset_peak(struct ramz *store)
+{
+	if (store == NULL)
+		return -XV_EINVAL;
+	xv_pool_reset_peak(store->pool);
+	return 0;
+}
+
 int ramz_get_histogram(struct ramz *store, enum ramz_histogram_kind kind,
 		       struct ramz_histogram *histogram)
 {

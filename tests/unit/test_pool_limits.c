@@ -366,6 +366,30 @@ static void reset_frees_all_and_the_pool_goes_on(struct pool_fixture *f)
 	}
 }
 
+static void the_peak_begins_anew_and_nothing_else(struct pool_fixture *f)
+{
+	struct xv_pool_stats before, after;
+	xv_handle handle[20];
+
+	xv_pool_reset_peak(NULL);
+	for (size_t i = 0; i < 20; i++)
+		assert_int_equal(xv_malloc(f->pool, f->page_bytes / 2, &handle[i]), 0);
+	for (size_t i = 0; i < 20; i++)
+		assert_int_equal(xv_free(f->pool, handle[i]), 0);
+	(void)xv_pool_trim(f->pool);
+	before = fixture_stats(f);
+	xv_pool_reset_peak(f->pool);
+	after = fixture_stats(f);
+	assert_int_equal(after.peak_held_bytes, after.held_bytes);
+	assert_true(after.peak_held_bytes < before.peak_held_bytes);
+	before.peak_held_bytes = after.peak_held_bytes;
+	assert_memory_equal(&before, &after, sizeof(after));
+	assert_int_equal(xv_malloc(f->pool, f->page_bytes / 2, &handle[0]), 0);
+	assert_true(fixture_stats(f).peak_held_bytes > after.peak_held_bytes);
+	assert_int_equal(xv_free(f->pool, handle[0]), 0);
+	fixture_check(f);
+}
+
 static void reset_keeps_limit_and_options(struct pool_fixture *f)
 {
 	xv_handle handle;
@@ -429,6 +453,7 @@ static const struct pool_test tests[] = {
 	POOL_TEST(trim_purges_the_inside_of_large_free_blocks, ON_MMAP | EACH_ALIGNMENT),
 	POOL_TEST(trim_without_purge_works, 0),
 	POOL_TEST(reset_frees_all_and_the_pool_goes_on, EACH_ALIGNMENT),
+	POOL_TEST(the_peak_begins_anew_and_nothing_else, 0),
 	POOL_TEST(reset_keeps_limit_and_options, EACH_ALIGNMENT),
 	POOL_TEST(reset_of_an_empty_pool_is_allowed, 0),
 	POOL_TEST(statistics_are_true_at_every_step, EACH_ALIGNMENT),

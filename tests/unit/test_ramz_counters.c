@@ -219,6 +219,31 @@ static void notify_free_is_what_zram_was_seen_to_count(void **state)
 	store_close(store);
 }
 
+static void the_largest_held_bytes_begin_anew(void **state)
+{
+	struct ramz *store = store_open(2000);
+	uint64_t before, writes;
+
+	(void)state;
+	assert_int_equal(ramz_reset_peak(NULL), -XV_EINVAL);
+	for (uint64_t slot = 0; slot < 2000; slot++)
+		store_put(store, slot, slot);
+	before = store_stats(store).mm_stat.mem_used_max;
+	writes = store_stats(store).writes;
+	assert_int_equal(ramz_discard(store, 0, 2000 * PAGE), 0);
+	(void)ramz_trim(store);
+	assert_int_equal(store_stats(store).mm_stat.mem_used_max, before);
+	assert_int_equal(ramz_reset_peak(store), 0);
+	assert_int_equal(store_stats(store).mm_stat.mem_used_max,
+			 store_stats(store).pool.held_bytes);
+	assert_true(store_stats(store).mm_stat.mem_used_max < before);
+	assert_int_equal(store_stats(store).writes, writes);
+	for (uint64_t slot = 0; slot < 2000; slot++)
+		store_put(store, slot, slot);
+	assert_true(store_stats(store).mm_stat.mem_used_max >= store_stats(store).pool.held_bytes);
+	store_close(store);
+}
+
 static void a_part_of_a_page_counts_as_a_page(void **state)
 {
 	struct ramz *store = store_open(8);
@@ -368,6 +393,7 @@ int main(void)
 		cmocka_unit_test(ramzswap_counters_mean_what_they_meant),
 		cmocka_unit_test(zram_counters_mean_what_they_mean_there),
 		cmocka_unit_test(notify_free_is_what_zram_was_seen_to_count),
+		cmocka_unit_test(the_largest_held_bytes_begin_anew),
 		cmocka_unit_test(a_part_of_a_page_counts_as_a_page),
 		cmocka_unit_test(sizes_count_what_made_an_object),
 		cmocka_unit_test(one_in_eight_of_what_met_an_object_is_timed),

@@ -3,40 +3,64 @@
 /*
  * control.c: the socket for statistics and control; see control.h.
  *
- * One client at a time: one line in, one line out. Every wait also watches a pipe through
- * which the thread is told to end.
+ * One thread has the socket and all its clients, and never waits for anything but poll. What is
+ * short is done in it; the rest by one of two workers: what only looks or sets never waits for
+ * what works on the whole disk. CLIENTS_MAX clients are served at a time. Where they are all
+ * there, one that has moved no byte for GRACE_MS makes room for the next; till then that one
+ * waits in the socket's queue.
+ *
+ * At the end what has begun is ended in order, and what waits is refused.
  */
 #include "control.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
-#include <jansson.h>
-
+#include "control_client.h"
 #include "control_command.h"
+#include "control_worker.h"
 #include "listener.h"
 #include "nbdkit_api.h"
 
-/* A line holds a path; a client has so long to say it, and to take the answer. */
-enum { LINE_BYTES = 8192, CLIENT_SECONDS = 10, NO_FD = -1 };
+enum {
+	CLIENTS_MAX = 64,
+	GRACE_MS = 1000,
+	PAUSE_MS = 100,   /* before another try to accept, such as when files are all open */
+	ENDING_MS = 1000, /* for answers on their way at the end */
+	NO_FD = -1,
+};
+
+/* In the poll: the wake fd, the listener, the clients. */
+enum { POLL_WAKE, POLL_LISTENER, POLL_CLIENTS, POLL_COUNT = POLL_CLIENTS + CLIENTS_MAX };
 
 static struct control {
 	struct rzn_disk *disk;
 	struct rzn_listener listener;
-	int stop[2]; /* pipe: written to end the thread */
+	int wake_fd; /* an eventfd: a job is done, or the thread is to end */
+	_Atomic bool told_to_end;
 	pthread_t thread;
 	bool running;
-} control = {.listener = {.fd = NO_FD}, .stop = {NO_FD, NO_FD}};
+	struct rzn_worker prompt, slow;
+	/* Of the thread alone. */
+	bool ending;
+	int64_t end_ms;       /* when ending: no answer is waited for any longer */
+	int64_t pause_end_ms; /* the listener is left alone until then */
+	struct rzn_client client[CLIENTS_MAX];
+} control = {.listener = {.fd = NO_FD}, .wake_fd = NO_FD};
 
-/* ---- a client ---- */
+static const char bad_line[] = "{\"ok\": false, \"error\": \"the line is too long, has a zero byte "
+			       "in it, or does not end: say a command and a line end\", "
+			       "\"errno\": 22}\n";
+static const char at_end[] = "{\"ok\": false, \"error\": \"the server is ending, and has not begun "
+			     "with this: nothing is changed\", \"errno\": 108}\n";
 
 static int64_t now_ms(void)
 {
@@ -46,158 +70,307 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Wait until fd can be read. False: the time is over, or the thread is to end. */
-static bool wait_readable(int fd, int64_t until_ms)
-{
-	struct pollfd waited[] = {{.fd = fd, .events = POLLIN},
-				  {.fd = control.stop[0], .events = POLLIN}};
-	int64_t left;
-	int ready;
+/* ---- a client ---- */
 
-	do {
-		left = until_ms < 0 ? -1 : until_ms - now_ms();
-		if (until_ms >= 0 && left <= 0)
-			return false;
-		ready = poll(waited, 2, (int)left);
-	} while (ready < 0 && errno == EINTR);
-	return ready > 0 && waited[1].revents == 0;
+/* There is a place, so the listener may be looked at again. */
+static void client_end(struct rzn_client *client)
+{
+	rzn_client_end(client);
+	control.pause_end_ms = 0;
 }
 
-enum line_result { LINE_NONE, LINE_GOOD, LINE_BAD };
-
-/* Read a line, without its end. LINE_NONE: the client said nothing, or not in time. */
-static enum line_result client_read_line(int fd, char line[LINE_BYTES])
+static void client_say_busy(struct rzn_client *client, const struct rzn_busy *busy, int64_t now)
 {
-	int64_t until_ms = now_ms() + CLIENT_SECONDS * 1000;
-	size_t length = 0;
-	char *end;
+	char *text = NULL;
 
-	while (wait_readable(fd, until_ms)) {
-		ssize_t got = recv(fd, line + length, LINE_BYTES - length, MSG_DONTWAIT);
-
-		if (got < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (got <= 0)
-			return got == 0 && length != 0 ? LINE_BAD : LINE_NONE;
-		end = memchr(line + length, '\n', (size_t)got);
-		length += (size_t)got;
-		if (end != NULL) {
-			*end = '\0';
-			return strlen(line) == (size_t)(end - line) ? LINE_GOOD : LINE_BAD;
-		}
-		if (length == LINE_BYTES)
-			return LINE_BAD;
-	}
-	return LINE_NONE;
+	if (asprintf(&text,
+		     "{\"ok\": false, \"error\": \"busy: '%s' is under way since %lld seconds, and "
+		     "%d commands wait; try again later\", \"errno\": %d}\n",
+		     busy->command, (long long)busy->seconds, RZN_WORKER_WAITING_MAX, EBUSY) < 0)
+		text = NULL;
+	rzn_client_answer(client, text, now);
 }
 
-static void client_send(int fd, const char *data, size_t bytes)
+static void client_give(struct rzn_client *client, struct rzn_worker *worker, int64_t now)
 {
-	while (bytes != 0) {
-		ssize_t sent = send(fd, data, bytes, MSG_NOSIGNAL);
+	struct rzn_busy busy;
 
-		if (sent < 0 && errno == EINTR)
-			continue;
-		if (sent <= 0)
-			return;
-		data += sent;
-		bytes -= (size_t)sent;
-	}
-}
-
-static const char bad_line[] = "{\"ok\": false, \"error\": \"the line is too long, has a zero byte "
-			       "in it, or does not end: say a command and a line end\", "
-			       "\"errno\": 22}\n";
-static const char no_memory[] = "{\"ok\": false, \"error\": \"no memory for the answer; try "
-				"again\", \"errno\": 12}\n";
-
-static void client_answer(int fd, const char *line)
-{
-	json_t *answer = rzn_command_answer(control.disk, line);
-	char *text = answer == NULL ? NULL : json_dumps(answer, 0);
-
-	if (text == NULL) {
-		client_send(fd, no_memory, sizeof(no_memory) - 1);
+	client->job.line = client->line;
+	if (rzn_worker_give(worker, &client->job, &busy)) {
+		client->worker = worker;
+		client->state = RZN_CLIENT_WAITING;
 	} else {
-		client_send(fd, text, strlen(text));
-		client_send(fd, "\n", 1);
+		client_say_busy(client, &busy, now);
 	}
-	free(text);
-	json_decref(answer);
 }
 
-static void client_serve(int fd)
+static void client_do(struct rzn_client *client, int64_t now)
 {
-	const struct timeval patience = {.tv_sec = CLIENT_SECONDS};
-	char line[LINE_BYTES];
-
-	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	switch (client_read_line(fd, line)) {
-	case LINE_GOOD:
-		nbdkit_debug("control: %s", line);
-		client_answer(fd, line);
+	nbdkit_debug("control: %s", client->line);
+	switch (rzn_command_pace(client->line)) {
+	case RZN_PACE_NOW:
+		rzn_client_answer(client, rzn_command_text(control.disk, client->line, NULL), now);
 		break;
-	case LINE_BAD:
-		client_send(fd, bad_line, sizeof(bad_line) - 1);
+	case RZN_PACE_PROMPT:
+		client_give(client, &control.prompt, now);
 		break;
-	case LINE_NONE:
+	case RZN_PACE_SLOW:
+		client_give(client, &control.slow, now);
 		break;
 	}
+}
+
+static void client_read(struct rzn_client *client, int64_t now)
+{
+	switch (rzn_client_read(client, now)) {
+	case RZN_LINE_MORE:
+		break;
+	case RZN_LINE_GOOD:
+		client_do(client, now);
+		break;
+	case RZN_LINE_BAD:
+		rzn_client_say(client, bad_line, now);
+		break;
+	case RZN_LINE_GONE:
+		client_end(client);
+		break;
+	}
+}
+
+/* The client of a job went away: what has not begun is not done for nobody. */
+static void client_hang_up(struct rzn_client *client)
+{
+	if (rzn_worker_take_back(client->worker, &client->job)) {
+		client_end(client);
+		return;
+	}
+	(void)close(client->fd);
+	client->fd = NO_FD;
+}
+
+/* WAITING: is the job done? */
+static void client_collect(struct rzn_client *client, int64_t now)
+{
+	if (!rzn_worker_is_done(client->worker, &client->job))
+		return;
+	rzn_client_answer(client, client->job.answer, now);
+	if (client->fd < 0)
+		client_end(client);
+}
+
+/* What poll tells of a client, and the time. */
+static void client_serve(struct rzn_client *client, short events, int64_t now)
+{
+	if (client->state == RZN_CLIENT_READING && events != 0)
+		client_read(client, now);
+	if (client->state == RZN_CLIENT_WAITING) {
+		if (client->fd >= 0 && (events & (POLLHUP | POLLERR)) != 0)
+			client_hang_up(client);
+		else
+			client_collect(client, now);
+	}
+	/* At once, without asking poll: most answers fit. */
+	if (client->state == RZN_CLIENT_SENDING && rzn_client_send(client, now))
+		client_end(client);
+	if ((client->state == RZN_CLIENT_READING || client->state == RZN_CLIENT_SENDING) &&
+	    now >= client->until_ms)
+		client_end(client);
+}
+
+/* ---- new clients ---- */
+
+static struct rzn_client *client_free(void)
+{
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		if (control.client[i].state == RZN_CLIENT_FREE)
+			return &control.client[i];
+	}
+	return NULL;
+}
+
+/* The one that has moved nothing for the longest time, of those that could. */
+static struct rzn_client *client_idlest(void)
+{
+	struct rzn_client *idlest = NULL;
+
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		struct rzn_client *client = &control.client[i];
+
+		if (client->state != RZN_CLIENT_READING && client->state != RZN_CLIENT_SENDING)
+			continue;
+		if (idlest == NULL || client->moved_ms < idlest->moved_ms)
+			idlest = client;
+	}
+	return idlest;
+}
+
+/* A place for a client that is in the queue; NULL: not now. */
+static struct rzn_client *client_place(int64_t now)
+{
+	struct rzn_client *client = client_free();
+
+	if (client != NULL)
+		return client;
+	client = client_idlest();
+	if (client == NULL || now < client->moved_ms + GRACE_MS) {
+		control.pause_end_ms =
+			client == NULL ? now + GRACE_MS : client->moved_ms + GRACE_MS;
+		return NULL;
+	}
+	client_end(client);
+	return client;
+}
+
+static void control_accept(int64_t now)
+{
+	struct rzn_client *client = client_place(now);
+	int fd;
+
+	if (client == NULL)
+		return;
+	fd = accept4(control.listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd >= 0)
+		rzn_client_begin(client, fd, now);
+	else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+		control.pause_end_ms = now + PAUSE_MS; /* most likely too many open files */
+}
+
+/* ---- the end ---- */
+
+/* Nothing new is begun: clients that have said nothing go, and what waits is taken back. */
+static void control_begin_end(int64_t now)
+{
+	control.ending = true;
+	control.end_ms = now + ENDING_MS;
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		struct rzn_client *client = &control.client[i];
+
+		if (client->state == RZN_CLIENT_READING)
+			client_end(client);
+		else if (client->state == RZN_CLIENT_WAITING &&
+			 rzn_worker_take_back(client->worker, &client->job))
+			rzn_client_say(client, at_end, now);
+	}
+}
+
+/* Has all ended? What has begun is waited for, answers on their way not for long. */
+static bool control_has_ended(int64_t now)
+{
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		enum rzn_client_state state = control.client[i].state;
+
+		if (state == RZN_CLIENT_WAITING ||
+		    (state == RZN_CLIENT_SENDING && now < control.end_ms))
+			return false;
+	}
+	return true;
 }
 
 /* ---- the thread ---- */
 
-/* Has the thread been told to end? Waits for that so long. */
-static bool told_to_stop(int timeout_ms)
+/* What poll is to look at; returns how long it may wait. */
+static int control_wishes(struct pollfd wish[POLL_COUNT], int64_t now)
 {
-	struct pollfd waited = {.fd = control.stop[0], .events = POLLIN};
+	static const short events[] = {[RZN_CLIENT_READING] = POLLIN,
+				       [RZN_CLIENT_WAITING] = 0,
+				       [RZN_CLIENT_SENDING] = POLLOUT};
+	bool listens = !control.ending && now >= control.pause_end_ms;
+	int64_t until = INT64_MAX;
 
-	return poll(&waited, 1, timeout_ms) > 0;
+	if (control.ending)
+		until = now < control.end_ms ? control.end_ms : INT64_MAX;
+	else if (!listens)
+		until = control.pause_end_ms;
+	wish[POLL_WAKE] = (struct pollfd){.fd = control.wake_fd, .events = POLLIN};
+	wish[POLL_LISTENER] =
+		(struct pollfd){.fd = listens ? control.listener.fd : NO_FD, .events = POLLIN};
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		const struct rzn_client *client = &control.client[i];
+		bool there = client->state != RZN_CLIENT_FREE;
+
+		wish[POLL_CLIENTS + i] =
+			(struct pollfd){.fd = there ? client->fd : NO_FD,
+					.events = there ? events[client->state] : 0};
+		if (there && client->state != RZN_CLIENT_WAITING && client->until_ms < until)
+			until = client->until_ms;
+	}
+	return until == INT64_MAX ? -1 : until > now ? (int)(until - now) : 0;
+}
+
+static void control_turn(struct pollfd wish[POLL_COUNT])
+{
+	eventfd_t woken;
+	int64_t now = now_ms();
+	int ready = poll(wish, POLL_COUNT, control_wishes(wish, now));
+
+	now = now_ms();
+	if (ready < 0) /* a signal, or no memory: try again, not at full speed */
+		(void)usleep(1000);
+	if (ready > 0 && wish[POLL_WAKE].revents != 0)
+		(void)eventfd_read(control.wake_fd, &woken);
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		if (control.client[i].state != RZN_CLIENT_FREE)
+			client_serve(&control.client[i],
+				     ready > 0 ? wish[POLL_CLIENTS + i].revents : 0, now);
+	}
+	if (ready > 0 && wish[POLL_LISTENER].revents != 0)
+		control_accept(now);
 }
 
 static void *control_thread(void *unused)
 {
-	while (!told_to_stop(0)) {
-		int fd;
+	struct pollfd wish[POLL_COUNT];
 
-		if (!wait_readable(control.listener.fd, -1))
-			continue;
-		fd = accept4(control.listener.fd, NULL, NULL, SOCK_CLOEXEC);
-		if (fd >= 0) {
-			client_serve(fd);
-			(void)close(fd);
-		} else {
-			/* Most likely there are too many open files: not at full speed. */
-			(void)told_to_stop(100);
-		}
+	while (!control.ending || !control_has_ended(now_ms())) {
+		control_turn(wish);
+		if (!control.ending && atomic_load(&control.told_to_end))
+			control_begin_end(now_ms());
+	}
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		if (control.client[i].state != RZN_CLIENT_FREE)
+			client_end(&control.client[i]);
 	}
 	return unused;
 }
 
+/* ---- beginning and end ---- */
+
+static int threads_start(void)
+{
+	int err = rzn_worker_start(&control.prompt, control.disk, control.wake_fd);
+
+	if (err == 0)
+		err = rzn_worker_start(&control.slow, control.disk, control.wake_fd);
+	if (err == 0)
+		err = -pthread_create(&control.thread, NULL, control_thread, NULL);
+	control.running = err == 0;
+	return err;
+}
+
 /* nbdkit's signals are for nbdkit's threads. */
-static int thread_start(void)
+static int control_start(void)
 {
 	sigset_t all, before;
 	int err;
 
+	control.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (control.wake_fd < 0)
+		return -errno;
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&control.thread, NULL, control_thread, NULL);
+	err = threads_start();
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	control.running = err == 0;
-	return err == 0 ? 0 : -err;
+	return err;
 }
-
-/* ---- beginning and end ---- */
 
 static void control_close(void)
 {
+	rzn_worker_join(&control.prompt);
+	rzn_worker_join(&control.slow);
 	rzn_listener_close(&control.listener);
-	for (size_t i = 0; i < 2; i++) {
-		if (control.stop[i] >= 0)
-			(void)close(control.stop[i]);
-		control.stop[i] = NO_FD;
-	}
+	if (control.wake_fd >= 0)
+		(void)close(control.wake_fd);
+	control.wake_fd = NO_FD;
 }
 
 int rzn_control_start(struct rzn_disk *disk, const char *path)
@@ -205,9 +378,12 @@ int rzn_control_start(struct rzn_disk *disk, const char *path)
 	int err;
 
 	control.disk = disk;
+	control.ending = false;
+	control.pause_end_ms = 0;
+	atomic_store(&control.told_to_end, false);
 	if (rzn_listener_open(&control.listener, path) != 0)
 		return -1;
-	err = pipe2(control.stop, O_CLOEXEC) != 0 ? -errno : thread_start();
+	err = control_start();
 	if (err == 0)
 		return 0;
 	nbdkit_error("stats=%s: it cannot be served: %s; leave stats= out", path, strerror(-err));
@@ -219,8 +395,8 @@ void rzn_control_stop(void)
 {
 	if (!control.running)
 		return;
-	while (write(control.stop[1], "", 1) < 0 && errno == EINTR)
-		;
+	atomic_store(&control.told_to_end, true);
+	(void)eventfd_write(control.wake_fd, 1);
 	(void)pthread_join(control.thread, NULL);
 	control.running = false;
 	control_close();

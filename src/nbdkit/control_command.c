@@ -14,8 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control_state.h"
 #include "disk_file.h"
 #include "stats_json.h"
+
+/* Compaction looks so often whether it is still wanted: bytes moved in between. */
+#define COMPACT_STEP_BYTES (4U << 20)
+
+/* Cycles of a compaction without an end given, as ramz_compact has them. */
+enum { COMPACT_CYCLES_MAX = 16 };
 
 /* ---- answers ---- */
 
@@ -93,9 +100,14 @@ static bool split_words(const char *arguments, char first[WORD_BYTES], char seco
 
 /* ---- commands ---- */
 
-static json_t *command_stat(struct rzn_disk *disk, const char *arguments)
+struct request {
+	const char *arguments;       /* behind the command and a blank; "" for none */
+	const _Atomic bool *stopped; /* see rzn_command_answer; may be NULL */
+};
+
+static json_t *command_stat(struct rzn_disk *disk, const struct request *request)
 {
-	if (*arguments != '\0')
+	if (*request->arguments != '\0')
 		return answer_error(EINVAL, "stat takes no argument; say: stat");
 	return rzn_stats_json(disk);
 }
@@ -108,7 +120,52 @@ static uint64_t held_bytes(struct rzn_disk *disk)
 	return stats.held_bytes;
 }
 
-static json_t *command_compact(struct rzn_disk *disk, const char *arguments)
+static void compact_add(struct xv_compact_report *sum, const struct xv_compact_report *part)
+{
+	sum->moved_bytes += part->moved_bytes;
+	sum->moved_blocks += part->moved_blocks;
+	sum->freed_bytes += part->freed_bytes;
+	sum->refused += part->refused;
+	sum->pinned_pages += part->pinned_pages;
+	sum->more = part->more;
+}
+
+/* A cycle of it, or as much of one as is left of the budget and wanted. */
+static int compact_cycle(struct rzn_disk *disk, uint64_t *left, const _Atomic bool *stopped,
+			 struct xv_compact_report *sum)
+{
+	struct xv_compact_report part = {.more = true};
+	int err = 0;
+
+	while (err == 0 && part.more && *left != 0 && !(stopped != NULL && atomic_load(stopped))) {
+		uint64_t step = *left < COMPACT_STEP_BYTES ? *left : COMPACT_STEP_BYTES;
+
+		err = ramz_compact(disk->store, step, &part);
+		if (err == 0)
+			compact_add(sum, &part);
+		*left -= step;
+	}
+	return err;
+}
+
+/* As ramz_compact, but it ends early when it is not wanted any more. */
+static int compact(struct rzn_disk *disk, uint64_t budget, const _Atomic bool *stopped,
+		   struct xv_compact_report *sum)
+{
+	uint64_t left = budget != 0 ? budget : UINT64_MAX;
+	int err = 0;
+
+	for (int cycle = 0; err == 0 && cycle < COMPACT_CYCLES_MAX; cycle++) {
+		uint64_t freed_bytes = sum->freed_bytes;
+
+		err = compact_cycle(disk, &left, stopped, sum);
+		if (budget != 0 || sum->freed_bytes == freed_bytes)
+			break;
+	}
+	return err;
+}
+
+static json_t *command_compact(struct rzn_disk *disk, const struct request *request)
 {
 	struct xv_compact_report report = {0};
 	uint64_t before = held_bytes(disk);
@@ -116,10 +173,10 @@ static json_t *command_compact(struct rzn_disk *disk, const char *arguments)
 	json_t *answer, *part;
 	int err;
 
-	if (*arguments != '\0' && !parse_count(arguments, &budget))
+	if (*request->arguments != '\0' && !parse_count(request->arguments, &budget))
 		return answer_error(EINVAL, "say compact, for all that can be gained, or compact "
 					    "BYTES, the number of bytes to move at most");
-	err = ramz_compact(disk->store, budget, &report);
+	err = compact(disk, budget, request->stopped, &report);
 	if (err != 0)
 		return answer_error(-err, "compact: %s; try again", strerror(-err));
 	answer = answer_ok();
@@ -131,11 +188,11 @@ static json_t *command_compact(struct rzn_disk *disk, const char *arguments)
 	return answer;
 }
 
-static json_t *command_trim(struct rzn_disk *disk, const char *arguments)
+static json_t *command_trim(struct rzn_disk *disk, const struct request *request)
 {
 	json_t *answer;
 
-	if (*arguments != '\0')
+	if (*request->arguments != '\0')
 		return answer_error(EINVAL, "trim takes no argument; say: trim");
 	answer = answer_ok();
 	json_object_set_new(answer, "given_back_bytes", rzn_json_count(ramz_trim(disk->store)));
@@ -148,7 +205,7 @@ static bool parse_limit(const char *word, uint64_t *bytes)
 	return strcmp(word, "-") == 0 || parse_count(word, bytes);
 }
 
-static json_t *command_limit(struct rzn_disk *disk, const char *arguments)
+static json_t *command_limit(struct rzn_disk *disk, const struct request *request)
 {
 	char soft_word[WORD_BYTES], hard_word[WORD_BYTES];
 	struct ramz_stats stats;
@@ -158,8 +215,8 @@ static json_t *command_limit(struct rzn_disk *disk, const char *arguments)
 	ramz_get_stats(disk->store, &stats);
 	soft = stats.soft_limit_bytes;
 	hard = stats.hard_limit_bytes;
-	if (!split_words(arguments, soft_word, hard_word) || !parse_limit(soft_word, &soft) ||
-	    !parse_limit(hard_word, &hard))
+	if (!split_words(request->arguments, soft_word, hard_word) ||
+	    !parse_limit(soft_word, &soft) || !parse_limit(hard_word, &hard))
 		return answer_error(EINVAL,
 				    "say limit SOFT HARD: each a number of bytes, 0 for none, "
 				    "or - to leave it as it is");
@@ -190,13 +247,13 @@ static json_t *set_codec(struct rzn_disk *disk, const struct ramz_codec *codec, 
 	return answer;
 }
 
-static json_t *command_codec(struct rzn_disk *disk, const char *arguments)
+static json_t *command_codec(struct rzn_disk *disk, const struct request *request)
 {
 	char name[WORD_BYTES], level_word[WORD_BYTES];
 	const struct ramz_codec *codec;
 	int32_t level = RAMZ_LEVEL_DEFAULT;
 
-	if (!split_words(arguments, name, level_word))
+	if (!split_words(request->arguments, name, level_word))
 		return answer_error(EINVAL, "say codec NAME, or codec NAME LEVEL; there are %s",
 				    rzn_codec_names(", "));
 	codec = ramz_codec_by_name(name);
@@ -210,9 +267,9 @@ static json_t *command_codec(struct rzn_disk *disk, const char *arguments)
 	return set_codec(disk, codec, level);
 }
 
-static json_t *command_save(struct rzn_disk *disk, const char *arguments)
+static json_t *command_save(struct rzn_disk *disk, const struct request *request)
 {
-	const char *path = *arguments != '\0' ? arguments : disk->config->file;
+	const char *path = *request->arguments != '\0' ? request->arguments : disk->config->file;
 	uint64_t file_bytes;
 	json_t *answer;
 	int err;
@@ -242,25 +299,143 @@ static json_t *command_save(struct rzn_disk *disk, const char *arguments)
 	return answer;
 }
 
+/* ---- emptying ---- */
+
+static json_t *reset_refused(unsigned clients)
+{
+	return answer_error(EBUSY,
+			    "reset: %u client%s connected, and would find %s data gone: end %s "
+			    "first, or say reset force (ramz reset --force)",
+			    clients, clients == 1 ? " is" : "s are", clients == 1 ? "its" : "their",
+			    clients == 1 ? "it" : "them");
+}
+
+static json_t *command_reset(struct rzn_disk *disk, const struct request *request)
+{
+	unsigned clients = atomic_load(&disk->clients);
+	uint64_t before = held_bytes(disk);
+	json_t *answer;
+	int err;
+
+	if (*request->arguments != '\0' && strcmp(request->arguments, "force") != 0)
+		return answer_error(EINVAL, "say reset, or reset force where clients are "
+					    "connected");
+	if (clients != 0 && *request->arguments == '\0')
+		return reset_refused(clients);
+	err = ramz_reset(disk->store);
+	if (err != 0)
+		return answer_error(-err, "reset: %s; try again", strerror(-err));
+	rzn_file_mark_changed(disk);
+	answer = answer_ok();
+	json_object_set_new(answer, "held_bytes_before", rzn_json_count(before));
+	json_object_set_new(answer, "held_bytes_after", rzn_json_count(held_bytes(disk)));
+	return answer;
+}
+
+static json_t *command_reset_peak(struct rzn_disk *disk, const struct request *request)
+{
+	json_t *answer;
+
+	if (*request->arguments != '\0')
+		return answer_error(EINVAL, "reset-peak takes no argument; say: reset-peak");
+	(void)ramz_reset_peak(disk->store);
+	answer = answer_ok();
+	json_object_set_new(answer, "held_bytes", rzn_json_count(held_bytes(disk)));
+	return answer;
+}
+
+/* ---- page by page ---- */
+
+static json_t *state_damaged(uint64_t page)
+{
+	return answer_error(EBADMSG,
+			    "state: a page from %llu on is damaged, and was not told; say state "
+			    "with a number behind it",
+			    (unsigned long long)page);
+}
+
+static json_t *command_state(struct rzn_disk *disk, const struct request *request)
+{
+	char first_word[WORD_BYTES], count_word[WORD_BYTES];
+	uint64_t first, count, damaged;
+	json_t *answer;
+
+	if (!split_words(request->arguments, first_word, count_word) ||
+	    !parse_count(first_word, &first) || !parse_count(count_word, &count) || count == 0 ||
+	    count > RZN_STATE_PAGES_MAX)
+		return answer_error(EINVAL,
+				    "say state FIRST COUNT: the number of a page, and of how many "
+				    "to tell, 1 to %d",
+				    RZN_STATE_PAGES_MAX);
+	answer = answer_ok();
+	if (rzn_state_into(answer, disk, first, count, request->stopped, &damaged) == 0)
+		return answer;
+	json_decref(answer);
+	return state_damaged(damaged);
+}
+
+/* ---- which command ---- */
+
 static const struct command {
 	const char *name;
-	json_t *(*run)(struct rzn_disk *disk, const char *arguments);
+	enum rzn_pace pace;
+	json_t *(*run)(struct rzn_disk *disk, const struct request *request);
 } commands[] = {
-	{"stat", command_stat},   {"compact", command_compact}, {"trim", command_trim},
-	{"limit", command_limit}, {"codec", command_codec},     {"save", command_save},
+	{"stat", RZN_PACE_NOW, command_stat},
+	{"state", RZN_PACE_PROMPT, command_state},
+	{"compact", RZN_PACE_SLOW, command_compact},
+	{"trim", RZN_PACE_SLOW, command_trim},
+	{"limit", RZN_PACE_PROMPT, command_limit},
+	{"codec", RZN_PACE_PROMPT, command_codec},
+	{"save", RZN_PACE_SLOW, command_save},
+	{"reset", RZN_PACE_SLOW, command_reset},
+	{"reset-peak", RZN_PACE_PROMPT, command_reset_peak},
 };
 
-json_t *rzn_command_answer(struct rzn_disk *disk, const char *line)
+/* NULL: there is none of that name. */
+static const struct command *command_of(const char *line)
 {
 	size_t length = strcspn(line, " ");
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strncmp(line, commands[i].name, length) == 0 &&
 		    commands[i].name[length] == '\0')
-			return commands[i].run(disk, line + length + (line[length] == ' '));
+			return &commands[i];
 	}
+	return NULL;
+}
+
+enum rzn_pace rzn_command_pace(const char *line)
+{
+	const struct command *command = command_of(line);
+
+	return command != NULL ? command->pace : RZN_PACE_NOW;
+}
+
+json_t *rzn_command_answer(struct rzn_disk *disk, const char *line, const _Atomic bool *stopped)
+{
+	const struct command *command = command_of(line);
+	size_t length = strcspn(line, " ");
+	struct request request = {.arguments = line + length + (line[length] == ' '),
+				  .stopped = stopped};
+
+	if (command != NULL)
+		return command->run(disk, &request);
 	return answer_error(EINVAL,
-			    "no such command: '%.*s'; there are stat, compact, trim, limit, codec "
-			    "and save",
+			    "no such command: '%.*s'; there are stat, state, compact, trim, limit, "
+			    "codec, save, reset and reset-peak",
 			    (int)(length > WORD_BYTES ? WORD_BYTES : length), line);
+}
+
+char *rzn_command_text(struct rzn_disk *disk, const char *line, const _Atomic bool *stopped)
+{
+	json_t *answer = rzn_command_answer(disk, line, stopped);
+	char *text = answer == NULL ? NULL : json_dumps(answer, 0);
+	char *whole = NULL;
+
+	if (text != NULL && asprintf(&whole, "%s\n", text) < 0)
+		whole = NULL;
+	free(text);
+	json_decref(answer);
+	return whole;
 }

@@ -9,14 +9,30 @@
 #ifndef RZN_CONTROL_COMMAND_H
 #define RZN_CONTROL_COMMAND_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
+
 #include <jansson.h>
 
 #include "disk.h"
 
+/* How long a command may take, and so who does it. */
+enum rzn_pace {
+	RZN_PACE_NOW,    /* no longer than to write the answer */
+	RZN_PACE_PROMPT, /* it looks or sets, but may wait for a moment */
+	RZN_PACE_SLOW,   /* it works on the whole disk */
+};
+enum rzn_pace rzn_command_pace(const char *line);
+
 /*
  * Do what line says (without its line end), and return the answer: a JSON object with "ok",
  * and where it is false "error" and "errno". The caller drops the reference. NULL: no memory.
+ * stopped, which may be NULL, becomes true when nobody wants the answer any more: what can be
+ * left half done (compact) then ends early, the rest is done to its end.
  */
-json_t *rzn_command_answer(struct rzn_disk *disk, const char *line);
+json_t *rzn_command_answer(struct rzn_disk *disk, const char *line, const _Atomic bool *stopped);
+
+/* The same as one line with its end, for free(). NULL: no memory. */
+char *rzn_command_text(struct rzn_disk *disk, const char *line, const _Atomic bool *stopped);
 
 #endif

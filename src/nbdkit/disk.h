@@ -34,6 +34,7 @@ struct rzn_disk {
 	struct timespec opened;       /* CLOCK_MONOTONIC */
 	struct rzn_file_mark file;    /* see disk_file.c */
 	uint64_t changes_loaded;      /* the same */
+	_Atomic unsigned clients;     /* connections there are now */
 	_Atomic int64_t full_said_at; /* second in which the hard limit was last told; 0 never */
 	_Atomic int64_t soft_said_at; /* the same of the soft one */
 };

@@ -59,6 +59,11 @@ static uint64_t disk_changes(const struct rzn_disk *disk)
 	return stats.writes + stats.notify_free;
 }
 
+void rzn_file_mark_changed(struct rzn_disk *disk)
+{
+	disk->changes_loaded = NEVER_SAVED;
+}
+
 /* ---- loading ---- */
 
 static int refuse_page(const struct rzn_config *config, size_t page_bytes)

@@ -26,6 +26,9 @@ int rzn_file_load(struct rzn_disk *disk, const struct ramz_options *options);
  */
 int rzn_file_save(struct rzn_disk *disk, const char *path, uint64_t *file_bytes);
 
+/* The contents have changed in a way that no counter tells. Not while the file is saved. */
+void rzn_file_mark_changed(struct rzn_disk *disk);
+
 /*
  * At a clean end: save to the disk's file, where it has one and anything has changed. When
  * somebody else has written that file since, it is left alone, and the disk goes beside it.

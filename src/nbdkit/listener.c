@@ -14,7 +14,7 @@
 #include "nbdkit_api.h"
 #include "path.h"
 
-enum { BACKLOG = 16 };
+enum { BACKLOG = 128 };
 
 static int address_of(const char *path, struct sockaddr_un *address)
 {

@@ -97,7 +97,15 @@ static void plugin_cleanup(void)
 static void *plugin_open(int readonly)
 {
 	(void)readonly;
+	atomic_fetch_add(&disk.clients, 1);
 	return &disk;
+}
+
+static void plugin_close(void *handle)
+{
+	struct rzn_disk *d = handle;
+
+	atomic_fetch_sub(&d->clients, 1);
 }
 
 static int64_t plugin_get_size(void *handle)
@@ -193,6 +201,7 @@ static struct nbdkit_plugin plugin = {
 	.after_fork = plugin_after_fork,
 	.cleanup = plugin_cleanup,
 	.open = plugin_open,
+	.close = plugin_close,
 	.get_size = plugin_get_size,
 #if NBDKIT_VERSION_MAJOR > 1 || NBDKIT_VERSION_MINOR >= 30
 	.block_size = plugin_block_size,

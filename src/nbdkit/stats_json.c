@@ -243,6 +243,7 @@ json_t *rzn_stats_json(struct rzn_disk *disk)
 	json_object_set_new(object, "soft_limit_bytes", rzn_json_count(stats.soft_limit_bytes));
 	json_object_set_new(object, "hard_limit_bytes", rzn_json_count(stats.hard_limit_bytes));
 	json_object_set_new(object, "file", file != NULL ? rzn_json_text(file) : json_null());
+	json_object_set_new(object, "clients", rzn_json_count(atomic_load(&disk->clients)));
 	json_object_set_new(object, "uptime_seconds", rzn_json_count(uptime_seconds(disk)));
 	json_object_set_new(object, "stats", store_json(&stats));
 	json_object_set_new(object, "read_latency",

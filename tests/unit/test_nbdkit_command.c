@@ -13,7 +13,7 @@ enum { PAGE = 4096 };
 
 static json_t *ask(struct rzn_disk *disk, const char *line, bool ok)
 {
-	json_t *answer = rzn_command_answer(disk, line);
+	json_t *answer = rzn_command_answer(disk, line, NULL);
 
 	assert_non_null(answer);
 	assert_int_equal(json_is_true(json_object_get(answer, "ok")), ok);
@@ -81,6 +81,15 @@ static void bad_lines_get_a_reason_and_change_nothing(void **unused)
 		"sta",
 		" stat",
 		"trim all",
+		"state",
+		"state 1",
+		"state 0 0",
+		"state 0 8193",
+		"state -1 5",
+		"state 0 5 5",
+		"reset all",
+		"reset force force",
+		"reset-peak now",
 		"compact -1",
 		"compact all",
 		"compact 1 2",
@@ -177,6 +186,165 @@ static void compact_and_trim_give_memory_back(void **unused)
 	disk_end(&disk, &config);
 }
 
+static void reset_empties_the_disk_unless_clients_are_connected(void **unused)
+{
+	struct rzn_config config;
+	struct rzn_disk disk;
+	struct ramz_stats stats;
+	json_t *answer;
+
+	(void)unused;
+	disk_of(&disk, &config, PARAMETERS("size=1M", "memlimit=10M"));
+	fill(&disk, 100);
+	atomic_store(&disk.clients, 2);
+	answer = ask(&disk, "reset", false);
+	assert_int_equal(number(answer, "errno"), EBUSY);
+	assert_non_null(strstr(json_string_value(json_object_get(answer, "error")), "2 clients"));
+	json_decref(answer);
+	ramz_get_stats(disk.store, &stats);
+	assert_int_equal(stats.pages_stored, 100);
+	json_decref(ask(&disk, "reset force", true));
+	ramz_get_stats(disk.store, &stats);
+	assert_int_equal(stats.pages_stored, 0);
+	fill(&disk, 100);
+	atomic_store(&disk.clients, 0);
+	answer = ask(&disk, "reset", true);
+	assert_true(number(answer, "held_bytes_after") < number(answer, "held_bytes_before"));
+	json_decref(answer);
+	ramz_get_stats(disk.store, &stats);
+	assert_int_equal(stats.pages_stored, 0);
+	assert_int_equal(stats.hard_limit_bytes, 10 << 20);
+	disk_end(&disk, &config);
+}
+
+static uint64_t peak(struct rzn_disk *disk)
+{
+	json_t *answer = ask(disk, "stat", true);
+	const json_t *stats = json_object_get(answer, "stats");
+	uint64_t bytes = number(json_object_get(stats, "mm_stat"), "mem_used_max");
+
+	json_decref(answer);
+	return bytes;
+}
+
+static void reset_peak_begins_the_largest_held_bytes_anew(void **unused)
+{
+	struct rzn_config config;
+	struct rzn_disk disk;
+	struct ramz_stats stats;
+	uint64_t before;
+
+	(void)unused;
+	disk_of(&disk, &config, PARAMETERS("size=64M"));
+	fill(&disk, 2000);
+	before = peak(&disk);
+	assert_int_equal(ramz_discard(disk.store, 0, 2000 * PAGE), 0);
+	json_decref(ask(&disk, "trim", true));
+	assert_true(peak(&disk) >= before);
+	json_decref(ask(&disk, "reset-peak", true));
+	ramz_get_stats(disk.store, &stats);
+	assert_int_equal(peak(&disk), stats.pool.held_bytes);
+	assert_true(peak(&disk) < before);
+	assert_int_equal(stats.notify_free, 2000); /* the rest stays */
+	disk_end(&disk, &config);
+}
+
+/* One answer of `state`: its pages are counted into kinds. */
+static const json_t *state_next(struct rzn_disk *disk, uint64_t first, uint64_t count,
+				json_t **answer)
+{
+	char line[64];
+
+	(void)snprintf(line, sizeof(line), "state %llu %llu", (unsigned long long)first,
+		       (unsigned long long)count);
+	*answer = ask(disk, line, true);
+	return json_object_get(*answer, "next");
+}
+
+static uint64_t state_page(const json_t *answer, size_t at, const char *kind)
+{
+	const json_t *one = json_array_get(json_object_get(answer, "state"), at);
+
+	assert_int_equal(json_array_size(one), 5);
+	assert_string_equal(json_string_value(json_array_get(one, 1)), kind);
+	return (uint64_t)json_integer_value(json_array_get(one, 0));
+}
+
+static void state_tells_of_each_page_that_holds_something(void **unused)
+{
+	struct rzn_config config;
+	struct rzn_disk disk;
+	const json_t *next, *one;
+	char page[PAGE];
+	json_t *answer;
+
+	(void)unused;
+	disk_of(&disk, &config, PARAMETERS("size=1T", "dedup=true"));
+	fill(&disk, 3);
+	memset(page, 7, PAGE);
+	assert_int_equal(ramz_write_page(disk.store, 5, page), 0);
+	page_of_noise(page, PAGE, 1);
+	assert_int_equal(ramz_write_page(disk.store, 100000, page), 0);
+	assert_int_equal(ramz_write_page(disk.store, (1U << 28) - 1, page), 0);
+	next = state_next(&disk, 0, 4, &answer);
+	assert_int_equal(number(answer, "pages"), 1 << 28);
+	assert_int_equal(state_page(answer, 0, "compressed"), 0);
+	assert_int_equal(state_page(answer, 2, "compressed"), 2);
+	assert_int_equal(state_page(answer, 3, "same"), 5);
+	assert_int_equal(json_integer_value(next), 6);
+	json_decref(answer);
+	next = state_next(&disk, 6, 4, &answer);
+	assert_true(json_is_null(next));
+	assert_int_equal(json_array_size(json_object_get(answer, "state")), 2);
+	assert_int_equal(state_page(answer, 0, "raw"), 100000);
+	assert_int_equal(state_page(answer, 1, "raw"), (1U << 28) - 1);
+	one = json_array_get(json_object_get(answer, "state"), 1);
+	assert_int_equal(json_integer_value(json_array_get(one, 2)), PAGE);
+	assert_true(json_is_null(json_array_get(one, 3)));
+	assert_int_equal(json_integer_value(json_array_get(one, 4)), 2);
+	json_decref(answer);
+	/* Behind the end there is nothing. */
+	assert_true(json_is_null(state_next(&disk, 1U << 28, 4, &answer)));
+	json_decref(answer);
+	assert_true(json_is_null(state_next(&disk, INT64_MAX, 1, &answer)));
+	json_decref(answer);
+	disk_end(&disk, &config);
+}
+
+/* What is looked at or set never waits for what works on the whole disk. */
+static void commands_have_a_pace(void **unused)
+{
+	static const char *const slow[] = {"save", "save /x", "compact",    "compact 5",
+					   "trim", "reset",   "reset force"};
+	static const char *const prompt[] = {"limit - -", "codec lz4", "state 0 1", "reset-peak"};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(slow) / sizeof(slow[0]); i++)
+		assert_int_equal(rzn_command_pace(slow[i]), RZN_PACE_SLOW);
+	for (size_t i = 0; i < sizeof(prompt) / sizeof(prompt[0]); i++)
+		assert_int_equal(rzn_command_pace(prompt[i]), RZN_PACE_PROMPT);
+	assert_int_equal(rzn_command_pace("stat"), RZN_PACE_NOW);
+	assert_int_equal(rzn_command_pace(""), RZN_PACE_NOW);
+	assert_int_equal(rzn_command_pace("frobnicate"), RZN_PACE_NOW);
+}
+
+static void a_compaction_that_nobody_wants_ends_early(void **unused)
+{
+	const _Atomic bool stopped = true;
+	struct rzn_config config;
+	struct rzn_disk disk;
+	json_t *answer;
+
+	(void)unused;
+	disk_of(&disk, &config, PARAMETERS("size=64M"));
+	fill(&disk, 2000);
+	answer = rzn_command_answer(&disk, "compact", &stopped);
+	assert_true(json_is_true(json_object_get(answer, "ok")));
+	assert_int_equal(number(answer, "moved_bytes"), 0);
+	json_decref(answer);
+	disk_end(&disk, &config);
+}
+
 /* A path may have blanks in it. */
 static void save_writes_a_file_that_can_be_loaded(void **unused)
 {
@@ -211,6 +379,11 @@ int main(void)
 		cmocka_unit_test(bad_lines_get_a_reason_and_change_nothing),
 		cmocka_unit_test(limit_and_codec_are_set),
 		cmocka_unit_test(compact_and_trim_give_memory_back),
+		cmocka_unit_test(reset_empties_the_disk_unless_clients_are_connected),
+		cmocka_unit_test(reset_peak_begins_the_largest_held_bytes_anew),
+		cmocka_unit_test(state_tells_of_each_page_that_holds_something),
+		cmocka_unit_test(commands_have_a_pace),
+		cmocka_unit_test(a_compaction_that_nobody_wants_ends_early),
 		cmocka_unit_test(save_writes_a_file_that_can_be_loaded),
 	};
 

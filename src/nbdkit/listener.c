@@ -2,19 +2,27 @@
 /* Copyright (c) the libxvmalloc authors */
 /*
  * listener.c: the socket file that clients connect to; see listener.h.
+ *
+ * Whoever takes a path holds a lock on its directory from the look at what is there until it
+ * listens: of two servers that find the same dead socket only one replaces it, and the other finds
+ * a live one. What is no socket, or has a listener, is never removed.
  */
 #include "listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "nbdkit_api.h"
 #include "path.h"
 
-enum { BACKLOG = 128 };
+enum { BACKLOG = 128, LOCK_TRIES = 500, LOCK_STEP_NS = 10000000 };
 
 static int address_of(const char *path, struct sockaddr_un *address)
 {
@@ -28,10 +36,54 @@ static int address_of(const char *path, struct sockaddr_un *address)
 	return 0;
 }
 
-/* Does a server listen there? 1, 0 (nobody does), or a negative errno. */
-static int socket_is_live(const struct sockaddr_un *address)
+/* ---- one server at a time ---- */
+
+/* Another server holds the lock for a moment only; another program may do so for ever. */
+static int lock_wait(int fd)
+{
+	const struct timespec step = {.tv_nsec = LOCK_STEP_NS};
+
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		(void)nanosleep(&step, NULL);
+	}
+	return -ETIMEDOUT;
+}
+
+/* Lock the directory of path, which is absolute. Returns a descriptor to close, or -1, and
+ * nbdkit has been told why. */
+static int directory_lock(const char *path)
+{
+	char *directory = strdup(path);
+	int fd = -1, err = -ENOMEM;
+
+	if (directory != NULL) {
+		strrchr(directory, '/')[1] = '\0';
+		fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		err = fd < 0 ? -errno : lock_wait(fd);
+	}
+	free(directory);
+	if (err == 0)
+		return fd;
+	nbdkit_error("stats=%s: its directory cannot be locked: %s; name another path", path,
+		     strerror(-err));
+	if (fd >= 0)
+		(void)close(fd);
+	return -1;
+}
+
+/* ---- what is there ---- */
+
+/* Does a server listen there? 1, and *process is its number (0: unknown); 0 (nobody does); or a
+ * negative errno. */
+static int socket_is_live(const struct sockaddr_un *address, long *process)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct ucred peer = {.pid = 0};
+	socklen_t bytes = sizeof(peer);
 	int result = 1;
 
 	if (fd < 0)
@@ -39,14 +91,29 @@ static int socket_is_live(const struct sockaddr_un *address)
 	/* EAGAIN: it has more clients waiting than it takes, so it is there. */
 	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0 && errno != EAGAIN)
 		result = errno == ECONNREFUSED ? 0 : -errno;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) == 0 && peer.pid > 0)
+		*process = (long)peer.pid;
 	(void)close(fd);
 	return result;
+}
+
+static void say_live(const char *path, long process)
+{
+	if (process != 0)
+		nbdkit_error("stats=%s: a running server, process %ld, has this socket; end it, or "
+			     "name another path",
+			     path, process);
+	else
+		nbdkit_error("stats=%s: a running server has this socket; end it, or name another "
+			     "path",
+			     path);
 }
 
 /* Is the path free, or a dead server's socket? 1: a dead one's. */
 static int path_check(const char *path, const struct sockaddr_un *address)
 {
 	struct stat file;
+	long process = 0;
 	int live;
 
 	if (lstat(path, &file) != 0) {
@@ -60,11 +127,13 @@ static int path_check(const char *path, const struct sockaddr_un *address)
 			     path);
 		return -1;
 	}
-	live = socket_is_live(address);
+	live = socket_is_live(address, &process);
 	if (live == 0)
 		return 1;
-	nbdkit_error("stats=%s: %s; name another path", path,
-		     live > 0 ? "a running server has this socket" : strerror(-live));
+	if (live > 0)
+		say_live(path, process);
+	else
+		nbdkit_error("stats=%s: %s; name another path", path, strerror(-live));
 	return -1;
 }
 
@@ -99,22 +168,38 @@ int rzn_listener_check(const char *path)
 	return path_check(path, &address) < 0 ? -1 : 0;
 }
 
-int rzn_listener_open(struct rzn_listener *listener, const char *path)
+/* The directory is locked. */
+static int listener_take(struct rzn_listener *listener, const char *path,
+			 const struct sockaddr_un *address)
 {
-	struct sockaddr_un address;
-	int dead = address_of(path, &address) != 0 ? -1 : path_check(path, &address);
+	int dead = path_check(path, address);
 	int err;
 
 	if (dead < 0)
 		return -1;
 	if (dead)
 		(void)unlink(path);
-	err = socket_bind(listener, path, &address);
+	err = socket_bind(listener, path, address);
 	if (err == 0)
 		return 0;
 	nbdkit_error("stats=%s: the socket cannot be made: %s; name another path", path,
 		     strerror(-err));
 	return -1;
+}
+
+int rzn_listener_open(struct rzn_listener *listener, const char *path)
+{
+	struct sockaddr_un address;
+	int lock, result;
+
+	if (address_of(path, &address) != 0)
+		return -1;
+	lock = directory_lock(path);
+	if (lock < 0)
+		return -1;
+	result = listener_take(listener, path, &address);
+	(void)close(lock);
+	return result;
 }
 
 void rzn_listener_close(struct rzn_listener *listener)

@@ -24,8 +24,9 @@ struct rzn_listener {
 int rzn_listener_check(const char *path);
 
 /*
- * Listen at path, mode 0600, in the place of a dead server's socket where there is one. path
- * must outlive it. Returns as above.
+ * Listen at path, mode 0600, in the place of a dead server's socket where there is one. Of two
+ * servers that do so at the same moment one gets it. path is absolute and must outlive it. Returns
+ * as above.
  */
 int rzn_listener_open(struct rzn_listener *listener, const char *path);
 

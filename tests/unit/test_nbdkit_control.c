@@ -8,14 +8,14 @@
  * server that hangs fails.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "control.h"
@@ -425,6 +425,85 @@ static void without_descriptors_clients_wait(void **unused)
 	json_decref(answered(late, true));
 }
 
+static void *open_listener(void *context)
+{
+	static struct rzn_listener listener;
+
+	listener = (struct rzn_listener){.fd = -1};
+	*(int *)context = rzn_listener_open(&listener, world.socket);
+	rzn_listener_close(&listener);
+	return NULL;
+}
+
+static int dead_socket(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strcpy(address.sun_path, path);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+/*
+ * One server has seen that the socket is dead, and is about to replace it: the other one must not
+ * look before that is done.
+ */
+static void of_two_servers_at_a_dead_socket_one_gets_it(void **unused)
+{
+	int lock = open(world.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct timespec moment = {.tv_nsec = 200000000};
+	int result = 1, first;
+	pthread_t thread;
+
+	(void)unused;
+	rzn_control_stop();
+	close(dead_socket(world.socket));
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	assert_int_equal(pthread_create(&thread, NULL, open_listener, &result), 0);
+	(void)nanosleep(&moment, NULL);
+	assert_int_equal(unlink(world.socket), 0);
+	first = dead_socket(world.socket);
+	assert_int_equal(listen(first, 1), 0);
+	close(lock);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(result, -1);
+	assert_non_null(strstr(said.error, "a running server, process "));
+	assert_int_equal(access(world.socket, F_OK), 0);
+	close(first);
+	/* Now it is dead, and is replaced. */
+	assert_int_equal(rzn_control_start(&world.disk, world.socket), 0);
+	works("stat");
+}
+
+static void what_is_no_socket_is_left_alone(void **unused)
+{
+	int fd;
+
+	(void)unused;
+	rzn_control_stop();
+	fd = open(world.socket, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_int_equal(write(fd, "mine", 4), 4);
+	close(fd);
+	assert_int_equal(rzn_control_start(&world.disk, world.socket), -1);
+	assert_non_null(strstr(said.error, "is no socket"));
+	assert_int_equal(access(world.socket, F_OK), 0);
+	assert_int_equal(unlink(world.socket), 0);
+	/* Of another kind: it is not what a server left. */
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	{
+		struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+		strcpy(address.sun_path, world.socket);
+		assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	}
+	assert_int_equal(rzn_control_start(&world.disk, world.socket), -1);
+	assert_int_equal(access(world.socket, F_OK), 0);
+	close(fd);
+	assert_int_equal(unlink(world.socket), 0);
+	said_reset();
+}
+
 static void *stop(void *unused)
 {
 	rzn_control_stop();
@@ -469,6 +548,8 @@ int main(void)
 		CONTROL_TEST(more_silent_clients_than_places_make_room),
 		CONTROL_TEST(a_client_that_is_slow_to_take_its_answer_holds_up_nobody),
 		CONTROL_TEST(without_descriptors_clients_wait),
+		CONTROL_TEST(of_two_servers_at_a_dead_socket_one_gets_it),
+		CONTROL_TEST(what_is_no_socket_is_left_alone),
 		CONTROL_TEST(at_the_end_what_has_begun_is_ended_and_the_rest_is_refused),
 	};
 

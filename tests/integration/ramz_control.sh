@@ -178,6 +178,76 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 	chmod 700 "$sockets"
 fi
 
+# ---- whose server? nothing is sent to another user's --------------------------------
+
+sent() { cat "${1:-$answers}/log" 2>/dev/null | wc -l; }
+
+before=$(sent)
+for mode in 755 720 702; do
+	chmod $mode "$sockets"
+	for command in $asks; do
+		refused 1 "$sockets is not a directory of yours alone .chmod 700.: make it so" $command
+		refused 1 "$sockets is not a directory of yours alone" $command --name one
+	done
+done
+chmod 700 "$sockets"
+mkdir "$dir/real"
+mv "$sockets"/* "$dir/real"
+rmdir "$sockets"
+chmod 700 "$dir/real"
+ln -s "$dir/real" "$sockets" # a link is not the directory that it leads to
+refused 1 "$sockets is not a directory of yours alone" stat --name one
+refused 1 "$sockets is not a directory of yours alone" stat
+rm "$sockets"
+mkdir -m 700 "$sockets"
+mv "$dir/real"/* "$sockets"
+[ "$(sent)" -eq "$before" ] || fail 'a server in a foreign directory was asked'
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+	chown 65534 "$sockets"
+	for command in $asks; do
+		refused 1 "$sockets is not a directory of yours alone" $command
+		refused 1 "$sockets is not a directory of yours alone" $command --name one
+	done
+	chown 0 "$sockets"
+	[ "$(sent)" -eq "$before" ] || fail 'a server in a foreign directory was asked'
+	# Another user's server, whose socket has come into the user's own directory.
+	chmod 755 "$dir"
+	mkdir "$dir/foreign"
+	cp "$fake" "$dir/foreign/fake"
+	cp "$ramz" "$dir/foreign/ramz"
+	cp "$answers/stat" "$dir/foreign/stat"
+	chown -R 65534 "$dir/foreign"
+	as_other() { setpriv --reuid=65534 --clear-groups "$@"; }
+	if other=$(as_other "$dir/foreign/fake" "$dir/foreign/ctl" "$dir/foreign" 2>/dev/null); then
+		servers="$servers $other"
+		mv "$dir/foreign/ctl" "$sockets/theirs.ctl"
+		for command in $asks; do
+			refused 1 "theirs.ctl is a server of another user .number 65534., so nothing was asked" \
+				$command --name theirs
+			chown 0 "$sockets/theirs.ctl"
+			refused 1 "theirs.ctl is a server of another user .number 65534., so nothing was asked" \
+				$command --name theirs
+			chown 65534 "$sockets/theirs.ctl"
+		done
+		[ "$(sent "$dir/foreign")" -eq 0 ] || fail "another user's server was asked"
+		runs stat --socket "$sockets/theirs.ctl" # as root, who named it
+		[ "$(sent "$dir/foreign")" -eq 1 ] || fail 'root cannot ask a server that he names'
+		mv "$sockets/theirs.ctl" "$dir/foreign/ctl"
+		as_other "$dir/foreign/ramz" stat --socket "$dir/foreign/ctl" >"$dir/out" 2>"$dir/err" ||
+			fail "the user's own server: $(cat "$dir/err")"
+		# A server of a third user, open to all.
+		chmod 777 "$dir/foreign"
+		other=$(setpriv --reuid=65533 --clear-groups "$dir/foreign/fake" "$dir/foreign/third" "$dir/foreign")
+		servers="$servers $other"
+		chmod 666 "$dir/foreign/third"
+		before=$(sent "$dir/foreign")
+		as_other "$dir/foreign/ramz" stat --socket "$dir/foreign/third" >"$dir/out" 2>"$dir/err"
+		grep -q 'is a server of another user .number 65533., so nothing was asked' "$dir/err" ||
+			fail "a third user's server: $(cat "$dir/err")"
+		[ "$(sent "$dir/foreign")" -eq "$before" ] || fail "a third user's server was asked"
+	fi
+fi
+
 # ---- stat ---------------------------------------------------------------------------
 
 runs stat

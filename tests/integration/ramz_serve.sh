@@ -118,6 +118,22 @@ if [ -n "$plugin" ]; then
 	refused 1 'nobody listens on .*ramz.ctl' stat
 	runs serve --plugin "$plugin" --file "$file" -- --threads=2
 	stop ramz
+	# Two at once, where a killed server left its sockets: one wins, the other names it.
+	for round in 1 2 3 4 5 6 7 8 9 10; do
+		"$ramz" serve 1M --plugin "$plugin" --name twin >"$dir/twin1" 2>&1 &
+		first=$!
+		"$ramz" serve 1M --plugin "$plugin" --name twin >"$dir/twin2" 2>&1 &
+		second=$!
+		won=0
+		wait $first && won=$((won + 1))
+		wait $second && won=$((won + 1))
+		[ $won -eq 1 ] || fail "round $round: $won of two servers of one name won"
+		cat "$dir/twin1" "$dir/twin2" | grep -q "'twin' is served already: .* end its server (kill [0-9]" ||
+			fail "round $round: the loser said $(cat "$dir/twin1" "$dir/twin2")"
+		runs stat --name twin
+		process=$(cat "$sockets/twin.pid")
+		kill -9 "$process" && gone "$process"
+	done
 	head -c 1000 "$file" >"$dir/torn.ramz"
 	complains 1 'nbdkit did not start; see its message above' serve --plugin "$plugin" --file "$dir/torn.ramz"
 	[ "$(wc -c <"$dir/torn.ramz")" -eq 1000 ] || fail 'a damaged file was changed'
@@ -300,10 +316,10 @@ stop ramz
 # Any path, as a shell and as a URI have it.
 mkdir "$dir/it's, here"
 runs serve --socket "$dir/it's, here/d.nbd"
-ran "--unix=$dir/it's, here/d.nbd" "--pidfile=$dir/it's, here/d.nbd.pid"
+ran "--unix=$dir/it's, here/d.nbd" "--pidfile=$dir/it's, here/d.nbd.ramz.pid"
 says "^disk +nbd\+unix:///\?socket=$dir/it%27s%2C%20here/d.nbd$"
 says "^  nbd-client -unix '$dir/it'.''s, here/d.nbd' /dev/nbd0$"
-mv "$dir/it's, here/d.nbd.pid" "$dir/d.pid"
+mv "$dir/it's, here/d.nbd.ramz.pid" "$dir/d.pid"
 if [ -n "$json" ]; then
 	ran "stats=$dir/it's, here/d.nbd.ctl"
 	says "^  ramz stat --socket '$dir/it'.''s, here/d.nbd.ctl'$"
@@ -324,6 +340,79 @@ fi
 refused 1 "$dir/file is there, and is not a socket: give another --socket PATH" serve --socket "$dir/file"
 refused 1 'is longer than 107 bytes: give a shorter --socket PATH' serve --socket \
 	"$dir/$(awk 'BEGIN { for (i = 0; i < 107; i++) printf "x" }')"
+
+# ---- the process's file: nothing of another program's is removed or written over ----
+
+mkdir "$dir/x"
+left_alone() { # left_alone PATH SUM: still what it was
+	[ "$(ls -li "$1" && cat "$1")" = "$2" ] || fail "$1 was changed"
+}
+sleep 1000 &
+other=$!
+echo "$other" >"$dir/x/daemon.pid"
+was=$(ls -li "$dir/x/daemon.pid" && cat "$dir/x/daemon.pid")
+runs serve --socket "$dir/x/daemon"
+left_alone "$dir/x/daemon.pid" "$was"
+cp "$dir/x/daemon.ramz.pid" "$dir/x.pid"
+[ -z "$json" ] || refused 1 "served already: .* end its server .kill $(cat "$dir/x.pid")." serve --socket "$dir/x/daemon"
+kill "$(cat "$dir/x.pid")" && gone "$(cat "$dir/x.pid")"
+echo hello >"$dir/x/text.ramz.pid"
+echo "$other" >"$dir/x/live.ramz.pid"
+echo 12345 >"$dir/x/target"
+ln -s target "$dir/x/link.ramz.pid"
+echo 12345 >"$dir/x/hard.ramz.pid"
+ln "$dir/x/hard.ramz.pid" "$dir/x/hard2"
+mkfifo "$dir/x/fifo.ramz.pid"
+mkdir "$dir/x/directory.ramz.pid"
+for what in text live hard; do
+	was=$(ls -li "$dir/x/$what.ramz.pid" && cat "$dir/x/$what.ramz.pid")
+	run serve --socket "$dir/x/$what"
+	[ "$status" -eq 1 ] || fail "served over $what.ramz.pid"
+	grep -q "^ramz: $dir/x/$what.ramz.pid .*give another .*--socket" "$dir/err" ||
+		fail "$what.ramz.pid: $(cat "$dir/err")"
+	left_alone "$dir/x/$what.ramz.pid" "$was"
+done
+refused 1 "live.ramz.pid names process $other, which is no server of a disk" serve --socket "$dir/x/live"
+refused 1 'link.ramz.pid: .*give another' serve --socket "$dir/x/link"
+[ "$(cat "$dir/x/target")" = 12345 ] || fail 'the file behind a link was written'
+refused 1 'fifo.ramz.pid.*give another' serve --socket "$dir/x/fifo"
+refused 1 'directory.ramz.pid.*give another' serve --socket "$dir/x/directory"
+kill "$other"
+wait "$other" 2>/dev/null
+runs serve --socket "$dir/x/live" # the number of nobody
+cp "$dir/x/live.ramz.pid" "$dir/x.pid"
+kill "$(cat "$dir/x.pid")" && gone "$(cat "$dir/x.pid")"
+# A number that a process has got since is not that process's file.
+touch -d '2001-01-01' "$dir/x/old"
+echo $$ >"$dir/x/reused.ramz.pid"
+touch -r "$dir/x/old" "$dir/x/reused.ramz.pid"
+runs serve --socket "$dir/x/reused"
+cp "$dir/x/reused.ramz.pid" "$dir/x.pid"
+kill "$(cat "$dir/x.pid")" && gone "$(cat "$dir/x.pid")"
+echo $$ >"$sockets/ramz.pid" # in the disks' own directory nobody else's number is
+runs serve
+stop ramz
+echo refuse >"$dir/mode"
+complains 1 'nbdkit did not start' serve
+[ ! -e "$sockets/ramz.pid" ] || fail 'a server that did not start left its number'
+echo work >"$dir/mode"
+
+# ---- two at once: one wins, the other one names it ----
+
+for round in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+	"$ramz" serve --name twin >"$dir/twin1" 2>&1 &
+	first=$!
+	"$ramz" serve --name twin >"$dir/twin2" 2>&1 &
+	second=$!
+	won=0
+	wait $first && won=$((won + 1))
+	wait $second && won=$((won + 1))
+	[ $won -eq 1 ] || fail "round $round: $won of two servers of one name won"
+	cat "$dir/twin1" "$dir/twin2" | grep -q "'twin' is served already: .* end its server (kill [0-9]" ||
+		fail "round $round: the loser said $(cat "$dir/twin1" "$dir/twin2")"
+	process=$(cat "$sockets/twin.pid")
+	kill -9 "$process" && gone "$process"
+done
 
 run serve --foreground
 [ "$status" -eq 7 ] || fail "--foreground: nbdkit's exit status is not the command's"

@@ -183,10 +183,11 @@ static int client_find_only(struct rzc_client *client, const struct rzc_place *p
 			return rzc_place_path(client->path, directory, names.name[0],
 					      RZC_PLACE_CONTROL);
 	}
-	return client_say_none(place);
+	return rzc_place_check(place) != 0 ? XVF_FAILED : client_say_none(place);
 }
 
-/* The first directory that has it; where none does the first one is complained about. */
+/* The first directory of the user's own that has it; where none does, a foreign one or else the
+ * first one is complained about. */
 static int client_find_name(struct rzc_client *client, const struct rzc_place *place)
 {
 	for (size_t i = 0; i < place->count; i++) {
@@ -199,6 +200,8 @@ static int client_find_name(struct rzc_client *client, const struct rzc_place *p
 						      client->name, RZC_PLACE_CONTROL);
 		}
 	}
+	if (rzc_place_check(place) != 0)
+		return XVF_FAILED;
 	return rzc_place_path(client->path, place->directory[0], client->name, RZC_PLACE_CONTROL);
 }
 
@@ -263,5 +266,6 @@ json_t *rzc_client_ask(const struct rzc_client *client, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(request, sizeof(request), format, args);
 	va_end(args);
-	return rzc_control_ask(client->path, request, client->timeout_ms);
+	return rzc_control_ask(client->path, request, client->timeout_ms,
+			       client->socket != NULL ? RZC_CONTROL_NAMED : RZC_CONTROL_OWN);
 }

@@ -152,7 +152,30 @@ static json_t *control_parse(const char *path, const struct control_text *answer
 	return NULL;
 }
 
-json_t *rzc_control_ask(const char *path, const char *request, int timeout_ms)
+/* A path may lead anywhere by now, but not so the process at the other end. */
+static int control_check_peer(int fd, const char *path, enum rzc_control_trust trust)
+{
+	uid_t owner[2]; /* of the socket, of the process that listens */
+	int result = rzc_socket_owners(fd, path, owner);
+
+	if (result != 0) {
+		xvf_error("cannot tell whose server listens on %s: %s", path, strerror(-result));
+		return XVF_FAILED;
+	}
+	for (size_t i = 0; i < 2; i++) {
+		if (owner[i] == 0 || owner[i] == geteuid() ||
+		    (trust == RZC_CONTROL_NAMED && geteuid() == 0))
+			continue;
+		xvf_error("%s is a server of another user (number %lu), so nothing was asked: run "
+			  "ramz as that user, or as root with --socket PATH",
+			  path, (unsigned long)owner[i]);
+		return XVF_FAILED;
+	}
+	return 0;
+}
+
+json_t *rzc_control_ask(const char *path, const char *request, int timeout_ms,
+			enum rzc_control_trust trust)
 {
 	struct control_text answer = {0};
 	int fd = rzc_socket_connect(path);
@@ -162,7 +185,8 @@ json_t *rzc_control_ask(const char *path, const char *request, int timeout_ms)
 		control_say_no_connection(path, -fd);
 		return NULL;
 	}
-	if (control_talk(fd, path, request, timeout_ms, &answer) == 0)
+	if (control_check_peer(fd, path, trust) == 0 &&
+	    control_talk(fd, path, request, timeout_ms, &answer) == 0)
 		root = control_parse(path, &answer);
 	free(answer.text);
 	close(fd);

@@ -56,17 +56,38 @@ int rzc_place_check_name(const char *name)
 	return XVF_FAILED;
 }
 
-/* Somebody else could have made it first: what is told to a socket in it is then his. */
-static bool place_is_own(const char *directory, struct stat *status)
+/* Somebody else could have made it first, or could put something into it: what is told to a socket
+ * in it is then his. */
+static bool place_is_own(const char *directory)
 {
-	return lstat(directory, status) == 0 && S_ISDIR(status->st_mode) &&
-	       status->st_uid == geteuid();
+	struct stat status;
+
+	return lstat(directory, &status) == 0 && S_ISDIR(status.st_mode) &&
+	       status.st_uid == geteuid() && (status.st_mode & (S_IRWXG | S_IRWXO)) == 0;
+}
+
+static int place_say_foreign(const char *directory)
+{
+	xvf_error("%s is not a directory of yours alone (chmod 700): make it so, or give "
+		  "--socket PATH in another one",
+		  directory);
+	return XVF_FAILED;
+}
+
+int rzc_place_check(const struct rzc_place *place)
+{
+	struct stat status;
+
+	for (size_t i = 0; i < place->count; i++) {
+		if (lstat(place->directory[i], &status) == 0 && !place_is_own(place->directory[i]))
+			return place_say_foreign(place->directory[i]);
+	}
+	return 0;
 }
 
 int rzc_place_make(const struct rzc_place *place)
 {
 	const char *directory = place->directory[0];
-	struct stat status;
 
 	if (mkdir(directory, S_IRWXU) != 0 && errno != EEXIST) {
 		xvf_error("cannot make %s for the sockets: %s; set XDG_RUNTIME_DIR to a directory "
@@ -74,12 +95,7 @@ int rzc_place_make(const struct rzc_place *place)
 			  directory, strerror(errno));
 		return XVF_FAILED;
 	}
-	if (place_is_own(directory, &status) && (status.st_mode & (S_IRWXG | S_IRWXO)) == 0)
-		return 0;
-	xvf_error("%s is not a directory of yours alone (chmod 700): make it so, or give "
-		  "--socket PATH in another one",
-		  directory);
-	return XVF_FAILED;
+	return place_is_own(directory) ? 0 : place_say_foreign(directory);
 }
 
 int rzc_place_path(char path[PATH_MAX], const char *directory, const char *name, const char *suffix)
@@ -115,11 +131,10 @@ static int place_compare(const void *a, const void *b)
 void rzc_place_list(const char *directory, struct rzc_place_names *names)
 {
 	struct dirent *entry;
-	struct stat status;
 	DIR *files;
 
 	names->count = 0;
-	if (!place_is_own(directory, &status))
+	if (!place_is_own(directory))
 		return;
 	files = opendir(directory);
 	if (files == NULL)

@@ -28,6 +28,9 @@
 #define RZC_PLACE_CONTROL ".ctl"
 #define RZC_PLACE_PROCESS ".pid"
 
+/* Beside a socket in a directory of many, where PATH.pid may be another program's. */
+#define RZC_PLACE_PROCESS_BESIDE ".ramz.pid"
+
 struct rzc_place {
 	char directory[RZC_PLACE_DIRECTORIES][PATH_MAX];
 	size_t count;
@@ -49,6 +52,10 @@ int rzc_place_check_name(const char *name);
 /* Make the first directory where it is not there, and prove that it is the user's own.
  * Returns 0, or XVF_FAILED after saying why not. */
 int rzc_place_make(const struct rzc_place *place);
+
+/* Are the directories that are there the user's own? Only then is a disk looked for in them, with
+ * a name or without. Returns 0, or XVF_FAILED after saying which is not. */
+int rzc_place_check(const struct rzc_place *place);
 
 /* DIRECTORY/NAME with the suffix. Returns 0, or XVF_FAILED after saying that it is too
  * long. */

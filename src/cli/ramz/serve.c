@@ -35,10 +35,11 @@ static int serve_main(int argc, char **argv)
 		fputs(serve_help_end, stdout);
 		return XVF_EXIT_OK;
 	}
-	if (rzc_serve_find_plugin(&serve) != 0 || rzc_serve_place(&serve) != 0 ||
-	    rzc_serve_start(&serve) != 0)
-		return XVF_EXIT_FAILURE;
-	return XVF_EXIT_OK;
+	if (rzc_serve_find_plugin(&serve) == 0 && rzc_serve_place(&serve) == 0 &&
+	    rzc_serve_start(&serve) == 0)
+		return XVF_EXIT_OK;
+	rzc_serve_unlock(&serve);
+	return XVF_EXIT_FAILURE;
 }
 
 const struct rzc_command rzc_command_serve = {

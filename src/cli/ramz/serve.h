@@ -34,7 +34,8 @@ struct rzc_serve {
 	/* What follows from it; see rzc_serve_place. */
 	char disk_path[PATH_MAX];    /* the disk's socket; "" with a port */
 	char control_path[PATH_MAX]; /* "" in a build without JSON */
-	char process_path[PATH_MAX];
+	char process_path[PATH_MAX]; /* see rzc_serve_lock */
+	int lock_fd;                 /* of that file; -1 = not held by this process */
 	char file_path[PATH_MAX]; /* "" = none */
 	char plugin_path[PATH_MAX];
 };
@@ -44,22 +45,39 @@ int rzc_serve_read(struct rzc_serve *serve, int argc, char **argv);
 void rzc_serve_help(void);
 
 /*
- * Decide on the paths, make the directory, prove that nobody serves there, and remove
- * what a server left behind that was killed. Returns 0, or XVF_FAILED after saying why not.
+ * Decide on the paths, make the directory, prove that nobody serves there and see that nobody can
+ * begin to, and remove what a server left behind that was killed. Returns 0, or XVF_FAILED after
+ * saying why not. In the end, however that comes, call rzc_serve_unlock or become nbdkit.
  */
 int rzc_serve_place(struct rzc_serve *serve);
 
+/*
+ * Take the lock of process_path, which is made where it is not there, and put this process's
+ * number into it. Programs that are run inherit the lock. A file that may be another's is left
+ * alone; in a private directory none is. Returns 0; 1 when a server has it; or XVF_FAILED after
+ * saying why not.
+ */
+int rzc_serve_lock(struct rzc_serve *serve, bool is_private);
+
+/* Nobody serves: let go of the lock, and remove the file if it names this process. Not held is
+ * allowed. */
+void rzc_serve_unlock(struct rzc_serve *serve);
+
+/* nbdkit has it: keep it no longer. */
+void rzc_serve_leave(struct rzc_serve *serve);
+
+/* Has a server the lock of the file at path? *process is then its number, or 0 where it is not
+ * there yet. */
+bool rzc_serve_is_held(const char *path, pid_t *process);
+
 /* Find nbdkit and the plugin. The same. */
 int rzc_serve_find_plugin(struct rzc_serve *serve);
-
-/* The process that serves, from the file at path; 0 where there is none any more. */
-pid_t rzc_serve_process(const char *path);
 
 /*
  * Become nbdkit (in the foreground), or run it and wait until it serves. Returns 0, or
  * XVF_FAILED after nbdkit or this function said why not.
  */
-int rzc_serve_start(const struct rzc_serve *serve);
+int rzc_serve_start(struct rzc_serve *serve);
 
 /* Print how the disk is used; process serves it. */
 void rzc_serve_tell(const struct rzc_serve *serve, pid_t process);

@@ -235,7 +235,7 @@ static int serve_check(const struct rzc_serve *serve)
 
 int rzc_serve_read(struct rzc_serve *serve, int argc, char **argv)
 {
-	*serve = (struct rzc_serve){0};
+	*serve = (struct rzc_serve){.lock_fd = -1};
 	ramz_options_init(&serve->options);
 	if (rzc_args_read(&serve_args, argc, argv, serve, &serve->words) != 0)
 		return XVF_FAILED;

@@ -1,54 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * serve_place.c: the sockets of a disk that is to be served; see serve.h. Locking: none.
- * Two that begin to serve the same name at the same moment: nbdkit refuses one of them.
+ * serve_place.c: the sockets of a disk that is to be served; see serve.h. Locking: the process's
+ * file (serve_lock.c) is locked before anything else is looked at, so of two that begin to serve
+ * the same name or socket at the same moment one is refused.
  */
 #include "serve.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "json.h"
 #include "unix_socket.h"
 
-/* A process that has ended, and that nobody has taken note of: in a container that may be
- * for ever. False where the system does not tell. */
-static bool process_has_ended(long pid)
-{
-	char path[40], text[256];
-	const char *state = NULL;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
-	file = fopen(path, "re");
-	if (file == NULL)
-		return false;
-	/* The state is behind the name, which may hold anything but is in brackets. */
-	if (fgets(text, sizeof(text), file) != NULL)
-		state = strrchr(text, ')');
-	fclose(file);
-	return state != NULL && strncmp(state, ") Z", 3) == 0;
-}
-
-pid_t rzc_serve_process(const char *path)
-{
-	FILE *file = fopen(path, "re");
-	long pid = 0;
-
-	if (file == NULL)
-		return 0;
-	if (fscanf(file, "%ld", &pid) != 1 || pid <= 1)
-		pid = 0;
-	fclose(file);
-	if (pid == 0 || (kill((pid_t)pid, 0) != 0 && errno == ESRCH) || process_has_ended(pid))
-		return 0;
-	return (pid_t)pid;
-}
+/* How long a server may take to write its number. */
+enum { PLACE_STEPS = 100, PLACE_STEP_NS = 10000000 };
 
 static int place_beside(char path[PATH_MAX], const char *stem, const char *suffix)
 {
@@ -61,23 +31,40 @@ static int place_beside(char path[PATH_MAX], const char *stem, const char *suffi
 	return XVF_FAILED;
 }
 
-static int place_at_stem(struct rzc_serve *serve, const char *stem)
+static int place_at_stem(struct rzc_serve *serve, const char *stem, const char *process)
 {
 	if (serve->port == 0 && serve->socket == NULL &&
 	    place_beside(serve->disk_path, stem, RZC_PLACE_DISK) != 0)
 		return XVF_FAILED;
 	if (rzc_json_available() && place_beside(serve->control_path, stem, RZC_PLACE_CONTROL) != 0)
 		return XVF_FAILED;
-	return place_beside(serve->process_path, stem, RZC_PLACE_PROCESS);
+	if (snprintf(serve->process_path, PATH_MAX, "%s%s", stem, process) < PATH_MAX)
+		return 0;
+	xvf_error("the path %.60s... is too long", stem);
+	return XVF_FAILED;
 }
 
-static int place_say_served(const char *what, const char *stem)
+/* The process that has the lock; 0: none, or only this one. A number is written just after the
+ * lock was taken, and once more when nbdkit serves. */
+static pid_t place_holder(const char *process_path)
 {
-	char path[PATH_MAX + sizeof(RZC_PLACE_PROCESS)], end[48] = "end its server";
-	pid_t process;
+	const struct timespec moment = {.tv_nsec = PLACE_STEP_NS};
+	pid_t process = 0;
 
-	snprintf(path, sizeof(path), "%s%s", stem, RZC_PLACE_PROCESS);
-	process = rzc_serve_process(path);
+	for (int i = 0; i < PLACE_STEPS && rzc_serve_is_held(process_path, &process); i++) {
+		if (process != 0)
+			break;
+		(void)nanosleep(&moment, NULL);
+	}
+	return process != getpid() ? process : 0;
+}
+
+/* process_path: of its server. */
+static int place_say_served(const char *what, const char *process_path)
+{
+	pid_t process = place_holder(process_path);
+	char end[48] = "end its server";
+
 	if (process != 0)
 		snprintf(end, sizeof(end), "end its server (kill %ld)", (long)process);
 	xvf_error("'%s' is served already: give this disk another --name or --socket, or %s", what,
@@ -86,14 +73,14 @@ static int place_say_served(const char *what, const char *stem)
 }
 
 /* What refuses a call was left behind; anything else may be in use, by another program. */
-static int place_free_socket(const char *path, const char *what, const char *stem)
+static int place_free_socket(const struct rzc_serve *serve, const char *path, const char *what)
 {
 	int result = rzc_socket_connect(path);
 
 	if (result >= 0)
 		close(result);
 	if (result >= 0 || result == -ETIMEDOUT)
-		return place_say_served(what, stem);
+		return place_say_served(what, serve->process_path);
 	if (result != -ECONNREFUSED) {
 		xvf_error("%s is there already (%s): give another --socket PATH", path,
 			  strerror(-result));
@@ -106,7 +93,7 @@ static int place_free_socket(const char *path, const char *what, const char *ste
 }
 
 /* Nobody may listen there; a socket that nobody listens on is removed. */
-static int place_free(const char *path, const char *what, const char *stem)
+static int place_free(const struct rzc_serve *serve, const char *path, const char *what)
 {
 	struct stat status;
 
@@ -116,29 +103,31 @@ static int place_free(const char *path, const char *what, const char *stem)
 		xvf_error("%s is there, and is not a socket: give another --socket PATH", path);
 		return XVF_FAILED;
 	}
-	return place_free_socket(path, what, stem);
+	return place_free_socket(serve, path, what);
 }
 
-static int place_take(struct rzc_serve *serve, const char *what, const char *stem)
+static int place_take(struct rzc_serve *serve, const char *what, bool is_private)
 {
-	if (place_free(serve->disk_path, what, stem) != 0 ||
-	    place_free(serve->control_path, what, stem) != 0)
+	int result = rzc_serve_lock(serve, is_private);
+
+	if (result > 0)
+		return place_say_served(what, serve->process_path);
+	if (result != 0 || place_free(serve, serve->disk_path, what) != 0)
 		return XVF_FAILED;
-	(void)unlink(serve->process_path);
-	return 0;
+	return place_free(serve, serve->control_path, what);
 }
 
 /* A disk of that name in another directory is one of the same name to the clients. */
 static int place_elsewhere(const struct rzc_place *place, const char *name)
 {
 	for (size_t i = 1; i < place->count; i++) {
-		char stem[PATH_MAX], control[PATH_MAX];
+		char process[PATH_MAX], control[PATH_MAX];
 
-		if (rzc_place_path(stem, place->directory[i], name, "") != 0 ||
+		if (rzc_place_path(process, place->directory[i], name, RZC_PLACE_PROCESS) != 0 ||
 		    rzc_place_path(control, place->directory[i], name, RZC_PLACE_CONTROL) != 0)
 			return XVF_FAILED;
 		if (rzc_socket_is_live(control))
-			return place_say_served(name, stem);
+			return place_say_served(name, process);
 	}
 	return 0;
 }
@@ -153,9 +142,9 @@ static int place_named(struct rzc_serve *serve)
 	rzc_place_init(&place);
 	if (rzc_place_make(&place) != 0 || place_elsewhere(&place, serve->name) != 0 ||
 	    rzc_place_path(stem, place.directory[0], serve->name, "") != 0 ||
-	    place_at_stem(serve, stem) != 0)
+	    place_at_stem(serve, stem, RZC_PLACE_PROCESS) != 0)
 		return XVF_FAILED;
-	return place_take(serve, serve->name, stem);
+	return place_take(serve, serve->name, true);
 }
 
 static int place_at_socket(struct rzc_serve *serve)
@@ -163,9 +152,10 @@ static int place_at_socket(struct rzc_serve *serve)
 	char stem[PATH_MAX];
 
 	if (rzc_place_absolute(stem, serve->socket) != 0 ||
-	    place_beside(serve->disk_path, stem, "") != 0 || place_at_stem(serve, stem) != 0)
+	    place_beside(serve->disk_path, stem, "") != 0 ||
+	    place_at_stem(serve, stem, RZC_PLACE_PROCESS_BESIDE) != 0)
 		return XVF_FAILED;
-	return place_take(serve, serve->socket, stem);
+	return place_take(serve, serve->socket, false);
 }
 
 /* A directory that is missing is told here, where the file's name is the user's own. */

@@ -17,11 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "timer.h"
 #include "unix_socket.h"
-
-/* How long the process in the background may take to tell its number: ns. */
-#define START_PROCESS_NS UINT64_C(5000000000)
 
 #define START_STEP_NS 10000000
 
@@ -141,23 +137,19 @@ static bool start_is_up(const struct rzc_serve *serve)
 }
 
 /* Wait for as long as the process lives: loading may take long. */
-static int start_await(const struct rzc_serve *serve, pid_t *process)
+static int start_await(struct rzc_serve *serve, pid_t *process)
 {
 	const struct timespec step = {.tv_nsec = START_STEP_NS};
-	uint64_t start = xvf_timer_clock_ns();
-	bool seen = false;
 
-	for (;;) {
-		*process = rzc_serve_process(serve->process_path);
-		if (*process != 0 && start_is_up(serve))
+	rzc_serve_leave(serve);
+	while (rzc_serve_is_held(serve->process_path, process)) {
+		/* The number is this process's until nbdkit has written its own. */
+		if (*process != 0 && *process != getpid() && start_is_up(serve))
 			return 0;
-		if (*process == 0 && (seen || xvf_timer_clock_ns() - start > START_PROCESS_NS)) {
-			xvf_error("nbdkit ended again at once; ramz serve --foreground shows why");
-			return XVF_FAILED;
-		}
-		seen = *process != 0;
 		(void)nanosleep(&step, NULL);
 	}
+	xvf_error("nbdkit ended again at once; ramz serve --foreground shows why");
+	return XVF_FAILED;
 }
 
 static int start_foreground(const struct rzc_serve *serve, const struct start_line *line)
@@ -168,7 +160,7 @@ static int start_foreground(const struct rzc_serve *serve, const struct start_li
 	return XVF_FAILED;
 }
 
-static int start_background(const struct rzc_serve *serve, const struct start_line *line)
+static int start_background(struct rzc_serve *serve, const struct start_line *line)
 {
 	pid_t process;
 
@@ -178,7 +170,7 @@ static int start_background(const struct rzc_serve *serve, const struct start_li
 	return 0;
 }
 
-int rzc_serve_start(const struct rzc_serve *serve)
+int rzc_serve_start(struct rzc_serve *serve)
 {
 	struct start_line line = {0};
 	int result;

@@ -67,7 +67,8 @@ static void tell_socket(const struct rzc_serve *serve)
 	char stem[PATH_MAX];
 
 	memcpy(stem, serve->process_path, sizeof(stem));
-	stem[strlen(stem) - strlen(RZC_PLACE_PROCESS)] = '\0';
+	stem[strlen(stem) -
+	     strlen(serve->socket != NULL ? RZC_PLACE_PROCESS_BESIDE : RZC_PLACE_PROCESS)] = '\0';
 	tell_append(stem, sizeof(stem), ".mnt");
 	rzc_serve_quote(mountpoint, sizeof(mountpoint), stem);
 	rzc_serve_quote(path, sizeof(path), serve->disk_path);

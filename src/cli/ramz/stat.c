@@ -147,7 +147,7 @@ static int stat_check(struct rzc_client *client)
 
 void rzc_headline(const char *control)
 {
-	json_t *answer = rzc_control_ask(control, "stat", STAT_HEADLINE_MS);
+	json_t *answer = rzc_control_ask(control, "stat", STAT_HEADLINE_MS, RZC_CONTROL_NAMED);
 	struct rzc_disk disk;
 
 	if (answer == NULL)

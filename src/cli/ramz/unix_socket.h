@@ -7,6 +7,8 @@
 #ifndef RAMZ_CLI_UNIX_SOCKET_H
 #define RAMZ_CLI_UNIX_SOCKET_H
 
+#include <sys/types.h>
+
 #include "common.h"
 
 /* Longest path of a socket, in bytes without its end: what the system's address holds. */
@@ -18,6 +20,10 @@
 /* Connect to the socket at path. Returns a descriptor, or a negative errno (-ENOTSOCK when
  * something else is there, -ENAMETOOLONG). */
 int rzc_socket_connect(const char *path);
+
+/* The users to whom the socket at path and the process that listens belong, of a connection to
+ * it. Returns 0 or a negative errno. */
+int rzc_socket_owners(int fd, const char *path, uid_t owner[2]);
 
 /* Does anybody listen there? */
 bool rzc_socket_is_live(const char *path);

@@ -18,7 +18,7 @@ end() {
 trap end EXIT
 # shellcheck source=tests/support/ramz.sh
 . "$(dirname "$0")/../support/ramz.sh"
-asks='stat compact trim limit codec save'
+asks='stat state compact trim limit codec save'
 
 XDG_RUNTIME_DIR=$dir/run
 export XDG_RUNTIME_DIR
@@ -47,7 +47,7 @@ answer() { # answer COMMAND TEXT: what the server says from now on, as one line
 answer_stat() {
 	answer stat '{"ok": true, "format": 1, "pid": '"$3"', "size_bytes": 1073741824,
 		"page_bytes": 4096, "codec": "zstd", "level": -3, "soft_limit_bytes": 268435456,
-		"hard_limit_bytes": 536870912, "file": "/srv/disk.ramz", "uptime_seconds": 3725,
+		"hard_limit_bytes": 536870912, "file": "/srv/disk.ramz", "clients": 3, "uptime_seconds": 3725,
 		"stats": {"size_bytes": 1073741824, "page_bytes": 4096,
 		"pages_stored": 1000, "pages_same_filled": 100, "pages_compressed": 850,
 		"pages_raw": 50, "pages_zero": 60, "pages_good_compress": 700, "pages_shared": 30,
@@ -106,6 +106,32 @@ for command in $asks; do
 done
 refused 2 "'1' is more than ramz stat takes; see ramz stat --help" stat 1
 refused 2 "'x' is more than ramz trim takes" trim x
+refused 2 "'x' is more than ramz reset takes" reset --yes x
+refused 2 'ramz reset drops all that the disk holds: give --yes if you mean that' reset
+refused 2 'ramz reset drops all that the disk holds: give --yes' reset --force --name a
+refused 2 'ramz stat has no option --yes' stat --yes
+runs reset --help
+says '^Usage: ramz reset --yes '
+awk 'length($0) > 90 { exit 1 }' "$dir/out" || fail 'reset --help: a line of more than 90 columns'
+refused 2 "'3' is more than ramz state takes" state 1 2 3
+for number in -- -1 x 1.5 ''; do
+	refused 2 'FIRST is the number of a page, from 0 on, not ' state -- "$number"
+	refused 2 'COUNT is a number of pages, from 1 on, not ' state -- 1 "$number"
+done
+refused 2 "COUNT is a number of pages, from 1 on, not '0'" state 0 0
+runs help
+cp "$dir/out" "$dir/help"
+runs --help
+cmp -s "$dir/out" "$dir/help" || fail 'ramz help is not ramz --help'
+for command in $asks reset serve bench estimate; do
+	grep -q "^  $command " "$dir/help" || fail "ramz help has no $command"
+	runs "$command" --help
+	cp "$dir/out" "$dir/help-of"
+	runs help "$command"
+	cmp -s "$dir/out" "$dir/help-of" || fail "ramz help $command is not ramz $command --help"
+done
+refused 2 "there is no command 'frobnicate'; there are: serve stat state " help frobnicate
+refused 2 "'b' is more than ramz help takes: the name of one command" help stat b
 refused 2 "'2M' is more than ramz compact takes" compact 1M 2M
 refused 2 "'b' is more than ramz save takes" save a b
 refused 2 "'c' is more than ramz codec takes" codec lz4 1 c
@@ -261,6 +287,8 @@ says '^  raw +50 pages +200 KiB +5.0%$'
 says '^  shared +30 pages +120 KiB +3.0%$'
 says '^held +1.56 MiB '
 says '^  pool +1.50 MiB$'
+says '^  pool, most +205 B  since'
+says '^clients +3 connected$'
 says '^  slot table +20 KiB'
 says '^  other +41 KiB '
 says '^ratio +2.50 '
@@ -272,6 +300,21 @@ says '^discarded +6 pages$'
 says '^DAMAGED +13 reads$'
 says '^compaction +moved 17 KiB, gave back 18 KiB$'
 awk 'length($0) > 100 { print; exit 1 }' "$dir/out" || fail "stat: a line of more than 100 columns"
+
+answer reset-peak '{"ok": true, "held_bytes": 1}'
+runs stat --reset-peak
+asked reset-peak
+says '^stored +1000 pages'
+runs stat -w 1 -n 2 --reset-peak --zram
+[ "$(tail -n 4 "$answers/log" | tr '\n' ' ')" = 'stat reset-peak stat reset-peak ' ] ||
+	fail 'stat --watch --reset-peak: not after each sample'
+answer reset-peak '{"ok": false, "error": "no such command"}'
+complains_after() { # as complains, with something on standard output
+	run "$@"
+	[ "$status" -eq 1 ] || fail "ramz $*: exit status $status, not 1"
+	grep -q '^ramz: no such command$' "$dir/err" || fail "ramz $*: $(cat "$dir/err")"
+}
+complains_after stat --reset-peak
 
 runs stat --zram
 says '^mm_stat +201 +202 +203 +204 +205 +206 +207 +208 +209$'
@@ -360,6 +403,34 @@ runs trim
 asked trim
 says '^gave back 12 KiB$'
 
+answer reset '{"ok": true, "held_bytes_before": 8388608, "held_bytes_after": 65536}'
+runs reset --yes
+asked reset
+says '^emptied; held 8 MiB, now 64 KiB$'
+runs reset --yes --force
+asked 'reset force'
+
+# Pages are asked for some at a time, from where the last answer ended.
+answer state '{"ok": true, "pages": 262144, "page_bytes": 4096, "next": null, "state": [
+[0, "same", 0, null, 0], [7, "compressed", 1234, "lz4", 2], [262143, "raw", 4096, null, 1]]}'
+tr -d '\n' <"$answers/state" >"$answers/line" && echo >>"$answers/line" && mv "$answers/line" "$answers/state"
+runs state
+asked 'state 0 4096'
+says '^ +0  same +0  -'
+says '^ +7  compressed +1234  lz4 +2 share it$'
+says '^ +262143  raw +4096  -'
+[ "$(wc -l <"$dir/out")" -eq 3 ] || fail 'state: not three lines'
+runs state --json 0 8
+asked 'state 0 8'
+says '^{"page": 0, "kind": "same", "bytes": 0, "codec": null, "sharers": 0}$'
+says '^{"page": 7, "kind": "compressed", "bytes": 1234, "codec": "lz4", "sharers": 2}$'
+[ "$(wc -l <"$dir/out")" -eq 2 ] || fail 'state 0 8: a page behind the eighth is told'
+runs state 7 100000
+asked 'state 7 4096'
+answer state '{"ok": true, "pages": 99, "page_bytes": 4096, "next": 5, "state": [[4, "raw", 4096, null, 1]]}'
+runs state 0 9 # a server that always says 5: the client does not ask for ever
+[ "$(tail -n 2 "$answers/log" | tr '\n' ' ')" = 'state 0 9 state 5 4 ' ] || fail "state: asked $(tail -n 2 "$answers/log")"
+
 answer limit '{"ok": true, "soft_limit_bytes": 0, "hard_limit_bytes": 2147483648}'
 runs limit
 asked 'limit - -'
@@ -397,7 +468,7 @@ refused 1 'a path is empty' save ''
 
 # ---- what a server may answer -----------------------------------------------------------
 
-for command in stat compact trim limit 'codec lz4' save; do
+for command in stat state compact trim limit 'codec lz4' save 'reset --yes'; do
 	set -- $command # with what it needs to ask for itself
 	file=$answers/$1
 	answer "$1" '{"ok": false, "error": "disk full: free some", "errno": 28}'

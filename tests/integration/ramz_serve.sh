@@ -100,12 +100,38 @@ if [ -n "$plugin" ]; then
 	runs compact
 	runs trim
 	says '^gave back '
+	runs state
+	if command -v nbdcopy >/dev/null; then
+		says '^ +0  (same|compressed|raw) '
+		runs stat --zram
+		stored=$(awk '/^mm_stat/ { print $2 / 4096 }' "$dir/out")
+		runs state --json
+		[ "$(wc -l <"$dir/out")" -eq "$stored" ] || fail "state: not the $stored pages stored"
+		sort -u "$dir/out" | wc -l | grep -qx "$stored" || fail 'state: a page is told twice'
+	fi
+	runs stat --reset-peak
 	runs save "$dir/copy.ramz"
 	says "^saved to $dir/copy.ramz, "
 	[ -s "$dir/copy.ramz" ] || fail 'save: no file'
 	runs save
 	says "^saved to $file, "
 	refused 1 'No such file' save "$dir/no/such"
+	if command -v qemu-io >/dev/null; then # somebody is connected: not emptied below him
+		mkfifo "$dir/io"
+		qemu-io -f raw "nbd+unix:///?socket=$sockets/ramz.nbd" <"$dir/io" >/dev/null 2>&1 &
+		io=$!
+		exec 9>"$dir/io"
+		for _ in $(seq 500); do
+			runs stat
+			grep -Eq '^clients +[1-9]' "$dir/out" && break
+			sleep 0.02
+		done
+		refused 1 'reset: 1 client is connected, .*ramz reset --force' reset --yes
+		runs stat
+		command -v nbdcopy >/dev/null && says '^stored +[1-9]'
+		exec 9>&-
+		wait $io
+	fi
 	stop ramz
 	[ -s "$file" ] || fail 'the file was not saved at the end'
 	runs serve --plugin "$plugin" --file "$file"
@@ -137,6 +163,16 @@ if [ -n "$plugin" ]; then
 	head -c 1000 "$file" >"$dir/torn.ramz"
 	complains 1 'nbdkit did not start; see its message above' serve --plugin "$plugin" --file "$dir/torn.ramz"
 	[ "$(wc -c <"$dir/torn.ramz")" -eq 1000 ] || fail 'a damaged file was changed'
+	runs serve --plugin "$plugin" --file "$file"
+	runs reset --yes
+	says '^emptied; held '
+	runs stat
+	says '^stored +0 pages'
+	stop ramz
+	runs serve --plugin "$plugin" --file "$file" # emptied is what was saved
+	runs stat
+	says '^stored +0 pages'
+	stop ramz
 	finish
 fi
 

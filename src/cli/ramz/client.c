@@ -15,7 +15,8 @@
 
 #define CLIENT_TIMEOUT_MS 10000
 #define CLIENT_SECONDS_MAX 86400U
-#define CLIENT_ALL (RZC_STAT | RZC_COMPACT | RZC_TRIM | RZC_LIMIT | RZC_CODEC | RZC_SAVE)
+#define CLIENT_SLOW (RZC_COMPACT | RZC_TRIM | RZC_SAVE | RZC_RESET)
+#define CLIENT_ALL (RZC_STAT | RZC_LIMIT | RZC_CODEC | RZC_STATE | CLIENT_SLOW)
 
 static int client_name(void *into, const char *value)
 {
@@ -111,6 +112,34 @@ static int client_hard(void *into, const char *value)
 	return client_mark(&((struct rzc_client *)into)->hard, "--hard", value);
 }
 
+static int client_reset_peak(void *into, const char *value)
+{
+	(void)value;
+	((struct rzc_client *)into)->reset_peak = true;
+	return 0;
+}
+
+static int client_yes(void *into, const char *value)
+{
+	(void)value;
+	((struct rzc_client *)into)->yes = true;
+	return 0;
+}
+
+static int client_force(void *into, const char *value)
+{
+	(void)value;
+	((struct rzc_client *)into)->force = true;
+	return 0;
+}
+
+static int client_lines(void *into, const char *value)
+{
+	(void)value;
+	((struct rzc_client *)into)->lines = true;
+	return 0;
+}
+
 static const struct rzc_arg client_table[] = {
 	{"watch", 'w', "SECONDS", RZC_STAT, client_watch,
 	 "a line every so often, with what happened in between"},
@@ -119,13 +148,18 @@ static const struct rzc_arg client_table[] = {
 	{"rzscontrol", 0, NULL, RZC_STAT, client_rzscontrol,
 	 "as ramzswap's control program showed it"},
 	{"json", 0, NULL, RZC_STAT, client_json, "everything, as the server tells it"},
+	{"reset-peak", 0, NULL, RZC_STAT, client_reset_peak,
+	 "then let the largest held bytes begin anew"},
+	{"yes", 0, NULL, RZC_RESET, client_yes, "yes, drop all that the disk holds"},
+	{"force", 0, NULL, RZC_RESET, client_force, "also while clients are connected"},
+	{"json", 0, NULL, RZC_STATE, client_lines, "each page as a JSON object"},
 	{"soft", 0, "SIZE", RZC_LIMIT, client_soft, "the soft mark: 512M, 2G ..., or none"},
 	{"hard", 0, "SIZE", RZC_LIMIT, client_hard, "the hard mark: 512M, 2G ..., or none"},
 	{"name", 0, "NAME", CLIENT_ALL, client_name, "the disk (the one that is served)"},
 	{"socket", 0, "PATH", CLIENT_ALL, client_socket, "its control socket, in place of a name"},
-	{"timeout", 0, "SECONDS", RZC_STAT | RZC_LIMIT | RZC_CODEC, client_timeout,
+	{"timeout", 0, "SECONDS", CLIENT_ALL & ~CLIENT_SLOW, client_timeout,
 	 "wait so long for an answer; 0: for ever (10)"},
-	{"timeout", 0, "SECONDS", RZC_COMPACT | RZC_TRIM | RZC_SAVE, client_timeout,
+	{"timeout", 0, "SECONDS", CLIENT_SLOW, client_timeout,
 	 "wait so long for an answer; 0: for ever (0)"},
 };
 

@@ -21,6 +21,8 @@ enum rzc_client_user {
 	RZC_LIMIT = 1U << 3,
 	RZC_CODEC = 1U << 4,
 	RZC_SAVE = 1U << 5,
+	RZC_RESET = 1U << 6,
+	RZC_STATE = 1U << 7,
 };
 
 /* What stat prints. */
@@ -46,6 +48,9 @@ struct rzc_client {
 	uint64_t samples;       /* 0 = no end */
 	enum rzc_stat_form form;
 	bool form_given;
+	bool reset_peak; /* of stat: after it was shown */
+	bool yes, force; /* of reset */
+	bool lines;      /* of state: as JSON */
 	struct rzc_mark soft, hard;
 	char path[PATH_MAX]; /* of the control socket */
 };

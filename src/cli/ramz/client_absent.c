@@ -30,6 +30,8 @@ ABSENT(trim);
 ABSENT(limit);
 ABSENT(codec);
 ABSENT(save);
+ABSENT(reset);
+ABSENT(state);
 
 void rzc_headline(const char *control)
 {

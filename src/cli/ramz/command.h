@@ -22,6 +22,8 @@ extern const struct rzc_command rzc_command_trim;
 extern const struct rzc_command rzc_command_limit;
 extern const struct rzc_command rzc_command_codec;
 extern const struct rzc_command rzc_command_save;
+extern const struct rzc_command rzc_command_reset;
+extern const struct rzc_command rzc_command_state;
 extern const struct rzc_command rzc_command_bench;
 extern const struct rzc_command rzc_command_estimate;
 

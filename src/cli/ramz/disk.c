@@ -131,6 +131,7 @@ int rzc_disk_read(struct rzc_disk *disk, const json_t *answer, const char *path)
 		.level = json_integer_value(json_object_get(answer, "level")),
 		.file = json_string_value(json_object_get(answer, "file")),
 		.uptime_seconds = rzc_control_count(answer, "uptime_seconds"),
+		.clients = rzc_control_count(answer, "clients"),
 	};
 	snprintf(disk->codec, sizeof(disk->codec), "%s", codec != NULL ? codec : "?");
 	for (size_t i = 0; i < sizeof(disk_fields) / sizeof(disk_fields[0]); i++)

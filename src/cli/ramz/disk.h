@@ -27,6 +27,7 @@ struct rzc_disk {
 	int64_t level;
 	const char *file; /* in the answer; NULL = none */
 	uint64_t uptime_seconds;
+	uint64_t clients; /* connections there are now */
 	struct ramz_stats stats; /* of the pool's numbers only held_bytes */
 	struct rzc_latency read, write;
 };

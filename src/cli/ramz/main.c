@@ -15,7 +15,7 @@
  *   bench estimate               the subcommands that measure
  *   unix_socket place            where served disks' sockets are
  *   control client               asking a served disk
- *   stat* settings manage        the subcommands that do
+ *   stat* settings manage state  the subcommands that do
  *   serve*                       the one that serves a disk, through nbdkit
  *
  * Locking: none, but for team.c. Start reading at bench.c and race.c, or at client.h and
@@ -30,9 +30,9 @@
 #include "common.h"
 
 static const struct rzc_command *const main_commands[] = {
-	&rzc_command_serve, &rzc_command_stat,  &rzc_command_compact,
-	&rzc_command_trim,  &rzc_command_limit, &rzc_command_codec,
-	&rzc_command_save,  &rzc_command_bench, &rzc_command_estimate,
+	&rzc_command_serve, &rzc_command_stat,  &rzc_command_state,    &rzc_command_compact,
+	&rzc_command_trim,  &rzc_command_limit, &rzc_command_codec,    &rzc_command_save,
+	&rzc_command_reset, &rzc_command_bench, &rzc_command_estimate,
 };
 
 #define MAIN_COMMANDS (sizeof(main_commands) / sizeof(main_commands[0]))
@@ -46,7 +46,7 @@ static void main_help(void)
 	for (size_t i = 0; i < MAIN_COMMANDS; i++)
 		printf("  %-10s  %s\n", main_commands[i]->name, main_commands[i]->summary);
 	fputs("\n"
-	      "  ramz COMMAND --help lists the options of a command.\n"
+	      "  ramz COMMAND --help, or ramz help COMMAND, lists the options of a command.\n"
 	      "  -h, --help     this\n"
 	      "  -V, --version  version\n\n"
 	      "Exit status: 0, 1 when the command could not do it, 2 when the command line is\n"
@@ -70,6 +70,32 @@ static int main_unknown(const char *name)
 	return XVF_EXIT_USAGE;
 }
 
+/* The exit status of a command's own main. argv[0] is its name. */
+static int main_run(int argc, char **argv)
+{
+	for (size_t i = 0; i < MAIN_COMMANDS; i++) {
+		if (strcmp(argv[0], main_commands[i]->name) == 0)
+			return main_commands[i]->run(argc, argv);
+	}
+	return main_unknown(argv[0]);
+}
+
+/* ramz help, or ramz help COMMAND. */
+static int main_help_of(int argc, char **argv)
+{
+	char option[] = "--help";
+	char *line[] = {argc > 1 ? argv[1] : NULL, option, NULL};
+
+	if (argc > 2) {
+		xvf_error("'%s' is more than ramz help takes: the name of one command", argv[2]);
+		return XVF_EXIT_USAGE;
+	}
+	if (argc == 2)
+		return main_run(2, line);
+	main_help();
+	return XVF_EXIT_OK;
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
@@ -77,17 +103,13 @@ int main(int argc, char **argv)
 	xvf_set_program("ramz");
 	if (name == NULL)
 		return main_unknown(NULL);
-	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-		main_help();
-		return XVF_EXIT_OK;
-	}
+	if (strcmp(name, "help") == 0)
+		return main_help_of(argc - 1, argv + 1);
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+		return main_help_of(1, argv);
 	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
 		printf("ramz %s\n", xv_version());
 		return XVF_EXIT_OK;
 	}
-	for (size_t i = 0; i < MAIN_COMMANDS; i++) {
-		if (strcmp(name, main_commands[i]->name) == 0)
-			return main_commands[i]->run(argc - 1, argv + 1);
-	}
-	return main_unknown(name);
+	return main_run(argc - 1, argv + 1);
 }

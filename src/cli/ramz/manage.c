@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * manage.c: ramz compact, trim and save. Locking: none.
+ * manage.c: ramz compact, trim, save and reset. Locking: none.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -184,4 +184,56 @@ const struct rzc_command rzc_command_save = {
 	.name = "save",
 	.summary = "make a served disk save its contents to a file",
 	.run = save_main,
+};
+
+/* ---- reset ---- */
+
+static int reset_check(struct rzc_client *client)
+{
+	if (client->yes)
+		return 0;
+	xvf_error("ramz reset drops all that the disk holds: give --yes if you mean that");
+	return XVF_FAILED;
+}
+
+static int reset_run(struct rzc_client *client)
+{
+	json_t *answer = rzc_client_ask(client, client->force ? "reset force" : "reset");
+	char before[RZC_SIZE_TEXT_BYTES], after[RZC_SIZE_TEXT_BYTES];
+
+	if (answer == NULL)
+		return XVF_FAILED;
+	printf("emptied; held %s, now %s\n",
+	       rzc_size_text(before, rzc_control_count(answer, "held_bytes_before")),
+	       rzc_size_text(after, rzc_control_count(answer, "held_bytes_after")));
+	json_decref(answer);
+	return 0;
+}
+
+static int reset_main(int argc, char **argv)
+{
+	static const struct rzc_client_command command = {
+		.user = RZC_RESET,
+		.slow = true,
+		.use = "Usage: ramz reset --yes [--force] [OPTION...]\n"
+		       "Empty a served disk: drop all that it holds, and begin its counters anew. "
+		       "Size,\n"
+		       "limits and codec stay. Refused while clients are connected, as zram does "
+		       "it "
+		       "of a\n"
+		       "device in use.\n"
+		       "\n"
+		       "OPTION\n",
+		.end = manage_help_end,
+		.run = reset_run,
+		.check = reset_check,
+	};
+
+	return rzc_client_run(&command, argc, argv);
+}
+
+const struct rzc_command rzc_command_reset = {
+	.name = "reset",
+	.summary = "empty a served disk",
+	.run = reset_main,
 };

@@ -95,6 +95,20 @@ static void stat_await(const struct timespec *start, uint64_t n, uint64_t second
 		continue;
 }
 
+/* After a sample: the next one tells the largest since this one. */
+static int stat_reset_peak(const struct rzc_client *client)
+{
+	json_t *answer;
+
+	if (!client->reset_peak)
+		return 0;
+	answer = rzc_client_ask(client, "reset-peak");
+	if (answer == NULL)
+		return XVF_FAILED;
+	json_decref(answer);
+	return 0;
+}
+
 static int stat_watch(struct rzc_client *client)
 {
 	struct stat_sample before = {0};
@@ -115,10 +129,11 @@ static int stat_watch(struct rzc_client *client)
 			stat_print(client, &now);
 		json_decref(before.answer);
 		before = now;
-		if (fflush(stdout) != 0) {
+		result = stat_reset_peak(client);
+		if (fflush(stdout) != 0)
 			result = XVF_FAILED;
+		if (result != 0)
 			break;
-		}
 	}
 	json_decref(before.answer);
 	return result;
@@ -134,7 +149,7 @@ static int stat_run(struct rzc_client *client)
 		return XVF_FAILED;
 	stat_print(client, &sample);
 	json_decref(sample.answer);
-	return 0;
+	return stat_reset_peak(client);
 }
 
 static int stat_check(struct rzc_client *client)

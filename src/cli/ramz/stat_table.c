@@ -58,6 +58,7 @@ static void table_held(const struct rzc_disk *disk)
 
 	table_bytes("held", s->held_bytes, "everything obtained for the disk");
 	table_bytes("  pool", s->pool.held_bytes, "");
+	table_bytes("  pool, most", s->mm_stat.mem_used_max, "since it is served, or --reset-peak");
 	table_bytes("  slot table", s->slot_table_bytes, "");
 	table_bytes("  other", s->dedup_bytes + s->thread_bytes + s->store_bytes,
 		    "buffers of threads, the store itself, sharing");
@@ -114,6 +115,7 @@ void rzc_stat_table(const struct rzc_disk *disk)
 	printf("%-14s  %12" PRIu64 " pages\n", "discarded", s->notify_free);
 	if (s->bad_pages > 0)
 		printf("%-14s  %12" PRIu64 " reads\n", "DAMAGED", s->bad_pages);
+	printf("%-14s  %12" PRIu64 " connected\n", "clients", disk->clients);
 	printf("%-14s  moved %s, gave back %s\n", "compaction",
 	       rzc_size_text(moved, s->compact_moved_bytes),
 	       rzc_size_text(freed, s->compact_freed_bytes));

@@ -158,6 +158,27 @@ refused 2 'ramz codec has no option -5; a number below 0 stands behind --' codec
 refused 2 'a path with an end of line' save "a
 b"
 
+# ---- completion in bash ---------------------------------------------------------------
+
+completes() { # completes WANTED WORD...: among what the last word may become
+	wanted=$1
+	shift
+	bash -c '. "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _ramz; printf "%s\n" "${COMPREPLY[@]}"' \
+		"$(dirname "$0")/../../src/cli/ramz/ramz.bash" "$ramz" "$@" >"$dir/out" 2>"$dir/err"
+	grep -qx -- "$wanted" "$dir/out" || fail "completion of '$*': no $wanted: $(head -c 300 "$dir/out" "$dir/err")"
+}
+if command -v bash >/dev/null; then
+	for command in $asks reset help; do
+		completes "$command" "$(echo "$command" | cut -c 1-2)"
+	done
+	completes reset help r
+	completes --yes reset --
+	completes --force reset --f
+	completes --json state --
+	completes --reset-peak stat --r
+	completes lz4 codec l
+fi
+
 # ---- which disk? ------------------------------------------------------------------
 
 # root's second directory is not the test's.
@@ -349,7 +370,7 @@ tr -d '\n ' <"$answers/stat" | cmp -s - "$dir/got" || fail "stat --json is not t
 # Live: the counters go up between the lines. 30,000 reads and 7,000 writes in 3 s.
 "$ramz" stat -w 3 -n 2 >"$dir/out" 2>"$dir/err" &
 watch=$!
-for _ in $(seq 100); do
+for _ in $(seq 1000); do
 	[ "$(wc -l <"$dir/out")" -ge 2 ] && break
 	sleep 0.02
 done
@@ -365,9 +386,9 @@ runs stat -w 1 -n 2 --json
 runs stat --watch=1 --count=2 --zram
 [ "$(grep -c '^mm_stat' "$dir/out")" -eq 2 ] || fail 'stat --watch --zram: not two samples'
 # Another server: no rates against the old one's counters.
-"$ramz" stat -w 2 -n 2 >"$dir/out" 2>"$dir/err" &
+"$ramz" stat -w 5 -n 2 >"$dir/out" 2>"$dir/err" &
 watch=$!
-for _ in $(seq 100); do
+for _ in $(seq 1000); do
 	[ "$(wc -l <"$dir/out")" -ge 2 ] && break
 	sleep 0.02
 done

@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -276,6 +275,11 @@ static void place_lists_names_in_order(void **state)
 	enter_runtime(directory);
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		touch(directory, files[i]);
+	/* Somebody else could put something there. */
+	assert_int_equal(chmod(directory, 0720), 0);
+	rzc_place_list(directory, &names);
+	assert_int_equal(names.count, 0);
+	assert_int_equal(chmod(directory, 0700), 0);
 	rzc_place_list(directory, &names);
 	assert_int_equal(names.count, 2);
 	assert_string_equal(names.name[0], "a");
@@ -333,38 +337,127 @@ static void words_are_quoted_for_a_shell(void **state)
 	assert_string_equal(word, "/a%20b%2C%25%C3%A4~");
 }
 
-static void stale_process_numbers_are_none(void **state)
+static void serve_at(struct rzc_serve *serve, const char *path)
 {
-	char directory[PATH_MAX], path[PATH_MAX + 8];
-	siginfo_t info;
-	pid_t child;
-	FILE *file;
+	*serve = (struct rzc_serve){.lock_fd = -1};
+	strcpy(serve->process_path, path);
+}
+
+static void put(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static void a_number_counts_only_while_the_file_is_locked(void **state)
+{
+	char directory[PATH_MAX], path[PATH_MAX + 8], text[32];
+	struct rzc_serve first, second;
+	pid_t process = 7;
 
 	(void)state;
 	enter_runtime(directory);
 	snprintf(path, sizeof(path), "%s/p", directory);
-	assert_int_equal(rzc_serve_process(path), 0);
-	touch(directory, "p");
-	assert_int_equal(rzc_serve_process(path), 0);
-	file = fopen(path, "w");
-	fprintf(file, "%ld\n", (long)getpid());
-	fclose(file);
-	assert_int_equal(rzc_serve_process(path), getpid());
-	file = fopen(path, "w");
-	fputs("99999999\n", file);
-	fclose(file);
-	assert_int_equal(rzc_serve_process(path), 0);
-	/* A child that has ended is a process until it is waited for. */
+	assert_false(rzc_serve_is_held(path, &process));
+	assert_int_equal(process, 0);
+	snprintf(text, sizeof(text), "%ld\n", (long)getppid()); /* it lives */
+	put(path, text);
+	assert_false(rzc_serve_is_held(path, &process));
+	assert_int_equal(process, 0);
+	serve_at(&first, path);
+	serve_at(&second, path);
+	assert_int_equal(rzc_serve_lock(&first, true), 0);
+	assert_true(rzc_serve_is_held(path, &process));
+	assert_int_equal(process, getpid());
+	assert_int_equal(rzc_serve_lock(&second, true), 1);
+	/* What the server writes counts. */
+	put(path, text);
+	assert_true(rzc_serve_is_held(path, &process));
+	assert_int_equal(process, getppid());
+	put(path, "");
+	assert_true(rzc_serve_is_held(path, &process));
+	assert_int_equal(process, 0);
+	/* It names another process, so this one does not remove it. */
+	put(path, text);
+	rzc_serve_unlock(&first);
+	assert_false(rzc_serve_is_held(path, &process));
+	assert_int_equal(access(path, F_OK), 0);
+	assert_int_equal(rzc_serve_lock(&second, true), 0);
+	rzc_serve_unlock(&second);
+	assert_int_equal(access(path, F_OK), -1);
+	leave_runtime(directory);
+}
+
+/* nbdkit has the lock because it inherits the open file, also where it forks and its parent
+ * ends. */
+static void a_lock_lives_as_long_as_the_last_process_that_inherited_it(void **state)
+{
+	char directory[PATH_MAX], path[PATH_MAX + 8], byte;
+	struct rzc_serve serve;
+	int hold[2], status;
+	pid_t child, process;
+
+	(void)state;
+	enter_runtime(directory);
+	snprintf(path, sizeof(path), "%s/p", directory);
+	serve_at(&serve, path);
+	assert_int_equal(pipe(hold), 0);
+	assert_int_equal(rzc_serve_lock(&serve, true), 0);
 	child = fork();
-	if (child == 0)
+	if (child == 0) {
+		close(hold[1]);
+		if (read(hold[0], &byte, 1) < 0)
+			_exit(1);
 		_exit(0);
-	assert_int_equal(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
-	file = fopen(path, "w");
-	fprintf(file, "%ld\n", (long)child);
-	fclose(file);
-	assert_int_equal(rzc_serve_process(path), 0);
-	assert_int_equal(waitpid(child, NULL, 0), child);
+	}
+	rzc_serve_leave(&serve);
+	assert_true(rzc_serve_is_held(path, &process));
+	close(hold[0]);
+	close(hold[1]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_false(rzc_serve_is_held(path, &process));
 	unlink(path);
+	leave_runtime(directory);
+}
+
+static void files_of_others_are_not_taken(void **state)
+{
+	static const char *const texts[] = {
+		"x",     "12 13\n", "12\n13\n", "-5\n", " 12\n", "1\n", "99999999999999999999\n",
+		"0x12\n"};
+	char directory[PATH_MAX], path[PATH_MAX + 8], link_path[PATH_MAX + 8], text[40];
+	struct rzc_serve serve;
+
+	(void)state;
+	enter_runtime(directory);
+	snprintf(path, sizeof(path), "%s/p", directory);
+	snprintf(link_path, sizeof(link_path), "%s/l", directory);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		FILE *file;
+
+		put(path, texts[i]);
+		serve_at(&serve, path);
+		assert_int_equal(rzc_serve_lock(&serve, true), XVF_FAILED);
+		file = fopen(path, "r");
+		assert_non_null(file);
+		text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+		fclose(file);
+		assert_string_equal(text, texts[i]);
+	}
+	put(path, "99999999\n"); /* of nobody */
+	assert_int_equal(symlink("p", link_path), 0);
+	serve_at(&serve, link_path);
+	assert_int_equal(rzc_serve_lock(&serve, false), XVF_FAILED);
+	unlink(link_path);
+	assert_int_equal(link(path, link_path), 0);
+	assert_int_equal(rzc_serve_lock(&serve, false), XVF_FAILED);
+	unlink(link_path);
+	serve_at(&serve, path);
+	assert_int_equal(rzc_serve_lock(&serve, false), 0);
+	rzc_serve_unlock(&serve);
 	leave_runtime(directory);
 }
 
@@ -382,7 +475,9 @@ int main(void)
 		cmocka_unit_test(place_lists_names_in_order),
 		cmocka_unit_test(sockets_tell_why_not),
 		cmocka_unit_test(words_are_quoted_for_a_shell),
-		cmocka_unit_test(stale_process_numbers_are_none),
+		cmocka_unit_test(a_number_counts_only_while_the_file_is_locked),
+		cmocka_unit_test(a_lock_lives_as_long_as_the_last_process_that_inherited_it),
+		cmocka_unit_test(files_of_others_are_not_taken),
 	};
 
 	xvf_set_program("ramz");

@@ -44,8 +44,8 @@ _ramz_value() {
 	--soft | --hard) _ramz_words "$2" 'none' ;;
 	--name) _ramz_words "$2" "$(_ramz_names)" ;;
 	--file | --socket | --plugin) _ramz_files "$2" ;;
-	--json) # a value, or a form of stat
-		[[ ${COMP_WORDS[1]} != stat ]] && _ramz_files "$2"
+	--json) # a value, or a form of stat and of state
+		[[ ${COMP_WORDS[1]} != stat* ]] && _ramz_files "$2"
 		;;
 	--level | --memlimit | --softlimit | --port | --threads | --seconds | --pages | \
 		--max-input | --seed | --watch | -w | --count | -n | --timeout) COMPREPLY=() ;;
@@ -62,7 +62,7 @@ _ramz() {
 	[[ $word == = ]] && word=
 	[[ $before == = ]] && before=${COMP_WORDS[COMP_CWORD - 2]}
 	if ((COMP_CWORD == 1)); then
-		_ramz_words "$word" "$(_ramz_commands) --help --version"
+		_ramz_words "$word" "$(_ramz_commands) help --help --version"
 	elif _ramz_value "$before" "$word"; then
 		return
 	elif [[ $word == -* ]]; then
@@ -70,6 +70,7 @@ _ramz() {
 	else
 		case ${COMP_WORDS[1]} in
 		codec) _ramz_words "$word" 'lz4 lzo zstd none' ;;
+		help) ((COMP_CWORD == 2)) && _ramz_words "$word" "$(_ramz_commands)" ;;
 		save | bench | estimate) _ramz_files "$word" ;;
 		esac
 	fi

@@ -15,6 +15,12 @@ foreach(helper IN ITEMS unix_ask swap_pages)
 	set_target_properties(${helper} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${nbd_helpers_dir})
 endforeach()
 
+add_library(fsync_gate MODULE ${PROJECT_SOURCE_DIR}/tests/support/fsync_gate.c)
+xv_layer(fsync_gate)
+target_compile_definitions(fsync_gate PRIVATE _GNU_SOURCE)
+set_target_properties(fsync_gate PROPERTIES PREFIX "" SUFFIX .so
+	LIBRARY_OUTPUT_DIRECTORY ${nbd_helpers_dir})
+
 # The server is a program without sanitizers: their library must be there before it.
 set(nbd_environment XV_TIME_FACTOR=${XV_TEST_TIMEOUT_FACTOR})
 if(XV_SANITIZE)
@@ -57,5 +63,6 @@ nbd_test(nbd_locked nbd_locked 100)
 nbd_test(nbd_full_raw nbd_full 100 VARIANT raw)
 nbd_test(nbd_full_ext4 nbd_full 100 VARIANT ext4)
 nbd_test(nbd_kill nbd_kill 120)
+nbd_test(nbd_control nbd_control 120)
 nbd_test(nbd_filters nbd_filters 100)
 nbd_test(nbd_valgrind nbd_valgrind 150)

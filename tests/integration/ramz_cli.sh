@@ -77,7 +77,7 @@ fi
 
 # ---- help, version ----------------------------------------------------------------
 
-commands='serve stat compact trim limit codec save bench estimate'
+commands='serve stat state compact trim limit codec save reset bench estimate'
 run --help
 expect_status 0 --help
 for command in $commands; do
@@ -137,8 +137,10 @@ if command -v bash >/dev/null; then
 	absolute=$(cd "$(dirname "$ramz")" && pwd)/$(basename "$ramz")
 	mkdir "$dir/ramz"
 	: >"$dir/ramz/file.ctl" # no socket
-	completes 'ramz s' 'serve stat save'
-	completes 'ramz ' "$commands --help --version"
+	completes 'ramz s' 'serve stat state save'
+	completes 'ramz ' "$commands help --help --version"
+	completes 'ramz help e' 'estimate'
+	completes 'ramz help stat e' ''
 	completes 'ramz serve --ch' '--checksum'
 	completes 'ramz serve --f' '--file --foreground'
 	completes 'ramz serve --provider h' 'highmem huge'
@@ -150,6 +152,13 @@ if command -v bash >/dev/null; then
 	completes 'ramz bench --seconds 1' ''
 	completes 'ramz codec l' 'lz4 lzo'
 	completes 'ramz stat --name no-such' ''
+	if "$ramz" stat --help >/dev/null 2>&1; then # not built without JSON
+		completes 'ramz reset --y' '--yes'
+		completes 'ramz reset --f' '--force'
+		completes 'ramz state --j' '--json'
+		completes 'ramz state --json inp' ''
+		completes 'ramz stat --re' '--reset-peak'
+	fi
 	completes 'ramz nothing ' ''
 fi
 

@@ -158,27 +158,6 @@ refused 2 'ramz codec has no option -5; a number below 0 stands behind --' codec
 refused 2 'a path with an end of line' save "a
 b"
 
-# ---- completion in bash ---------------------------------------------------------------
-
-completes() { # completes WANTED WORD...: among what the last word may become
-	wanted=$1
-	shift
-	bash -c '. "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _ramz; printf "%s\n" "${COMPREPLY[@]}"' \
-		"$(dirname "$0")/../../src/cli/ramz/ramz.bash" "$ramz" "$@" >"$dir/out" 2>"$dir/err"
-	grep -qx -- "$wanted" "$dir/out" || fail "completion of '$*': no $wanted: $(head -c 300 "$dir/out" "$dir/err")"
-}
-if command -v bash >/dev/null; then
-	for command in $asks reset help; do
-		completes "$command" "$(echo "$command" | cut -c 1-2)"
-	done
-	completes reset help r
-	completes --yes reset --
-	completes --force reset --f
-	completes --json state --
-	completes --reset-peak stat --r
-	completes lz4 codec l
-fi
-
 # ---- which disk? ------------------------------------------------------------------
 
 # root's second directory is not the test's.

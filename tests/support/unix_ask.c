@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * unix_ask SOCKET LINE: sends the line to a Unix stream socket and prints what comes back
- * until the other side closes. For the scripts of tests/ and bench/, which talk to a disk's
+ * unix_ask SOCKET [LINE]: sends the line, if there is one, to a Unix stream socket and prints what
+ * comes back until the other side closes. For the scripts of tests/ and bench/, which talk to a disk's
  * control socket with it. Calls the system alone; exit status 0 or 1.
  */
 #include <errno.h>
@@ -65,15 +65,16 @@ static int print_answer(int fd)
 
 int main(int argc, char **argv)
 {
-	if (argc != 3) {
-		fprintf(stderr, "usage: unix_ask SOCKET LINE\n");
+	if (argc != 2 && argc != 3) {
+		fprintf(stderr, "usage: unix_ask SOCKET [LINE]\n");
 		return 1;
 	}
 	int fd = connect_to(argv[1]);
 	if (fd < 0)
 		return 1;
-	int failed = send_all(fd, argv[2], strlen(argv[2])) != 0 || send_all(fd, "\n", 1) != 0 ||
-		     print_answer(fd) != 0;
+	int failed = argc == 3 && (send_all(fd, argv[2], strlen(argv[2])) != 0 ||
+				   send_all(fd, "\n", 1) != 0);
+	failed = failed || print_answer(fd) != 0;
 	close(fd);
 	return failed;
 }

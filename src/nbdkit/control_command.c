@@ -9,6 +9,7 @@
 #include "control_command.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,11 +106,46 @@ struct request {
 	const _Atomic bool *stopped; /* see rzn_command_answer; may be NULL */
 };
 
+/*
+ * A trim and a reset hold the pool until all memory is given back. Whoever looks meanwhile does not
+ * wait for that, but sees what was there before. One of them at a time.
+ */
+static struct alone {
+	pthread_mutex_t lock; /* held while statistics are taken, so none is caught on its way */
+	json_t *before;       /* NULL: nothing has the pool for itself */
+} alone = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void alone_begin(struct rzn_disk *disk, const char *command)
+{
+	(void)pthread_mutex_lock(&alone.lock);
+	alone.before = rzn_stats_json(disk);
+	json_object_set_new(alone.before, "busy", json_string(command));
+	(void)pthread_mutex_unlock(&alone.lock);
+}
+
+static void alone_end(void)
+{
+	(void)pthread_mutex_lock(&alone.lock);
+	json_decref(alone.before);
+	alone.before = NULL;
+	(void)pthread_mutex_unlock(&alone.lock);
+}
+
+static json_t *stats_now(struct rzn_disk *disk)
+{
+	json_t *answer;
+
+	(void)pthread_mutex_lock(&alone.lock);
+	answer = alone.before != NULL ? json_deep_copy(alone.before) : rzn_stats_json(disk);
+	(void)pthread_mutex_unlock(&alone.lock);
+	return answer;
+}
+
 static json_t *command_stat(struct rzn_disk *disk, const struct request *request)
 {
 	if (*request->arguments != '\0')
 		return answer_error(EINVAL, "stat takes no argument; say: stat");
-	return rzn_stats_json(disk);
+	return stats_now(disk);
 }
 
 static uint64_t held_bytes(struct rzn_disk *disk)
@@ -190,12 +226,16 @@ static json_t *command_compact(struct rzn_disk *disk, const struct request *requ
 
 static json_t *command_trim(struct rzn_disk *disk, const struct request *request)
 {
+	uint64_t bytes;
 	json_t *answer;
 
 	if (*request->arguments != '\0')
 		return answer_error(EINVAL, "trim takes no argument; say: trim");
+	alone_begin(disk, "trim");
+	bytes = ramz_trim(disk->store);
+	alone_end();
 	answer = answer_ok();
-	json_object_set_new(answer, "given_back_bytes", rzn_json_count(ramz_trim(disk->store)));
+	json_object_set_new(answer, "given_back_bytes", rzn_json_count(bytes));
 	return answer;
 }
 
@@ -322,7 +362,9 @@ static json_t *command_reset(struct rzn_disk *disk, const struct request *reques
 					    "connected");
 	if (clients != 0 && *request->arguments == '\0')
 		return reset_refused(clients);
+	alone_begin(disk, "reset");
 	err = ramz_reset(disk->store);
+	alone_end();
 	if (err != 0)
 		return answer_error(-err, "reset: %s; try again", strerror(-err));
 	rzn_file_mark_changed(disk);

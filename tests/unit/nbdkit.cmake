@@ -19,6 +19,7 @@ foreach(name IN LISTS tests)
 	target_compile_definitions(test_nbdkit_${name} PRIVATE _GNU_SOURCE)
 endforeach()
 if(TARGET test_nbdkit_control)
-	# The tests hold up a save for as long as they want.
-	target_link_options(test_nbdkit_control PRIVATE LINKER:--wrap=rzn_file_save)
+	# The tests hold up a save and a trim for as long as they want.
+	target_link_options(test_nbdkit_control PRIVATE LINKER:--wrap=rzn_file_save
+		LINKER:--wrap=ramz_trim)
 endif()

@@ -47,6 +47,22 @@ int __wrap_rzn_file_save(struct rzn_disk *disk, const char *path, uint64_t *file
 	return err;
 }
 
+/* ---- a trim that waits, and has the store for itself ---- */
+
+static _Atomic bool trim_is_held;
+
+uint64_t __real_ramz_trim(struct ramz *store);
+uint64_t __wrap_ramz_trim(struct ramz *store);
+
+uint64_t __wrap_ramz_trim(struct ramz *store)
+{
+	if (atomic_load(&trim_is_held)) {
+		(void)sem_post(&save_begun);
+		(void)sem_wait(&save_may_end);
+	}
+	return __real_ramz_trim(store);
+}
+
 /* ---- a server, and clients ---- */
 
 static struct world {
@@ -229,6 +245,30 @@ static void looking_and_setting_do_not_wait_for_a_save(void **unused)
 	json_decref(answered(save, true));
 	assert_int_equal(atomic_load(&saves), 1);
 	assert_int_equal(access(world.saved, F_OK), 0);
+}
+
+/* A trim holds the locks that statistics need: those of before it are told. */
+static void looking_does_not_wait_for_what_has_the_store_for_itself(void **unused)
+{
+	json_t *answer;
+	int trim;
+
+	(void)unused;
+	atomic_store(&trim_is_held, true);
+	trim = asked("trim");
+	assert_int_equal(sem_wait(&save_begun), 0);
+	answer = answered(asked("stat"), true);
+	assert_string_equal(json_string_value(json_object_get(answer, "busy")), "trim");
+	assert_int_equal(json_integer_value(
+				 json_object_get(json_object_get(answer, "stats"), "pages_stored")),
+			 PAGES);
+	json_decref(answer);
+	atomic_store(&trim_is_held, false);
+	assert_int_equal(sem_post(&save_may_end), 0);
+	json_decref(answered(trim, true));
+	answer = answered(asked("stat"), true);
+	assert_null(json_object_get(answer, "busy"));
+	json_decref(answer);
 }
 
 static void slow_commands_wait_in_turn_and_too_many_are_told_what_runs(void **unused)
@@ -539,6 +579,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CONTROL_TEST(silent_clients_hold_up_nobody),
 		CONTROL_TEST(looking_and_setting_do_not_wait_for_a_save),
+		CONTROL_TEST(looking_does_not_wait_for_what_has_the_store_for_itself),
 		CONTROL_TEST(slow_commands_wait_in_turn_and_too_many_are_told_what_runs),
 		CONTROL_TEST(a_client_that_goes_away_takes_back_what_has_not_begun),
 		CONTROL_TEST(a_line_may_come_in_single_bytes),

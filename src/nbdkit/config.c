@@ -19,6 +19,7 @@ void rzn_config_init(struct rzn_config *config)
 void rzn_config_fini(struct rzn_config *config)
 {
 	free(config->file);
+	free(config->save_fallback);
 	free(config->stats_socket);
 	free(config->stats_file);
 	rzn_config_init(config);
@@ -164,6 +165,35 @@ static int set_file(struct rzn_config *config, const char *value)
 	return parse_path("file", value, &config->file);
 }
 
+/* Minutes with decimals, as milliseconds. */
+static int set_save_every(struct rzn_config *config, const char *value)
+{
+	enum { MINUTE_MS = 60000, MINUTES_MAX = 525600 };
+	const char *digit = value;
+	uint64_t ms = 0, unit = MINUTE_MS;
+
+	for (; *digit >= '0' && *digit <= '9' && ms <= (uint64_t)MINUTES_MAX * MINUTE_MS; digit++)
+		ms = ms * 10 + (uint64_t)(*digit - '0') * MINUTE_MS;
+	if (*digit == '.' && digit != value) {
+		for (digit++; *digit >= '0' && *digit <= '9'; digit++)
+			ms += (unit /= 10) * (uint64_t)(*digit - '0');
+	}
+	if (*digit != '\0' || ms == 0 || ms > (uint64_t)MINUTES_MAX * MINUTE_MS) {
+		nbdkit_error(
+			"save-every=%s: give the minutes between two saves, such as 10 or 0.5, "
+			"at most %d, or leave save-every= out",
+			value, MINUTES_MAX);
+		return -1;
+	}
+	config->save_every_ms = ms;
+	return 0;
+}
+
+static int set_save_fallback(struct rzn_config *config, const char *value)
+{
+	return parse_path("save-fallback", value, &config->save_fallback);
+}
+
 static int refuse_without_json(const char *key)
 {
 	nbdkit_error("%s=: this plugin was built without the jansson library, so it has no "
@@ -190,10 +220,20 @@ static const struct parameter {
 	const char *key;
 	int (*set)(struct rzn_config *config, const char *value);
 } parameters[] = {
-	{"size", set_size},         {"codec", set_codec},         {"level", set_level},
-	{"memlimit", set_memlimit}, {"softlimit", set_softlimit}, {"checksum", set_checksum},
-	{"dedup", set_dedup},       {"page", set_page},           {"provider", set_provider},
-	{"file", set_file},         {"stats", set_stats},         {"stats-file", set_stats_file},
+	{"size", set_size},
+	{"codec", set_codec},
+	{"level", set_level},
+	{"memlimit", set_memlimit},
+	{"softlimit", set_softlimit},
+	{"checksum", set_checksum},
+	{"dedup", set_dedup},
+	{"page", set_page},
+	{"provider", set_provider},
+	{"file", set_file},
+	{"stats", set_stats},
+	{"stats-file", set_stats_file},
+	{"save-every", set_save_every},
+	{"save-fallback", set_save_fallback},
 };
 
 int rzn_config_set(struct rzn_config *config, const char *key, const char *value)
@@ -203,18 +243,16 @@ int rzn_config_set(struct rzn_config *config, const char *key, const char *value
 			return parameters[i].set(config, value);
 	}
 	nbdkit_error("%s=: the ramz plugin has no such parameter; it has size, codec, level, "
-		     "memlimit, softlimit, checksum, dedup, page, provider, file, stats and "
-		     "stats-file",
+		     "memlimit, softlimit, checksum, dedup, page, provider, file, save-every, "
+		     "save-fallback, stats and stats-file",
 		     key);
 	return -1;
 }
 
 /* ---- all of them ---- */
 
-static int check_level(const struct rzn_config *config)
+int rzn_config_check_level(const struct rzn_config *config, const struct ramz_codec *codec)
 {
-	const struct ramz_codec *codec = config->options.codec;
-
 	if (codec == NULL)
 		codec = ramz_codec_at(0);
 	if (!config->level_given || (config->options.level >= codec->level_min &&
@@ -222,6 +260,26 @@ static int check_level(const struct rzn_config *config)
 		return 0;
 	nbdkit_error("level=%d: levels of %s are %d to %d", config->options.level, codec->name,
 		     codec->level_min, codec->level_max);
+	return -1;
+}
+
+/* Without codec= the level may be meant for the codec that file= was saved with. */
+static int check_level(const struct rzn_config *config)
+{
+	if (config->options.codec == NULL && config->file != NULL)
+		return 0;
+	return rzn_config_check_level(config, config->options.codec);
+}
+
+static int check_saves(const struct rzn_config *config)
+{
+	const char *key = config->save_every_ms != 0      ? "save-every"
+			  : config->save_fallback != NULL ? "save-fallback"
+							  : NULL;
+
+	if (config->file != NULL || key == NULL)
+		return 0;
+	nbdkit_error("%s=: there is no file= to save to; give one, or leave %s= out", key, key);
 	return -1;
 }
 
@@ -250,11 +308,15 @@ static int check_size(const struct rzn_config *config)
 
 int rzn_config_complete(const struct rzn_config *config)
 {
+	struct ramz_options options = config->options;
 	const char *reason;
 
-	if (check_level(config) != 0 || check_limits(config) != 0 || check_size(config) != 0)
+	if (check_level(config) != 0 || check_limits(config) != 0 || check_size(config) != 0 ||
+	    check_saves(config) != 0)
 		return -1;
-	if (ramz_options_check(&config->options, &reason) == 0)
+	if (options.codec == NULL && config->file != NULL)
+		options.level = RAMZ_LEVEL_DEFAULT;
+	if (ramz_options_check(&options, &reason) == 0)
 		return 0;
 	nbdkit_error("%s", reason);
 	return -1;

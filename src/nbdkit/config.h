@@ -23,9 +23,11 @@ struct rzn_config {
 	bool page_given;
 	bool checksum_given;
 	bool level_given;
-	char *file;         /* absolute path, or NULL */
-	char *stats_socket; /* absolute path, or NULL */
-	char *stats_file;   /* absolute path, or NULL */
+	uint64_t save_every_ms; /* 0: only at the end */
+	char *file;             /* absolute path, or NULL */
+	char *save_fallback;    /* the same of a directory */
+	char *stats_socket;     /* absolute path, or NULL */
+	char *stats_file;       /* absolute path, or NULL */
 };
 
 /* What nbdkit prints for --help. */
@@ -41,6 +43,8 @@ struct rzn_config {
 	"provider=mmap|highmem|huge\n"                                                             \
 	"                        Where memory comes from (default: mmap).\n"                       \
 	"file=<FILE>             Load the disk from FILE, save it there at the end.\n"             \
+	"save-every=<MINUTES>    Save it there every so often, too, when it has changed.\n"        \
+	"save-fallback=<DIR>     Where it goes when FILE cannot be saved at the end.\n"            \
 	"stats=<SOCKET>          Socket for statistics and control.\n"                             \
 	"stats-file=<FILE>       Write statistics to FILE at the end."
 
@@ -50,8 +54,12 @@ void rzn_config_fini(struct rzn_config *config);
 /* Take one parameter. Returns 0; or -1, and nbdkit has been told why. */
 int rzn_config_set(struct rzn_config *config, const char *key, const char *value);
 
-/* After the last parameter: do they go together? Returns as above. */
+/* After the last parameter: do they go together? What a file has a part in is left to be
+ * looked at when it is loaded. Returns as above. */
 int rzn_config_complete(const struct rzn_config *config);
+
+/* Has this codec, NULL for the default one, the level given? Returns as above. */
+int rzn_config_check_level(const struct rzn_config *config, const struct ramz_codec *codec);
 
 /* Names of the codecs of this build, with separator between them. Static storage,
  * good until the next call. */

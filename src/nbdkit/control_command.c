@@ -310,6 +310,7 @@ static json_t *command_codec(struct rzn_disk *disk, const struct request *reques
 static json_t *command_save(struct rzn_disk *disk, const struct request *request)
 {
 	const char *path = *request->arguments != '\0' ? request->arguments : disk->config->file;
+	struct ramz_reason reason;
 	uint64_t file_bytes;
 	json_t *answer;
 	int err;
@@ -322,20 +323,17 @@ static json_t *command_save(struct rzn_disk *disk, const struct request *request
 				    "save %s: the path must begin with /, as the server's "
 				    "directory is not yours",
 				    path);
-	err = rzn_file_save(disk, path, &file_bytes);
-	if (err == -EEXIST)
-		return answer_error(EEXIST,
-				    "save %s: the file there is not the one that this disk was "
-				    "loaded from or saved to; say save PATH with another path",
-				    path);
+	err = rzn_file_save(disk, path, &file_bytes, &reason);
 	if (err != 0)
 		return answer_error(-err,
 				    "save %s: %s; whatever was at that path before is left "
-				    "as it was; try another path",
-				    path, strerror(-err));
+				    "as it was",
+				    path, reason.text);
 	answer = answer_ok();
 	json_object_set_new(answer, "file", rzn_json_text(path));
 	json_object_set_new(answer, "file_bytes", rzn_json_count(file_bytes));
+	if (reason.text[0] != '\0')
+		json_object_set_new(answer, "note", rzn_json_text(reason.text));
 	return answer;
 }
 
@@ -362,12 +360,15 @@ static json_t *command_reset(struct rzn_disk *disk, const struct request *reques
 					    "connected");
 	if (clients != 0 && *request->arguments == '\0')
 		return reset_refused(clients);
+	if (!rzn_disk_change_begin(disk))
+		return answer_error(ESHUTDOWN, "reset: the server is ending, and saves the disk as "
+					       "it is; start it again");
 	alone_begin(disk, "reset");
 	err = ramz_reset(disk->store);
 	alone_end();
+	rzn_disk_change_end(disk);
 	if (err != 0)
 		return answer_error(-err, "reset: %s; try again", strerror(-err));
-	rzn_file_mark_changed(disk);
 	answer = answer_ok();
 	json_object_set_new(answer, "held_bytes_before", rzn_json_count(before));
 	json_object_set_new(answer, "held_bytes_after", rzn_json_count(held_bytes(disk)));

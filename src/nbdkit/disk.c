@@ -95,11 +95,15 @@ static int disk_fill(struct rzn_disk *disk, const struct ramz_options *options)
 	return disk_create(disk, options);
 }
 
-int rzn_disk_open(struct rzn_disk *disk, const struct rzn_config *config)
+void rzn_disk_init(struct rzn_disk *disk, const struct rzn_config *config)
 {
-	struct ramz_options options = config->options;
+	*disk = (struct rzn_disk){.config = config, .saves = {.lock = PTHREAD_MUTEX_INITIALIZER}};
+}
 
-	*disk = (struct rzn_disk){.config = config};
+int rzn_disk_open(struct rzn_disk *disk)
+{
+	struct ramz_options options = disk->config->options;
+
 	options.on_soft_limit = disk_on_soft_limit;
 	options.limit_context = disk;
 	if (disk_open_provider(disk, &options) != 0 || disk_fill(disk, &options) != 0) {
@@ -118,4 +122,33 @@ void rzn_disk_close(struct rzn_disk *disk)
 	xv_provider_highmem_destroy(disk->provider);
 	disk->store = NULL;
 	disk->provider = NULL;
+}
+
+/* ---- changes ---- */
+
+/*
+ * The order of the two steps here, and of those in rzn_disk_freeze, is what it rests on: either
+ * this sees that the disk is frozen, or the other sees that a change has begun.
+ */
+bool rzn_disk_change_begin(struct rzn_disk *disk)
+{
+	atomic_fetch_add(&disk->changes_begun, 1);
+	if (!atomic_load(&disk->frozen))
+		return true;
+	atomic_fetch_sub(&disk->changes_begun, 1);
+	return false;
+}
+
+void rzn_disk_change_end(struct rzn_disk *disk)
+{
+	atomic_fetch_add(&disk->changes_ended, 1);
+}
+
+void rzn_disk_freeze(struct rzn_disk *disk)
+{
+	const struct timespec moment = {.tv_nsec = 1000000};
+
+	atomic_store(&disk->frozen, true);
+	while (atomic_load(&disk->changes_ended) != atomic_load(&disk->changes_begun))
+		(void)nanosleep(&moment, NULL);
 }

@@ -2,108 +2,172 @@
 /* Copyright (c) the libxvmalloc authors */
 /*
  * disk_file.c: loading and saving; see disk_file.h.
- *
- * The file is replaced, never written into, so a lock on it would not last. Instead it is
- * remembered how it looked when it was loaded or last saved: a file that looks different is
- * somebody else's work, such as that of a second server with the same file.
  */
 #include "disk_file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "file_wait.h"
 #include "nbdkit_api.h"
-#include "path.h"
+#include "rescue.h"
 
-/* Value of changes_loaded that never is the number of changes. */
+/* Value of rzn_state.changes that never is their number. */
 #define NEVER_SAVED UINT64_MAX
 
-/* ---- whose file it is ---- */
+/* ---- what the file has ---- */
 
-static struct rzn_file_mark file_mark(const char *path)
+/* The number of changes comes first: what ends after it is not taken to be in the file. */
+static struct rzn_state state_now(struct rzn_disk *disk)
 {
-	struct rzn_file_mark mark = {.there = false};
-	struct stat file;
-
-	if (stat(path, &file) == 0)
-		mark = (struct rzn_file_mark){.there = true,
-					      .device = file.st_dev,
-					      .inode = file.st_ino,
-					      .bytes = file.st_size,
-					      .changed = file.st_mtim};
-	return mark;
-}
-
-static bool file_is_ours(const struct rzn_disk *disk)
-{
-	struct rzn_file_mark now = file_mark(disk->config->file);
-	const struct rzn_file_mark *then = &disk->file;
-
-	if (!now.there)
-		return true; /* there is nothing to lose */
-	return then->there && now.device == then->device && now.inode == then->inode &&
-	       now.bytes == then->bytes && now.changed.tv_sec == then->changed.tv_sec &&
-	       now.changed.tv_nsec == then->changed.tv_nsec;
-}
-
-/* Grows with every change of the contents. */
-static uint64_t disk_changes(const struct rzn_disk *disk)
-{
+	struct rzn_state state = {.changes = atomic_load(&disk->changes_ended)};
 	struct ramz_stats stats;
 
+	state.codec = ramz_get_codec(disk->store, &state.level);
 	ramz_get_stats(disk->store, &stats);
-	return stats.writes + stats.notify_free;
+	state.pages_stored = stats.pages_stored;
+	state.size_bytes = stats.size_bytes;
+	return state;
 }
 
-void rzn_file_mark_changed(struct rzn_disk *disk)
+static bool state_is(const struct rzn_state *a, const struct rzn_state *b)
 {
-	disk->changes_loaded = NEVER_SAVED;
+	return a->changes == b->changes && a->pages_stored == b->pages_stored &&
+	       a->size_bytes == b->size_bytes && a->codec == b->codec && a->level == b->level;
 }
 
-/* ---- loading ---- */
-
-static int refuse_page(const struct rzn_config *config, size_t page_bytes)
+/* With the lock. */
+static bool file_is_stale(struct rzn_disk *disk)
 {
-	nbdkit_error("file=%s was saved with pages of %zu bytes; leave page= out", config->file,
-		     page_bytes);
+	struct rzn_state now = state_now(disk);
+
+	return !state_is(&now, &disk->saves.saved);
+}
+
+bool rzn_file_is_stale(struct rzn_disk *disk)
+{
+	bool stale;
+
+	if (disk->file == NULL)
+		return false;
+	(void)pthread_mutex_lock(&disk->saves.lock);
+	stale = file_is_stale(disk);
+	(void)pthread_mutex_unlock(&disk->saves.lock);
+	return stale;
+}
+
+/* ---- holding ---- */
+
+int rzn_file_hold(struct rzn_disk *disk)
+{
+	const char *path = disk->config->file;
+	struct ramz_reason reason;
+
+	assert(disk->file == NULL);
+	if (path == NULL)
+		return 0;
+	if (rzn_file_wait(&disk->file, path, &reason) == 0)
+		return 0;
+	nbdkit_error("file=%s: %s", path, reason.text);
 	return -1;
 }
 
-static int refuse_size(const struct rzn_config *config, uint64_t size_bytes)
+void rzn_file_release(struct rzn_disk *disk)
+{
+	ramz_file_close(disk->file);
+	disk->file = NULL;
+}
+
+/* ---- what was asked for, against what was saved ---- */
+
+static int refuse_page(const struct rzn_config *config, const struct ramz_file_info *info)
+{
+	nbdkit_error("file=%s was saved with pages of %lu bytes; leave page= out", config->file,
+		     (unsigned long)info->page_bytes);
+	return -1;
+}
+
+static int refuse_size(const struct rzn_config *config, const struct ramz_file_info *info)
 {
 	nbdkit_error("file=%s holds a disk of %llu bytes, and size= would cut it; leave size= "
 		     "out, or give a larger one",
-		     config->file, (unsigned long long)size_bytes);
+		     config->file, (unsigned long long)info->size_bytes);
 	return -1;
+}
+
+static int refuse_codec(const struct rzn_config *config, const struct ramz_file_info *info)
+{
+	nbdkit_error("file=%s was saved with the codec %s, which this plugin has not; give codec= "
+		     "to go on with another one, of %s",
+		     config->file, info->codec, rzn_codec_names(", "));
+	return -1;
+}
+
+static bool size_is_cut(const struct rzn_config *config, const struct ramz_file_info *info)
+{
+	uint64_t size_bytes = config->options.size_bytes;
+
+	return config->size_given && size_bytes < info->size_bytes &&
+	       info->size_bytes - size_bytes >= info->page_bytes;
 }
 
 static int refuse_checksum(const struct rzn_config *config)
 {
-	nbdkit_error("file=%s was saved without checksums; leave checksum= out", config->file);
+	nbdkit_error("file=%s was saved with checksums, which cannot be taken off; leave checksum= "
+		     "out",
+		     config->file);
 	return -1;
 }
 
-/* What was asked for, against what was saved. */
-static int file_check_given(const struct rzn_disk *disk)
+/* What is not given is left to ramz_file_load, which takes it from the file. */
+static int file_check_given(const struct rzn_config *config, const struct ramz_file_info *info)
+{
+	const struct ramz_options *given = &config->options;
+	const struct ramz_codec *codec = given->codec;
+
+	if (config->page_given && given->page_bytes != info->page_bytes)
+		return refuse_page(config, info);
+	if (size_is_cut(config, info))
+		return refuse_size(config, info);
+	if (config->checksum_given && !given->checksum && info->checksum)
+		return refuse_checksum(config);
+	if (codec == NULL && info->codec[0] != '\0') {
+		codec = ramz_codec_by_name(info->codec);
+		if (codec == NULL)
+			return refuse_codec(config, info);
+	}
+	return rzn_config_check_level(config, codec);
+}
+
+static bool level_is(const struct ramz_codec *codec, int32_t level, int32_t other)
+{
+	int32_t own = codec->level_default;
+
+	return (level == RAMZ_LEVEL_DEFAULT ? own : level) ==
+	       (other == RAMZ_LEVEL_DEFAULT ? own : other);
+}
+
+/* Would the file tell the next server what this one was told? A file of the first version does
+ * not know its codec. */
+static bool file_tells(struct rzn_disk *disk, const struct ramz_file_info *info)
 {
 	const struct rzn_config *config = disk->config;
-	const struct ramz_options *asked = &config->options;
-	struct ramz_stats stats;
+	struct rzn_state now = state_now(disk);
 
-	ramz_get_stats(disk->store, &stats);
-	if (config->page_given && asked->page_bytes != stats.page_bytes)
-		return refuse_page(config, stats.page_bytes);
-	if (config->size_given && asked->size_bytes < stats.size_bytes &&
-	    stats.size_bytes - asked->size_bytes >= stats.page_bytes)
-		return refuse_size(config, stats.size_bytes);
-	if (asked->checksum && stats.pool.objects != 0 && stats.checksum_bytes == 0)
-		return refuse_checksum(config);
-	return 0;
+	if ((config->options.checksum && !info->checksum) || now.size_bytes != info->size_bytes)
+		return false;
+	if (info->codec[0] == '\0')
+		return config->options.codec == NULL && !config->level_given;
+	return strcmp(now.codec->name, info->codec) == 0 &&
+	       level_is(now.codec, now.level, info->level);
 }
+
+/* ---- loading ---- */
 
 /* A disk may be made larger than it was saved. */
 static int file_grow(struct rzn_disk *disk)
@@ -111,11 +175,9 @@ static int file_grow(struct rzn_disk *disk)
 	uint64_t size_bytes = disk->config->options.size_bytes;
 	int err;
 
-	disk->changes_loaded = disk_changes(disk);
 	if (!disk->config->size_given || size_bytes <= ramz_size_bytes(disk->store))
 		return 0;
 	err = ramz_resize(disk->store, size_bytes);
-	disk->changes_loaded = NEVER_SAVED;
 	if (err == 0)
 		return 0;
 	nbdkit_error("size=: the disk of file=%s cannot grow so far: %s; make it less",
@@ -140,94 +202,147 @@ static const char *file_advice(int err)
 	}
 }
 
-static int file_read(struct rzn_disk *disk, const struct ramz_options *options)
+static int refuse_file(const struct rzn_disk *disk, const char *reason, int err)
 {
-	const char *path = disk->config->file;
+	nbdkit_error("file=%s cannot be loaded: %s. It is left as it is; %s", disk->config->file,
+		     reason[0] != '\0' ? reason : strerror(-err), file_advice(err));
+	return -1;
+}
+
+static int refuse_to_save(const struct rzn_disk *disk)
+{
+	nbdkit_error("file=%s: user %lu may not write to it or to its directory, so the disk could "
+		     "not be saved: let that user write to both, or name another file",
+		     disk->config->file, (unsigned long)geteuid());
+	return -1;
+}
+
+static int file_read(struct rzn_disk *disk, const struct ramz_file_info *info,
+		     const struct ramz_options *options)
+{
 	struct ramz_reason reason = {.text = ""};
 	int err;
 
-	disk->file = file_mark(path);
-	err = ramz_load_file(&disk->store, options, NULL, 0, path, &reason);
-	if (err == 0)
-		return file_check_given(disk) == 0 && file_grow(disk) == 0 ? 1 : -1;
-	nbdkit_error("file=%s cannot be loaded: %s%s%s. It is left as it is; %s", path, reason.text,
-		     err == -XV_EBADMSG ? "" : ": ", err == -XV_EBADMSG ? "" : strerror(-err),
-		     file_advice(err));
-	return -1;
+	if (file_check_given(disk->config, info) != 0)
+		return -1;
+	err = ramz_file_load(&disk->store, options, NULL, 0, disk->file, &reason);
+	if (err != 0)
+		return refuse_file(disk, reason.text, err);
+	if (file_grow(disk) != 0)
+		return -1;
+	if (file_tells(disk, info))
+		disk->saves.saved = state_now(disk);
+	return 1;
 }
 
 int rzn_file_load(struct rzn_disk *disk, const struct ramz_options *options)
 {
-	const char *path = disk->config->file;
+	struct ramz_file_info info;
+	int err;
 
-	disk->changes_loaded = NEVER_SAVED;
-	if (path == NULL)
+	disk->saves.saved = (struct rzn_state){.changes = NEVER_SAVED};
+	if (disk->file == NULL)
 		return 0;
-	if (rzn_path_check("file", path) != 0)
-		return -1;
-	if (access(path, F_OK) == 0)
-		return file_read(disk, options);
-	if (errno == ENOENT)
-		return 0;
-	nbdkit_error("file=%s: %s; name a file that can be read", path, strerror(errno));
-	return -1;
+	err = ramz_file_info(disk->file, &info);
+	if (err != 0)
+		return refuse_file(disk, "", err);
+	if (!info.can_save)
+		return refuse_to_save(disk);
+	return info.is_empty ? 0 : file_read(disk, &info, options);
 }
 
 /* ---- saving ---- */
 
-int rzn_file_save(struct rzn_disk *disk, const char *path, uint64_t *file_bytes)
+/* Another spelling of the path leads to the same file. */
+static bool path_is_own(const struct rzn_disk *disk, const char *path)
 {
 	const char *own = disk->config->file;
-	bool is_own = own != NULL && strcmp(path, own) == 0;
-	struct rzn_file_mark mark;
-	int err;
+	struct stat a, b;
 
-	if (is_own && !file_is_ours(disk))
-		return -EEXIST;
-	err = ramz_save_file(disk->store, path, NULL, NULL);
-	if (err != 0)
-		return err;
-	mark = file_mark(path);
-	if (is_own)
-		disk->file = mark;
-	if (file_bytes != NULL)
-		*file_bytes = (uint64_t)mark.bytes;
-	return 0;
+	if (path == NULL || disk->file == NULL)
+		return path == NULL;
+	if (strcmp(path, own) == 0)
+		return true;
+	return stat(path, &a) == 0 && stat(own, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
 }
 
-/* Another's file is at the disk's path. */
-static int file_save_beside(struct rzn_disk *disk)
+/* With the lock. */
+static int save_own(struct rzn_disk *disk, uint64_t *file_bytes, struct ramz_reason *reason)
 {
-	const char *path = disk->config->file;
-	char *beside = NULL;
-	int err = -ENOMEM;
+	struct rzn_state before = state_now(disk);
+	struct rzn_saves *saves = &disk->saves;
+	int err = ramz_file_save(disk->file, disk->store, file_bytes, reason);
 
-	if (asprintf(&beside, "%s.%ld", path, (long)getpid()) >= 0)
-		err = rzn_file_save(disk, beside, NULL);
-	if (err == 0)
-		nbdkit_error("file=%s was written by somebody else meanwhile and is left alone; "
-			     "this disk is saved as %s",
-			     path, beside);
-	free(beside);
+	saves->last_at = (int64_t)time(NULL);
+	saves->last = (struct ramz_reason){.text = ""};
+	if (err == 0) {
+		saves->saved = before;
+		saves->count++;
+	} else {
+		saves->last = *reason;
+		saves->failures++;
+	}
 	return err;
 }
 
-int rzn_file_save_at_end(struct rzn_disk *disk)
+int rzn_file_save(struct rzn_disk *disk, const char *path, uint64_t *file_bytes,
+		  struct ramz_reason *reason)
 {
-	const char *path = disk->config->file;
 	int err;
 
-	if (path == NULL)
-		return 0;
-	if (disk_changes(disk) == disk->changes_loaded && access(path, F_OK) == 0)
-		return 0;
-	err = rzn_file_save(disk, path, NULL);
-	if (err == -EEXIST)
-		err = file_save_beside(disk);
+	assert(path != NULL || disk->file != NULL);
+	*reason = (struct ramz_reason){.text = ""};
+	(void)pthread_mutex_lock(&disk->saves.lock);
+	err = path_is_own(disk, path) ? save_own(disk, file_bytes, reason)
+				      : ramz_save_file(disk->store, path, file_bytes, reason);
+	(void)pthread_mutex_unlock(&disk->saves.lock);
+	if (err != 0 && reason->text[0] == '\0')
+		(void)snprintf(reason->text, sizeof(reason->text), "%s", strerror(-err));
+	return err;
+}
+
+/* Save to the file that is held, and say what was noted on the way. */
+static int save_noted(struct rzn_disk *disk, struct ramz_reason *reason)
+{
+	int err = rzn_file_save(disk, NULL, NULL, reason);
+
+	if (err == 0 && reason->text[0] != '\0')
+		nbdkit_error("warning: file=%s was saved: %s", disk->config->file, reason->text);
+	return err;
+}
+
+void rzn_file_save_again(struct rzn_disk *disk)
+{
+	struct ramz_reason reason;
+
+	if (!rzn_file_is_stale(disk) || save_noted(disk, &reason) == 0)
+		return;
+	nbdkit_error("file=%s could not be saved: %s. It is as it was saved last; this is tried "
+		     "again when save-every= has passed",
+		     disk->config->file, reason.text);
+}
+
+enum rzn_end rzn_file_save_at_end(struct rzn_disk *disk)
+{
+	const char *file = disk->config->file;
+	struct ramz_reason reason, elsewhere;
+	char path[RZN_RESCUE_PATH_BYTES];
+	int err;
+
+	if (!rzn_file_is_stale(disk))
+		return RZN_SAVED;
+	err = save_noted(disk, &reason);
 	if (err == 0)
-		return 0;
-	nbdkit_error("file=%s could not be saved (%s): what was written to the disk since it was "
-		     "last saved is lost; an older file is left as it was",
-		     path, strerror(-err));
-	return -1;
+		return RZN_SAVED;
+	if (rzn_rescue(disk, err, path, &elsewhere) == 0) {
+		nbdkit_error(
+			"file=%s could not be saved: %s. It is as it was saved last, and all of "
+			"the disk is in %s now: to go on with that, move it to file=",
+			file, reason.text, path);
+		return RZN_RESCUED;
+	}
+	nbdkit_error("file=%s could not be saved: %s; and no other place took the disk: %s: %s",
+		     file, reason.text, path, elsewhere.text);
+	return RZN_LOST;
 }

@@ -55,6 +55,13 @@ static int disk_fail(struct rzn_disk *disk, const char *what, uint64_t offset, i
 	return -1;
 }
 
+/* nbdkit refuses requests by itself once it is to end, but for those that it has begun. */
+static int disk_refuse(void)
+{
+	nbdkit_set_error(ESHUTDOWN);
+	return -1;
+}
+
 /* ---- requests ---- */
 
 static bool is_one_page(const struct rzn_disk *disk, uint32_t count, uint64_t offset)
@@ -95,11 +102,14 @@ int rzn_disk_write(struct rzn_disk *disk, const void *buf, uint32_t count, uint6
 	unsigned tries = 0;
 	int err;
 
+	if (!rzn_disk_change_begin(disk))
+		return disk_refuse();
 	do {
 		err = is_one_page(disk, count, offset)
 			      ? ramz_write_page(disk->store, offset / disk->page_bytes, buf)
 			      : ramz_write(disk->store, offset, buf, count, NULL);
 	} while (try_again(err, &tries));
+	rzn_disk_change_end(disk);
 	return err == 0 ? 0 : disk_fail(disk, "write", offset, err);
 }
 
@@ -111,6 +121,7 @@ static bool holds_whole_page(const struct rzn_disk *disk, uint32_t count, uint64
 	return ((offset + mask) & ~mask) + disk->page_bytes <= offset + count;
 }
 
+/* The caller has begun a change; this ends it. */
 static int disk_discard(struct rzn_disk *disk, uint32_t count, uint64_t offset)
 {
 	unsigned tries = 0;
@@ -119,6 +130,7 @@ static int disk_discard(struct rzn_disk *disk, uint32_t count, uint64_t offset)
 	do {
 		err = ramz_discard(disk->store, offset, count);
 	} while (try_again(err, &tries));
+	rzn_disk_change_end(disk);
 	return err;
 }
 
@@ -130,14 +142,19 @@ int rzn_disk_zero(struct rzn_disk *disk, uint32_t count, uint64_t offset, bool f
 		nbdkit_set_error(EOPNOTSUPP);
 		return -1;
 	}
+	if (!rzn_disk_change_begin(disk))
+		return disk_refuse();
 	err = disk_discard(disk, count, offset);
 	return err == 0 ? 0 : disk_fail(disk, "zero", offset, err);
 }
 
 int rzn_disk_trim(struct rzn_disk *disk, uint32_t count, uint64_t offset)
 {
-	int err = disk_discard(disk, count, offset);
+	int err;
 
+	if (!rzn_disk_change_begin(disk))
+		return disk_refuse();
+	err = disk_discard(disk, count, offset);
 	/* A trim is advice: where zeros at its edges find no memory, the old bytes stay. */
 	if (err == 0 || err == -XV_ENOSPC || err == -XV_ENOMEM)
 		return 0;

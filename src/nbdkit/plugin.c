@@ -18,7 +18,8 @@
 #include "listener.h"
 #include "nbdkit_api.h"
 #include "path.h"
-#include "stats_file.h"
+#include "rescue.h"
+#include "saver.h"
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
 
@@ -30,10 +31,13 @@ static struct rzn_disk disk;
 static void plugin_load(void)
 {
 	rzn_config_init(&config);
+	rzn_disk_init(&disk, &config);
+	rzn_saver_load();
 }
 
 static void plugin_unload(void)
 {
+	rzn_file_release(&disk);
 	rzn_config_fini(&config);
 }
 
@@ -57,25 +61,39 @@ static void plugin_dump(void)
 
 /*
  * The last call in the foreground: whatever is wrong, a damaged file above all, is told
- * here. The disk itself must be made after the fork, as a store does not survive one.
+ * here. The disk itself must be made after the fork, as a store does not survive one; the hold on
+ * its file does.
  */
 static int plugin_get_ready(void)
 {
 	if (config.stats_socket != NULL && rzn_listener_check(config.stats_socket) != 0)
 		return -1;
-	if (rzn_path_check("stats-file", config.stats_file) != 0)
+	if (rzn_path_check("stats-file", config.stats_file) != 0 || rzn_rescue_check(&config) != 0)
 		return -1;
-	if (rzn_disk_open(&disk, &config) != 0)
+	if (rzn_file_hold(&disk) != 0 || rzn_disk_open(&disk) != 0)
 		return -1;
 	rzn_disk_close(&disk);
 	return 0;
 }
 
+static int plugin_serve(void)
+{
+	if (config.stats_socket != NULL && rzn_control_start(&disk, config.stats_socket) != 0)
+		return -1;
+	if (rzn_saver_start(&disk) == 0)
+		return 0;
+	rzn_control_stop();
+	return -1;
+}
+
+/* nbdkit may have become another user since plugin_get_ready. */
 static int plugin_after_fork(void)
 {
-	if (rzn_disk_open(&disk, &config) != 0)
+	if (rzn_path_check("stats-file", config.stats_file) != 0 || rzn_rescue_check(&config) != 0)
 		return -1;
-	if (config.stats_socket == NULL || rzn_control_start(&disk, config.stats_socket) == 0)
+	if (rzn_disk_open(&disk) != 0)
+		return -1;
+	if (plugin_serve() == 0)
 		return 0;
 	rzn_disk_close(&disk);
 	return -1;
@@ -83,12 +101,7 @@ static int plugin_after_fork(void)
 
 static void plugin_cleanup(void)
 {
-	rzn_control_stop();
-	if (disk.store == NULL)
-		return;
-	if (config.stats_file != NULL)
-		(void)rzn_stats_write(&disk, config.stats_file);
-	(void)rzn_file_save_at_end(&disk);
+	rzn_saver_stop();
 	rzn_disk_close(&disk);
 }
 

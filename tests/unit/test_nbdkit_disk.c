@@ -4,6 +4,8 @@
  * test_nbdkit_disk.c: requests of clients at their edges, and the disk's file.
  */
 #include <errno.h>
+#include <limits.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,7 +16,7 @@
 enum { PAGE = 4096 };
 
 static char directory[] = "/tmp/test_nbdkit_disk.XXXXXX";
-static char path[64], file_parameter[80], beside[96];
+static char path[64], file_parameter[80];
 
 static void write_noise(struct rzn_disk *disk, uint64_t page, uint64_t number)
 {
@@ -131,7 +133,6 @@ static int make_directory(void **unused)
 		return -1;
 	(void)snprintf(path, sizeof(path), "%s/disk", directory);
 	(void)snprintf(file_parameter, sizeof(file_parameter), "file=%s", path);
-	(void)snprintf(beside, sizeof(beside), "%s.%ld", path, (long)getpid());
 	return 0;
 }
 
@@ -139,13 +140,12 @@ static int remove_directory(void **unused)
 {
 	(void)unused;
 	(void)unlink(path);
-	(void)unlink(beside);
 	return rmdir(directory);
 }
 
 static void save_and_end(struct rzn_disk *disk, struct rzn_config *config)
 {
-	assert_int_equal(rzn_file_save_at_end(disk), 0);
+	assert_int_equal(rzn_file_save_at_end(disk), RZN_SAVED);
 	disk_end(disk, config);
 }
 
@@ -187,9 +187,10 @@ static void open_refused(const char *const *parameters, const char *why)
 	struct rzn_disk disk;
 
 	config_of(&config, parameters);
-	assert_int_equal(rzn_disk_open(&disk, &config), -1);
+	assert_int_equal(disk_begin(&disk, &config), -1);
 	assert_null(disk.store);
 	assert_non_null(strstr(said.error, why));
+	rzn_file_release(&disk);
 	rzn_config_fini(&config);
 }
 
@@ -205,10 +206,171 @@ static void what_does_not_fit_the_file_is_refused(void **unused)
 		write_noise(&disk, i, i);
 	save_and_end(&disk, &config);
 	open_refused(PARAMETERS("size=512K", file_parameter), "size=");
-	open_refused(PARAMETERS("page=8K", file_parameter), "page");
+	open_refused(PARAMETERS("page=8K", file_parameter), "page=");
+	open_refused(PARAMETERS("level=100", file_parameter), "levels of lz4");
 	open_refused(PARAMETERS("memlimit=100K", file_parameter), "memlimit=");
-	open_refused(PARAMETERS("file=/nonexistent/disk"), "directory");
-	open_refused(PARAMETERS("file=/"), "no regular file");
+	open_refused(PARAMETERS("file=/nonexistent/disk"), "No such file");
+	open_refused(PARAMETERS("file=/"), "directory");
+	open_refused(PARAMETERS("file=/dev/null"), "device");
+
+	disk_of(&disk, &config, PARAMETERS("checksum=true", file_parameter));
+	save_and_end(&disk, &config);
+	open_refused(PARAMETERS("checksum=false", file_parameter), "leave checksum= out");
+}
+
+static void assert_kept(struct rzn_disk *disk, const char *codec, int32_t level, bool checksum)
+{
+	struct ramz_stats stats;
+	int32_t now;
+
+	assert_string_equal(ramz_get_codec(disk->store, &now)->name, codec);
+	assert_int_equal(now, level);
+	ramz_get_stats(disk->store, &stats);
+	assert_int_equal(stats.checksum_bytes != 0, checksum);
+}
+
+/* What is given wins, and what is not is the file's. */
+static void the_file_keeps_codec_level_and_checksum(void **unused)
+{
+	struct rzn_config config;
+	struct rzn_disk disk;
+
+	(void)unused;
+	(void)unlink(path);
+	disk_of(&disk, &config, PARAMETERS("size=1M", "codec=lz4", "level=-5", file_parameter));
+	write_noise(&disk, 7, 1);
+	save_and_end(&disk, &config);
+
+	disk_of(&disk, &config, PARAMETERS(file_parameter));
+	assert_kept(&disk, "lz4", -5, false);
+	assert_false(rzn_file_is_stale(&disk));
+	save_and_end(&disk, &config);
+
+	/* What is given is kept, though no client changes anything. */
+	disk_of(&disk, &config, PARAMETERS("level=-7", "checksum=true", file_parameter));
+	assert_kept(&disk, "lz4", -7, true);
+	assert_true(rzn_file_is_stale(&disk));
+	save_and_end(&disk, &config);
+	disk_of(&disk, &config, PARAMETERS("codec=none", file_parameter));
+	assert_kept(&disk, "none", RAMZ_LEVEL_DEFAULT, true);
+	assert_true(rzn_file_is_stale(&disk));
+	save_and_end(&disk, &config);
+	disk_of(&disk, &config, PARAMETERS(file_parameter));
+	assert_kept(&disk, "none", RAMZ_LEVEL_DEFAULT, true);
+	assert_false(rzn_file_is_stale(&disk));
+	assert_noise(&disk, 7, 1);
+	save_and_end(&disk, &config);
+}
+
+static void write_byte(struct rzn_disk *disk, uint64_t offset, char byte)
+{
+	assert_int_equal(rzn_disk_write(disk, &byte, 1, offset), 0);
+}
+
+static void zero_page(struct rzn_disk *disk)
+{
+	assert_int_equal(rzn_disk_zero(disk, PAGE, PAGE, false), 0);
+}
+
+static void trim_page(struct rzn_disk *disk)
+{
+	assert_int_equal(rzn_disk_trim(disk, PAGE, 2 * PAGE), 0);
+}
+
+static void write_part(struct rzn_disk *disk)
+{
+	write_byte(disk, 3 * PAGE + 5, 'x');
+}
+
+static void write_same_filled(struct rzn_disk *disk)
+{
+	char page[PAGE];
+
+	memset(page, 7, sizeof(page));
+	assert_int_equal(rzn_disk_write(disk, page, PAGE, 0), 0);
+}
+
+static void write_whole(struct rzn_disk *disk)
+{
+	write_noise(disk, 4, 99);
+}
+
+static void set_codec(struct rzn_disk *disk)
+{
+	assert_int_equal(ramz_set_codec(disk->store, ramz_codec_by_name("none"), 0), 0);
+}
+
+static void set_level(struct rzn_disk *disk)
+{
+	assert_int_equal(ramz_set_codec(disk->store, ramz_codec_by_name("none"), 1), 0);
+}
+
+static void reset(struct rzn_disk *disk)
+{
+	assert_int_equal(ramz_reset(disk->store), 0);
+}
+
+static void reset_and_write_as_much(struct rzn_disk *disk)
+{
+	write_noise(disk, 0, 1);
+	assert_int_equal(rzn_file_save_at_end(disk), RZN_SAVED);
+	assert_int_equal(ramz_reset(disk->store), 0);
+	write_noise(disk, 1, 1);
+}
+
+static void resize(struct rzn_disk *disk)
+{
+	assert_int_equal(ramz_resize(disk->store, 2 << 20), 0);
+}
+
+static void every_change_is_saved_and_nothing_else(void **unused)
+{
+	static void (*const changes[])(struct rzn_disk * disk) = {
+		zero_page, trim_page,  write_part, write_same_filled,       write_whole, set_codec,
+		set_level, write_part, reset,      reset_and_write_as_much, resize,
+	};
+	struct rzn_config config;
+	struct rzn_disk disk;
+
+	(void)unused;
+	(void)unlink(path);
+	disk_of(&disk, &config, PARAMETERS("size=1M", file_parameter));
+	for (uint64_t i = 0; i < 10; i++)
+		write_noise(&disk, i, i);
+	assert_int_equal(rzn_file_save_at_end(&disk), RZN_SAVED);
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		uint64_t inode;
+
+		assert_false(rzn_file_is_stale(&disk));
+		changes[i](&disk);
+		assert_true(rzn_file_is_stale(&disk));
+		inode = inode_of(path);
+		rzn_file_save_again(&disk);
+		assert_int_not_equal(inode_of(path), inode);
+		inode = inode_of(path);
+		rzn_file_save_again(&disk);
+		assert_int_equal(rzn_file_save_at_end(&disk), RZN_SAVED);
+		assert_int_equal(inode_of(path), inode);
+	}
+	disk_end(&disk, &config);
+}
+
+static void a_frozen_disk_is_read_and_not_changed(void **unused)
+{
+	struct rzn_config config;
+	struct rzn_disk disk;
+	char page[PAGE] = {1};
+
+	(void)unused;
+	disk_of(&disk, &config, PARAMETERS("size=1M"));
+	write_noise(&disk, 0, 1);
+	rzn_disk_freeze(&disk);
+	assert_int_equal(rzn_disk_write(&disk, page, PAGE, 0), -1);
+	assert_int_equal(said.number, ESHUTDOWN);
+	assert_int_equal(rzn_disk_zero(&disk, PAGE, 0, false), -1);
+	assert_int_equal(rzn_disk_trim(&disk, PAGE, 0), -1);
+	assert_noise(&disk, 0, 1);
+	disk_end(&disk, &config);
 }
 
 static void a_damaged_file_is_refused_and_left_alone(void **unused)
@@ -228,28 +390,133 @@ static void a_damaged_file_is_refused_and_left_alone(void **unused)
 	assert_int_equal(file.st_size, 1000);
 }
 
-static void the_file_of_somebody_else_is_not_replaced(void **unused)
+static void a_file_has_one_disk(void **unused)
 {
-	struct rzn_config config, other_config;
-	struct rzn_disk disk, other;
+	struct rzn_config config;
+	struct rzn_disk disk;
+	char other[96];
 
 	(void)unused;
 	(void)unlink(path);
 	disk_of(&disk, &config, PARAMETERS("size=1M", file_parameter));
-	disk_of(&other, &other_config, PARAMETERS("size=1M", file_parameter));
-	write_noise(&disk, 0, 1);
-	write_noise(&other, 0, 2);
-	save_and_end(&other, &other_config);
-	assert_int_equal(rzn_file_save(&disk, path, NULL), -EEXIST);
-	assert_int_equal(rzn_file_save_at_end(&disk), 0);
-	assert_non_null(strstr(said.error, beside));
+	(void)snprintf(other, sizeof(other), "file=%s/.//disk", directory);
+	open_refused(PARAMETERS("size=1M", file_parameter), "this process");
+	open_refused(PARAMETERS("size=1M", other), "this process");
 	disk_end(&disk, &config);
+	disk_of(&disk, &config, PARAMETERS("size=1M", other));
+	disk_end(&disk, &config);
+}
 
+/* The file that was told in the last message. */
+static void rescued_path(char rescued[PATH_MAX], const char *place)
+{
+	const char *at = strstr(said.error, "the disk is in ");
+
+	assert_non_null(at);
+	assert_int_equal(sscanf(at, "the disk is in %4095[^ ]", rescued), 1);
+	assert_int_equal(strncmp(rescued, place, strlen(place)), 0);
+}
+
+static void assert_rescued(struct rzn_disk *disk, struct rzn_config *config, const char *place)
+{
+	char rescued[PATH_MAX];
+	struct stat file;
+
+	assert_int_equal(rzn_file_save_at_end(disk), RZN_RESCUED);
+	rescued_path(rescued, place);
+	disk_end(disk, config);
+	assert_int_equal(stat(rescued, &file), 0);
+	assert_int_equal(file.st_mode & 07777, 0600);
+	assert_int_equal(rename(rescued, path), 0);
+	disk_of(disk, config, PARAMETERS(file_parameter));
+	assert_noise(disk, 0, 1);
+	disk_end(disk, config);
+}
+
+static void what_was_put_in_the_files_place_is_left_alone(void **unused)
+{
+	struct rzn_config config;
+	struct rzn_disk disk;
+	struct stat file;
+	FILE *other;
+
+	(void)unused;
+	(void)unlink(path);
+	disk_of(&disk, &config, PARAMETERS("size=1M", file_parameter));
+	write_noise(&disk, 0, 1);
+	assert_int_equal(unlink(path), 0);
+	other = fopen(path, "w");
+	assert_non_null(other);
+	assert_int_equal(fputs("another's", other) < 0, 0);
+	assert_int_equal(fclose(other), 0);
+	rzn_file_save_again(&disk);
+	assert_int_equal(disk.saves.failures, 1);
+	assert_string_not_equal(disk.saves.last.text, "");
+	assert_int_equal(stat(path, &file), 0);
+	assert_int_equal(file.st_size, 9);
+	assert_rescued(&disk, &config, path);
+}
+
+static void a_file_that_is_gone_is_made_again(void **unused)
+{
+	struct rzn_config config;
+	struct rzn_disk disk;
+
+	(void)unused;
+	(void)unlink(path);
+	disk_of(&disk, &config, PARAMETERS("size=1M", file_parameter));
+	write_noise(&disk, 0, 1);
+	assert_int_equal(rzn_file_save_at_end(&disk), RZN_SAVED);
+	assert_int_equal(unlink(path), 0);
+	write_noise(&disk, 0, 1);
+	save_and_end(&disk, &config);
 	disk_of(&disk, &config, PARAMETERS(file_parameter));
-	assert_noise(&disk, 0, 2);
+	assert_noise(&disk, 0, 1);
 	disk_end(&disk, &config);
-	assert_int_equal(rename(beside, path), 0);
-	disk_of(&disk, &config, PARAMETERS(file_parameter));
+}
+
+/* The file's length is bounded for this process, and so for each of its files. */
+static void a_save_that_fails_goes_where_it_was_told_to(void **unused)
+{
+	struct rlimit before, small = {.rlim_cur = 1000, .rlim_max = RLIM_INFINITY};
+	char fallback[96], other[80];
+	struct rzn_config config;
+	struct rzn_disk disk;
+
+	(void)unused;
+	(void)unlink(path);
+	(void)snprintf(other, sizeof(other), "%s/other", directory);
+	(void)snprintf(fallback, sizeof(fallback), "save-fallback=%s", other);
+	assert_int_equal(mkdir(other, 0700), 0);
+	disk_of(&disk, &config, PARAMETERS("size=1M", file_parameter, fallback));
+	write_noise(&disk, 0, 1);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small.rlim_max = before.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	assert_rescued(&disk, &config, other);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(rmdir(other), 0);
+}
+
+static void a_disk_that_no_place_takes_stays(void **unused)
+{
+	char fallback[96], other[80];
+	struct rzn_config config;
+	struct rzn_disk disk;
+
+	(void)unused;
+	(void)unlink(path);
+	(void)snprintf(other, sizeof(other), "%s/other", directory);
+	(void)snprintf(fallback, sizeof(fallback), "save-fallback=%s", other);
+	assert_int_equal(mkdir(other, 0700), 0);
+	disk_of(&disk, &config, PARAMETERS("size=1M", file_parameter, fallback));
+	write_noise(&disk, 0, 1);
+	assert_int_equal(rmdir(other), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(rzn_file_save_at_end(&disk), RZN_LOST);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(rzn_file_save_at_end(&disk), RZN_SAVED);
 	assert_noise(&disk, 0, 1);
 	disk_end(&disk, &config);
 }
@@ -264,7 +531,14 @@ int main(void)
 		cmocka_unit_test(a_disk_comes_back_from_its_file),
 		cmocka_unit_test(what_does_not_fit_the_file_is_refused),
 		cmocka_unit_test(a_damaged_file_is_refused_and_left_alone),
-		cmocka_unit_test(the_file_of_somebody_else_is_not_replaced),
+		cmocka_unit_test(the_file_keeps_codec_level_and_checksum),
+		cmocka_unit_test(every_change_is_saved_and_nothing_else),
+		cmocka_unit_test(a_frozen_disk_is_read_and_not_changed),
+		cmocka_unit_test(a_file_has_one_disk),
+		cmocka_unit_test(what_was_put_in_the_files_place_is_left_alone),
+		cmocka_unit_test(a_file_that_is_gone_is_made_again),
+		cmocka_unit_test(a_save_that_fails_goes_where_it_was_told_to),
+		cmocka_unit_test(a_disk_that_no_place_takes_stays),
 	};
 
 	return cmocka_run_group_tests(tests, make_directory, remove_directory);

@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "disk.h"
+#include "disk_file.h"
 #include "nbdkit_api.h"
 #include "test_random.h"
 
@@ -126,11 +127,18 @@ static inline void config_of(struct rzn_config *config, const char *const *param
 	assert_int_equal(rzn_config_complete(config), 0);
 }
 
+/* The disk of a configuration. Returns what the plugin's own beginning would. */
+static inline int disk_begin(struct rzn_disk *disk, const struct rzn_config *config)
+{
+	rzn_disk_init(disk, config);
+	return rzn_file_hold(disk) == 0 && rzn_disk_open(disk) == 0 ? 0 : -1;
+}
+
 static inline void disk_of(struct rzn_disk *disk, struct rzn_config *config,
 			   const char *const *parameters)
 {
 	config_of(config, parameters);
-	assert_int_equal(rzn_disk_open(disk, config), 0);
+	assert_int_equal(disk_begin(disk, config), 0);
 	assert_string_equal(said.error, "");
 }
 
@@ -141,6 +149,7 @@ static inline void disk_end(struct rzn_disk *disk, struct rzn_config *config)
 
 	assert_int_equal(ramz_check(disk->store, XV_CHECK_DEEP, &report), 0);
 	rzn_disk_close(disk);
+	rzn_file_release(disk);
 	rzn_config_fini(config);
 }
 

@@ -97,7 +97,9 @@ static int disk_fill(struct rzn_disk *disk, const struct ramz_options *options)
 
 void rzn_disk_init(struct rzn_disk *disk, const struct rzn_config *config)
 {
-	*disk = (struct rzn_disk){.config = config, .saves = {.lock = PTHREAD_MUTEX_INITIALIZER}};
+	*disk = (struct rzn_disk){
+		.config = config,
+		.saves = {.saving = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER}};
 }
 
 int rzn_disk_open(struct rzn_disk *disk)

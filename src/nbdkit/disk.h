@@ -30,7 +30,8 @@ struct rzn_state {
 
 /* Saves to the disk's own file; see disk_file.h. */
 struct rzn_saves {
-	pthread_mutex_t lock;    /* of all that follows; held by a save */
+	pthread_mutex_t saving;  /* held by a save, and before lock */
+	pthread_mutex_t lock;    /* of all that follows; held for moments */
 	struct rzn_state saved;  /* what the file has */
 	uint64_t count;          /* since the disk was opened: those that succeeded, */
 	uint64_t failures;       /* and those that did not */

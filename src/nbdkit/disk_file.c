@@ -41,22 +41,16 @@ static bool state_is(const struct rzn_state *a, const struct rzn_state *b)
 	       a->size_bytes == b->size_bytes && a->codec == b->codec && a->level == b->level;
 }
 
-/* With the lock. */
-static bool file_is_stale(struct rzn_disk *disk)
-{
-	struct rzn_state now = state_now(disk);
-
-	return !state_is(&now, &disk->saves.saved);
-}
-
 bool rzn_file_is_stale(struct rzn_disk *disk)
 {
+	struct rzn_state now;
 	bool stale;
 
 	if (disk->file == NULL)
 		return false;
+	now = state_now(disk);
 	(void)pthread_mutex_lock(&disk->saves.lock);
-	stale = file_is_stale(disk);
+	stale = !state_is(&now, &disk->saves.saved);
 	(void)pthread_mutex_unlock(&disk->saves.lock);
 	return stale;
 }
@@ -253,7 +247,7 @@ int rzn_file_load(struct rzn_disk *disk, const struct ramz_options *options)
 
 /* ---- saving ---- */
 
-/* Another spelling of the path leads to the same file. */
+/* Another spelling of the path leads to the same file. No save may replace it meanwhile. */
 static bool path_is_own(const struct rzn_disk *disk, const char *path)
 {
 	const char *own = disk->config->file;
@@ -267,22 +261,31 @@ static bool path_is_own(const struct rzn_disk *disk, const char *path)
 	       a.st_ino == b.st_ino;
 }
 
-/* With the lock. */
-static int save_own(struct rzn_disk *disk, uint64_t *file_bytes, struct ramz_reason *reason)
+static void save_note(struct rzn_disk *disk, const struct rzn_state *state, int err,
+		      const struct ramz_reason *reason)
 {
-	struct rzn_state before = state_now(disk);
 	struct rzn_saves *saves = &disk->saves;
-	int err = ramz_file_save(disk->file, disk->store, file_bytes, reason);
 
+	(void)pthread_mutex_lock(&saves->lock);
 	saves->last_at = (int64_t)time(NULL);
 	saves->last = (struct ramz_reason){.text = ""};
 	if (err == 0) {
-		saves->saved = before;
+		saves->saved = *state;
 		saves->count++;
 	} else {
 		saves->last = *reason;
 		saves->failures++;
 	}
+	(void)pthread_mutex_unlock(&saves->lock);
+}
+
+/* What is changed from the first line on may be in the file or not, and is not taken to be. */
+static int save_own(struct rzn_disk *disk, uint64_t *file_bytes, struct ramz_reason *reason)
+{
+	struct rzn_state before = state_now(disk);
+	int err = ramz_file_save(disk->file, disk->store, file_bytes, reason);
+
+	save_note(disk, &before, err, reason);
 	return err;
 }
 
@@ -293,10 +296,10 @@ int rzn_file_save(struct rzn_disk *disk, const char *path, uint64_t *file_bytes,
 
 	assert(path != NULL || disk->file != NULL);
 	*reason = (struct ramz_reason){.text = ""};
-	(void)pthread_mutex_lock(&disk->saves.lock);
+	(void)pthread_mutex_lock(&disk->saves.saving);
 	err = path_is_own(disk, path) ? save_own(disk, file_bytes, reason)
 				      : ramz_save_file(disk->store, path, file_bytes, reason);
-	(void)pthread_mutex_unlock(&disk->saves.lock);
+	(void)pthread_mutex_unlock(&disk->saves.saving);
 	if (err != 0 && reason->text[0] == '\0')
 		(void)snprintf(reason->text, sizeof(reason->text), "%s", strerror(-err));
 	return err;

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "disk_file.h"
+
 struct field {
 	const char *name;
 	size_t offset;
@@ -227,6 +229,29 @@ static void codec_into(json_t *object, struct rzn_disk *disk)
 	json_object_set_new(object, "level", json_integer(level));
 }
 
+/* Of the disk's own file, null where it has none. */
+static json_t *saves_json(struct rzn_disk *disk)
+{
+	struct rzn_saves *saves = &disk->saves;
+	bool stale = rzn_file_is_stale(disk);
+	json_t *object;
+
+	if (disk->config->file == NULL)
+		return json_null();
+	object = json_object();
+	json_object_set_new(object, "every_ms", rzn_json_count(disk->config->save_every_ms));
+	json_object_set_new(object, "stale", json_boolean(stale));
+	(void)pthread_mutex_lock(&saves->lock);
+	json_object_set_new(object, "count", rzn_json_count(saves->count));
+	json_object_set_new(object, "failures", rzn_json_count(saves->failures));
+	json_object_set_new(object, "last_at", json_integer(saves->last_at));
+	json_object_set_new(object, "last_error",
+			    saves->last.text[0] != '\0' ? rzn_json_text(saves->last.text)
+							: json_null());
+	(void)pthread_mutex_unlock(&saves->lock);
+	return object;
+}
+
 json_t *rzn_stats_json(struct rzn_disk *disk)
 {
 	const char *file = disk->config->file;
@@ -244,6 +269,7 @@ json_t *rzn_stats_json(struct rzn_disk *disk)
 	json_object_set_new(object, "hard_limit_bytes", rzn_json_count(stats.hard_limit_bytes));
 	json_object_set_new(object, "file", file != NULL ? rzn_json_text(file) : json_null());
 	json_object_set_new(object, "clients", rzn_json_count(atomic_load(&disk->clients)));
+	json_object_set_new(object, "saves", saves_json(disk));
 	json_object_set_new(object, "uptime_seconds", rzn_json_count(uptime_seconds(disk)));
 	json_object_set_new(object, "stats", store_json(&stats));
 	json_object_set_new(object, "read_latency",

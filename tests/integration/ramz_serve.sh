@@ -232,6 +232,11 @@ awk 'length($0) > 90 { exit 1 }' "$dir/out" || fail "serve --help: a line of mor
 # ---- mistakes on the command line ----
 
 refused 2 'ramz serve has no option --frobnicate' serve --frobnicate
+for minutes in x -1 0 0.0 '' 1m; do
+	refused 2 "--save-every takes minutes such as 10 or 0.5, not '$minutes'" serve --file f --save-every "$minutes"
+done
+refused 2 '--save-every and --save-fallback are about the contents in a --file' serve --save-every 5
+refused 2 '--save-every and --save-fallback are about the contents in a --file' serve --save-fallback /tmp
 refused 2 'option --file needs a value' serve --file
 refused 2 "'2G' is more than ramz serve takes: one SIZE, and options of nbdkit behind --" serve 1G 2G
 for bytes in 0 -- 1X '' 1.5G; do
@@ -284,7 +289,6 @@ ramz=$built
 runs serve --plugin "$dir/plugins/nbdkit-ramz-plugin.so"
 ran "$dir/plugins/nbdkit-ramz-plugin.so"
 stop ramz
-refused 1 "--file $dir/no/such cannot be saved: $dir/no/: No such file" serve --file "$dir/no/such"
 echo refuse >"$dir/mode"
 complains 1 'nbdkit did not start; see its message above' serve
 grep -qx 'nbdkit: error: because' "$dir/err" || fail "nbdkit's message is lost"
@@ -327,8 +331,13 @@ kill -9 "$process" && gone "$process"
 runs serve --name other # what was left behind does not matter
 stop other
 
-(cd "$dir" && "$ramz" serve --file disk.ramz >/dev/null) || fail 'a relative file'
-ran "file=$dir/disk.ramz"
+(cd "$dir" && "$ramz" serve --file disk.ramz --save-every 0.5 --save-fallback bin >/dev/null) ||
+	fail 'a relative file'
+ran "file=$dir/disk.ramz" save-every=0.5 "save-fallback=$dir/bin"
+stop ramz
+runs serve --file "$dir/disk.ramz" --level 9 # of the codec that the file was saved with
+ran level=9 "file=$dir/disk.ramz"
+ran_without '^codec='
 stop ramz
 runs serve 2T --codec lz4:-5 --memlimit 2G --softlimit 1536m --page 16K --checksum --dedup \
 	--provider highmem -- --threads=4 --filter=delay rdelay=1

@@ -24,6 +24,8 @@ struct rzc_serve {
 	const char *codec;           /* as given, or NULL; NAME or NAME:LEVEL */
 	const char *provider;        /* the same from here on */
 	const char *file;
+	const char *save_every;
+	const char *save_fallback;
 	const char *name;
 	const char *socket;
 	const char *plugin;
@@ -36,7 +38,8 @@ struct rzc_serve {
 	char control_path[PATH_MAX]; /* "" in a build without JSON */
 	char process_path[PATH_MAX]; /* see rzc_serve_lock */
 	int lock_fd;                 /* of that file; -1 = not held by this process */
-	char file_path[PATH_MAX]; /* "" = none */
+	char file_path[PATH_MAX];     /* "" = none */
+	char fallback_path[PATH_MAX]; /* the same */
 	char plugin_path[PATH_MAX];
 };
 

@@ -100,6 +100,23 @@ static int serve_file(void *into, const char *value)
 	return 0;
 }
 
+/* The plugin knows the range. */
+static int serve_save_every(void *into, const char *value)
+{
+	((struct rzc_serve *)into)->save_every = value;
+	if (value[0] != '\0' && value[strspn(value, "0123456789.")] == '\0' &&
+	    strpbrk(value, "123456789") != NULL)
+		return 0;
+	xvf_error("--save-every takes minutes such as 10 or 0.5, not '%s'", value);
+	return XVF_FAILED;
+}
+
+static int serve_save_fallback(void *into, const char *value)
+{
+	((struct rzc_serve *)into)->save_fallback = value;
+	return 0;
+}
+
 static int serve_socket(void *into, const char *value)
 {
 	((struct rzc_serve *)into)->socket = value;
@@ -141,6 +158,10 @@ static const struct rzc_arg serve_table[] = {
 	 "serve on TCP port N of this machine, not on a socket"},
 	{"file", 0, "PATH", SERVE_USER, serve_file,
 	 "contents: loaded if it is there, saved when the server ends"},
+	{"save-every", 0, "MINUTES", SERVE_USER, serve_save_every,
+	 "save them so often, too, when they have changed (at the end)"},
+	{"save-fallback", 0, "DIR", SERVE_USER, serve_save_fallback,
+	 "where they go when the file cannot be saved (/var/tmp)"},
 	{"codec", 0, "NAME", SERVE_USER, serve_codec,
 	 "lz4, lzo, zstd or none, where built in; NAME:LEVEL too (lz4)"},
 	{"level", 0, "N", SERVE_USER, serve_level, "of the codec (its default)"},
@@ -187,6 +208,10 @@ static int serve_take_codec(struct rzc_serve *serve)
 	serve->level_given = serve->options.level != RAMZ_LEVEL_DEFAULT;
 	if (serve->codec == NULL && !serve->level_given)
 		return 0;
+	/* A level alone is one of the codec that the file was saved with, which the plugin knows.
+	 */
+	if (serve->codec == NULL && serve->file != NULL)
+		return 0;
 	if (rzc_codecs_parse(&codecs, serve->codec != NULL ? serve->codec : "lz4",
 			     serve->options.level) != 0)
 		return XVF_FAILED;
@@ -216,18 +241,26 @@ static int serve_check_rest(const struct rzc_words *words)
 
 static int serve_check(const struct rzc_serve *serve)
 {
-	const struct ramz_options *o = &serve->options;
+	struct ramz_options o = serve->options;
 	const char *reason;
 
 	if (serve->socket != NULL && (serve->name != NULL || serve->port != 0)) {
 		xvf_error("--socket stands for a name and for a port: give one of them");
 		return XVF_FAILED;
 	}
-	if (o->hard_limit_bytes > 0 && o->soft_limit_bytes > o->hard_limit_bytes) {
+	if ((serve->save_every != NULL || serve->save_fallback != NULL) && serve->file == NULL) {
+		xvf_error(
+			"--save-every and --save-fallback are about the contents in a --file: give "
+			"one");
+		return XVF_FAILED;
+	}
+	if (o.hard_limit_bytes > 0 && o.soft_limit_bytes > o.hard_limit_bytes) {
 		xvf_error("--softlimit must not be above --memlimit: it is to be passed first");
 		return XVF_FAILED;
 	}
-	if (ramz_options_check(o, &reason) == 0)
+	if (o.codec == NULL)
+		o.level = RAMZ_LEVEL_DEFAULT;
+	if (ramz_options_check(&o, &reason) == 0)
 		return 0;
 	xvf_error("such a disk cannot be: %s", reason);
 	return XVF_FAILED;

@@ -158,21 +158,14 @@ static int place_at_socket(struct rzc_serve *serve)
 	return place_take(serve, serve->socket, false);
 }
 
-/* A directory that is missing is told here, where the file's name is the user's own. */
+/* Whether they can be used the plugin finds out: it follows links, and holds the file. */
 static int place_file(struct rzc_serve *serve)
 {
-	char directory[PATH_MAX];
-
-	if (serve->file == NULL)
-		return 0;
-	if (rzc_place_absolute(serve->file_path, serve->file) != 0)
+	if (serve->file != NULL && rzc_place_absolute(serve->file_path, serve->file) != 0)
 		return XVF_FAILED;
-	memcpy(directory, serve->file_path, sizeof(directory));
-	*(strrchr(directory, '/') + 1) = '\0';
-	if (access(directory, W_OK | X_OK) == 0)
+	if (serve->save_fallback == NULL)
 		return 0;
-	xvf_error("--file %s cannot be saved: %s: %s", serve->file, directory, strerror(errno));
-	return XVF_FAILED;
+	return rzc_place_absolute(serve->fallback_path, serve->save_fallback);
 }
 
 int rzc_serve_place(struct rzc_serve *serve)

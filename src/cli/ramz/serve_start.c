@@ -92,6 +92,8 @@ static void line_plugin(struct start_line *line, const struct rzc_serve *serve)
 	line_add_if(line, "dedup=", o->dedup ? "true" : NULL);
 	line_add_if(line, "provider=", serve->provider);
 	line_add_if(line, "file=", serve->file_path);
+	line_add_if(line, "save-every=", serve->save_every);
+	line_add_if(line, "save-fallback=", serve->fallback_path);
 	line_add_if(line, "stats=", serve->control_path);
 	/* nbdkit takes options behind its plugin, too, and the last one counts. */
 	for (size_t i = 0; i < serve->words.rest_count; i++)

@@ -247,7 +247,8 @@ int rzn_file_load(struct rzn_disk *disk, const struct ramz_options *options)
 
 /* ---- saving ---- */
 
-/* Another spelling of the path leads to the same file. No save may replace it meanwhile. */
+/* Another spelling of the path leads to the same file. No save may replace it meanwhile. Another
+ * name of the file does not: a save would not change what that name leads to. */
 static bool path_is_own(const struct rzn_disk *disk, const char *path)
 {
 	const char *own = disk->config->file;
@@ -258,7 +259,7 @@ static bool path_is_own(const struct rzn_disk *disk, const char *path)
 	if (strcmp(path, own) == 0)
 		return true;
 	return stat(path, &a) == 0 && stat(own, &b) == 0 && a.st_dev == b.st_dev &&
-	       a.st_ino == b.st_ino;
+	       a.st_ino == b.st_ino && a.st_nlink == 1;
 }
 
 static void save_note(struct rzn_disk *disk, const struct rzn_state *state, int err,

@@ -173,16 +173,21 @@ try_serve() {
 
 serve() { try_serve "$@" || die "no server: $(tail -n 5 "$dir/$1.log")"; }
 
-# end_server PID NAME: what nbdkit does at SIGTERM: a clean end
-end_server() {
-	kill -TERM "$1" || fail "server $2 had ended by itself"
+# ended PID NAME [STATUS]: it ends by itself, with that status (0)
+ended() {
 	awaits 30 is_gone "$1" || {
 		fail "server $2 does not end"
 		kill -KILL "$1"
 	}
 	wait "$1"
 	status=$?
-	[ "$status" -eq 0 ] || fail "server $2 ended with status $status"
+	[ "$status" -eq "${3:-0}" ] || fail "server $2 ended with status $status: $(tail -n 3 "$dir/$2.log")"
+}
+
+# end_server PID NAME [STATUS [SIGNAL]]: what nbdkit does at SIGTERM: a clean end
+end_server() {
+	kill -"${4:-TERM}" "$1" || fail "server $2 had ended by itself"
+	ended "$1" "$2" "${3:-0}"
 }
 
 kill_server() {

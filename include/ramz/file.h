@@ -63,6 +63,7 @@ extern "C" {
 struct ramz;
 struct ramz_codec;
 struct ramz_options;
+struct ramz_sink;
 
 /* An open saved file. */
 struct ramz_file;
@@ -142,6 +143,16 @@ XV_API XV_MUST_USE int ramz_file_save(struct ramz_file *file, struct ramz *store
 /* As ramz_file_save, to a path that nobody holds; -XV_EBUSY where somebody does. */
 XV_API XV_MUST_USE int ramz_save_file(struct ramz *store, const char *path, uint64_t *file_bytes,
 				      struct ramz_reason *reason);
+
+/*
+ * The same for other files that a program writes beside a saved one: replace the file at path by
+ * what put writes to the sink. put returns 0, or a negative errno, which is returned and leaves
+ * the file as it was.
+ */
+XV_API XV_MUST_USE int ramz_replace_file(const char *path,
+					 int (*put)(void *context, const struct ramz_sink *sink),
+					 void *context, uint64_t *file_bytes,
+					 struct ramz_reason *reason);
 
 /* As ramz_file_load, from a path that nobody holds; -XV_EBUSY where somebody does. -ENOENT where
  * there is no file: none is created. */

@@ -6,7 +6,7 @@
  * The second lock is one of a range of bytes, behind the end of every file, that belongs to an
  * open file description; flock, by which a file is held, does not see it. When the last save has
  * replaced the file the new one is without it, so a server that comes just then relies on the
- * second that is waited for in any case.
+ * half a second that is waited for in any case.
  */
 #include "file_wait.h"
 
@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ANY_HOLDER_MS = 1000 };
+enum { ANY_HOLDER_MS = 500 };
 
 #ifdef F_OFD_SETLK
 static struct flock mark(short type)

@@ -15,8 +15,8 @@
 
 /*
  * ramz_file_open, in the foreground: a server that is ending is waited for, up to
- * RZN_FILE_WAIT_SECONDS and with a line on standard error that says so; any other for a second,
- * as it may be about to say that it ends. *reason says why it failed, and what to do.
+ * RZN_FILE_WAIT_SECONDS and with a line on standard error that says so; any other for half a
+ * second, as it may be about to say that it ends. *reason says why it failed, and what to do.
  */
 #define RZN_FILE_WAIT_SECONDS 300
 int rzn_file_wait(struct ramz_file **out, const char *path, struct ramz_reason *reason);

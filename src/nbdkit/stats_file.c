@@ -6,46 +6,43 @@
 #include "stats_file.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "nbdkit_api.h"
 #include "stats_json.h"
 
-static int stats_dump(struct rzn_disk *disk, const char *path)
-{
-	json_t *document = rzn_stats_json(disk);
-	FILE *out = fopen(path, "we");
-	int err = 0;
+/* jansson does not hand on why a part of the text was not taken. */
+struct stats_target {
+	const struct ramz_sink *sink;
+	int err;
+};
 
-	if (out == NULL)
-		err = -errno;
-	else if (json_dumpf(document, out, JSON_INDENT(1)) != 0 || fputc('\n', out) == EOF)
-		err = -EIO;
-	if (out != NULL && fclose(out) != 0 && err == 0)
-		err = -errno;
+static int stats_dump(const char *text, size_t bytes, void *context)
+{
+	struct stats_target *target = context;
+
+	target->err = target->sink->write(target->sink->context, text, bytes);
+	return target->err;
+}
+
+static int stats_put(void *context, const struct ramz_sink *sink)
+{
+	struct stats_target target = {.sink = sink};
+	json_t *document = rzn_stats_json(context);
+	int dumped = json_dump_callback(document, stats_dump, &target, JSON_INDENT(1));
+
 	json_decref(document);
-	return err;
+	if (dumped != 0)
+		return target.err != 0 ? target.err : -ENOMEM;
+	return sink->write(sink->context, "\n", 1);
 }
 
 int rzn_stats_write(struct rzn_disk *disk, const char *path)
 {
-	char *temporary = NULL;
-	int err = asprintf(&temporary, "%s.tmp", path) < 0 ? -ENOMEM : 0;
+	struct ramz_reason reason;
+	int err = ramz_replace_file(path, stats_put, disk, NULL, &reason);
 
-	if (err != 0) {
-		nbdkit_error("stats-file=%s: no memory to write it", path);
-		return -1;
-	}
-	err = stats_dump(disk, temporary);
-	if (err == 0 && rename(temporary, path) != 0)
-		err = -errno;
-	if (err != 0) {
-		(void)unlink(temporary);
-		nbdkit_error("stats-file=%s could not be written: %s", path, strerror(-err));
-	}
-	free(temporary);
-	return err == 0 ? 0 : -1;
+	if (err == 0)
+		return 0;
+	nbdkit_error("stats-file=%s could not be written: %s", path, reason.text);
+	return -1;
 }

@@ -3,8 +3,8 @@
 /*
  * stats_file.h: the statistics written at the end.
  *
- * Owns nothing. May call: stats_json.h, the file system, nbdkit's error messages. Locking:
- * none; from nbdkit's main thread.
+ * Owns nothing. May call: ramz, stats_json.h, nbdkit's error messages. Locking: none; from one
+ * thread at a time.
  */
 #ifndef RZN_STATS_FILE_H
 #define RZN_STATS_FILE_H
@@ -12,7 +12,7 @@
 #include "disk.h"
 
 /*
- * Write the document of `stat` to path, which is replaced when the new file is complete.
+ * Write the document of `stat` to path, by the rules of a saved file (ramz_replace_file).
  * Returns 0; or -1, and nbdkit has been told why.
  */
 int rzn_stats_write(struct rzn_disk *disk, const char *path);

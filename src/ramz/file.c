@@ -251,16 +251,22 @@ int ramz_file_info(struct ramz_file *file, struct ramz_file_info *info)
 
 /* ---- saving ---- */
 
+static int put_store(void *context, const struct ramz_sink *sink)
+{
+	return ramz_save(context, sink);
+}
+
 int ramz_file_save(struct ramz_file *file, struct ramz *store, uint64_t *file_bytes,
 		   struct ramz_reason *reason)
 {
+	const struct rzi_contents contents = {.put = put_store, .context = store};
 	int err;
 
 	(void)rzi_file_says(reason, 0, "%s", "");
 	if (file == NULL || store == NULL)
 		return rzi_file_says(reason, -XV_EINVAL, "a pointer is null");
 	(void)pthread_mutex_lock(&file->saving);
-	err = rzi_file_save(file, store, file_bytes, reason);
+	err = rzi_file_save(file, &contents, file_bytes, reason);
 	(void)pthread_mutex_unlock(&file->saving);
 	return err;
 }
@@ -293,25 +299,34 @@ static int file_visit(struct ramz_file **out, const char *path, bool to_save,
 	return err;
 }
 
-int ramz_save_file(struct ramz *store, const char *path, uint64_t *file_bytes,
-		   struct ramz_reason *reason)
+int ramz_replace_file(const char *path, int (*put)(void *context, const struct ramz_sink *sink),
+		      void *context, uint64_t *file_bytes, struct ramz_reason *reason)
 {
+	const struct rzi_contents contents = {.put = put, .context = context};
 	struct ramz_file *file;
 	int err, closed;
 
 	(void)rzi_file_says(reason, 0, "%s", "");
-	if (store == NULL || path == NULL)
+	if (path == NULL || put == NULL)
 		return rzi_file_says(reason, -XV_EINVAL, "a pointer is null");
 	err = file_visit(&file, path, true, reason);
 	if (err != 0)
 		return err;
-	err = rzi_file_save(file, store, file_bytes, reason);
+	err = rzi_file_save(file, &contents, file_bytes, reason);
 	if (err != 0)
 		rzi_file_remove_created(file);
 	closed = file_end(file);
 	if (err == 0 && closed != 0)
 		err = rzi_file_fails(reason, closed, "the new file cannot be closed");
 	return err;
+}
+
+int ramz_save_file(struct ramz *store, const char *path, uint64_t *file_bytes,
+		   struct ramz_reason *reason)
+{
+	if (store == NULL)
+		return rzi_file_says(reason, -XV_EINVAL, "a pointer is null");
+	return ramz_replace_file(path, put_store, store, file_bytes, reason);
 }
 
 int ramz_load_file(struct ramz **out, const struct ramz_options *options,

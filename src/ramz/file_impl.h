@@ -131,8 +131,14 @@ void rzi_temporary_sweep(const struct ramz_file *file);
 
 /* ---- file_save.c ---- */
 
-/* Save to the file that we have a lock on. */
-int rzi_file_save(struct ramz_file *file, struct ramz *store, uint64_t *file_bytes,
+/* What a file is to have: put writes all of it. */
+struct rzi_contents {
+	int (*put)(void *context, const struct ramz_sink *sink);
+	void *context;
+};
+
+/* Replace the file that we have a lock on. */
+int rzi_file_save(struct ramz_file *file, const struct rzi_contents *contents, uint64_t *file_bytes,
 		  struct ramz_reason *reason);
 
 #endif

@@ -4,7 +4,7 @@
  * file_save.c: a save: the temporary written, put on disk, given the name; rules L2 to L5 and L10
  * of file_impl.h.
  *
- * May call: save.c, the file system. Locking: the caller has a lock on the file, and `saving`.
+ * May call: the file system. Locking: the caller has a lock on the file, and `saving`.
  * O(stored bytes).
  */
 #define _GNU_SOURCE
@@ -89,7 +89,8 @@ static int save_write(void *context, const void *data, size_t bytes)
 	return 0;
 }
 
-static int save_fill(int fd, struct ramz *store, uint64_t *bytes, struct ramz_reason *reason)
+static int save_fill(int fd, const struct rzi_contents *contents, uint64_t *bytes,
+		     struct ramz_reason *reason)
 {
 	struct save_sink target = {.fd = fd};
 	struct ramz_sink sink = {.write = save_write, .context = &target};
@@ -97,7 +98,7 @@ static int save_fill(int fd, struct ramz *store, uint64_t *bytes, struct ramz_re
 	int err;
 
 	save_signals_block(&signals);
-	err = ramz_save(store, &sink);
+	err = contents->put(contents->context, &sink);
 	save_signals_restore(&signals);
 	*bytes = target.bytes;
 	if (err == -XV_EBADMSG && !target.failed)
@@ -105,7 +106,7 @@ static int save_fill(int fd, struct ramz *store, uint64_t *bytes, struct ramz_re
 	if (err != 0)
 		return rzi_file_fails(reason, err,
 				      target.failed ? "the new file cannot be written"
-						    : "the store cannot be saved");
+						    : "what it is to have cannot be had");
 	return 0;
 }
 
@@ -225,9 +226,10 @@ static int save_sync_directory(const struct ramz_file *file, struct ramz_reason 
 /* ---- all of it ---- */
 
 static int save_temporary(struct ramz_file *file, const struct rzi_temporary *temporary,
-			  struct ramz *store, uint64_t *bytes, struct ramz_reason *reason)
+			  const struct rzi_contents *contents, uint64_t *bytes,
+			  struct ramz_reason *reason)
 {
-	int err = save_fill(temporary->fd, store, bytes, reason);
+	int err = save_fill(temporary->fd, contents, bytes, reason);
 
 	if (err == 0)
 		err = save_keep_rights(file->fd, temporary->fd, reason);
@@ -239,7 +241,7 @@ static int save_temporary(struct ramz_file *file, const struct rzi_temporary *te
 					  : save_commit_visited(file, temporary->name, reason);
 }
 
-int rzi_file_save(struct ramz_file *file, struct ramz *store, uint64_t *file_bytes,
+int rzi_file_save(struct ramz_file *file, const struct rzi_contents *contents, uint64_t *file_bytes,
 		  struct ramz_reason *reason)
 {
 	struct rzi_temporary temporary;
@@ -250,7 +252,7 @@ int rzi_file_save(struct ramz_file *file, struct ramz *store, uint64_t *file_byt
 		err = rzi_temporary_make(file, &temporary, reason);
 	if (err != 0)
 		return err;
-	err = save_temporary(file, &temporary, store, &bytes, reason);
+	err = save_temporary(file, &temporary, contents, &bytes, reason);
 	if (err != 0) {
 		rzi_temporary_drop(file, &temporary);
 		return err;

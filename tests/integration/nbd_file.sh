@@ -16,8 +16,8 @@ refused() {
 	pattern=$2
 	shift 2
 	rm -f "$dir/$refused_name.log"
-	if try_serve "$refused_name" "$@"; then fail "served, not refused: $*"; fi
-	awaits 10 is_gone "$server_pid" || fail "not refused: $*"
+	try_serve "$refused_name" "$@" # the number of the process is written before the last checks
+	awaits 10 is_gone "$server_pid" || fail "served, not refused: $*"
 	grep -Eq -- "$pattern" "$dir/$refused_name.log" ||
 		fail "$*: no '$pattern' in: $(cat "$dir/$refused_name.log")"
 	[ "$(wc -l <"$dir/$refused_name.log")" -eq 1 ] || fail "$*: not one line: $(cat "$dir/$refused_name.log")"

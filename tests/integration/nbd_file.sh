@@ -59,13 +59,13 @@ mkfifo fifo
 ln sub/disk hard
 cp sub/disk copy
 ln copy copy2
-mknod null c 1 3 2>/dev/null
+# Not the machine's own null: what does not refuse it would replace that.
+mknod null c 1 3 2>/dev/null || mkfifo null
 save_refused "$dir/fifo" FIFO
 save_refused "$dir/disk.sock" socket
 save_refused "$dir/sub" directory
-save_refused /dev/null device
-[ ! -c null ] || save_refused "$dir/null" device
-[ -c /dev/null ] || die "/dev/null was replaced"
+save_refused "$dir/null" 'device|FIFO'
+[ ! -f null ] || fail "a device was replaced"
 save_refused "$dir/copy" '2 links'
 save_refused "$dir/hard" '2 links' # of our own
 rm hard
@@ -75,7 +75,7 @@ save_refused "$dir/second" "held by process $second_pid"
 end_server "$second_pid" second
 ask disk "save $dir/second" | grep -q '"ok": *true' || fail "nobody holds it any more"
 end_server "$disk_pid" disk
-for path in fifo sub /dev/null copy; do
+for path in fifo sub null copy; do
 	refused other "file=.*(FIFO|directory|device|2 links)" size=1M file="$path"
 done
 
@@ -189,8 +189,8 @@ done
 echo mine >victim
 ln -s victim stats.json
 ln -s victim stats.json.tmp
-refused disk 'stats-file=.*FIFO|stats-file=.*no regular file' size=1M stats-file=fifo
-refused disk 'stats-file=.*device|stats-file=.*no regular file' size=1M stats-file=/dev/null
+refused disk 'stats-file=.*no regular file' size=1M stats-file=fifo
+refused disk 'stats-file=.*no regular file' size=1M stats-file=null
 serve disk size=1M stats-file=other.json
 ln -s victim other.json.tmp
 end_server "$server_pid" disk

@@ -160,6 +160,28 @@ if [ -n "$plugin" ]; then
 		process=$(cat "$sockets/twin.pid")
 		kill -9 "$process" && gone "$process"
 	done
+
+	# In the foreground its status is nbdkit's, which is that of the last save.
+	if command -v prlimit >/dev/null && command -v nbdcopy >/dev/null; then
+		mkdir "$dir/fallback"
+		for status in 0 1; do
+			rm -f "$sockets/ramz.pid"
+			"$ramz" serve --foreground --plugin "$plugin" --file "$file" --save-every 60 \
+				--save-fallback "$dir/fallback" >/dev/null 2>"$dir/err" &
+			server=$!
+			for _ in $(seq 1000); do
+				"$ramz" stat >/dev/null 2>&1 && break
+				sleep 0.02
+			done
+			nbdcopy "$dir/image" "nbd+unix:///?socket=$sockets/ramz.nbd" || fail 'nbdcopy in'
+			[ "$status" -eq 0 ] || prlimit --pid "$server" --fsize=1000:unlimited
+			kill "$server"
+			wait "$server"
+			[ $? -eq "$status" ] || fail "serve --foreground: not status $status"
+		done
+		grep -q "all of the disk is in $dir/fallback/disk.ramz" "$dir/err" ||
+			fail "a save that failed: $(cat "$dir/err")"
+	fi
 	head -c 1000 "$file" >"$dir/torn.ramz"
 	complains 1 'nbdkit did not start; see its message above' serve --plugin "$plugin" --file "$dir/torn.ramz"
 	[ "$(wc -c <"$dir/torn.ramz")" -eq 1000 ] || fail 'a damaged file was changed'

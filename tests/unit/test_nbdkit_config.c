@@ -11,9 +11,10 @@ static void every_parameter_is_taken(void **unused)
 	struct rzn_config config;
 
 	(void)unused;
-	config_of(&config, PARAMETERS("size=1G", "codec=none", "level=0", "memlimit=100M",
-				      "softlimit=50M", "checksum=true", "dedup=true", "page=16K",
-				      "provider=huge", "file=/tmp/disk"));
+	config_of(&config,
+		  PARAMETERS("size=1G", "codec=none", "level=0", "memlimit=100M", "softlimit=50M",
+			     "checksum=true", "dedup=true", "page=16K", "provider=huge",
+			     "file=/tmp/disk", "save-every=0.5", "save-fallback=/tmp"));
 	assert_int_equal(config.options.size_bytes, 1 << 30);
 	assert_string_equal(config.options.codec->name, "none");
 	assert_int_equal(config.options.hard_limit_bytes, 100 << 20);
@@ -22,6 +23,8 @@ static void every_parameter_is_taken(void **unused)
 	assert_int_equal(config.options.page_bytes, 16384);
 	assert_int_equal(config.provider, RZN_PROVIDER_HUGE);
 	assert_string_equal(config.file, "/tmp/disk");
+	assert_int_equal(config.save_every_ms, 30000);
+	assert_string_equal(config.save_fallback, "/tmp");
 	rzn_config_fini(&config);
 }
 
@@ -38,6 +41,16 @@ static void a_bad_value_is_refused(void **unused)
 		{"page", "128K", "64K"},
 		{"provider", "disk", "highmem"},
 		{"file", "", "path is missing"},
+		{"save-every", "", "minutes"},
+		{"save-every", "0", "minutes"},
+		{"save-every", "0.000001", "minutes"},
+		{"save-every", "-1", "minutes"},
+		{"save-every", "1e3", "minutes"},
+		{"save-every", "5m", "minutes"},
+		{"save-every", ".", "minutes"},
+		{"save-every", "525601", "minutes"},
+		{"save-every", "99999999999999999999999", "minutes"},
+		{"save-fallback", "", "path is missing"},
 		{"compression", "yes", "memlimit"},
 	};
 
@@ -74,6 +87,8 @@ static void what_does_not_go_together_is_refused(void **unused)
 	complete_refused("level", "1000", "codec", "lz4", "levels of lz4");
 	complete_refused("memlimit", "1M", "softlimit", "2M", "softlimit=");
 	complete_refused("size", "17T", "page", "4K", "page=");
+	complete_refused("size", "1G", "save-every", "5", "no file=");
+	complete_refused("size", "1G", "save-fallback", "/tmp", "no file=");
 }
 
 int main(void)

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -211,7 +212,6 @@ static void what_does_not_fit_the_file_is_refused(void **unused)
 	open_refused(PARAMETERS("memlimit=100K", file_parameter), "memlimit=");
 	open_refused(PARAMETERS("file=/nonexistent/disk"), "No such file");
 	open_refused(PARAMETERS("file=/"), "directory");
-	open_refused(PARAMETERS("file=/dev/null"), "device");
 
 	disk_of(&disk, &config, PARAMETERS("checksum=true", file_parameter));
 	save_and_end(&disk, &config);
@@ -390,6 +390,34 @@ static void a_damaged_file_is_refused_and_left_alone(void **unused)
 	assert_int_equal(file.st_size, 1000);
 }
 
+static _Atomic bool freezing_has_ended;
+
+static void *freeze(void *disk)
+{
+	rzn_disk_freeze(disk);
+	freezing_has_ended = true;
+	return NULL;
+}
+
+static void freezing_waits_for_changes_under_way(void **unused)
+{
+	struct rzn_config config;
+	struct rzn_disk disk;
+	pthread_t thread;
+
+	(void)unused;
+	disk_of(&disk, &config, PARAMETERS("size=1M"));
+	assert_true(rzn_disk_change_begin(&disk));
+	assert_int_equal(pthread_create(&thread, NULL, freeze, &disk), 0);
+	while (rzn_disk_change_begin(&disk))
+		rzn_disk_change_end(&disk);
+	assert_false(freezing_has_ended);
+	rzn_disk_change_end(&disk);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(freezing_has_ended);
+	disk_end(&disk, &config);
+}
+
 static void a_file_has_one_disk(void **unused)
 {
 	struct rzn_config config;
@@ -534,6 +562,7 @@ int main(void)
 		cmocka_unit_test(the_file_keeps_codec_level_and_checksum),
 		cmocka_unit_test(every_change_is_saved_and_nothing_else),
 		cmocka_unit_test(a_frozen_disk_is_read_and_not_changed),
+		cmocka_unit_test(freezing_waits_for_changes_under_way),
 		cmocka_unit_test(a_file_has_one_disk),
 		cmocka_unit_test(what_was_put_in_the_files_place_is_left_alone),
 		cmocka_unit_test(a_file_that_is_gone_is_made_again),

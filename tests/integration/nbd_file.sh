@@ -5,7 +5,7 @@
 # nbd_file.sh PLUGIN HELPERS: whose a saved file is, what may be one, and what it keeps.
 # shellcheck source-path=SCRIPTDIR source=../support/nbd.sh
 . "$(dirname "$0")/../support/nbd.sh"
-bounded 60 "$@"
+bounded 120 "$@"
 needs setpriv
 
 client() { "$helpers/nbd_client" "$dir/$1.sock" "$2" "$3" "$4"; }

@@ -6,7 +6,7 @@
 # again after a failure, and never less than a whole image, also when it is killed while it saves.
 # shellcheck source-path=SCRIPTDIR source=../support/nbd.sh
 . "$(dirname "$0")/../support/nbd.sh"
-bounded 60 "$@"
+bounded 120 "$@"
 needs prlimit
 
 client() { timeout 60 "$helpers/nbd_client" "$dir/$server.sock" "$@"; }
@@ -69,7 +69,7 @@ end_server "$server_pid" disk
 writing() { ls kept.*ramz-tmp >/dev/null 2>&1; }
 round=2
 turn=0
-while [ "$turn" -lt 15 ]; do
+while [ "$turn" -lt 10 ]; do
 	turn=$((turn + 1))
 	what="killed while it saves, turn $turn"
 	serve disk file=kept save-every=0.001

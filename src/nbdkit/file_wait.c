@@ -67,6 +67,17 @@ static bool holder_is_ending(const char *path)
 }
 #endif
 
+/* The reason without what it advises behind its last colon: this one need not be ended. */
+static void say_waiting(const char *path, const struct ramz_reason *reason)
+{
+	const char *advice = strrchr(reason->text, ':');
+	int length = advice != NULL ? (int)(advice - reason->text) : (int)strlen(reason->text);
+
+	fprintf(stderr,
+		"nbdkit: ramz: file=%s: %.*s, which is ending: waiting for it, up to %d s\n", path,
+		length, reason->text, RZN_FILE_WAIT_SECONDS);
+}
+
 int rzn_file_wait(struct ramz_file **out, const char *path, struct ramz_reason *reason)
 {
 	bool ending = false;
@@ -78,9 +89,7 @@ int rzn_file_wait(struct ramz_file **out, const char *path, struct ramz_reason *
 			err = ramz_file_open(out, path, ANY_HOLDER_MS, reason);
 	}
 	if (err == -XV_EBUSY && (ending || holder_is_ending(path))) {
-		fprintf(stderr,
-			"nbdkit: ramz: file=%s: %s. It is ending: waiting for it, up to %d s\n",
-			path, reason->text, RZN_FILE_WAIT_SECONDS);
+		say_waiting(path, reason);
 		err = ramz_file_open(out, path, RZN_FILE_WAIT_SECONDS * 1000, reason);
 	}
 	return err;

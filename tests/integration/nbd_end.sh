@@ -101,7 +101,7 @@ for turn in 1 2 3 4 5 6 7 8 9 10; do
 			-P "$dir/next.pid" "$plugin" file=big >next.log 2>&1 &
 		server_pid=$!
 		undo "kill_server $server_pid"
-		awaits 20 grep -q "held by process $old_pid (nbdkit).* It is ending: waiting for it" next.log ||
+		awaits 20 grep -q "held by process $old_pid (nbdkit), which is ending: waiting for it" next.log ||
 			fail "$what: it does not say that it waits: $(cat next.log)"
 		is_gone "$server_pid" && fail "$what: it does not wait: $(cat next.log)"
 		# A second signal, and a third, while it saves.

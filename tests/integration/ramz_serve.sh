@@ -161,6 +161,25 @@ if [ -n "$plugin" ]; then
 		kill -9 "$process" && gone "$process"
 	done
 
+	# Ended and served again at once: refused, or waited for, and what was written last is there.
+	if command -v nbdcopy >/dev/null; then
+		run serve --plugin "$plugin" --file "$file"
+		for turn in 1 2 3 4 5; do
+			head -c 4096 /dev/urandom | dd of="$dir/image" conv=notrunc 2>/dev/null
+			nbdcopy "$dir/image" "nbd+unix:///?socket=$sockets/ramz.nbd" || fail 'nbdcopy in'
+			kill "$(cat "$sockets/ramz.pid")"
+			for _ in $(seq 1000); do
+				run serve --plugin "$plugin" --file "$file"
+				grep -q 'is served already' "$dir/err" || break
+				sleep 0.02
+			done
+			[ "$status" -eq 0 ] || fail "turn $turn: not served again: $(cat "$dir/err")"
+			nbdcopy "nbd+unix:///?socket=$sockets/ramz.nbd" "$dir/back" || fail 'nbdcopy out'
+			cmp -n 8388608 "$dir/image" "$dir/back" || fail "turn $turn: not what was written last"
+		done
+		stop ramz
+	fi
+
 	# In the foreground its status is nbdkit's, which is that of the last save.
 	if command -v prlimit >/dev/null && command -v nbdcopy >/dev/null; then
 		mkdir "$dir/fallback"

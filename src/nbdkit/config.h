@@ -4,7 +4,8 @@
  * config.h: the parameters of the plugin.
  *
  * Owns: what was given on nbdkit's command line, checked. May call: nbdkit's parsers,
- * codecs by name. Locking: none; written before nbdkit serves, constant after. O(1).
+ * size_text.h, codecs by name, ramz_least_limit. Locking: none; written before nbdkit serves,
+ * constant after. O(1).
  */
 #ifndef RZN_CONFIG_H
 #define RZN_CONFIG_H
@@ -52,6 +53,10 @@ int rzn_config_set(struct rzn_config *config, const char *key, const char *value
 
 /* After the last parameter: do they go together? Returns as above. */
 int rzn_config_complete(const struct rzn_config *config);
+
+/* Is memlimit= enough for a disk made with these options? Asked when the provider is there, before
+ * anything is loaded. Returns as above. */
+int rzn_config_check_memlimit(const struct ramz_options *options);
 
 /* Names of the codecs of this build, with separator between them. Static storage,
  * good until the next call. */

@@ -153,7 +153,8 @@ static uint64_t limit_in(const char *root, const char *directory, const char *na
 	FILE *file;
 	uint64_t limit;
 
-	(void)snprintf(path, sizeof(path), "%s/%s", directory, name);
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", directory, name) >= sizeof(path))
+		return UINT64_MAX;
 	file = open_below(root, path);
 	if (file == NULL)
 		return UINT64_MAX;

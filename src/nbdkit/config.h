@@ -31,7 +31,7 @@ struct rzn_config {
 
 /* What nbdkit prints for --help. */
 #define RZN_CONFIG_HELP                                                                            \
-	"[size=]<SIZE>           Size of the disk (default: a quarter of the memory).\n"           \
+	"[size=]<SIZE>           Size of the disk (default: 25% of the memory).\n"           \
 	"codec=lz4|lzo|zstd|none Compression (default: lz4).\n"                                    \
 	"level=<N>               Level of the codec (default: its own).\n"                         \
 	"memlimit=<SIZE>         Most memory to hold; more writes get ENOSPC.\n"                   \

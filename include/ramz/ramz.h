@@ -166,9 +166,9 @@ XV_API size_t ramz_page_bytes(const struct ramz *store);
 /*
  * Write the page number page from src, page-size bytes of any alignment. Where the page is
  * one repeated 8-byte word no object is made. With identical-page sharing a page that is
- * the same as a stored one, compared byte by byte, takes a reference to it. Bytes of src that
- * change during the call are stored as they were at some moment of it: the page can be read,
- * whatever checksums and sharing there are.
+ * the same as a stored one, compared byte by byte, takes a reference to it. Where src
+ * changes during the call, the page can be read all the same; with checksums or sharing each of its
+ * bytes is one that src had during the call, without them nothing is said of what it holds.
  * Returns 0, -XV_EINVAL (null), -XV_ERANGE, -XV_ENOSPC, -XV_ENOMEM, or what the codec
  * failed with. On error the page is as before. At the hard limit tables that hold nothing,
  * codecs' contexts that are not used, and empty pages are given up, and the pool is compacted,

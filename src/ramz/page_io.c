@@ -54,15 +54,17 @@ int rzi_content_of_word(struct ramz *store, uint64_t slot, uint64_t word,
 }
 
 /*
- * The page as it is now. A source that changes while the page is being written (another thread, a
- * device) would be compressed as one page, summed as another, and compared as a third. What is
- * stored is a copy, so that it can always be read, and each byte is one that the source had during
- * the call.
+ * A page that stands still. A source that changes while it is being written (another thread, a
+ * device) would be compressed as one page, summed as another, and compared as a third: where more
+ * than the codec looks at it, that is a copy. Copying each page takes 4% of a write.
  */
 static const void *page_stable(struct rzi_context *context, const void *src)
 {
-	if (src != context->page)
-		memcpy(context->page, src, context->store->page_bytes);
+	const struct ramz *store = context->store;
+
+	if (src == context->page || (store->tail_bytes == 0 && store->dedup == NULL))
+		return src;
+	memcpy(context->page, src, store->page_bytes);
 	return context->page;
 }
 

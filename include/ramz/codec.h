@@ -35,8 +35,8 @@ struct ramz_codec {
 
 	/*
 	 * Make a context for compressing and decompressing pages of up to page_bytes
-	 * at level (clamped to the codec's range). Returns NULL when out of memory.
-	 * End it with context_destroy.
+	 * at level (clamped to the codec's range). Returns NULL when out of memory. What only one
+	 * direction needs may be taken when it is first used. End it with context_destroy.
 	 */
 	void *(*context_create)(size_t page_bytes, int32_t level);
 	void (*context_destroy)(void *context);
@@ -44,18 +44,26 @@ struct ramz_codec {
 	/*
 	 * Compress src_bytes at src into dst. Returns the compressed bytes, > 0; 0 when
 	 * the result does not fit dst_bytes; or a negative errno. Output is undefined
-	 * unless the result is > 0.
+	 * unless the result is > 0. src may change meanwhile: the output then is of no page
+	 * in particular, but it can be decompressed.
 	 */
 	int (*compress)(void *context, const void *src, size_t src_bytes, void *dst,
 			size_t dst_bytes);
 
 	/*
 	 * Decompress exactly dst_bytes from src_bytes at src. Never reads outside src
-	 * nor writes outside dst, whatever src holds. Returns 0, or -XV_EBADMSG when src
-	 * is not the compressed form of dst_bytes bytes.
+	 * nor writes outside dst, whatever src holds. Returns 0, -XV_EBADMSG when src
+	 * is not the compressed form of dst_bytes bytes, or -XV_ENOMEM.
 	 */
 	int (*decompress)(void *context, const void *src, size_t src_bytes, void *dst,
 			  size_t dst_bytes);
+
+	/*
+	 * Bytes that a context has taken until now, itself included. It may change with each use,
+	 * and is asked for after each: O(1). NULL for a codec that cannot tell: its contexts are
+	 * then not in a store's held bytes, and no limit is asked for them.
+	 */
+	size_t (*context_bytes)(const void *context);
 };
 
 /* The codec of this name or this id, or NULL. Static storage. */

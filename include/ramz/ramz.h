@@ -81,7 +81,7 @@ struct ramz;
 /* How a store is made. Start from ramz_options_init. */
 struct ramz_options {
 	uint64_t size_bytes; /* of the contents, rounded up to whole pages; 0 = a quarter of
-			      * the machine's memory */
+			      * ramz_memory_bytes() */
 	uint32_t page_bytes; /* a power of two 4096 .. 65536; 0 = 4096 */
 
 	const struct ramz_codec *codec; /* for pages written from now on; must outlive the
@@ -116,15 +116,33 @@ struct ramz_options {
 	uint32_t reuse_permille; /* as xv_pool_options.reuse_permille; default 0 */
 };
 
+/*
+ * Memory there is for this process, bytes: the machine's, or the least limit of the control groups
+ * (Linux cgroup version 1 and 2; a container, a systemd unit) that the process is in, where that is
+ * less. 0 where the system does not tell. Reads files of the system: ask once. O(depth of the
+ * control group).
+ */
+XV_API uint64_t ramz_memory_bytes(void);
+
 /* Options with every field at its default. Always start from this. O(1). */
 XV_API void ramz_options_init(struct ramz_options *options);
 
 /*
  * Would ramz_create take these options? Returns 0 or its error; then *reason, where
  * reason is not NULL, is one line that says what is wrong and what would be right (static
- * storage). Memory is not tried. O(1).
+ * storage). A hard limit below ramz_least_limit is refused with -XV_EINVAL. Memory is not tried,
+ * but for that. O(1).
  */
 XV_API XV_MUST_USE int ramz_options_check(const struct ramz_options *options, const char **reason);
+
+/*
+ * The least hard_limit_bytes that such a store can be made with: what it holds when one page that
+ * does not compress is written to it. The limits in options are not looked at; with a provider of
+ * the caller's, pages are taken from it and given back. 0 where it could not be found out: options
+ * that ramz_create refuses for another reason, or no memory. O(1), but stores are made and
+ * destroyed for it.
+ */
+XV_API uint64_t ramz_least_limit(const struct ramz_options *options);
 
 /*
  * Make a store, all zeros; options may be NULL for the defaults. Store it in *out; end it
@@ -148,10 +166,15 @@ XV_API size_t ramz_page_bytes(const struct ramz *store);
 /*
  * Write the page number page from src, page-size bytes of any alignment. Where the page is
  * one repeated 8-byte word no object is made. With identical-page sharing a page that is
- * the same as a stored one, compared byte by byte, takes a reference to it.
+ * the same as a stored one, compared byte by byte, takes a reference to it. Where src
+ * changes during the call, the page can be read all the same; with checksums or sharing each of its
+ * bytes is one that src had during the call, without them nothing is said of what it holds.
  * Returns 0, -XV_EINVAL (null), -XV_ERANGE, -XV_ENOSPC, -XV_ENOMEM, or what the codec
- * failed with. On error the page is as before. O(page size), and at times a step of
- * compaction of bounded length; at the hard limit a cycle of it.
+ * failed with. On error the page is as before. At the hard limit tables that hold nothing,
+ * codecs' contexts that are not used, and empty pages are given up, and the pool is compacted,
+ * before -XV_ENOSPC is returned; a call that waits for that lets ramz_resize and ramz_reset go
+ * first. O(page size), and at times a step of compaction of bounded length; at the hard limit
+ * O(slot table + pool pages).
  */
 XV_API XV_MUST_USE int ramz_write_page(struct ramz *store, uint64_t page, const void *src);
 
@@ -170,7 +193,9 @@ XV_API XV_MUST_USE int ramz_read_page(struct ramz *store, uint64_t page, void *d
  * that is written keeps the rest of the page, also when other threads write other parts
  * of it at the same time. Errors as for pages. When ramz_write fails, the range may have
  * been written up to the beginning of a page: *done, where done is not NULL, is set to that
- * number of bytes (untouched by -XV_EINVAL and -XV_ERANGE), and to length on success.
+ * number of bytes (untouched by -XV_EINVAL and by a -XV_ERANGE for a range that is not in the
+ * store), and to length on success. A write that waits for room at the hard limit while the store
+ * is made smaller may get -XV_ERANGE after its first pages.
  * O(length).
  */
 XV_API XV_MUST_USE int ramz_read(struct ramz *store, uint64_t offset, void *dst, size_t length);
@@ -222,7 +247,8 @@ XV_API const struct ramz_codec *ramz_get_codec(const struct ramz *store, int32_t
 
 /*
  * Set the marks, in held bytes (ramz_stats.held_bytes); 0 = none. Held bytes above a new
- * hard mark stay: writes that need more memory fail until enough was discarded. When the
+ * hard mark stay: writes that need more memory fail until enough was discarded; so does every
+ * write under a mark below ramz_least_limit. When the
  * held bytes already are above a new soft mark, the callback is told by the next write. The
  * soft mark is noticed at the latest when one more write by each thread has passed it.
  * Returns 0 or -XV_EINVAL (null; a soft mark above the hard one). O(1).
@@ -240,9 +266,11 @@ XV_API int ramz_compact(struct ramz *store, uint64_t budget_bytes,
 			struct xv_compact_report *report);
 
 /*
- * Give back what can be given back without moving objects: parts of the slot table that
- * hold nothing, empty pages and table ends of the pool, codecs' contexts. Calls under way
- * end first. Returns the bytes given back. O(slot table + pool pages).
+ * Give back what can be given back without moving objects: parts of the slot table and of the
+ * tables for sharing that hold nothing, empty pages and table ends of the pool, codecs' contexts.
+ * A store of which everything was discarded then holds what a new one does, and the buffers of the
+ * threads' contexts (ramz_stats.thread_bytes). Calls under way end first. Returns the bytes given
+ * back. O(slot table + pool pages).
  */
 XV_API uint64_t ramz_trim(struct ramz *store);
 

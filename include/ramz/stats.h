@@ -81,8 +81,8 @@ struct ramz_stats {
 	uint64_t held_bytes;     /* everything obtained from the system for the store */
 	uint64_t slot_table_bytes; /* what is allocated of it */
 	uint64_t dedup_bytes;      /* tables for identical-page sharing */
-	uint64_t thread_bytes;     /* buffers and counters of threads; codecs' own contexts, whose
-				    * size no codec tells, are not in it */
+	uint64_t thread_bytes;     /* buffers and counters of threads, and their codecs' contexts
+				    * (of codecs that tell: ramz_codec.context_bytes) */
 	uint64_t store_bytes;      /* the store itself, and the provider it made */
 	uint64_t soft_limit_bytes; /* 0 = none */
 	uint64_t hard_limit_bytes; /* 0 = none */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "nbdkit_api.h"
+#include "size_text.h"
 
 void rzn_config_init(struct rzn_config *config)
 {
@@ -44,18 +45,23 @@ const char *rzn_codec_names(const char *separator)
 
 /* ---- one parameter each ---- */
 
-static int parse_bytes(const char *key, const char *value, uint64_t *bytes)
+/* memory_bytes: what a percentage is of; 0 where none is taken. */
+static int parse_bytes(const char *key, const char *value, uint64_t memory_bytes, uint64_t *bytes)
 {
-	int64_t parsed = nbdkit_parse_size(value);
+	uint64_t parsed = 0;
+	const char *fault = xvt_size_parse(value, memory_bytes, &parsed);
 
-	if (parsed < 0)
+	if (fault != NULL) {
+		nbdkit_error("%s=%s: %s", key, value, fault);
 		return -1;
-	if (parsed == 0) {
-		nbdkit_error("%s=%s: give a size above 0, such as 512M or 4G, or leave %s= out",
+	}
+	if (parsed == 0 || parsed > INT64_MAX) {
+		nbdkit_error("%s=%s: give a size above 0 and below 8E, such as 512M or 4G, or "
+			     "leave %s= out",
 			     key, value, key);
 		return -1;
 	}
-	*bytes = (uint64_t)parsed;
+	*bytes = parsed;
 	return 0;
 }
 
@@ -84,7 +90,7 @@ static int parse_path(const char *key, const char *value, char **path)
 static int set_size(struct rzn_config *config, const char *value)
 {
 	config->size_given = true;
-	return parse_bytes("size", value, &config->options.size_bytes);
+	return parse_bytes("size", value, ramz_memory_bytes(), &config->options.size_bytes);
 }
 
 static int set_codec(struct rzn_config *config, const char *value)
@@ -110,12 +116,14 @@ static int set_level(struct rzn_config *config, const char *value)
 
 static int set_memlimit(struct rzn_config *config, const char *value)
 {
-	return parse_bytes("memlimit", value, &config->options.hard_limit_bytes);
+	return parse_bytes("memlimit", value, ramz_memory_bytes(),
+			   &config->options.hard_limit_bytes);
 }
 
 static int set_softlimit(struct rzn_config *config, const char *value)
 {
-	return parse_bytes("softlimit", value, &config->options.soft_limit_bytes);
+	return parse_bytes("softlimit", value, ramz_memory_bytes(),
+			   &config->options.soft_limit_bytes);
 }
 
 static int set_checksum(struct rzn_config *config, const char *value)
@@ -133,7 +141,7 @@ static int set_page(struct rzn_config *config, const char *value)
 {
 	uint64_t bytes;
 
-	if (parse_bytes("page", value, &bytes) < 0)
+	if (parse_bytes("page", value, 0, &bytes) < 0)
 		return -1;
 	if (bytes < 4096 || bytes > 65536 || (bytes & (bytes - 1)) != 0) {
 		nbdkit_error("page=%s: a page has 4K, 8K, 16K, 32K or 64K", value);
@@ -316,8 +324,27 @@ int rzn_config_complete(const struct rzn_config *config)
 		return -1;
 	if (options.codec == NULL && config->file != NULL)
 		options.level = RAMZ_LEVEL_DEFAULT;
+	/* See rzn_config_check_memlimit: it is known later what the memory is from. */
+	options.soft_limit_bytes = 0;
+	options.hard_limit_bytes = 0;
 	if (ramz_options_check(&options, &reason) == 0)
 		return 0;
 	nbdkit_error("%s", reason);
+	return -1;
+}
+
+int rzn_config_check_memlimit(const struct ramz_options *options)
+{
+	uint64_t least;
+
+	if (options->hard_limit_bytes == 0)
+		return 0;
+	least = ramz_least_limit(options);
+	if (options->hard_limit_bytes >= least)
+		return 0;
+	nbdkit_error(
+		"memlimit= of %llu bytes is less than such a disk takes with one page in it: the "
+		"least that works is memlimit=%llu",
+		(unsigned long long)options->hard_limit_bytes, (unsigned long long)least);
 	return -1;
 }

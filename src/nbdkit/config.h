@@ -4,7 +4,8 @@
  * config.h: the parameters of the plugin.
  *
  * Owns: what was given on nbdkit's command line, checked. May call: nbdkit's parsers,
- * codecs by name. Locking: none; written before nbdkit serves, constant after. O(1).
+ * size_text.h, codecs by name, ramz_least_limit. Locking: none; written before nbdkit serves,
+ * constant after. O(1).
  */
 #ifndef RZN_CONFIG_H
 #define RZN_CONFIG_H
@@ -32,7 +33,7 @@ struct rzn_config {
 
 /* What nbdkit prints for --help. */
 #define RZN_CONFIG_HELP                                                                            \
-	"[size=]<SIZE>           Size of the disk (default: a quarter of the memory).\n"           \
+	"[size=]<SIZE>           Size of the disk (default: 25% of the memory).\n"           \
 	"codec=lz4|lzo|zstd|none Compression (default: lz4).\n"                                    \
 	"level=<N>               Level of the codec (default: its own).\n"                         \
 	"memlimit=<SIZE>         Most memory to hold; more writes get ENOSPC.\n"                   \
@@ -60,6 +61,10 @@ int rzn_config_complete(const struct rzn_config *config);
 
 /* Has this codec, NULL for the default one, the level given? Returns as above. */
 int rzn_config_check_level(const struct rzn_config *config, const struct ramz_codec *codec);
+
+/* Is memlimit= enough for a disk made with these options? Asked when the provider is there, before
+ * anything is loaded. Returns as above. */
+int rzn_config_check_memlimit(const struct ramz_options *options);
 
 /* Names of the codecs of this build, with separator between them. Static storage,
  * good until the next call. */

@@ -108,7 +108,8 @@ int rzn_disk_open(struct rzn_disk *disk)
 
 	options.on_soft_limit = disk_on_soft_limit;
 	options.limit_context = disk;
-	if (disk_open_provider(disk, &options) != 0 || disk_fill(disk, &options) != 0) {
+	if (disk_open_provider(disk, &options) != 0 || rzn_config_check_memlimit(&options) != 0 ||
+	    disk_fill(disk, &options) != 0) {
 		rzn_disk_close(disk);
 		return -1;
 	}

@@ -115,6 +115,24 @@ static int check_slot(struct checker *checker, uint64_t slot)
 
 /* ---- the whole ---- */
 
+/* A leaf that exists, from its first slot on. */
+static int check_leaf(struct checker *checker, uint64_t first)
+{
+	const struct ramz *store = checker->context->store;
+	uint32_t used = 0;
+	int err = 0;
+
+	for (uint64_t slot = first; err == 0 && slot < first + SPARSE_LEAF_COUNT; slot++) {
+		err = check_slot(checker, slot);
+		used += atomic_load(rzi_slot(store, slot)) != 0;
+	}
+	if (err == 0 && used != rzi_sparse_used(&store->slots, first))
+		return check_fails(checker, 8, first,
+				   "R8: a leaf has other entries in use than "
+				   "it is told to have");
+	return err;
+}
+
 static int check_slots(struct checker *checker)
 {
 	const struct ramz *store = checker->context->store;
@@ -122,10 +140,8 @@ static int check_slots(struct checker *checker)
 	int err = 0;
 
 	while (err == 0 && slot != UINT64_MAX) {
-		err = check_slot(checker, slot);
-		slot++;
-		if ((slot & (SPARSE_LEAF_COUNT - 1)) == 0)
-			slot = rzi_sparse_next(&store->slots, slot);
+		err = check_leaf(checker, slot);
+		slot = rzi_sparse_next(&store->slots, slot + SPARSE_LEAF_COUNT);
 	}
 	return err;
 }

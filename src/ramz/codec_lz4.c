@@ -22,7 +22,7 @@
 struct lz4_context {
 	size_t page_bytes;
 	int32_t level;
-	void *state; /* of the compressor that level selects */
+	void *state; /* of the compressor that level selects; made when it is first used */
 };
 
 static void lz4_context_destroy(void *context)
@@ -46,24 +46,34 @@ static void *lz4_context_create(size_t page_bytes, int32_t level)
 		return NULL;
 	c->page_bytes = page_bytes;
 	c->level = rzi_codec_level(&rzi_codec_lz4, level);
-	c->state = malloc(
-		(size_t)(c->level >= LZ4_LEVEL_HC_FIRST ? LZ4_sizeofStateHC() : LZ4_sizeofState()));
-	if (c->state == NULL) {
-		lz4_context_destroy(c);
-		return NULL;
-	}
 	return c;
+}
+
+static size_t lz4_state_bytes(const struct lz4_context *c)
+{
+	return (size_t)(c->level >= LZ4_LEVEL_HC_FIRST ? LZ4_sizeofStateHC() : LZ4_sizeofState());
+}
+
+static size_t lz4_context_bytes(const void *context)
+{
+	const struct lz4_context *c = context;
+
+	return sizeof(*c) + (c->state != NULL ? lz4_state_bytes(c) : 0);
 }
 
 static int lz4_compress(void *context, const void *src, size_t src_bytes, void *dst,
 			size_t dst_bytes)
 {
-	const struct lz4_context *c = context;
+	struct lz4_context *c = context;
 
 	if (src_bytes == 0 || src_bytes > c->page_bytes)
 		return -XV_EINVAL;
 	if (dst_bytes == 0)
 		return 0;
+	if (c->state == NULL)
+		c->state = malloc(lz4_state_bytes(c));
+	if (c->state == NULL)
+		return -XV_ENOMEM;
 	if (c->level >= LZ4_LEVEL_HC_FIRST)
 		return LZ4_compress_HC_extStateHC(c->state, src, dst, (int)src_bytes,
 						  rzi_codec_room(dst_bytes), c->level);
@@ -93,4 +103,5 @@ const struct ramz_codec rzi_codec_lz4 = {
 	.context_destroy = lz4_context_destroy,
 	.compress = lz4_compress,
 	.decompress = lz4_decompress,
+	.context_bytes = lz4_context_bytes,
 };

@@ -16,8 +16,8 @@
 
 struct lzo_context {
 	size_t page_bytes;
-	unsigned char *work; /* LZO1X_1_MEM_COMPRESS bytes */
-	unsigned char *out;  /* lzo_worst_case(page_bytes) bytes */
+	unsigned char *work; /* LZO1X_1_MEM_COMPRESS bytes and then the output, for which there are
+			      * lzo_worst_case(page_bytes); made when it is first used */
 };
 
 /* Most bytes LZO1X-1 makes of n, as its documentation gives it. */
@@ -33,7 +33,6 @@ static void lzo_context_destroy(void *context)
 	if (c == NULL)
 		return;
 	free(c->work);
-	free(c->out);
 	free(c);
 }
 
@@ -48,28 +47,40 @@ static void *lzo_context_create(size_t page_bytes, int32_t level)
 	if (c == NULL)
 		return NULL;
 	c->page_bytes = page_bytes;
-	c->work = malloc(LZO1X_1_MEM_COMPRESS);
-	c->out = malloc(lzo_worst_case(page_bytes));
-	if (c->work == NULL || c->out == NULL) {
-		lzo_context_destroy(c);
-		return NULL;
-	}
 	return c;
+}
+
+static size_t lzo_work_bytes(const struct lzo_context *c)
+{
+	return LZO1X_1_MEM_COMPRESS + lzo_worst_case(c->page_bytes);
+}
+
+static size_t lzo_context_bytes(const void *context)
+{
+	const struct lzo_context *c = context;
+
+	return sizeof(*c) + (c->work != NULL ? lzo_work_bytes(c) : 0);
 }
 
 static int lzo_compress(void *context, const void *src, size_t src_bytes, void *dst,
 			size_t dst_bytes)
 {
-	const struct lzo_context *c = context;
+	struct lzo_context *c = context;
 	lzo_uint out_bytes = 0;
+	unsigned char *out;
 
 	if (src_bytes == 0 || src_bytes > c->page_bytes)
 		return -XV_EINVAL;
-	if (lzo1x_1_compress(src, src_bytes, c->out, &out_bytes, c->work) != LZO_E_OK)
+	if (c->work == NULL)
+		c->work = malloc(lzo_work_bytes(c));
+	if (c->work == NULL)
+		return -XV_ENOMEM;
+	out = c->work + LZO1X_1_MEM_COMPRESS;
+	if (lzo1x_1_compress(src, src_bytes, out, &out_bytes, c->work) != LZO_E_OK)
 		return -XV_EINVAL;
 	if (out_bytes > dst_bytes)
 		return 0;
-	memcpy(dst, c->out, out_bytes);
+	memcpy(dst, out, out_bytes);
 	return (int)out_bytes;
 }
 
@@ -96,4 +107,5 @@ const struct ramz_codec rzi_codec_lzo = {
 	.context_destroy = lzo_context_destroy,
 	.compress = lzo_compress,
 	.decompress = lzo_decompress,
+	.context_bytes = lzo_context_bytes,
 };

@@ -56,6 +56,12 @@ static int none_decompress(void *context, const void *src, size_t src_bytes, voi
 	return 0;
 }
 
+static size_t none_context_bytes(const void *context)
+{
+	(void)context;
+	return sizeof(struct none_context);
+}
+
 const struct ramz_codec rzi_codec_none = {
 	.name = "none",
 	.id = RZI_CODEC_NONE,
@@ -66,4 +72,5 @@ const struct ramz_codec rzi_codec_none = {
 	.context_destroy = none_context_destroy,
 	.compress = none_compress,
 	.decompress = none_decompress,
+	.context_bytes = none_context_bytes,
 };

@@ -20,8 +20,9 @@
 
 struct zstd_context {
 	size_t page_bytes;
-	ZSTD_CCtx *compressor;
-	ZSTD_DCtx *decompressor;
+	int32_t level;
+	ZSTD_CCtx *compressor;   /* made when it is first used */
+	ZSTD_DCtx *decompressor; /* the same */
 };
 
 static void zstd_context_destroy(void *context)
@@ -35,13 +36,25 @@ static void zstd_context_destroy(void *context)
 	free(c);
 }
 
-static bool zstd_context_setup(struct zstd_context *c, int32_t level)
+static bool zstd_make_compressor(struct zstd_context *c)
 {
+	if (c->compressor != NULL)
+		return true;
 	c->compressor = ZSTD_createCCtx();
-	c->decompressor = ZSTD_createDCtx();
-	if (c->compressor == NULL || c->decompressor == NULL)
+	if (c->compressor == NULL)
 		return false;
-	return !ZSTD_isError(ZSTD_CCtx_setParameter(c->compressor, ZSTD_c_compressionLevel, level));
+	if (!ZSTD_isError(ZSTD_CCtx_setParameter(c->compressor, ZSTD_c_compressionLevel, c->level)))
+		return true;
+	ZSTD_freeCCtx(c->compressor);
+	c->compressor = NULL;
+	return false;
+}
+
+static bool zstd_make_decompressor(struct zstd_context *c)
+{
+	if (c->decompressor == NULL)
+		c->decompressor = ZSTD_createDCtx();
+	return c->decompressor != NULL;
 }
 
 static void *zstd_context_create(size_t page_bytes, int32_t level)
@@ -54,11 +67,16 @@ static void *zstd_context_create(size_t page_bytes, int32_t level)
 	if (c == NULL)
 		return NULL;
 	c->page_bytes = page_bytes;
-	if (!zstd_context_setup(c, rzi_codec_level(&rzi_codec_zstd, level))) {
-		zstd_context_destroy(c);
-		return NULL;
-	}
+	c->level = rzi_codec_level(&rzi_codec_zstd, level);
 	return c;
+}
+
+/* libzstd's own contexts grow with use. */
+static size_t zstd_context_bytes(const void *context)
+{
+	const struct zstd_context *c = context;
+
+	return sizeof(*c) + ZSTD_sizeof_CCtx(c->compressor) + ZSTD_sizeof_DCtx(c->decompressor);
 }
 
 static int zstd_error(size_t result)
@@ -76,11 +94,13 @@ static int zstd_error(size_t result)
 static int zstd_compress(void *context, const void *src, size_t src_bytes, void *dst,
 			 size_t dst_bytes)
 {
-	const struct zstd_context *c = context;
+	struct zstd_context *c = context;
 	size_t result;
 
 	if (src_bytes == 0 || src_bytes > c->page_bytes)
 		return -XV_EINVAL;
+	if (!zstd_make_compressor(c))
+		return -XV_ENOMEM;
 	result = ZSTD_compress2(c->compressor, dst, (size_t)rzi_codec_room(dst_bytes), src,
 				src_bytes);
 	return ZSTD_isError(result) ? zstd_error(result) : (int)result;
@@ -89,9 +109,11 @@ static int zstd_compress(void *context, const void *src, size_t src_bytes, void 
 static int zstd_decompress(void *context, const void *src, size_t src_bytes, void *dst,
 			   size_t dst_bytes)
 {
-	const struct zstd_context *c = context;
+	struct zstd_context *c = context;
 	size_t got;
 
+	if (!zstd_make_decompressor(c))
+		return -XV_ENOMEM;
 	got = ZSTD_decompressDCtx(c->decompressor, dst, dst_bytes, src, src_bytes);
 	return !ZSTD_isError(got) && got == dst_bytes ? 0 : -XV_EBADMSG;
 }
@@ -106,4 +128,5 @@ const struct ramz_codec rzi_codec_zstd = {
 	.context_destroy = zstd_context_destroy,
 	.compress = zstd_compress,
 	.decompress = zstd_decompress,
+	.context_bytes = zstd_context_bytes,
 };

@@ -38,16 +38,69 @@ bool rzi_codec_works(const struct ramz *store, const struct ramz_codec *codec, i
 	return true;
 }
 
-void rzi_context_drop_codecs(struct rzi_context *context)
+/* ---- what codecs' contexts take ---- */
+
+static void codecs_discharge(struct ramz *store, size_t bytes)
 {
+	rzi_memory_discharge(&store->memory, bytes);
+	atomic_fetch_sub(&store->contexts.codec_bytes, bytes);
+}
+
+static void codecs_drop(struct rzi_context *context, const struct ramz_codec *codec,
+			struct rzi_codec_context *cc)
+{
+	codec->context_destroy(cc->context);
+	cc->context = NULL;
+	if (cc->bytes != 0)
+		codecs_discharge(context->store, cc->bytes);
+	cc->bytes = 0;
+}
+
+uint64_t rzi_context_drop_codecs(struct rzi_context *context, uint32_t but)
+{
+	uint64_t bytes = 0;
+
 	for (uint32_t i = 1; i < CODECS; i++) {
 		struct rzi_codec_context *cc = &context->codec[i];
 
-		if (cc->context != NULL)
-			atomic_load(&context->store->codec[i])->context_destroy(cc->context);
-		cc->context = NULL;
+		if (cc->context == NULL || i == but)
+			continue;
+		bytes += cc->bytes;
+		codecs_drop(context, atomic_load(&context->store->codec[i]), cc);
 	}
+	return bytes;
 }
+
+/*
+ * Count what the context has come to be: codecs take memory when they are first used, and more for
+ * what is longer. False where the limit refuses it, and force does not say that it may not.
+ */
+static bool codecs_recount(struct rzi_context *context, const struct ramz_codec *codec,
+			   struct rzi_codec_context *cc, bool force)
+{
+	struct ramz *store = context->store;
+	size_t bytes = codec->context_bytes != NULL ? codec->context_bytes(cc->context) : 0;
+
+	if (bytes == cc->bytes)
+		return true;
+	if (bytes > cc->bytes) {
+		if (!rzi_memory_charge(&store->memory, bytes - cc->bytes, force))
+			return false;
+		atomic_fetch_add(&store->contexts.codec_bytes, bytes - cc->bytes);
+	} else {
+		codecs_discharge(store, cc->bytes - bytes);
+	}
+	cc->bytes = bytes;
+	return true;
+}
+
+/* Is it the only one there is? Without any nothing could be written, whatever was discarded. */
+static bool codecs_is_only(const struct rzi_context *context, const struct rzi_codec_context *cc)
+{
+	return atomic_load(&context->store->contexts.codec_bytes) == cc->bytes;
+}
+
+/* ---- using them ---- */
 
 /* The thread's context for a codec, or NULL without memory. To decompress any level will do. */
 static void *codecs_context(struct rzi_context *context, const struct ramz_codec *codec,
@@ -63,7 +116,7 @@ static void *codecs_context(struct rzi_context *context, const struct ramz_codec
 	if (made == NULL)
 		return NULL;
 	if (cc->context != NULL)
-		codec->context_destroy(cc->context);
+		codecs_drop(context, codec, cc);
 	cc->context = made;
 	cc->level = wanted;
 	return made;
@@ -78,10 +131,11 @@ static void form_raw(const struct rzi_context *context, const void *src, struct 
 
 int rzi_compress(struct rzi_context *context, const void *src, struct rzi_form *form)
 {
-	const struct ramz *store = context->store;
+	struct ramz *store = context->store;
 	uint64_t setting = atomic_load_explicit(&store->setting, memory_order_acquire);
 	uint32_t index = rzi_setting_codec(setting);
 	int32_t level = rzi_setting_level(setting);
+	struct rzi_codec_context *cc = &context->codec[index];
 	const struct ramz_codec *codec;
 	void *codec_context;
 	int bytes;
@@ -95,6 +149,11 @@ int rzi_compress(struct rzi_context *context, const void *src, struct rzi_form *
 		return -XV_ENOMEM;
 	bytes = codec->compress(codec_context, src, store->page_bytes, context->packed,
 				store->form_max);
+	if (!codecs_recount(context, codec, cc, codecs_is_only(context, cc))) {
+		codecs_drop(context, codec, cc);
+		context->codec_refused = true;
+		return -XV_ENOSPC;
+	}
 	if (bytes < 0)
 		return bytes;
 	if (bytes == 0 || (uint32_t)bytes > store->form_max)
@@ -111,6 +170,7 @@ int rzi_decompress(struct rzi_context *context, uint32_t index, const void *form
 	const struct ramz *store = context->store;
 	const struct ramz_codec *codec;
 	void *codec_context;
+	int err;
 
 	if (index == 0) {
 		if (bytes != store->page_bytes)
@@ -124,7 +184,8 @@ int rzi_decompress(struct rzi_context *context, uint32_t index, const void *form
 	codec_context = codecs_context(context, codec, index, NULL);
 	if (codec_context == NULL)
 		return -XV_ENOMEM;
-	return codec->decompress(codec_context, form, bytes, dst, store->page_bytes) == 0
-		       ? 0
-		       : -XV_EBADMSG;
+	err = codec->decompress(codec_context, form, bytes, dst, store->page_bytes);
+	/* What is stored can be read, whatever the limit. */
+	(void)codecs_recount(context, codec, &context->codec[index], true);
+	return err == 0 || err == -XV_ENOMEM ? err : -XV_EBADMSG;
 }

@@ -7,8 +7,8 @@
  * pool what compaction would give back. From an eighth of the pool's pages, and 256 KiB, a
  * cycle begins; every FREES_PER_STEP frees of any thread then move about STEP_BYTES, until the
  * cycle is over. A cycle that gained little is followed by a rest. So a free pays for at most
- * 1 KiB of copying. At the hard limit, and when the provider has no page left, a whole cycle is
- * run before a write is refused, once until something is freed again.
+ * 1 KiB of copying. At the hard limit, and when the provider has no page left, room.c says when
+ * it is tried before a write is refused.
  *
  * Owns: the answer to "where is owner N's object", and the policy. May call: the pool.
  * Locking: the owner callbacks run under the pool's lock and wait for nothing; see
@@ -25,7 +25,8 @@ enum {
 	GAIN_MIN_BYTES = 256 << 10,
 	GAIN_SHARE_SHIFT = 3, /* an eighth */
 	CYCLES_MAX = 16,      /* of ramz_compact without a budget */
-	STEPS_AT_LIMIT = 4096,
+	STEPS_AT_LIMIT = 8192,
+	ROOM_BYTES = 128 << 10, /* as much as two of the longest pages may need */
 };
 
 /* ---- owner callbacks ---- */
@@ -129,8 +130,6 @@ void rzi_compact_maybe(struct rzi_context *context)
 {
 	struct ramz *store = context->store;
 
-	if (atomic_load_explicit(&store->room_is_hopeless, memory_order_relaxed))
-		atomic_store_explicit(&store->room_is_hopeless, false, memory_order_relaxed);
 	if (!store->auto_compact)
 		return;
 	if (context->frees_until_compact != 0) {
@@ -143,23 +142,17 @@ void rzi_compact_maybe(struct rzi_context *context)
 	atomic_store(&store->compacting, false);
 }
 
-bool rzi_make_room(struct rzi_context *context)
+uint64_t rzi_compact_for_room(struct rzi_context *context)
 {
-	struct ramz *store = context->store;
 	struct xv_compact_report report = {.more = true};
 	uint64_t freed_bytes = 0;
 
-	rzi_retired_free(context);
-	if (!store->auto_compact || atomic_load(&store->room_is_hopeless))
-		return false;
-	for (uint32_t i = 0; report.more && i < STEPS_AT_LIMIT; i++) {
-		if (compact_step(context, HAND_STEP_BYTES, &report) != 0)
+	for (uint32_t i = 0; report.more && freed_bytes < ROOM_BYTES && i < STEPS_AT_LIMIT; i++) {
+		if (compact_step(context, STEP_BYTES, &report) != 0)
 			break;
 		freed_bytes += report.freed_bytes;
 	}
-	if (freed_bytes == 0)
-		atomic_store(&store->room_is_hopeless, true);
-	return freed_bytes != 0;
+	return freed_bytes;
 }
 
 /* ---- by hand ---- */

@@ -8,25 +8,19 @@
 /* Room behind a form for its tail, and for codecs that write a little past what they say. */
 #define PACKED_SLACK 64U
 
+/* No call was timed for so long: one call in eight is. */
+#define IDLE_NS 100000000U
+
 static size_t context_packed_bytes(const struct ramz *store)
 {
 	return store->page_bytes + PACKED_SLACK;
-}
-
-uint64_t rzi_context_bytes(const struct ramz *store)
-{
-	uint64_t pages = store->dedup != NULL ? 2 : 1;
-
-	return rzi_memory_rounded(sizeof(struct rzi_context)) +
-	       rzi_memory_rounded(CONTEXT_RETIRED_FIRST * sizeof(struct rzi_retired)) +
-	       rzi_memory_rounded(context_packed_bytes(store)) + pages * store->page_bytes;
 }
 
 static void context_destroy(struct rzi_context *context)
 {
 	struct ramz *store = context->store;
 
-	rzi_context_drop_codecs(context);
+	(void)rzi_context_drop_codecs(context, 0);
 	rzi_memory_free(&store->memory, context->retired,
 			context->retired_room * sizeof(*context->retired));
 	rzi_memory_free(&store->memory, context->packed, context_packed_bytes(store));
@@ -43,7 +37,7 @@ static struct rzi_context *context_create(struct ramz *store)
 	if (context == NULL)
 		return NULL;
 	context->store = store;
-	atomic_store(&context->taken, 1);
+	atomic_store(&context->taken, CONTEXT_TAKEN);
 	context->packed = rzi_memory_force(&store->memory, context_packed_bytes(store));
 	context->page = rzi_memory_force(&store->memory, store->page_bytes);
 	context->retired_room = CONTEXT_RETIRED_FIRST;
@@ -95,10 +89,10 @@ static struct rzi_context *context_add(struct ramz *store, uint32_t index)
 
 static bool context_try(struct rzi_context *context)
 {
-	uint32_t free = 0;
+	uint32_t free = CONTEXT_FREE;
 
-	return atomic_load_explicit(&context->taken, memory_order_relaxed) == 0 &&
-	       atomic_compare_exchange_strong(&context->taken, &free, 1);
+	return atomic_load_explicit(&context->taken, memory_order_relaxed) == CONTEXT_FREE &&
+	       atomic_compare_exchange_strong(&context->taken, &free, CONTEXT_TAKEN);
 }
 
 /* The context at this place, made where there is none and `make` says so; taken, or NULL. */
@@ -179,8 +173,24 @@ struct rzi_context *rzi_enter(struct ramz *store)
 
 		if (!atomic_load(&store->contexts.closed))
 			return context;
-		atomic_store(&context->taken, 0);
+		atomic_store(&context->taken, CONTEXT_FREE);
 		gate_wait(&store->contexts);
+	}
+}
+
+void rzi_park(struct rzi_context *context)
+{
+	atomic_store(&context->taken, CONTEXT_PARKED);
+}
+
+void rzi_unpark(struct rzi_context *context)
+{
+	for (;;) {
+		atomic_store(&context->taken, CONTEXT_TAKEN);
+		if (!atomic_load(&context->store->contexts.closed))
+			return;
+		atomic_store(&context->taken, CONTEXT_PARKED);
+		gate_wait(&context->store->contexts);
 	}
 }
 
@@ -188,7 +198,7 @@ void rzi_leave_quietly(struct rzi_context *context)
 {
 	if (context->retired_count != 0)
 		rzi_retired_free(context);
-	atomic_store_explicit(&context->taken, 0, memory_order_release);
+	atomic_store_explicit(&context->taken, CONTEXT_FREE, memory_order_release);
 }
 
 void rzi_leave(struct rzi_context *context)
@@ -214,7 +224,7 @@ void rzi_gate_close(struct ramz *store)
 	for (uint32_t i = 0; i < rzi_contexts_high(store); i++) {
 		struct rzi_context *context = rzi_context_at(store, i);
 
-		while (context != NULL && atomic_load(&context->taken) != 0)
+		while (context != NULL && atomic_load(&context->taken) == CONTEXT_TAKEN)
 			rzi_pause(&turns);
 	}
 }
@@ -272,7 +282,7 @@ int rzi_contexts_init(struct ramz *store)
 		(void)pthread_mutex_destroy(&contexts->lock);
 		return -XV_ENOMEM;
 	}
-	atomic_store(&first->taken, 0);
+	atomic_store(&first->taken, CONTEXT_FREE);
 	return 0;
 }
 
@@ -288,18 +298,35 @@ void rzi_contexts_fini(struct ramz *store)
 	(void)pthread_mutex_destroy(&store->contexts.lock);
 }
 
-/* A thread that waits at the gate may hold a pointer to a context and be about to try it: so
- * only the codecs' contexts go. */
+/* A thread that waits at the gate may hold a pointer to a context, and takes it for a moment to
+ * see that the gate is closed: so contexts stay, but what is in them is ours. */
 void rzi_contexts_trim(struct ramz *store)
 {
 	for (uint32_t i = 0; i < rzi_contexts_high(store); i++) {
 		struct rzi_context *context = rzi_context_at(store, i);
 
-		if (context != NULL && context_try(context)) {
-			rzi_context_drop_codecs(context);
-			rzi_leave_quietly(context);
-		}
+		if (context == NULL)
+			continue;
+		rzi_retired_free(context);
+		(void)rzi_context_drop_codecs(context, 0);
 	}
+}
+
+uint64_t rzi_contexts_drop_idle(struct ramz *store)
+{
+	uint64_t now_ns = rzi_now_ns();
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < rzi_contexts_high(store); i++) {
+		struct rzi_context *context = rzi_context_at(store, i);
+
+		if (context == NULL || !context_try(context))
+			continue;
+		if (now_ns - context->timed_ns > IDLE_NS)
+			bytes += rzi_context_drop_codecs(context, 0);
+		rzi_leave_quietly(context);
+	}
+	return bytes;
 }
 
 void rzi_contexts_drain(struct ramz *store)

@@ -9,7 +9,8 @@
  * way at once. They belong to the store: a thread that ends leaves nothing behind.
  *
  * The gate: an administrative call closes it and waits until no context is taken; who comes
- * then waits until it is open again.
+ * then waits until it is open again. A call that needs room parks, and then closes the gate itself:
+ * for those who wait for the gate a parked call is not under way.
  *
  * Owns the contexts. May call: memory.h, platform.h, POSIX threads.
  * Locking: a context is its taker's alone, but for the hazard words and the counters, which
@@ -43,7 +44,14 @@ enum {
 /* A codec's context, made when it is first needed, and again for another level. */
 struct rzi_codec_context {
 	void *context; /* NULL = none yet */
+	size_t bytes;  /* of it that are charged */
 	int32_t level;
+};
+
+enum rzi_taken {
+	CONTEXT_FREE,
+	CONTEXT_TAKEN,
+	CONTEXT_PARKED, /* its taker is at a place where the gate may be closed */
 };
 
 /* An object whose freeing was put off. */
@@ -53,7 +61,7 @@ struct rzi_retired {
 };
 
 struct rzi_context {
-	_Atomic uint32_t taken;
+	_Atomic uint32_t taken;                /* enum rzi_taken */
 	_Atomic uint64_t hazard[CONTEXT_PINS]; /* handles; XV_NULL_HANDLE = none */
 	struct ramz *store;
 	unsigned char *packed; /* a form with its tail */
@@ -67,6 +75,8 @@ struct rzi_context {
 	uint32_t frees_until_compact;
 	uint32_t calls_until_timed; /* see page_io.c */
 	uint32_t timing_random;
+	uint64_t timed_ns;        /* when the last timed call began */
+	bool codec_refused;       /* there was no room for a codec's context: see room.c */
 	uint64_t soft_held_bytes; /* the soft mark was passed: what was held; 0 = it was not */
 	struct rzi_counters counters;
 };
@@ -76,7 +86,8 @@ struct rzi_contexts {
 	_Atomic uint32_t high; /* all of them are below this index */
 	uint32_t homes;
 	_Atomic bool closed;
-	pthread_mutex_t lock; /* for waiting at the gate */
+	_Atomic uint64_t codec_bytes; /* charged for codecs' contexts */
+	pthread_mutex_t lock;         /* for waiting at the gate */
 	pthread_cond_t opened;
 };
 
@@ -99,15 +110,23 @@ void rzi_gate_open(struct ramz *store);
 struct rzi_context *rzi_enter_closed(struct ramz *store);
 void rzi_leave_quietly(struct rzi_context *context);
 
-/* Drop the codecs' contexts of all threads. Gate closed. */
+/*
+ * In the middle of a call, with nothing pinned and nothing held that only the call knows: let the
+ * gate be closed, and be in the call again; the store may have been changed in between, its size
+ * too. Between the two the caller may wait for anything, and may close the gate.
+ */
+void rzi_park(struct rzi_context *context);
+void rzi_unpark(struct rzi_context *context);
+
+/* Drop the codecs' contexts of all threads, and free what was put off. Gate closed. */
 void rzi_contexts_trim(struct ramz *store);
+
+/* Drop the codecs' contexts that nobody has taken, nor used of late. Bytes they had. */
+uint64_t rzi_contexts_drop_idle(struct ramz *store);
 
 /* Free what was put off in contexts that nobody has taken; the others do it themselves at the end
  * of their calls. Under admin: not beside who closed the gate. */
 void rzi_contexts_drain(struct ramz *store);
-
-/* What a context takes, without codecs' own; bytes. */
-uint64_t rzi_context_bytes(const struct ramz *store);
 
 /* Is the handle in a hazard word of any context? O(contexts). */
 bool rzi_is_pinned(const struct ramz *store, xv_handle handle);

@@ -24,7 +24,9 @@ struct rzi_dedup {
 	uint32_t *bucket;
 	uint32_t buckets; /* a power of two */
 	uint32_t free;    /* first free record + 1 */
-	uint32_t made;    /* records ever made */
+	uint32_t made;    /* records ever made, or so many that those behind are free */
+	uint32_t gap;     /* a record below made without a table may be here, or behind; none where
+			   * it is not below made */
 	uint64_t in_use;
 	uint64_t limit; /* records there is room for */
 };
@@ -98,6 +100,7 @@ int rzi_dedup_create(struct ramz *store)
 	store->dedup = dedup;
 	dedup->memory = &store->memory;
 	dedup->limit = dedup_limit(rzi_pages(store));
+	dedup->gap = UINT32_MAX;
 	err = dedup_make_tables(dedup);
 	if (err != 0)
 		rzi_dedup_destroy(store);
@@ -116,56 +119,7 @@ void rzi_dedup_destroy(struct ramz *store)
 	store->dedup = NULL;
 }
 
-void rzi_dedup_reset(struct ramz *store)
-{
-	struct rzi_dedup *dedup = store->dedup;
-
-	if (dedup == NULL)
-		return;
-	memset(dedup->bucket, 0, dedup->buckets * sizeof(*dedup->bucket));
-	rzi_sparse_clear(&dedup->places);
-	rzi_sparse_clear(&dedup->records);
-	dedup->free = RECORD_NONE;
-	dedup->made = 0;
-	dedup->in_use = 0;
-}
-
-int rzi_dedup_resize(struct ramz *store, uint64_t pages)
-{
-	struct rzi_dedup *dedup = store->dedup;
-	uint64_t limit = dedup_limit(pages);
-	int err;
-
-	if (dedup == NULL || limit <= dedup->limit)
-		return 0;
-	err = rzi_sparse_resize(&dedup->places, limit);
-	if (err == 0)
-		err = rzi_sparse_resize(&dedup->records, limit);
-	if (err == 0)
-		dedup->limit = limit;
-	return err;
-}
-
-/* ---- records, under the lock ---- */
-
-static int dedup_take_record(struct rzi_dedup *dedup, uint32_t *record)
-{
-	int err = 0;
-
-	if (dedup->free != RECORD_NONE) {
-		*record = dedup->free - 1;
-		dedup->free = dedup_record(dedup, *record)->next;
-	} else {
-		if (dedup->made >= dedup->limit)
-			return -XV_ENOMEM;
-		if (rzi_sparse_make(&dedup->places, dedup->made, &err) == NULL ||
-		    rzi_sparse_make(&dedup->records, dedup->made, &err) == NULL)
-			return err;
-		*record = dedup->made++;
-	}
-	dedup->in_use++;
-	return 0;
-}
+/* ---- buckets, under the lock ---- */
 
 static void dedup_rehash(struct rzi_dedup *dedup, uint32_t *bucket, uint32_t buckets)
 {
@@ -182,13 +136,18 @@ static void dedup_rehash(struct rzi_dedup *dedup, uint32_t *bucket, uint32_t buc
 	}
 }
 
-/* Twice the buckets, where there is memory; chains get longer where there is none. */
-static void dedup_grow(struct rzi_dedup *dedup)
+/* More or fewer buckets, where there is memory; chains get longer where there is none. Fewer are
+ * given back at once, so the limit is not asked for them. */
+static void dedup_set_buckets(struct rzi_dedup *dedup, uint32_t buckets)
 {
-	uint32_t buckets = dedup->buckets * 2;
+	size_t bytes = buckets * sizeof(*dedup->bucket);
+	uint32_t *bucket;
 	int err;
-	uint32_t *bucket = rzi_memory_alloc(dedup->memory, buckets * sizeof(*bucket), &err);
 
+	if (buckets == dedup->buckets)
+		return;
+	bucket = buckets < dedup->buckets ? rzi_memory_force(dedup->memory, bytes)
+					  : rzi_memory_alloc(dedup->memory, bytes, &err);
 	if (bucket == NULL)
 		return;
 	dedup_rehash(dedup, bucket, buckets);
@@ -197,13 +156,124 @@ static void dedup_grow(struct rzi_dedup *dedup)
 	dedup->buckets = buckets;
 }
 
+/* As few as there would be, had there never been more records. */
+static uint32_t dedup_buckets_needed(const struct rzi_dedup *dedup)
+{
+	uint32_t buckets = BUCKETS_FIRST;
+
+	while (buckets < dedup->buckets && buckets < dedup->in_use)
+		buckets *= 2;
+	return buckets;
+}
+
+void rzi_dedup_reset(struct ramz *store)
+{
+	struct rzi_dedup *dedup = store->dedup;
+
+	if (dedup == NULL)
+		return;
+	/* Who asks for statistics does not wait at the gate. */
+	dedup_lock(dedup);
+	memset(dedup->bucket, 0, dedup->buckets * sizeof(*dedup->bucket));
+	rzi_sparse_clear(&dedup->places);
+	rzi_sparse_clear(&dedup->records);
+	dedup->free = RECORD_NONE;
+	dedup->made = 0;
+	dedup->gap = UINT32_MAX;
+	dedup->in_use = 0;
+	dedup_set_buckets(dedup, BUCKETS_FIRST);
+	dedup_unlock(dedup);
+}
+
+int rzi_dedup_resize(struct ramz *store, uint64_t pages)
+{
+	struct rzi_dedup *dedup = store->dedup;
+	uint64_t limit = dedup_limit(pages);
+	int err;
+
+	if (dedup == NULL || limit <= dedup->limit)
+		return 0;
+	dedup_lock(dedup);
+	err = rzi_sparse_resize(&dedup->places, limit);
+	if (err == 0)
+		err = rzi_sparse_resize(&dedup->records, limit);
+	if (err == 0)
+		dedup->limit = limit;
+	dedup_unlock(dedup);
+	return err;
+}
+
+/* ---- records, under the lock ---- */
+
+static void dedup_push_free(struct rzi_dedup *dedup, uint32_t number)
+{
+	dedup_record(dedup, number)->next = dedup->free;
+	dedup->free = number + 1;
+}
+
+static int dedup_make_leaves(struct rzi_dedup *dedup, uint32_t number)
+{
+	int err = 0;
+
+	if (rzi_sparse_make(&dedup->places, number, &err) == NULL ||
+	    rzi_sparse_make(&dedup->records, number, &err) == NULL)
+		return err;
+	return 0;
+}
+
+/* Make the first leaf again that was trimmed, and put its records on the free list. There may be
+ * none. */
+static int dedup_fill_gap(struct rzi_dedup *dedup)
+{
+	int err;
+
+	while (dedup->gap < dedup->made && dedup_record(dedup, dedup->gap) != NULL)
+		dedup->gap += SPARSE_LEAF_COUNT;
+	if (dedup->gap >= dedup->made) {
+		dedup->gap = UINT32_MAX;
+		return 0;
+	}
+	err = dedup_make_leaves(dedup, dedup->gap);
+	if (err != 0)
+		return err;
+	for (uint32_t i = SPARSE_LEAF_COUNT; i-- > 0;) {
+		if (dedup->gap + i < dedup->made)
+			dedup_push_free(dedup, dedup->gap + i);
+	}
+	return 0;
+}
+
+static int dedup_take_record(struct rzi_dedup *dedup, uint32_t *record)
+{
+	int err = 0;
+
+	if (dedup->free == RECORD_NONE)
+		err = dedup_fill_gap(dedup);
+	if (err != 0)
+		return err;
+	if (dedup->free != RECORD_NONE) {
+		*record = dedup->free - 1;
+		dedup->free = dedup_record(dedup, *record)->next;
+	} else {
+		if (dedup->made >= dedup->limit)
+			return -XV_ENOMEM;
+		err = dedup_make_leaves(dedup, dedup->made);
+		if (err != 0)
+			return err;
+		*record = dedup->made++;
+	}
+	rzi_sparse_use(&dedup->records, *record);
+	dedup->in_use++;
+	return 0;
+}
+
 static void dedup_chain(struct rzi_dedup *dedup, uint32_t number, uint64_t hash)
 {
 	struct record *record = dedup_record(dedup, number);
 	uint32_t *head;
 
 	if (dedup->in_use > dedup->buckets && dedup->buckets < UINT32_MAX / 4)
-		dedup_grow(dedup);
+		dedup_set_buckets(dedup, dedup->buckets * 2);
 	head = &dedup->bucket[hash & (dedup->buckets - 1)];
 	record->hash = hash;
 	record->refs = 1;
@@ -365,12 +435,85 @@ void rzi_dedup_unref(struct rzi_context *context, uint32_t number)
 
 void rzi_dedup_release(struct rzi_dedup *dedup, uint32_t number)
 {
-	struct record *record = dedup_record(dedup, number);
+	dedup_lock(dedup);
+	dedup_push_free(dedup, number);
+	rzi_sparse_unuse(&dedup->records, number);
+	dedup->in_use--;
+	dedup_unlock(dedup);
+}
+
+/* ---- giving memory back ---- */
+
+uint64_t rzi_dedup_idle_bytes(struct rzi_dedup *dedup)
+{
+	uint64_t bytes, buckets;
 
 	dedup_lock(dedup);
-	record->next = dedup->free;
-	dedup->free = number + 1;
-	dedup->in_use--;
+	/* A leaf of places for each of records. */
+	bytes = rzi_sparse_idle_bytes(&dedup->records) *
+		(sizeof(struct record) + sizeof(uint64_t)) / sizeof(struct record);
+	buckets = dedup_buckets_needed(dedup);
+	if (buckets < dedup->buckets / 2)
+		bytes += (dedup->buckets - buckets) * sizeof(*dedup->bucket);
+	dedup_unlock(dedup);
+	return bytes;
+}
+
+/* No record of the leaf is in use: nobody makes one, and none waits for its object to be freed. */
+static bool records_are_idle(const void *leaf)
+{
+	const struct record *record = leaf;
+
+	for (uint32_t i = 0; i < SPARSE_LEAF_COUNT; i++) {
+		if (record[i].refs != 0)
+			return false;
+	}
+	return true;
+}
+
+/* The free list again, of the records that still have a table. */
+static void dedup_list_free(struct rzi_dedup *dedup)
+{
+	while (dedup->made != 0 && dedup_record(dedup, dedup->made - 1) == NULL)
+		dedup->made = (dedup->made - 1) & ~(uint32_t)(SPARSE_LEAF_COUNT - 1);
+	dedup->free = RECORD_NONE;
+	dedup->gap = 0;
+	for (uint32_t number = dedup->made; number-- > 0;) {
+		const struct record *record = dedup_record(dedup, number);
+
+		if (record != NULL && record->refs == 0)
+			dedup_push_free(dedup, number);
+	}
+}
+
+static bool dedup_any_waits(const struct ramz *store)
+{
+	for (uint32_t i = 0; i < rzi_contexts_high(store); i++) {
+		const struct rzi_context *context = rzi_context_at(store, i);
+
+		if (context != NULL && context->retired_count != 0)
+			return true;
+	}
+	return false;
+}
+
+void rzi_dedup_trim(struct ramz *store, bool (*place_is_idle)(const void *leaf))
+{
+	struct rzi_dedup *dedup = store->dedup;
+
+	for (uint32_t i = 0; i < rzi_contexts_high(store); i++) {
+		struct rzi_context *context = rzi_context_at(store, i);
+
+		if (context != NULL)
+			rzi_retired_free(context);
+	}
+	if (dedup_any_waits(store))
+		return;
+	dedup_lock(dedup);
+	rzi_sparse_trim(&dedup->places, place_is_idle);
+	rzi_sparse_trim(&dedup->records, records_are_idle);
+	dedup_list_free(dedup);
+	dedup_set_buckets(dedup, dedup_buckets_needed(dedup));
 	dedup_unlock(dedup);
 }
 
@@ -378,10 +521,12 @@ void rzi_dedup_release(struct rzi_dedup *dedup, uint32_t number)
 
 uint32_t rzi_dedup_refs(struct rzi_dedup *dedup, uint32_t number)
 {
+	const struct record *record;
 	uint32_t refs;
 
 	dedup_lock(dedup);
-	refs = number < dedup->made ? dedup_record(dedup, number)->refs : 0;
+	record = number < dedup->made ? dedup_record(dedup, number) : NULL;
+	refs = record != NULL ? record->refs : 0;
 	dedup_unlock(dedup);
 	return refs;
 }

@@ -38,7 +38,12 @@ void rzi_dedup_reset(struct ramz *store);
 /* Room for the records of so many slots. 0, -XV_ENOMEM, -XV_ENOSPC. Gate closed. */
 int rzi_dedup_resize(struct ramz *store, uint64_t pages);
 
-/* The place of a record that exists. */
+/* Bytes of tables that hold nothing, about; and freeing them, where place_is_idle tells of a leaf
+ * of places. Trim: gate closed. O(1), O(records made). */
+uint64_t rzi_dedup_idle_bytes(struct rzi_dedup *dedup);
+void rzi_dedup_trim(struct ramz *store, bool (*place_is_idle)(const void *leaf));
+
+/* The place of a record; NULL where there is no table for it, as it is free. */
 _Atomic uint64_t *rzi_dedup_place(const struct rzi_dedup *dedup, uint32_t record);
 
 /* Content for a page: a reference to a record with the same page, or to a new one, made of

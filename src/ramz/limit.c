@@ -65,7 +65,7 @@ void rzi_limit_watch(struct rzi_context *context)
 void rzi_limit_changed(struct ramz *store)
 {
 	atomic_store(&store->above_soft, false);
-	atomic_store(&store->room_is_hopeless, false);
+	atomic_store(&store->futile_slack, UINT64_MAX);
 	for (uint32_t i = 0; i < rzi_contexts_high(store); i++) {
 		struct rzi_context *context = rzi_context_at(store, i);
 

@@ -240,7 +240,6 @@ static int loader_record(struct loader *loader, struct rzi_context *context,
 		return loader_fails(loader, -XV_EBADMSG,
 				    "a page is out of order or not in the "
 				    "store");
-	loader->next_slot = record->slot + 1;
 	if (record->kind == FILE_KIND_WORD && record->bytes == 8) {
 		err = rzi_content_of_word(loader->store, record->slot, rzi_get_u64(bytes),
 					  &content);
@@ -258,6 +257,7 @@ static int loader_records(struct loader *loader, const struct rzi_file_block *bl
 
 	for (uint32_t i = 0; err == 0 && i < block->records; i++) {
 		struct rzi_file_record record = {.bytes = UINT32_MAX};
+		struct rzi_room room = {0};
 
 		if ((size_t)(end - at) >= FILE_RECORD_BYTES) {
 			rzi_file_record_get(at, &record);
@@ -267,7 +267,10 @@ static int loader_records(struct loader *loader, const struct rzi_file_block *bl
 			err = loader_fails(loader, -XV_EBADMSG, "a block holds less than it says");
 			break;
 		}
-		err = loader_record(loader, context, &record, at);
+		do
+			err = loader_record(loader, context, &record, at);
+		while (err != 0 && rzi_room_make(context, &room, err));
+		loader->next_slot = record.slot + 1;
 		at += record.bytes;
 	}
 	rzi_leave_quietly(context);

@@ -60,8 +60,7 @@ static bool memory_fits(const struct rzi_memory *memory, size_t bytes)
 	       memory->hard_bytes;
 }
 
-/* Account for bytes; false where the limit is in the way. */
-static bool memory_charge(struct rzi_memory *memory, size_t bytes, bool force)
+bool rzi_memory_charge(struct rzi_memory *memory, size_t bytes, bool force)
 {
 	bool fits;
 
@@ -75,7 +74,7 @@ static bool memory_charge(struct rzi_memory *memory, size_t bytes, bool force)
 	return fits;
 }
 
-static void memory_discharge(struct rzi_memory *memory, size_t bytes)
+void rzi_memory_discharge(struct rzi_memory *memory, size_t bytes)
 {
 	(void)pthread_mutex_lock(&memory->lock);
 	atomic_fetch_sub(&memory->bytes, bytes);
@@ -88,13 +87,13 @@ static void *memory_take(struct rzi_memory *memory, size_t bytes, bool force, in
 	size_t rounded = rzi_memory_rounded(bytes);
 	void *at;
 
-	if (!memory_charge(memory, rounded, force)) {
+	if (!rzi_memory_charge(memory, rounded, force)) {
 		*err = -XV_ENOSPC;
 		return NULL;
 	}
 	at = aligned_alloc(RZI_MEMORY_ALIGNMENT, rounded);
 	if (at == NULL) {
-		memory_discharge(memory, rounded);
+		rzi_memory_discharge(memory, rounded);
 		*err = -XV_ENOMEM;
 		return NULL;
 	}
@@ -119,5 +118,5 @@ void rzi_memory_free(struct rzi_memory *memory, void *at, size_t bytes)
 	if (at == NULL)
 		return;
 	free(at);
-	memory_discharge(memory, rzi_memory_rounded(bytes));
+	rzi_memory_discharge(memory, rzi_memory_rounded(bytes));
 }

@@ -36,8 +36,13 @@ void rzi_memory_fini(struct rzi_memory *memory);
 void rzi_memory_set_pool(struct rzi_memory *memory, struct xv_pool *pool);
 void rzi_memory_set_limit(struct rzi_memory *memory, uint64_t hard_bytes);
 
+/* Account for bytes that somebody else takes (a codec); false where the limit is in the way, and
+ * force does not say that nobody asks it. What was charged is discharged by the same number. */
+bool rzi_memory_charge(struct rzi_memory *memory, size_t bytes, bool force);
+void rzi_memory_discharge(struct rzi_memory *memory, size_t bytes);
+
 /* Bytes of zeros, aligned to 64, or NULL: *err is then -XV_ENOMEM, or -XV_ENOSPC where the limit
- * is in the way. */
+ * is in the way: the call then ends what it was at, and rzi_room_make makes room (room.c). */
 void *rzi_memory_alloc(struct rzi_memory *memory, size_t bytes, int *err);
 
 /* The same whatever the limit says: for what no call can do without. */

@@ -6,8 +6,8 @@
  *   [ form: compressed bytes, or the page itself ][ XXH3 of the page, 8 bytes, little end first ]
  *                                                   where the store has checksums
  *
- * Owns the layout of objects and the list of put-off frees. May call: the pool, codecs.c,
- * compact.c when there is no room. Locking: none of its own; objects are read while they are
+ * Owns the layout of objects and the list of put-off frees. May call: the pool, codecs.c.
+ * Locking: none of its own; objects are read while they are
  * pinned (store_impl.h), and made and freed while no table names them. O(page).
  */
 #include "dedup.h"
@@ -29,17 +29,6 @@ static uint64_t object_get_checksum(const unsigned char *at)
 }
 
 /* ---- making ---- */
-
-static int object_malloc(struct rzi_context *context, uint32_t owner, size_t bytes,
-			 xv_handle *handle)
-{
-	struct xv_pool *pool = context->store->pool;
-	int err = xv_malloc_owned(pool, bytes, owner, handle);
-
-	if ((err == -XV_ENOSPC || err == -XV_ENOMEM) && rzi_make_room(context))
-		err = xv_malloc_owned(pool, bytes, owner, handle);
-	return err;
-}
 
 /*
  * Fill the object. No slot names it, so compaction will not move it; but it may look at it before
@@ -70,7 +59,7 @@ static int object_make(struct rzi_context *context, uint32_t owner, const struct
 	const struct ramz *store = context->store;
 	bool good = form->bytes <= store->page_bytes / 2;
 	xv_handle handle;
-	int err = object_malloc(context, owner, form->bytes + tail_bytes, &handle);
+	int err = xv_malloc_owned(store->pool, form->bytes + tail_bytes, owner, &handle);
 
 	if (err != 0)
 		return err;

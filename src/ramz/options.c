@@ -3,7 +3,7 @@
 /*
  * options.c: what a store can be made with, and what is wrong with the rest.
  *
- * No state. Locking: none. O(1).
+ * No state. May call: least.c. Locking: none. O(1).
  */
 #include "store_impl.h"
 
@@ -40,7 +40,7 @@ static struct fault size_fault(const struct ramz_options *options)
 		return (struct fault){-XV_E2BIG,
 				      "size_bytes is more than 4,294,967,294 pages: make it less, "
 				      "or page_bytes more (up to 65536)"};
-	if (options->size_bytes == 0 && rzi_memory_bytes() == 0)
+	if (options->size_bytes == 0 && ramz_memory_bytes() == 0)
 		return (struct fault){-XV_EINVAL,
 				      "the system does not tell how much memory it has: "
 				      "set size_bytes"};
@@ -74,6 +74,16 @@ static struct fault pool_fault(const struct ramz_options *options)
 	return (struct fault){0, ""};
 }
 
+static struct fault limit_fault(const struct ramz_options *options)
+{
+	if (options->hard_limit_bytes != 0 && options->hard_limit_bytes < rzi_least_limit(options))
+		return (struct fault){-XV_EINVAL,
+				      "hard_limit_bytes is less than such a store holds "
+				      "with one page in it: ramz_least_limit tells the "
+				      "least that works"};
+	return (struct fault){0, ""};
+}
+
 static struct fault options_fault(const struct ramz_options *options)
 {
 	struct fault fault = {0, ""};
@@ -88,6 +98,8 @@ static struct fault options_fault(const struct ramz_options *options)
 		fault = codec_fault(options);
 	if (fault.err == 0)
 		fault = pool_fault(options);
+	if (fault.err == 0)
+		fault = limit_fault(options);
 	return fault;
 }
 

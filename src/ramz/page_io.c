@@ -28,7 +28,8 @@ static uint64_t page_begin(struct rzi_context *context)
 	}
 	context->timing_random = context->timing_random * 1664525U + 1013904223U;
 	context->calls_until_timed = (context->timing_random >> 16) % (2 * TIMED_ONE_IN - 1);
-	return rzi_now_ns();
+	context->timed_ns = rzi_now_ns();
+	return context->timed_ns;
 }
 
 static void page_timed(struct rzi_context *context, enum ramz_histogram_kind kind,
@@ -52,6 +53,21 @@ int rzi_content_of_word(struct ramz *store, uint64_t slot, uint64_t word,
 	return rzi_sparse_make(&store->words, slot, &err) != NULL ? 0 : err;
 }
 
+/*
+ * A page that stands still. A source that changes while it is being written (another thread, a
+ * device) would be compressed as one page, summed as another, and compared as a third: where more
+ * than the codec looks at it, that is a copy. Copying each page takes 4% of a write.
+ */
+static const void *page_stable(struct rzi_context *context, const void *src)
+{
+	const struct ramz *store = context->store;
+
+	if (src == context->page || (store->tail_bytes == 0 && store->dedup == NULL))
+		return src;
+	memcpy(context->page, src, store->page_bytes);
+	return context->page;
+}
+
 static int page_content(struct rzi_context *context, uint64_t slot, const void *src,
 			struct rzi_content *content)
 {
@@ -60,10 +76,9 @@ static int page_content(struct rzi_context *context, uint64_t slot, const void *
 	uint64_t word;
 	int err;
 
-	if (ramz_page_is_same_filled(src, store->page_bytes, &word)) {
-		rzi_count(&context->counters, COUNT_SAME_WRITES, 1);
+	if (ramz_page_is_same_filled(src, store->page_bytes, &word))
 		return rzi_content_of_word(store, slot, word, content);
-	}
+	src = page_stable(context, src);
 	if (store->dedup != NULL)
 		return rzi_dedup_content(context, src, NULL, content);
 	content->word = 0;
@@ -87,13 +102,15 @@ static int page_store(struct rzi_context *context, uint64_t slot, const void *sr
 		      const struct rzi_view *expected)
 {
 	struct rzi_content content;
-	int err = rzi_slot_make(context->store, slot);
+	int err;
 
-	if (err == -XV_ENOSPC && rzi_make_room(context))
-		err = rzi_slot_make(context->store, slot);
+	rzi_slot_expect_change(context->store, slot);
+	err = page_content(context, slot, src, &content);
 	if (err == 0) {
-		rzi_slot_expect_change(context->store, slot);
-		err = page_content(context, slot, src, &content);
+		/* The place comes last: one that is refused leaves no empty leaf behind. */
+		err = rzi_slot_make(context->store, slot);
+		if (err != 0)
+			rzi_content_drop(context, &content);
 	}
 	if (err != 0) {
 		if (expected != NULL)
@@ -103,7 +120,15 @@ static int page_store(struct rzi_context *context, uint64_t slot, const void *sr
 	err = rzi_publish(context, slot, &content, expected);
 	if (err != 0)
 		rzi_content_drop(context, &content);
+	else if (rzi_entry_is_same(content.entry))
+		rzi_count(&context->counters, COUNT_SAME_WRITES, 1);
 	return err;
+}
+
+/* Is the slot in the store? It was when the call began; but the call may have waited for room. */
+static int page_in_range(const struct rzi_context *context, uint64_t slot)
+{
+	return slot < rzi_pages(context->store) ? 0 : -XV_ERANGE;
 }
 
 /* Count a write that has ended; err is passed through. */
@@ -136,8 +161,17 @@ int rzi_page_write(struct rzi_context *context, uint64_t slot, const void *src)
 	uint64_t begun_ns = page_begin(context);
 	uint64_t same = page_same_writes(context);
 
+	struct rzi_room room = {0};
+	int err;
+
 	rzi_prefetch(src);
-	return page_wrote(context, begun_ns, same, page_store(context, slot, src, NULL));
+	context->codec_refused = false;
+	do {
+		err = page_in_range(context, slot);
+		if (err == 0)
+			err = page_store(context, slot, src, NULL);
+	} while (err != 0 && rzi_room_make(context, &room, err));
+	return page_wrote(context, begun_ns, same, err);
 }
 
 /* One try to patch a page; -XV_EBUSY when another thread changed it meanwhile. */
@@ -145,8 +179,10 @@ static int page_patch(struct rzi_context *context, uint64_t slot, size_t from, s
 		      const void *src)
 {
 	struct rzi_view view;
-	int err;
+	int err = page_in_range(context, slot);
 
+	if (err != 0)
+		return err;
 	rzi_view_take(context, slot, &view);
 	err = rzi_view_read(context, &view, context->page);
 	if (err != 0) {
@@ -165,12 +201,16 @@ int rzi_page_write_part(struct rzi_context *context, uint64_t slot, size_t from,
 {
 	uint64_t begun_ns = page_begin(context);
 	uint64_t same = page_same_writes(context);
-	int err = page_patch(context, slot, from, bytes, src);
+	struct rzi_room room = {0};
+	int err;
 
-	while (err == -XV_EBUSY) {
-		rzi_count(&context->counters, COUNT_RETRIES, 1);
-		same = page_same_writes(context);
+	context->codec_refused = false;
+	for (;;) {
 		err = page_patch(context, slot, from, bytes, src);
+		if (err == -XV_EBUSY)
+			rzi_count(&context->counters, COUNT_RETRIES, 1);
+		else if (err == 0 || !rzi_room_make(context, &room, err))
+			break;
 	}
 	return page_wrote(context, begun_ns, same, err);
 }

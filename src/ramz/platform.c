@@ -27,6 +27,10 @@
 
 /* A writer holds an entry for some hundred nanoseconds. */
 #define TURNS_BEFORE_YIELD 64U
+/* Then it was preempted, and sleeping costs nobody anything. */
+#define TURNS_BEFORE_SLEEP 256U
+#define SLEEP_NS 20000
+#define SLEEP_DOUBLINGS 6U /* up to 1.3 ms */
 
 uint64_t rzi_now_ns(void)
 {
@@ -64,18 +68,6 @@ uint32_t rzi_cpu_count(void)
 	return count >= 1 && count < INT32_MAX ? (uint32_t)count : 1;
 }
 
-uint64_t rzi_memory_bytes(void)
-{
-#if defined(_SC_PHYS_PAGES)
-	long pages = sysconf(_SC_PHYS_PAGES);
-	long page_bytes = sysconf(_SC_PAGESIZE);
-
-	if (pages > 0 && page_bytes > 0)
-		return (uint64_t)pages * (uint64_t)page_bytes;
-#endif
-	return 0;
-}
-
 /* Also where a kernel or a filter of system calls does not know getrandom. */
 static int random_from_device(unsigned char *dst, size_t bytes)
 {
@@ -108,8 +100,25 @@ int rzi_random(void *dst, size_t bytes)
 	return random_from_device(dst, bytes);
 }
 
+/* Giving the processor up is not enough with real-time priorities: one that is waited for may have
+ * a lower one, and gets to run only while this thread sleeps. */
 void rzi_pause(unsigned *turns)
 {
-	if ((*turns)++ >= TURNS_BEFORE_YIELD)
+	struct timespec moment = {0};
+	unsigned sleeps;
+
+	++*turns;
+	if (*turns < TURNS_BEFORE_YIELD)
+		return;
+	if (*turns < TURNS_BEFORE_SLEEP) {
 		(void)sched_yield();
+		return;
+	}
+	sleeps = *turns - TURNS_BEFORE_SLEEP;
+	if (sleeps > SLEEP_DOUBLINGS) {
+		sleeps = SLEEP_DOUBLINGS;
+		*turns = TURNS_BEFORE_SLEEP + SLEEP_DOUBLINGS;
+	}
+	moment.tv_nsec = (long)SLEEP_NS << sleeps;
+	(void)nanosleep(&moment, NULL);
 }

@@ -2,7 +2,7 @@
 /* Copyright (c) the libxvmalloc authors */
 /*
  * platform.h: what ramz needs of the system beside the C library and POSIX threads: a
- * clock, the running CPU, how much memory there is, random bytes, and a pause.
+ * clock, the running CPU, random bytes, and a pause.
  *
  * May call: the system. Locking: none, no state. O(1).
  */
@@ -67,14 +67,11 @@ uint32_t rzi_cpu_hint(void);
 /* CPUs of the machine, >= 1. */
 uint32_t rzi_cpu_count(void);
 
-/* Memory of the machine, bytes; 0 where the system does not tell. */
-uint64_t rzi_memory_bytes(void);
-
 /* Bytes that nobody can foresee. 0, or a negative errno where the system gives none. */
 int rzi_random(void *dst, size_t bytes);
 
 /* Wait a moment for another thread: some turns at once, then the processor is given up each
- * time. *turns counts; begin with 0. */
+ * time, and in the end the thread sleeps, longer each time. *turns counts; begin with 0. */
 void rzi_pause(unsigned *turns);
 
 #endif

@@ -10,14 +10,38 @@
 
 #include <ramz/codec.h>
 
+enum { STEP_WORDS = 8 };
+
+/* Is any of these words another one? Each is read once. */
+static bool words_differ(const unsigned char *at, size_t words, uint64_t first)
+{
+	uint64_t differ = 0;
+
+	for (size_t i = 0; i < words; i++) {
+		uint64_t word;
+
+		memcpy(&word, at + i * sizeof(word), sizeof(word));
+		differ |= word ^ first;
+	}
+	return differ != 0;
+}
+
+/* Each word is compared with the first one's value, not with its neighbour: of a page that changes
+ * meanwhile every word was then once what the answer says. */
 bool ramz_page_is_same_filled(const void *page, size_t bytes, uint64_t *word)
 {
-	const unsigned char *bytes_at = page;
+	const unsigned char *at = page;
+	size_t words = bytes / sizeof(*word);
+	uint64_t first;
 
-	/* All words are equal when the page equals itself one word on. */
-	if (memcmp(bytes_at, bytes_at + sizeof(*word), bytes - sizeof(*word)) != 0)
+	memcpy(&first, page, sizeof(first));
+	for (; words >= STEP_WORDS; words -= STEP_WORDS, at += STEP_WORDS * sizeof(*word)) {
+		if (words_differ(at, STEP_WORDS, first))
+			return false;
+	}
+	if (words_differ(at, words, first))
 		return false;
 	if (word != NULL)
-		memcpy(word, page, sizeof(*word));
+		*word = first;
 	return true;
 }

@@ -176,7 +176,7 @@ static void slot_release(struct rzi_context *context, uint64_t entry)
 }
 
 /* Swap entries where one of them has a side word; false: the slot has changed. */
-static bool slot_swap_side(const struct ramz *store, uint64_t slot, _Atomic uint64_t *place,
+static bool slot_swap_side(struct ramz *store, uint64_t slot, _Atomic uint64_t *place,
 			   uint64_t from, const struct rzi_content *content,
 			   const struct rzi_view *expected)
 {
@@ -189,16 +189,19 @@ static bool slot_swap_side(const struct ramz *store, uint64_t slot, _Atomic uint
 		atomic_store(place, from);
 		return false;
 	}
-	/* 0 where it is not used: see ramz_trim. */
+	/* 0 where it is not used: see rzi_tables_trim. */
 	*side = rzi_entry_is_side(content->entry) ? content->word : 0;
 	atomic_store(place, content->entry);
+	if (!rzi_entry_is_side(from))
+		rzi_sparse_use(&store->words, slot);
+	else if (!rzi_entry_is_side(content->entry))
+		rzi_sparse_unuse(&store->words, slot);
 	return true;
 }
 
 /* One try to replace the unlocked entry `from`. */
-static bool slot_swap(const struct ramz *store, uint64_t slot, _Atomic uint64_t *place,
-		      uint64_t from, const struct rzi_content *content,
-		      const struct rzi_view *expected)
+static bool slot_swap(struct ramz *store, uint64_t slot, _Atomic uint64_t *place, uint64_t from,
+		      const struct rzi_content *content, const struct rzi_view *expected)
 {
 	if (rzi_entry_is_side(from) || rzi_entry_is_side(content->entry))
 		return slot_swap_side(store, slot, place, from, content, expected);
@@ -206,7 +209,7 @@ static bool slot_swap(const struct ramz *store, uint64_t slot, _Atomic uint64_t 
 }
 
 /* Replace whatever the slot holds; returns that. */
-static uint64_t slot_exchange(const struct ramz *store, uint64_t slot, _Atomic uint64_t *place,
+static uint64_t slot_exchange(struct ramz *store, uint64_t slot, _Atomic uint64_t *place,
 			      const struct rzi_content *content)
 {
 	uint64_t from = atomic_load(place);
@@ -220,7 +223,7 @@ static uint64_t slot_exchange(const struct ramz *store, uint64_t slot, _Atomic u
 }
 
 /* Replace what the view saw. Somebody may hold the lock bit and restore the entry. */
-static bool slot_replace(const struct ramz *store, uint64_t slot, _Atomic uint64_t *place,
+static bool slot_replace(struct ramz *store, uint64_t slot, _Atomic uint64_t *place,
 			 const struct rzi_content *content, const struct rzi_view *expected)
 {
 	unsigned turns = 0;
@@ -257,6 +260,8 @@ int rzi_publish(struct rzi_context *context, uint64_t slot, const struct rzi_con
 			return -XV_EBUSY;
 		from = expected->slot_entry;
 	}
+	if (from == 0)
+		rzi_sparse_use(&store->slots, slot);
 	slot_gauge(context, content->entry, 1);
 	slot_gauge(context, from, (uint64_t)-1);
 	slot_release(context, from);
@@ -272,6 +277,8 @@ bool rzi_slot_clear(struct rzi_context *context, uint64_t slot)
 	if (place == NULL || atomic_load(place) == 0)
 		return false;
 	from = slot_exchange(context->store, slot, place, &nothing);
+	if (from != 0)
+		rzi_sparse_unuse(&context->store->slots, slot);
 	slot_gauge(context, from, (uint64_t)-1);
 	slot_release(context, from);
 	return rzi_entry_kind(from) != ENTRY_ABSENT;

@@ -43,7 +43,22 @@ int rzi_sparse_init(struct rzi_sparse *sparse, struct rzi_memory *memory, uint64
 	sparse->root_count = 0;
 	sparse->element_bytes = element_bytes;
 	atomic_init(&sparse->bytes, 0);
+	atomic_init(&sparse->leaves, 0);
+	atomic_init(&sparse->leaves_in_use, 0);
 	return rzi_sparse_resize(sparse, count);
+}
+
+/* Free a leaf of a mid, where it exists. */
+static void sparse_leaf_free(struct rzi_sparse *sparse, struct rzi_sparse_mid *mid, size_t i)
+{
+	char *leaf = atomic_exchange(&mid->leaf[i], NULL);
+
+	if (leaf == NULL)
+		return;
+	if (atomic_exchange(&mid->used[i], 0) > 0)
+		atomic_fetch_sub(&sparse->leaves_in_use, 1);
+	atomic_fetch_sub(&sparse->leaves, 1);
+	sparse_free(sparse, leaf, sparse_leaf_bytes(sparse));
 }
 
 static void sparse_mid_free(struct rzi_sparse *sparse, size_t top)
@@ -52,12 +67,8 @@ static void sparse_mid_free(struct rzi_sparse *sparse, size_t top)
 
 	if (mid == NULL)
 		return;
-	for (size_t i = 0; i < SPARSE_MID_COUNT; i++) {
-		char *leaf = atomic_load(&mid->leaf[i]);
-
-		if (leaf != NULL)
-			sparse_free(sparse, leaf, sparse_leaf_bytes(sparse));
-	}
+	for (size_t i = 0; i < SPARSE_MID_COUNT; i++)
+		sparse_leaf_free(sparse, mid, i);
 	sparse_free(sparse, mid, sizeof(*mid));
 	atomic_store(&sparse->root[top], NULL);
 }
@@ -91,12 +102,8 @@ static void sparse_cut(struct rzi_sparse *sparse, uint64_t count)
 	if (mid == NULL)
 		return;
 	for (uint64_t i = leaves - ((uint64_t)(kept - 1) << SPARSE_MID_SHIFT); i < SPARSE_MID_COUNT;
-	     i++) {
-		char *leaf = atomic_exchange(&mid->leaf[i], NULL);
-
-		if (leaf != NULL)
-			sparse_free(sparse, leaf, sparse_leaf_bytes(sparse));
-	}
+	     i++)
+		sparse_leaf_free(sparse, mid, (size_t)i);
 }
 
 /* Another root. Where it is smaller what is behind it was freed. */
@@ -150,8 +157,10 @@ static char *sparse_make_leaf(struct rzi_sparse *sparse, _Atomic(char *) *place,
 
 	if (leaf == NULL)
 		return NULL;
-	if (atomic_compare_exchange_strong(place, &there, leaf))
+	if (atomic_compare_exchange_strong(place, &there, leaf)) {
+		atomic_fetch_add(&sparse->leaves, 1);
 		return leaf;
+	}
 	sparse_free(sparse, leaf, sparse_leaf_bytes(sparse));
 	return there;
 }
@@ -196,6 +205,42 @@ uint64_t rzi_sparse_next(const struct rzi_sparse *sparse, uint64_t index)
 	return UINT64_MAX;
 }
 
+/* ---- use ---- */
+
+static _Atomic int16_t *sparse_used(const struct rzi_sparse *sparse, uint64_t index)
+{
+	uint64_t leaf_number = index >> SPARSE_LEAF_SHIFT;
+	struct rzi_sparse_mid *mid =
+		atomic_load(&sparse->root[(size_t)(leaf_number >> SPARSE_MID_SHIFT)]);
+
+	return &mid->used[leaf_number & (SPARSE_MID_COUNT - 1)];
+}
+
+void rzi_sparse_use(struct rzi_sparse *sparse, uint64_t index)
+{
+	if (atomic_fetch_add(sparse_used(sparse, index), 1) == 0)
+		atomic_fetch_add(&sparse->leaves_in_use, 1);
+}
+
+void rzi_sparse_unuse(struct rzi_sparse *sparse, uint64_t index)
+{
+	if (atomic_fetch_sub(sparse_used(sparse, index), 1) == 1)
+		atomic_fetch_sub(&sparse->leaves_in_use, 1);
+}
+
+uint32_t rzi_sparse_used(const struct rzi_sparse *sparse, uint64_t index)
+{
+	return (uint32_t)atomic_load(sparse_used(sparse, index));
+}
+
+uint64_t rzi_sparse_idle_bytes(const struct rzi_sparse *sparse)
+{
+	uint64_t leaves = atomic_load(&sparse->leaves);
+	uint64_t in_use = atomic_load(&sparse->leaves_in_use);
+
+	return leaves > in_use ? (leaves - in_use) * sparse_leaf_bytes(sparse) : 0;
+}
+
 /* Free the idle leaves of a mid; is any left? */
 static bool sparse_trim_mid(struct rzi_sparse *sparse, struct rzi_sparse_mid *mid,
 			    bool (*idle)(const void *leaf))
@@ -207,12 +252,10 @@ static bool sparse_trim_mid(struct rzi_sparse *sparse, struct rzi_sparse_mid *mi
 
 		if (leaf == NULL)
 			continue;
-		if (!idle(leaf)) {
+		if (atomic_load(&mid->used[i]) == 0 && idle(leaf))
+			sparse_leaf_free(sparse, mid, i);
+		else
 			left = true;
-			continue;
-		}
-		atomic_store(&mid->leaf[i], NULL);
-		sparse_free(sparse, leaf, sparse_leaf_bytes(sparse));
 	}
 	return left;
 }

@@ -33,6 +33,8 @@ enum {
 
 struct rzi_sparse_mid {
 	_Atomic(char *) leaf[SPARSE_MID_COUNT];
+	_Atomic int16_t used[SPARSE_MID_COUNT]; /* elements of the leaf in use, as far as told; for
+						 * a moment less than 0 where two threads tell */
 };
 
 struct rzi_sparse {
@@ -40,7 +42,9 @@ struct rzi_sparse {
 	_Atomic(struct rzi_sparse_mid *) *root;
 	size_t root_count;
 	uint32_t element_bytes;
-	_Atomic uint64_t bytes; /* of all levels */
+	_Atomic uint64_t bytes;         /* of all levels */
+	_Atomic uint64_t leaves;        /* that exist */
+	_Atomic uint64_t leaves_in_use; /* of which something is used */
 };
 
 /* An array for indices below count. Returns 0, -XV_ENOMEM or -XV_ENOSPC. O(count / 2^18). */
@@ -63,7 +67,21 @@ void *rzi_sparse_make(struct rzi_sparse *sparse, uint64_t index, int *err);
 /* The first index >= index whose leaf exists, or UINT64_MAX. O(leaves skipped). */
 uint64_t rzi_sparse_next(const struct rzi_sparse *sparse, uint64_t index);
 
-/* Free the leaves for which idle says so. O(leaves). */
+/*
+ * An element came into use, or went out of it; its leaf exists. Whoever tells neither has a table
+ * of which rzi_sparse_idle_bytes knows nothing. O(1).
+ */
+void rzi_sparse_use(struct rzi_sparse *sparse, uint64_t index);
+void rzi_sparse_unuse(struct rzi_sparse *sparse, uint64_t index);
+
+/* Elements of the index's leaf that are in use; its leaf exists. O(1). */
+uint32_t rzi_sparse_used(const struct rzi_sparse *sparse, uint64_t index);
+
+/* Bytes of leaves of which nothing is used; exact while nobody else is at work. O(1). */
+uint64_t rzi_sparse_idle_bytes(const struct rzi_sparse *sparse);
+
+/* Free the leaves of which nothing is used, and for which idle says so as well; and mid levels
+ * without a leaf. O(leaves). */
 void rzi_sparse_trim(struct rzi_sparse *sparse, bool (*idle)(const void *leaf));
 
 /* The element, or NULL where its leaf does not exist. */

@@ -68,6 +68,7 @@ static void stats_events(const struct ramz *store, struct ramz_stats *stats)
 static void stats_bytes(struct ramz *store, struct ramz_stats *stats)
 {
 	const struct xv_pool_stats *pool = &stats->pool;
+	uint64_t others, own;
 
 	stats->checksum_bytes = pool->objects * store->tail_bytes;
 	stats->stored_bytes = pool->requested_bytes > stats->checksum_bytes
@@ -78,14 +79,15 @@ static void stats_bytes(struct ramz *store, struct ramz_stats *stats)
 	if (store->dedup != NULL)
 		stats->dedup_bytes = rzi_dedup_bytes(store->dedup);
 	for (uint32_t i = 0; i < rzi_contexts_high(store); i++) {
-		if (rzi_context_at(store, i) == NULL)
-			continue;
-		stats->contexts++;
-		stats->thread_bytes += rzi_context_bytes(store);
+		if (rzi_context_at(store, i) != NULL)
+			stats->contexts++;
 	}
 	stats->store_bytes = sizeof(*store);
-	stats->held_bytes = pool->held_bytes + stats->slot_table_bytes + stats->dedup_bytes +
-			    stats->thread_bytes + stats->store_bytes;
+	/* What the account has beside the others is the threads'. */
+	others = stats->slot_table_bytes + stats->dedup_bytes + stats->store_bytes;
+	own = atomic_load(&store->memory.bytes);
+	stats->thread_bytes = own > others ? own - others : 0;
+	stats->held_bytes = pool->held_bytes + others + stats->thread_bytes;
 	stats->soft_limit_bytes = atomic_load(&store->soft_bytes);
 	stats->hard_limit_bytes = atomic_load(&store->hard_bytes);
 }

@@ -12,6 +12,7 @@
 #include <xvmalloc/provider_mmap.h>
 
 #include "dedup.h"
+#include "machine_memory.h"
 #include "store_impl.h"
 
 /* What an entry can name. */
@@ -43,7 +44,7 @@ static void store_take_options(struct ramz *store, const struct ramz_options *op
 	store->page_bytes = options->page_bytes != 0 ? options->page_bytes : RAMZ_PAGE_BYTES_MIN;
 	store->page_shift = store_log2(store->page_bytes);
 	if (size_bytes == 0)
-		size_bytes = rzi_memory_bytes() / 4;
+		size_bytes = ramz_memory_bytes() / 4;
 	atomic_init(&store->pages, store_pages_for(store, size_bytes));
 	if (permille == 0)
 		permille = RAMZ_RAW_ABOVE_PERMILLE;
@@ -58,6 +59,7 @@ static void store_take_options(struct ramz *store, const struct ramz_options *op
 	store->limit_context = options->limit_context;
 	atomic_init(&store->soft_bytes, options->soft_limit_bytes);
 	atomic_init(&store->hard_bytes, options->hard_limit_bytes);
+	atomic_init(&store->futile_slack, UINT64_MAX);
 }
 
 /* Address space for the pages: more than the store can need, so that it may grow. */
@@ -65,7 +67,7 @@ static int store_make_provider(struct ramz *store, bool huge_pages)
 {
 	struct xv_provider_mmap_options options;
 	uint64_t size = rzi_pages(store) << store->page_shift;
-	uint64_t memory = rzi_memory_bytes();
+	uint64_t memory = rzi_machine_bytes();
 	int err;
 
 	xv_provider_mmap_options_init(&options);
@@ -330,6 +332,10 @@ int ramz_resize(struct ramz *store, uint64_t size_bytes)
 		return -XV_E2BIG;
 	store_close(store);
 	err = store_resize(store, store_pages_for(store, size_bytes));
+	if (err == -XV_ENOSPC) {
+		rzi_room_make_alone(store);
+		err = store_resize(store, store_pages_for(store, size_bytes));
+	}
 	store_open(store);
 	return err;
 }
@@ -348,7 +354,7 @@ static void store_forget(struct ramz *store)
 		rzi_counters_clear(&context->counters);
 	}
 	atomic_store(&store->above_soft, false);
-	atomic_store(&store->room_is_hopeless, false);
+	atomic_store(&store->futile_slack, UINT64_MAX);
 	atomic_store(&store->in_cycle, false);
 }
 
@@ -371,17 +377,6 @@ int ramz_reset(struct ramz *store)
 	return err;
 }
 
-static bool leaf_is_zero(const void *leaf)
-{
-	const _Atomic uint64_t *element = leaf;
-
-	for (uint32_t i = 0; i < SPARSE_LEAF_COUNT; i++) {
-		if (atomic_load_explicit(&element[i], memory_order_relaxed) != 0)
-			return false;
-	}
-	return true;
-}
-
 uint64_t ramz_trim(struct ramz *store)
 {
 	uint64_t own, bytes;
@@ -390,9 +385,8 @@ uint64_t ramz_trim(struct ramz *store)
 		return 0;
 	store_close(store);
 	own = atomic_load(&store->memory.bytes);
-	rzi_sparse_trim(&store->slots, leaf_is_zero);
-	rzi_sparse_trim(&store->words, leaf_is_zero);
 	rzi_contexts_trim(store);
+	rzi_tables_trim(store);
 	bytes = own - atomic_load(&store->memory.bytes);
 	bytes += xv_pool_trim(store->pool);
 	store_open(store);

@@ -20,6 +20,7 @@
  *   R5  The gauges (pages by kind, zero, good) are what the slots add up to.
  *   R6  The pool's objects are those of R2 and no others, each named once.
  *   R7  Nothing is pinned, and every put-off free has been done or waits in a context.
+ *   R8  A leaf of the slot table is told to have as many entries in use as are not 0.
  *
  * How a slot is read and changed, by any number of threads, without a lock around compression:
  *
@@ -95,7 +96,7 @@ struct ramz {
 	_Atomic uint64_t soft_bytes;
 	_Atomic uint64_t hard_bytes;
 	_Atomic bool above_soft;
-	_Atomic bool room_is_hopeless; /* compaction at the limit gained nothing since */
+	_Atomic uint64_t futile_slack; /* see room.c; UINT64_MAX: compaction may gain something */
 	_Atomic bool compacting;       /* a thread is in a step of automatic compaction */
 	_Atomic bool in_cycle;         /* an automatic cycle has begun and is not over */
 };
@@ -128,15 +129,17 @@ struct rzi_form {
 	uint32_t codec; /* index; 0 = raw */
 };
 
-/* The page's form under the present setting. 0, -XV_ENOMEM, or the codec's error. */
+/* The page's form under the present setting. src does not change meanwhile. 0, -XV_ENOMEM,
+ * -XV_ENOSPC (no room for the codec's context), or the codec's error. */
 int rzi_compress(struct rzi_context *context, const void *src, struct rzi_form *form);
 
 /* 0, -XV_ENOMEM or -XV_EBADMSG. */
 int rzi_decompress(struct rzi_context *context, uint32_t codec, const void *form, size_t bytes,
 		   void *dst);
 
-/* Drop a thread's codec contexts. */
-void rzi_context_drop_codecs(struct rzi_context *context);
+/* Drop a context's codec contexts, but for that of the codec with this index (0: all of them).
+ * Bytes they had. */
+uint64_t rzi_context_drop_codecs(struct rzi_context *context, uint32_t but);
 
 /* Can a context for this codec and level be had? Made and dropped. */
 bool rzi_codec_works(const struct ramz *store, const struct ramz_codec *codec, int32_t level);
@@ -242,6 +245,28 @@ void rzi_content_drop(struct rzi_context *context, const struct rzi_content *con
 int rzi_content_of_word(struct ramz *store, uint64_t slot, uint64_t word,
 			struct rzi_content *content);
 
+/* ---- room.c ---- */
+
+/* What a call has tried to make room; begins with zeros. */
+struct rzi_room {
+	uint32_t way;
+	uint32_t compactions;
+};
+
+/*
+ * The call was refused with err, has undone what it did, and holds and pins nothing: make room.
+ * True when it may be tried again. The gate may have been closed in between, and the store resized
+ * or reset. False, too, where err is none that room helps against.
+ */
+bool rzi_room_make(struct rzi_context *context, struct rzi_room *room, int err);
+
+/* The same for who has closed the gate: all that can be made. */
+void rzi_room_make_alone(struct ramz *store);
+
+/* Bytes of tables that hold nothing, and freeing them. Trim: gate closed. O(1), O(tables). */
+uint64_t rzi_tables_idle_bytes(const struct ramz *store);
+void rzi_tables_trim(struct ramz *store);
+
 /* ---- compact.c, limit.c ---- */
 
 extern const struct xv_owner_ops rzi_owner_ops;
@@ -249,8 +274,9 @@ extern const struct xv_owner_ops rzi_owner_ops;
 /* An object was freed: at times a step of compaction. */
 void rzi_compact_maybe(struct rzi_context *context);
 
-/* The pool is at its limit, or out of pages: compact. True when it may be tried again. */
-bool rzi_make_room(struct rzi_context *context);
+/* The pool is at its limit, or out of pages: compact until some pages are gained or a cycle has
+ * ended. Bytes given back. */
+uint64_t rzi_compact_for_room(struct rzi_context *context);
 
 /* A page was written: is the soft mark passed? Notes it in the context. */
 void rzi_limit_watch(struct rzi_context *context);
@@ -269,6 +295,11 @@ uint64_t rzi_counter_sum(const struct ramz *store, enum rzi_counter which);
 
 /* Make a store over valid options; used by create and load. */
 int rzi_store_create(struct ramz **out, const struct ramz_options *options);
+
+/* ---- least.c ---- */
+
+/* ramz_least_limit, of options that are valid but for the limits. */
+uint64_t rzi_least_limit(const struct ramz_options *options);
 
 static inline _Atomic uint64_t *rzi_slot(const struct ramz *store, uint64_t slot)
 {

@@ -142,11 +142,11 @@ done
 refused 2 '--count takes a number of samples from 1 on' stat -w 1 -n 0
 refused 2 '--count goes with --watch SECONDS' stat -n 2
 refused 2 '--zram, --rzscontrol and --json are three forms' stat --zram --json
-refused 2 "--soft takes bytes such as 512M or 2G, or none, not '5X'" limit --soft 5X
-refused 2 "--hard takes bytes such as 512M or 2G, or none, not ''" limit --hard ''
+refused 2 "--soft takes bytes, such as 512M or 1.5G, not '5X'" limit --soft 5X
+refused 2 "--hard takes bytes, such as 512M or 1.5G, not ''" limit --hard ''
 refused 2 'the soft mark must not be above the hard one' limit --soft 2G --hard 1G
-for bytes in 0 some 1.5M ''; do
-	refused 2 "ramz compact takes the bytes to move.*not '$bytes'" compact "$bytes"
+for bytes in 0 some 1.5 ''; do
+	refused 2 "ramz compact takes bytes.*not '$bytes'" compact "$bytes"
 done
 refused 2 "a level is a whole number such as 3 or -5, not 'x'" codec lz4:x
 refused 2 "a level is a whole number such as 3 or -5, not ''" codec lz4:

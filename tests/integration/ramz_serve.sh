@@ -280,11 +280,15 @@ refused 2 '--save-every and --save-fallback are about the contents in a --file' 
 refused 2 '--save-every and --save-fallback are about the contents in a --file' serve --save-fallback /tmp
 refused 2 'option --file needs a value' serve --file
 refused 2 "'2G' is more than ramz serve takes: one SIZE, and options of nbdkit behind --" serve 1G 2G
-for bytes in 0 -- 1X '' 1.5G; do
-	[ "$bytes" = -- ] || refused 2 "SIZE takes bytes such as 512M or 2G, not '$bytes'" serve "$bytes"
-	refused 2 "--memlimit takes bytes such as 512M or 2G, not '$bytes'" serve --memlimit "$bytes"
+for bytes in 0 -- 1X '' 1.5 -1 1e3 nan 1GB 101% 17E; do
+	case $bytes in -*) ;; *) refused 2 "SIZE takes bytes, .*not '$bytes'" serve "$bytes" ;; esac
+	refused 2 "--memlimit takes bytes, .*not '$bytes'" serve --memlimit "$bytes"
 	refused 2 "--softlimit takes bytes" serve --softlimit "$bytes"
 done
+for bytes in 1 4K; do
+	refused 2 "--memlimit of .* is less than such a disk takes with one page in it: the least that works is --memlimit [0-9]" serve --memlimit "$bytes"
+done
+refused 2 "the least that works is --memlimit [0-9]" serve --memlimit 1M --provider huge
 refused 2 '--softlimit must not be above --memlimit' serve --softlimit 2G --memlimit 1G
 refused 2 'such a disk cannot be: ' serve 1024P
 for bytes in 2K 128K 12K x; do

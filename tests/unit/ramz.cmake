@@ -10,7 +10,7 @@ xv_add_test(NAME test_codec SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_codec.c
 	LIBS xvmalloc::ramz)
 
 foreach(name IN ITEMS store codecs counters limit dedup damage file file_format file_hold file_place
-		threads sparse)
+		threads sparse room changing realtime)
 	xv_add_test(NAME test_ramz_${name}
 		SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_ramz_${name}.c
 		LIBS xvmalloc::ramz)
@@ -19,6 +19,23 @@ target_link_libraries(test_ramz_threads PRIVATE Threads::Threads)
 target_link_libraries(test_ramz_limit PRIVATE Threads::Threads)
 target_include_directories(test_ramz_dedup PRIVATE ${XV_XXHASH_INCLUDE_DIR})
 target_link_libraries(test_ramz_file_hold PRIVATE Threads::Threads)
+target_link_libraries(test_ramz_room PRIVATE Threads::Threads)
+target_link_libraries(test_ramz_changing PRIVATE Threads::Threads)
+target_link_libraries(test_ramz_realtime PRIVATE Threads::Threads)
+target_compile_definitions(test_ramz_room PRIVATE _GNU_SOURCE)
+target_compile_definitions(test_ramz_realtime PRIVATE _GNU_SOURCE)
+
+# What reads the system's files is not exported.
+xv_add_test(NAME test_ramz_memory
+	SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_ramz_memory.c
+		${PROJECT_SOURCE_DIR}/src/ramz/machine_memory.c
+	INCLUDES ${PROJECT_SOURCE_DIR}/src/ramz ${XV_STAGE_DIR}/ramz)
+target_compile_definitions(test_ramz_memory PRIVATE _GNU_SOURCE)
+
+if(TARGET xv_text)
+	xv_add_test(NAME test_size_text SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_size_text.c
+		LIBS xv_text)
+endif()
 
 # The kernel's zram as the oracle.
 if(TARGET xvfrag_allocators)

@@ -34,7 +34,10 @@ static void a_bad_value_is_refused(void **unused)
 		const char *key, *value, *why;
 	} cases[] = {
 		{"size", "0", "size above 0"},
-		{"size", "much", "no size"},
+		{"size", "much", "a size is a number"},
+		{"size", "1GB", "1000"},
+		{"memlimit", "101%", "100%"},
+		{"page", "25%", "no percentage"},
 		{"codec", "rar", "lz4"},
 		{"page", "5000", "64K"},
 		{"page", "2K", "64K"},

@@ -72,20 +72,6 @@ int nbdkit_add_extent(struct nbdkit_extents *extents, uint64_t offset, uint64_t 
 }
 
 /* The parsers take less than nbdkit's, and enough for the tests. */
-int64_t nbdkit_parse_size(const char *str)
-{
-	char *end;
-	int64_t value = strtoll(str, &end, 10);
-	const char *suffixes = "KMGT";
-	const char *suffix = *end != '\0' ? strchr(suffixes, *end) : NULL;
-
-	if (end == str || value < 0 || (*end != '\0' && suffix == NULL)) {
-		nbdkit_error("no size: %s", str);
-		return -1;
-	}
-	return suffix != NULL ? value << (10 * (suffix - suffixes + 1)) : value;
-}
-
 int nbdkit_parse_bool(const char *str)
 {
 	return strcmp(str, "true") == 0 ? 1 : strcmp(str, "false") == 0 ? 0 : -1;

@@ -134,7 +134,7 @@ static void args_refuse_what_is_wrong(void **state)
 
 static void sizes_are_read_with_their_suffix(void **state)
 {
-	static const char *const bad[] = {"", "K", "1KB", "-1", "1.5G", " 1", "1 K", "16385P"};
+	static const char *const bad[] = {"", "K", "1KB", "-1", "1.5", " 1", "1 K", "16385P", "5%"};
 	uint64_t bytes = 7;
 
 	(void)state;

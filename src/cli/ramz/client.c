@@ -96,10 +96,9 @@ static int client_mark(struct rzc_mark *mark, const char *option, const char *va
 {
 	mark->given = true;
 	mark->bytes = 0;
-	if (strcmp(value, "none") == 0 || rzc_size_parse(value, 0, RZC_SIZE_MAX, &mark->bytes))
+	if (strcmp(value, "none") == 0)
 		return 0;
-	xvf_error("%s takes bytes such as 512M or 2G, or none, not '%s'", option, value);
-	return XVF_FAILED;
+	return rzc_size_of_memory(option, value, 0, &mark->bytes);
 }
 
 static int client_soft(void *into, const char *value)
@@ -153,8 +152,8 @@ static const struct rzc_arg client_table[] = {
 	{"yes", 0, NULL, RZC_RESET, client_yes, "yes, drop all that the disk holds"},
 	{"force", 0, NULL, RZC_RESET, client_force, "also while clients are connected"},
 	{"json", 0, NULL, RZC_STATE, client_lines, "each page as a JSON object"},
-	{"soft", 0, "SIZE", RZC_LIMIT, client_soft, "the soft mark: 512M, 2G ..., or none"},
-	{"hard", 0, "SIZE", RZC_LIMIT, client_hard, "the hard mark: 512M, 2G ..., or none"},
+	{"soft", 0, "SIZE", RZC_LIMIT, client_soft, "the soft mark: 512M, 1.5G, 25% ..., or none"},
+	{"hard", 0, "SIZE", RZC_LIMIT, client_hard, "the hard mark: 512M, 1.5G, 25% ..., or none"},
 	{"name", 0, "NAME", CLIENT_ALL, client_name, "the disk (the one that is served)"},
 	{"socket", 0, "PATH", CLIENT_ALL, client_socket, "its control socket, in place of a name"},
 	{"timeout", 0, "SECONDS", CLIENT_ALL & ~CLIENT_SLOW, client_timeout,

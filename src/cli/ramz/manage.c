@@ -21,12 +21,9 @@ static int compact_check(struct rzc_client *client)
 {
 	uint64_t bytes;
 
-	if (client->words.count == 0 ||
-	    rzc_size_parse(client->words.word[0], 1, RZC_SIZE_MAX, &bytes))
+	if (client->words.count == 0)
 		return 0;
-	xvf_error("ramz compact takes the bytes to move, such as 16M, or nothing for all, not '%s'",
-		  client->words.word[0]);
-	return XVF_FAILED;
+	return xvf_take_bytes("ramz compact", client->words.word[0], 0, 1, RZC_SIZE_MAX, &bytes);
 }
 
 static void compact_tell(const json_t *answer)

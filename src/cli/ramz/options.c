@@ -78,10 +78,8 @@ static int options_max_input(void *into, const char *value)
 {
 	struct rzc_options *o = into;
 
-	if (xvf_parse_bytes(value, XVF_INPUT_PAGE_BYTES, SIZE_MAX / 4, &o->max_input_bytes))
-		return 0;
-	xvf_error("--max-input takes bytes, 4096 or more, such as 64M or 2G, not '%s'", value);
-	return XVF_FAILED;
+	return xvf_take_bytes("--max-input", value, 0, XVF_INPUT_PAGE_BYTES, SIZE_MAX / 4,
+			      &o->max_input_bytes);
 }
 
 static int options_seed(void *into, const char *value)

@@ -13,7 +13,7 @@ static const char serve_help_use[] =
 	"Usage: ramz serve [OPTION...] [SIZE] [-- NBDKIT-OPTION...]\n"
 	"Serve a disk in compressed memory, with nbdkit, and tell how it is attached.\n"
 	"\n"
-	"  SIZE                 of the disk: 512M, 4G ... (a quarter of the machine's memory)\n"
+	"  SIZE                 of the disk: 512M, 1.5G, 50% of the memory ... (25%)\n"
 	"  NBDKIT-OPTION        more for nbdkit, as in -- --threads=4 --filter=delay rdelay=1\n"
 	"\n"
 	"OPTION\n";

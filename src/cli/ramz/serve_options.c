@@ -6,6 +6,7 @@
  */
 #include "serve.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "codecs.h"
@@ -35,10 +36,7 @@ static int serve_level(void *into, const char *value)
 
 static int serve_bytes(const char *option, const char *value, uint64_t *bytes)
 {
-	if (rzc_size_parse(value, 1, RZC_SIZE_MAX, bytes))
-		return 0;
-	xvf_error("%s takes bytes such as 512M or 2G, not '%s'", option, value);
-	return XVF_FAILED;
+	return rzc_size_of_memory(option, value, 1, bytes);
 }
 
 static int serve_memlimit(void *into, const char *value)
@@ -239,9 +237,30 @@ static int serve_check_rest(const struct rzc_words *words)
 	return 0;
 }
 
+/* The least that an empty disk and one page need. Of memory from highmem only the plugin can tell.
+ */
+static int serve_check_memlimit(const struct rzc_serve *serve, struct ramz_options *o)
+{
+	uint64_t given = o->hard_limit_bytes, least;
+
+	o->soft_limit_bytes = 0;
+	o->hard_limit_bytes = 0;
+	if (given == 0 || (serve->provider != NULL && strcmp(serve->provider, "highmem") == 0))
+		return 0;
+	o->huge_pages = serve->provider != NULL && strcmp(serve->provider, "huge") == 0;
+	least = ramz_least_limit(o);
+	if (given >= least)
+		return 0;
+	xvf_error("--memlimit of %" PRIu64 " bytes is less than such a disk takes with one page in "
+		  "it: the least that works is --memlimit %" PRIu64,
+		  given, least);
+	return XVF_FAILED;
+}
+
 static int serve_check(const struct rzc_serve *serve)
 {
-	struct ramz_options o = serve->options;
+	struct ramz_options options = serve->options;
+	struct ramz_options *o = &options;
 	const char *reason;
 
 	if (serve->socket != NULL && (serve->name != NULL || serve->port != 0)) {
@@ -254,13 +273,16 @@ static int serve_check(const struct rzc_serve *serve)
 			"one");
 		return XVF_FAILED;
 	}
-	if (o.hard_limit_bytes > 0 && o.soft_limit_bytes > o.hard_limit_bytes) {
+	if (o->hard_limit_bytes > 0 && o->soft_limit_bytes > o->hard_limit_bytes) {
 		xvf_error("--softlimit must not be above --memlimit: it is to be passed first");
 		return XVF_FAILED;
 	}
-	if (o.codec == NULL)
-		o.level = RAMZ_LEVEL_DEFAULT;
-	if (ramz_options_check(&o, &reason) == 0)
+	/* A level alone is one of the file's codec. */
+	if (o->codec == NULL)
+		o->level = RAMZ_LEVEL_DEFAULT;
+	if (serve_check_memlimit(serve, o) != 0)
+		return XVF_FAILED;
+	if (ramz_options_check(o, &reason) == 0)
 		return 0;
 	xvf_error("such a disk cannot be: %s", reason);
 	return XVF_FAILED;

@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "size_text.h"
+
 static const char *common_program = "xvfrag";
 static bool common_quiet;
 
@@ -121,28 +123,31 @@ bool xvf_parse_u64(const char *text, const char *end, uint64_t min, uint64_t max
 	return true;
 }
 
-bool xvf_parse_suffixed(const char *text, const char *suffixes, uint64_t min, uint64_t max,
-			uint64_t *value)
+bool xvf_parse_bytes(const char *text, uint64_t min, uint64_t max, uint64_t *value)
 {
-	size_t length = strlen(text);
-	const char *suffix = length > 0 ? strchr(suffixes, text[length - 1]) : NULL;
-	unsigned shift = suffix != NULL ? 10U * (unsigned)((suffix - suffixes) % 5 + 1) : 0;
-	uint64_t number;
+	uint64_t bytes;
 
-	if (suffix != NULL)
-		length--;
-	if (!xvf_parse_u64(text, text + length, 0, UINT64_MAX >> shift, &number))
+	if (xvt_size_parse(text, 0, &bytes) != NULL || bytes < min || bytes > max)
 		return false;
-	number <<= shift;
-	if (number < min || number > max)
-		return false;
-	*value = number;
+	*value = bytes;
 	return true;
 }
 
-bool xvf_parse_bytes(const char *text, uint64_t min, uint64_t max, uint64_t *value)
+int xvf_take_bytes(const char *option, const char *text, uint64_t memory_bytes, uint64_t min,
+		   uint64_t max, uint64_t *value)
 {
-	return xvf_parse_suffixed(text, "KMG", min, max, value);
+	uint64_t bytes;
+	const char *fault = xvt_size_parse(text, memory_bytes, &bytes);
+
+	if (fault != NULL)
+		xvf_error("%s takes bytes, such as 512M or 1.5G, not '%s': %s", option, text,
+			  fault);
+	else if (bytes < min || bytes > max)
+		xvf_error("%s takes bytes, %" PRIu64 " to %" PRIu64 ", not '%s'", option, min, max,
+			  text);
+	else
+		*value = bytes;
+	return fault == NULL && bytes >= min && bytes <= max ? 0 : XVF_FAILED;
 }
 
 bool xvf_spread_takes(uint64_t index, uint64_t total, uint64_t want)

@@ -66,12 +66,15 @@ void xvf_u32s_append(struct xvf_u32s *list, uint32_t value);
  */
 bool xvf_parse_u64(const char *text, const char *end, uint64_t min, uint64_t max, uint64_t *value);
 
-/* The same for bytes, with an optional suffix K, M or G (1024 each). */
+/* The same for a size as size_text.h reads it: 4096, 64K, 1.5G. */
 bool xvf_parse_bytes(const char *text, uint64_t min, uint64_t max, uint64_t *value);
 
-/* The same with one of these suffixes: of five the first is 1024, the next 1024^2 ... */
-bool xvf_parse_suffixed(const char *text, const char *suffixes, uint64_t min, uint64_t max,
-			uint64_t *value);
+/*
+ * A size in [min, max] that was given for an option. memory_bytes is what a percentage is of, 0
+ * for none. Returns 0, or XVF_FAILED when it was said what is wrong.
+ */
+int xvf_take_bytes(const char *option, const char *text, uint64_t memory_bytes, uint64_t min,
+		   uint64_t max, uint64_t *value);
 
 /*
  * Of total things in order, take `want` spread evenly: is the index-th one taken?

@@ -96,10 +96,8 @@ static int options_set_objects(struct xvf_options *o, const char *value)
 
 static int options_set_max_input(struct xvf_options *o, const char *value)
 {
-	if (xvf_parse_bytes(value, XVF_INPUT_PAGE_BYTES, SIZE_MAX / 4, &o->max_input_bytes))
-		return 0;
-	xvf_error("--max-input takes bytes, 4096 or more, such as 64M or 2G, not '%s'", value);
-	return XVF_FAILED;
+	return xvf_take_bytes("--max-input", value, 0, XVF_INPUT_PAGE_BYTES, SIZE_MAX / 4,
+			      &o->max_input_bytes);
 }
 
 static int options_set_timeout(struct xvf_options *o, const char *value)

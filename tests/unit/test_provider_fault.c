@@ -148,9 +148,9 @@ static void fault_counts_frees_of_mapped_pages_and_false_unmaps(void **state)
 	assert_ptr_equal(provider->ops->page_map(provider, 0), address);
 	assert_int_equal(fault->mapped_now, 1);
 	provider->ops->page_unmap(provider, 0, address);
-	provider->ops->page_free(provider, 1);
+	provider->ops->pages_free(provider, 1, 1);
 	assert_int_equal(fault->misuse, 0);
-	provider->ops->page_free(provider, 0);
+	provider->ops->pages_free(provider, 0, 1);
 	assert_int_equal(fault->misuse, 1);
 	provider->ops->page_unmap(provider, 0, address);
 	assert_int_equal(fault->misuse, 1);
@@ -167,7 +167,7 @@ static void fault_leaves_out_the_operations_it_was_told_to(void **state)
 	fault_provider_init(fault, fixture->inner, FAULT_NO_META | FAULT_NO_PAGES_AVAILABLE);
 	assert_null(fault->ops.meta_reserve);
 	assert_null(fault->ops.pages_available);
-	assert_null(fault->ops.page_purge); /* the buffer provider has none */
+	assert_null(fault->ops.meta_purge); /* the buffer provider has none */
 	assert_ptr_equal(fault->provider.base, fixture->inner->base);
 	assert_int_equal(fault->provider.flags, XV_PROVIDER_META_IS_SCARCE);
 }

@@ -256,9 +256,12 @@ static size_t highmem_meta_purge(struct xv_provider *self, void *base, size_t of
 	return xvi_meta_purge(&highmem_of(self)->meta, base, offset, bytes);
 }
 
+/* Where the map begins. */
 static size_t slots_end_bytes(uint32_t slots)
 {
-	return sizeof(struct highmem_provider) + slots * sizeof(struct xvi_window_slot);
+	return xvi_round_up(sizeof(struct highmem_provider) +
+				    slots * sizeof(struct xvi_window_slot),
+			    sizeof(uint64_t));
 }
 
 /* Record, slots, map and buffers, as far as there is memory under them. */

@@ -137,11 +137,13 @@ uint32_t xvi_page_bitmap_marks(const struct xvi_page_bitmap *map, uint32_t page)
 void xvi_page_bitmap_set_marks(struct xvi_page_bitmap *map, uint32_t page, uint32_t marks)
 {
 	uint32_t changes = xvi_page_bitmap_marks(map, page) ^ marks;
+	uint64_t *word;
 	uint32_t bit;
 
 	if (changes == 0)
 		return;
-	*marks_at(map, page, &bit) ^= (uint64_t)changes << bit;
+	word = marks_at(map, page, &bit);
+	*word ^= (uint64_t)changes << bit;
 	if (page >= map->high_water)
 		map->high_water = page + 1;
 }

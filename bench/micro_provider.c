@@ -84,14 +84,24 @@ static int touch(struct xv_provider *provider, uint32_t page)
 	return 0;
 }
 
+static int take(struct xv_provider *provider, uint32_t *page)
+{
+	uint32_t grains = xv_provider_page_grains(provider);
+	int err = provider->ops->page_alloc(provider, page);
+
+	if (err == 0 && grains > 1)
+		err = provider->ops->grains_take(provider, *page, 0, grains);
+	return err;
+}
+
 static int take_and_give(struct xv_provider *provider)
 {
 	uint32_t page;
-	int failures = provider->ops->page_alloc(provider, &page);
+	int failures = take(provider, &page);
 
 	if (failures == 0) {
 		failures = touch(provider, page);
-		provider->ops->page_free(provider, page);
+		provider->ops->pages_free(provider, page, 1);
 	}
 	return failures;
 }
@@ -108,7 +118,7 @@ static int take_pages(struct xv_provider *provider, uint32_t *pages)
 	int failures = 0;
 
 	for (unsigned i = 0; i < PAGES_OUT && failures == 0; i++) {
-		failures = provider->ops->page_alloc(provider, &pages[i]);
+		failures = take(provider, &pages[i]);
 		if (failures == 0)
 			failures = touch(provider, pages[i]);
 	}

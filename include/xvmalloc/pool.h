@@ -416,9 +416,8 @@ XV_API int xv_pool_walk(struct xv_pool *pool,
 			int (*visit)(void *context, xv_handle handle, size_t size), void *context);
 
 /*
- * Give back what can be given back without moving objects: the reserve, the unused
- * end of the tables, and, where the provider can purge, the inside of large free
- * blocks. Returns the bytes given back. O(pages).
+ * Give back what can be given back without moving objects: the reserve and the unused
+ * end of the tables. Returns the bytes given back. O(pages).
  */
 XV_API size_t xv_pool_trim(struct xv_pool *pool);
 

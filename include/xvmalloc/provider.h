@@ -14,13 +14,31 @@
  * out the lowest free number first, since a pool's page table is an array
  * indexed by page number. Contents of a fresh page are undefined.
  *
+ * Grains: a page is cut into equal grains, 1 to 16 of them, in which memory is obtained
+ * and given back. Where a page is one grain, page_alloc gives the page with its memory. Where
+ * it has more, page_alloc gives addresses only, and each grain gets memory by grains_take
+ * before anything of it is touched:
+ *
+ *	page_alloc                  [ none ][ none ][ none ][ none ]
+ *	grains_take(page, 1, 2)     [ none ][ here ][ here ][ none ]
+ *	grains_give(page, 1, 1)     [ none ][ none ][ here ][ none ]
+ *	pages_free(page, 1)         whatever is here goes back
+ *
+ * A grain is taken when its memory is the caller's, who counts it. Memory of grains that
+ * nobody has taken, and that the system did not take back, is the provider's to count
+ * (overhead_bytes).
+ *
  * Sharing: several pools may draw from one provider. Each then has a page table
  * as long as the highest page number it was given.
  *
  * Thread safety: the operations must be callable from several threads at once,
  * unless every pool over the provider was made without locking and is used by
  * one thread at a time. A pool calls them with its own lock held; an operation
- * must not call back into a pool.
+ * must not call back into a pool. Nobody but the one who was given a page asks anything
+ * about that page.
+ *
+ * Complexity: each operation is to be O(log pages) and a few system calls, but pages_free,
+ * which is O(count) beside what the system takes for the memory.
  */
 #ifndef XVMALLOC_PROVIDER_H
 #define XVMALLOC_PROVIDER_H
@@ -34,6 +52,9 @@ extern "C" {
 #define XV_PAGE_SHIFT_MIN 12U /* 4 KiB */
 #define XV_PAGE_SHIFT_MAX 16U /* 64 KiB */
 
+/* A page has 1, 2, 4, 8 or 16 grains. */
+#define XV_PAGE_GRAINS_SHIFT_MAX 4U
+
 /* Most pages a provider may number: a handle holds page number + 1 in 32 bits. */
 #define XV_PAGES_MAX 0xFFFFFFFEU
 
@@ -42,22 +63,49 @@ struct xv_provider;
 /* Provider operations. Those not marked optional must be set. */
 struct xv_provider_ops {
 	/*
-	 * Take a page; store its number in *page. Returns 0, -XV_ENOMEM (no page
-	 * left, or the provider's cap is reached) or another negative errno, which
-	 * the pool passes on. *page is untouched on error.
+	 * Take a page; store its number in *page. Where pages have several grains none of
+	 * them has memory yet: nothing of a grain may be touched before grains_take.
+	 * Returns 0, -XV_ENOMEM (no page left, or, where a page is one grain, the
+	 * provider's cap is reached) or another negative errno, which the pool passes on.
+	 * *page is untouched on error.
 	 */
 	int (*page_alloc)(struct xv_provider *self, uint32_t *page);
 
 	/*
-	 * Give a page back. It is not mapped. Cannot fail: memory that the system does
-	 * not take back (it is locked, or a filter of system calls says no) stays the
-	 * provider's, which counts it in overhead_bytes until the page is handed out again.
+	 * Give back the `count` pages (at least 1) from number `first` on, which were all
+	 * handed out to the caller and are not mapped, whichever of their grains are taken.
+	 * One system call for the whole run where the system has one, so a pool should ask
+	 * for runs as long as it can. Cannot fail: memory that the system does not take back
+	 * (it is locked, or a filter of system calls says no) stays the provider's, which
+	 * counts it in overhead_bytes until its grain is taken again.
 	 */
-	void (*page_free)(struct xv_provider *self, uint32_t page);
+	void (*pages_free)(struct xv_provider *self, uint32_t first, uint32_t count);
+
+	/*
+	 * Memory for the `count` grains (at least 1) from `first` on of a page that was handed
+	 * out; none of them is taken. Contents are undefined. Returns 0, -XV_ENOMEM (the system
+	 * has no memory, or the provider's cap is reached), -XV_EINVAL (no such grains of a page
+	 * handed out, or one is taken) or another negative errno. On error nothing has
+	 * changed. The page may be mapped. NULL where a page is one grain.
+	 */
+	int (*grains_take)(struct xv_provider *self, uint32_t page, uint32_t first,
+			   uint32_t count);
+
+	/*
+	 * The memory of the `count` taken grains from `first` on goes back. False: it could not
+	 * (it is locked, a filter of system calls says no, or the grains are not taken); they
+	 * stay taken, all of them, and the caller goes on counting them. Contents are
+	 * undefined after either: after false too, they may be lost. The page may be mapped.
+	 * NULL where a page is one grain.
+	 */
+	bool (*grains_give)(struct xv_provider *self, uint32_t page, uint32_t first,
+			    uint32_t count);
 
 	/*
 	 * Make a page addressable; returns its first byte, aligned to 256 bytes or
-	 * more, or NULL when no window slot is free. A page mapped twice needs two
+	 * more, or NULL when no window slot is free. For no other reason should it fail: a pool
+	 * that keeps two slots to itself counts on its own maps. Only taken grains may be
+	 * touched. A page mapped twice shows the same bytes at the same address, and needs two
 	 * unmaps. Optional where base is set (the pool then never calls it).
 	 */
 	void *(*page_map)(struct xv_provider *self, uint32_t page);
@@ -69,17 +117,9 @@ struct xv_provider_ops {
 	int (*page_unmap)(struct xv_provider *self, uint32_t page, void *addr);
 
 	/*
-	 * Optional. The contents of [offset, offset + bytes) of a page that stays
-	 * allocated no longer matter; the provider may give the memory under them
-	 * back to the system. Returns the bytes that the system took back (0 when none).
-	 */
-	size_t (*page_purge)(struct xv_provider *self, uint32_t page, uint32_t offset,
-			     size_t bytes);
-
-	/*
-	 * Optional. How many pages page_alloc could still give, were nobody else to
-	 * take one: the pool's can_fit asks. NULL means "unknown": the pool then
-	 * answers for a pool that cannot grow.
+	 * Optional. How many pages page_alloc could still give, with memory for all of their
+	 * grains under the provider's cap, were nobody else to take any: the pool's can_fit
+	 * asks. NULL means "unknown": the pool then answers for a pool that cannot grow.
 	 */
 	uint64_t (*pages_available)(struct xv_provider *self);
 
@@ -102,16 +142,26 @@ struct xv_provider_ops {
 			     size_t committed_bytes);
 
 	/*
-	 * Optional. Bytes the provider itself holds beside pages and committed meta
-	 * (bitmaps, rounding of commits, memory of free pages): counted in a pool's
-	 * held bytes.
+	 * Optional, for tables with holes in the middle. Of the committed part of the
+	 * reservation at base the contents of [offset, offset + bytes) are not needed: the
+	 * whole OS pages inside that range read as zero from now on, the rest of it is
+	 * unchanged. They stay usable and committed. Returns the bytes whose memory went back to
+	 * the system, a multiple of the OS page; 0 when it did not take any. Memory is there
+	 * again as it is touched: the caller, who stops counting these bytes, counts it then.
+	 */
+	size_t (*meta_purge)(struct xv_provider *self, void *base, size_t offset, size_t bytes);
+
+	/*
+	 * Optional. Bytes the provider itself holds beside taken grains (where a page is one
+	 * grain: pages handed out) and committed meta: bitmaps, rounding of commits, memory of
+	 * grains that nobody has taken. Counted in a pool's held bytes.
 	 */
 	size_t (*overhead_bytes)(struct xv_provider *self);
 
 	/*
-	 * Optional. The part of overhead_bytes that is memory of free pages: page_alloc
-	 * may hand such a page out, and no more is held than before. A pool at its limit
-	 * asks. NULL means 0.
+	 * Optional. The part of overhead_bytes that is memory of grains that nobody has taken:
+	 * a page or grain taken may get that memory, and no more is held than before. A pool
+	 * at its limit asks. NULL means 0.
 	 */
 	size_t (*spare_bytes)(struct xv_provider *self);
 };
@@ -128,6 +178,8 @@ struct xv_provider {
 			      * base + (p << page_shift), which is 256-byte aligned */
 	uint64_t max_pages;  /* pages, 1 .. XV_PAGES_MAX */
 	uint32_t page_shift; /* log2 of the page size, XV_PAGE_SHIFT_MIN .. _MAX */
+	uint32_t grain_shift; /* log2 of the grain size, at most page_shift, and at least
+			       * page_shift - XV_PAGE_GRAINS_SHIFT_MAX; 0 means page_shift */
 	uint32_t map_slots;  /* pages that can be mapped at once, at least 2; not used
 			      * where base is set */
 	uint32_t flags;      /* XV_PROVIDER_* */
@@ -137,6 +189,13 @@ struct xv_provider {
 static inline size_t xv_provider_page_bytes(const struct xv_provider *provider)
 {
 	return (size_t)1 << provider->page_shift;
+}
+
+/* Grains in a page, 1 .. 16. O(1). */
+static inline uint32_t xv_provider_page_grains(const struct xv_provider *provider)
+{
+	return provider->grain_shift != 0 ? 1U << (provider->page_shift - provider->grain_shift)
+					  : 1U;
 }
 
 #ifdef __cplusplus

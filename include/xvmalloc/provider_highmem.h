@@ -9,10 +9,21 @@
  * process can so hold more than its address space, as xvmalloc held highmem
  * pages in 2009.
  *
+ * A page larger than the OS page has grains of one OS page (at least a sixteenth of the
+ * page): space in the file is taken and given back by grain.
+ *
  * Each map and each unmap costs a system call. Nothing is ever written through the window
  * but by those who mapped a page: where the system refuses to take a page off its slot
  * (a limit on locked memory or on maps), the slot is closed to access instead; where that is
  * refused too, the page stays to be seen there until the slot is used again.
+ *
+ * A map does not fail while a slot is free: where the system refuses to show a page (limits as
+ * above), it is read into a buffer, one for each slot that was made with the provider, and
+ * written back by the last unmap. All maps of a page at one time share one slot, so they see
+ * the same bytes, in a buffer too. What is not so with a buffer: a stale pointer reads old
+ * bytes instead of faulting. Where the file cannot be written (a limit on its size that came
+ * later), the buffer keeps the page, for further maps too, and its slot is not free until
+ * it can. A buffer that was used once counts in overhead_bytes.
  *
  * After fork() both processes see the same pages: use the provider in one of them only.
  */
@@ -37,11 +48,13 @@ struct xv_provider_highmem_options {
 struct xv_provider_highmem_stats {
 	uint64_t maps;          /* page_map calls that succeeded */
 	uint64_t unmaps;        /* page_unmap calls that succeeded */
-	uint64_t map_failures;  /* page_map calls that found no slot, or that the system refused */
+	uint64_t map_failures;  /* page_map calls that found no slot */
+	uint64_t copies;        /* times a page was read into a buffer, to be mapped there */
 	uint32_t mapped_now;    /* pages mapped now */
 	uint32_t mapped_peak;   /* most pages ever mapped at once */
 	uint64_t misuse;        /* unmap of what is not mapped, free of a mapped or free page, map
-				 * of a free page: refused and counted */
+				 * of a free page, grains taken twice or given when they are not
+				 * taken: refused and counted, once a call */
 	uint64_t pages;         /* pages handed out now */
 	uint64_t backing_bytes; /* bytes the backing file holds, as fstat tells */
 };

@@ -5,10 +5,12 @@
  *
  * Address space for all pages is reserved when the provider is made; memory is
  * committed as pages are handed out, lowest number first, and goes back to the
- * system when they are freed, so the resident set of the process falls. That holds for
- * locked memory too (mlock, mlockall; on Linux 4.4 or later). What the system does not take
- * back counts in overhead_bytes, and is used again first. Only what mlockall(MCL_CURRENT)
- * itself brings in under free pages counts from the next page_free on, which gives it back.
+ * system when they are freed, so the resident set of the process falls. A page larger than the
+ * OS page has grains of one OS page (at least a sixteenth of the page), and each gets memory
+ * and gives it back by itself. All that holds for locked memory too (mlock, mlockall; on
+ * Linux 4.4 or later). What the system does not take back counts in overhead_bytes, and is used
+ * again when its page or grain is. Only what mlockall(MCL_CURRENT) itself brings in where
+ * nothing is taken counts from the next pages_free or grains_give on, which gives it back.
  */
 #ifndef XVMALLOC_PROVIDER_MMAP_H
 #define XVMALLOC_PROVIDER_MMAP_H
@@ -26,9 +28,11 @@ struct xv_provider_mmap_options {
 	uint64_t reserve_bytes; /* address space, bytes; 0 = as much as is sensible (64 GiB
 				 * on 64-bit, 1 GiB on 32-bit, less where the system
 				 * refuses). Rounded down to pages */
-	uint64_t cap_bytes;     /* most bytes of pages handed out at once; 0 = reserve */
+	uint64_t cap_bytes;     /* most bytes of grains taken at once, rounded down to grains;
+				 * 0 = reserve */
 	bool huge_pages;        /* advise the kernel to back pages with huge pages: faster,
-				 * but memory goes back only in huge-page units */
+				 * but memory goes back only in huge-page units, and a page is
+				 * one grain */
 };
 
 /* Options with every field at its default. */

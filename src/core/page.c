@@ -59,6 +59,20 @@ static int page_record(struct xv_pool *pool, uint32_t number)
 	return err;
 }
 
+/* A page with memory for all of its grains. */
+static int page_with_memory(struct xv_provider *provider, uint32_t *number)
+{
+	uint32_t grains = xv_provider_page_grains(provider);
+	int err = provider->ops->page_alloc(provider, number);
+
+	if (err != 0 || grains == 1)
+		return err;
+	err = provider->ops->grains_take(provider, *number, 0, grains);
+	if (err != 0)
+		provider->ops->pages_free(provider, *number, 1);
+	return err;
+}
+
 /* A page from the provider, counted and with a record. */
 static int page_get(struct xv_pool *pool, uint32_t *number)
 {
@@ -66,11 +80,11 @@ static int page_get(struct xv_pool *pool, uint32_t *number)
 
 	if (err != 0)
 		return err;
-	err = pool->provider->ops->page_alloc(pool->provider, number);
+	err = page_with_memory(pool->provider, number);
 	if (err == 0) {
 		err = page_record(pool, *number);
 		if (err != 0)
-			pool->provider->ops->page_free(pool->provider, *number);
+			pool->provider->ops->pages_free(pool->provider, *number, 1);
 	}
 	if (err != 0) {
 		page_release(pool);
@@ -126,7 +140,7 @@ void xvi_page_give_back(struct xv_pool *pool, uint32_t page)
 	xvi_stock_set_limit(pool);
 	if (pool->shared != NULL)
 		xvi_shared_forget(pool, page);
-	pool->provider->ops->page_free(pool->provider, page);
+	pool->provider->ops->pages_free(pool->provider, page, 1);
 	page_release(pool);
 }
 

@@ -35,16 +35,27 @@ static size_t round_up(size_t bytes, size_t to)
 	return (bytes + to - 1) / to * to;
 }
 
+static bool grains_are_good(const struct xv_provider *provider)
+{
+	uint32_t shift = provider->grain_shift;
+
+	if (shift == 0 || shift == provider->page_shift)
+		return true;
+	return shift < provider->page_shift &&
+	       provider->page_shift - shift <= XV_PAGE_GRAINS_SHIFT_MAX &&
+	       provider->ops->grains_take != NULL && provider->ops->grains_give != NULL;
+}
+
 static bool provider_is_good(const struct xv_provider *provider)
 {
 	const struct xv_provider_ops *ops;
 
 	if (provider == NULL || provider->ops == NULL || provider->page_shift < XV_PAGE_SHIFT_MIN ||
 	    provider->page_shift > XV_PAGE_SHIFT_MAX || provider->max_pages == 0 ||
-	    provider->max_pages > XV_PAGES_MAX)
+	    provider->max_pages > XV_PAGES_MAX || !grains_are_good(provider))
 		return false;
 	ops = provider->ops;
-	if (ops->page_alloc == NULL || ops->page_free == NULL)
+	if (ops->page_alloc == NULL || ops->pages_free == NULL)
 		return false;
 	return provider->base != NULL ||
 	       (ops->page_map != NULL && ops->page_unmap != NULL && provider->map_slots >= 2);

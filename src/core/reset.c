@@ -111,28 +111,7 @@ void xvi_reserve_trim(struct xv_pool *pool)
 	xvi_stock_set_limit(pool);
 }
 
-/* The inside of free blocks, between their two words. */
-static size_t trim_purge(struct xv_pool *pool)
-{
-	const struct xvi_hole_table *holes = &pool->holes;
-	struct xv_provider *provider = pool->provider;
-	size_t purged = 0;
-
-	if (provider->ops->page_purge == NULL)
-		return 0;
-	for (uint32_t i = 1; i < holes->capacity; i++) {
-		const struct xvi_hole *hole = &holes->records[i];
-
-		if (hole->units <= 2)
-			continue;
-		purged += provider->ops->page_purge(provider, hole->page,
-						    (hole->first_unit + 1U) * UNIT_BYTES,
-						    (hole->units - 2U) * UNIT_BYTES);
-	}
-	return purged;
-}
-
-static size_t trim_shard(struct xv_pool *pool)
+static void trim_shard(struct xv_pool *pool)
 {
 	(void)xvi_orphans_free(pool);
 	(void)xvi_stock_drain(pool);
@@ -140,13 +119,11 @@ static size_t trim_shard(struct xv_pool *pool)
 	while (xvi_hole_table_shrink(pool, 0) != 0)
 		;
 	(void)xvi_page_table_trim(pool);
-	return trim_purge(pool);
 }
 
 size_t xv_pool_trim(struct xv_pool *pool)
 {
 	uint64_t before, after;
-	size_t purged = 0;
 
 	if (pool == NULL)
 		return 0;
@@ -156,11 +133,11 @@ size_t xv_pool_trim(struct xv_pool *pool)
 		struct xv_pool *shard = xvi_shard(pool, i);
 
 		if (shard != NULL)
-			purged += trim_shard(shard);
+			trim_shard(shard);
 	}
 	if (pool->shared != NULL)
 		(void)xvi_shared_trim(pool);
 	after = xvi_held_bytes(pool);
 	xvi_leave_all(pool);
-	return (before > after ? (size_t)(before - after) : 0) + purged;
+	return before > after ? (size_t)(before - after) : 0;
 }

@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -179,7 +180,40 @@ int xvi_backing_take(struct xvi_backing_file *file, uint64_t offset, size_t byte
 	return 0;
 }
 
-bool xvi_backing_give(const struct xvi_backing_file *file, uint64_t offset, size_t bytes)
+bool xvi_backing_read(const struct xvi_backing_file *file, uint64_t offset, void *to, size_t bytes)
+{
+	for (size_t done = 0; done < bytes;) {
+		ssize_t got =
+			pread(file->fd, (char *)to + done, bytes - done, (off_t)(offset + done));
+
+		if (got < 0 && errno != EINTR)
+			return false;
+		if (got == 0) {
+			memset((char *)to + done, 0, bytes - done);
+			return true;
+		}
+		done += got > 0 ? (size_t)got : 0;
+	}
+	return true;
+}
+
+bool xvi_backing_write(const struct xvi_backing_file *file, uint64_t offset, const void *from,
+		       size_t bytes)
+{
+	if (offset + bytes > file_size_limit())
+		return false;
+	for (size_t done = 0; done < bytes;) {
+		ssize_t put = pwrite(file->fd, (const char *)from + done, bytes - done,
+				     (off_t)(offset + done));
+
+		if (put <= 0 && (put == 0 || errno != EINTR))
+			return false;
+		done += put > 0 ? (size_t)put : 0;
+	}
+	return true;
+}
+
+bool xvi_backing_give(const struct xvi_backing_file *file, uint64_t offset, uint64_t bytes)
 {
 #if defined(FALLOC_FL_PUNCH_HOLE) && defined(FALLOC_FL_KEEP_SIZE)
 	int result;

@@ -36,9 +36,15 @@ void xvi_backing_close(struct xvi_backing_file *file);
  * the process's file size limit, which is never passed: the system would send SIGXFSZ). */
 int xvi_backing_take(struct xvi_backing_file *file, uint64_t offset, size_t bytes);
 
+/* Copy [offset, offset + bytes) of the file out, and in. What the file does not reach reads as
+ * zero. False when the system refuses, or the process's file size limit (see above). */
+bool xvi_backing_read(const struct xvi_backing_file *file, uint64_t offset, void *to, size_t bytes);
+bool xvi_backing_write(const struct xvi_backing_file *file, uint64_t offset, const void *from,
+		       size_t bytes);
+
 /* The contents of [offset, offset + bytes) no longer matter; false when the file
  * keeps the space all the same. */
-bool xvi_backing_give(const struct xvi_backing_file *file, uint64_t offset, size_t bytes);
+bool xvi_backing_give(const struct xvi_backing_file *file, uint64_t offset, uint64_t bytes);
 
 /* Bytes the file takes up, as the system tells. */
 uint64_t xvi_backing_held_bytes(const struct xvi_backing_file *file);

@@ -5,7 +5,7 @@
  *
  * Owns: nothing but the buffer it was given. May call: page_bitmap.h and memset;
  * freestanding, no system call, no allocation. Locking: none (see the header).
- * Complexity: page_alloc and page_free O(log64 pages); meta_reserve O(bytes /
+ * Complexity: page_alloc O(log64 pages), pages_free too, for each page; meta_reserve O(bytes /
  * page size / 64); meta_release O(regions released out of order).
  *
  *   head           base                        meta_low                       end
@@ -81,12 +81,15 @@ static int buffer_page_alloc(struct xv_provider *self, uint32_t *page)
 	return 0;
 }
 
-static void buffer_page_free(struct xv_provider *self, uint32_t page)
+static void buffer_pages_free(struct xv_provider *self, uint32_t first, uint32_t count)
 {
 	struct buffer_provider *buf = buffer_of(self);
+	uint32_t end = xvi_page_bitmap_end(&buf->used, first, count);
 
-	if (xvi_page_bitmap_is_set(&buf->used, page))
-		xvi_page_bitmap_clear(&buf->used, page);
+	for (uint32_t page = first; page < end; page++) {
+		if (xvi_page_bitmap_is_set(&buf->used, page))
+			xvi_page_bitmap_clear(&buf->used, page);
+	}
 }
 
 static void *buffer_page_map(struct xv_provider *self, uint32_t page)
@@ -171,7 +174,7 @@ static size_t buffer_overhead_bytes(struct xv_provider *self)
 
 static const struct xv_provider_ops buffer_ops = {
 	.page_alloc = buffer_page_alloc,
-	.page_free = buffer_page_free,
+	.pages_free = buffer_pages_free,
 	.page_map = buffer_page_map,
 	.page_unmap = buffer_page_unmap,
 	.pages_available = buffer_pages_available,
@@ -190,7 +193,7 @@ static size_t aligned_up(uintptr_t address, size_t alignment)
 static size_t head_bytes_for(uintptr_t buffer, uintptr_t record_at, uint32_t pages)
 {
 	uintptr_t tables_end =
-		record_at + sizeof(struct buffer_provider) + xvi_page_bitmap_bytes(pages);
+		record_at + sizeof(struct buffer_provider) + xvi_page_bitmap_bytes(pages, 0);
 
 	return aligned_up(tables_end, BASE_ALIGNMENT) - (size_t)buffer;
 }
@@ -219,12 +222,13 @@ static void provider_fill(struct buffer_provider *buf, char *base, char *end, ui
 	/* Pages end at a multiple of BASE_ALIGNMENT, so this stays at or above them. */
 	buf->end = end - (uintptr_t)end % META_ALIGNMENT;
 	buf->meta_low = buf->end;
-	xvi_page_bitmap_init(&buf->used, buf + 1, pages);
+	xvi_page_bitmap_init(&buf->used, buf + 1, pages, 0);
 	buf->provider = (struct xv_provider){
 		.ops = &buffer_ops,
 		.base = base,
 		.max_pages = pages,
 		.page_shift = page_shift,
+		.grain_shift = page_shift,
 		.map_slots = UINT32_MAX,
 		.flags = XV_PROVIDER_META_IS_SCARCE,
 	};
@@ -245,7 +249,7 @@ int xv_provider_buffer_init(struct xv_provider **out, void *buffer, size_t bytes
 	if (pages == 0)
 		return -XV_EINVAL;
 	buf = (void *)((char *)buffer + (record_at - start));
-	memset(buf, 0, sizeof(*buf) + xvi_page_bitmap_bytes(pages));
+	memset(buf, 0, sizeof(*buf) + xvi_page_bitmap_bytes(pages, 0));
 	buf->head_bytes = head_bytes_for(start, record_at, pages);
 	provider_fill(buf, (char *)buffer + buf->head_bytes, (char *)buffer + bytes, pages,
 		      page_shift);

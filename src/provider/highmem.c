@@ -4,27 +4,27 @@
  * highmem.c: the provider of pages that are seen only through a small window.
  *
  * Owns: a nameless file with the pages, a window of slots in inaccessible address
- * space, and a control area (this record, the slots' records, the page bitmap).
- * May call: os_memory.h, backing_file.h, meta_memory.h, page_bitmap.h, the
- * platform lock.
+ * space, and a control area (this record, the slots' records, the map of grains, a buffer for
+ * each slot). May call: os_memory.h, backing_file.h, meta_memory.h, grain_map.h, window.h,
+ * the platform lock.
  * Locking: one lock around everything, system calls included: two threads never
  * see a slot change hands half-way.
- * Complexity: page_alloc, page_free, page_map, page_unmap O(slots + log64 pages)
- * and one or two system calls each.
+ * Complexity: page_alloc, page_map, page_unmap O(slots + log64 pages), grains_take and
+ * grains_give O(1), and one or two system calls each; pages_free O(log64 pages) for each page,
+ * O(slots), and a system call for each run between pages that are mapped.
+ *
+ * The window is window.h's; the file has a place for each page:
  *
  *   file    [page 0][page 1][page 2][ hole ][page 4] ...      max_pages of them
- *                      |________________        |
- *   window  [ no access ][ page 2 ][ no access ][ page 4 ]    map_slots of them
- *
- * A page mapped twice shares one slot, which counts its maps.
  */
 #include <xvmalloc/provider_highmem.h>
 
 #include "backing_file.h"
+#include "grain_map.h"
 #include "meta_memory.h"
 #include "os_memory.h"
-#include "page_bitmap.h"
 #include "page_size.h"
+#include "window.h"
 #include "xvi_lock.h"
 
 #define PAGE_BYTES_DEFAULT 4096U
@@ -34,23 +34,17 @@
 #define WINDOW_SLOTS_MIN 2U
 #define WINDOW_SLOTS_MAX 1024U
 
-struct window_slot {
-	uint32_t page; /* meaningful while maps > 0 */
-	uint32_t maps; /* page_map calls not yet ended; 0 = the slot is free, and shows nothing
-			* (or, where the system refused that, a page that nobody asks for) */
-};
-
 struct highmem_provider {
 	struct xv_provider provider; /* first: the public face */
 	struct xvi_lock lock;
 	struct xvi_backing_file file;
-	struct xvi_page_bitmap used; /* kept: free, but the file did not give the space back */
+	struct xvi_grain_map map; /* kept: the file did not give the space back */
 	struct xvi_meta_memory meta;
 	struct xv_provider_highmem_stats stats; /* pages and backing_bytes: filled on reading */
-	char *window;
-	size_t control_bytes;  /* mapped for this record, the slots and the bitmap */
+	struct xvi_window window;
+	size_t control_bytes;  /* mapped for this record, the slots, the map and the buffers */
 	bool control_is_there; /* all of it is memory, touched or not */
-	struct window_slot slots[];
+	struct xvi_window_slot slots[];
 };
 
 static struct highmem_provider *highmem_of(struct xv_provider *self)
@@ -63,46 +57,21 @@ static uint64_t page_offset(const struct highmem_provider *hm, uint32_t page)
 	return (uint64_t)page << hm->provider.page_shift;
 }
 
-static void *slot_address(const struct highmem_provider *hm, uint32_t slot)
-{
-	return hm->window + ((size_t)slot << hm->provider.page_shift);
-}
-
-/* The slot that shows this page, else a free one, else map_slots. */
-static uint32_t slot_for(const struct highmem_provider *hm, uint32_t page)
-{
-	uint32_t slots = hm->provider.map_slots;
-	uint32_t free_slot = slots;
-
-	for (uint32_t i = slots; i-- > 0;) {
-		if (hm->slots[i].maps == 0)
-			free_slot = i;
-		else if (hm->slots[i].page == page)
-			return i;
-	}
-	return free_slot;
-}
-
-static bool page_is_mapped(const struct highmem_provider *hm, uint32_t page)
-{
-	uint32_t slot = slot_for(hm, page);
-
-	return slot < hm->provider.map_slots && hm->slots[slot].maps > 0;
-}
-
 static int page_alloc_locked(struct highmem_provider *hm, uint32_t *page)
 {
 	uint32_t lowest;
-	int err;
+	int err = 0;
 
-	if (!xvi_page_bitmap_lowest_free(&hm->used, &lowest))
+	if (!xvi_page_bitmap_lowest_free(&hm->map.pages, &lowest))
 		return -XV_ENOMEM;
-	err = xvi_backing_take(&hm->file, page_offset(hm, lowest),
-			       xv_provider_page_bytes(&hm->provider));
+	if (hm->map.grains == 1)
+		err = xvi_backing_take(&hm->file, page_offset(hm, lowest),
+				       xv_provider_page_bytes(&hm->provider));
 	if (err != 0)
 		return err;
-	xvi_page_bitmap_set_kept(&hm->used, lowest, false);
-	xvi_page_bitmap_set(&hm->used, lowest);
+	if (hm->map.grains == 1)
+		xvi_grain_set(&hm->map, lowest, 1, GRAIN_TAKEN);
+	xvi_page_bitmap_set(&hm->map.pages, lowest);
 	*page = lowest;
 	return 0;
 }
@@ -118,55 +87,108 @@ static int highmem_page_alloc(struct xv_provider *self, uint32_t *page)
 	return err;
 }
 
-static void page_free_locked(struct highmem_provider *hm, uint32_t page)
+static uint64_t grain_offset(const struct highmem_provider *hm, uint32_t page, uint32_t grain)
 {
-	if (!xvi_page_bitmap_is_set(&hm->used, page) || page_is_mapped(hm, page)) {
-		hm->stats.misuse++;
-		return;
-	}
-	if (!xvi_backing_give(&hm->file, page_offset(hm, page),
-			      xv_provider_page_bytes(&hm->provider)))
-		xvi_page_bitmap_set_kept(&hm->used, page, true);
-	xvi_page_bitmap_clear(&hm->used, page);
+	return page_offset(hm, page) + ((uint64_t)grain << hm->provider.grain_shift);
 }
 
-static void highmem_page_free(struct xv_provider *self, uint32_t page)
+static int grains_take_locked(struct highmem_provider *hm, uint32_t page, uint32_t first,
+			      uint32_t count)
+{
+	int err;
+
+	if (!xvi_grain_range_is(&hm->map, page, first, count, false)) {
+		hm->stats.misuse++;
+		return -XV_EINVAL;
+	}
+	err = xvi_backing_take(&hm->file, grain_offset(hm, page, first),
+			       (size_t)count << hm->provider.grain_shift);
+	if (err == 0)
+		xvi_grain_set(&hm->map, page, xvi_grain_bits(first, count), GRAIN_TAKEN);
+	return err;
+}
+
+static int highmem_grains_take(struct xv_provider *self, uint32_t page, uint32_t first,
+			       uint32_t count)
+{
+	struct highmem_provider *hm = highmem_of(self);
+	int err;
+
+	xvi_lock_acquire(&hm->lock);
+	err = grains_take_locked(hm, page, first, count);
+	xvi_lock_release(&hm->lock);
+	return err;
+}
+
+static bool grains_give_locked(struct highmem_provider *hm, uint32_t page, uint32_t first,
+			       uint32_t count)
+{
+	if (!xvi_grain_range_is(&hm->map, page, first, count, true)) {
+		hm->stats.misuse++;
+		return false;
+	}
+	if (!xvi_backing_give(&hm->file, grain_offset(hm, page, first),
+			      (size_t)count << hm->provider.grain_shift))
+		return false;
+	xvi_grain_set(&hm->map, page, xvi_grain_bits(first, count), GRAIN_ABSENT);
+	return true;
+}
+
+static bool highmem_grains_give(struct xv_provider *self, uint32_t page, uint32_t first,
+				uint32_t count)
+{
+	struct highmem_provider *hm = highmem_of(self);
+	bool given;
+
+	xvi_lock_acquire(&hm->lock);
+	given = grains_give_locked(hm, page, first, count);
+	xvi_lock_release(&hm->lock);
+	return given;
+}
+
+static void run_free(struct highmem_provider *hm, uint32_t first, uint32_t count)
+{
+	bool given = xvi_backing_give(&hm->file, page_offset(hm, first),
+				      (uint64_t)count << hm->provider.page_shift);
+
+	for (uint32_t i = 0; i < count; i++)
+		xvi_grain_page_free(&hm->map, first + i, given);
+}
+
+/* Pages that are free or mapped stay as they are, and count as misuse. */
+static void pages_free_locked(struct highmem_provider *hm, uint32_t first, uint32_t count)
+{
+	uint32_t end = xvi_page_bitmap_end(&hm->map.pages, first, count);
+	uint32_t freed = 0;
+	uint32_t run;
+
+	while ((run = xvi_page_bitmap_run(&hm->map.pages, &first, end)) != 0) {
+		uint32_t mapped = xvi_window_mapped(&hm->window, first, first + run);
+
+		if (mapped > first)
+			run_free(hm, first, mapped - first);
+		freed += mapped - first;
+		first = mapped < first + run ? mapped + 1 : mapped;
+	}
+	hm->stats.misuse += freed != count;
+}
+
+static void highmem_pages_free(struct xv_provider *self, uint32_t first, uint32_t count)
 {
 	struct highmem_provider *hm = highmem_of(self);
 
 	xvi_lock_acquire(&hm->lock);
-	page_free_locked(hm, page);
+	pages_free_locked(hm, first, count);
 	xvi_lock_release(&hm->lock);
-}
-
-static void count_slot_taken(struct xv_provider_highmem_stats *stats)
-{
-	stats->mapped_now++;
-	if (stats->mapped_now > stats->mapped_peak)
-		stats->mapped_peak = stats->mapped_now;
 }
 
 static void *page_map_locked(struct highmem_provider *hm, uint32_t page)
 {
-	uint32_t slot;
-
-	if (!xvi_page_bitmap_is_set(&hm->used, page)) {
+	if (!xvi_page_bitmap_is_set(&hm->map.pages, page)) {
 		hm->stats.misuse++;
 		return NULL;
 	}
-	slot = slot_for(hm, page);
-	if (slot == hm->provider.map_slots || hm->slots[slot].maps == UINT32_MAX ||
-	    (hm->slots[slot].maps == 0 &&
-	     !xvi_os_map_over(slot_address(hm, slot), xv_provider_page_bytes(&hm->provider),
-			      hm->file.fd, page_offset(hm, page)))) {
-		hm->stats.map_failures++;
-		return NULL;
-	}
-	if (hm->slots[slot].maps++ == 0)
-		count_slot_taken(&hm->stats);
-	hm->slots[slot].page = page;
-	hm->stats.maps++;
-	return slot_address(hm, slot);
+	return xvi_window_map(&hm->window, page);
 }
 
 static void *highmem_page_map(struct xv_provider *self, uint32_t page)
@@ -180,30 +202,13 @@ static void *highmem_page_map(struct xv_provider *self, uint32_t page)
 	return address;
 }
 
-static int page_unmap_locked(struct highmem_provider *hm, uint32_t page, void *addr)
-{
-	uint32_t slot = slot_for(hm, page);
-
-	if (slot == hm->provider.map_slots || hm->slots[slot].maps == 0 ||
-	    addr != slot_address(hm, slot)) {
-		hm->stats.misuse++;
-		return -XV_EINVAL;
-	}
-	hm->stats.unmaps++;
-	if (--hm->slots[slot].maps > 0)
-		return 0;
-	xvi_os_hide(addr, xv_provider_page_bytes(&hm->provider));
-	hm->stats.mapped_now--;
-	return 0;
-}
-
 static int highmem_page_unmap(struct xv_provider *self, uint32_t page, void *addr)
 {
 	struct highmem_provider *hm = highmem_of(self);
 	int err;
 
 	xvi_lock_acquire(&hm->lock);
-	err = page_unmap_locked(hm, page, addr);
+	err = xvi_window_unmap(&hm->window, page, addr);
 	xvi_lock_release(&hm->lock);
 	return err;
 }
@@ -214,7 +219,7 @@ static uint64_t highmem_pages_available(struct xv_provider *self)
 	uint64_t pages;
 
 	xvi_lock_acquire(&hm->lock);
-	pages = hm->used.pages - hm->used.used;
+	pages = xvi_grain_pages_available(&hm->map);
 	xvi_lock_release(&hm->lock);
 	return pages;
 }
@@ -246,18 +251,28 @@ static void highmem_meta_release(struct xv_provider *self, void *base, size_t ma
 	xvi_lock_release(&hm->lock);
 }
 
-static size_t slots_end_bytes(uint32_t slots)
+static size_t highmem_meta_purge(struct xv_provider *self, void *base, size_t offset, size_t bytes)
 {
-	return sizeof(struct highmem_provider) + slots * sizeof(struct window_slot);
+	return xvi_meta_purge(&highmem_of(self)->meta, base, offset, bytes);
 }
 
-/* Record, slots and bitmap, as far as there is memory under them. */
+/* Where the map begins. */
+static size_t slots_end_bytes(uint32_t slots)
+{
+	return xvi_round_up(sizeof(struct highmem_provider) +
+				    slots * sizeof(struct xvi_window_slot),
+			    sizeof(uint64_t));
+}
+
+/* Record, slots, map and buffers, as far as there is memory under them. */
 static size_t control_held_bytes(const struct highmem_provider *hm)
 {
 	if (hm->control_is_there)
 		return hm->control_bytes;
-	return xvi_page_bitmap_touched_bytes(&hm->used, hm, slots_end_bytes(hm->provider.map_slots),
-					     hm->meta.os_page_bytes);
+	return xvi_page_bitmap_touched_bytes(&hm->map.pages, hm,
+					     slots_end_bytes(hm->provider.map_slots),
+					     hm->meta.os_page_bytes) +
+	       ((size_t)hm->window.buffers_used << hm->provider.page_shift);
 }
 
 static size_t highmem_overhead_bytes(struct xv_provider *self)
@@ -268,7 +283,7 @@ static size_t highmem_overhead_bytes(struct xv_provider *self)
 	xvi_lock_acquire(&hm->lock);
 	bytes = control_held_bytes(hm);
 	bytes += xvi_meta_overhead_bytes(&hm->meta);
-	bytes += (size_t)hm->used.kept << self->page_shift;
+	bytes += (size_t)hm->map.kept << self->grain_shift;
 	xvi_lock_release(&hm->lock);
 	return bytes;
 }
@@ -279,22 +294,32 @@ static size_t highmem_spare_bytes(struct xv_provider *self)
 	size_t bytes;
 
 	xvi_lock_acquire(&hm->lock);
-	bytes = (size_t)hm->used.kept << self->page_shift;
+	bytes = (size_t)hm->map.kept << self->grain_shift;
 	xvi_lock_release(&hm->lock);
 	return bytes;
 }
 
-static const struct xv_provider_ops highmem_ops = {
-	.page_alloc = highmem_page_alloc,
-	.page_free = highmem_page_free,
-	.page_map = highmem_page_map,
-	.page_unmap = highmem_page_unmap,
-	.pages_available = highmem_pages_available,
-	.meta_reserve = highmem_meta_reserve,
-	.meta_commit = highmem_meta_commit,
-	.meta_release = highmem_meta_release,
-	.overhead_bytes = highmem_overhead_bytes,
-	.spare_bytes = highmem_spare_bytes,
+/* clang-format off */
+#define OPS_OF_ALL                                  \
+	.page_alloc = highmem_page_alloc,           \
+	.pages_free = highmem_pages_free,           \
+	.page_map = highmem_page_map,               \
+	.page_unmap = highmem_page_unmap,           \
+	.pages_available = highmem_pages_available, \
+	.meta_reserve = highmem_meta_reserve,       \
+	.meta_commit = highmem_meta_commit,         \
+	.meta_release = highmem_meta_release,       \
+	.meta_purge = highmem_meta_purge,           \
+	.overhead_bytes = highmem_overhead_bytes,   \
+	.spare_bytes = highmem_spare_bytes
+/* clang-format on */
+
+static const struct xv_provider_ops whole_page_ops = {OPS_OF_ALL};
+
+static const struct xv_provider_ops grain_ops = {
+	OPS_OF_ALL,
+	.grains_take = highmem_grains_take,
+	.grains_give = highmem_grains_give,
 };
 
 void xv_provider_highmem_options_init(struct xv_provider_highmem_options *options)
@@ -308,6 +333,7 @@ void xv_provider_highmem_options_init(struct xv_provider_highmem_options *option
 /* What the options come to. */
 struct highmem_plan {
 	uint32_t page_shift;
+	uint32_t grain_shift;
 	uint32_t pages;
 	uint32_t slots;
 	size_t os_page_bytes;
@@ -331,14 +357,17 @@ static int plan_make(struct highmem_plan *plan, const struct xv_provider_highmem
 	if (plan->page_shift == 0 || page_bytes % os_page_bytes != 0 || plan->pages == 0 ||
 	    plan->slots < WINDOW_SLOTS_MIN || plan->slots > WINDOW_SLOTS_MAX)
 		return -XV_EINVAL;
+	plan->grain_shift = plan->page_shift - xvi_grain_count_shift(page_bytes, os_page_bytes);
 	return 0;
 }
 
 static struct highmem_provider *control_make(const struct highmem_plan *plan)
 {
-	size_t bytes =
-		xvi_round_up(slots_end_bytes(plan->slots) + xvi_page_bitmap_bytes_kept(plan->pages),
-			     plan->os_page_bytes);
+	uint32_t grains = 1U << (plan->page_shift - plan->grain_shift);
+	size_t buffers_at = xvi_round_up(slots_end_bytes(plan->slots) +
+						 xvi_grain_map_bytes(plan->pages, grains),
+					 plan->os_page_bytes);
+	size_t bytes = buffers_at + ((size_t)plan->slots << plan->page_shift);
 	bool all_there;
 	struct highmem_provider *hm = xvi_os_map_zeroed(bytes, &all_there);
 
@@ -351,13 +380,24 @@ static struct highmem_provider *control_make(const struct highmem_plan *plan)
 		return NULL;
 	}
 	hm->provider = (struct xv_provider){
-		.ops = &highmem_ops,
+		.ops = grains > 1 ? &grain_ops : &whole_page_ops,
 		.max_pages = plan->pages,
 		.page_shift = plan->page_shift,
+		.grain_shift = plan->grain_shift,
 		.map_slots = plan->slots,
 	};
-	xvi_page_bitmap_init_kept(&hm->used, (char *)hm + slots_end_bytes(plan->slots),
-				  plan->pages);
+	xvi_grain_map_init(&hm->map, (char *)hm + slots_end_bytes(plan->slots), plan->pages, grains,
+			   UINT64_MAX);
+	hm->window = (struct xvi_window){
+		.slots = hm->slots,
+		.slot_count = plan->slots,
+		.page_shift = plan->page_shift,
+		.grain_shift = plan->grain_shift,
+		.buffers = (char *)hm + buffers_at,
+		.file = &hm->file,
+		.map = &hm->map,
+		.stats = &hm->stats,
+	};
 	xvi_meta_init(&hm->meta, plan->os_page_bytes);
 	return hm;
 }
@@ -380,8 +420,8 @@ static int open_parts(struct highmem_provider *hm, const char *file_dir)
 
 	if (err != 0)
 		return err;
-	hm->window = xvi_os_reserve(window_bytes(hm), WINDOW_ALIGNMENT);
-	if (hm->window != NULL)
+	hm->window.base = xvi_os_reserve(window_bytes(hm), WINDOW_ALIGNMENT);
+	if (hm->window.base != NULL)
 		return 0;
 	xvi_backing_close(&hm->file);
 	return -XV_ENOMEM;
@@ -422,7 +462,7 @@ void xv_provider_highmem_destroy(struct xv_provider *provider)
 	if (provider == NULL)
 		return;
 	hm = highmem_of(provider);
-	xvi_os_release(hm->window, window_bytes(hm));
+	xvi_os_release(hm->window.base, window_bytes(hm));
 	xvi_backing_close(&hm->file);
 	control_destroy(hm);
 }
@@ -434,7 +474,7 @@ void xv_provider_highmem_stats(struct xv_provider *provider,
 
 	xvi_lock_acquire(&hm->lock);
 	*stats = hm->stats;
-	stats->pages = hm->used.used;
+	stats->pages = hm->map.pages.used;
 	stats->backing_bytes = xvi_backing_held_bytes(&hm->file);
 	xvi_lock_release(&hm->lock);
 }

@@ -75,6 +75,20 @@ int xvi_meta_commit(struct xvi_meta_memory *meta, void *base, size_t old_bytes, 
 	return 0;
 }
 
+size_t xvi_meta_purge(const struct xvi_meta_memory *meta, void *base, size_t offset, size_t bytes)
+{
+	size_t unit = meta->os_page_bytes;
+	char *from = (char *)base + xvi_round_up(offset, unit);
+	char *end = (char *)base + ((offset + bytes) & ~(unit - 1));
+
+	if (from >= end)
+		return 0;
+	if (xvi_os_discard(from, (size_t)(end - from)).given)
+		return (size_t)(end - from);
+	memset(from, 0, (size_t)(end - from));
+	return 0;
+}
+
 void xvi_meta_release(struct xvi_meta_memory *meta, void *base, size_t max_bytes,
 		      size_t committed_bytes)
 {

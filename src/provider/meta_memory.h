@@ -8,7 +8,7 @@
  * Owns: the counts of bytes lost to whole OS pages, and of bytes that the system did
  * not take back. May call: os_memory.h.
  * Locking: the provider holds its lock. Complexity: at most two system calls, and
- * clearing of less than one OS page.
+ * clearing of less than one OS page; a purge that the system refuses clears the range.
  */
 #ifndef XVI_META_MEMORY_H
 #define XVI_META_MEMORY_H
@@ -29,9 +29,10 @@ static inline size_t xvi_meta_overhead_bytes(const struct xvi_meta_memory *meta)
 	return meta->rounding_bytes + meta->kept_bytes;
 }
 
-/* The three meta operations of struct xv_provider_ops, with its contract. */
+/* The meta operations of struct xv_provider_ops, with its contract. */
 void *xvi_meta_reserve(const struct xvi_meta_memory *meta, size_t max_bytes);
 int xvi_meta_commit(struct xvi_meta_memory *meta, void *base, size_t old_bytes, size_t new_bytes);
+size_t xvi_meta_purge(const struct xvi_meta_memory *meta, void *base, size_t offset, size_t bytes);
 void xvi_meta_release(struct xvi_meta_memory *meta, void *base, size_t max_bytes,
 		      size_t committed_bytes);
 

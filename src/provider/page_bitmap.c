@@ -12,7 +12,6 @@
 #define WORD_SHIFT 6U
 #define WORD_MASK (WORD_BITS - 1U)
 #define WORD_FULL UINT64_MAX
-#define LEAF_WORDS_KEPT 2U /* the bits of pages handed out, and of those kept */
 
 static uint32_t words_for(uint32_t bits)
 {
@@ -24,18 +23,18 @@ static uint64_t bit_of(uint32_t index)
 	return (uint64_t)1 << (index & WORD_MASK);
 }
 
-/* Words of a level that needs so many for its bits. */
-static size_t level_size(uint32_t level, uint32_t words, uint32_t leaf_words)
+/* Words of a level that needs so many for its bits; a leaf's marks lie behind its word. */
+static size_t level_size(uint32_t level, uint32_t words, uint32_t mark_bits)
 {
-	return level == 0 ? (size_t)words * leaf_words : words;
+	return level == 0 ? (size_t)words * (1 + mark_bits) : words;
 }
 
 static uint64_t *word_at(const struct xvi_page_bitmap *map, uint32_t level, uint32_t word)
 {
-	return &map->level[level][level_size(level, word, map->leaf_words)];
+	return &map->level[level][level_size(level, word, map->mark_bits)];
 }
 
-static size_t bitmap_bytes(uint32_t pages, uint32_t leaf_words)
+size_t xvi_page_bitmap_bytes(uint32_t pages, uint32_t mark_bits)
 {
 	size_t words = 0;
 	uint32_t level_words = pages;
@@ -43,44 +42,25 @@ static size_t bitmap_bytes(uint32_t pages, uint32_t leaf_words)
 
 	do {
 		level_words = words_for(level_words);
-		words += level_size(level++, level_words, leaf_words);
+		words += level_size(level++, level_words, mark_bits);
 	} while (level_words > 1);
 	return words * sizeof(uint64_t);
 }
 
-size_t xvi_page_bitmap_bytes(uint32_t pages)
-{
-	return bitmap_bytes(pages, 1);
-}
-
-size_t xvi_page_bitmap_bytes_kept(uint32_t pages)
-{
-	return bitmap_bytes(pages, LEAF_WORDS_KEPT);
-}
-
 /* The top lies first, so that the few small upper levels share one OS page. */
-static void bitmap_init(struct xvi_page_bitmap *map, void *memory, uint32_t pages,
-			uint32_t leaf_words)
+void xvi_page_bitmap_init(struct xvi_page_bitmap *map, void *memory, uint32_t pages,
+			  uint32_t mark_bits)
 {
-	uint64_t *end = (uint64_t *)memory + bitmap_bytes(pages, leaf_words) / sizeof(uint64_t);
+	uint64_t *end =
+		(uint64_t *)memory + xvi_page_bitmap_bytes(pages, mark_bits) / sizeof(uint64_t);
 	uint32_t level_words = pages;
 
-	*map = (struct xvi_page_bitmap){.pages = pages, .leaf_words = leaf_words};
+	*map = (struct xvi_page_bitmap){.pages = pages, .mark_bits = mark_bits};
 	do {
 		level_words = words_for(level_words);
-		end -= level_size(map->levels, level_words, leaf_words);
+		end -= level_size(map->levels, level_words, mark_bits);
 		map->level[map->levels++] = end;
 	} while (level_words > 1);
-}
-
-void xvi_page_bitmap_init(struct xvi_page_bitmap *map, void *memory, uint32_t pages)
-{
-	bitmap_init(map, memory, pages, 1);
-}
-
-void xvi_page_bitmap_init_kept(struct xvi_page_bitmap *map, void *memory, uint32_t pages)
-{
-	bitmap_init(map, memory, pages, LEAF_WORDS_KEPT);
 }
 
 bool xvi_page_bitmap_lowest_free(const struct xvi_page_bitmap *map, uint32_t *page)
@@ -137,19 +117,48 @@ bool xvi_page_bitmap_is_set(const struct xvi_page_bitmap *map, uint32_t page)
 	return page < map->pages && (*word_at(map, 0, page >> WORD_SHIFT) & bit_of(page)) != 0;
 }
 
-bool xvi_page_bitmap_is_kept(const struct xvi_page_bitmap *map, uint32_t page)
+/* The word that a page's marks lie in, and from which bit on. */
+static uint64_t *marks_at(const struct xvi_page_bitmap *map, uint32_t page, uint32_t *bit)
 {
-	return map->kept != 0 && (word_at(map, 0, page >> WORD_SHIFT)[1] & bit_of(page)) != 0;
+	uint32_t at = (page & WORD_MASK) * map->mark_bits;
+
+	*bit = at & WORD_MASK;
+	return word_at(map, 0, page >> WORD_SHIFT) + 1 + (at >> WORD_SHIFT);
 }
 
-void xvi_page_bitmap_set_kept(struct xvi_page_bitmap *map, uint32_t page, bool kept)
+uint32_t xvi_page_bitmap_marks(const struct xvi_page_bitmap *map, uint32_t page)
 {
-	if (xvi_page_bitmap_is_kept(map, page) == kept)
+	uint32_t bit;
+	const uint64_t *word = marks_at(map, page, &bit);
+
+	return (uint32_t)(*word >> bit & (((uint64_t)1 << map->mark_bits) - 1));
+}
+
+void xvi_page_bitmap_set_marks(struct xvi_page_bitmap *map, uint32_t page, uint32_t marks)
+{
+	uint32_t changes = xvi_page_bitmap_marks(map, page) ^ marks;
+	uint64_t *word;
+	uint32_t bit;
+
+	if (changes == 0)
 		return;
-	word_at(map, 0, page >> WORD_SHIFT)[1] ^= bit_of(page);
-	map->kept += kept ? 1U : UINT32_MAX;
+	word = marks_at(map, page, &bit);
+	*word ^= (uint64_t)changes << bit;
 	if (page >= map->high_water)
 		map->high_water = page + 1;
+}
+
+uint32_t xvi_page_bitmap_run(const struct xvi_page_bitmap *map, uint32_t *first, uint32_t end)
+{
+	uint32_t at = *first;
+	uint32_t count = 0;
+
+	while (at < end && !xvi_page_bitmap_is_set(map, at))
+		at++;
+	while (at + count < end && xvi_page_bitmap_is_set(map, at + count))
+		count++;
+	*first = at;
+	return count;
 }
 
 /* Bits [low, high) of a word, 0 <= low < high <= 64. */
@@ -161,8 +170,7 @@ static uint64_t bits_between(uint32_t low, uint32_t high)
 bool xvi_page_bitmap_range_is_clear(const struct xvi_page_bitmap *map, uint32_t first,
 				    uint32_t count)
 {
-	uint32_t end =
-		count < map->pages && first < map->pages - count ? first + count : map->pages;
+	uint32_t end = xvi_page_bitmap_end(map, first, count);
 
 	while (first < end) {
 		uint32_t word = first >> WORD_SHIFT;
@@ -202,7 +210,7 @@ size_t xvi_page_bitmap_touched_bytes(const struct xvi_page_bitmap *map, const vo
 	/* In address order: levels lie close, and a shared granule counts once. */
 	for (uint32_t l = map->levels; l-- > 0;) {
 		size_t start = (size_t)((const char *)map->level[l] - (const char *)area);
-		size_t bytes = level_size(l, touched_words[l], map->leaf_words) * sizeof(uint64_t);
+		size_t bytes = level_size(l, touched_words[l], map->mark_bits) * sizeof(uint64_t);
 		size_t end = round_up(start + bytes, granule_bytes);
 
 		start &= ~(granule_bytes - 1);

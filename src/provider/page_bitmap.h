@@ -15,6 +15,10 @@
  *   ...
  *   leaves [ bit p set: page p is handed out ]                    pages / 64 words
  *
+ * A bitmap may have room for marks: some bits for each page that mean what the provider wants
+ * them to. They lie beside the page's own bit, and take no memory of their own where that
+ * has been written.
+ *
  * All-zero memory is the empty bitmap, so fresh memory of the system needs no
  * filling and stays untouched above the highest page ever handed out. Bits past
  * the last page stay clear for ever; a search that ends on one has found that
@@ -34,20 +38,20 @@ struct xvi_page_bitmap {
 	uint64_t *level[XVI_PAGE_BITMAP_LEVELS_MAX]; /* [0] = leaves, [levels - 1] = top */
 	uint32_t levels;                             /* 1 .. XVI_PAGE_BITMAP_LEVELS_MAX */
 	uint32_t pages;                              /* pages that exist, count */
-	uint32_t leaf_words; /* words for 64 pages: 2 where kept pages are marked too, else 1 */
+	uint32_t mark_bits;  /* for each page: 0, or a power of two 1 .. 32 */
 	uint32_t used;       /* leaf bits set, count */
-	uint32_t kept;       /* pages marked as kept, count */
 	uint32_t high_water; /* highest page ever set or marked + 1: what is above is untouched */
 };
 
 /* Bytes of memory for a bitmap of this many pages (at least 1). */
-size_t xvi_page_bitmap_bytes(uint32_t pages);
+size_t xvi_page_bitmap_bytes(uint32_t pages, uint32_t mark_bits);
 
 /*
  * Make the empty bitmap in memory, which is 8-byte aligned, all zero, and
- * xvi_page_bitmap_bytes(pages) long. Writes nothing there.
+ * xvi_page_bitmap_bytes(pages, mark_bits) long. Writes nothing there.
  */
-void xvi_page_bitmap_init(struct xvi_page_bitmap *map, void *memory, uint32_t pages);
+void xvi_page_bitmap_init(struct xvi_page_bitmap *map, void *memory, uint32_t pages,
+			  uint32_t mark_bits);
 
 /* Find the lowest free page; false when there is none. Changes nothing. */
 bool xvi_page_bitmap_lowest_free(const struct xvi_page_bitmap *map, uint32_t *page);
@@ -58,17 +62,22 @@ void xvi_page_bitmap_set(struct xvi_page_bitmap *map, uint32_t page);
 /* Mark a handed-out page as free. */
 void xvi_page_bitmap_clear(struct xvi_page_bitmap *map, uint32_t page);
 
-/*
- * The same two for a bitmap that also marks kept pages. That mark means what the provider
- * wants it to. It lies beside the page's own bit, and takes no memory of its own where that
- * has been written.
- */
-size_t xvi_page_bitmap_bytes_kept(uint32_t pages);
-void xvi_page_bitmap_init_kept(struct xvi_page_bitmap *map, void *memory, uint32_t pages);
+/* The marks of a page (below pages); mark_bits is not 0. O(1). */
+uint32_t xvi_page_bitmap_marks(const struct xvi_page_bitmap *map, uint32_t page);
+void xvi_page_bitmap_set_marks(struct xvi_page_bitmap *map, uint32_t page, uint32_t marks);
 
-/* Is this page (below pages) marked as kept? O(1). */
-bool xvi_page_bitmap_is_kept(const struct xvi_page_bitmap *map, uint32_t page);
-void xvi_page_bitmap_set_kept(struct xvi_page_bitmap *map, uint32_t page, bool kept);
+/* The end of pages [first, first + count), as far as they exist. */
+static inline uint32_t xvi_page_bitmap_end(const struct xvi_page_bitmap *map, uint32_t first,
+					   uint32_t count)
+{
+	return first < map->pages && count < map->pages - first ? first + count : map->pages;
+}
+
+/*
+ * The first run of pages handed out in [*first, end): *first becomes its first page, and its
+ * length is returned; 0 when there is none. end is at most `pages`. O(pages looked at).
+ */
+uint32_t xvi_page_bitmap_run(const struct xvi_page_bitmap *map, uint32_t *first, uint32_t end);
 
 /* Is this page handed out? false for a number past the last page. O(1). */
 bool xvi_page_bitmap_is_set(const struct xvi_page_bitmap *map, uint32_t page);

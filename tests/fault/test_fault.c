@@ -111,6 +111,13 @@ static uint64_t every_fault(struct pool_fixture *f, uint32_t flags, enum fault_o
 	return nth - 1;
 }
 
+static bool pool_asks_for(const struct pool_fixture *f, enum fault_op op)
+{
+	if (op == FAULT_PAGE_MAP)
+		return f->fault.provider.base == NULL;
+	return op != FAULT_GRAINS_TAKE || xv_provider_page_grains(&f->fault.provider) > 1;
+}
+
 /* Every kind of pool with the smallest pages; with others the two ends. */
 static void every_fault_of_all_pools(struct pool_fixture *f, enum fault_op op, enum fault_span span)
 {
@@ -122,7 +129,7 @@ static void every_fault_of_all_pools(struct pool_fixture *f, enum fault_op op, e
 	for (size_t i = first; i <= last; i++) {
 		uint64_t faults = every_fault(f, kinds[i], op, span);
 
-		if (op != FAULT_PAGE_MAP || f->fault.provider.base == NULL)
+		if (pool_asks_for(f, op))
 			assert_true(faults > 0);
 	}
 }
@@ -138,6 +145,8 @@ static void no_page_is_to_be_had(struct pool_fixture *f)
 	with_provider(f, 0);
 	every_fault_of_all_pools(f, FAULT_PAGE_ALLOC, FAULT_ONCE);
 	every_fault_of_all_pools(f, FAULT_PAGE_ALLOC, FAULT_FOREVER);
+	every_fault_of_all_pools(f, FAULT_GRAINS_TAKE, FAULT_ONCE);
+	every_fault_of_all_pools(f, FAULT_GRAINS_TAKE, FAULT_FOREVER);
 }
 
 static void no_meta_memory_is_to_be_had(struct pool_fixture *f)

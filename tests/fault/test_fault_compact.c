@@ -89,6 +89,7 @@ static void page_that_is_not_to_be_had_loses_nothing(struct pool_fixture *f)
 {
 	compact_with_each_failure(f, FAULT_PAGE_ALLOC, FAULT_ONCE);
 	compact_with_each_failure(f, FAULT_PAGE_ALLOC, FAULT_FOREVER);
+	compact_with_each_failure(f, FAULT_GRAINS_TAKE, FAULT_ONCE);
 }
 
 static void table_that_cannot_grow_loses_nothing(struct pool_fixture *f)

@@ -66,15 +66,41 @@ static struct fault_map *map_of(struct fault_provider *fault, uint32_t page)
 	return NULL;
 }
 
-static void fault_page_free(struct xv_provider *self, uint32_t page)
+static void fault_pages_free(struct xv_provider *self, uint32_t first, uint32_t count)
 {
 	struct fault_provider *fault = fault_of(self);
 
-	fault->calls[FAULT_PAGE_FREE]++;
-	if (map_of(fault, page) != NULL)
-		fault->misuse++;
-	fault->pages_now--;
-	fault->inner->ops->page_free(fault->inner, page);
+	fault->calls[FAULT_PAGES_FREE]++;
+	for (uint32_t i = 0; i < fault->mapped_now; i++)
+		fault->misuse += fault->mapped[i].page - first < count;
+	fault->pages_now -= count;
+	fault->inner->ops->pages_free(fault->inner, first, count);
+}
+
+static int fault_grains_take(struct xv_provider *self, uint32_t page, uint32_t first,
+			     uint32_t count)
+{
+	struct fault_provider *fault = fault_of(self);
+	int err;
+
+	if (must_fail(fault, FAULT_GRAINS_TAKE))
+		return -XV_ENOMEM;
+	err = fault->inner->ops->grains_take(fault->inner, page, first, count);
+	fault->failures[FAULT_GRAINS_TAKE] += err != 0;
+	return err;
+}
+
+static bool fault_grains_give(struct xv_provider *self, uint32_t page, uint32_t first,
+			      uint32_t count)
+{
+	struct fault_provider *fault = fault_of(self);
+	bool given;
+
+	if (must_fail(fault, FAULT_GRAINS_GIVE))
+		return false;
+	given = fault->inner->ops->grains_give(fault->inner, page, first, count);
+	fault->failures[FAULT_GRAINS_GIVE] += !given;
+	return given;
 }
 
 /* A provider with a base may have no map operation of its own. */
@@ -133,13 +159,12 @@ static int fault_page_unmap(struct xv_provider *self, uint32_t page, void *addr)
 	return 0;
 }
 
-static size_t fault_page_purge(struct xv_provider *self, uint32_t page, uint32_t offset,
-			       size_t bytes)
+static size_t fault_meta_purge(struct xv_provider *self, void *base, size_t offset, size_t bytes)
 {
 	struct fault_provider *fault = fault_of(self);
 
-	fault->calls[FAULT_PAGE_PURGE]++;
-	return fault->inner->ops->page_purge(fault->inner, page, offset, bytes);
+	fault->calls[FAULT_META_PURGE]++;
+	return fault->inner->ops->meta_purge(fault->inner, base, offset, bytes);
 }
 
 static uint64_t fault_pages_available(struct xv_provider *self)
@@ -214,19 +239,21 @@ static void ops_fill(struct xv_provider_ops *ops, const struct xv_provider_ops *
 		     uint32_t flags)
 {
 	bool meta = inner->meta_reserve != NULL && (flags & FAULT_NO_META) == 0;
-	bool purge = inner->page_purge != NULL && (flags & FAULT_NO_PURGE) == 0;
+	bool purge = meta && inner->meta_purge != NULL && (flags & FAULT_NO_PURGE) == 0;
 	bool available = inner->pages_available != NULL && (flags & FAULT_NO_PAGES_AVAILABLE) == 0;
 
 	*ops = (struct xv_provider_ops){
 		.page_alloc = fault_page_alloc,
-		.page_free = fault_page_free,
+		.pages_free = fault_pages_free,
+		.grains_take = inner->grains_take != NULL ? fault_grains_take : NULL,
+		.grains_give = inner->grains_give != NULL ? fault_grains_give : NULL,
 		.page_map = fault_page_map,
 		.page_unmap = fault_page_unmap,
-		.page_purge = purge ? fault_page_purge : NULL,
 		.pages_available = available ? fault_pages_available : NULL,
 		.meta_reserve = meta ? fault_meta_reserve : NULL,
 		.meta_commit = meta ? fault_meta_commit : NULL,
 		.meta_release = meta ? fault_meta_release : NULL,
+		.meta_purge = purge ? fault_meta_purge : NULL,
 		.overhead_bytes = inner->overhead_bytes != NULL ? fault_overhead_bytes : NULL,
 		.spare_bytes = inner->spare_bytes != NULL ? fault_spare_bytes : NULL,
 	};

@@ -25,15 +25,17 @@
 
 enum fault_op {
 	FAULT_PAGE_ALLOC,
+	FAULT_GRAINS_TAKE,
+	FAULT_GRAINS_GIVE,
 	FAULT_PAGE_MAP,
 	FAULT_META_RESERVE,
 	FAULT_META_COMMIT, /* growing ones only: shrinking cannot fail */
 	FAULT_FAILABLE,    /* those above can be told to fail */
-	FAULT_PAGE_FREE = FAULT_FAILABLE,
+	FAULT_PAGES_FREE = FAULT_FAILABLE,
 	FAULT_PAGE_UNMAP,
-	FAULT_PAGE_PURGE,
 	FAULT_PAGES_AVAILABLE,
 	FAULT_META_RELEASE,
+	FAULT_META_PURGE,
 	FAULT_OVERHEAD_BYTES,
 	FAULT_OPS,
 	FAULT_ANY = FAULT_OPS, /* for fault_provider_fail: any of the failable ones */
@@ -49,7 +51,7 @@ enum fault_span {
 	0x1U                /* an always-mapped provider looks like one that maps, with            \
 			     * FAULT_HIDDEN_BASE_SLOTS slots that really run out */
 #define FAULT_NO_META 0x2U  /* no meta operations */
-#define FAULT_NO_PURGE 0x4U /* no page_purge */
+#define FAULT_NO_PURGE 0x4U /* no meta_purge */
 #define FAULT_NO_PAGES_AVAILABLE 0x8U
 
 #define FAULT_HIDDEN_BASE_SLOTS 2U
@@ -80,7 +82,7 @@ struct fault_provider {
 	uint32_t mapped_now; /* pages mapped; one mapped twice counts once */
 	uint32_t mapped_peak;
 	struct fault_map mapped[FAULT_SLOTS_MAX]; /* the first mapped_now of them */
-	uint64_t misuse; /* page_free of a mapped page, page_unmap of one that is not */
+	uint64_t misuse; /* pages_free of a mapped page, page_unmap of one that is not */
 	uint32_t meta_reservations_now;
 	uint64_t meta_committed_now; /* bytes, all reservations */
 };
@@ -90,9 +92,9 @@ void fault_provider_init(struct fault_provider *fault, struct xv_provider *inner
 
 /*
  * From now on, let the nth call (1 = the next) of this operation fail, once or for
- * ever: page_alloc and meta_commit with -XV_ENOMEM, page_map and meta_reserve with
- * NULL, before anything is asked of the provider inside. Replaces an earlier plan
- * and sets injected to 0.
+ * ever: page_alloc, grains_take and meta_commit with -XV_ENOMEM, grains_give with false,
+ * page_map and meta_reserve with NULL, before anything is asked of the provider inside.
+ * Replaces an earlier plan and sets injected to 0.
  */
 void fault_provider_fail(struct fault_provider *fault, enum fault_op op, uint64_t nth,
 			 enum fault_span span);

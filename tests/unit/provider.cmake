@@ -14,6 +14,9 @@ xv_add_test(NAME test_provider_page_bitmap
 	${provider_whitebox})
 xv_add_test(NAME test_provider_all
 	SOURCES test_provider_all.c ${provider_support})
+xv_add_test(NAME test_provider_grains
+	SOURCES test_provider_grains.c ${provider_support}
+	${provider_whitebox})
 xv_add_test(NAME test_provider_mmap
 	SOURCES test_provider_mmap.c
 	${provider_whitebox})
@@ -27,7 +30,7 @@ xv_add_test(NAME test_provider_threads
 	SOURCES test_provider_threads.c ${provider_support}
 	LIBS xvmalloc::xvmalloc Threads::Threads)
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
-	foreach(part IN ITEMS locked refused)
+	foreach(part IN ITEMS locked refused refused_grains window)
 		xv_add_test(NAME test_provider_${part}
 			SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_provider_${part}.c)
 	endforeach()

@@ -14,6 +14,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <xvmalloc/provider.h>
+
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -106,6 +108,23 @@ static inline bool true_in_child(bool (*function)(void))
 		_exit(function() ? 0 : 1);
 	return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
 	       WEXITSTATUS(status) == 0;
+}
+
+/* Take a page with memory for all of its grains. 0, or what the provider said first. */
+static inline int page_take(struct xv_provider *provider, uint32_t *page)
+{
+	uint32_t grains = xv_provider_page_grains(provider);
+	uint32_t number;
+	int err = provider->ops->page_alloc(provider, &number);
+
+	if (err == 0 && grains > 1) {
+		err = provider->ops->grains_take(provider, number, 0, grains);
+		if (err != 0)
+			provider->ops->pages_free(provider, number, 1);
+	}
+	if (err == 0)
+		*page = number;
+	return err;
 }
 
 static inline bool bytes_are(const void *memory, int value, size_t bytes)

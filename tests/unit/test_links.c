@@ -32,10 +32,23 @@ static int high_page_alloc(struct xv_provider *self, uint32_t *page)
 	return err;
 }
 
-static void high_page_free(struct xv_provider *self, uint32_t page)
+static void high_pages_free(struct xv_provider *self, uint32_t first, uint32_t count)
 {
 	(void)self;
-	high.inner->ops->page_free(high.inner, page - high.first);
+	high.inner->ops->pages_free(high.inner, first - high.first, count);
+}
+
+static int high_grains_take(struct xv_provider *self, uint32_t page, uint32_t first, uint32_t count)
+{
+	(void)self;
+	return high.inner->ops->grains_take(high.inner, page - high.first, first, count);
+}
+
+static bool high_grains_give(struct xv_provider *self, uint32_t page, uint32_t first,
+			     uint32_t count)
+{
+	(void)self;
+	return high.inner->ops->grains_give(high.inner, page - high.first, first, count);
 }
 
 static void *high_page_map(struct xv_provider *self, uint32_t page)
@@ -93,7 +106,9 @@ static void high_open(struct pool_fixture *f)
 	high = (struct high_provider){.inner = f->inner, .first = (uint32_t)border - BELOW};
 	high.ops = (struct xv_provider_ops){
 		.page_alloc = high_page_alloc,
-		.page_free = high_page_free,
+		.pages_free = high_pages_free,
+		.grains_take = high_grains_take,
+		.grains_give = high_grains_give,
 		.page_map = high_page_map,
 		.page_unmap = high_page_unmap,
 		.pages_available = high_pages_available,
@@ -105,6 +120,7 @@ static void high_open(struct pool_fixture *f)
 	high.provider = (struct xv_provider){.ops = &high.ops,
 					     .max_pages = border + PAGES,
 					     .page_shift = f->inner->page_shift,
+					     .grain_shift = f->inner->grain_shift,
 					     .map_slots = 8};
 	f->inner = &high.provider;
 	fault_provider_init(&f->fault, f->inner, 0);

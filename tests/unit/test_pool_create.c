@@ -129,7 +129,7 @@ static void create_refuses_a_provider_without_its_operations(struct pool_fixture
 	ops.page_alloc = NULL;
 	provider_is_refused(&bad);
 	ops = f->fault.ops;
-	ops.page_free = NULL;
+	ops.pages_free = NULL;
 	provider_is_refused(&bad);
 	bad.base = NULL;
 	ops = f->fault.ops;

@@ -307,37 +307,6 @@ static void trim_moves_hole_records_down(struct pool_fixture *f)
 	shadow_fini(&shadow);
 }
 
-static void trim_purges_the_inside_of_large_free_blocks(struct pool_fixture *f)
-{
-	xv_handle big, small;
-
-	big = fixture_malloc(f, fixture_block_max(f) - 400);
-	small = fixture_malloc(f, 300);
-	fixture_fill(f, big, 1);
-	fixture_fill(f, small, 2);
-	fixture_free(f, big);
-	f->fault.calls[FAULT_PAGE_PURGE] = 0;
-	(void)xv_pool_trim(f->pool);
-	assert_int_equal(f->fault.calls[FAULT_PAGE_PURGE], 2 - (fixture_stats(f).free_blocks == 1));
-	fixture_check(f);
-	fixture_verify(f, small, 300, 2);
-	big = fixture_malloc(f, fixture_block_max(f) - 400);
-	fixture_fill(f, big, 3);
-	fixture_verify(f, big, fixture_block_max(f) - 400, 3);
-	fixture_verify(f, small, 300, 2);
-}
-
-static void trim_without_purge_works(struct pool_fixture *f)
-{
-	xv_handle handle;
-
-	fixture_remake(f, FIXTURE_PAGES, NULL, FAULT_NO_PURGE);
-	handle = fixture_malloc(f, fixture_block_max(f) - 400);
-	(void)fixture_malloc(f, 100);
-	fixture_free(f, handle);
-	assert_int_equal(xv_pool_trim(f->pool), 0);
-}
-
 /* ---- reset ---- */
 
 static void reset_frees_all_and_the_pool_goes_on(struct pool_fixture *f)
@@ -450,8 +419,6 @@ static const struct pool_test tests[] = {
 	POOL_TEST(trim_keeps_pages_with_objects, EACH_ALIGNMENT),
 	POOL_TEST(trim_gives_the_tables_back, 0),
 	POOL_TEST(trim_moves_hole_records_down, 0),
-	POOL_TEST(trim_purges_the_inside_of_large_free_blocks, ON_MMAP | EACH_ALIGNMENT),
-	POOL_TEST(trim_without_purge_works, 0),
 	POOL_TEST(reset_frees_all_and_the_pool_goes_on, EACH_ALIGNMENT),
 	POOL_TEST(the_peak_begins_anew_and_nothing_else, 0),
 	POOL_TEST(reset_keeps_limit_and_options, EACH_ALIGNMENT),

@@ -65,7 +65,7 @@ static uint32_t alloc(struct xv_provider *provider)
 {
 	uint32_t page = UINT32_MAX;
 
-	assert_int_equal(provider->ops->page_alloc(provider, &page), 0);
+	assert_int_equal(page_take(provider, &page), 0);
 	assert_true(page < provider->max_pages);
 	return page;
 }
@@ -88,9 +88,9 @@ static void provider_gives_the_lowest_free_page_first(void **state)
 
 	for (uint32_t i = 0; i < 100; i++)
 		assert_int_equal(alloc(provider), i);
-	provider->ops->page_free(provider, 70);
-	provider->ops->page_free(provider, 3);
-	provider->ops->page_free(provider, 64);
+	provider->ops->pages_free(provider, 70, 1);
+	provider->ops->pages_free(provider, 3, 1);
+	provider->ops->pages_free(provider, 64, 1);
 	assert_int_equal(alloc(provider), 3);
 	assert_int_equal(alloc(provider), 64);
 	assert_int_equal(alloc(provider), 70);
@@ -107,10 +107,10 @@ static void provider_refuses_when_full_and_recovers(void **state)
 		assert_int_equal(provider->ops->pages_available(provider), available - i);
 		alloc(provider);
 	}
-	assert_int_equal(provider->ops->page_alloc(provider, &page), -XV_ENOMEM);
+	assert_int_equal(page_take(provider, &page), -XV_ENOMEM);
 	assert_int_equal(page, 12345);
 	assert_int_equal(provider->ops->pages_available(provider), 0);
-	provider->ops->page_free(provider, 5);
+	provider->ops->pages_free(provider, 5, 1);
 	assert_int_equal(provider->ops->pages_available(provider), 1);
 	assert_int_equal(alloc(provider), 5);
 }
@@ -156,12 +156,12 @@ static void provider_ignores_frees_of_what_it_did_not_give(void **state)
 	uint64_t available = provider->ops->pages_available(provider);
 	uint32_t page = alloc(provider);
 
-	provider->ops->page_free(provider, 1);
-	provider->ops->page_free(provider, (uint32_t)provider->max_pages);
-	provider->ops->page_free(provider, UINT32_MAX);
+	provider->ops->pages_free(provider, 1, 1);
+	provider->ops->pages_free(provider, (uint32_t)provider->max_pages, 1);
+	provider->ops->pages_free(provider, UINT32_MAX, 1);
 	assert_int_equal(provider->ops->pages_available(provider), available - 1);
-	provider->ops->page_free(provider, page);
-	provider->ops->page_free(provider, page);
+	provider->ops->pages_free(provider, page, 1);
+	provider->ops->pages_free(provider, page, 1);
 	assert_int_equal(provider->ops->pages_available(provider), available);
 	assert_int_equal(alloc(provider), page);
 	assert_int_equal(alloc(provider), page + 1);
@@ -263,7 +263,7 @@ static void provider_overhead_returns_to_what_it_was(void **state)
 	meta_commit(provider, base, 100, 10000);
 	provider->ops->meta_release(provider, base, 10000, 10000);
 	page = alloc(provider);
-	provider->ops->page_free(provider, page);
+	provider->ops->pages_free(provider, page, 1);
 	/* The first page may have touched one OS page of bitmap. */
 	assert_in_range(provider->ops->overhead_bytes(provider), before,
 			before + (size_t)sysconf(_SC_PAGESIZE));
@@ -312,7 +312,7 @@ static void provider_agrees_with_a_shadow_over_random_operations(void **state)
 
 		if (stamps[page] != 0) {
 			check_stamp(provider, page, stamps[page]);
-			provider->ops->page_free(provider, page);
+			provider->ops->pages_free(provider, page, 1);
 			stamps[page] = 0;
 			lowest = page < lowest ? page : lowest;
 			continue;

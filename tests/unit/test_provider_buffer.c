@@ -174,10 +174,10 @@ static void buffer_meta_refuses_to_reach_into_used_pages(void **state)
 	assert_null(provider->ops->meta_reserve(provider, 11 * 4096));
 	/* Page 9, the highest, is in the way even when those below it are free. */
 	for (uint32_t i = 0; i < 9; i++)
-		provider->ops->page_free(provider, i);
+		provider->ops->pages_free(provider, i, 1);
 	assert_null(provider->ops->meta_reserve(provider, 11 * 4096));
 	assert_int_equal(provider->ops->pages_available(provider), provider->max_pages - 1);
-	provider->ops->page_free(provider, 9);
+	provider->ops->pages_free(provider, 9, 1);
 	assert_non_null(provider->ops->meta_reserve(provider, 11 * 4096));
 	guarded_end(&guarded);
 }

@@ -148,15 +148,48 @@ static void fault_counts_frees_of_mapped_pages_and_false_unmaps(void **state)
 	assert_ptr_equal(provider->ops->page_map(provider, 0), address);
 	assert_int_equal(fault->mapped_now, 1);
 	provider->ops->page_unmap(provider, 0, address);
-	provider->ops->page_free(provider, 1);
+	provider->ops->pages_free(provider, 1, 1);
 	assert_int_equal(fault->misuse, 0);
-	provider->ops->page_free(provider, 0);
+	provider->ops->pages_free(provider, 0, 1);
 	assert_int_equal(fault->misuse, 1);
 	provider->ops->page_unmap(provider, 0, address);
 	assert_int_equal(fault->misuse, 1);
 	provider->ops->page_unmap(provider, 0, address);
 	assert_int_equal(fault->misuse, 2);
 	assert_int_equal(fault->mapped_now, 0);
+}
+
+static void fault_fails_grains_at_the_nth_call(void **state)
+{
+	struct provider_case which = {"mmap/64K", PROVIDER_MMAP, 65536, true};
+	struct fault_provider fault;
+	struct xv_provider *inner = NULL;
+	uint32_t page;
+
+	(void)state;
+	assert_int_equal(provider_case_create(&which, MIB, &inner), 0);
+	fault_provider_init(&fault, inner, 0);
+	assert_int_equal(fault.provider.grain_shift, inner->grain_shift);
+	if (xv_provider_page_grains(inner) < 4) {
+		assert_null(fault.ops.grains_take);
+		provider_case_destroy(&which, inner);
+		skip();
+	}
+	assert_int_equal(fault.ops.page_alloc(&fault.provider, &page), 0);
+	fault_provider_fail(&fault, FAULT_GRAINS_TAKE, 2, FAULT_ONCE);
+	assert_int_equal(fault.ops.grains_take(&fault.provider, page, 0, 1), 0);
+	assert_int_equal(fault.ops.grains_take(&fault.provider, page, 1, 3), -XV_ENOMEM);
+	assert_int_equal(fault.ops.grains_take(&fault.provider, page, 1, 3), 0);
+	fault_provider_fail(&fault, FAULT_GRAINS_GIVE, 2, FAULT_FOREVER);
+	assert_true(fault.ops.grains_give(&fault.provider, page, 0, 1));
+	assert_false(fault.ops.grains_give(&fault.provider, page, 1, 1));
+	assert_false(fault.ops.grains_give(&fault.provider, page, 1, 1));
+	fault_provider_heal(&fault);
+	assert_true(fault.ops.grains_give(&fault.provider, page, 1, 1)); /* it stayed taken */
+	assert_false(fault.ops.grains_give(&fault.provider, page, 1, 1));
+	assert_int_equal(fault.failures[FAULT_GRAINS_TAKE], 1);
+	assert_int_equal(fault.failures[FAULT_GRAINS_GIVE], 3);
+	provider_case_destroy(&which, inner);
 }
 
 static void fault_leaves_out_the_operations_it_was_told_to(void **state)
@@ -167,7 +200,7 @@ static void fault_leaves_out_the_operations_it_was_told_to(void **state)
 	fault_provider_init(fault, fixture->inner, FAULT_NO_META | FAULT_NO_PAGES_AVAILABLE);
 	assert_null(fault->ops.meta_reserve);
 	assert_null(fault->ops.pages_available);
-	assert_null(fault->ops.page_purge); /* the buffer provider has none */
+	assert_null(fault->ops.meta_purge); /* the buffer provider has none */
 	assert_ptr_equal(fault->provider.base, fixture->inner->base);
 	assert_int_equal(fault->provider.flags, XV_PROVIDER_META_IS_SCARCE);
 }
@@ -183,6 +216,7 @@ int main(void)
 		WITH_FIXTURE(fault_any_counts_all_failable_operations_together),
 		WITH_FIXTURE(fault_hidden_base_maps_through_slots_that_run_out),
 		WITH_FIXTURE(fault_counts_frees_of_mapped_pages_and_false_unmaps),
+		cmocka_unit_test(fault_fails_grains_at_the_nth_call),
 		WITH_FIXTURE(fault_leaves_out_the_operations_it_was_told_to),
 	};
 

@@ -40,7 +40,7 @@ static uint32_t take(struct xv_provider *provider)
 {
 	uint32_t page = 0;
 
-	assert_int_equal(provider->ops->page_alloc(provider, &page), 0);
+	assert_int_equal(page_take(provider, &page), 0);
 	return page;
 }
 
@@ -216,14 +216,14 @@ static void highmem_refuses_and_counts_each_misuse(void **state)
 	assert_int_equal(misuse_of(provider), 2);
 	unmap(provider, page, NULL);
 	assert_int_equal(misuse_of(provider), 3);
-	provider->ops->page_free(provider, page); /* mapped */
+	provider->ops->pages_free(provider, page, 1); /* mapped */
 	assert_int_equal(misuse_of(provider), 4);
 	memset(address, 7, xv_provider_page_bytes(provider));
 	unmap(provider, page, address);
 	unmap(provider, page, address); /* not mapped any more */
 	assert_int_equal(misuse_of(provider), 5);
-	provider->ops->page_free(provider, page);
-	provider->ops->page_free(provider, page); /* free already */
+	provider->ops->pages_free(provider, page, 1);
+	provider->ops->pages_free(provider, page, 1); /* free already */
 	assert_int_equal(misuse_of(provider), 6);
 	assert_null(map(provider, page)); /* a free page */
 	assert_int_equal(misuse_of(provider), 7);
@@ -264,12 +264,12 @@ static void check_holes_punched(struct xv_provider *provider)
 	fill(provider, 256);
 	assert_true(stats_of(provider).backing_bytes >= 256 * bytes);
 	for (uint32_t page = 0; page < 256; page += 2)
-		provider->ops->page_free(provider, page);
+		provider->ops->pages_free(provider, page, 1);
 	assert_in_range(stats_of(provider).backing_bytes, 128 * bytes, 128 * bytes + 64 * KIB);
 	for (uint32_t page = 1; page < 256; page += 2)
 		check_filled(provider, page);
 	for (uint32_t page = 1; page < 256; page += 2)
-		provider->ops->page_free(provider, page);
+		provider->ops->pages_free(provider, page, 1);
 	assert_in_range(stats_of(provider).backing_bytes, 0, 64 * KIB);
 	fill(provider, 3);
 	check_filled(provider, 2);
@@ -294,7 +294,7 @@ static void highmem_works_over_a_file_in_a_directory(void **state)
 		fill(provider, 300);
 		for (uint32_t page = 0; page < 300; page++)
 			check_filled(provider, page);
-		provider->ops->page_free(provider, 7);
+		provider->ops->pages_free(provider, 7, 1);
 		assert_int_equal(take(provider), 7);
 		assert_int_equal(misuse_of(provider), 0);
 		xv_provider_highmem_destroy(provider);
@@ -327,9 +327,9 @@ static bool file_size_limit_is_an_error_and_no_signal(void)
 	if (setrlimit(RLIMIT_FSIZE, &limit) != 0 ||
 	    xv_provider_highmem_create(&provider, &options) != 0)
 		return false;
-	while (provider->ops->page_alloc(provider, &page) == 0)
+	while (page_take(provider, &page) == 0)
 		pages++;
-	return pages == 10 && provider->ops->page_alloc(provider, &page) == -XV_ENOMEM;
+	return pages == 10 && page_take(provider, &page) == -XV_ENOMEM;
 }
 
 static void highmem_stops_at_the_file_size_limit(void **state)

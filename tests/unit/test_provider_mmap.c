@@ -49,7 +49,7 @@ static char *take(struct xv_provider *provider)
 {
 	uint32_t page = 0;
 
-	assert_int_equal(provider->ops->page_alloc(provider, &page), 0);
+	assert_int_equal(page_take(provider, &page), 0);
 	return (char *)provider->base + ((size_t)page << provider->page_shift);
 }
 
@@ -125,7 +125,7 @@ static void mmap_rounds_reserve_and_cap_down_to_pages(void **state)
 	assert_int_equal(provider->max_pages, 6);
 	xv_provider_mmap_destroy(provider);
 	options.cap_bytes = 65535;
-	provider = create(&options);
+	provider = create_on(&options, 16384, 0);
 	assert_int_equal(provider->max_pages, 3);
 	xv_provider_mmap_destroy(provider);
 	options.cap_bytes = GIB;
@@ -146,9 +146,9 @@ static void mmap_stops_at_its_cap_and_goes_on_after_a_free(void **state)
 	for (int i = 0; i < 5; i++)
 		take(provider);
 	assert_int_equal(provider->ops->pages_available(provider), 0);
-	assert_int_equal(provider->ops->page_alloc(provider, &page), -XV_ENOMEM);
-	provider->ops->page_free(provider, 2);
-	assert_int_equal(provider->ops->page_alloc(provider, &page), 0);
+	assert_int_equal(page_take(provider, &page), -XV_ENOMEM);
+	provider->ops->pages_free(provider, 2, 1);
+	assert_int_equal(page_take(provider, &page), 0);
 	assert_int_equal(page, 2);
 	xv_provider_mmap_destroy(provider);
 }
@@ -168,7 +168,7 @@ static bool default_space_is_halved_under_a_limit(void)
 	if (xv_provider_mmap_create(&provider, NULL) != 0)
 		return false;
 	return provider->max_pages << provider->page_shift >= 128 * MIB &&
-	       provider->ops->page_alloc(provider, &page) == 0;
+	       page_take(provider, &page) == 0;
 }
 
 static void mmap_takes_less_address_space_where_the_system_refuses(void **state)
@@ -191,12 +191,12 @@ static bool commit_fails_without_harm(void)
 	if (xv_provider_mmap_create(&provider, &options) != 0 ||
 	    setrlimit(RLIMIT_DATA, &limit) != 0)
 		return false;
-	while (provider->ops->page_alloc(provider, &page) == 0)
+	while (page_take(provider, &page) == 0)
 		pages++;
-	provider->ops->page_free(provider, pages / 2);
+	provider->ops->pages_free(provider, pages / 2, 1);
 	return pages > 0 && pages < 16 * MIB / 4096 &&
-	       provider->ops->page_alloc(provider, &page) == 0 && page == pages / 2 &&
-	       provider->ops->page_alloc(provider, &page) == -XV_ENOMEM;
+	       page_take(provider, &page) == 0 && page == pages / 2 &&
+	       page_take(provider, &page) == -XV_ENOMEM;
 }
 
 static void mmap_reports_enomem_when_the_system_commits_no_more(void **state)
@@ -219,7 +219,7 @@ static void mmap_resident_set_falls_when_pages_are_freed(void **state)
 		take_filled(provider);
 	full = resident_bytes();
 	for (uint32_t i = 0; i < pages; i++)
-		provider->ops->page_free(provider, i);
+		provider->ops->pages_free(provider, i, 1);
 	if (before != 0) {
 		assert_true(full >= before + 30 * MIB);
 		assert_true(resident_bytes() + 30 * MIB <= full);
@@ -249,48 +249,10 @@ static void mmap_freed_page_leaves_its_neighbours_alone(void **state)
 	(void)state;
 	take_filled(provider);
 	take_filled(provider);
-	provider->ops->page_free(provider, 1);
+	provider->ops->pages_free(provider, 1, 1);
 	assert_true(bytes_are(first, 0x5A, 4096));
 	assert_true(bytes_are(first + 8192, 0x5A, 4096));
 	assert_int_equal(resident_at(provider, 12288), 8192);
-	xv_provider_mmap_destroy(provider);
-}
-
-static void mmap_purge_gives_back_whole_os_pages_inside_the_range(void **state)
-{
-	struct xv_provider_mmap_options options = options_of(65536, MIB);
-	struct xv_provider *provider = create(&options);
-	char *page = take_filled(provider);
-
-	(void)state;
-	if (sysconf(_SC_PAGESIZE) != 4096) {
-		xv_provider_mmap_destroy(provider);
-		skip();
-	}
-	assert_int_equal(provider->ops->page_purge(provider, 0, 100, 8092), 4096);
-	assert_true(bytes_are(page, 0x5A, 4096));
-	assert_true(bytes_are(page + 8192, 0x5A, 65536 - 8192));
-	assert_int_equal(resident_at(provider, 65536), 65536 - 4096);
-	assert_int_equal(provider->ops->page_purge(provider, 0, 4097, 8000), 0);
-	assert_int_equal(provider->ops->page_purge(provider, 0, 8192, 65536 - 8192), 65536 - 8192);
-	assert_int_equal(resident_at(provider, 65536), 4096);
-	xv_provider_mmap_destroy(provider);
-}
-
-static void mmap_purge_refuses_ranges_and_pages_that_are_not_its(void **state)
-{
-	struct xv_provider_mmap_options options = options_of(65536, MIB);
-	struct xv_provider *provider = create(&options);
-
-	(void)state;
-	take_filled(provider);
-	assert_int_equal(provider->ops->page_purge(provider, 0, 65536, 1), 0);
-	assert_int_equal(provider->ops->page_purge(provider, 0, 4096, 65536), 0);
-	assert_int_equal(provider->ops->page_purge(provider, 0, 4096, SIZE_MAX), 0);
-	assert_int_equal(provider->ops->page_purge(provider, 0, UINT32_MAX, 4096), 0);
-	assert_int_equal(provider->ops->page_purge(provider, 1, 0, 65536), 0);
-	assert_int_equal(provider->ops->page_purge(provider, UINT32_MAX, 0, 65536), 0);
-	assert_int_equal(resident_at(provider, 65536), 65536);
 	xv_provider_mmap_destroy(provider);
 }
 
@@ -305,12 +267,12 @@ static void mmap_small_pages_go_back_when_their_os_page_is_free(void **state)
 	for (int i = 0; i < 8; i++)
 		take_filled(provider);
 	assert_int_equal(resident_at(provider, 32768), 32768);
-	provider->ops->page_free(provider, 0);
-	provider->ops->page_free(provider, 1);
-	provider->ops->page_free(provider, 3);
+	provider->ops->pages_free(provider, 0, 1);
+	provider->ops->pages_free(provider, 1, 1);
+	provider->ops->pages_free(provider, 3, 1);
 	assert_int_equal(resident_at(provider, 32768), 32768);
 	assert_int_equal(provider->ops->overhead_bytes(provider), empty + 3 * 4096);
-	provider->ops->page_free(provider, 2);
+	provider->ops->pages_free(provider, 2, 1);
 	assert_int_equal(resident_at(provider, 32768), 16384);
 	assert_true(bytes_are((char *)provider->base + 16384, 0x5A, 16384));
 	assert_int_equal(provider->ops->overhead_bytes(provider), empty);
@@ -329,9 +291,9 @@ static void mmap_small_pages_count_the_rest_of_their_os_page_as_overhead(void **
 	assert_true(first >= 65536 - 4096);
 	take(provider);
 	assert_int_equal(provider->ops->overhead_bytes(provider), first - 4096);
-	provider->ops->page_free(provider, 0);
+	provider->ops->pages_free(provider, 0, 1);
 	assert_int_equal(provider->ops->overhead_bytes(provider), first);
-	provider->ops->page_free(provider, 1);
+	provider->ops->pages_free(provider, 1, 1);
 	assert_int_equal(provider->ops->overhead_bytes(provider), first - (65536 - 4096));
 	xv_provider_mmap_destroy(provider);
 }
@@ -345,14 +307,14 @@ static void mmap_last_os_page_may_hold_fewer_pages(void **state)
 	(void)state;
 	for (int i = 0; i < 3; i++)
 		take_filled(provider);
-	assert_int_equal(provider->ops->page_alloc(provider, &page), -XV_ENOMEM);
+	assert_int_equal(page_take(provider, &page), -XV_ENOMEM);
 	for (uint32_t i = 0; i < 3; i++)
-		provider->ops->page_free(provider, i);
+		provider->ops->pages_free(provider, i, 1);
 	assert_int_equal(resident_at(provider, 16384), 0);
 	xv_provider_mmap_destroy(provider);
 }
 
-static void mmap_huge_pages_go_back_whole_and_are_not_purged(void **state)
+static void mmap_huge_pages_go_back_whole_and_have_no_grains(void **state)
 {
 	struct xv_provider_mmap_options options = options_of(65536, 8 * MIB);
 	struct xv_provider *provider;
@@ -364,12 +326,12 @@ static void mmap_huge_pages_go_back_whole_and_are_not_purged(void **state)
 	assert_int_equal((uintptr_t)provider->base % huge, 0);
 	for (int i = 0; i < 32; i++)
 		take_filled(provider);
-	assert_int_equal(provider->ops->page_purge(provider, 0, 0, 65536), 0);
+	assert_null(provider->ops->grains_give);
 	for (uint32_t i = 0; i < 31; i++)
-		provider->ops->page_free(provider, i);
+		provider->ops->pages_free(provider, i, 1);
 	assert_int_equal(resident_at(provider, huge), huge);
 	assert_true(provider->ops->overhead_bytes(provider) >= huge - 65536);
-	provider->ops->page_free(provider, 31);
+	provider->ops->pages_free(provider, 31, 1);
 	assert_int_equal(resident_at(provider, huge), 0);
 	xv_provider_mmap_destroy(provider);
 }
@@ -385,7 +347,7 @@ static void mmap_works_with_the_systems_own_huge_pages(void **state)
 	for (int i = 0; i < 2048; i++)
 		take_filled(provider);
 	for (uint32_t i = 0; i < 2048; i++)
-		provider->ops->page_free(provider, i);
+		provider->ops->pages_free(provider, i, 1);
 	assert_int_equal(resident_at(provider, 8 * MIB), 0);
 	xv_provider_mmap_destroy(provider);
 }
@@ -432,12 +394,10 @@ int main(void)
 		cmocka_unit_test(mmap_resident_set_falls_when_pages_are_freed),
 		cmocka_unit_test(mmap_untouched_provider_holds_next_to_nothing),
 		cmocka_unit_test(mmap_freed_page_leaves_its_neighbours_alone),
-		cmocka_unit_test(mmap_purge_gives_back_whole_os_pages_inside_the_range),
-		cmocka_unit_test(mmap_purge_refuses_ranges_and_pages_that_are_not_its),
 		cmocka_unit_test(mmap_small_pages_go_back_when_their_os_page_is_free),
 		cmocka_unit_test(mmap_small_pages_count_the_rest_of_their_os_page_as_overhead),
 		cmocka_unit_test(mmap_last_os_page_may_hold_fewer_pages),
-		cmocka_unit_test(mmap_huge_pages_go_back_whole_and_are_not_purged),
+		cmocka_unit_test(mmap_huge_pages_go_back_whole_and_have_no_grains),
 		cmocka_unit_test(mmap_works_with_the_systems_own_huge_pages),
 		cmocka_unit_test(mmap_pages_never_handed_out_are_inaccessible),
 		cmocka_unit_test(mmap_meta_past_its_commit_is_inaccessible),

@@ -13,10 +13,10 @@ static const uint32_t page_counts[] = {
 
 static void *bitmap_make(struct xvi_page_bitmap *map, uint32_t pages)
 {
-	void *memory = calloc(1, xvi_page_bitmap_bytes(pages));
+	void *memory = calloc(1, xvi_page_bitmap_bytes(pages, 0));
 
 	assert_non_null(memory);
-	xvi_page_bitmap_init(map, memory, pages);
+	xvi_page_bitmap_init(map, memory, pages, 0);
 	return memory;
 }
 
@@ -111,7 +111,7 @@ static void page_bitmap_range_agrees_with_single_pages(void **state)
 static void page_bitmap_counts_only_the_memory_it_touched(void **state)
 {
 	uint32_t pages = 16U << 20;
-	size_t bytes = xvi_page_bitmap_bytes(pages);
+	size_t bytes = xvi_page_bitmap_bytes(pages, 0);
 	char *area = aligned_alloc(4096, 4096 + (bytes + 4095) / 4096 * 4096);
 	struct xvi_page_bitmap map;
 
@@ -119,7 +119,7 @@ static void page_bitmap_counts_only_the_memory_it_touched(void **state)
 	assert_non_null(area);
 	memset(area, 0, 4096 + bytes);
 	assert_int_equal(bytes, 8 * (262144 + 4096 + 64 + 1));
-	xvi_page_bitmap_init(&map, area + 256, pages);
+	xvi_page_bitmap_init(&map, area + 256, pages, 0);
 	assert_int_equal(map.levels, 4);
 	assert_int_equal(xvi_page_bitmap_touched_bytes(&map, area, 256, 4096), 4096);
 	xvi_page_bitmap_set(&map, 0);
@@ -133,44 +133,68 @@ static void page_bitmap_counts_only_the_memory_it_touched(void **state)
 	free(area);
 }
 
-/* The marks are of no effect on which pages are free, and lie beside what was written. */
-static void page_bitmap_marks_kept_pages_beside_their_own_bits(void **state)
+/* Marks have no effect on which pages are free, and lie beside what was written. */
+static void page_bitmap_keeps_marks_beside_the_pages_own_bits(void **state)
 {
 	enum { PAGES = 9000 };
-	size_t bytes = (xvi_page_bitmap_bytes_kept(PAGES) + 4095) / 4096 * 4096;
-	char *area = aligned_alloc(4096, bytes);
-	struct xvi_page_bitmap map;
-	size_t touched;
-	uint32_t lowest;
 
 	(void)state;
-	assert_non_null(area);
-	memset(area, 0, bytes);
-	assert_true(xvi_page_bitmap_bytes_kept(PAGES) < 2 * xvi_page_bitmap_bytes(PAGES));
-	xvi_page_bitmap_init_kept(&map, area, PAGES);
-	for (uint32_t page = 0; page < PAGES; page++)
-		xvi_page_bitmap_set(&map, page);
-	touched = xvi_page_bitmap_touched_bytes(&map, area, 0, 64);
-	for (uint32_t page = 0; page < PAGES; page += 3) {
-		xvi_page_bitmap_clear(&map, page);
-		xvi_page_bitmap_set_kept(&map, page, true);
-		xvi_page_bitmap_set_kept(&map, page, true);
+	for (uint32_t mark_bits = 1; mark_bits <= 32; mark_bits *= 2) {
+		size_t bytes = (xvi_page_bitmap_bytes(PAGES, mark_bits) + 4095) / 4096 * 4096;
+		uint32_t all = (uint32_t)(((uint64_t)1 << mark_bits) - 1);
+		char *area = aligned_alloc(4096, bytes);
+		struct xvi_page_bitmap map;
+		size_t touched;
+
+		assert_non_null(area);
+		memset(area, 0, bytes);
+		xvi_page_bitmap_init(&map, area, PAGES, mark_bits);
+		for (uint32_t page = 0; page < PAGES; page++)
+			xvi_page_bitmap_set(&map, page);
+		touched = xvi_page_bitmap_touched_bytes(&map, area, 0, 64);
+		for (uint32_t page = 0; page < PAGES; page++)
+			xvi_page_bitmap_set_marks(&map, page, page * 0x9E3779B1U & all);
+		assert_int_equal(xvi_page_bitmap_touched_bytes(&map, area, 0, 64), touched);
+		for (uint32_t page = 0; page < PAGES; page += 3)
+			xvi_page_bitmap_clear(&map, page);
+		for (uint32_t page = 0; page < PAGES; page++) {
+			assert_int_equal(xvi_page_bitmap_marks(&map, page),
+					 page * 0x9E3779B1U & all);
+			assert_int_equal(xvi_page_bitmap_is_set(&map, page), page % 3 != 0);
+			xvi_page_bitmap_set_marks(&map, page, 0);
+		}
+		assert_int_equal(map.used, PAGES - PAGES / 3);
+		free(area);
 	}
-	assert_int_equal(map.kept, PAGES / 3);
-	assert_int_equal(xvi_page_bitmap_touched_bytes(&map, area, 0, 64), touched);
-	for (uint32_t page = 0; page < PAGES; page++) {
-		assert_int_equal(xvi_page_bitmap_is_kept(&map, page), page % 3 == 0);
-		assert_int_equal(xvi_page_bitmap_is_set(&map, page), page % 3 != 0);
+}
+
+static void page_bitmap_finds_runs_of_pages_handed_out(void **state)
+{
+	static const struct {
+		uint32_t from, end, first, count;
+	} cases[] = {
+		{0, 200, 3, 2},     {3, 200, 3, 2},     {4, 200, 4, 1},     {5, 200, 60, 70},
+		{60, 100, 60, 40},  {61, 62, 61, 1},    {130, 200, 199, 1}, {130, 199, 199, 0},
+		{200, 200, 200, 0}, {250, 200, 250, 0},
+	};
+	struct xvi_page_bitmap map;
+	void *memory = bitmap_make(&map, 200);
+
+	(void)state;
+	for (uint32_t page = 0; page < 200; page++) {
+		if (page == 3 || page == 4 || (page >= 60 && page < 130) || page == 199)
+			xvi_page_bitmap_set(&map, page);
 	}
-	for (uint32_t page = 0; page < PAGES; page += 3) {
-		assert_true(xvi_page_bitmap_lowest_free(&map, &lowest));
-		assert_int_equal(lowest, page);
-		xvi_page_bitmap_set(&map, page);
-		xvi_page_bitmap_set_kept(&map, page, false);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint32_t first = cases[i].from;
+
+		assert_int_equal(xvi_page_bitmap_run(&map, &first, cases[i].end), cases[i].count);
+		assert_int_equal(first, cases[i].first);
 	}
-	assert_int_equal(map.kept, 0);
-	assert_false(xvi_page_bitmap_lowest_free(&map, &lowest));
-	free(area);
+	assert_int_equal(xvi_page_bitmap_end(&map, 10, 20), 30);
+	assert_int_equal(xvi_page_bitmap_end(&map, 10, UINT32_MAX), 200);
+	assert_int_equal(xvi_page_bitmap_end(&map, UINT32_MAX, 1), 200);
+	free(memory);
 }
 
 static void page_bitmap_agrees_with_a_shadow_over_random_operations(void **state)
@@ -214,7 +238,8 @@ int main(void)
 		cmocka_unit_test(page_bitmap_knows_nothing_past_its_last_page),
 		cmocka_unit_test(page_bitmap_range_agrees_with_single_pages),
 		cmocka_unit_test(page_bitmap_counts_only_the_memory_it_touched),
-		cmocka_unit_test(page_bitmap_marks_kept_pages_beside_their_own_bits),
+		cmocka_unit_test(page_bitmap_keeps_marks_beside_the_pages_own_bits),
+		cmocka_unit_test(page_bitmap_finds_runs_of_pages_handed_out),
 		cmocka_unit_test(page_bitmap_agrees_with_a_shadow_over_random_operations),
 	};
 

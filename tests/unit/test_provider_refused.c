@@ -23,8 +23,6 @@ static int without_madvise(void)
 	look(0);
 	provider = mmap_make();
 	(void)fill_drop_and_fill_again(provider);
-	ENSURE(provider->ops->page_purge(provider, 0, 0, PAGE_BYTES) == 0);
-	check(provider, 0, 1);
 	return 0;
 }
 
@@ -243,10 +241,10 @@ static int file_size_limit_comes_later(void)
 
 	fill(provider, 10);
 	ENSURE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
-	ENSURE(provider->ops->page_alloc(provider, &page) == -XV_ENOMEM && page == UINT32_MAX);
+	ENSURE(page_take(provider, &page) == -XV_ENOMEM && page == UINT32_MAX);
 	check(provider, 0, 10);
 	drop(provider, 3, 4);
-	ENSURE(provider->ops->page_alloc(provider, &page) == 0 && page == 3);
+	ENSURE(page_take(provider, &page) == 0 && page == 3);
 	return 0;
 }
 
@@ -268,8 +266,8 @@ static int growth_is_cut_at_the_file_size_limit(void)
 	fill(provider, 10);
 	ENSURE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
 	for (uint32_t i = 10; i < 256 + 3; i++)
-		ENSURE(provider->ops->page_alloc(provider, &page) == 0);
-	ENSURE(provider->ops->page_alloc(provider, &page) == -XV_ENOMEM);
+		ENSURE(page_take(provider, &page) == 0);
+	ENSURE(page_take(provider, &page) == -XV_ENOMEM);
 	return 0;
 }
 

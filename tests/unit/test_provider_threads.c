@@ -51,16 +51,16 @@ static void *work(void *argument)
 
 		if (held[which]) {
 			worker->good = touch(worker, pages[which], stamp, false);
-			provider->ops->page_free(provider, pages[which]);
+			provider->ops->pages_free(provider, pages[which], 1);
 		} else {
-			worker->good = provider->ops->page_alloc(provider, &pages[which]) == 0 &&
+			worker->good = page_take(provider, &pages[which]) == 0 &&
 				       touch(worker, pages[which], stamp, true);
 		}
 		held[which] = !held[which];
 	}
 	for (uint32_t which = 0; which < PAGES_EACH; which++) {
 		if (held[which])
-			provider->ops->page_free(provider, pages[which]);
+			provider->ops->pages_free(provider, pages[which], 1);
 	}
 	return NULL;
 }

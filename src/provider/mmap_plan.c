@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * mmap_plan.c: see mmap_plan.h for what this owns, may call, how it is locked and what it
+ * costs.
+ */
+#include "mmap_plan.h"
+
+#include "grain_map.h"
+#include "page_size.h"
+
+#define BASE_ALIGNMENT ((size_t)64 << 10)
+#define RESERVE_BYTES_64BIT ((uint64_t)64 << 30)
+#define RESERVE_BYTES_32BIT ((uint64_t)1 << 30)
+#define RESERVE_BYTES_MIN ((uint64_t)1 << 20)
+#define PAGE_BYTES_DEFAULT 4096U
+
+void xv_provider_mmap_options_init(struct xv_provider_mmap_options *options)
+{
+	*options = (struct xv_provider_mmap_options){.page_bytes = PAGE_BYTES_DEFAULT};
+}
+
+static size_t larger_of(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Memory goes back by the OS page: in parts of a page, or of several pages together. */
+static void plan_set_grains(struct xvi_mmap_plan *plan, uint32_t page_bytes, bool huge_pages,
+			    const struct xvi_os_facts *facts)
+{
+	plan->huge_pages = huge_pages && facts->huge_page_bytes != 0;
+	plan->grain_shift = plan->page_shift;
+	plan->granule_bytes = larger_of(page_bytes, plan->huge_pages ? facts->huge_page_bytes
+								     : facts->page_bytes);
+	if (plan->huge_pages)
+		return;
+	plan->grain_shift -= xvi_grain_count_shift(page_bytes, facts->page_bytes);
+	if (plan->grain_shift < plan->page_shift)
+		plan->granule_bytes = (size_t)1 << plan->grain_shift;
+}
+
+int xvi_mmap_plan_make(struct xvi_mmap_plan *plan, const struct xv_provider_mmap_options *options,
+		       const struct xvi_os_facts *facts)
+{
+	uint32_t page_bytes = options->page_bytes != 0 ? options->page_bytes : PAGE_BYTES_DEFAULT;
+	uint64_t reserve = options->reserve_bytes;
+
+	plan->page_shift = xvi_page_shift(page_bytes);
+	if (plan->page_shift == 0 || (reserve != 0 && reserve < page_bytes) ||
+	    (options->cap_bytes != 0 && options->cap_bytes < page_bytes))
+		return -XV_EINVAL;
+	plan->may_shrink = reserve == 0;
+	if (reserve == 0)
+		reserve = sizeof(size_t) > 4 ? RESERVE_BYTES_64BIT : RESERVE_BYTES_32BIT;
+	plan_set_grains(plan, page_bytes, options->huge_pages, facts);
+	/* Lowest number first: a cap of n pages is the same as having only n pages. */
+	if (plan->grain_shift == plan->page_shift && options->cap_bytes != 0 &&
+	    options->cap_bytes < reserve)
+		reserve = options->cap_bytes;
+	plan->reserve_bytes = (uint64_t)xvi_page_count(reserve, plan->page_shift)
+			      << plan->page_shift;
+	plan->grains_most =
+		options->cap_bytes != 0 ? options->cap_bytes >> plan->grain_shift : UINT64_MAX;
+	return 0;
+}
+
+void *xvi_mmap_plan_reserve(struct xvi_mmap_plan *plan)
+{
+	size_t alignment = larger_of(BASE_ALIGNMENT, plan->granule_bytes);
+
+	for (;;) {
+		uint64_t bytes = plan->reserve_bytes + plan->granule_bytes - 1;
+		void *base = NULL;
+
+		bytes &= ~(uint64_t)(plan->granule_bytes - 1);
+		if (bytes <= SIZE_MAX / 2)
+			base = xvi_os_reserve((size_t)bytes, alignment);
+		if (base != NULL || !plan->may_shrink || plan->reserve_bytes <= RESERVE_BYTES_MIN)
+			return base;
+		plan->reserve_bytes = (plan->reserve_bytes / 2) >> plan->page_shift
+									   << plan->page_shift;
+	}
+}

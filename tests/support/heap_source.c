@@ -86,7 +86,7 @@ static bool grains_give(void *context, uint32_t page, uint32_t first, uint32_t c
 static int page_take(void *context, uint32_t *page)
 {
 	struct heap_source *source = context;
-	uint32_t low = 0;
+	uint32_t low = source->page_low;
 	int err;
 
 	if (fails(source))
@@ -95,6 +95,7 @@ static int page_take(void *context, uint32_t *page)
 		low++;
 	if (low == source->shape.pages_max)
 		return -XV_ENOMEM;
+	source->page_low = low;
 	source->page_taken[low] = true;
 	if (grain_count(source) == 1) {
 		err = grains_take(source, low, 0, 1);
@@ -112,6 +113,8 @@ static void pages_give(void *context, uint32_t page, uint32_t count, uint64_t gr
 	struct heap_source *source = context;
 	uint64_t found = 0;
 
+	if (page < source->page_low)
+		source->page_low = page;
 	for (uint32_t i = page; i < page + count; i++) {
 		assert_true(i < SOURCE_PAGES_MAX && source->page_taken[i]);
 		source->page_taken[i] = false;
@@ -181,17 +184,10 @@ static const struct xvi_heap_source source_ops = {
 	.page_unmap = page_unmap,
 };
 
-void heap_source_init(struct heap_source *source, const struct heap_source_shape *shape)
+void heap_source_open(struct heap_source *source, const struct heap_source_shape *shape,
+		      struct xvi_heap_config *config)
 {
 	uint32_t stride = xvi_heap_page_stride(shape->page_shift, shape->grain_shift, shape->prove);
-	struct xvi_heap_config config = {.source = &source_ops,
-					 .context = source,
-					 .page_shift = shape->page_shift,
-					 .grain_shift = shape->grain_shift,
-					 .alignment = shape->alignment,
-					 .prefix_bytes = shape->prefix_bytes,
-					 .key = 0x1234567,
-					 .prove = shape->prove};
 
 	memset(source, 0, sizeof(*source));
 	source->shape = *shape;
@@ -206,19 +202,26 @@ void heap_source_init(struct heap_source *source, const struct heap_source_shape
 	source->holes = calloc(RECORDS_MAX, sizeof(*source->holes));
 	assert_non_null(source->records);
 	assert_non_null(source->holes);
-	config.base = shape->window ? NULL : source->base;
-	config.pages = source->records;
-	config.records = source->holes;
-	config.heads = source->heads;
-	config.records_bounded = shape->bounded != 0;
-	config.records_sure = shape->bounded;
-	config.records_most = shape->bounded != 0 ? shape->bounded : RECORDS_MAX;
-	xvi_heap_init(&source->heap, &config);
+	*config = (struct xvi_heap_config){.source = &source_ops,
+					   .context = source,
+					   .base = shape->window ? NULL : source->base,
+					   .pages = source->records,
+					   .records = source->holes,
+					   .heads = source->heads,
+					   .page_shift = shape->page_shift,
+					   .grain_shift = shape->grain_shift,
+					   .alignment = shape->alignment,
+					   .prefix_bytes = shape->prefix_bytes,
+					   .key = 0x1234567,
+					   .records_most = shape->bounded != 0 ? shape->bounded
+									       : RECORDS_MAX,
+					   .records_sure = shape->bounded,
+					   .records_bounded = shape->bounded != 0,
+					   .prove = shape->prove};
 }
 
-void heap_source_fini(struct heap_source *source)
+void heap_source_close(struct heap_source *source)
 {
-	xvi_heap_clear(&source->heap);
 	assert_int_equal(source->grains, 0);
 	assert_int_equal(source->maps, 0);
 	for (uint32_t i = 0; i < SOURCE_PAGES_MAX; i++)
@@ -227,4 +230,18 @@ void heap_source_fini(struct heap_source *source)
 			 0);
 	free(source->records);
 	free(source->holes);
+}
+
+void heap_source_init(struct heap_source *source, const struct heap_source_shape *shape)
+{
+	struct xvi_heap_config config;
+
+	heap_source_open(source, shape, &config);
+	xvi_heap_init(&source->heap, &config);
+}
+
+void heap_source_fini(struct heap_source *source)
+{
+	xvi_heap_clear(&source->heap);
+	heap_source_close(source);
 }

@@ -10,7 +10,7 @@
 
 #include "heap.h"
 
-enum { SOURCE_PAGES_MAX = 1024 };
+enum { SOURCE_PAGES_MAX = 1 << 15 };
 
 struct heap_source_shape {
 	uint32_t page_shift;
@@ -30,6 +30,7 @@ struct heap_source {
 	unsigned char *records; /* of pages */
 	struct xvi_hole *holes;
 	uint32_t heads[LIST_COUNT_MAX];
+	uint32_t page_low; /* none below is free */
 	bool page_taken[SOURCE_PAGES_MAX];
 	uint16_t committed[SOURCE_PAGES_MAX];
 	uint64_t grains;      /* committed, count */
@@ -43,6 +44,13 @@ struct heap_source {
 	bool refuse_give; /* grains cannot be given back */
 };
 
+/* What the source has for a heap of this shape: for who makes the heap. End it with
+ * heap_source_close, when the heap has given everything back. */
+void heap_source_open(struct heap_source *source, const struct heap_source_shape *shape,
+		      struct xvi_heap_config *config);
+void heap_source_close(struct heap_source *source);
+
+/* The same with a heap: source->heap. */
 void heap_source_init(struct heap_source *source, const struct heap_source_shape *shape);
 
 /* Ends the heap; asserts that the source has everything back. */

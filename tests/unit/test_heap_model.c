@@ -111,7 +111,7 @@ static void model_part(struct model *model)
 	uint32_t content =
 		100 + (uint32_t)random_below(&model->random, heap_content_max(heap) - 100);
 
-	if (model->count == BLOCKS_MAX || xvi_heap_malloc_part(heap, content, 48, 2, &place) != 0)
+	if (model->count == BLOCKS_MAX || xvi_heap_malloc_part(heap, content, 48, 2, 0, &place) != 0)
 		return;
 	block->page = place.page;
 	block->unit = place.unit;

@@ -115,6 +115,7 @@ XVI_ALWAYS_INLINE bool heap_free_fast(struct xvi_heap *heap, struct xvi_page *re
 	record->used_units = (uint16_t)(record->used_units - units);
 	heap->used_units -= units;
 	heap->block_count--;
+	words[unit] = header | BLOCK_FREE; /* also where the hole begins before it */
 	if (heap->prove)
 		start_remove(heap, record, unit, last);
 	index = 0;

@@ -89,6 +89,7 @@ void xvi_heap_free_slow(struct xvi_heap *heap, uint32_t page, uint32_t *words, u
 	record->used_units = (uint16_t)(record->used_units - units);
 	heap->used_units -= units;
 	heap->block_count--;
+	words[unit] |= BLOCK_FREE; /* also where the hole begins before it */
 	if (heap->prove)
 		start_remove(heap, record, unit, merge.end);
 	if (XVI_UNLIKELY(record->used_units == 0))

@@ -346,7 +346,11 @@ void xvi_heap_clear(struct xvi_heap *heap);
 
 /* ---- blocks ---- */
 
-enum { HEAP_MAY_GROW = 1 };
+enum {
+	HEAP_MAY_GROW = 1,
+	HEAP_KEEP_VICTIMS = 2, /* victims stay victims when nothing else fits */
+	HEAP_HOT_FIRST = 4,    /* a larger hole that needs no memory before one that does */
+};
 
 /*
  * Make a block of `content` bytes, 1 .. heap_content_max, with the payload's offset in its
@@ -370,7 +374,7 @@ void xvi_heap_free_slow(struct xvi_heap *heap, uint32_t page, uint32_t *words, u
  * -XV_ENOMEM. place->header says how much it took. O(1). (malloc.c)
  */
 int xvi_heap_malloc_part(struct xvi_heap *heap, uint32_t content, uint32_t least, uint32_t kind,
-			 struct xvi_place *place);
+			 unsigned flags, struct xvi_place *place);
 
 /* Free a used block. The place is mapped and stays so: end it with heap_unmap. Cannot fail.
  * O(1) apart from the source. (free.c) */

@@ -275,14 +275,14 @@ static bool victims_end(struct xvi_heap *heap)
 }
 
 /* What is tried when the heap can have no memory, or may not take any. */
-static int malloc_without_growth(struct xvi_heap *heap, const struct request *request, int err,
-				 struct xvi_place *place)
+static int malloc_without_growth(struct xvi_heap *heap, const struct request *request,
+				 unsigned flags, int err, struct xvi_place *place)
 {
 	uint32_t index = find_hot_hole(heap, request);
 
 	if (index == 0)
 		index = find_hole(heap, request, LOOKS_LAST_RESORT);
-	if (index == 0 && victims_end(heap))
+	if (index == 0 && (flags & HEAP_KEEP_VICTIMS) == 0 && victims_end(heap))
 		index = find_hole(heap, request, LOOKS_LAST_RESORT);
 	return index != 0 ? malloc_from_hole(heap, index, request, place) : err;
 }
@@ -299,7 +299,9 @@ static int malloc_request(struct xvi_heap *heap, const struct request *request, 
 		heap->listed_min_units = request->units;
 		heap_set_fast(heap);
 	}
-	index = find_hole(heap, request, LOOKS_OWN_LIST);
+	index = (flags & HEAP_HOT_FIRST) != 0 ? find_hot_hole(heap, request) : 0;
+	if (index == 0)
+		index = find_hole(heap, request, LOOKS_OWN_LIST);
 	err = -XV_ENOMEM;
 	if (index != 0)
 		err = malloc_from_hole(heap, index, request, place);
@@ -313,7 +315,7 @@ static int malloc_request(struct xvi_heap *heap, const struct request *request, 
 		else if ((flags & HEAP_MAY_GROW) != 0)
 			err = malloc_from_new_page(heap, request, place);
 	}
-	return err == 0 ? 0 : malloc_without_growth(heap, request, err, place);
+	return err == 0 ? 0 : malloc_without_growth(heap, request, flags, err, place);
 }
 
 int xvi_heap_malloc_slow(struct xvi_heap *heap, uint32_t content, uint32_t kind, uint32_t alignment,
@@ -360,7 +362,7 @@ uint32_t xvi_heap_largest(const struct xvi_heap *heap)
 }
 
 int xvi_heap_malloc_part(struct xvi_heap *heap, uint32_t content, uint32_t least, uint32_t kind,
-			 struct xvi_place *place)
+			 unsigned flags, struct xvi_place *place)
 {
 	uint32_t good = content - content / 10 * 3;
 	struct request request = {.kind = kind,
@@ -375,5 +377,5 @@ int xvi_heap_malloc_part(struct xvi_heap *heap, uint32_t content, uint32_t least
 	if (room < least + BLOCK_HEADER_BYTES + heap->align_mask)
 		return -XV_ENOMEM;
 	room -= BLOCK_HEADER_BYTES;
-	return xvi_heap_malloc(heap, room < content ? room : content, kind, 1, 0, place);
+	return xvi_heap_malloc(heap, room < content ? room : content, kind, 1, flags, place);
 }

@@ -98,7 +98,7 @@ enum {
 
 #define LINK_NONE UINT32_MAX /* page of a link that leads nowhere */
 
-_Static_assert(TAG_KEY_SHIFT == BLOCK_CHECK_BITS, "key lies above the check");
+_Static_assert((int)TAG_KEY_SHIFT == (int)BLOCK_CHECK_BITS, "key lies above the check");
 
 /* A proved place: a live object's first piece, or a piece of one. */
 struct xvi_location {
@@ -120,6 +120,7 @@ struct xvi_compaction {
 	uint32_t threshold;               /* pages of this bucket and below are emptied, ... */
 	uint64_t quota;                   /* ... of the bucket itself so many grains, */
 	uint64_t round_grains;            /* committed when the round began */
+	bool emptying;                    /* victims are being emptied, and none is added */
 	uint64_t left_units;   /* free in used pages when the last cycle ended: what it could not */
 	uint64_t left_of_used; /* ... gain, while so many units were used */
 };

@@ -42,7 +42,7 @@ XVI_ALWAYS_INLINE bool heap_malloc_fast(struct xvi_heap *heap, uint32_t content,
 	uint32_t units = fast_units(content);
 	struct xvi_page *record;
 	struct xvi_hole *hole;
-	uint32_t list, index, page, first, end, rest, hot, touched;
+	uint32_t list, index, page, first, end, rest;
 	uint32_t *words;
 
 	/* From listed_min_units up to the last exact list. */
@@ -58,12 +58,18 @@ XVI_ALWAYS_INLINE bool heap_malloc_fast(struct xvi_heap *heap, uint32_t content,
 	first = hole->first;
 	end = first + units;
 	record = heap_page(heap, page);
-	/* The first word of the rest too; at a page's end there is no such grain, nor is it hot. */
-	hot = page_grains(record)->hot;
-	touched = (2U << (end >> FAST_GRAIN_SHIFT)) - (1U << (first >> FAST_GRAIN_SHIFT));
-	if (XVI_UNLIKELY((touched & ~hot) != 0))
-		return false;
 	rest = hole->units - units;
+	/* Both words of a hole are hot, and one of less than two grains has no others: only a
+	 * longer one, or one at an edge of its page, may need memory. */
+	if (XVI_UNLIKELY(list >= LIST_EXACT_UNITS || first == 0 || end + rest >= heap->fast_end)) {
+		/* The first word of the rest is touched too; at a page's end there is no such
+		 * grain, nor is it hot. */
+		uint32_t touched =
+			(2U << (end >> FAST_GRAIN_SHIFT)) - (1U << (first >> FAST_GRAIN_SHIFT));
+
+		if (XVI_UNLIKELY((touched & ~(uint32_t)page_grains(record)->hot) != 0))
+			return false;
+	}
 	words = (uint32_t *)(void *)(heap->base + ((size_t)page << FAST_PAGE_SHIFT));
 	list_pop(heap, list, hole->next);
 	if (XVI_LIKELY(rest >= heap->listed_min_units)) {

@@ -96,7 +96,6 @@ static inline uint32_t hole_take(struct xvi_heap *heap)
 
 	if (XVI_LIKELY(index != 0)) {
 		holes->free_head = holes->records[index].next;
-		holes->records[holes->free_head].prev = 0;
 	} else {
 		if (XVI_UNLIKELY(holes->high >= holes->sure)) {
 			XVI_ASSERT(holes->bounded); /* invariant 12 */
@@ -116,9 +115,7 @@ static inline void hole_give(struct xvi_heap *heap, uint32_t index)
 
 	XVI_ASSERT(index != 0 && holes->live != 0);
 	holes->records[index].units = 0;
-	holes->records[index].prev = 0;
 	holes->records[index].next = holes->free_head;
-	holes->records[holes->free_head].prev = index;
 	holes->free_head = index;
 	holes->live--;
 }

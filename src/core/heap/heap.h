@@ -106,7 +106,7 @@ struct xvi_grains {
 };
 
 struct xvi_hole {
-	uint32_t prev; /* in its list, 0 for the first; so too of a record not in use */
+	uint32_t prev; /* in its list, 0 for the first; of a record not in use undefined */
 	uint32_t next; /* in its list, 0 for the last; of a record not in use the next such */
 	uint32_t page;
 	uint16_t first; /* unit */

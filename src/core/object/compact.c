@@ -216,6 +216,23 @@ static void sweep(struct step *step)
 	}
 }
 
+/* What this step gave back, but for what an earlier one of the cycle took. */
+static void count_freed(struct xvi_objects *objects, uint64_t grains_before,
+			struct xv_compact_report *report)
+{
+	struct xvi_compaction *cycle = &objects->compaction;
+	uint64_t taken = cycle->taken_grains;
+	uint64_t before = grains_before > taken ? grains_before - taken : 0;
+	uint64_t grains = objects->heap.committed_grains;
+
+	if (grains < before)
+		report->freed_bytes += (before - grains)
+				       << (objects->heap.grain_shift + UNIT_SHIFT);
+	cycle->taken_grains = grains > before ? grains - before : 0;
+	if (cycle->phase == COMPACT_IDLE)
+		cycle->taken_grains = 0;
+}
+
 void xvi_objects_compact(struct xvi_objects *objects, size_t budget_bytes,
 			 struct xv_compact_report *report)
 {
@@ -234,9 +251,7 @@ void xvi_objects_compact(struct xvi_objects *objects, size_t budget_bytes,
 			sweep(&step);
 	} while (step.budget > 0 && cycle->phase != COMPACT_IDLE);
 	report->more = cycle->phase != COMPACT_IDLE;
-	if (objects->heap.committed_grains < grains)
-		report->freed_bytes += (grains - objects->heap.committed_grains)
-				       << (objects->heap.grain_shift + UNIT_SHIFT);
+	count_freed(objects, grains, report);
 }
 
 /* ---- the estimate ---- */

@@ -21,6 +21,26 @@ static bool page_leads_to(const struct xvi_heap *heap, uint32_t page, const uint
 	return false;
 }
 
+/* May it be an object's first piece? Where places are not proved, also by what a FIRST piece
+ * has behind its header. */
+static bool piece_is_first(const struct xvi_objects *objects, uint32_t page, const uint32_t *words,
+			   uint32_t unit)
+{
+	const struct xvi_heap *heap = &objects->heap;
+	uint32_t kind = block_kind(words[unit]);
+	uint32_t link = piece_link_unit(objects, unit, kind);
+
+	if (kind == KIND_REST || block_content(words[unit]) <= piece_head_bytes(objects, kind))
+		return false;
+	if (kind != KIND_FIRST)
+		return true;
+	if (!objects->split)
+		return false;
+	return heap->prove ||
+	       (grain_is_hot(heap, heap_page(heap, page), unit, link + FIRST_LINK_WORDS) &&
+		(words[link] == LINK_NONE || heap_owns(heap, words[link])));
+}
+
 bool xvi_object_is(const struct xvi_objects *objects, xv_handle handle, struct xvi_location *at)
 {
 	const struct xvi_heap *heap = &objects->heap;
@@ -36,13 +56,12 @@ bool xvi_object_is(const struct xvi_objects *objects, xv_handle handle, struct x
 	words = heap_map(heap, page);
 	good = heap->prove || tag != 0 ? unit_is_used(heap, page, words, unit)
 				       : page_leads_to(heap, page, words, unit);
-	if (good)
+	if (good) {
 		header = words[unit];
+		good = piece_is_first(objects, page, words, unit);
+	}
 	heap_unmap(heap, page, words);
-	if (!good || block_kind(header) == KIND_REST ||
-	    (tag != 0 && tag != (objects->tag | block_check(header))))
-		return false;
-	if (!objects->split && block_kind(header) == KIND_FIRST)
+	if (!good || (tag != 0 && tag != (objects->tag | block_check(header))))
 		return false;
 	*at = (struct xvi_location){page, unit, header};
 	return true;

@@ -121,6 +121,7 @@ struct xvi_compaction {
 	uint64_t quota;                   /* ... of the bucket itself so many grains, */
 	uint64_t round_grains;            /* committed when the round began */
 	bool emptying;                    /* victims are being emptied, and none is added */
+	uint64_t taken_grains; /* by steps of this cycle, more than was given back so far */
 	uint64_t left_units;   /* free in used pages when the last cycle ended: what it could not */
 	uint64_t left_of_used; /* ... gain, while so many units were used */
 };

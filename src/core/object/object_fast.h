@@ -37,21 +37,36 @@ static inline uint32_t handle_unit(const struct xvi_objects *objects, xv_handle 
 	return at >> UNIT_SHIFT | at << (32 - UNIT_SHIFT);
 }
 
-/* Is a place below end_unit, of an addressable page of ours, proved for the header there? */
+/* The keyed check of keyed_is, for the pages that fast.h is for; but for the header's own keyed
+ * bits, which the tag has. False also for what ends its page. */
+XVI_ALWAYS_INLINE bool keyed_fast(const struct xvi_heap *heap, struct xvi_page *record,
+				  uint32_t page, const uint32_t *words, uint32_t unit)
+{
+	uint32_t hot = page_grains(record)->hot;
+	uint32_t header, behind, end;
+
+	if (XVI_UNLIKELY((hot >> (unit >> FAST_GRAIN_SHIFT) & 1U) == 0))
+		return false;
+	header = words[unit];
+	end = unit + fast_units(block_content(header));
+	if (XVI_UNLIKELY(end >= heap->fast_end || (hot >> (end >> FAST_GRAIN_SHIFT) & 1U) == 0))
+		return false;
+	if (block_prev_is_free(header) && !keyed_hole_ends(heap, record, page, words, unit))
+		return false;
+	behind = words[end];
+	if (block_is_free(behind))
+		return keyed_hole_begins(heap, record, page, words, end);
+	return !block_prev_is_free(behind) && heap_check_is_keyed(heap, page, end, behind) &&
+	       fast_units(block_content(behind)) <= heap->fast_end - end;
+}
+
+/* Is a place below end_unit, of a page of ours, proved for the header there? */
 XVI_ALWAYS_INLINE bool place_is_proved(const struct xvi_heap *heap, struct xvi_page *record,
 				       uint32_t page, const uint32_t *words, uint32_t unit)
 {
-	uint32_t header, end;
-
 	if (heap->prove)
 		return start_is(heap, record, words, unit);
-	if (!unit_is_hot(heap, record, unit))
-		return false;
-	header = words[unit];
-	end = unit + heap_block_units(heap, header);
-	/* What ends its page, or has a hole before it, is for the slow path. */
-	return !block_prev_is_free(header) && end < heap->end_unit &&
-	       keyed_behind(heap, record, page, words, end);
+	return keyed_fast(heap, record, page, words, unit);
 }
 
 /* As xvi_object_free. */
@@ -71,7 +86,7 @@ XVI_ALWAYS_INLINE int object_free(struct xvi_objects *objects, xv_handle handle)
 	if (XVI_UNLIKELY(record->state != PAGE_OURS ||
 			 !place_is_proved(heap, record, page, words, unit)))
 		return xvi_object_free_slow(objects, handle);
-	header = words[unit];
+	header = words[unit]; /* proved: a used block's */
 	/* Kind and FREE are 0 in the word of a WHOLE block. */
 	if (XVI_UNLIKELY((objects->tag | block_check(header)) != handle_tag(handle) ||
 			 (header & (BLOCK_FREE | BLOCK_KIND_MASK << BLOCK_KIND_SHIFT)) != 0 ||

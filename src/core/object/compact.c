@@ -14,10 +14,10 @@
 #include "grain.h"
 
 enum {
-	RECORD_COST = 32, /* bytes of budget for looking at a page record, */
-	BLOCK_COST = 16,  /* at a block, */
-	MOVE_COST = 64,   /* and for moving one, beside its bytes */
-	ROUND_SHARE = 512 /* of the grains, which a round must give back to be followed by one */
+	RECORD_COST = 32,    /* bytes of budget for looking at a page record, */
+	BLOCK_COST = 16,     /* at a block, */
+	MOVE_COST = 64,      /* and for moving one, beside its bytes */
+	ROUND_SHARE = 16384, /* of the grains: what a round must gain to be followed by one */
 };
 
 struct step {

@@ -253,7 +253,7 @@ static void failed_calls_change_nothing(void **state)
 	bool done = false;
 
 	(void)state;
-	for (uint64_t n = 1; !done; n++) {
+	for (uint64_t n = 0; !done; n++) {
 		xv_handle handle = 99, grown;
 		uint64_t used;
 
@@ -261,7 +261,7 @@ static void failed_calls_change_nothing(void **state)
 		grown = fixture_make(&fixture, 1, 3000);
 		fill(grown, 2);
 		used = objects->heap.used_units;
-		fixture.source.fail_at = fixture.source.takes + n;
+		fixture.source.grains_most = fixture.source.grains + n;
 		if (xvi_object_malloc(objects, 30000, 1, 0, &handle) != 0) {
 			assert_int_equal(handle, 99);
 			assert_int_equal(objects_count(objects), 1);
@@ -273,7 +273,7 @@ static void failed_calls_change_nothing(void **state)
 		}
 		fixture_check(&fixture);
 		handle = grown;
-		fixture.source.fail_at = fixture.source.takes + n;
+		fixture.source.grains_most = fixture.source.grains + n;
 		if (xvi_object_realloc(objects, &grown, 30000) != 0) {
 			assert_int_equal(grown, handle);
 			assert_int_equal(size_of(grown), 3000);

@@ -53,26 +53,30 @@ static int malloc_chain(struct xvi_objects *objects, size_t size, uint32_t piece
 	return err;
 }
 
-/* Are there holes enough for it, and none that it fits? */
-static bool should_split(const struct xvi_objects *objects, uint32_t units)
+/* Are there holes enough for it, and none that it fits whole? */
+static bool should_split(const struct xvi_objects *objects, uint64_t units)
 {
 	const struct xvi_heap *heap = &objects->heap;
 	uint64_t free_units = heap_free_units(heap);
+	uint64_t page_units = heap->end_unit - heap->first_unit;
 
-	return units > (heap->end_unit - heap->first_unit) / SPLIT_SHARE &&
+	return units > page_units / SPLIT_SHARE &&
 	       free_units > heap->used_units / 1000 * SPLIT_FREE_PERMILLE && free_units > units &&
-	       xvi_heap_largest(heap) < units;
+	       xvi_heap_largest(heap) < (units < page_units ? units : page_units);
 }
 
-/* Of at most a page, in a heap that may split. */
+/* In a heap that may split. */
 static int malloc_splittable(struct xvi_objects *objects, size_t size, struct xvi_location *at)
 {
 	uint32_t content = (uint32_t)size + objects->prefix_bytes;
-	bool tried = should_split(objects, heap_units_for(&objects->heap, content));
+	uint32_t pages = (uint32_t)(size / objects->whole_max) + 1;
 	int err;
 
-	if (tried && malloc_chain(objects, size, LAY_PIECES_FEW, 0, at) == 0)
+	if (should_split(objects, heap_units_for(&objects->heap, content)) &&
+	    malloc_chain(objects, size, pages * LAY_PIECES_FEW, 0, at) == 0)
 		return 0;
+	if (size > objects->whole_max)
+		return malloc_chain(objects, size, pages * LAY_PIECES_MANY, HEAP_MAY_GROW, at);
 	err = xvi_piece_malloc(objects, content, KIND_WHOLE, 1, HEAP_MAY_GROW, at);
 	if (err != 0 && heap_free_units(&objects->heap) * UNIT_BYTES > size &&
 	    malloc_chain(objects, size, LAY_PIECES_MANY, 0, at) == 0)
@@ -87,10 +91,6 @@ int xvi_object_place(struct xvi_objects *objects, size_t size, size_t alignment,
 		return -XV_E2BIG;
 	if (alignment > objects->heap.align_mask + 1U)
 		return malloc_fixed(objects, size, alignment, at);
-	if (size > objects->whole_max)
-		return malloc_chain(objects, size,
-				    (uint32_t)(size / objects->whole_max + 1) * LAY_PIECES_MANY,
-				    HEAP_MAY_GROW, at);
 	if (objects->split)
 		return malloc_splittable(objects, size, at);
 	return xvi_piece_malloc(objects, (uint32_t)size + objects->prefix_bytes, KIND_WHOLE, 1,

@@ -349,7 +349,6 @@ void xvi_heap_clear(struct xvi_heap *heap);
 enum {
 	HEAP_MAY_GROW = 1,
 	HEAP_KEEP_VICTIMS = 2, /* victims stay victims when nothing else fits */
-	HEAP_HOT_FIRST = 4,    /* a larger hole that needs no memory before one that does */
 };
 
 /*

@@ -299,9 +299,7 @@ static int malloc_request(struct xvi_heap *heap, const struct request *request, 
 		heap->listed_min_units = request->units;
 		heap_set_fast(heap);
 	}
-	index = (flags & HEAP_HOT_FIRST) != 0 ? find_hot_hole(heap, request) : 0;
-	if (index == 0)
-		index = find_hole(heap, request, LOOKS_OWN_LIST);
+	index = find_hole(heap, request, LOOKS_OWN_LIST);
 	err = -XV_ENOMEM;
 	if (index != 0)
 		err = malloc_from_hole(heap, index, request, place);

@@ -6,9 +6,9 @@
  * A cycle is made of rounds. A round scans the page records and counts hot grains by how full
  * their page's are; it chooses the emptiest pages whose blocks fit, by their sum, into what is
  * free in the hot grains of the others. Then it sweeps over the pages: a few of those chosen
- * become victims (no block is put into them), and their blocks are moved into holes that need
- * no memory, if there are any. A victim that cannot be emptied is a page like others again.
- * The cycle ends with the first round that does not pay.
+ * become victims (no block is put into them), and their blocks are moved into holes of the
+ * other pages; when no memory can be had, into those that need none. A victim that cannot be
+ * emptied is a page like others again. The cycle ends with the first round that does not pay.
  */
 #include "compact.h"
 #include "grain.h"

@@ -6,8 +6,6 @@
  */
 #include "compact.h"
 
-enum { MOVE_FLAGS = HEAP_KEEP_VICTIMS | HEAP_HOT_FIRST };
-
 /* Where a block goes: one piece, or a chain. */
 struct target {
 	struct xvi_location first;
@@ -23,7 +21,7 @@ static bool target_joined(struct xvi_objects *objects, const struct xvi_location
 
 	if (size > objects->whole_max ||
 	    xvi_piece_malloc(objects, (uint32_t)size + objects->prefix_bytes, KIND_WHOLE, 1,
-			     MOVE_FLAGS, &target->first) != 0)
+			     HEAP_KEEP_VICTIMS, &target->first) != 0)
 		return false;
 	target->last = target->first;
 	target->joined = true;
@@ -38,10 +36,10 @@ static bool target_same(struct xvi_objects *objects, const struct xvi_location *
 	struct xvi_lay lay = {.bytes = piece_payload_bytes(objects, at->header),
 			      .kind = kind == KIND_REST ? KIND_REST : KIND_FIRST,
 			      .pieces_most = LAY_PIECES_FEW,
-			      .flags = MOVE_FLAGS};
+			      .flags = HEAP_KEEP_VICTIMS};
 
 	target->joined = false;
-	if (xvi_piece_malloc(objects, block_content(at->header), kind, 1, MOVE_FLAGS,
+	if (xvi_piece_malloc(objects, block_content(at->header), kind, 1, HEAP_KEEP_VICTIMS,
 			     &target->first) == 0) {
 		target->last = target->first;
 		return true;

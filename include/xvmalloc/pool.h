@@ -53,6 +53,7 @@
 #ifndef XVMALLOC_POOL_H
 #define XVMALLOC_POOL_H
 
+#include <xvmalloc/owner.h>
 #include <xvmalloc/provider.h>
 
 #ifdef __cplusplus
@@ -91,30 +92,6 @@ enum xv_lock_kind {
  * once.) For callers who know their handles; without effect over pages that must be mapped.
  */
 #define XV_POOL_LAZY_FREE 0x4U
-
-/* Owner of an object that nobody can relocate: compaction leaves it where it is. */
-#define XV_NO_OWNER UINT32_MAX
-
-/*
- * How compaction talks to the owners of objects. Both are called with the pool's lock
- * held: they must not call the pool, and should be short.
- */
-struct xv_owner_ops {
-	/*
-	 * The handle under which the caller knows this owner's object now, or
-	 * XV_NULL_HANDLE. Asked when a later fragment of a split object is to move. The
-	 * pool checks the answer against the object.
-	 */
-	xv_handle (*locate)(void *context, uint32_t owner);
-
-	/*
-	 * The owner's object now lives at `to`; `from` is about to be freed. Take note and
-	 * return 0, or refuse with any other value: the object then stays at `from`. Must
-	 * refuse when the caller's own table does not hold `from` (the object is being made
-	 * or freed by another thread at this moment).
-	 */
-	int (*relocated)(void *context, uint32_t owner, xv_handle from, xv_handle to);
-};
 
 struct xv_pool_options {
 	uint32_t flags;                       /* XV_POOL_*; 0 = plain blocks, nothing moves */
@@ -374,16 +351,6 @@ XV_API size_t xv_pool_largest_allocatable(struct xv_pool *pool);
 
 /* Would xv_malloc(pool, size) succeed now? As above. O(1). */
 XV_API bool xv_pool_can_fit(struct xv_pool *pool, size_t size);
-
-/* What a call of xv_compact did, and what is left. */
-struct xv_compact_report {
-	uint64_t moved_bytes;  /* payload bytes copied */
-	uint64_t moved_blocks; /* count */
-	uint64_t freed_bytes;  /* held bytes given back, pages and tables */
-	uint64_t refused;      /* moves that an owner refused, or whose owner was not found */
-	uint64_t pinned_pages; /* pages left because they are mapped */
-	bool more;             /* the cycle is not over: call again */
-};
 
 /* Budget that xv_compact takes for 0: bytes. */
 #define XV_COMPACT_BUDGET 8192U

@@ -3,7 +3,7 @@
 # Copyright (c) the libxvmalloc authors
 #
 # layer.sh HEADER DIR;DIR;...: with these include directories, those of a layer's
-# target, <xvmalloc/base.h> is found and HEADER is not.
+# target, <xvmalloc/errors.h> is found and HEADER is not.
 set -eu
 header=${1:?usage: layer.sh HEADER DIRECTORIES}
 directories=$2
@@ -25,8 +25,8 @@ try() { # try HEADER OPTION...: does it compile?
 	LC_ALL=C "$CC" ${CFLAGS-} -std=c11 -fsyntax-only "$@" "$work/layer.c" 2>"$work/log"
 }
 
-if ! try xvmalloc/base.h "$@"; then
-	echo "the layer does not even see xvmalloc/base.h, so this test says nothing:"
+if ! try xvmalloc/errors.h "$@"; then
+	echo "the layer does not even see xvmalloc/errors.h, so this test says nothing:"
 	cat "$work/log"
 	exit 1
 fi

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * block.h: the 32-bit word before each payload, and the word at both ends of a hole. The
+ * only place that shifts their bits. Calls nothing, no locking, everything is O(1).
+ *
+ * Places and lengths in a page are counted in units of 4 bytes.
+ *
+ * Used block:
+ *
+ *   31        20 19              4 3  2 1         0
+ *   [  check   ] [ content bytes ] [kind] PREV_FREE FREE=0
+ *
+ *   content     bytes behind the header that are in use, exactly; the block is that, the
+ *               header, and what rounding to the heap's alignment adds
+ *   kind        the caller's: the heap only keeps it
+ *   check       hash of key, page and unit, changed by the page's generation
+ *   PREV_FREE   the block before is a hole; its last word is the word before this one
+ *
+ * Hole, first word, and last word where a block follows:
+ *
+ *   31                                      3 2        1           0
+ *   [ listed: number of its record | units  ] UNLISTED PREV_FREE=0 FREE=1
+ */
+#ifndef XVI_HEAP_BLOCK_H
+#define XVI_HEAP_BLOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	UNIT_SHIFT = 2,
+	UNIT_BYTES = 1 << UNIT_SHIFT,
+	BLOCK_HEADER_BYTES = 4,
+	BLOCK_MIN_UNITS = 2, /* a header and a byte */
+
+	BLOCK_FREE = 1 << 0,
+	BLOCK_PREV_FREE = 1 << 1,
+	BLOCK_KIND_SHIFT = 2,
+	BLOCK_KIND_MASK = 0x3,
+	BLOCK_CONTENT_SHIFT = 4,
+	BLOCK_CONTENT_MASK = 0xFFFF,
+	BLOCK_CHECK_SHIFT = 20,
+	BLOCK_CHECK_BITS = 12,
+	BLOCK_CHECK_MASK = (1 << BLOCK_CHECK_BITS) - 1,
+
+	HOLE_UNLISTED = 1 << 2,
+	HOLE_VALUE_SHIFT = 3,
+	HOLE_RECORDS_MAX = 1 << 28, /* numbers of records fit a hole's word */
+};
+
+_Static_assert(BLOCK_CONTENT_SHIFT == BLOCK_KIND_SHIFT + 2, "fields do not overlap");
+_Static_assert(BLOCK_CHECK_SHIFT == BLOCK_CONTENT_SHIFT + 16, "nor leave gaps");
+_Static_assert(BLOCK_CHECK_SHIFT + BLOCK_CHECK_BITS == 32, "and fill the word");
+
+static inline bool block_is_free(uint32_t word)
+{
+	return (word & BLOCK_FREE) != 0;
+}
+
+static inline bool block_prev_is_free(uint32_t word)
+{
+	return (word & BLOCK_PREV_FREE) != 0;
+}
+
+static inline uint32_t block_kind(uint32_t word)
+{
+	return (word >> BLOCK_KIND_SHIFT) & BLOCK_KIND_MASK;
+}
+
+static inline uint32_t block_content(uint32_t word)
+{
+	return (word >> BLOCK_CONTENT_SHIFT) & BLOCK_CONTENT_MASK;
+}
+
+static inline uint32_t block_check(uint32_t word)
+{
+	return word >> BLOCK_CHECK_SHIFT;
+}
+
+static inline uint32_t block_word(uint32_t kind, uint32_t content, uint32_t check)
+{
+	return check << BLOCK_CHECK_SHIFT | content << BLOCK_CONTENT_SHIFT |
+	       kind << BLOCK_KIND_SHIFT;
+}
+
+static inline uint32_t block_with_content(uint32_t word, uint32_t content)
+{
+	return (word & ~((uint32_t)BLOCK_CONTENT_MASK << BLOCK_CONTENT_SHIFT)) |
+	       content << BLOCK_CONTENT_SHIFT;
+}
+
+static inline uint32_t block_with_kind(uint32_t word, uint32_t kind)
+{
+	return (word & ~((uint32_t)BLOCK_KIND_MASK << BLOCK_KIND_SHIFT)) | kind << BLOCK_KIND_SHIFT;
+}
+
+static inline uint32_t hole_listed_word(uint32_t record)
+{
+	return record << HOLE_VALUE_SHIFT | BLOCK_FREE;
+}
+
+static inline uint32_t hole_unlisted_word(uint32_t units)
+{
+	return units << HOLE_VALUE_SHIFT | HOLE_UNLISTED | BLOCK_FREE;
+}
+
+static inline bool hole_is_listed(uint32_t word)
+{
+	return (word & HOLE_UNLISTED) == 0;
+}
+
+static inline uint32_t hole_value(uint32_t word)
+{
+	return word >> HOLE_VALUE_SHIFT;
+}
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * grain.h: which grains of a page have memory, and the pages that have spare ones. What
+ * grain.c offers the rest of the heap. Owns hot, committed and the list of pages with spare
+ * grains; calls the source. O(grains of a page).
+ */
+#ifndef XVI_HEAP_GRAIN_H
+#define XVI_HEAP_GRAIN_H
+
+#include "heap.h"
+
+/* Bits of the grains that units [from, to) lie in; from < to. */
+static inline uint32_t grain_mask(const struct xvi_heap *heap, uint32_t from, uint32_t to)
+{
+	return (2U << ((to - 1) >> heap->grain_shift)) - (1U << (from >> heap->grain_shift));
+}
+
+static inline uint32_t grain_bits(uint32_t mask)
+{
+	mask = mask - (mask >> 1 & 0x5555U);
+	mask = (mask & 0x3333U) + (mask >> 2 & 0x3333U);
+	mask = (mask + (mask >> 4)) & 0x0F0FU;
+	return (mask + (mask >> 8)) & 0x1FU;
+}
+
+/*
+ * Grains that a hole has to itself. The grain of its first word is not one of them, unless the
+ * hole is the lead, nor that of its last word, unless it ends the page.
+ */
+static inline uint32_t grain_mask_inside(const struct xvi_heap *heap, uint32_t first, uint32_t end)
+{
+	uint32_t grain = 1U << heap->grain_shift;
+	uint32_t low = first == heap->first_unit ? 0 : (first + grain) >> heap->grain_shift;
+	uint32_t high = end == heap->end_unit ? heap->grain_count : (end - 1) >> heap->grain_shift;
+
+	return low < high ? (1U << high) - (1U << low) : 0;
+}
+
+/* Do these units of a page lie in hot grains? */
+static inline bool grain_is_hot(const struct xvi_heap *heap, struct xvi_page *record, uint32_t from,
+				uint32_t to)
+{
+	if (XVI_UNLIKELY(heap->grain_count == 1))
+		return record->used_units != 0;
+	return (grain_mask(heap, from, to) & ~(uint32_t)page_grains(record)->hot) == 0;
+}
+
+/* Make the grains of these units hot. 0, or what the source said, with nothing changed. */
+int xvi_grains_heat(struct xvi_heap *heap, uint32_t page, uint32_t from, uint32_t to);
+
+/* A hole now covers [first, end): grains that it has to itself are spare. Gives back what is
+ * too much. The page may be gone afterwards if it is empty. */
+void xvi_grains_cool(struct xvi_heap *heap, uint32_t page, uint32_t first, uint32_t end);
+
+/* A page of one grain has no block any more; index is its hole's record. It may be gone
+ * afterwards. */
+void xvi_page_cool(struct xvi_heap *heap, uint32_t page, uint32_t index);
+
+/* Give an empty page back, with its hole, whose record is index. (heap.c) */
+void xvi_page_release(struct xvi_heap *heap, uint32_t page, uint32_t index);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * start.h: the proof that a place is where a used block begins. For each KiB of a page its
+ * record has a byte: the unit in that KiB where the first used block begins, or START_NONE.
+ * From there blocks are followed to the place. Owns these bytes; reads headers.
+ *
+ * START_NONE is also the KiB's last unit. Where a block that begins there is the first of its
+ * KiB, the byte does not tell it from none: that one place is proved from an earlier KiB.
+ *
+ * O(blocks that begin in a KiB); for that one place O(blocks and KiB of a page).
+ */
+#ifndef XVI_HEAP_START_H
+#define XVI_HEAP_START_H
+
+#include "heap.h"
+
+enum { START_SHIFT = 8, START_NONE = 255 }; /* units in a KiB */
+
+/* Bytes of a page of this size. */
+static inline uint32_t start_count(uint32_t page_shift)
+{
+	return page_shift > START_SHIFT + UNIT_SHIFT ? 1U << (page_shift - START_SHIFT - UNIT_SHIFT)
+						     : 1U;
+}
+
+static inline uint8_t *start_bytes(const struct xvi_heap *heap, struct xvi_page *page)
+{
+	return (uint8_t *)page + heap->starts_at;
+}
+
+/* A used block now begins at unit. */
+static inline void start_add(const struct xvi_heap *heap, struct xvi_page *page, uint32_t unit)
+{
+	uint8_t *first = start_bytes(heap, page) + (unit >> START_SHIFT);
+
+	if ((uint8_t)unit < *first)
+		*first = (uint8_t)unit;
+}
+
+/* The used block at unit is gone; the next one in the page, if any, begins at `next`. */
+static inline void start_remove(const struct xvi_heap *heap, struct xvi_page *page, uint32_t unit,
+				uint32_t next)
+{
+	uint32_t kib = unit >> START_SHIFT;
+	uint8_t *first = start_bytes(heap, page) + kib;
+
+	if (*first == (uint8_t)unit)
+		*first = next >> START_SHIFT == kib && next < heap->end_unit ? (uint8_t)next
+									     : START_NONE;
+}
+
+/* Is `unit` a used block's, on the way from the block or hole at `at`? */
+static inline bool start_leads_to(const struct xvi_heap *heap, const uint32_t *words, uint32_t at,
+				  uint32_t unit)
+{
+	while (at < unit) {
+		uint32_t word = words[at];
+
+		at += block_is_free(word) ? heap_hole_units(heap, word)
+					  : heap_block_units(heap, word);
+	}
+	return at == unit && !block_is_free(words[unit]);
+}
+
+/* The same from an earlier KiB of the page. (heap.c) */
+bool xvi_start_is_from_before(const struct xvi_heap *heap, struct xvi_page *page,
+			      const uint32_t *words, uint32_t unit);
+
+/* Does a used block begin at unit? The page is mapped, and ours. */
+static inline bool start_is(const struct xvi_heap *heap, struct xvi_page *page,
+			    const uint32_t *words, uint32_t unit)
+{
+	uint32_t kib = unit >> START_SHIFT;
+	uint32_t low;
+
+	if (XVI_UNLIKELY(unit >= heap->end_unit))
+		return false;
+	low = start_bytes(heap, page)[kib];
+	if (XVI_UNLIKELY(low == START_NONE))
+		return (uint8_t)unit == START_NONE &&
+		       xvi_start_is_from_before(heap, page, words, unit);
+	return start_leads_to(heap, words, kib << START_SHIFT | low, unit);
+}
+
+/* No block begins anywhere in the page. */
+static inline void start_clear(const struct xvi_heap *heap, struct xvi_page *page)
+{
+	memset(start_bytes(heap, page), START_NONE, start_count(heap->page_shift));
+}
+
+#endif

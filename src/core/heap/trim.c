@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * trim.c: the hole table without the records that are not in use. A record that moves has its
+ * number written into its hole's words.
+ */
+#include "hole.h"
+
+static void record_move(struct xvi_heap *heap, uint32_t from, uint32_t to)
+{
+	struct xvi_hole *records = heap->holes.records;
+	struct xvi_hole hole = records[from];
+	struct xvi_page *record = heap_page(heap, hole.page);
+	uint32_t *words = heap_map(heap, hole.page);
+
+	if (!page_is_victim(record))
+		list_unlink(heap, from);
+	records[to] = hole;
+	if (!page_is_victim(record))
+		list_push(heap, to);
+	hole_write_words(heap, words, hole.first, hole.units, hole_listed_word(to));
+	if (heap->grain_count > 1 && record->used_units == 0)
+		page_grains(record)->whole = to;
+	heap_unmap(heap, hole.page, words);
+	records[from].units = 0;
+}
+
+void xvi_heap_shrink_records(struct xvi_heap *heap)
+{
+	const uint32_t step = RECORD_STEP_BYTES / sizeof(struct xvi_hole);
+	struct xvi_hole_table *holes = &heap->holes;
+	uint32_t high = holes->live + 1;
+	uint32_t need = heap->block_count + heap->page_count + 2;
+	uint32_t low = 1;
+
+	need = need > high ? need : high;
+	need = (need + step - 1) / step * step;
+	if (holes->bounded || (holes->high < high + step && holes->sure < need + step))
+		return;
+	for (uint32_t i = holes->high; i-- > high;) {
+		if (holes->records[i].units == 0)
+			continue;
+		while (holes->records[low].units != 0)
+			low++;
+		XVI_ASSERT(low < high);
+		record_move(heap, i, low);
+	}
+	/* The live ones fill the table's beginning: none below `high` is free. */
+	holes->free_head = 0;
+	holes->high = high;
+	holes->sure = need < holes->most ? need : holes->most;
+	heap_set_block_limit(heap);
+	heap->source->records_give(heap->context, high, holes->sure);
+}

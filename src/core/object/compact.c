@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * compact.c: emptying sparse pages into the others, a bounded step at a time.
+ *
+ * A cycle is made of rounds. A round scans the page records and counts hot grains by how full
+ * their page's are; it chooses the emptiest pages whose blocks fit, by their sum, into what is
+ * free in the hot grains of the others. Then it sweeps over the pages: a few of those chosen
+ * become victims (no block is put into them), and their blocks are moved into holes of the
+ * other pages; when no memory can be had, into those that need none. A victim that cannot be
+ * emptied is a page like others again. The cycle ends with the first round that does not pay.
+ */
+#include "compact.h"
+#include "grain.h"
+
+enum {
+	RECORD_COST = 32,    /* bytes of budget for looking at a page record, */
+	BLOCK_COST = 16,     /* at a block, */
+	MOVE_COST = 64,      /* and for moving one, beside its bytes */
+	ROUND_SHARE = 16384, /* of the grains: what a round must gain to be followed by one */
+};
+
+struct step {
+	struct xvi_objects *objects;
+	struct xv_compact_report *report;
+	int64_t budget;
+};
+
+/* ---- what a page is to compaction ---- */
+
+static uint32_t page_hot_grains(const struct xvi_heap *heap, struct xvi_page *record)
+{
+	return heap->grain_count == 1 ? 1 : grain_bits(page_grains(record)->hot);
+}
+
+static uint32_t page_bucket(const struct xvi_heap *heap, struct xvi_page *record)
+{
+	uint32_t hot_units = page_hot_grains(heap, record) << heap->grain_shift;
+	uint32_t bucket = record->used_units * (uint32_t)COMPACT_BUCKETS / hot_units;
+
+	XVI_ASSERT(hot_units != 0 && record->used_units != 0);
+	return bucket < COMPACT_BUCKETS ? bucket : COMPACT_BUCKETS - 1;
+}
+
+static bool page_counts(const struct xvi_heap *heap, uint32_t page)
+{
+	return heap_owns(heap, page) && heap_page(heap, page)->used_units != 0;
+}
+
+/* Is every block of the page one that may be moved? */
+static bool page_is_movable(struct step *step, uint32_t page)
+{
+	const struct xvi_heap *heap = &step->objects->heap;
+	uint32_t *words = heap_map(heap, page);
+	uint32_t unit = xvi_heap_next_used(heap, page, words, heap->first_unit);
+	bool movable = true;
+
+	while (movable && unit < heap->end_unit) {
+		movable = block_is_movable(words, unit);
+		unit = xvi_heap_next_used(heap, page, words,
+					  unit + heap_block_units(heap, words[unit]));
+		step->budget -= BLOCK_COST;
+	}
+	heap_unmap(heap, page, words);
+	return movable;
+}
+
+/* ---- choosing ---- */
+
+/* Sets threshold and quota from the grains counted. False: nothing can be gained. */
+static bool round_choose(struct xvi_compaction *cycle)
+{
+	uint64_t room = 0, moved = 0; /* in 2 * COMPACT_BUCKETS-ths of a grain */
+
+	for (uint32_t i = 0; i < COMPACT_BUCKETS; i++)
+		room += (uint64_t)cycle->grains[i] * (2 * COMPACT_BUCKETS - 2 * i - 1);
+	for (uint32_t i = 0; i < COMPACT_BUCKETS; i++) {
+		uint32_t used = 2 * i + 1;
+		uint32_t free_part = 2 * COMPACT_BUCKETS - used;
+		uint64_t grains = cycle->grains[i];
+
+		/* A victim grain takes its free part from the room and needs room for the rest. */
+		if (moved + grains * used > room - grains * free_part) {
+			cycle->threshold = i;
+			cycle->quota = (room - moved) / (2 * COMPACT_BUCKETS);
+			return cycle->quota != 0 || moved != 0;
+		}
+		moved += grains * used;
+		room -= grains * free_part;
+	}
+	return false;
+}
+
+static void round_begin(struct xvi_objects *objects)
+{
+	struct xvi_compaction *cycle = &objects->compaction;
+
+	cycle->phase = COMPACT_SCAN;
+	cycle->cursor = 0;
+	cycle->round_grains = objects->heap.committed_grains - objects->heap.spare_grains;
+	memset(cycle->grains, 0, sizeof(cycle->grains));
+}
+
+void xvi_objects_compact_end(struct xvi_objects *objects)
+{
+	struct xvi_heap *heap = &objects->heap;
+
+	while (heap->victim_count != 0)
+		xvi_heap_victim_end(heap, heap->victim[heap->victim_count - 1]);
+	objects->compaction.phase = COMPACT_IDLE;
+}
+
+/* The sweep is over: another round, or the end of the cycle. */
+static void round_end(struct xvi_objects *objects)
+{
+	struct xvi_heap *heap = &objects->heap;
+	struct xvi_compaction *cycle = &objects->compaction;
+	uint64_t grains = heap->committed_grains - heap->spare_grains;
+
+	if (grains + cycle->round_grains / ROUND_SHARE < cycle->round_grains) {
+		round_begin(objects);
+		return;
+	}
+	xvi_objects_compact_end(objects);
+	cycle->left_units = heap_free_units(heap);
+	cycle->left_of_used = heap->used_units;
+	(void)xvi_heap_give_back(heap, 0);
+}
+
+/* ---- the phases ---- */
+
+static void scan_page(struct step *step)
+{
+	struct xvi_objects *objects = step->objects;
+	struct xvi_heap *heap = &objects->heap;
+	struct xvi_compaction *cycle = &objects->compaction;
+
+	if (cycle->cursor >= heap->page_limit) {
+		cycle->cursor = 0;
+		cycle->phase = COMPACT_SWEEP;
+		if (!round_choose(cycle))
+			cycle->cursor = UINT32_MAX; /* nothing to sweep */
+		return;
+	}
+	if (page_counts(heap, cycle->cursor)) {
+		struct xvi_page *record = heap_page(heap, cycle->cursor);
+
+		step->report->pinned_pages += record->pins != 0;
+		if (record->pins == 0)
+			cycle->grains[page_bucket(heap, record)] += page_hot_grains(heap, record);
+	}
+	cycle->cursor++;
+	step->budget -= RECORD_COST;
+}
+
+/* The page at the cursor becomes a victim, if it is one of the chosen. */
+static void sweep_page(struct step *step)
+{
+	struct xvi_heap *heap = &step->objects->heap;
+	struct xvi_compaction *cycle = &step->objects->compaction;
+	uint32_t page = cycle->cursor++;
+	struct xvi_page *record;
+	uint32_t bucket;
+
+	step->budget -= RECORD_COST;
+	if (!page_counts(heap, page))
+		return;
+	record = heap_page(heap, page);
+	bucket = page_bucket(heap, record);
+	if (record->pins != 0 || bucket > cycle->threshold)
+		return;
+	if (bucket == cycle->threshold && cycle->quota == 0)
+		return;
+	if (!page_is_movable(step, page) || !xvi_heap_victim_add(heap, page))
+		return;
+	if (bucket == cycle->threshold) {
+		uint32_t grains = page_hot_grains(heap, record);
+
+		cycle->quota -= grains < cycle->quota ? grains : cycle->quota;
+	}
+}
+
+/* One block out of the victim that was added last. */
+static void empty_victim(struct step *step)
+{
+	struct xvi_objects *objects = step->objects;
+	struct xvi_heap *heap = &objects->heap;
+	uint32_t page = heap->victim[heap->victim_count - 1];
+	uint32_t *words = heap_map(heap, page);
+	uint32_t unit = xvi_heap_next_used(heap, page, words, heap->first_unit);
+	struct xvi_location at = {page, unit, words[unit]};
+	bool movable = block_is_movable(words, unit);
+
+	XVI_ASSERT(unit < heap->end_unit);
+	heap_unmap(heap, page, words);
+	step->budget -= MOVE_COST + block_content(at.header);
+	if (heap_page(heap, page)->pins != 0 || !movable ||
+	    !xvi_block_move(objects, &at, step->report))
+		xvi_heap_victim_end(heap, page);
+}
+
+static void sweep(struct step *step)
+{
+	struct xvi_heap *heap = &step->objects->heap;
+	struct xvi_compaction *cycle = &step->objects->compaction;
+
+	if (heap->victim_count != 0 && (cycle->emptying || cycle->cursor >= heap->page_limit ||
+					heap->victim_count == VICTIMS_MAX)) {
+		cycle->emptying = true;
+		empty_victim(step);
+	} else if (cycle->cursor < heap->page_limit) {
+		cycle->emptying = false;
+		sweep_page(step);
+	} else {
+		round_end(step->objects);
+	}
+}
+
+/* What this step gave back, but for what an earlier one of the cycle took. */
+static void count_freed(struct xvi_objects *objects, uint64_t grains_before,
+			struct xv_compact_report *report)
+{
+	struct xvi_compaction *cycle = &objects->compaction;
+	uint64_t taken = cycle->taken_grains;
+	uint64_t before = grains_before > taken ? grains_before - taken : 0;
+	uint64_t grains = objects->heap.committed_grains;
+
+	if (grains < before)
+		report->freed_bytes += (before - grains)
+				       << (objects->heap.grain_shift + UNIT_SHIFT);
+	cycle->taken_grains = grains > before ? grains - before : 0;
+	if (cycle->phase == COMPACT_IDLE)
+		cycle->taken_grains = 0;
+}
+
+void xvi_objects_compact(struct xvi_objects *objects, size_t budget_bytes,
+			 struct xv_compact_report *report)
+{
+	struct step step = {.objects = objects, .report = report};
+	struct xvi_compaction *cycle = &objects->compaction;
+	uint64_t grains = objects->heap.committed_grains;
+
+	XVI_ASSERT(objects->owner_ops != NULL);
+	step.budget = budget_bytes < INT32_MAX ? (int64_t)budget_bytes : INT32_MAX;
+	if (cycle->phase == COMPACT_IDLE)
+		round_begin(objects);
+	do {
+		if (cycle->phase == COMPACT_SCAN)
+			scan_page(&step);
+		else
+			sweep(&step);
+	} while (step.budget > 0 && cycle->phase != COMPACT_IDLE);
+	report->more = cycle->phase != COMPACT_IDLE;
+	count_freed(objects, grains, report);
+}
+
+/* ---- the estimate ---- */
+
+uint64_t xvi_objects_compactable(const struct xvi_objects *objects)
+{
+	const struct xvi_heap *heap = &objects->heap;
+	const struct xvi_compaction *cycle = &objects->compaction;
+	uint64_t free_units = heap_free_units(heap);
+	uint64_t used = heap->used_units;
+	uint64_t left;
+
+	if (objects->owner_ops == NULL || heap->block_count == 0)
+		return 0;
+	if (cycle->left_of_used != 0) {
+		/* What was left by the last cycle, of as many units as are used now. */
+		left = used < cycle->left_of_used ? cycle->left_units * used / cycle->left_of_used
+						  : cycle->left_units;
+	} else {
+		/* Half a block is lost in a page, or, where objects are split, a small piece. */
+		uint64_t lost = objects->split ? PIECE_MIN_BYTES / UNIT_BYTES
+					       : used / heap->block_count / 2;
+
+		left = used * lost / (heap->end_unit - lost);
+	}
+	left += left / 64 + (1U << heap->grain_shift);
+	return free_units > left ? (free_units - left) * UNIT_BYTES : 0;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * handle.c: from a handle to a live object's first piece, or to "bad": see the head of object.h
+ * for what is proved. Changes nothing but bad_handles.
+ */
+#include "object_fast.h"
+
+/* Is unit a used block's on the way over the whole page? */
+static bool page_leads_to(const struct xvi_heap *heap, uint32_t page, const uint32_t *words,
+			  uint32_t unit)
+{
+	uint32_t at = heap->first_unit;
+
+	do {
+		at = xvi_heap_next_used(heap, page, words, at);
+		if (at >= unit)
+			return at == unit;
+		at += heap_block_units(heap, words[at]);
+	} while (at <= unit);
+	return false;
+}
+
+/* May it be an object's first piece? Where places are not proved, also by what a FIRST piece
+ * has behind its header. */
+static bool piece_is_first(const struct xvi_objects *objects, uint32_t page, const uint32_t *words,
+			   uint32_t unit)
+{
+	const struct xvi_heap *heap = &objects->heap;
+	uint32_t kind = block_kind(words[unit]);
+	uint32_t link = piece_link_unit(objects, unit, kind);
+
+	if (kind == KIND_REST || block_content(words[unit]) <= piece_head_bytes(objects, kind))
+		return false;
+	if (kind != KIND_FIRST)
+		return true;
+	if (!objects->split)
+		return false;
+	return heap->prove ||
+	       (grain_is_hot(heap, heap_page(heap, page), unit, link + FIRST_LINK_WORDS) &&
+		(words[link] == LINK_NONE || heap_owns(heap, words[link])));
+}
+
+bool xvi_object_is(const struct xvi_objects *objects, xv_handle handle, struct xvi_location *at)
+{
+	const struct xvi_heap *heap = &objects->heap;
+	uint32_t page = xv_handle_page(handle);
+	uint32_t unit = handle_unit(objects, handle);
+	uint32_t tag = handle_tag(handle);
+	uint32_t header = 0;
+	uint32_t *words;
+	bool good;
+
+	if (!heap_owns(heap, page) || unit < heap->first_unit || unit >= heap->end_unit)
+		return false;
+	words = heap_map(heap, page);
+	good = heap->prove || tag != 0 ? unit_is_used(heap, page, words, unit)
+				       : page_leads_to(heap, page, words, unit);
+	if (good) {
+		header = words[unit];
+		good = piece_is_first(objects, page, words, unit);
+	}
+	heap_unmap(heap, page, words);
+	if (!good || (tag != 0 && tag != (objects->tag | block_check(header))))
+		return false;
+	*at = (struct xvi_location){page, unit, header};
+	return true;
+}
+
+bool xvi_object_find(struct xvi_objects *objects, xv_handle handle, struct xvi_location *at)
+{
+	bool good = xvi_object_is(objects, handle, at);
+
+	objects->bad_handles += !good;
+	XVI_ASSERT(!good || at->page == xv_handle_page(handle));
+	return good;
+}

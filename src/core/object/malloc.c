@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * malloc.c: making an object: whole, aligned, or as a chain. object_fast.h has the common path.
+ *
+ * Where objects may be split, one that fits no hole takes a new page all the same: only one of
+ * more than an eighth of a page is laid over a few holes instead, while there are holes enough.
+ * When the heap cannot grow every object is.
+ */
+#include "object_fast.h"
+#include "piece.h"
+
+enum {
+	SPLIT_SHARE = 8, /* of a page: smaller objects are split in need only */
+	SPLIT_FREE_PERMILLE =
+		8 /* of the used units, free in used pages, for splitting without need */
+};
+
+/* ---- one piece ---- */
+
+/* Does a payload of this size fit a page of its own at this alignment? */
+static bool fits_aligned(const struct xvi_objects *objects, size_t size, size_t alignment)
+{
+	const struct xvi_heap *heap = &objects->heap;
+	size_t offset = heap->first_unit * UNIT_BYTES + heap->payload_at;
+
+	offset = (offset + alignment - 1) & ~(alignment - 1);
+	return size <= objects->whole_max && offset + size <= heap->end_unit * UNIT_BYTES;
+}
+
+static int malloc_fixed(struct xvi_objects *objects, size_t size, size_t alignment,
+			struct xvi_location *at)
+{
+	if (!fits_aligned(objects, size, alignment))
+		return -XV_E2BIG;
+	return xvi_piece_malloc(objects, (uint32_t)size + objects->prefix_bytes, KIND_FIXED,
+				(uint32_t)alignment, HEAP_MAY_GROW, at);
+}
+
+/* ---- chains ---- */
+
+static int malloc_chain(struct xvi_objects *objects, size_t size, uint32_t pieces_most,
+			unsigned flags, struct xvi_location *at)
+{
+	struct xvi_lay lay = {.bytes = (uint32_t)size,
+			      .kind = KIND_FIRST,
+			      .pieces_most = pieces_most,
+			      .flags = flags};
+	int err = xvi_chain_lay(objects, &lay);
+
+	if (err == 0)
+		*at = lay.first;
+	return err;
+}
+
+/* Are there holes enough for it, and none that it fits whole? */
+static bool should_split(const struct xvi_objects *objects, uint64_t units)
+{
+	const struct xvi_heap *heap = &objects->heap;
+	uint64_t free_units = heap_free_units(heap);
+	uint64_t page_units = heap->end_unit - heap->first_unit;
+
+	return units > page_units / SPLIT_SHARE &&
+	       free_units > heap->used_units / 1000 * SPLIT_FREE_PERMILLE && free_units > units &&
+	       xvi_heap_largest(heap) < (units < page_units ? units : page_units);
+}
+
+/* In a heap that may split. */
+static int malloc_splittable(struct xvi_objects *objects, size_t size, struct xvi_location *at)
+{
+	uint32_t content = (uint32_t)size + objects->prefix_bytes;
+	uint32_t pages = (uint32_t)(size / objects->whole_max) + 1;
+	int err;
+
+	if (should_split(objects, heap_units_for(&objects->heap, content)) &&
+	    malloc_chain(objects, size, pages * LAY_PIECES_FEW, 0, at) == 0)
+		return 0;
+	if (size > objects->whole_max)
+		return malloc_chain(objects, size, pages * LAY_PIECES_MANY, HEAP_MAY_GROW, at);
+	err = xvi_piece_malloc(objects, content, KIND_WHOLE, 1, HEAP_MAY_GROW, at);
+	if (err != 0 && heap_free_units(&objects->heap) * UNIT_BYTES > size &&
+	    malloc_chain(objects, size, LAY_PIECES_MANY, 0, at) == 0)
+		err = 0;
+	return err;
+}
+
+int xvi_object_place(struct xvi_objects *objects, size_t size, size_t alignment,
+		     struct xvi_location *at)
+{
+	if (size > objects->max_size)
+		return -XV_E2BIG;
+	if (alignment > objects->heap.align_mask + 1U)
+		return malloc_fixed(objects, size, alignment, at);
+	if (objects->split)
+		return malloc_splittable(objects, size, at);
+	return xvi_piece_malloc(objects, (uint32_t)size + objects->prefix_bytes, KIND_WHOLE, 1,
+				HEAP_MAY_GROW, at);
+}
+
+/* ---- the calls ---- */
+
+int xvi_object_malloc_slow(struct xvi_objects *objects, size_t size, size_t alignment,
+			   uint32_t owner, xv_handle *handle)
+{
+	struct xvi_location at;
+	int err;
+
+	XVI_ASSERT(size != 0 && alignment != 0 && alignment <= OBJECT_ALIGNMENT_MAX);
+	XVI_ASSERT((alignment & (alignment - 1)) == 0);
+	err = xvi_object_place(objects, size, alignment, &at);
+	if (err != 0) {
+		objects->failures += err != -XV_E2BIG;
+		return err;
+	}
+	if (objects->prefix_bytes != 0)
+		xvi_object_set_owner(objects, &at, owner);
+	objects->mallocs++;
+	objects->requested_bytes += size;
+	*handle = objects_handle(objects, at.page, at.unit, at.header);
+	XVI_ASSERT(object_size(objects, &at) == size);
+	return 0;
+}
+
+int xvi_object_malloc(struct xvi_objects *objects, size_t size, size_t alignment, uint32_t owner,
+		      xv_handle *handle)
+{
+	if (alignment > objects->heap.align_mask + 1U)
+		return xvi_object_malloc_slow(objects, size, alignment, owner, handle);
+	return object_malloc(objects, size, owner, handle);
+}

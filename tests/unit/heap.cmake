@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) the libxvmalloc authors
+#
+# Tests of the heap alone: they see its folder, and what it sees.
+foreach(name IN ITEMS heap heap_model)
+	xv_add_test(NAME test_${name}
+		SOURCES test_${name}.c ${PROJECT_SOURCE_DIR}/tests/support/heap_source.c
+			$<TARGET_OBJECTS:xv_heap>
+		INCLUDES ${PROJECT_SOURCE_DIR}/src/core/heap ${PROJECT_SOURCE_DIR}/src/platform)
+endforeach()

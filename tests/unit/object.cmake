@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) the libxvmalloc authors
+#
+# Tests of the object layer over the heap: they see the two folders, and what those see.
+foreach(name IN ITEMS object object_compact object_handles object_model)
+	xv_add_test(NAME test_${name}
+		SOURCES test_${name}.c ${PROJECT_SOURCE_DIR}/tests/support/heap_source.c
+			$<TARGET_OBJECTS:xv_object> $<TARGET_OBJECTS:xv_heap>
+		INCLUDES ${PROJECT_SOURCE_DIR}/src/core/object ${PROJECT_SOURCE_DIR}/src/core/heap
+			${PROJECT_SOURCE_DIR}/src/platform ${PROJECT_SOURCE_DIR}/include)
+endforeach()

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/* test_heap.c: what a heap does, case by case. test_heap_model.c does it at random. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "heap_source.h"
+#include "start.h"
+
+static struct heap_source source;
+static struct xvi_heap *const heap = &source.heap;
+
+static const struct heap_source_shape usual = {
+	.page_shift = 16, .grain_shift = 12, .alignment = 4, .prove = true};
+
+struct block {
+	uint32_t page;
+	uint32_t unit;
+};
+
+static void check(void)
+{
+	struct xvi_heap_fault fault;
+
+	if (!xvi_heap_check(heap, &fault))
+		fail_msg("invariant %u, page %u, unit %u: %s", fault.invariant, fault.page,
+			 fault.unit, fault.message);
+}
+
+static int try_malloc(uint32_t content, struct block *block)
+{
+	struct xvi_place place;
+	int err = xvi_heap_malloc(heap, content, 0, 1, HEAP_MAY_GROW, &place);
+
+	if (err != 0)
+		return err;
+	*block = (struct block){place.page, place.unit};
+	heap_unmap(heap, place.page, place.words);
+	return 0;
+}
+
+static struct block make(uint32_t content)
+{
+	struct block block;
+
+	assert_int_equal(try_malloc(content, &block), 0);
+	return block;
+}
+
+static void drop(struct block block)
+{
+	uint32_t *words = heap_map(heap, block.page);
+
+	xvi_heap_free(heap, block.page, words, block.unit);
+	heap_unmap(heap, block.page, words);
+}
+
+static void freed_block_joins_both_neighbours(void **state)
+{
+	struct block block[5];
+
+	(void)state;
+	heap_source_init(&source, &usual);
+	for (uint32_t i = 0; i < 5; i++)
+		block[i] = make(196);
+	assert_int_equal(heap->holes.live, 1); /* the end of the page */
+	drop(block[1]);
+	assert_int_equal(heap->holes.live, 2);
+	drop(block[3]);
+	assert_int_equal(heap->holes.live, 3);
+	drop(block[2]);
+	assert_int_equal(heap->holes.live, 2);
+	check();
+	/* The hole of three blocks is taken whole. */
+	assert_int_equal(make(596).unit, block[1].unit);
+	check();
+	heap_source_fini(&source);
+}
+
+static void request_takes_the_smallest_hole(void **state)
+{
+	struct block small, large, again;
+
+	(void)state;
+	heap_source_init(&source, &usual);
+	large = make(400);
+	(void)make(100);
+	small = make(300);
+	(void)make(100);
+	drop(large);
+	drop(small);
+	again = make(296);
+	assert_int_equal(again.unit, small.unit);
+	check();
+	heap_source_fini(&source);
+}
+
+static void memory_comes_and_goes_by_the_grain(void **state)
+{
+	struct block block[14];
+
+	(void)state;
+	heap_source_init(&source, &usual);
+	block[0] = make(100);
+	assert_int_equal(source.grains, 1);
+	for (uint32_t i = 1; i < 14; i++)
+		block[i] = make(4000);
+	assert_in_range(source.grains, 13, 14);
+	/* Kept: eight. */
+	for (uint32_t i = 13; i >= 1; i--)
+		drop(block[i]);
+	check();
+	assert_true(heap->spare_grains <= heap_spare_most(heap));
+	assert_in_range(source.grains, 1, 10);
+	(void)xvi_heap_give_back(heap, 0);
+	assert_in_range(source.grains, 1, 2);
+	check();
+	drop(block[0]);
+	assert_int_equal(heap->page_count, 1);
+	(void)xvi_heap_give_back(heap, 0);
+	assert_int_equal(heap->page_count, 0);
+	assert_int_equal(source.grains, 0);
+	check();
+	heap_source_fini(&source);
+}
+
+static void grains_that_cannot_go_stay_counted_and_are_used_again(void **state)
+{
+	struct block block[16];
+
+	(void)state;
+	heap_source_init(&source, &usual);
+	for (uint32_t i = 0; i < 16; i++)
+		block[i] = make(4000);
+	source.refuse_give = true;
+	for (uint32_t i = 0; i < 16; i++)
+		drop(block[i]);
+	(void)xvi_heap_give_back(heap, 0);
+	check();
+	assert_int_equal(heap->committed_grains, source.grains);
+	for (uint32_t i = 0; i < 16; i++)
+		block[i] = make(4000);
+	assert_int_equal(source.grains, 16);
+	check();
+	heap_source_fini(&source);
+}
+
+/* A record for each hole that blocks can leave is made sure of when they are made. */
+static void free_needs_no_memory(void **state)
+{
+	static struct block block[2000];
+
+	(void)state;
+	heap_source_init(&source, &usual);
+	for (uint32_t i = 0; i < 2000; i++)
+		block[i] = make(60);
+	source.fail_at = source.takes + 1;
+	for (uint32_t i = 0; i < 2000; i += 2)
+		drop(block[i]);
+	assert_int_equal(source.fail_at, source.takes + 1);
+	assert_true(heap->holes.live >= 1000);
+	check();
+	heap_source_fini(&source);
+}
+
+static void failed_malloc_changes_nothing(void **state)
+{
+	struct block block;
+	uint64_t grains;
+	uint32_t pages;
+
+	(void)state;
+	heap_source_init(&source, &usual);
+	(void)make(5000);
+	grains = source.grains;
+	pages = heap->page_count;
+	for (uint32_t at = 1; at < 3; at++) {
+		source.fail_at = source.takes + at;
+		if (try_malloc(61000, &block) != 0) {
+			assert_int_equal(source.grains, grains);
+			assert_int_equal(heap->page_count, pages);
+		}
+		check();
+	}
+	source.fail_at = 0;
+	source.grains_most = source.grains;
+	assert_int_equal(try_malloc(40000, &block), -XV_ENOSPC);
+	assert_int_equal(source.grains, grains);
+	check();
+	heap_source_fini(&source);
+}
+
+/* At the limit a request is served from a larger hole whose memory is there. */
+static void request_at_the_limit_takes_memory_that_is_there(void **state)
+{
+	struct block first, block;
+
+	(void)state;
+	heap_source_init(&source, &usual);
+	first = make(3000);
+	(void)make(1000);
+	drop(first);
+	source.grains_most = source.grains;
+	(void)make(900);
+	assert_int_equal(try_malloc(4000, &block), -XV_ENOSPC);
+	assert_int_equal(try_malloc(1500, &block), 0);
+	check();
+	heap_source_fini(&source);
+}
+
+static void every_place_but_a_blocks_beginning_is_refused(void **state)
+{
+	static struct block block[3000];
+	uint32_t *words;
+	uint32_t found = 0, count = 0;
+
+	(void)state;
+	heap_source_init(&source, &usual);
+	/* 8 bytes and more: some begin at the last unit of a KiB, some alone in theirs. */
+	for (uint32_t i = 0; heap->page_count < 2; i++) {
+		block[count++] = make(i % 7 == 0 ? 2300 : 4 + i % 50);
+		assert_in_range(count, 1, 2999);
+	}
+	for (uint32_t i = 0; i < count; i += 3)
+		drop(block[i]);
+	words = heap_map(heap, 0);
+	for (uint32_t unit = 0; unit < heap->end_unit; unit++)
+		found += start_is(heap, heap_page(heap, 0), words, unit);
+	count = 0;
+	for (uint32_t unit = xvi_heap_next_used(heap, 0, words, 0); unit < heap->end_unit;
+	     unit = xvi_heap_next_used(heap, 0, words, unit)) {
+		assert_true(start_is(heap, heap_page(heap, 0), words, unit));
+		unit += heap_block_units(heap, words[unit]);
+		count++;
+	}
+	assert_int_equal(found, count);
+	heap_source_fini(&source);
+}
+
+static void block_grows_into_the_hole_behind_it_only(void **state)
+{
+	struct block a, b;
+	struct xvi_place place;
+
+	(void)state;
+	heap_source_init(&source, &usual);
+	a = make(100);
+	b = make(100);
+	(void)make(100);
+	place = (struct xvi_place){a.page, a.unit, heap_map(heap, a.page), 0};
+	place.header = place.words[a.unit];
+	assert_false(xvi_heap_resize(heap, &place, 104));
+	drop(b);
+	assert_true(xvi_heap_resize(heap, &place, 204));
+	assert_false(xvi_heap_resize(heap, &place, 208));
+	assert_true(xvi_heap_resize(heap, &place, 1));
+	check();
+	heap_source_fini(&source);
+}
+
+static void victims_holes_are_used_last(void **state)
+{
+	struct block a, b;
+
+	(void)state;
+	heap_source_init(&source, &usual);
+	a = make(1000);
+	(void)make(1000);
+	drop(a);
+	assert_true(xvi_heap_victim_add(heap, a.page));
+	check();
+	b = make(1000);
+	assert_int_not_equal(b.page, a.page);
+	/* But before a request fails. */
+	source.grains_most = source.grains;
+	source.shape.pages_max = 2;
+	b = make(996);
+	(void)make(1000);
+	(void)b;
+	check();
+	heap_source_fini(&source);
+}
+
+static void hole_table_shrinks_when_it_is_trimmed(void **state)
+{
+	static struct block block[4000];
+
+	(void)state;
+	heap_source_init(&source, &usual);
+	for (uint32_t i = 0; i < 4000; i++)
+		block[i] = make(60);
+	for (uint32_t i = 0; i < 4000; i += 2)
+		drop(block[i]);
+	for (uint32_t i = 1; i < 3900; i += 2)
+		drop(block[i]);
+	assert_true(heap->holes.high > 1900);
+	xvi_heap_shrink_records(heap);
+	assert_int_equal(heap->holes.high, heap->holes.live + 1);
+	assert_true(heap->holes.sure <= 512);
+	check();
+	heap_source_fini(&source);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(freed_block_joins_both_neighbours),
+		cmocka_unit_test(request_takes_the_smallest_hole),
+		cmocka_unit_test(memory_comes_and_goes_by_the_grain),
+		cmocka_unit_test(grains_that_cannot_go_stay_counted_and_are_used_again),
+		cmocka_unit_test(free_needs_no_memory),
+		cmocka_unit_test(failed_malloc_changes_nothing),
+		cmocka_unit_test(request_at_the_limit_takes_memory_that_is_there),
+		cmocka_unit_test(every_place_but_a_blocks_beginning_is_refused),
+		cmocka_unit_test(block_grows_into_the_hole_behind_it_only),
+		cmocka_unit_test(victims_holes_are_used_last),
+		cmocka_unit_test(hole_table_shrinks_when_it_is_trimmed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * test_object_compact.c: what compaction gains, what it leaves alone, that it works at the
+ * limit, and that a step is bounded by its budget.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "object_fixture.h"
+#include "test_random.h"
+
+static struct object_fixture fixture;
+static struct xvi_objects *const objects = &fixture.objects;
+
+static const struct heap_source_shape usual = {
+	.page_shift = 16, .grain_shift = 12, .alignment = 4, .prove = true};
+static const struct heap_source_shape small_pages = {
+	.page_shift = 12, .grain_shift = 12, .alignment = 4, .prove = true};
+
+/* A whole cycle. */
+static struct xv_compact_report cycle(size_t budget)
+{
+	struct xv_compact_report report = {0};
+
+	do
+		xvi_objects_compact(objects, budget, &report);
+	while (report.more);
+	assert_int_equal(objects->heap.victim_count, 0);
+	fixture_check(&fixture);
+	return report;
+}
+
+/* Objects of this size range, of which all but one in `keep` are freed. */
+static void make_sparse(uint32_t count, uint32_t low, uint32_t high, uint32_t keep)
+{
+	uint64_t random = 5;
+
+	for (uint32_t i = 0; i < count; i++)
+		fixture_make(&fixture, i, low + random_below(&random, high - low));
+	for (uint32_t i = 0; i < count; i++) {
+		if (i % keep != 0)
+			fixture_drop(&fixture, i);
+	}
+}
+
+static void grains_free_all_spare(void)
+{
+	(void)xvi_heap_give_back(&objects->heap, 0);
+}
+
+/*
+ * 20,000 objects of 2,040 bytes, every other freed, 10,000 of 2,060 added: those that are left
+ * of the first fit beside each other, those added fit beside nothing.
+ */
+static void pairs_gain(const struct heap_source_shape *shape, uint64_t best_bytes)
+{
+	struct xv_compact_report report;
+	uint64_t before, gained, estimate;
+
+	fixture_open(&fixture, shape, false, true);
+	for (uint32_t i = 0; i < 20000; i++)
+		fixture_make(&fixture, i, 2040);
+	for (uint32_t i = 0; i < 20000; i += 2)
+		fixture_drop(&fixture, i);
+	for (uint32_t i = 0; i < 10000; i++)
+		fixture_make(&fixture, 20000 + i, 2060);
+	grains_free_all_spare();
+	before = fixture.source.grains;
+	estimate = xvi_objects_compactable(objects);
+	report = cycle(8192);
+	gained = (before - fixture.source.grains) * 4096;
+	assert_true(gained * 10 >= best_bytes * 9);
+	assert_int_equal(report.freed_bytes, gained);
+	assert_true(estimate <= 2 * gained);
+	assert_true(estimate * 2 >= gained);
+	/* All is gained: a cycle more gives nothing, and none is promised. */
+	assert_true(xvi_objects_compactable(objects) <= 65536);
+	before = fixture.source.grains;
+	report = cycle(8192);
+	assert_true((before - fixture.source.grains) * 4096 <= best_bytes / 100);
+	fixture_close(&fixture);
+}
+
+static void objects_of_one_size_are_paired_without_splitting(void **state)
+{
+	(void)state;
+	pairs_gain(&small_pages, (uint64_t)5000 * 4096);
+	pairs_gain(&usual, (uint64_t)312 * 65536);
+}
+
+static void sparse_pages_are_emptied(void **state)
+{
+	static const struct heap_source_shape *const shapes[] = {&usual, &small_pages};
+
+	(void)state;
+	for (uint32_t i = 0; i < 4; i++) {
+		uint64_t used, estimate, before, gained;
+
+		fixture_open(&fixture, shapes[i % 2], i / 2 == 0, true);
+		make_sparse(20000, 300, 1800, 10);
+		grains_free_all_spare();
+		before = fixture.source.grains;
+		estimate = xvi_objects_compactable(objects);
+		(void)cycle(8192);
+		used = objects->heap.used_units * UNIT_BYTES;
+		/* With pages of 4 KiB and no splitting a quarter of an object is lost in each. */
+		assert_true(fixture.source.grains * 4096 <
+			    used / 100 * (shapes[i % 2] == &small_pages && i / 2 != 0 ? 112 : 103));
+		gained = (before - fixture.source.grains) * 4096;
+		assert_true(estimate <= 2 * gained && gained <= 2 * estimate);
+		fixture_close(&fixture);
+	}
+}
+
+/* Nothing may be taken from the source: 11% are free, and come back. */
+static void compaction_works_at_the_limit(void **state)
+{
+	static const struct heap_source_shape *const shapes[] = {&usual, &small_pages};
+
+	(void)state;
+	for (uint32_t i = 0; i < 4; i++) {
+		uint64_t before, free_bytes;
+
+		fixture_open(&fixture, shapes[i % 2], i / 2 == 0, true);
+		make_sparse(10000, 300, 1800, 1);
+		for (uint32_t k = 0; k < 10000; k += 9)
+			fixture_drop(&fixture, k);
+		fixture.source.grains_most = before = fixture.source.grains;
+		free_bytes = heap_free_units(&objects->heap) * UNIT_BYTES;
+		(void)cycle(8192);
+		assert_true((before - fixture.source.grains) * 4096 * 2 >
+			    free_bytes * (i / 2 == 0 || shapes[i % 2] == &usual));
+		assert_true(fixture.source.grains < before);
+		fixture_close(&fixture);
+	}
+}
+
+static void step_is_bounded_by_its_budget(void **state)
+{
+	struct xv_compact_report report = {.more = true};
+	uint32_t steps = 0;
+
+	(void)state;
+	fixture_open(&fixture, &usual, true, true);
+	make_sparse(30000, 300, 1800, 5);
+	while (report.more) {
+		uint64_t moved = report.moved_bytes;
+		uint64_t blocks = report.moved_blocks;
+		uint64_t given = fixture.source.given;
+
+		xvi_objects_compact(objects, 4096, &report);
+		assert_true(report.moved_bytes - moved <= 4096 + 1800);
+		assert_true(report.moved_blocks - blocks <= 4096 / 64 + 1);
+		/* What a step gives back are the victims' grains, and the reserve at the end. */
+		assert_true(fixture.source.given - given <=
+			    16 + heap_spare_most(&objects->heap) + SPARE_MIN_GRAINS);
+		steps++;
+	}
+	assert_true(steps > report.moved_bytes / 8192);
+	fixture_close(&fixture);
+}
+
+static void owners_that_refuse_keep_their_objects(void **state)
+{
+	struct xv_compact_report report;
+	static xv_handle before[FIXTURE_OWNERS];
+
+	(void)state;
+	fixture_open(&fixture, &usual, true, true);
+	make_sparse(5000, 300, 1800, 8);
+	memcpy(before, fixture.handle, sizeof(before));
+	fixture.refuse = true;
+	report = cycle(8192);
+	assert_true(report.refused != 0);
+	assert_int_equal(report.moved_blocks, 0);
+	assert_memory_equal(before, fixture.handle, sizeof(before));
+	fixture.refuse = false;
+	report = cycle(8192);
+	assert_int_equal(report.refused, 0);
+	assert_true(report.moved_blocks != 0);
+	fixture_close(&fixture);
+}
+
+/* Objects without owner, aligned ones, and those in pinned pages; the others move away. */
+static void what_cannot_move_stays(void **state)
+{
+	struct xv_compact_report report;
+	struct xvi_pin pin;
+	xv_handle unowned, aligned, pinned;
+
+	(void)state;
+	fixture_open(&fixture, &usual, true, true);
+	make_sparse(3000, 300, 1800, 1);
+	assert_int_equal(xvi_object_malloc(objects, 500, 1, XV_NO_OWNER, &unowned), 0);
+	for (uint32_t i = 3000; i < 6000; i++)
+		fixture_make(&fixture, i, 700);
+	assert_int_equal(xvi_object_malloc(objects, 500, 64, 6000, &aligned), 0);
+	for (uint32_t i = 6001; i < 9000; i++)
+		fixture_make(&fixture, i, 900);
+	pinned = fixture.handle[8888];
+	assert_int_equal(xvi_object_pin(objects, pinned, 0, &pin), 0);
+	for (uint32_t i = 0; i < 9000; i++) {
+		if (i % 11 != 0 && i != 6000)
+			fixture_drop(&fixture, i);
+	}
+	assert_int_equal(pinned, fixture.handle[8888]);
+	report = cycle(8192);
+	assert_true(report.moved_blocks != 0 && report.pinned_pages != 0);
+	assert_int_equal(pinned, fixture.handle[8888]);
+	(void)fixture_find(&fixture, unowned);
+	(void)fixture_find(&fixture, aligned);
+	(void)fixture_find(&fixture, pinned);
+	assert_true(xvi_object_unpin(objects, pin.piece.page));
+	fixture_close(&fixture);
+}
+
+/* A chain that is read piece by piece stays together while compaction runs. */
+static void later_pieces_move_without_asking(void **state)
+{
+	struct xv_compact_report report = {0};
+	unsigned char byte;
+	struct xvi_location at;
+	struct xvi_pin pin;
+	size_t offset = 0;
+
+	(void)state;
+	fixture_open(&fixture, &small_pages, true, true);
+	make_sparse(4000, 300, 1800, 1);
+	fixture_make(&fixture, 5000, 60000);
+	at = fixture_find(&fixture, fixture.handle[5000]);
+	for (uint32_t i = 0; i < 60000; i++) {
+		byte = (unsigned char)(i / 100);
+		xvi_object_write(objects, &at, i, &byte, 1);
+	}
+	for (uint32_t i = 0; i < 4000; i++) {
+		if (i % 6 != 0)
+			fixture_drop(&fixture, i);
+	}
+	assert_int_equal(xvi_object_pin(objects, fixture.handle[5000], 0, &pin), 0);
+	for (;;) {
+		const unsigned char *page =
+			fixture.source.base + ((size_t)pin.piece.page << 12) + pin.offset;
+
+		xvi_objects_compact(objects, 60000, &report);
+		for (uint32_t i = 0; i < pin.bytes; i++)
+			assert_int_equal(page[i], (unsigned char)((offset + i) / 100));
+		offset += pin.bytes;
+		if (pin.last)
+			break;
+		assert_int_equal(xvi_object_pin_next(objects, &pin), 0);
+	}
+	assert_int_equal(offset, 60000);
+	assert_true(xvi_object_unpin(objects, pin.piece.page));
+	fixture_close(&fixture);
+}
+
+/* Victims' holes are used before a request fails. */
+static void malloc_in_a_cycle_finds_what_victims_hold(void **state)
+{
+	struct xv_compact_report report = {0};
+
+	(void)state;
+	fixture_open(&fixture, &small_pages, false, true);
+	make_sparse(400, 900, 910, 2);
+	fixture.source.grains_most = fixture.source.grains;
+	do
+		xvi_objects_compact(objects, 1, &report);
+	while (objects->heap.victim_count != VICTIMS_MAX && report.more);
+	for (uint32_t i = 1; i < 400; i += 2)
+		fixture_make(&fixture, i, 900);
+	fixture_close(&fixture);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(objects_of_one_size_are_paired_without_splitting),
+		cmocka_unit_test(sparse_pages_are_emptied),
+		cmocka_unit_test(compaction_works_at_the_limit),
+		cmocka_unit_test(step_is_bounded_by_its_budget),
+		cmocka_unit_test(owners_that_refuse_keep_their_objects),
+		cmocka_unit_test(what_cannot_move_stays),
+		cmocka_unit_test(later_pieces_move_without_asking),
+		cmocka_unit_test(malloc_in_a_cycle_finds_what_victims_hold),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -32,17 +32,20 @@ static sem_t save_begun, save_may_end;
 static _Atomic bool save_is_held;
 static _Atomic unsigned saves;
 
-int __real_rzn_file_save(struct rzn_disk *disk, const char *path, uint64_t *file_bytes);
-int __wrap_rzn_file_save(struct rzn_disk *disk, const char *path, uint64_t *file_bytes);
+int __real_rzn_file_save(struct rzn_disk *disk, const char *path, uint64_t *file_bytes,
+			 struct ramz_reason *reason);
+int __wrap_rzn_file_save(struct rzn_disk *disk, const char *path, uint64_t *file_bytes,
+			 struct ramz_reason *reason);
 
-int __wrap_rzn_file_save(struct rzn_disk *disk, const char *path, uint64_t *file_bytes)
+int __wrap_rzn_file_save(struct rzn_disk *disk, const char *path, uint64_t *file_bytes,
+			 struct ramz_reason *reason)
 {
 	int err;
 
 	(void)sem_post(&save_begun);
 	if (atomic_load(&save_is_held))
 		(void)sem_wait(&save_may_end);
-	err = __real_rzn_file_save(disk, path, file_bytes);
+	err = __real_rzn_file_save(disk, path, file_bytes, reason);
 	atomic_fetch_add(&saves, 1);
 	return err;
 }

@@ -18,6 +18,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,7 +59,7 @@ static DIR *holder_open_directory(int at, const char *name)
 /* Has this open file a flock? Says in *shares which. */
 static bool holder_info_has_lock(int process, const char *number, bool *shares)
 {
-	char name[64], line[160];
+	char name[sizeof("fdinfo/") + NAME_MAX], line[160];
 	bool has = false;
 	FILE *file;
 

@@ -31,6 +31,7 @@ undo "rm -f '$dir/gate'"
 ask disk "save $dir/copy.ramz" >"$dir/save.out" &
 saved=$!
 awaits 20 test -e "$dir/gate.reached" || die "the save does not come to its fsync"
+# shellcheck disable=SC2034 # three of them
 for silent in 1 2 3; do
 	"$helpers/unix_ask" "$dir/disk.ctl" >/dev/null 2>&1 &
 	undo "kill $! 2>/dev/null"
@@ -80,6 +81,8 @@ end_server "$server_pid" again
 # ---- two at once --------------------------------------------------------------------
 
 round=0
+twin1=
+twin2=
 while [ $round -lt 10 ]; do
 	round=$((round + 1))
 	for twin in 1 2; do

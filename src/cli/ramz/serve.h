@@ -34,10 +34,10 @@ struct rzc_serve {
 	bool foreground;
 
 	/* What follows from it; see rzc_serve_place. */
-	char disk_path[PATH_MAX];    /* the disk's socket; "" with a port */
-	char control_path[PATH_MAX]; /* "" in a build without JSON */
-	char process_path[PATH_MAX]; /* see rzc_serve_lock */
-	int lock_fd;                 /* of that file; -1 = not held by this process */
+	char disk_path[PATH_MAX];     /* the disk's socket; "" with a port */
+	char control_path[PATH_MAX];  /* "" in a build without JSON */
+	char process_path[PATH_MAX];  /* see rzc_serve_lock */
+	int lock_fd;                  /* of that file; -1 = not held by this process */
 	char file_path[PATH_MAX];     /* "" = none */
 	char fallback_path[PATH_MAX]; /* the same */
 	char plugin_path[PATH_MAX];

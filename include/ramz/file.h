@@ -16,21 +16,23 @@
  *     directory lead to one file. Its directory is held by descriptor: the file is saved to the
  *     directory it was opened in, also when the process changes its own directory.
  *   - While a save is under way the new file lies beside the old one, as NAME.<32 hexadecimal
- *     digits>.ramz-tmp (a long NAME is cut), readable by its owner only. What a process leaves that
- *     dies is removed when the file is next opened or saved to.
+ *     digits>.ramz-tmp (a long NAME is cut), of mode 0600 until all of it is written. What a
+ *     process leaves that dies is removed when the file is next opened or saved to.
  *
  * What is refused, with a line that says what it is: whatever is no regular file (directory,
  * device, FIFO, socket: none of them is opened); a file with more than one link, since a
  * replacement would part it from its other names; a directory that cannot be read; in a directory
  * that everybody may write to, with the sticky bit (/tmp), a symbolic link of another user, and
- * saving over a file of another user. A save to any other regular file replaces it, whatever it
+ * saving over a file of another user. A link that is made while a file is held is found by the next
+ * save, which is refused. A save to any other regular file replaces it, whatever it
  * has.
  *
  * What is promised where: locks are those of flock(2). On a local file system they part all
  * processes and threads. On NFS they do where the server's locks work, and then the file must be
  * writable; saves by ramz_save_file on several clients at once do not see each other there. The
  * lock belongs to the open file: after a fork it is both processes', and it is gone when the last
- * of them has closed it or ended. A child that was forked for something else, and runs no other
+ * of them has closed it or ended; but a save by one of them replaces the file, and the new one's
+ * lock is its alone: the other's saves then give -EEXIST. A child that was forked for something else, and runs no other
  * program, keeps it too. Programs that do not lock (mv, cp, an editor) are not kept away; a file
  * that one of them put in the place of a held one is found, and not replaced. A held file that was
  * removed is made again by the next save. Other programs may lock the directory: that keeps no

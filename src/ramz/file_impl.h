@@ -11,8 +11,8 @@
  * Rules, numbered for the code and the tests:
  *   L1  A lock is on an inode, and a name can be led elsewhere between the opening and the lock.
  *       So who gets a lock looks again whether the name still leads to that inode, and if not
- *       begins again. The same after a refusal: it is believed only when the name still leads
- * there. L2  Only who has a lock on the file may lead its name elsewhere. A holder's exclusive lock
+ *       begins again. The same after a refusal: it is believed only when the name still leads there.
+ *   L2  Only who has a lock on the file may lead its name elsewhere. A holder's exclusive lock
  *       keeps everybody else away, so it needs nothing more.
  *   L3  Visitors share the file. So that of two that replace it at once neither replaces what it
  *       has no lock on, each has the directory's lock from the look to the rename: the name leads
@@ -26,13 +26,14 @@
  *       regular, ours, of one link and of this file's name. It takes the lock for that moment; who
  *       has just made a temporary and finds it locked or gone makes another.
  *   L7  For a moment a visitor has an exclusive lock (L5, L6), always under the directory's lock.
- * So a visitor that is refused tries again under the directory's lock before it believes it. L8 The
- * directory's lock is taken by visitors only, for moments, and waited for with a bound: other
- * programs may lock a directory, and a holder is never kept up by them. L9  Nothing is unlocked but
- * by closing: after a fork the lock is both processes', and the child keeps it. (Of the directory's
- * lock that is not true; nobody forks under it and goes on.) L10  A crash between any two calls
- * leaves the old file or the new one under the name, and perhaps a temporary or an empty new file.
- * All locks go with the process.
+ *       So a visitor that is refused tries again under the directory's lock before it believes it.
+ *   L8  The directory's lock is taken by visitors only, for moments, and waited for with a bound:
+ *       other programs may lock a directory, and a holder is never kept up by them.
+ *   L9  Nothing is unlocked but by closing: after a fork the lock is both processes', until one of
+ *       them saves: the new file's lock is the saver's alone. (The directory's lock is let go by
+ *       unlocking; nobody forks under it and goes on.)
+ *   L10 A crash between any two calls leaves the old file or the new one under the name, and
+ *       perhaps a temporary or an empty new file. All locks go with the process.
  *
  * A temporary is named NAME.<16 digits of NAME's hash><16 random digits>.ramz-tmp; a NAME too long
  * for that is cut. Its mode is 0600 until all of it is written.
@@ -86,6 +87,9 @@ int rzi_place_look(const struct ramz_file *file, struct stat *status);
 
 /* Does the name lead to the open file fd? 1, 0 or a negative errno. */
 int rzi_place_leads_to(const struct ramz_file *file, const char *name, int fd);
+
+/* 0 for a file of one link; else -EMLINK, and the line says why. */
+int rzi_place_check_links(const struct stat *status, struct ramz_reason *reason);
 
 /* May the file be replaced, as far as can be told beforehand? */
 int rzi_place_check_writable(const struct ramz_file *file, struct ramz_reason *reason);

@@ -53,12 +53,7 @@ static int lock_check(const struct stat *status, struct ramz_reason *reason)
 {
 	int err = rzi_place_check_kind(status, reason);
 
-	if (err != 0 || status->st_nlink <= 1)
-		return err;
-	return rzi_file_says(reason, -EMLINK,
-			     "it has %llu links, and a save would part it from its other names: "
-			     "remove those, or save to another file",
-			     (unsigned long long)status->st_nlink);
+	return err != 0 ? err : rzi_place_check_links(status, reason);
 }
 
 /* Looked at before it is opened, since opening some devices does something. */

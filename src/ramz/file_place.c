@@ -210,6 +210,26 @@ static bool place_forbids(int directory, const char *name, int mode)
 	       (errno == EACCES || errno == EROFS);
 }
 
+/* In a directory with the sticky bit only its owner, the file's and root replace a file. */
+static bool place_sticks(int directory, const struct stat *status)
+{
+	struct stat parent;
+
+	return geteuid() != 0 && fstat(directory, &parent) == 0 &&
+	       (parent.st_mode & S_ISVTX) != 0 && status->st_uid != geteuid() &&
+	       parent.st_uid != geteuid();
+}
+
+int rzi_place_check_links(const struct stat *status, struct ramz_reason *reason)
+{
+	if (status->st_nlink <= 1)
+		return 0;
+	return rzi_file_says(reason, -EMLINK,
+			     "it has %llu links, and a save would part it from its other names: "
+			     "remove those, or save to another file",
+			     (unsigned long long)status->st_nlink);
+}
+
 int rzi_place_check_writable(const struct ramz_file *file, struct ramz_reason *reason)
 {
 	struct stat status;
@@ -217,6 +237,13 @@ int rzi_place_check_writable(const struct ramz_file *file, struct ramz_reason *r
 
 	if (err != 0 && err != -ENOENT)
 		return rzi_file_fails(reason, err, "it cannot be looked at");
+	/* A link may have been made since the file was opened. */
+	if (err == 0 && rzi_place_check_links(&status, reason) != 0)
+		return -EMLINK;
+	if (err == 0 && place_sticks(file->directory, &status))
+		return rzi_file_says(reason, -EACCES,
+				     "it is another user's file, and in a directory with the sticky "
+				     "bit only its owner may replace it: name another file");
 	if (err == 0 && place_is_trap(file->directory, &status))
 		return rzi_file_says(reason, -EACCES,
 				     "it is another user's file in a directory that everybody may "

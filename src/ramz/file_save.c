@@ -190,8 +190,8 @@ static int save_commit_held(const struct ramz_file *file, const char *temporary,
 	if (there < 0)
 		return rzi_file_fails(reason, there, "it cannot be looked at");
 	return rzi_file_says(reason, -EEXIST,
-			     "another program put another file in its place, and that is left "
-			     "alone: save to another file");
+			     "another file was put in its place, by another program or by the "
+			     "other process of a fork, and is left alone: save to another file");
 }
 
 /* L3 */

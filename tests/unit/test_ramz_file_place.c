@@ -321,6 +321,21 @@ static void child_saves_its_own(const char *path)
 	ramz_file_close(fixture_open(path));
 }
 
+/* Of another user's file in a directory with the sticky bit it is told beforehand. */
+static void child_cannot_replace(const char *path)
+{
+	struct ramz_file_info info;
+	struct ramz_reason reason;
+	struct ramz *store = fixture_store(2);
+	struct ramz_file *file = fixture_open(path);
+
+	child_expects(ramz_file_info(file, &info) == 0 && !info.can_save);
+	child_expects(ramz_file_save(file, store, NULL, &reason) == -EACCES);
+	child_expects(strstr(reason.text, "sticky") != NULL);
+	ramz_file_close(file);
+	ramz_destroy(store);
+}
+
 static void traps_in_a_directory_for_all_are_refused(void **state)
 {
 	char path[FIXTURE_PATH_BYTES], other[FIXTURE_PATH_BYTES];
@@ -347,6 +362,8 @@ static void traps_in_a_directory_for_all_are_refused(void **state)
 	assert_int_equal(fixture_file_version(path), 5);
 	assert_int_equal(stat(path, &status), 0);
 	assert_int_equal(status.st_mode, S_IFREG | 0600);
+	assert_int_equal(chmod(path, 0666), 0);
+	as_nobody(child_cannot_replace, path);
 	as_nobody(child_saves_its_own, fixture_path(path, "own"));
 	assert_int_equal(fixture_count(""), 4);
 	ramz_destroy(store);

@@ -155,6 +155,7 @@ void xvi_heap_clear(struct xvi_heap *heap)
 bool xvi_start_is_from_before(const struct xvi_heap *heap, struct xvi_page *page,
 			      const uint32_t *words, uint32_t unit)
 {
+	size_t record = (size_t)((unsigned char *)page - heap->pages);
 	uint32_t kib = unit >> START_SHIFT;
 
 	while (kib-- != 0) {
@@ -165,9 +166,6 @@ bool xvi_start_is_from_before(const struct xvi_heap *heap, struct xvi_page *page
 	}
 	/* No byte names a block before: the page's first block is this one, or begins at such
 	 * a place too. */
-	return start_leads_to(
-		heap, words,
-		heap_first_used(heap, (uint32_t)(((unsigned char *)page - heap->pages) /
-						 heap->page_stride)),
-		unit);
+	return start_leads_to(heap, words,
+			      heap_first_used(heap, (uint32_t)(record / heap->page_stride)), unit);
 }

@@ -11,6 +11,7 @@
 
 #include "disk_file.h"
 #include "nbdkit_api.h"
+#include "tell.h"
 
 /* More pages than nbdkit's threads map at once. */
 enum { HIGHMEM_WINDOW_SLOTS = 256, SAY_AGAIN_SECONDS = 10 };
@@ -42,7 +43,7 @@ static int disk_open_provider(struct rzn_disk *disk, struct ramz_options *option
 	highmem.window_slots = HIGHMEM_WINDOW_SLOTS;
 	err = xv_provider_highmem_create(&disk->provider, &highmem);
 	if (err != 0) {
-		nbdkit_error("provider=highmem: %s; take provider=mmap", strerror(-err));
+		rzn_tell("provider=highmem: %s; take provider=mmap", strerror(-err));
 		return -1;
 	}
 	options->provider = disk->provider;
@@ -69,9 +70,9 @@ static void disk_on_soft_limit(void *context, struct ramz *store, uint64_t held_
 	if (!rzn_now_and_then(&disk->soft_said_at))
 		return;
 	ramz_get_stats(store, &stats);
-	nbdkit_error("warning: the disk holds %llu bytes of memory: softlimit (%llu) is passed; "
-		     "discard data (fstrim), or raise the limit",
-		     (unsigned long long)held_bytes, (unsigned long long)stats.soft_limit_bytes);
+	rzn_tell("warning: the disk holds %llu bytes of memory: softlimit (%llu) is passed; "
+		 "discard data (fstrim), or raise the limit",
+		 (unsigned long long)held_bytes, (unsigned long long)stats.soft_limit_bytes);
 }
 
 /* ---- the store ---- */
@@ -82,7 +83,7 @@ static int disk_create(struct rzn_disk *disk, const struct ramz_options *options
 
 	if (err == 0)
 		return 0;
-	nbdkit_error("the disk cannot be made: %s; try a smaller size=", strerror(-err));
+	rzn_tell("the disk cannot be made: %s; try a smaller size=", strerror(-err));
 	return -1;
 }
 

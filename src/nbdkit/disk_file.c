@@ -15,6 +15,7 @@
 
 #include "file_wait.h"
 #include "nbdkit_api.h"
+#include "tell.h"
 #include "rescue.h"
 
 /* Value of rzn_state.changes that never is their number. */
@@ -67,7 +68,7 @@ int rzn_file_hold(struct rzn_disk *disk)
 		return 0;
 	if (rzn_file_wait(&disk->file, path, &reason) == 0)
 		return 0;
-	nbdkit_error("file=%s: %s", path, reason.text);
+	rzn_tell("file=%s: %s", path, reason.text);
 	return -1;
 }
 
@@ -81,24 +82,24 @@ void rzn_file_release(struct rzn_disk *disk)
 
 static int refuse_page(const struct rzn_config *config, const struct ramz_file_info *info)
 {
-	nbdkit_error("file=%s was saved with pages of %lu bytes; leave page= out", config->file,
-		     (unsigned long)info->page_bytes);
+	rzn_tell("file=%s was saved with pages of %lu bytes; leave page= out", config->file,
+		 (unsigned long)info->page_bytes);
 	return -1;
 }
 
 static int refuse_size(const struct rzn_config *config, const struct ramz_file_info *info)
 {
-	nbdkit_error("file=%s holds a disk of %llu bytes, and size= would cut it; leave size= "
-		     "out, or give a larger one",
-		     config->file, (unsigned long long)info->size_bytes);
+	rzn_tell("file=%s holds a disk of %llu bytes, and size= would cut it; leave size= "
+		 "out, or give a larger one",
+		 config->file, (unsigned long long)info->size_bytes);
 	return -1;
 }
 
 static int refuse_codec(const struct rzn_config *config, const struct ramz_file_info *info)
 {
-	nbdkit_error("file=%s was saved with the codec %s, which this plugin has not; give codec= "
-		     "to go on with another one, of %s",
-		     config->file, info->codec, rzn_codec_names(", "));
+	rzn_tell("file=%s was saved with the codec %s, which this plugin has not; give codec= "
+		 "to go on with another one, of %s",
+		 config->file, info->codec, rzn_codec_names(", "));
 	return -1;
 }
 
@@ -112,9 +113,9 @@ static bool size_is_cut(const struct rzn_config *config, const struct ramz_file_
 
 static int refuse_checksum(const struct rzn_config *config)
 {
-	nbdkit_error("file=%s was saved with checksums, which cannot be taken off; leave checksum= "
-		     "out",
-		     config->file);
+	rzn_tell("file=%s was saved with checksums, which cannot be taken off; leave checksum= "
+		 "out",
+		 config->file);
 	return -1;
 }
 
@@ -174,8 +175,8 @@ static int file_grow(struct rzn_disk *disk)
 	err = ramz_resize(disk->store, size_bytes);
 	if (err == 0)
 		return 0;
-	nbdkit_error("size=: the disk of file=%s cannot grow so far: %s; make it less",
-		     disk->config->file, strerror(-err));
+	rzn_tell("size=: the disk of file=%s cannot grow so far: %s; make it less",
+		 disk->config->file, strerror(-err));
 	return -1;
 }
 
@@ -198,16 +199,27 @@ static const char *file_advice(int err)
 
 static int refuse_file(const struct rzn_disk *disk, const char *reason, int err)
 {
-	nbdkit_error("file=%s cannot be loaded: %s. It is left as it is; %s", disk->config->file,
-		     reason[0] != '\0' ? reason : strerror(-err), file_advice(err));
+	rzn_tell("file=%s cannot be loaded: %s. It is left as it is; %s", disk->config->file,
+		 reason[0] != '\0' ? reason : strerror(-err), file_advice(err));
 	return -1;
+}
+
+/* It is no saved store, or a newer one: loading it says in what way. */
+static int refuse_header(const struct rzn_disk *disk, const struct ramz_options *options, int err)
+{
+	struct ramz_reason reason = {.text = ""};
+	struct ramz *store;
+
+	if (ramz_file_load(&store, options, NULL, 0, disk->file, &reason) == 0)
+		ramz_destroy(store);
+	return refuse_file(disk, reason.text, err);
 }
 
 static int refuse_to_save(const struct rzn_disk *disk)
 {
-	nbdkit_error("file=%s: user %lu may not write to it or to its directory, so the disk could "
-		     "not be saved: let that user write to both, or name another file",
-		     disk->config->file, (unsigned long)geteuid());
+	rzn_tell("file=%s: user %lu may not write to it or to its directory, so the disk could "
+		 "not be saved: let that user write to both, or name another file",
+		 disk->config->file, (unsigned long)geteuid());
 	return -1;
 }
 
@@ -239,7 +251,7 @@ int rzn_file_load(struct rzn_disk *disk, const struct ramz_options *options)
 		return 0;
 	err = ramz_file_info(disk->file, &info);
 	if (err != 0)
-		return refuse_file(disk, "", err);
+		return refuse_header(disk, options, err);
 	if (!info.can_save)
 		return refuse_to_save(disk);
 	return info.is_empty ? 0 : file_read(disk, &info, options);
@@ -312,7 +324,7 @@ static int save_noted(struct rzn_disk *disk, struct ramz_reason *reason)
 	int err = rzn_file_save(disk, NULL, NULL, reason);
 
 	if (err == 0 && reason->text[0] != '\0')
-		nbdkit_error("warning: file=%s was saved: %s", disk->config->file, reason->text);
+		rzn_tell("warning: file=%s was saved: %s", disk->config->file, reason->text);
 	return err;
 }
 
@@ -322,9 +334,9 @@ void rzn_file_save_again(struct rzn_disk *disk)
 
 	if (!rzn_file_is_stale(disk) || save_noted(disk, &reason) == 0)
 		return;
-	nbdkit_error("file=%s could not be saved: %s. It is as it was saved last; this is tried "
-		     "again when save-every= has passed",
-		     disk->config->file, reason.text);
+	rzn_tell("file=%s could not be saved: %s. It is as it was saved last; this is tried "
+		 "again when save-every= has passed",
+		 disk->config->file, reason.text);
 }
 
 enum rzn_end rzn_file_save_at_end(struct rzn_disk *disk)
@@ -340,13 +352,12 @@ enum rzn_end rzn_file_save_at_end(struct rzn_disk *disk)
 	if (err == 0)
 		return RZN_SAVED;
 	if (rzn_rescue(disk, err, path, &elsewhere) == 0) {
-		nbdkit_error(
-			"file=%s could not be saved: %s. It is as it was saved last, and all of "
-			"the disk is in %s now: to go on with that, move it to file=",
-			file, reason.text, path);
+		rzn_tell("file=%s could not be saved: %s. It is as it was saved last, and all of "
+			 "the disk is in %s now: to go on with that, move it to file=",
+			 file, reason.text, path);
 		return RZN_RESCUED;
 	}
-	nbdkit_error("file=%s could not be saved: %s; and no other place took the disk: %s: %s",
-		     file, reason.text, path, elsewhere.text);
+	rzn_tell("file=%s could not be saved: %s; and no other place took the disk: %s: %s", file,
+		 reason.text, path, elsewhere.text);
 	return RZN_LOST;
 }

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "nbdkit_api.h"
+#include "tell.h"
 
 /* ---- errors ---- */
 
@@ -20,10 +21,9 @@ static void disk_say_full(struct rzn_disk *disk)
 	if (!rzn_now_and_then(&disk->full_said_at))
 		return;
 	ramz_get_stats(disk->store, &stats);
-	nbdkit_error("no space: the disk holds %llu bytes of memory, memlimit is %llu. All that is "
-		     "stored can be read; discard data (fstrim), or raise the limit",
-		     (unsigned long long)stats.held_bytes,
-		     (unsigned long long)stats.hard_limit_bytes);
+	rzn_tell("no space: the disk holds %llu bytes of memory, memlimit is %llu. All that is "
+		 "stored can be read; discard data (fstrim), or raise the limit",
+		 (unsigned long long)stats.held_bytes, (unsigned long long)stats.hard_limit_bytes);
 }
 
 /* Say why a call on the store failed, and set nbdkit's error number. Returns -1. */
@@ -38,18 +38,18 @@ static int disk_fail(struct rzn_disk *disk, const char *what, uint64_t offset, i
 		error = ENOSPC;
 		break;
 	case -XV_ENOMEM:
-		nbdkit_error("%s at %llu: the system gives no more memory; free some, or set "
-			     "memlimit= below what there is",
-			     what, at);
+		rzn_tell("%s at %llu: the system gives no more memory; free some, or set "
+			 "memlimit= below what there is",
+			 what, at);
 		error = ENOMEM;
 		break;
 	case -XV_EBADMSG:
-		nbdkit_error("%s at %llu: the stored page is damaged, which points to bad memory; "
-			     "write or discard the page to be rid of it",
-			     what, at);
+		rzn_tell("%s at %llu: the stored page is damaged, which points to bad memory; "
+			 "write or discard the page to be rid of it",
+			 what, at);
 		break;
 	default:
-		nbdkit_error("%s at %llu: %s", what, at, strerror(-err));
+		rzn_tell("%s at %llu: %s", what, at, strerror(-err));
 	}
 	nbdkit_set_error(error);
 	return -1;

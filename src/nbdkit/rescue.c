@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "nbdkit_api.h"
+#include "tell.h"
 
 /* The last one is memory, and gone when the machine stops: better than nothing. */
 static const char *const rescue_places[] = {"/var/tmp", "/tmp", "/dev/shm"};
@@ -42,9 +43,9 @@ int rzn_rescue_check(const struct rzn_config *config)
 	error = directory_error(config->save_fallback);
 	if (error == 0)
 		return 0;
-	nbdkit_error("save-fallback=%s: no file can be made there (%s); name a directory that user "
-		     "%lu may write to",
-		     config->save_fallback, strerror(error), (unsigned long)geteuid());
+	rzn_tell("save-fallback=%s: no file can be made there (%s); name a directory that user "
+		 "%lu may write to",
+		 config->save_fallback, strerror(error), (unsigned long)geteuid());
 	return -1;
 }
 

@@ -9,6 +9,7 @@
  */
 #include "saver.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -21,6 +22,7 @@
 #include "disk_file.h"
 #include "file_wait.h"
 #include "nbdkit_api.h"
+#include "tell.h"
 #include "quit.h"
 #include "stats_file.h"
 
@@ -30,7 +32,12 @@ enum { KEEP_SECONDS = 60 };
 /* Clients that do not leave by themselves get so long after the last save. */
 enum { LEAVE_MS = 1000 };
 
+/* The last save must not fail for want of descriptors that clients use up: it and a fallback need
+ * fewer at a time. They are kept open until then; nbdkit takes no new client by then. */
+enum { RESERVE_FDS = 12 };
+
 static struct saver {
+	int reserve[RESERVE_FDS]; /* descriptor, or -1 */
 	struct rzn_disk *disk;
 	pthread_t thread;
 	bool running;
@@ -53,6 +60,23 @@ void rzn_saver_load(void)
 	(void)atexit(saver_at_exit);
 }
 
+/* ---- descriptors for the last save ---- */
+
+static void reserve_make(void)
+{
+	for (size_t i = 0; i < RESERVE_FDS; i++)
+		saver.reserve[i] = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void reserve_end(void)
+{
+	for (size_t i = 0; i < RESERVE_FDS; i++) {
+		if (saver.reserve[i] >= 0)
+			(void)close(saver.reserve[i]);
+		saver.reserve[i] = -1;
+	}
+}
+
 /* ---- the end ---- */
 
 /* Wait, and note why that ended. */
@@ -69,19 +93,19 @@ static enum rzn_end end_keep(struct rzn_disk *disk)
 {
 	enum rzn_end end = RZN_LOST;
 
-	nbdkit_error("the disk is kept in memory for %d seconds more, by process %ld, and saved as "
-		     "soon as there is a place for it: make room for it. A second signal ends it",
-		     KEEP_SECONDS, (long)getpid());
+	rzn_tell("the disk is kept in memory for %d seconds more, by process %ld, and saved as "
+		 "soon as there is a place for it: make room for it. A second signal ends it",
+		 KEEP_SECONDS, (long)getpid());
 	for (unsigned i = 0; i < KEEP_SECONDS && end == RZN_LOST; i++) {
 		if (saver_wait(1000) == RZN_QUIT_SIGNAL)
 			break;
 		end = rzn_file_save_at_end(disk);
 	}
 	if (end == RZN_LOST)
-		nbdkit_error("what was written to the disk since file=%s was last saved is lost",
-			     disk->config->file);
+		rzn_tell("what was written to the disk since file=%s was last saved is lost",
+			 disk->config->file);
 	else if (end == RZN_SAVED)
-		nbdkit_error("file=%s is saved now", disk->config->file);
+		rzn_tell("file=%s is saved now", disk->config->file);
 	return end;
 }
 
@@ -91,6 +115,7 @@ static void saver_end(struct rzn_disk *disk)
 	const struct rzn_config *config = disk->config;
 	enum rzn_end end;
 
+	reserve_end();
 	if (disk->file != NULL)
 		rzn_file_say_ending(config->file);
 	rzn_control_stop();
@@ -150,14 +175,16 @@ int rzn_saver_start(struct rzn_disk *disk)
 	int err = rzn_quit_watch();
 
 	saver.disk = disk;
+	reserve_make();
 	if (err == 0)
 		err = thread_start();
 	saver.running = err == 0;
 	if (err == 0)
 		return 0;
-	nbdkit_error("the thread that saves the disk cannot be started: %s; allow more threads and "
-		     "open files",
-		     strerror(-err));
+	rzn_tell("the thread that saves the disk cannot be started: %s; allow more threads and "
+		 "open files",
+		 strerror(-err));
+	reserve_end();
 	rzn_quit_unwatch();
 	return -1;
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "nbdkit_api.h"
+#include "tell.h"
 #include "stats_json.h"
 
 /* jansson does not hand on why a part of the text was not taken. */
@@ -43,6 +44,6 @@ int rzn_stats_write(struct rzn_disk *disk, const char *path)
 
 	if (err == 0)
 		return 0;
-	nbdkit_error("stats-file=%s could not be written: %s", path, reason.text);
+	rzn_tell("stats-file=%s could not be written: %s", path, reason.text);
 	return -1;
 }

@@ -137,7 +137,8 @@ XV_API XV_MUST_USE int ramz_options_check(const struct ramz_options *options, co
 
 /*
  * The least hard_limit_bytes that such a store can be made with: what it holds when one page that
- * does not compress is written to it. The limits in options are not looked at; with a provider of
+ * does not compress is written to it, and a fifteenth of that for the buffers of more threads than
+ * one. The limits in options are not looked at; with a provider of
  * the caller's, pages are taken from it and given back. 0 where it could not be found out: options
  * that ramz_create refuses for another reason, or no memory. O(1), but stores are made and
  * destroyed for it.

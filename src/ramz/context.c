@@ -53,6 +53,32 @@ static struct rzi_context *context_create(struct ramz *store)
 	return context;
 }
 
+/* Bytes of a context, as they are counted, without what it gets later. */
+static uint64_t context_bytes(const struct ramz *store)
+{
+	uint64_t bytes = rzi_memory_rounded(sizeof(struct rzi_context)) +
+			 rzi_memory_rounded(context_packed_bytes(store)) +
+			 rzi_memory_rounded(store->page_bytes) +
+			 rzi_memory_rounded(CONTEXT_RETIRED_FIRST * sizeof(struct rzi_retired));
+
+	return store->dedup != NULL ? bytes + rzi_memory_rounded(store->page_bytes) : bytes;
+}
+
+/*
+ * Contexts are never given up, so that those beside the first must leave room for the contents:
+ * ramz_least_limit counts on it. Where they would not, threads wait for each other.
+ */
+static bool context_has_room(struct ramz *store, uint64_t bytes)
+{
+	uint64_t limit = atomic_load(&store->hard_bytes);
+	uint64_t all = atomic_fetch_add(&store->contexts.more_bytes, bytes) + bytes;
+
+	if (limit == 0 || all <= limit / CONTEXT_LIMIT_SHARE)
+		return true;
+	atomic_fetch_sub(&store->contexts.more_bytes, bytes);
+	return false;
+}
+
 uint32_t rzi_contexts_high(const struct ramz *store)
 {
 	return atomic_load(&store->contexts.high);
@@ -75,15 +101,21 @@ static void contexts_raise_high(struct rzi_contexts *contexts, uint32_t index)
  * was first. */
 static struct rzi_context *context_add(struct ramz *store, uint32_t index)
 {
+	uint64_t more_bytes = index != 0 ? context_bytes(store) : 0;
 	struct rzi_context *there = NULL;
-	struct rzi_context *context = context_create(store);
+	struct rzi_context *context;
 
-	if (context == NULL)
+	if (more_bytes != 0 && !context_has_room(store, more_bytes))
 		return NULL;
-	contexts_raise_high(&store->contexts, index);
-	if (atomic_compare_exchange_strong(&store->contexts.context[index], &there, context))
-		return context;
-	context_destroy(context);
+	context = context_create(store);
+	if (context != NULL) {
+		contexts_raise_high(&store->contexts, index);
+		if (atomic_compare_exchange_strong(&store->contexts.context[index], &there,
+						   context))
+			return context;
+		context_destroy(context);
+	}
+	atomic_fetch_sub(&store->contexts.more_bytes, more_bytes);
 	return NULL;
 }
 

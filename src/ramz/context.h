@@ -48,6 +48,9 @@ struct rzi_codec_context {
 	int32_t level;
 };
 
+/* Contexts beside the first may take one part in so many of the hard limit. */
+enum { CONTEXT_LIMIT_SHARE = 16 };
+
 enum rzi_taken {
 	CONTEXT_FREE,
 	CONTEXT_TAKEN,
@@ -87,6 +90,7 @@ struct rzi_contexts {
 	uint32_t homes;
 	_Atomic bool closed;
 	_Atomic uint64_t codec_bytes; /* charged for codecs' contexts */
+	_Atomic uint64_t more_bytes;  /* of contexts beside the first */
 	pthread_mutex_t lock;         /* for waiting at the gate */
 	pthread_cond_t opened;
 };

@@ -63,8 +63,9 @@ uint64_t rzi_least_limit(const struct ramz_options *options)
 
 	for (uint32_t i = 0; err == 0 && i < LEAST_STEPS_MAX; i++) {
 		err = least_try(options, least_bytes, &held_bytes);
+		/* And the share that contexts of more threads may take: see context.c. */
 		if (err == 0)
-			return least_bytes;
+			return least_bytes + least_bytes / (CONTEXT_LIMIT_SHARE - 1) + 1;
 		if (err == -XV_ENOSPC) {
 			least_bytes += LEAST_STEP_BYTES;
 			err = 0;

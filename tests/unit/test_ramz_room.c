@@ -571,6 +571,45 @@ static void statistics_may_be_asked_for_beside_everything(void **state)
 	store_close(store);
 }
 
+/* Writes and reads; what is refused for want of room does not matter. */
+static void *use_store(void *store)
+{
+	unsigned char page[PAGE];
+
+	for (uint64_t i = 0; i < 300; i++) {
+		memset(page, (int)i, sizeof(page));
+		page[i] = 1;
+		(void)!ramz_write_page(store, i % 64, page);
+		(void)!ramz_read_page(store, i % 64, page);
+	}
+	return NULL;
+}
+
+/* What threads took to work with does not keep an empty store from being written to. */
+static void least_limit_works_after_many_threads(void **state)
+{
+	struct ramz_options options;
+	unsigned char page[PAGE];
+	pthread_t thread[16];
+	struct ramz *store;
+
+	(void)state;
+	ramz_options_init(&options);
+	options.size_bytes = (uint64_t)PAGE * 1024;
+	options.hard_limit_bytes = ramz_least_limit(&options);
+	assert_int_equal(ramz_create(&store, &options), 0);
+	for (size_t i = 0; i < 16; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, use_store, store), 0);
+	for (size_t i = 0; i < 16; i++)
+		assert_int_equal(pthread_join(thread[i], NULL), 0);
+	assert_int_equal(ramz_discard(store, 0, options.size_bytes), 0);
+	(void)ramz_trim(store);
+	for (size_t i = 0; i < PAGE; i++)
+		page[i] = (unsigned char)(i * 2654435761U >> 13);
+	assert_int_equal(ramz_write_page(store, 7, page), 0);
+	ramz_destroy(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -585,6 +624,7 @@ int main(void)
 		cmocka_unit_test(codecs_contexts_are_bound_by_the_limit),
 		cmocka_unit_test(idle_contexts_go_before_a_write_is_refused),
 		cmocka_unit_test(least_limit_works_and_a_byte_less_is_refused),
+		cmocka_unit_test(least_limit_works_after_many_threads),
 		cmocka_unit_test(a_limit_may_be_lowered_below_what_is_held),
 		cmocka_unit_test(room_is_made_while_others_are_in_the_tables),
 		cmocka_unit_test(statistics_may_be_asked_for_beside_everything),

@@ -92,6 +92,7 @@ enum xv_lock_kind {
  * once.) For callers who know their handles; without effect over pages that must be mapped.
  */
 #define XV_POOL_LAZY_FREE 0x4U
+#define XV_POOL_KEYED 0x8U
 
 struct xv_pool_options {
 	uint32_t flags;                       /* XV_POOL_*; 0 = plain blocks, nothing moves */

@@ -54,6 +54,11 @@ static inline void xvi_atomic_sub_release(struct xvi_atomic32 *word, uint32_t le
 	word->value -= less;
 }
 
+static inline uint32_t xvi_atomic_add(struct xvi_atomic32 *word, uint32_t more)
+{
+	return word->value += more;
+}
+
 struct xvi_atomic64 {
 	uint64_t value;
 };
@@ -144,6 +149,12 @@ static inline bool xvi_atomic_cas_acquire(struct xvi_atomic32 *word, uint32_t fr
 static inline void xvi_atomic_sub_release(struct xvi_atomic32 *word, uint32_t less)
 {
 	atomic_fetch_sub_explicit(&word->value, less, memory_order_release);
+}
+
+/* Add, and return the sum. For counters: nothing else is seen by it. */
+static inline uint32_t xvi_atomic_add(struct xvi_atomic32 *word, uint32_t more)
+{
+	return atomic_fetch_add_explicit(&word->value, more, memory_order_relaxed) + more;
 }
 
 #if ATOMIC_LLONG_LOCK_FREE == 2

@@ -66,6 +66,23 @@ static struct fault_map *map_of(struct fault_provider *fault, uint32_t page)
 	return NULL;
 }
 
+static void grains_note(struct fault_provider *fault, uint32_t page, uint32_t first, uint32_t count,
+			bool taken)
+{
+	uint32_t mask = ((1U << count) - 1U) << first;
+
+	if (page >= FAULT_PAGES_COUNTED)
+		return;
+	for (uint32_t i = first; i < first + count; i++) {
+		bool was = (fault->taken[page] >> i & 1U) != 0;
+
+		fault->grains_now += (uint32_t)(taken && !was);
+		fault->grains_now -= (uint32_t)(!taken && was);
+	}
+	fault->taken[page] =
+		(uint16_t)(taken ? fault->taken[page] | mask : fault->taken[page] & ~mask);
+}
+
 static void fault_pages_free(struct xv_provider *self, uint32_t first, uint32_t count)
 {
 	struct fault_provider *fault = fault_of(self);
@@ -74,6 +91,8 @@ static void fault_pages_free(struct xv_provider *self, uint32_t first, uint32_t 
 	for (uint32_t i = 0; i < fault->mapped_now; i++)
 		fault->misuse += fault->mapped[i].page - first < count;
 	fault->pages_now -= count;
+	for (uint32_t page = first; page < first + count; page++)
+		grains_note(fault, page, 0, 16, false);
 	fault->inner->ops->pages_free(fault->inner, first, count);
 }
 
@@ -87,6 +106,8 @@ static int fault_grains_take(struct xv_provider *self, uint32_t page, uint32_t f
 		return -XV_ENOMEM;
 	err = fault->inner->ops->grains_take(fault->inner, page, first, count);
 	fault->failures[FAULT_GRAINS_TAKE] += err != 0;
+	if (err == 0)
+		grains_note(fault, page, first, count, true);
 	return err;
 }
 
@@ -100,6 +121,8 @@ static bool fault_grains_give(struct xv_provider *self, uint32_t page, uint32_t 
 		return false;
 	given = fault->inner->ops->grains_give(fault->inner, page, first, count);
 	fault->failures[FAULT_GRAINS_GIVE] += !given;
+	if (given)
+		grains_note(fault, page, first, count, false);
 	return given;
 }
 

@@ -55,6 +55,7 @@ enum fault_span {
 #define FAULT_NO_PAGES_AVAILABLE 0x8U
 
 #define FAULT_HIDDEN_BASE_SLOTS 2U
+#define FAULT_PAGES_COUNTED 4096U /* pages below this have their grains counted */
 #define FAULT_SLOTS_MAX 64U /* pages mapped at once, also where the provider inside has more */
 
 struct fault_map {
@@ -79,6 +80,8 @@ struct fault_provider {
 	uint64_t failures[FAULT_OPS]; /* calls that failed, by plan or by themselves */
 	uint32_t pages_now;           /* pages handed out */
 	uint32_t pages_peak;
+	uint32_t grains_now; /* taken, in pages of several grains */
+	uint16_t taken[FAULT_PAGES_COUNTED];
 	uint32_t mapped_now; /* pages mapped; one mapped twice counts once */
 	uint32_t mapped_peak;
 	struct fault_map mapped[FAULT_SLOTS_MAX]; /* the first mapped_now of them */

@@ -262,7 +262,7 @@ bool xvi_heap_check(struct xvi_heap *heap, struct xvi_heap_fault *fault)
 
 	*check.fault = (struct xvi_heap_fault){.page = UINT32_MAX, .message = ""};
 	for (uint32_t page = 0; page < heap->page_limit; page++) {
-		if (heap_owns(heap, page) && !check_page(&check, page))
+		if (heap_holds(heap, page) && !check_page(&check, page))
 			return false;
 	}
 	return check_lists(&check) && check_sums(&check);

@@ -5,9 +5,9 @@
  */
 #include "hole.h"
 
-enum { PAGE_RECORD_BYTES = 9, GRAINS_AT = 12, GRAINS_RECORD_BYTES = 16 };
+enum { PAGE_RECORD_BYTES = 10, GRAINS_AT = 12, GRAINS_RECORD_BYTES = 16 };
 
-_Static_assert(offsetof(struct xvi_page, state) + 1 == PAGE_RECORD_BYTES, "nine bytes are used");
+_Static_assert(sizeof(struct xvi_page) == PAGE_RECORD_BYTES, "what the heap clears ends there");
 _Static_assert(sizeof(struct xvi_grains) == GRAINS_RECORD_BYTES, "16 bytes");
 
 uint32_t xvi_heap_list_count(uint32_t page_shift)
@@ -89,6 +89,14 @@ static void heap_is_empty(struct xvi_heap *heap)
 	heap_set_block_limit(heap);
 }
 
+/* All of a page's record but what is the source's. */
+static void record_clear(const struct xvi_heap *heap, struct xvi_page *record)
+{
+	memset(record, 0, offsetof(struct xvi_page, source));
+	memset((unsigned char *)record + PAGE_RECORD_BYTES, 0,
+	       heap->page_stride - PAGE_RECORD_BYTES);
+}
+
 void xvi_page_release(struct xvi_heap *heap, uint32_t page, uint32_t index)
 {
 	struct xvi_page *record = heap_page(heap, page);
@@ -99,7 +107,7 @@ void xvi_page_release(struct xvi_heap *heap, uint32_t page, uint32_t index)
 		list_unlink(heap, index);
 		hole_give(heap, index);
 	}
-	memset(record, 0, heap->page_stride);
+	record_clear(heap, record);
 	heap->page_count--;
 	heap_set_block_limit(heap);
 	if (heap->grain_count == 1)
@@ -124,13 +132,12 @@ void xvi_heap_clear(struct xvi_heap *heap)
 		uint64_t grains = 0;
 
 		/* A run of pages that follow each other goes in one call. */
-		for (; page < heap->page_limit && heap_owns(heap, page); page++)
+		for (; page < heap->page_limit && heap_holds(heap, page); page++) {
 			grains += page_committed(heap, heap_page(heap, page));
-		if (page != first) {
-			memset(heap_page(heap, first), 0,
-			       (size_t)(page - first) * heap->page_stride);
-			heap->source->pages_give(heap->context, first, page - first, grains);
+			record_clear(heap, heap_page(heap, page));
 		}
+		if (page != first)
+			heap->source->pages_give(heap->context, first, page - first, grains);
 		page += page == first;
 	}
 	memset(heap->lists.heads, 0,

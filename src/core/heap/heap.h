@@ -28,8 +28,8 @@
  *
  * A page's record, page_stride bytes, in an array indexed by page number:
  *
- *   0           2           4           6     8      9   12   14         16     20     24
- *   [used_units][generation][lead_units][pins][state][..][hot][committed][older][newer][whole]
+ *   0           2           4           6     8      9       10  12   14         16     20     24
+ *   [used_units][generation][lead_units][pins][state][source][..][hot][committed][older][newer][whole]
  *
  *   then, where blocks are proved (see start.h), a byte for each KiB; hot and what
  *   follows up to whole only where a page has several grains.
@@ -94,6 +94,7 @@ struct xvi_page {
 	uint16_t lead_units; /* of the hole at first_unit; 0 = a block is there */
 	uint16_t pins;       /* maps of the page by others: the heap only asks for 0 */
 	uint8_t state;       /* PAGE_* */
+	uint8_t source;      /* the source's own: the heap leaves it alone */
 };
 
 /* Only in pages of several grains, behind struct xvi_page. */
@@ -150,6 +151,10 @@ struct xvi_heap_source {
 
 	/* Give their memory back. False: it could not be given back, and they stay. */
 	bool (*grains_give)(void *context, uint32_t page, uint32_t first, uint32_t count);
+
+	/* Is a page below page_limit this heap's? Asked by who goes over all pages, of records that
+	 * may be another heap's at this moment. NULL: the records are this heap's alone. */
+	bool (*page_is_ours)(void *context, uint32_t page);
 
 	/* Make records below the number `count` usable. 0 or a negative errno. */
 	int (*records_take)(void *context, uint32_t count);
@@ -266,6 +271,15 @@ static inline void heap_unmap(const struct xvi_heap *heap, uint32_t page, uint32
 static inline bool heap_owns(const struct xvi_heap *heap, uint32_t page)
 {
 	return page < heap->page_limit && (heap_page(heap, page)->state & PAGE_OURS) != 0;
+}
+
+/* The same for who goes over all pages below page_limit, of several heaps perhaps. */
+static inline bool heap_holds(const struct xvi_heap *heap, uint32_t page)
+{
+	if (heap->source->page_is_ours != NULL &&
+	    !heap->source->page_is_ours(heap->context, page))
+		return false;
+	return heap_owns(heap, page);
 }
 
 /* Units of a block with so many bytes of content. */

@@ -37,7 +37,7 @@ static bool link_follow(struct check *check, const struct xvi_location *from, st
 	uint32_t *words;
 	bool used;
 
-	if (!heap_owns(heap, link.page) || link.unit < heap->first_unit ||
+	if (!heap_holds(heap, link.page) || link.unit < heap->first_unit ||
 	    link.unit >= heap->end_unit)
 		return fail(check, 23, from->page, from->unit, "a link leads out of the heap");
 	words = heap_map(heap, link.page);
@@ -144,7 +144,7 @@ bool xvi_objects_check(struct xvi_objects *objects, struct xvi_heap_fault *fault
 	if (!xvi_heap_check(&objects->heap, fault))
 		return false;
 	for (uint32_t page = 0; page < objects->heap.page_limit; page++) {
-		if (heap_owns(&objects->heap, page) && !check_page(&check, page))
+		if (heap_holds(&objects->heap, page) && !check_page(&check, page))
 			return false;
 	}
 	return check_sums(&check);

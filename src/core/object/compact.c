@@ -44,7 +44,7 @@ static uint32_t page_bucket(const struct xvi_heap *heap, struct xvi_page *record
 
 static bool page_counts(const struct xvi_heap *heap, uint32_t page)
 {
-	return heap_owns(heap, page) && heap_page(heap, page)->used_units != 0;
+	return heap_holds(heap, page) && heap_page(heap, page)->used_units != 0;
 }
 
 /* Is every block of the page one that may be moved? */

@@ -38,7 +38,7 @@ static bool piece_is_first(const struct xvi_objects *objects, uint32_t page, con
 		return false;
 	return heap->prove ||
 	       (grain_is_hot(heap, heap_page(heap, page), unit, link + FIRST_LINK_WORDS) &&
-		(words[link] == LINK_NONE || heap_owns(heap, words[link])));
+		(words[link] == LINK_NONE || heap_holds(heap, words[link])));
 }
 
 bool xvi_object_is(const struct xvi_objects *objects, xv_handle handle, struct xvi_location *at)

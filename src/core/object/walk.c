@@ -59,7 +59,7 @@ uint32_t xvi_objects_list(struct xvi_objects *objects, uint32_t *page, uint32_t 
 	while (*page < heap->page_limit) {
 		uint32_t count = 0;
 
-		if (heap_owns(heap, *page) && heap_page(heap, *page)->used_units != 0 &&
+		if (heap_holds(heap, *page) && heap_page(heap, *page)->used_units != 0 &&
 		    *unit < heap->end_unit)
 			count = page_list(objects, *page, unit, seen, most);
 		else

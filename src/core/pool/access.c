@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * access.c: objects mapped, read and written. A read or write copies at most COPY_BYTES under the
+ * lock; in between the piece that it is in stays pinned. O(bytes).
+ */
+#include "pool_impl.h"
+
+enum { COPY_BYTES = 32768 };
+
+/* ---- maps ---- */
+
+/* A window slot for a caller's map. NULL: the slots that are left are the pool's own. */
+static void *window_map(struct xv_pool *pool, uint32_t page)
+{
+	void *addr = NULL;
+
+	if (xvi_atomic_add(&pool->mapped, 1) <= pool->map_slots)
+		addr = pool->provider->ops->page_map(pool->provider, page);
+	if (addr == NULL)
+		(void)xvi_atomic_add(&pool->mapped, UINT32_MAX);
+	return addr;
+}
+
+static unsigned char *page_address(const struct xv_pool *pool, uint32_t page)
+{
+	return (unsigned char *)pool->provider->base +
+	       ((size_t)page << pool->provider->page_shift);
+}
+
+/* Map the first piece of an object, which is pinned then. */
+static int shard_map(struct xvi_shard *shard, xv_handle handle, void **ptr)
+{
+	struct xv_pool *pool = shard->pool;
+	struct xvi_pin pin;
+	unsigned char *page;
+	int err = xvi_object_pin(&shard->objects, handle, 0, &pin);
+
+	if (err != 0)
+		return err;
+	if (block_kind(pin.piece.header) == KIND_FIRST)
+		err = -XV_ESPLIT;
+	page = pool->provider->base != NULL ? page_address(pool, pin.piece.page) : NULL;
+	if (err == 0 && page == NULL)
+		page = window_map(pool, pin.piece.page);
+	if (err == 0 && page == NULL)
+		err = -XV_EAGAIN;
+	if (err != 0) {
+		(void)xvi_object_unpin(&shard->objects, pin.piece.page);
+		return err;
+	}
+	shard->pins++;
+	*ptr = page + pin.offset;
+	return 0;
+}
+
+int xv_map(struct xv_pool *pool, xv_handle handle, void **ptr)
+{
+	struct xvi_shard *shard;
+	int err;
+
+	if (pool == NULL || ptr == NULL)
+		return -XV_EINVAL;
+	shard = enter_page(pool, xv_handle_page(handle));
+	if (shard == NULL)
+		return -XV_EINVAL;
+	err = shard_map(shard, handle, ptr);
+	shard_leave(shard);
+	return err;
+}
+
+/* Is the pointer one that a map of this handle can have given? Over a window the slot is let go. */
+static bool map_ends(struct xv_pool *pool, xv_handle handle, void *ptr)
+{
+	uint32_t page = xv_handle_page(handle);
+	unsigned char *address;
+
+	if (pool->provider->base != NULL) {
+		address = page_address(pool, page);
+		return (uintptr_t)ptr - (uintptr_t)address < (uintptr_t)1
+								     << pool->provider->page_shift;
+	}
+	address = (unsigned char *)ptr - xv_handle_offset(handle);
+	if (pool->provider->ops->page_unmap(pool->provider, page, address) != 0)
+		return false;
+	(void)xvi_atomic_add(&pool->mapped, UINT32_MAX);
+	return true;
+}
+
+int xv_unmap(struct xv_pool *pool, xv_handle handle, void *ptr)
+{
+	uint32_t page = xv_handle_page(handle);
+	struct xvi_shard *shard;
+	bool ended;
+
+	shard = pool != NULL && ptr != NULL ? enter_page(pool, page) : NULL;
+	if (shard == NULL)
+		return -XV_EINVAL;
+	ended = heap_owns(&shard->objects.heap, page) &&
+		heap_page(&shard->objects.heap, page)->pins != 0 && map_ends(pool, handle, ptr) &&
+		xvi_object_unpin(&shard->objects, page);
+	shard->pins -= ended;
+	shard_leave(shard);
+	return ended ? 0 : -XV_EINVAL;
+}
+
+/* ---- copies ---- */
+
+struct copy {
+	size_t offset;
+	size_t length;
+	unsigned char *to;         /* read into, or NULL */
+	const unsigned char *from; /* written from */
+};
+
+/* Copy what one turn under the lock may, of a pinned part. Returns bytes. */
+static size_t copy_part(struct xvi_shard *shard, const struct xvi_pin *pin, const struct copy *copy)
+{
+	const struct xvi_heap *heap = &shard->objects.heap;
+	size_t bytes = pin->bytes < copy->length ? pin->bytes : copy->length;
+	unsigned char *page = (unsigned char *)heap_map(heap, pin->piece.page);
+
+	if (bytes > COPY_BYTES)
+		bytes = COPY_BYTES;
+	if (copy->to != NULL)
+		memcpy(copy->to, page + pin->offset, bytes);
+	else
+		memcpy(page + pin->offset, copy->from, bytes);
+	heap_unmap(heap, pin->piece.page, (uint32_t *)(void *)page);
+	return bytes;
+}
+
+/* All of it, with the lock let go in between. The first part is pinned. */
+static int copy_parts(struct xvi_shard *shard, struct xvi_pin *pin, struct copy *copy)
+{
+	int err = 0;
+
+	shard->pins++;
+	for (;;) {
+		size_t bytes = copy_part(shard, pin, copy);
+
+		copy->length -= bytes;
+		copy->to += copy->to != NULL ? bytes : 0;
+		copy->from += copy->from != NULL ? bytes : 0;
+		pin->offset += (uint32_t)bytes;
+		pin->bytes -= (uint32_t)bytes;
+		if (copy->length == 0)
+			break;
+		shard_leave(shard);
+		shard_enter(shard);
+		err = pin->bytes == 0 ? xvi_object_pin_next(&shard->objects, pin) : 0;
+		if (err != 0)
+			break;
+	}
+	shard->pins--;
+	(void)xvi_object_unpin(&shard->objects, pin->piece.page);
+	return err;
+}
+
+/* The object is good, and has these bytes. */
+static int copy_locked(struct xvi_shard *shard, xv_handle handle, const struct xvi_location *at,
+		       struct copy *copy)
+{
+	struct xvi_pin pin;
+	int err;
+
+	if (copy->length <= COPY_BYTES) {
+		if (copy->to != NULL)
+			xvi_object_read(&shard->objects, at, copy->offset, copy->to, copy->length);
+		else
+			xvi_object_write(&shard->objects, at, copy->offset, copy->from,
+					 copy->length);
+		return 0;
+	}
+	err = xvi_object_pin(&shard->objects, handle, copy->offset, &pin);
+	return err != 0 ? err : copy_parts(shard, &pin, copy);
+}
+
+static int copy_object(struct xv_pool *pool, xv_handle handle, struct copy *copy)
+{
+	struct xvi_location at;
+	struct xvi_shard *shard = enter_object(pool, handle, &at);
+	size_t size;
+	int err = 0;
+
+	if (shard == NULL)
+		return -XV_EINVAL;
+	size = object_size(&shard->objects, &at);
+	if (copy->offset > size || copy->length > size - copy->offset)
+		err = -XV_ERANGE;
+	else if (copy->length != 0)
+		err = copy_locked(shard, handle, &at, copy);
+	shard_leave(shard);
+	return err;
+}
+
+int xv_read(struct xv_pool *pool, xv_handle handle, size_t offset, void *buffer, size_t length)
+{
+	struct copy copy = {.offset = offset, .length = length, .to = buffer};
+
+	if (pool == NULL || (buffer == NULL && length != 0))
+		return -XV_EINVAL;
+	return copy_object(pool, handle, &copy);
+}
+
+int xv_write(struct xv_pool *pool, xv_handle handle, size_t offset, const void *buffer,
+	     size_t length)
+{
+	struct copy copy = {.offset = offset, .length = length, .from = buffer};
+
+	if (pool == NULL || (buffer == NULL && length != 0))
+		return -XV_EINVAL;
+	return copy_object(pool, handle, &copy);
+}
+
+int xv_peek(struct xv_pool *pool, xv_handle handle, void *buffer, size_t buffer_bytes,
+	    const void **ptr)
+{
+	struct copy copy = {.to = buffer};
+	struct xvi_location at;
+	struct xvi_shard *shard;
+	size_t size;
+	int err = 0;
+
+	if (pool == NULL || buffer == NULL || ptr == NULL)
+		return -XV_EINVAL;
+	shard = enter_object(pool, handle, &at);
+	if (shard == NULL)
+		return -XV_EINVAL;
+	size = object_size(&shard->objects, &at);
+	if (pool->provider->base != NULL && block_kind(at.header) != KIND_FIRST) {
+		*ptr = page_address(pool, at.page) + xv_handle_offset(handle);
+	} else if (size > buffer_bytes) {
+		err = -XV_ERANGE;
+	} else {
+		copy.length = size;
+		err = copy_locked(shard, handle, &at, &copy);
+		if (err == 0)
+			*ptr = buffer;
+	}
+	shard_leave(shard);
+	return err != 0 ? err : (int)size;
+}

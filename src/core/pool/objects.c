@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/* objects.c: the calls that make, free, resize and name objects. Each enters a shard. */
+#include "pool_impl.h"
+
+enum { ZERO_BYTES = 4096 }; /* that are filled under the lock at a time */
+
+int xv_malloc_aligned(struct xv_pool *pool, size_t size, size_t alignment, xv_handle *handle)
+{
+	struct xvi_shard *shard;
+	int err;
+
+	if (pool == NULL || handle == NULL || size == 0 || alignment == 0 ||
+	    (alignment & (alignment - 1)) != 0 || alignment > OBJECT_ALIGNMENT_MAX)
+		return -XV_EINVAL;
+	/* More than the pool's alignment is never split. */
+	if ((pool->options.flags & XV_POOL_SPLIT) != 0 && alignment <= pool->options.alignment)
+		alignment = 2 * pool->options.alignment;
+	shard = enter_home(pool);
+	err = xvi_object_malloc(&shard->objects, size, alignment, XV_NO_OWNER, handle);
+	shard_leave(shard);
+	if (XVI_UNLIKELY(err != 0 && err != -XV_E2BIG && pool_is_spread(pool)))
+		err = xvi_malloc_anywhere(pool, shard, size, alignment, XV_NO_OWNER, handle);
+	return err;
+}
+
+int xv_malloc_owned(struct xv_pool *pool, size_t size, uint32_t owner, xv_handle *handle)
+{
+	struct xvi_shard *shard;
+	int err;
+
+	if (XVI_UNLIKELY(pool == NULL || handle == NULL || size == 0))
+		return -XV_EINVAL;
+	shard = enter_home(pool);
+	err = object_malloc(&shard->objects, size, owner, handle);
+	shard_leave(shard);
+	if (XVI_UNLIKELY(err != 0 && err != -XV_E2BIG && pool_is_spread(pool)))
+		err = xvi_malloc_anywhere(pool, shard, size, 1, owner, handle);
+	return err;
+}
+
+int xv_malloc(struct xv_pool *pool, size_t size, xv_handle *handle)
+{
+	return xv_malloc_owned(pool, size, XV_NO_OWNER, handle);
+}
+
+int xv_calloc(struct xv_pool *pool, size_t count, size_t size, xv_handle *handle)
+{
+	struct xvi_location at;
+	struct xvi_shard *shard;
+	xv_handle made;
+	int err;
+
+	if (size != 0 && count > SIZE_MAX / size)
+		return pool != NULL && handle != NULL ? -XV_E2BIG : -XV_EINVAL;
+	if (handle == NULL)
+		return -XV_EINVAL;
+	err = xv_malloc(pool, count * size, &made);
+	if (err != 0)
+		return err;
+	/* Nobody else knows the handle. */
+	for (size_t done = 0; done < count * size; done += ZERO_BYTES) {
+		size_t left = count * size - done;
+
+		shard = enter_object(pool, made, &at);
+		if (shard == NULL)
+			return -XV_EINVAL;
+		xvi_object_zero(&shard->objects, &at, done, left < ZERO_BYTES ? left : ZERO_BYTES);
+		shard_leave(shard);
+	}
+	*handle = made;
+	return 0;
+}
+
+int xv_free(struct xv_pool *pool, xv_handle handle)
+{
+	struct xvi_shard *shard;
+	int err;
+
+	if (XVI_UNLIKELY(pool == NULL))
+		return -XV_EINVAL;
+	if (XVI_UNLIKELY(pool_is_spread(pool)))
+		return xvi_free_spread(pool, handle);
+	shard = enter_page(pool, xv_handle_page(handle));
+	if (XVI_UNLIKELY(shard == NULL))
+		return -XV_EINVAL;
+	err = object_free(&shard->objects, handle);
+	shard_leave(shard);
+	return err;
+}
+
+int xv_realloc(struct xv_pool *pool, xv_handle *handle, size_t size)
+{
+	struct xvi_location at;
+	struct xvi_shard *shard;
+	int err;
+
+	if (pool == NULL || handle == NULL || size == 0)
+		return -XV_EINVAL;
+	shard = enter_object(pool, *handle, &at);
+	if (shard == NULL)
+		return -XV_EINVAL;
+	err = xvi_object_realloc(&shard->objects, handle, size);
+	shard_leave(shard);
+	return err;
+}
+
+int xv_object_size(struct xv_pool *pool, xv_handle handle)
+{
+	struct xvi_location at;
+	struct xvi_shard *shard;
+	int size;
+
+	shard = pool != NULL ? enter_object(pool, handle, &at) : NULL;
+	if (shard == NULL)
+		return -XV_EINVAL;
+	size = (int)object_size(&shard->objects, &at);
+	shard_leave(shard);
+	return size;
+}
+
+static bool pool_has_owners(const struct xv_pool *pool)
+{
+	return (pool->options.flags & XV_POOL_OWNERS) != 0;
+}
+
+int xv_set_owner(struct xv_pool *pool, xv_handle handle, uint32_t owner)
+{
+	struct xvi_location at;
+	struct xvi_shard *shard;
+
+	if (pool != NULL && !pool_has_owners(pool))
+		return -XV_ENOTSUP;
+	shard = pool != NULL ? enter_object(pool, handle, &at) : NULL;
+	if (shard == NULL)
+		return -XV_EINVAL;
+	xvi_object_set_owner(&shard->objects, &at, owner);
+	shard_leave(shard);
+	return 0;
+}
+
+int xv_get_owner(struct xv_pool *pool, xv_handle handle, uint32_t *owner)
+{
+	struct xvi_location at;
+	struct xvi_shard *shard;
+
+	if (pool != NULL && !pool_has_owners(pool))
+		return -XV_ENOTSUP;
+	shard = pool != NULL && owner != NULL ? enter_object(pool, handle, &at) : NULL;
+	if (shard == NULL)
+		return -XV_EINVAL;
+	*owner = xvi_object_owner(&shard->objects, &at);
+	shard_leave(shard);
+	return 0;
+}
+
+size_t xv_pool_max_size(const struct xv_pool *pool)
+{
+	return pool != NULL ? pool->first->objects.max_size : 0;
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * pointer.c: the calls by address, over a provider with a base. An object with an address is in
+ * one piece. O(1) but for xv_handle_of under the keyed check.
+ */
+#include "pool_impl.h"
+
+/* The handle of what begins at this address, without a tag. It may be no page's. */
+static xv_handle plain_handle(const struct xv_pool *pool, const void *ptr)
+{
+	uintptr_t at = (uintptr_t)ptr - (uintptr_t)pool->provider->base;
+	uintptr_t page = at >> pool->provider->page_shift;
+
+	if ((uintptr_t)ptr < (uintptr_t)pool->provider->base || page >= pool->pages.most)
+		return XV_NULL_HANDLE;
+	return xv_handle_at((uint32_t)page,
+			    (uint32_t)(at & (((uintptr_t)1 << pool->provider->page_shift) - 1)));
+}
+
+/*
+ * The same as the header at that place says it: under the keyed check a handle without a tag is
+ * proved by a walk, and one with it by what lies around it. The shard is locked.
+ */
+static xv_handle quick_handle(const struct xvi_shard *shard, xv_handle plain)
+{
+	const struct xvi_heap *heap = &shard->objects.heap;
+	uint32_t page = xv_handle_page(plain);
+	uint32_t unit = handle_unit(&shard->objects, plain);
+
+	if (heap->prove || !heap_owns(heap, page) || unit >= heap->end_unit)
+		return plain;
+	return objects_handle(&shard->objects, page, unit, heap_map(heap, page)[unit]);
+}
+
+/* Lock the shard that has the object at this address, and find it. */
+static struct xvi_shard *enter_address(struct xv_pool *pool, const void *ptr, bool quick,
+				       struct xvi_location *at)
+{
+	xv_handle handle;
+	struct xvi_shard *shard;
+
+	if (pool == NULL || pool->provider->base == NULL || ptr == NULL)
+		return NULL;
+	handle = plain_handle(pool, ptr);
+	shard = enter_page(pool, xv_handle_page(handle));
+	if (shard == NULL)
+		return NULL;
+	if (quick)
+		handle = quick_handle(shard, handle);
+	if (xvi_object_find(&shard->objects, handle, at)) {
+		if (block_kind(at->header) != KIND_FIRST)
+			return shard;
+		shard->objects.bad_handles++;
+	}
+	shard_leave(shard);
+	return NULL;
+}
+
+static xv_handle location_handle(const struct xvi_shard *shard, const struct xvi_location *at)
+{
+	return objects_handle(&shard->objects, at->page, at->unit, at->header);
+}
+
+static void *address_of(const struct xv_pool *pool, xv_handle handle)
+{
+	return (unsigned char *)pool->provider->base +
+	       ((size_t)xv_handle_page(handle) << pool->provider->page_shift) +
+	       xv_handle_offset(handle);
+}
+
+void *xv_alloc(struct xv_pool *pool, size_t size)
+{
+	return xv_alloc_aligned(pool, size, 1);
+}
+
+void *xv_alloc_aligned(struct xv_pool *pool, size_t size, size_t alignment)
+{
+	xv_handle handle;
+
+	if (pool == NULL || pool->provider->base == NULL ||
+	    xv_malloc_aligned(pool, size, alignment, &handle) != 0)
+		return NULL;
+	return address_of(pool, handle);
+}
+
+int xv_release(struct xv_pool *pool, void *ptr)
+{
+	struct xvi_location at;
+	struct xvi_shard *shard;
+	int err;
+
+	if (pool == NULL)
+		return -XV_EINVAL;
+	if (pool->provider->base == NULL)
+		return -XV_ENOTSUP;
+	if (ptr == NULL)
+		return 0;
+	shard = enter_address(pool, ptr, true, &at);
+	if (shard == NULL)
+		return -XV_EINVAL;
+	err = xvi_object_free(&shard->objects, location_handle(shard, &at));
+	shard_leave(shard);
+	return err;
+}
+
+void *xv_resize(struct xv_pool *pool, void *ptr, size_t size)
+{
+	struct xvi_location at;
+	struct xvi_shard *shard;
+	xv_handle handle;
+	int err;
+
+	if (ptr == NULL)
+		return xv_alloc(pool, size);
+	shard = size != 0 ? enter_address(pool, ptr, true, &at) : NULL;
+	if (shard == NULL)
+		return NULL;
+	handle = location_handle(shard, &at);
+	err = xvi_object_realloc(&shard->objects, &handle, size);
+	shard_leave(shard);
+	return err == 0 ? address_of(pool, handle) : NULL;
+}
+
+size_t xv_usable_size(struct xv_pool *pool, const void *ptr)
+{
+	struct xvi_location at;
+	struct xvi_shard *shard = enter_address(pool, ptr, true, &at);
+	size_t usable;
+
+	if (shard == NULL)
+		return 0;
+	usable = heap_block_units(&shard->objects.heap, at.header) * UNIT_BYTES -
+		 shard->objects.heap.payload_at;
+	shard_leave(shard);
+	return usable;
+}
+
+xv_handle xv_handle_of(struct xv_pool *pool, const void *ptr)
+{
+	struct xvi_location at;
+	struct xvi_shard *shard = enter_address(pool, ptr, false, &at);
+	xv_handle handle;
+
+	if (shard == NULL)
+		return XV_NULL_HANDLE;
+	handle = location_handle(shard, &at);
+	shard_leave(shard);
+	return handle;
+}
+
+void *xv_address_of(struct xv_pool *pool, xv_handle handle)
+{
+	struct xvi_location at;
+	struct xvi_shard *shard;
+	bool one_piece;
+
+	if (pool == NULL || pool->provider->base == NULL)
+		return NULL;
+	shard = enter_object(pool, handle, &at);
+	if (shard == NULL)
+		return NULL;
+	one_piece = block_kind(at.header) != KIND_FIRST;
+	shard_leave(shard);
+	return one_piece ? address_of(pool, handle) : NULL;
+}

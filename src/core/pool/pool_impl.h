@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * pool_impl.h: a pool: shards with a lock and a heap of objects each, one table of pages, one
+ * budget. Read this first; budget.h, page_table.h and mailbox.h are its parts.
+ *
+ * Words
+ *   shard    a heap with its lock. A pool begins with one, the first; more are made as threads
+ *            meet there
+ *   home     the shard that a thread allocates from: that of the CPU it runs on
+ *   mailbox  where others leave objects of a shard to be freed, while its lock is taken
+ *   budget   every byte that the pool holds is charged there first
+ *
+ * Memory. Three kinds of stretches, all of the provider's meta memory, or all cut from what the
+ * caller gave (then there is one shard):
+ *
+ *   the pool's     [struct xv_pool][shard 0][list heads][mailbox][first hole records][pages ...]
+ *   a shard's      [shard][list heads][mailbox][first hole records]
+ *   a hole table   [hole records ...], made when the first ones are used up
+ *
+ * Locks are taken in this order: shards by their numbers, the page table, the budget; then the
+ * provider's own. The owner of a page, in the page table, is read without a lock: the page of a
+ * live object stays its shard's, so who is told another shard, or none, has a bad handle.
+ *
+ * Invariants (xv_pool_check names them by number; 1 to 25 are the heap's and the objects'):
+ *   31  held bytes are the sum over pages, page table, hole tables and shards
+ *   32  a page is the shard's whose number the page table has
+ *   33  promised bytes are the sum over the hole tables
+ *   34  maps of a shard's pages are as many as the pins of its pages
+ */
+#ifndef XVI_POOL_IMPL_H
+#define XVI_POOL_IMPL_H
+
+#include "object_fast.h"
+#include "page_table.h"
+
+#include <xvmalloc/pool.h>
+
+enum {
+	MEMORY_ALIGNMENT = 64, /* a cache line: what is written by one CPU is not in another's */
+	FIRST_RECORDS = 24,    /* of holes, behind each shard */
+	FIXED_RECORDS_MIN = 16,
+	FIXED_RECORD_BYTES = 1024, /* of page, for each hole record where tables do not grow */
+	LEAST_BLOCK_BYTES = 8,
+	HOLE_RECORDS_MOST = 1 << 27, /* that a hole's word can name */
+
+	MAIL_SLOTS = 64,
+	OWN_MAP_SLOTS = 2, /* of a window, for each shard */
+};
+
+/* Handles that other threads have left to a shard. */
+struct xvi_mailbox {
+	struct xvi_atomic32 next; /* slot that is filled next */
+	struct xvi_atomic32 busy; /* frees to be left without a look at the lock */
+	struct xvi_atomic64 slot[MAIL_SLOTS];
+};
+
+struct xvi_shard {
+	/* Constants. */
+	struct xv_pool *pool;
+	struct xvi_mailbox *mailbox; /* NULL in a pool of one shard */
+	struct xvi_hole *first_records;
+	uint32_t number;
+	struct xvi_meta self; /* not the first one's */
+
+	/* Under the lock. */
+	_Alignas(MEMORY_ALIGNMENT) struct xvi_lock lock;
+	struct xvi_objects objects;
+	struct xvi_meta records; /* of holes, once the first ones are outgrown */
+	size_t records_touched;  /* bytes of them that are held; the rest is promised */
+	uint64_t pages_taken;    /* ever, count */
+	uint64_t pages_given;
+	uint64_t remote_frees;
+	uint64_t pins;          /* callers' maps */
+	uint64_t crowded_since; /* objects.mallocs when counting began */
+	uint32_t crowded;       /* times that threads met here since */
+	uint32_t polls;         /* turns without a look at the whole mailbox */
+	uint32_t mail_at;       /* slot that is emptied next */
+};
+
+struct xv_pool {
+	/* Constants. */
+	struct xv_provider *provider;
+	struct xv_pool_options options; /* with defaults filled in */
+	uint32_t grain_bytes;
+	uint32_t key;
+	uint32_t list_count;
+	uint32_t shard_most;
+	uint32_t map_slots; /* for callers' maps; UINT32_MAX where pages are addressable */
+	bool caller_memory;
+	bool fixed; /* tables do not grow */
+	bool purges;
+	size_t self_bytes; /* charged for the pool's own stretch */
+	struct xvi_meta self;
+
+	struct xvi_page_table pages;
+	struct xvi_budget budget;
+	struct xvi_atomic32 homes;      /* shards that threads allocate from */
+	struct xvi_atomic32 mapped;     /* callers' maps of a window */
+	struct xvi_atomic32 compact_at; /* shard that is compacted now */
+	struct xvi_atomic32 strays;     /* handles of pages that are nobody's, count */
+	struct xvi_atomic32 rescued;    /* objects that found no room but in another shard, count */
+	struct xvi_atomic_ptr shard[XV_SHARDS_MAX];
+	struct xvi_shard *first;
+};
+
+/* ---- what a heap needs (source.c) ---- */
+
+extern const struct xvi_heap_source xvi_pool_source;
+
+/* ---- making shards (create.c) ---- */
+
+/* Make the shard of this number; the first one stands for it where there is no memory. */
+struct xvi_shard *xvi_shard_make(struct xv_pool *pool, uint32_t number);
+
+/* ---- entering (shard.c) ---- */
+
+struct xvi_shard *xvi_enter_home_spread(struct xv_pool *pool);
+struct xvi_shard *xvi_enter_page_spread(struct xv_pool *pool, uint32_t page);
+void xvi_enter_crowded(struct xvi_shard *shard);
+
+/* Empty a shard's mailbox. The shard is locked. */
+void xvi_mail_read_all(struct xvi_shard *shard);
+
+/* Free an object where several shards are in use. */
+int xvi_free_spread(struct xv_pool *pool, xv_handle handle);
+
+/* No room in the home shard: look in the others, and give back what they keep. No lock is held. */
+int xvi_malloc_anywhere(struct xv_pool *pool, struct xvi_shard *home, size_t size,
+			size_t alignment, uint32_t owner, xv_handle *handle);
+
+/* Lock all shards, mailboxes empty. */
+void xvi_enter_all(struct xv_pool *pool);
+void xvi_leave_all(struct xv_pool *pool);
+
+/* Do threads allocate from several shards? Once they do it stays so; while they do not all pages
+ * are the first one's, and under its lock that cannot change. */
+static inline bool pool_is_spread(const struct xv_pool *pool)
+{
+	return xvi_atomic_load_acquire(&pool->homes) != 1;
+}
+
+/* The shard of this number, or NULL: not made yet, or the first one stands for it. */
+static inline struct xvi_shard *pool_shard(const struct xv_pool *pool, uint32_t number)
+{
+	struct xvi_shard *shard = xvi_atomic_ptr_load(&pool->shard[number]);
+
+	return shard != NULL && shard->number == number ? shard : NULL;
+}
+
+static inline void shard_enter(struct xvi_shard *shard)
+{
+	if (XVI_UNLIKELY(!xvi_lock_try(&shard->lock)))
+		xvi_enter_crowded(shard);
+}
+
+static inline void shard_leave(struct xvi_shard *shard)
+{
+	xvi_lock_release(&shard->lock);
+}
+
+/* Lock the shard that this thread allocates from. */
+static inline struct xvi_shard *enter_home(struct xv_pool *pool)
+{
+	if (XVI_UNLIKELY(pool_is_spread(pool)))
+		return xvi_enter_home_spread(pool);
+	shard_enter(pool->first);
+	return pool->first;
+}
+
+/* Lock the shard that has a page. NULL: nobody has it, which is counted as a bad handle. */
+static inline struct xvi_shard *enter_page(struct xv_pool *pool, uint32_t page)
+{
+	if (XVI_LIKELY(!pool_is_spread(pool))) {
+		shard_enter(pool->first);
+		if (XVI_LIKELY(!pool_is_spread(pool)))
+			return pool->first;
+		shard_leave(pool->first);
+	}
+	return xvi_enter_page_spread(pool, page);
+}
+
+/* Lock the shard that has a live object, and find it. NULL: a bad handle; nothing is locked. */
+static inline struct xvi_shard *enter_object(struct xv_pool *pool, xv_handle handle,
+					     struct xvi_location *at)
+{
+	struct xvi_shard *shard = enter_page(pool, xv_handle_page(handle));
+
+	if (XVI_UNLIKELY(shard != NULL && !xvi_object_find(&shard->objects, handle, at))) {
+		shard_leave(shard);
+		return NULL;
+	}
+	return shard;
+}
+
+/* ---- sums (stats.c) ---- */
+
+/* Bytes of hole tables of a shard that are held, and that are promised. */
+static inline uint64_t shard_records_held(const struct xvi_shard *shard)
+{
+	return shard->pool->purges ? shard->records_touched : shard->records.committed;
+}
+
+static inline uint64_t shard_records_promised(const struct xvi_shard *shard)
+{
+	return shard->records.committed - shard_records_held(shard);
+}
+
+#endif

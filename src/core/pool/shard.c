@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * shard.c: which shard a call goes to, what threads leave for each other, and room in other
+ * shards. O(1), or O(shards) where it says all.
+ */
+#include "pool_impl.h"
+
+#include "xvi_cpu.h"
+
+enum {
+	CROWDED_TIMES = 16,         /* that threads meet in so many allocations ... */
+	CROWDED_ALLOCATIONS = 4096, /* ... before they are spread over more shards */
+
+	MAIL_TRIES = 4,        /* slots that are tried */
+	MAIL_BUSY_TURNS = 64,  /* frees left without a look at the lock, once it was taken */
+	MAIL_POLL_TURNS = 16,  /* turns at home between two looks at the next slot, */
+	MAIL_SWEEP_TURNS = 4096, /* and between two at all slots */
+};
+
+/* ---- mail ---- */
+
+/* Free what lies in the next slots, until one is empty. */
+static void mail_read(struct xvi_shard *shard)
+{
+	for (uint32_t i = 0; i < MAIL_SLOTS; i++) {
+		xv_handle handle = xvi_atomic64_take(&shard->mailbox->slot[shard->mail_at]);
+
+		if (handle == XV_NULL_HANDLE)
+			return;
+		shard->mail_at = (shard->mail_at + 1) % MAIL_SLOTS;
+		/* A bad handle is counted where it is found. */
+		if (page_table_owner(&shard->pool->pages, xv_handle_page(handle)) !=
+		    shard->number + 1)
+			shard->objects.bad_handles++;
+		else if (object_free(&shard->objects, handle) == 0)
+			shard->remote_frees++;
+	}
+}
+
+static bool mail_is_next(const struct xvi_shard *shard)
+{
+	return xvi_atomic64_is_set(&shard->mailbox->slot[shard->mail_at]);
+}
+
+/* Slots need not be filled in turn: two threads may leave something at once. */
+void xvi_mail_read_all(struct xvi_shard *shard)
+{
+	shard->polls = 0;
+	if (shard->mailbox == NULL)
+		return;
+	for (uint32_t i = 0; i < MAIL_SLOTS; i++) {
+		shard->mail_at = i;
+		if (mail_is_next(shard))
+			mail_read(shard);
+	}
+	shard->mail_at = xvi_atomic_load(&shard->mailbox->next) % MAIL_SLOTS;
+}
+
+/* Leave a handle to the shard. False: no slot is at hand. */
+static bool mail_leave(struct xvi_mailbox *mailbox, xv_handle handle)
+{
+	uint32_t start = xvi_atomic_load(&mailbox->next);
+
+	for (uint32_t i = start; i < start + MAIL_TRIES; i++) {
+		if (xvi_atomic64_put(&mailbox->slot[i % MAIL_SLOTS], handle)) {
+			xvi_atomic_store(&mailbox->next, i + 1);
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Leave a handle to another shard if its lock is taken, and then, for a while, without asking:
+ * where two CPUs use a shard, what is freed here brings all its lines over. False: free it under
+ * the lock.
+ */
+static bool free_is_left(struct xvi_shard *shard, xv_handle handle)
+{
+	uint32_t busy = xvi_atomic_load(&shard->mailbox->busy);
+
+	if (busy == 0) {
+		if (xvi_lock_try(&shard->lock)) {
+			shard_leave(shard);
+			return false;
+		}
+		busy = MAIL_BUSY_TURNS;
+	}
+	xvi_atomic_store(&shard->mailbox->busy, busy - 1);
+	return mail_leave(shard->mailbox, handle);
+}
+
+/* ---- entering ---- */
+
+void xvi_enter_crowded(struct xvi_shard *shard)
+{
+	struct xv_pool *pool = shard->pool;
+	uint32_t homes;
+
+	xvi_lock_acquire(&shard->lock);
+	homes = xvi_atomic_load(&pool->homes);
+	if (shard->objects.mallocs - shard->crowded_since > CROWDED_ALLOCATIONS) {
+		shard->crowded_since = shard->objects.mallocs;
+		shard->crowded = 0;
+	}
+	if (homes == pool->shard_most || ++shard->crowded < CROWDED_TIMES)
+		return;
+	shard->crowded = 0;
+	/* While there is one home this is the first one: nobody works by the old number. */
+	xvi_atomic_store_release(&pool->homes,
+				 homes * 2 < pool->shard_most ? homes * 2 : pool->shard_most);
+}
+
+static uint32_t home_number(const struct xv_pool *pool)
+{
+	return xvi_cpu_now() % xvi_atomic_load_acquire(&pool->homes);
+}
+
+struct xvi_shard *xvi_enter_home_spread(struct xv_pool *pool)
+{
+	uint32_t number = home_number(pool);
+	struct xvi_shard *shard = xvi_atomic_ptr_load(&pool->shard[number]);
+
+	if (XVI_UNLIKELY(shard == NULL))
+		shard = xvi_shard_make(pool, number);
+	shard_enter(shard);
+	if (XVI_UNLIKELY(++shard->polls % MAIL_POLL_TURNS == 0)) {
+		if (XVI_UNLIKELY(shard->polls >= MAIL_SWEEP_TURNS))
+			xvi_mail_read_all(shard);
+		else if (mail_is_next(shard))
+			mail_read(shard);
+	}
+	return shard;
+}
+
+struct xvi_shard *xvi_enter_page_spread(struct xv_pool *pool, uint32_t page)
+{
+	uint32_t owner = page_table_owner(&pool->pages, page);
+	struct xvi_shard *shard = NULL;
+
+	if (owner != PAGE_NOBODY && owner != PAGE_KEPT) {
+		shard = xvi_atomic_ptr_load(&pool->shard[owner - 1]);
+		shard_enter(shard);
+		if (page_table_owner(&pool->pages, page) == owner)
+			return shard;
+		shard_leave(shard);
+	}
+	(void)xvi_atomic_add(&pool->strays, 1);
+	return NULL;
+}
+
+int xvi_free_spread(struct xv_pool *pool, xv_handle handle)
+{
+	uint32_t page = xv_handle_page(handle);
+	uint32_t owner = page_table_owner(&pool->pages, page);
+	struct xvi_shard *shard;
+	int err;
+
+	if (owner != PAGE_NOBODY && owner != PAGE_KEPT && owner - 1 != home_number(pool) &&
+	    free_is_left(xvi_atomic_ptr_load(&pool->shard[owner - 1]), handle))
+		return 0;
+	shard = xvi_enter_page_spread(pool, page);
+	if (shard == NULL)
+		return -XV_EINVAL;
+	if (XVI_UNLIKELY(mail_is_next(shard)))
+		mail_read(shard);
+	err = object_free(&shard->objects, handle);
+	shard_leave(shard);
+	return err;
+}
+
+/* ---- all shards ---- */
+
+/* With the first one locked none is made meanwhile. */
+void xvi_enter_all(struct xv_pool *pool)
+{
+	for (uint32_t i = 0; i < pool->shard_most; i++) {
+		struct xvi_shard *shard = pool_shard(pool, i);
+
+		if (shard == NULL)
+			continue;
+		xvi_lock_acquire(&shard->lock);
+		xvi_mail_read_all(shard);
+	}
+}
+
+void xvi_leave_all(struct xv_pool *pool)
+{
+	for (uint32_t i = pool->shard_most; i-- > 0;) {
+		struct xvi_shard *shard = pool_shard(pool, i);
+
+		if (shard != NULL)
+			shard_leave(shard);
+	}
+}
+
+void xv_pool_lock_all(struct xv_pool *pool)
+{
+	if (pool == NULL)
+		return;
+	xvi_enter_all(pool);
+	xvi_lock_acquire(&pool->pages.lock);
+	xvi_lock_acquire(&pool->budget.lock);
+}
+
+void xv_pool_unlock_all(struct xv_pool *pool)
+{
+	if (pool == NULL)
+		return;
+	xvi_lock_release(&pool->budget.lock);
+	xvi_lock_release(&pool->pages.lock);
+	xvi_leave_all(pool);
+}
+
+/* A shard's failed try is not the caller's failure, who has counted it at home. */
+static int shard_malloc(struct xvi_shard *shard, size_t size, size_t alignment, uint32_t owner,
+			xv_handle *handle)
+{
+	uint64_t failures = shard->objects.failures;
+	int err = xvi_object_malloc(&shard->objects, size, alignment, owner, handle);
+
+	shard->objects.failures = failures;
+	return err;
+}
+
+/* Home comes last: what the others give back is its to take. */
+int xvi_malloc_anywhere(struct xv_pool *pool, struct xvi_shard *home, size_t size,
+			size_t alignment, uint32_t owner, xv_handle *handle)
+{
+	int err = -XV_ENOMEM;
+
+	for (uint32_t i = 1; i <= pool->shard_most; i++) {
+		struct xvi_shard *shard = pool_shard(pool, (home->number + i) % pool->shard_most);
+
+		if (shard == NULL)
+			continue;
+		shard_enter(shard);
+		xvi_mail_read_all(shard);
+		err = shard_malloc(shard, size, alignment, owner, handle);
+		if (err != 0)
+			(void)xvi_heap_give_back(&shard->objects.heap, 0);
+		shard_leave(shard);
+		if (err == 0) {
+			(void)xvi_atomic_add(&pool->rescued, 1);
+			break;
+		}
+	}
+	return err;
+}

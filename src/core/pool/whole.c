@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/* whole.c: calls on a pool as a whole: walking, compaction, trimming, reset, the limit. */
+#include "pool_impl.h"
+
+enum { WALK_BATCH = 32 }; /* objects that are listed under the lock at a time */
+
+/* ---- walking ---- */
+
+/*
+ * The next live objects of a page, from a unit on. The page is nobody's, or has no more: 0. A list
+ * goes on to the shard's next page by itself: what is not of this page comes in its turn.
+ */
+static uint32_t list_page(struct xv_pool *pool, uint32_t page, uint32_t *unit,
+			  struct xvi_object_seen *seen)
+{
+	uint32_t owner = page_table_owner(&pool->pages, page);
+	uint32_t next = page;
+	uint32_t count = 0;
+	struct xvi_shard *shard;
+
+	if (owner == PAGE_NOBODY || owner == PAGE_KEPT)
+		return 0;
+	shard = enter_page(pool, page);
+	if (shard == NULL)
+		return 0;
+	if (heap_holds(&shard->objects.heap, page) &&
+	    heap_page(&shard->objects.heap, page)->used_units != 0)
+		count = xvi_objects_list(&shard->objects, &next, unit, seen, WALK_BATCH);
+	shard_leave(shard);
+	if (count != 0 && xv_handle_page(seen[0].handle) != page)
+		count = 0;
+	if (next != page)
+		*unit = UINT32_MAX;
+	return count;
+}
+
+/* Is what was listed still a live object? */
+static bool still_lives(struct xv_pool *pool, xv_handle handle)
+{
+	struct xvi_shard *shard = enter_page(pool, xv_handle_page(handle));
+	struct xvi_location at;
+	bool lives;
+
+	if (shard == NULL)
+		return false;
+	lives = xvi_object_is(&shard->objects, handle, &at);
+	shard_leave(shard);
+	return lives;
+}
+
+int xv_pool_walk(struct xv_pool *pool, int (*visit)(void *context, xv_handle handle, size_t size),
+		 void *context)
+{
+	struct xvi_object_seen seen[WALK_BATCH];
+
+	if (pool == NULL || visit == NULL)
+		return -XV_EINVAL;
+	for (uint32_t page = 0; page < xvi_atomic_load_acquire(&pool->pages.covered); page++) {
+		uint32_t unit = 0;
+		uint32_t count;
+
+		do {
+			count = list_page(pool, page, &unit, seen);
+			for (uint32_t i = 0; i < count; i++) {
+				int result = still_lives(pool, seen[i].handle)
+						     ? visit(context, seen[i].handle, seen[i].size)
+						     : 0;
+
+				if (result != 0)
+					return result;
+			}
+		} while (count != 0 && unit != UINT32_MAX);
+	}
+	return 0;
+}
+
+/* ---- compaction ---- */
+
+static bool pool_compacts(const struct xv_pool *pool)
+{
+	return (pool->options.flags & XV_POOL_OWNERS) != 0 && pool->options.owner_ops != NULL &&
+	       pool->options.owner_ops->relocated != NULL;
+}
+
+/* The shards go through their cycles in turn. */
+int xv_compact(struct xv_pool *pool, size_t budget_bytes, struct xv_compact_report *report)
+{
+	struct xv_compact_report mine;
+	struct xvi_shard *shard;
+	uint32_t number;
+
+	if (pool == NULL)
+		return -XV_EINVAL;
+	if (!pool_compacts(pool))
+		return -XV_ENOTSUP;
+	memset(&mine, 0, sizeof(mine));
+	number = xvi_atomic_load(&pool->compact_at);
+	shard = pool_shard(pool, number);
+	if (shard != NULL) {
+		shard_enter(shard);
+		xvi_mail_read_all(shard);
+		xvi_objects_compact(&shard->objects,
+				    budget_bytes != 0 ? budget_bytes : XV_COMPACT_BUDGET, &mine);
+		if (!mine.more)
+			xvi_heap_shrink_records(&shard->objects.heap);
+		shard_leave(shard);
+	}
+	if (!mine.more) {
+		number = (number + 1) % pool->shard_most;
+		xvi_atomic_store(&pool->compact_at, number);
+		mine.more = number != 0;
+	}
+	if (report != NULL)
+		*report = mine;
+	return 0;
+}
+
+uint64_t xv_compactable(struct xv_pool *pool)
+{
+	uint64_t bytes = 0;
+
+	if (pool == NULL || !pool_compacts(pool))
+		return 0;
+	for (uint32_t i = 0; i < pool->shard_most; i++) {
+		struct xvi_shard *shard = pool_shard(pool, i);
+
+		if (shard == NULL)
+			continue;
+		shard_enter(shard);
+		bytes += xvi_objects_compactable(&shard->objects);
+		shard_leave(shard);
+	}
+	return bytes;
+}
+
+/* ---- giving back ---- */
+
+size_t xv_pool_trim(struct xv_pool *pool)
+{
+	uint64_t before, after;
+
+	if (pool == NULL)
+		return 0;
+	xvi_enter_all(pool);
+	before = xvi_budget_read(&pool->budget).held;
+	for (uint32_t i = 0; i < pool->shard_most; i++) {
+		struct xvi_shard *shard = pool_shard(pool, i);
+
+		if (shard == NULL)
+			continue;
+		(void)xvi_heap_give_back(&shard->objects.heap, 0);
+		xvi_heap_shrink_records(&shard->objects.heap);
+	}
+	after = xvi_budget_read(&pool->budget).held;
+	xvi_leave_all(pool);
+	return before > after ? (size_t)(before - after) : 0;
+}
+
+int xv_pool_reset(struct xv_pool *pool)
+{
+	uint64_t pins = 0;
+
+	if (pool == NULL)
+		return -XV_EINVAL;
+	xvi_enter_all(pool);
+	for (uint32_t i = 0; i < pool->shard_most; i++)
+		pins += pool_shard(pool, i) != NULL ? pool_shard(pool, i)->pins : 0;
+	for (uint32_t i = 0; i < pool->shard_most && pins == 0; i++) {
+		if (pool_shard(pool, i) != NULL)
+			xvi_objects_clear(&pool_shard(pool, i)->objects);
+	}
+	if (pins == 0) {
+		xvi_atomic_store(&pool->compact_at, 0);
+		xvi_budget_reset_peak(&pool->budget);
+	}
+	xvi_leave_all(pool);
+	return pins == 0 ? 0 : -XV_EBUSY;
+}
+
+void xv_pool_set_limit(struct xv_pool *pool, uint64_t limit_bytes)
+{
+	if (pool != NULL)
+		xvi_budget_set_limit(&pool->budget, limit_bytes);
+}
+
+void xv_pool_reset_peak(struct xv_pool *pool)
+{
+	if (pool != NULL)
+		xvi_budget_reset_peak(&pool->budget);
+}

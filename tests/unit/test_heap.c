@@ -55,7 +55,6 @@ static void drop(struct block block)
 	uint32_t *words = heap_map(heap, block.page);
 
 	xvi_heap_free(heap, block.page, words, block.unit);
-	heap_unmap(heap, block.page, words);
 }
 
 static void freed_block_joins_both_neighbours(void **state)

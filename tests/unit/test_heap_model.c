@@ -139,7 +139,6 @@ static void model_free(struct model *model)
 	block_verify(model, &block);
 	words = heap_map(heap, block.page);
 	xvi_heap_free(heap, block.page, words, block.unit);
-	heap_unmap(heap, block.page, words);
 	model->block[i] = model->block[--model->count];
 }
 

@@ -95,6 +95,7 @@ void xvi_heap_free_slow(struct xvi_heap *heap, uint32_t page, uint32_t *words, u
 	if (XVI_UNLIKELY(record->used_units == 0))
 		page_emptied(heap, page);
 	index = merge_put(heap, page, words, &merge);
+	heap_unmap(heap, page, words); /* before the page, or another, is given back */
 	if (heap->grain_count == 1) {
 		if (XVI_UNLIKELY(record->used_units == 0))
 			xvi_page_cool(heap, page, index);

@@ -389,8 +389,8 @@ void xvi_heap_free_slow(struct xvi_heap *heap, uint32_t page, uint32_t *words, u
 int xvi_heap_malloc_part(struct xvi_heap *heap, uint32_t content, uint32_t least, uint32_t kind,
 			 unsigned flags, struct xvi_place *place);
 
-/* Free a used block. The place is mapped and stays so: end it with heap_unmap. Cannot fail.
- * O(1) apart from the source. (free.c) */
+/* Free a used block, and end the map of its page. Cannot fail. O(1) apart from the source.
+ * (free.c) */
 void xvi_heap_free(struct xvi_heap *heap, uint32_t page, uint32_t *words, uint32_t unit);
 
 /*

@@ -130,7 +130,6 @@ void xvi_piece_free(struct xvi_objects *objects, const struct xvi_location *at)
 
 	piece_count(objects, block_kind(words[at->unit]), UINT32_MAX);
 	xvi_heap_free(&objects->heap, at->page, words, at->unit);
-	heap_unmap(&objects->heap, at->page, words);
 }
 
 void xvi_piece_set_first(struct xvi_objects *objects, struct xvi_location *at)

@@ -316,9 +316,11 @@ static int place_reserved(struct xv_provider *provider, const struct xv_pool_opt
 		return -XV_ENOTSUP;
 	place->layout = first_layout(provider, mailbox, records);
 	most = place->layout.end + table_bytes(provider, options->flags);
+	if (!place->fixed)
+		most = meta_round(most, META_CHUNK_BYTES);
 	usable = place->fixed ? most : meta_round(place->layout.end, META_CHUNK_BYTES);
 	place->charged = usable;
-	err = meta_reserve(provider, &place->self, most > usable ? most : usable);
+	err = meta_reserve(provider, &place->self, most);
 	if (err != 0)
 		return err;
 	err = meta_commit(provider, &place->self, usable);

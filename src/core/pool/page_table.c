@@ -84,7 +84,7 @@ static int cover(struct xvi_page_table *table, uint32_t page)
 	size_t more;
 	int err;
 
-	if (bytes > table->memory->reserved)
+	if (bytes > table->memory->reserved) /* whole chunks, too */
 		bytes = table->memory->reserved;
 	more = bytes - table->memory->committed;
 	err = table->sparse ? 0 : xvi_budget_take(table->budget, more);

@@ -339,19 +339,6 @@ XV_API void *xv_address_of(struct xv_pool *pool, xv_handle handle);
  * as one page can list (4 MiB with 4 KiB pages), and at most 1 GiB. O(1). */
 XV_API size_t xv_pool_max_size(const struct xv_pool *pool);
 
-/*
- * Largest size that xv_malloc would grant now, 0 when none: from the free blocks,
- * or from new pages where the limit allows and the provider says it has some
- * (pages_available). It speaks of memory only: with every window slot mapped xv_malloc
- * may still say -XV_EAGAIN. The answer holds until the next call of any thread on the
- * pool or its provider. O(1) apart from the provider; with XV_POOL_SPLIT it tries
- * sizes by allocating and freeing, O(pages that can be had).
- */
-XV_API size_t xv_pool_largest_allocatable(struct xv_pool *pool);
-
-/* Would xv_malloc(pool, size) succeed now? As above. O(1). */
-XV_API bool xv_pool_can_fit(struct xv_pool *pool, size_t size);
-
 /* Budget that xv_compact takes for 0: bytes. */
 #define XV_COMPACT_BUDGET 8192U
 

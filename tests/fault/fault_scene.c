@@ -368,16 +368,6 @@ static int walk(struct scene *s)
 	return err;
 }
 
-static int ask_what_fits(struct scene *s)
-{
-	(void)xv_pool_can_fit(s->f->pool, 500);
-	(void)xv_pool_can_fit(s->f->pool, s->f->page_bytes + 5);
-	/* In a pool that splits this tries, often. */
-	if ((s->flags & XV_POOL_SPLIT) == 0)
-		(void)xv_pool_largest_allocatable(s->f->pool);
-	return 0;
-}
-
 static int trim(struct scene *s)
 {
 	(void)xv_pool_trim(s->f->pool);
@@ -457,7 +447,6 @@ const struct step fault_steps[] = {
 	STEP(write_one),
 	STEP(ask_sizes),
 	STEP(change_owners),
-	STEP(ask_what_fits),
 	STEP_MEMORY(shrink_from_a_whole_page),
 	STEP(compact),
 	STEP(trim),

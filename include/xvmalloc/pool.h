@@ -14,7 +14,7 @@
  *     several (at most 4 fragments), and takes objects larger than a page. While less
  *     than 1% of its pages is free it takes a page first, if it can: room to breathe
  *     that saves more splits than it costs.
- *     Such objects are read and written by copy, or as extents.
+ *     Such objects are read and written by copy.
  *   - A pool made with XV_POOL_OWNERS knows each object's owner, a 32-bit number of the
  *     caller's, and can move objects: xv_compact empties sparse pages into others and
  *     tells the owner.
@@ -220,7 +220,7 @@ XV_API int xv_object_size(struct xv_pool *pool, xv_handle handle);
  * it does not go back to the provider. Over a provider whose pages are always
  * addressable the pointer happens to stay good until xv_free. Returns 0,
  * -XV_EINVAL, -XV_ESPLIT (the object is split or larger than a page: use xv_read,
- * xv_write, xv_map_extents or xv_map_or_copy), or -XV_EAGAIN (no window slot, or 65,535
+ * xv_write or xv_peek), or -XV_EAGAIN (no window slot, or 65,535
  * maps of the page). Over a provider with a window the pool keeps two of its slots for
  * itself. O(1).
  */
@@ -232,35 +232,6 @@ XV_API XV_MUST_USE int xv_map(struct xv_pool *pool, xv_handle handle, void **ptr
  * been freed meanwhile. O(1).
  */
 XV_API int xv_unmap(struct xv_pool *pool, xv_handle handle, void *ptr);
-
-/*
- * Map an object, or, when it is split, copy its bytes into buffer (of buffer_bytes, at
- * least its size). *ptr is the mapped object, to be ended with xv_unmap, or buffer
- * itself, for which there is nothing to end. To read; a copy is not written back.
- * Returns as xv_map but never -XV_ESPLIT; -XV_ERANGE when the object is split and buffer
- * too small.
- */
-XV_API XV_MUST_USE int xv_map_or_copy(struct xv_pool *pool, xv_handle handle, void *buffer,
-				      size_t buffer_bytes, void **ptr);
-
-/* A mapped part of an object. */
-struct xv_extent {
-	void *ptr;
-	size_t bytes;
-	uint32_t page;   /* for xv_unmap_extents */
-	uint32_t offset; /* of ptr in that page, bytes */
-};
-
-/*
- * Map the parts of any object that hold [offset, offset + length), in order: an iovec.
- * At most max_extents of them are stored in extents. Returns their number (0 when
- * length is 0), -XV_ERANGE (range, or more parts than max_extents), -XV_EINVAL or
- * -XV_EAGAIN. On error nothing is mapped. End with xv_unmap_extents. O(parts).
- */
-XV_API XV_MUST_USE int xv_map_extents(struct xv_pool *pool, xv_handle handle, size_t offset,
-				      size_t length, struct xv_extent *extents,
-				      unsigned max_extents);
-XV_API int xv_unmap_extents(struct xv_pool *pool, const struct xv_extent *extents, unsigned count);
 
 /*
  * Copy bytes out of, or into, an object from offset on. length 0 is allowed and
@@ -339,19 +310,6 @@ XV_API void *xv_address_of(struct xv_pool *pool, xv_handle handle);
 /* Largest object of this pool in bytes: the page size; with XV_POOL_SPLIT as many pages
  * as one page can list (4 MiB with 4 KiB pages), and at most 1 GiB. O(1). */
 XV_API size_t xv_pool_max_size(const struct xv_pool *pool);
-
-/*
- * Largest size that xv_malloc would grant now, 0 when none: from the free blocks,
- * or from new pages where the limit allows and the provider says it has some
- * (pages_available). It speaks of memory only: with every window slot mapped xv_malloc
- * may still say -XV_EAGAIN. The answer holds until the next call of any thread on the
- * pool or its provider. O(1) apart from the provider; with XV_POOL_SPLIT it tries
- * sizes by allocating and freeing, O(pages that can be had).
- */
-XV_API size_t xv_pool_largest_allocatable(struct xv_pool *pool);
-
-/* Would xv_malloc(pool, size) succeed now? As above. O(1). */
-XV_API bool xv_pool_can_fit(struct xv_pool *pool, size_t size);
 
 /* Budget that xv_compact takes for 0: bytes. */
 #define XV_COMPACT_BUDGET 8192U

@@ -399,7 +399,6 @@ static void at_most_two_pages_are_mapped_inside_a_call_and_none_between(struct p
 	assert_int_equal(xv_pool_walk(f->pool, count_object, &visited), 0);
 	assert_int_equal(visited, shadow.count);
 	(void)xv_pool_trim(f->pool);
-	(void)xv_pool_largest_allocatable(f->pool);
 	fixture_check(f);
 	assert_true(peak(f) <= 1);
 	shadow_free_all(&shadow);

@@ -91,8 +91,6 @@ static void *watch(void *argument)
 		if (i % 8 == 1)
 			expect(world, xv_pool_walk(world->pool, count_object, &seen) == 0, "walk",
 			       0);
-		if (i % 16 == 2)
-			(void)xv_pool_can_fit(world->pool, 5000);
 		sched_yield();
 	}
 	return NULL;

@@ -251,11 +251,12 @@ static void pool_heap_free(void *context, uint64_t token, size_t size)
 static void *pool_heap_map(void *context, uint64_t token, size_t size)
 {
 	struct pool_heap *heap = context;
-	void *ptr;
+	void *ptr = heap->copy;
+	int err = xv_map(heap->pool, token, &ptr);
 
-	(void)size;
-	return xv_map_or_copy(heap->pool, token, heap->copy, heap->copy_bytes, &ptr) == 0 ? ptr
-											  : NULL;
+	if (err == -XV_ESPLIT && size <= heap->copy_bytes)
+		err = xv_read(heap->pool, token, 0, heap->copy, size);
+	return err == 0 ? ptr : NULL;
 }
 
 static void pool_heap_unmap(void *context, uint64_t token, void *ptr)

@@ -141,10 +141,11 @@ static uint64_t provider_page_bytes(const struct pool_fixture *f)
 static bool held_is_true(const struct pool_fixture *f, uint64_t held)
 {
 	uint64_t pages = provider_page_bytes(f);
+	uint64_t tables = f->given_bytes != 0 ? f->given_bytes : f->fault.meta_committed_now;
 
-	return held > pages &&
-	       held - pages <=
-		       (f->given_bytes != 0 ? f->given_bytes : f->fault.meta_committed_now);
+	if (f->inner->ops->overhead_bytes != NULL)
+		tables += f->inner->ops->overhead_bytes(f->inner);
+	return held > pages && held - pages <= tables;
 }
 
 static bool stats_add_up(struct pool_fixture *f)

@@ -55,3 +55,11 @@ xv_add_test(NAME test_free_list SOURCES test_free_list.c ${pool_whitebox})
 xv_add_test(NAME test_tables
 	SOURCES test_tables.c ${support}/pool_blocks.c $<TARGET_OBJECTS:xv_pool_test_support>
 	${pool_whitebox})
+
+# The same tests of the pool that is to take this one's place.
+foreach(name IN ITEMS
+		pool_walk)
+	xv_add_test(NAME test_second_${name}
+		SOURCES test_${name}.c $<TARGET_OBJECTS:xv_pool_test_support>
+		LIBS xvmalloc_second)
+endforeach()

@@ -8,7 +8,7 @@
  * with a stock in hand, and fork. Longer with XV_OPS. Meant for the thread sanitizer too.
  * May call: public headers, POSIX threads and processes, C11 atomics.
  */
-#define _DEFAULT_SOURCE /* usleep */
+#define _GNU_SOURCE /* usleep, CPU sets */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -300,14 +300,34 @@ static void the_knob_and_the_limit_turn_meanwhile(void **state)
 
 /* ---- one shard, until threads meet ---- */
 
-static atomic_bool is_there;
+struct meeting {
+	struct world *world;
+	int cpu; /* to run on; -1 for any */
+	atomic_bool is_there;
+};
+
+static void run_on(int cpu)
+{
+#if defined(__linux__)
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((unsigned)cpu, &set);
+	(void)pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+#else
+	(void)cpu;
+#endif
+}
 
 static void *meet(void *argument)
 {
-	struct world *world = argument;
+	struct meeting *meeting = argument;
+	struct world *world = meeting->world;
 	xv_handle handle;
 
-	atomic_store(&is_there, true);
+	if (meeting->cpu >= 0)
+		run_on(meeting->cpu);
+	atomic_store(&meeting->is_there, true);
 	expect(world, xv_malloc(world->pool, 100, &handle) == 0, "malloc", 0);
 	expect(world, xv_free(world->pool, handle) == 0, "free", 0);
 	return NULL;
@@ -321,17 +341,17 @@ static uint32_t shards_used(struct world *world)
 	return stats.shards;
 }
 
-/* A thread allocates and frees while this one has all locks, or none. */
-static void meet_once(struct world *world, bool locked)
+/* A thread on that CPU allocates and frees while this one has all locks, or none. */
+static void meet_once(struct world *world, bool locked, int cpu)
 {
+	struct meeting meeting = {.world = world, .cpu = cpu};
 	pthread_t thread;
 
-	atomic_store(&is_there, false);
 	if (locked)
 		xv_pool_lock_all(world->pool);
-	assert_int_equal(pthread_create(&thread, NULL, meet, world), 0);
+	assert_int_equal(pthread_create(&thread, NULL, meet, &meeting), 0);
 	if (locked) {
-		while (!atomic_load(&is_there))
+		while (!atomic_load(&meeting.is_there))
 			sched_yield();
 		usleep(1000);
 		xv_pool_unlock_all(world->pool);
@@ -339,21 +359,52 @@ static void meet_once(struct world *world, bool locked)
 	assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
-/* On which CPU a thread runs, and when, is the system's to say: it may take some rounds. */
+/* Two CPUs that the system lets this process run on, and that have shards of their own once
+ * there are as many as CPUs. False where there are none. */
+static bool two_cpus(int cpu[2])
+{
+#if defined(__linux__)
+	int shards = (int)sysconf(_SC_NPROCESSORS_ONLN);
+	cpu_set_t set;
+
+	cpu[0] = -1;
+	if (shards > (int)XV_SHARDS_MAX)
+		shards = (int)XV_SHARDS_MAX;
+	if (sched_getaffinity(0, sizeof(set), &set) != 0)
+		return false;
+	for (int i = 0; i < CPU_SETSIZE; i++) {
+		if (!CPU_ISSET((unsigned)i, &set))
+			continue;
+		cpu[1] = i;
+		if (cpu[0] < 0)
+			cpu[0] = i;
+		else if (cpu[0] % shards != i % shards)
+			return true;
+	}
+	return false;
+#else
+	cpu[0] = cpu[1] = -1;
+	return sysconf(_SC_NPROCESSORS_ONLN) > 1;
+#endif
+}
+
+/* Left to itself the system may run all of them on one CPU while the others are busy. When a
+ * thread runs is its to say still: it may take some rounds. */
 static void threads_that_meet_are_spread(void **state)
 {
 	struct kind kind = {.shards = 0, .threads = 2};
 	struct world *world;
+	int cpu[2];
 
 	(void)state;
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+	if (!two_cpus(cpu))
 		skip();
 	world = world_open(&kind);
 	for (uint32_t i = 0; i < 100; i++)
-		meet_once(world, false);
+		meet_once(world, false, cpu[i % 2]);
 	assert_int_equal(shards_used(world), 1);
 	for (uint32_t round = 0; round < 2000 && shards_used(world) == 1; round++)
-		meet_once(world, true);
+		meet_once(world, true, cpu[round % 2]);
 	assert_true(shards_used(world) > 1);
 	assert_int_equal(atomic_load(&world->errors), 0);
 	assert_sound(world);

@@ -288,8 +288,10 @@ XV_API XV_MUST_USE int xv_peek(struct xv_pool *pool, xv_handle handle, void *buf
 /*
  * Hold up every other thread's calls on this pool, and let them go on. For
  * pthread_atfork, so that a child process finds the pool in one piece: lock it before
- * fork(), and unlock it after, in the parent and in the child. In between the caller must
- * not call the pool. The child has the memory of a provider that is private to the process
+ * fork(), and unlock it after, in the parent and in the child. The provider is held with it,
+ * whoever else uses it, if it can be (xv_provider_ops: hold). A thread may lock several pools, also
+ * over one provider; threads that do, lock them in the same order. In between the caller must
+ * not call these pools, nor another one over the same provider. The child has the memory of a provider that is private to the process
  * (mmap's) as it was; a window over a shared file is shared. O(shards).
  */
 XV_API void xv_pool_lock_all(struct xv_pool *pool);

@@ -55,7 +55,8 @@ static bool provider_is_good(const struct xv_provider *provider)
 	    provider->max_pages > XV_PAGES_MAX || !grains_are_good(provider))
 		return false;
 	ops = provider->ops;
-	if (ops->page_alloc == NULL || ops->pages_free == NULL)
+	if (ops->page_alloc == NULL || ops->pages_free == NULL ||
+	    (ops->hold == NULL) != (ops->release == NULL))
 		return false;
 	return provider->base != NULL ||
 	       (ops->page_map != NULL && ops->page_unmap != NULL && provider->map_slots >= 2);

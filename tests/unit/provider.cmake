@@ -29,6 +29,13 @@ xv_add_test(NAME test_provider_fault
 xv_add_test(NAME test_provider_threads
 	SOURCES test_provider_threads.c ${provider_support}
 	LIBS xvmalloc::xvmalloc Threads::Threads)
+xv_add_test(NAME test_provider_hold
+	SOURCES test_provider_hold.c
+	LIBS xv_whitebox Threads::Threads
+	INCLUDES ${PROJECT_SOURCE_DIR}/src/provider ${PROJECT_SOURCE_DIR}/src/platform)
+xv_add_test(NAME test_provider_fork
+	SOURCES test_provider_fork.c ${provider_support}
+	LIBS xvmalloc::xvmalloc Threads::Threads)
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
 	foreach(part IN ITEMS locked refused refused_grains window)
 		xv_add_test(NAME test_provider_${part}

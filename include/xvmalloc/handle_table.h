@@ -13,29 +13,31 @@
  *     until its own slot has been given out 2^g times more and its generation has
  *     wrapped. g follows from max_ids, the most ids that may live at once:
  *
- *         max_ids up to   4,095   65,535   1,048,575   4,194,303 (default)   67,108,863
- *         2^g         1,048,576   65,536       4,096       1,024                     64
+ *         max_ids up to   65,535   1,048,575   4,194,303 (default)   67,108,863
+ *         2^g             65,536       4,096       1,024                     64
  *
- *     Freed slots are given out again in the order in which they were freed, and while
+ *     Slots are given out again in the order in which they came to be free, and while
  *     the table may grow XV_ID_SPARE of them wait: a caller that frees and allocates one
  *     object over and over wraps after XV_ID_SPARE * 2^g times, not after 2^g.
  *   - A slot costs 12 bytes. Slots are made 256 at a time, at the end of the table, and
- *     stay for other ids when objects are freed: only free slots at the table's end can
- *     be given back (xv_handle_table_trim), since ids do not move.
+ *     stay for other ids when objects are freed. Of free slots at the table's end
+ *     xv_handle_table_trim gives back 8 bytes each, and keeps the generations.
  *
  * Thread safety: as the pool's; options.pool.lock is for both. What the table promises
  * where threads meet over one id:
  *   - While a call on an id runs, its object is held: it is not moved, freed or resized
  *     by anybody else. Compaction does not wait for a held object but leaves it where it
  *     is. So no call ever sees an object half moved, a write is never lost to a move, and
- *     a call never has to be repeated.
- *   - xv_id_free and xv_id_realloc wait until calls under way on the same id have ended
- *     (not for mappings), and calls that come later wait for them. Of two frees one
- *     succeeds and the other gets -XV_EINVAL.
- *   - Reads and writes of one id run side by side; what is inside is the caller's to
- *     protect. Calls on different ids do not wait for each other but in the pool.
+ *     no call fails because an object moves.
+ *   - xv_id_free, xv_id_realloc and xv_id_unmap wait until calls under way on the same id
+ *     have ended (not for mappings), and calls that come later wait for them. Of two frees
+ *     at most one succeeds, and then the other gets -XV_EINVAL.
+ *   - Reads and writes of one id run side by side, up to 63 at once; what is inside is the
+ *     caller's to protect. Calls on different ids do not wait for each other but in the
+ *     pool, and for a moment where they make or free.
  *
- * Errors: see xvmalloc/base.h. On error nothing has changed.
+ * Errors: see xvmalloc/errors.h. On error nothing has changed, but that slots made for an
+ * object that found no memory stay for later ones.
  */
 #ifndef XVMALLOC_HANDLE_TABLE_H
 #define XVMALLOC_HANDLE_TABLE_H
@@ -59,13 +61,17 @@ typedef uint32_t xv_id;
 /* Freed slots that wait before they are given out again, while the table may grow. */
 #define XV_ID_SPARE 32U
 
+/* Most maps of one object at once. */
+#define XV_ID_MAPS_MAX 127U
+
 struct xv_handle_table_options {
 	/* Of the pool underneath. XV_POOL_OWNERS is understood; owner_ops and owner_context
 	 * are the table's and must be NULL. lock is for table and pool; limit_bytes is for
 	 * the held bytes of both together. */
 	struct xv_pool_options pool;
 	uint32_t max_ids;    /* most objects at once, 1 .. XV_IDS_MAX; 0 = 4,194,303, or one
-			      * for every 512 bytes of the provider if that is less */
+			      * for every 512 bytes of the provider if that is less (at
+			      * least 255); in memory of the caller's as many as fit */
 	void *memory;        /* not NULL: the table lives here and not in the provider's meta
 			      * memory. The pool has its own: options.pool.memory */
 	size_t memory_bytes; /* size of memory; see xv_handle_table_memory_bytes */
@@ -76,7 +82,7 @@ struct xv_handle_table_options {
 XV_API void xv_handle_table_options_init(struct xv_handle_table_options *options);
 
 /* Bytes of options.memory that a table of max_ids (1 .. XV_IDS_MAX) takes; 0 when
- * max_ids is none of these. With less, there are as many ids as fit. O(1). */
+ * max_ids is none of these. With less, there are as many ids as fit, at least 255. O(1). */
 XV_API size_t xv_handle_table_memory_bytes(uint32_t max_ids);
 
 /*
@@ -84,33 +90,33 @@ XV_API size_t xv_handle_table_memory_bytes(uint32_t max_ids);
  * NULL. Store it in *out; end it with xv_handle_table_destroy. No malloc. Returns as
  * xv_pool_create; -XV_EINVAL also for owner_ops or owner_context that are set, max_ids
  * above XV_IDS_MAX, and memory that does not hold 255 ids; -XV_ENOSPC where limit_bytes
- * is less than the empty table takes. O(1) apart from pool and provider.
+ * is less than the empty table and its pool take. O(1) apart from pool and provider.
  */
 XV_API XV_MUST_USE int xv_handle_table_create(struct xv_handle_table **out,
 					      struct xv_provider *provider,
 					      const struct xv_handle_table_options *options);
 
-/* End table and pool, and with them every object. Never beside another call on the
- * table. NULL is allowed. O(pages). */
+/* End table and pool, and with them every object. Maps must have ended. Never beside
+ * another call on the table. NULL is allowed. O(pages). */
 XV_API void xv_handle_table_destroy(struct xv_handle_table *table);
 
 /*
  * Allocate an object, 1 .. xv_pool_max_size bytes, uninitialised; its id is stored in
- * *id. Returns as xv_malloc; -XV_ENOSPC also when max_ids objects live. O(1) apart from
- * pool and provider.
+ * *id. Returns as xv_malloc; -XV_ENOSPC also when max_ids objects live, freed ones that are
+ * still mapped among them. O(1) apart from pool and provider.
  */
 XV_API XV_MUST_USE int xv_id_malloc(struct xv_handle_table *table, size_t size, xv_id *id);
 
 /*
  * Free an object; its id is dead. Returns 0, -XV_EINVAL (no live id of this table) or
- * -XV_EAGAIN (no window slot). It may be mapped: its memory then stays until the map
- * ends. As xv_free.
+ * -XV_EAGAIN (no window slot). It may be mapped: the object and its slot then stay, and
+ * count, until the last map ends. As xv_free.
  */
 XV_API int xv_id_free(struct xv_handle_table *table, xv_id id);
 
 /* Change the size of an object, which keeps its id and its first min(old, new) bytes.
- * Returns as xv_realloc. -XV_EBUSY can also mean that a neighbour in the page is mapped,
- * or being copied by another thread: try again. */
+ * Returns as xv_realloc, and -XV_EBUSY where the object is mapped. -XV_EBUSY can also mean
+ * that a neighbour in the page is mapped, or being copied by another thread: try again. */
 XV_API XV_MUST_USE int xv_id_realloc(struct xv_handle_table *table, xv_id id, size_t size);
 
 /* Exact size of an object in bytes: > 0, or an error as xv_object_size. */
@@ -124,20 +130,26 @@ XV_API XV_MUST_USE int xv_id_write(struct xv_handle_table *table, xv_id id, size
 
 /* A mapped object. */
 struct xv_id_mapping {
-	void *ptr;        /* its first byte */
-	xv_handle handle; /* where it is, for as long as it is mapped */
+	void *ptr; /* its first byte */
+	xv_id id;  /* under which it was mapped; it may be dead by now */
 };
 
 /*
- * Map an object: mapping->ptr is good until xv_id_unmap, whatever becomes of the id.
- * It is pinned: compaction leaves it, and its whole page, where it is. Returns as
- * xv_map; -XV_ESPLIT means that the object is in pieces: use xv_id_read and
- * xv_id_write. O(1).
+ * Map an object: mapping->ptr is good until xv_id_unmap, whatever becomes of the id: its
+ * bytes are no other object's before, though the id is freed, and it keeps its size. It is
+ * pinned: compaction leaves it, and its whole page, where it is. Maps of one object
+ * nest. Returns as xv_map; -XV_ESPLIT means that the object is in pieces: use xv_id_read and
+ * xv_id_write; -XV_EAGAIN also when it has XV_ID_MAPS_MAX maps. O(1).
  */
 XV_API XV_MUST_USE int xv_id_map(struct xv_handle_table *table, xv_id id,
 				 struct xv_id_mapping *mapping);
 
-/* End a map. mapping is what xv_id_map gave, once. Returns 0 or -XV_EINVAL. O(1). */
+/*
+ * End a map; where it is the last of a freed object, free that. mapping is what xv_id_map
+ * gave, once. Returns 0, -XV_EINVAL (no map of this table), or -XV_EAGAIN (the map has ended,
+ * and there is no window slot to free the object: call again with the same mapping for
+ * that). O(1).
+ */
 XV_API int xv_id_unmap(struct xv_handle_table *table, const struct xv_id_mapping *mapping);
 
 /* ---- The table as a whole ---- */
@@ -149,8 +161,9 @@ XV_API int xv_handle_table_compact(struct xv_handle_table *table, size_t budget_
 
 /*
  * Give back what can be given back without moving anything: xv_pool_trim, and the free
- * slots at the end of the table. Ids that are stale stay so. Returns the bytes given
- * back. Never beside another call on the table. O(pages + slots).
+ * slots at the end of the table, but for their generations: ids that are stale stay so.
+ * Returns the bytes given back, by which held_bytes is less. Never beside another call on
+ * the table. O(pages + slots).
  */
 XV_API size_t xv_handle_table_trim(struct xv_handle_table *table);
 
@@ -158,21 +171,32 @@ XV_API size_t xv_handle_table_trim(struct xv_handle_table *table);
 XV_API void xv_handle_table_set_limit(struct xv_handle_table *table, uint64_t limit_bytes);
 
 /*
- * The pool underneath, for what the table has no call for: xv_compactable,
- * xv_pool_can_fit and the like. Objects of the table must not be freed, resized or given
- * another owner there, nor the pool reset, nor its limit set. Objects made there have no
- * id. NULL for NULL. O(1).
+ * Hold up every other thread's calls on the table and on its pool, and let them go on. For
+ * pthread_atfork, so that a child process finds both in one piece: lock before fork(), and
+ * unlock after, in the parent and in the child. Waits until calls under way on ids have
+ * ended; maps go on. In between the caller must call neither table nor pool. What
+ * xv_pool_lock_all says of the child's memory holds here too. O(slots + shards).
+ */
+XV_API void xv_handle_table_lock_all(struct xv_handle_table *table);
+XV_API void xv_handle_table_unlock_all(struct xv_handle_table *table);
+
+/*
+ * The pool underneath, for what the table has no call for: xv_compactable, xv_pool_walk
+ * and the like. Objects of the table must not be freed, resized or given another owner
+ * there, nor the pool reset, nor its limit set, nor the pool alone be locked for a fork.
+ * Objects made there have no id. NULL for NULL. O(1).
  */
 XV_API struct xv_pool *xv_handle_table_pool(struct xv_handle_table *table);
 
 struct xv_handle_table_stats {
 	uint64_t held_bytes;  /* pool.held_bytes + table_bytes */
 	uint64_t table_bytes; /* table and slots; all of options.memory where it was given */
-	uint64_t ids;         /* that live, count */
+	uint64_t ids;         /* that live, and freed ones whose objects are mapped, count */
 	uint64_t slots;       /* free ones included, count */
 	uint64_t max_ids;     /* count */
 	uint64_t generations; /* 2^g: see above */
-	uint64_t bad_ids;     /* calls refused because of their id, count */
+	uint64_t bad_ids;     /* calls refused because of their id, count; mappings that
+			       * xv_id_unmap refuses are not among them */
 	struct xv_pool_stats pool;
 };
 
@@ -182,8 +206,9 @@ XV_API void xv_handle_table_get_stats(struct xv_handle_table *table,
 
 /*
  * Prove table and pool, as xv_pool_check. Invariants of the table have numbers above 100
- * (src/core/handle_slot.h); report->offset is then the slot's number, and report->page
- * UINT32_MAX. XV_CHECK_DEEP never beside another call on the table.
+ * (src/handle_table/slot.h); report->offset is then the slot's number (UINT32_MAX where it
+ * is about none), and report->page UINT32_MAX. XV_CHECK_DEEP never beside another call on the
+ * table.
  */
 XV_API XV_MUST_USE int xv_handle_table_check(struct xv_handle_table *table,
 					     enum xv_check_level level,

@@ -25,9 +25,11 @@ forbid() { # forbid WHAT PATTERN DIRECTORY...: no #include there matches
 
 codecs='(lz4|lzo|zstd|xxhash|jansson)'
 system='(unistd|fcntl|pthread|sched|sys/|linux/|stdio|stdlib)'
-forbid "a parent directory" '(\.\./)+(include|src|core|provider|platform|ramz|cli)' \
+forbid "a parent directory" '(\.\./)+(include|src|core|handle_table|provider|platform|ramz|cli)' \
 	src include examples
-forbid "a header of ramz" '(ramz/|rzi_)' src/core src/platform src/provider include/xvmalloc
-forbid "a codec" "$codecs" src/core src/platform src/provider include/xvmalloc include/ramz
-forbid "a header of the operating system" "$system" src/core include
+forbid "a header of ramz" '(ramz/|rzi_)' src/core src/handle_table src/platform src/provider \
+	include/xvmalloc
+forbid "a codec" "$codecs" src/core src/handle_table src/platform src/provider include/xvmalloc \
+	include/ramz
+forbid "a header of the operating system" "$system" src/core src/handle_table include
 exit $failed

@@ -13,7 +13,12 @@ xv_add_test(NAME test_handle_table_create
 xv_add_test(NAME test_handle_table_check
 	SOURCES test_handle_table_check.c ${handle_table_support}
 	LIBS xv_whitebox
-	INCLUDES ${PROJECT_SOURCE_DIR}/src/core ${PROJECT_SOURCE_DIR}/src/platform)
+	INCLUDES ${PROJECT_SOURCE_DIR}/src/handle_table ${PROJECT_SOURCE_DIR}/src/platform)
 xv_add_test(NAME test_handle_table_threads
 	SOURCES test_handle_table_threads.c ${handle_table_support}
+	LIBS xvmalloc::xvmalloc Threads::Threads)
+xv_add_test(NAME test_handle_table_maps
+	SOURCES test_handle_table_maps.c ${handle_table_support})
+xv_add_test(NAME test_handle_table_fork
+	SOURCES test_handle_table_fork.c ${handle_table_support}
 	LIBS xvmalloc::xvmalloc Threads::Threads)

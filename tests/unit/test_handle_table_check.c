@@ -6,7 +6,7 @@
  */
 #include "handle_table_support.h"
 
-#include "handle_ring.h"
+#include "table_impl.h"
 
 static void open_one(struct table_fixture *f)
 {
@@ -47,23 +47,32 @@ static void test_check_names_what_is_broken(void **state)
 	assert_broken(&f, XV_CHECK_QUICK, 101, UINT32_MAX);
 	f.table->used_slots--;
 
-	handle = *slot_handle(slots, 20);
-	*slot_handle(slots, 20) = 0;
+	handle = slots->handles[20];
+	slots->handles[20] = 0; /* the queue ends early, */
+	assert_broken(&f, XV_CHECK_DEEP, 102, 20);
+	slots->handles[20] = 19; /* or turns in a circle, */
 	assert_broken(&f, XV_CHECK_DEEP, 102, 19);
-	*slot_handle(slots, 20) = handle;
+	slots->handles[20] = UINT64_MAX; /* or leads out of the table */
+	assert_broken(&f, XV_CHECK_DEEP, 102, 20);
+	slots->handles[20] = handle;
 	saved = slot_load(slots, 20);
 	slot_settle(slots, 20, saved | SLOT_USED);
-	assert_broken(&f, XV_CHECK_DEEP, 102, 20);
+	assert_broken(&f, XV_CHECK_DEEP, 102, 19);
 	slot_settle(slots, 20, saved);
 
-	handle = *slot_handle(slots, first);
-	*slot_handle(slots, first) = *slot_handle(slots, second);
+	handle = slots->handles[first];
+	slots->handles[first] = slots->handles[second];
 	assert_broken(&f, XV_CHECK_DEEP, 103, first);
-	*slot_handle(slots, first) = handle;
+	slots->handles[first] = handle;
 
 	saved = slot_load(slots, second);
-	slot_settle(slots, second, saved + SLOT_HOLD);
-	assert_broken(&f, XV_CHECK_DEEP, 104, second);
+	for (uint32_t i = 0; i < 3; i++) {
+		static const uint32_t busy[] = {SLOT_CALL | SLOT_USED, SLOT_LOCKED | SLOT_USED,
+						SLOT_TAKEN};
+
+		slot_settle(slots, second, (saved & SLOT_GENERATION_MASK) | busy[i]);
+		assert_broken(&f, XV_CHECK_DEEP, 104, second);
+	}
 	slot_settle(slots, second, saved);
 
 	fixture_check(&f);
@@ -76,6 +85,7 @@ static void test_busy_objects_are_not_moved(void **state)
 	struct xv_compact_report report;
 	struct table_fixture f;
 	static xv_id ids[2000];
+	uint32_t index;
 
 	(void)state;
 	open_one(&f);
@@ -85,21 +95,24 @@ static void test_busy_objects_are_not_moved(void **state)
 		if (i % 8 != 0)
 			assert_int_equal(xv_id_free(f.table, ids[i]), 0);
 		else if (i % 16 == 0)
-			assert_int_not_equal(slot_hold(&f.table->slots, ids[i]), 0);
+			assert_int_equal(slot_enter(&f.table->slots, ids[i], SLOT_CALL,
+						    SLOT_KIND_MASK, &index),
+					 0);
 		else
-			assert_int_not_equal(slot_seize(&f.table->slots, ids[i]), 0);
+			assert_int_equal(slot_enter(&f.table->slots, ids[i], SLOT_LOCKED,
+						    SLOT_KIND_MASK, &index),
+					 0);
 	}
 	assert_int_equal(compact_all(&f, &report), 0);
 	assert_int_equal(report.moved_blocks, 0);
 	assert_true(report.refused > 0);
 	for (uint32_t i = 0; i < 2000; i += 8) {
-		uint32_t index = slot_index(&f.table->slots, ids[i]);
-
+		index = slot_index(&f.table->slots, ids[i]);
 		if (i % 16 == 0)
-			slot_release(&f.table->slots, index);
+			slot_leave(&f.table->slots, index, SLOT_CALL);
 		else
 			slot_settle(&f.table->slots, index,
-				    slot_load(&f.table->slots, index) - SLOT_SEIZED);
+				    slot_load(&f.table->slots, index) - SLOT_LOCKED);
 	}
 	fixture_check(&f);
 	assert_int_equal(compact_all(&f, &report), 0);

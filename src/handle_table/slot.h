@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * A slot of a handle table: what it is, and who may touch its handle when. May call the
+ * platform's atomics alone. O(1), but for waiting.
+ *
+ * A slot is a state word and a handle. The state:
+ *
+ *   31          16 15       9 8        3  2        1      0
+ *   [ generation  ][ maps    ][ calls   ][ locked ][ SLOT_* ]
+ *
+ * generation counts the objects that the slot has had, modulo 2^16. An id is [ low bits of
+ * the generation ][ slot number ], the number in as many bits as max_ids takes (at least 16).
+ * Slot 0 is never given out, so that no id is 0. Free slots are queued: the handle word of
+ * each is the number of the next, 0 at the end.
+ *
+ * The rule. The state is atomic; the handle is not, and may be touched by
+ *   - a call counted in the slot (many may be): to read it;
+ *   - the call that has locked the slot (one, and then no call is counted): to read and
+ *     change it, and to change the slot's kind;
+ *   - who has the table's lock, while the slot is SLOT_FREE;
+ *   - who has taken the slot out of the queue (SLOT_TAKEN): nobody else knows it.
+ * A call on an id enters the slot first and the pool after, so that the handle it gives to the
+ * pool is right and stays right until the call is over. Locking marks the slot first, which
+ * keeps new calls out, and then waits for the counted ones to end.
+ *
+ * A map outlives its call: it is counted on its own and nobody waits for it. The object of a
+ * slot with maps is neither resized nor freed: xv_id_free makes the slot SLOT_FREED, and the
+ * unmap that ends the last map frees the object.
+ *
+ * Compaction comes from the other side: the pool's lock is taken, and the object's slot must
+ * be asked. Waiting here could wait for a call that waits for the pool's lock, so it never
+ * does: slot_try_lock succeeds at once, or the move is refused. While an object is made its
+ * slot is SLOT_TAKEN: refused too.
+ *
+ * In a table made with XV_LOCK_NONE (threaded is false) the same words are changed by loads
+ * and stores alone.
+ *
+ * Invariants (xv_handle_table_check names them by number):
+ *   101  free slots and slots in use, as counted, are all there are
+ *   102  the queue holds the free slots, as many as counted, and ends at the last of them
+ *   103  a slot in use has a live object in the pool, and that object's owner is the slot
+ *   104  between calls no slot is locked, counts a call, or is SLOT_TAKEN
+ */
+#ifndef XVI_SLOT_H
+#define XVI_SLOT_H
+
+#include "xvi_atomic.h"
+#include "xvi_bits.h"
+
+#include <xvmalloc/handle_table.h>
+
+enum {
+	SLOT_FREE = 0,
+	SLOT_TAKEN = 1,
+	SLOT_USED = 2,
+	SLOT_FREED = 3, /* the id is dead, the object still mapped */
+	SLOT_KIND_MASK = 3,
+	SLOT_OBJECT_MASK = 2, /* SLOT_USED or SLOT_FREED: there is an object */
+
+	SLOT_LOCKED = 1 << 2,
+	SLOT_CALL = 1 << 3, /* one call */
+	SLOT_CALLS_MASK = 0x1F8,
+	SLOT_MAP = 1 << 9, /* one map */
+	SLOT_MAPS_MASK = 0xFE00,
+	SLOT_GENERATION_SHIFT = 16,
+	SLOT_GENERATION_BITS = 16,
+};
+
+#define SLOT_GENERATION_ONE ((uint32_t)1 << SLOT_GENERATION_SHIFT)
+#define SLOT_GENERATION_MASK (UINT32_MAX << SLOT_GENERATION_SHIFT)
+
+_Static_assert(SLOT_MAPS_MASK / SLOT_MAP == XV_ID_MAPS_MAX, "the maps that the header promises");
+
+/* The slots that exist, and how to read an id. */
+struct handle_slots {
+	uint64_t *handles;
+	struct xvi_atomic32 *states;
+	struct xvi_atomic32 count; /* slot 0 included; changes under the table's lock */
+	uint32_t index_bits;
+	bool threaded;
+};
+
+static inline uint32_t slot_count(const struct handle_slots *slots)
+{
+	return xvi_atomic_load_acquire(&slots->count);
+}
+
+static inline uint32_t slot_load(const struct handle_slots *slots, uint32_t index)
+{
+	return xvi_atomic_load_acquire(&slots->states[index]);
+}
+
+static inline uint32_t slot_kind(const struct handle_slots *slots, uint32_t index)
+{
+	return slot_load(slots, index) & SLOT_KIND_MASK;
+}
+
+static inline bool slot_replace(const struct handle_slots *slots, uint32_t index, uint32_t from,
+				uint32_t to)
+{
+	if (slots->threaded)
+		return xvi_atomic_cas_acquire(&slots->states[index], from, to);
+	xvi_atomic_store(&slots->states[index], to);
+	return true;
+}
+
+/* The new state of a slot that is the caller's alone: locked, taken, or free under the
+ * table's lock. */
+static inline void slot_settle(const struct handle_slots *slots, uint32_t index, uint32_t state)
+{
+	xvi_atomic_store_release(&slots->states[index], state);
+}
+
+static inline uint32_t slot_index(const struct handle_slots *slots, xv_id id)
+{
+	return id & (((uint32_t)1 << slots->index_bits) - 1U);
+}
+
+static inline xv_id slot_id(const struct handle_slots *slots, uint32_t index, uint32_t state)
+{
+	return (state >> SLOT_GENERATION_SHIFT) << slots->index_bits | index;
+}
+
+static inline void slot_wait_for_calls(const struct handle_slots *slots, uint32_t index)
+{
+	unsigned turns = 0;
+
+	while ((slot_load(slots, index) & SLOT_CALLS_MASK) != 0)
+		xvi_pause(&turns);
+}
+
+/*
+ * Enter the slot that an id names, *index: `how` is added to its state, which is SLOT_CALL,
+ * SLOT_CALL + SLOT_MAP or SLOT_LOCKED. kind_mask is SLOT_KIND_MASK where the id must be
+ * live, SLOT_OBJECT_MASK where its object is enough. Waits while the slot is locked. Returns 0,
+ * -XV_EINVAL (the id names nothing) or -XV_EAGAIN (no more maps).
+ */
+static inline int slot_enter(const struct handle_slots *slots, xv_id id, uint32_t how,
+			     uint32_t kind_mask, uint32_t *index)
+{
+	unsigned turns = 0;
+
+	*index = slot_index(slots, id);
+	if (*index >= slot_count(slots))
+		return -XV_EINVAL;
+	for (;;) {
+		uint32_t state = slot_load(slots, *index);
+
+		if ((state & kind_mask) != SLOT_USED || slot_id(slots, *index, state) != id)
+			return -XV_EINVAL;
+		if ((how & SLOT_MAP) != 0 && (state & SLOT_MAPS_MASK) == SLOT_MAPS_MASK)
+			return -XV_EAGAIN;
+		if (XVI_UNLIKELY((state & SLOT_LOCKED) != 0 ||
+				 (state & SLOT_CALLS_MASK) == SLOT_CALLS_MASK))
+			xvi_pause(&turns);
+		else if (slot_replace(slots, *index, state, state + how))
+			break;
+	}
+	if ((how & SLOT_LOCKED) != 0)
+		slot_wait_for_calls(slots, *index);
+	return 0;
+}
+
+/* A counted call is over: take from the state what is no longer so, SLOT_CALL with or without
+ * SLOT_MAP. */
+static inline void slot_leave(const struct handle_slots *slots, uint32_t index, uint32_t what)
+{
+	XVI_ASSERT((slot_load(slots, index) & SLOT_CALLS_MASK) != 0);
+	if (slots->threaded)
+		xvi_atomic_sub_release(&slots->states[index], what);
+	else
+		slot_settle(slots, index, slot_load(slots, index) - what);
+}
+
+/*
+ * Lock a slot by its number without waiting; *state is what to settle it with. False when its
+ * id is not live, it is mapped, or a call is busy with it.
+ */
+static inline bool slot_try_lock(const struct handle_slots *slots, uint32_t index, uint32_t *state)
+{
+	if (index == 0 || index >= slot_count(slots))
+		return false;
+	*state = slot_load(slots, index);
+	return (*state & ~SLOT_GENERATION_MASK) == SLOT_USED &&
+	       slot_replace(slots, index, *state, *state | SLOT_LOCKED);
+}
+
+#endif

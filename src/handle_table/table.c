@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * The handle table as a whole: compaction, trimming, limit, statistics, holding it for a fork,
+ * proving it. Takes the table's lock; see slot.h for what it does with slots.
+ */
+#include "table_impl.h"
+
+int xv_handle_table_compact(struct xv_handle_table *table, size_t budget_bytes,
+			    struct xv_compact_report *report)
+{
+	return table == NULL ? -XV_EINVAL : xv_compact(table->pool, budget_bytes, report);
+}
+
+size_t xv_handle_table_trim(struct xv_handle_table *table)
+{
+	uint64_t before, after;
+
+	if (table == NULL)
+		return 0;
+	xvi_lock_acquire(&table->lock);
+	before = xvi_ids_held_bytes(table);
+	(void)xv_pool_trim(table->pool);
+	xvi_ids_trim(table);
+	after = xvi_ids_held_bytes(table);
+	xvi_lock_release(&table->lock);
+	return before > after ? (size_t)(before - after) : 0;
+}
+
+void xv_handle_table_set_limit(struct xv_handle_table *table, uint64_t limit_bytes)
+{
+	if (table == NULL)
+		return;
+	xvi_lock_acquire(&table->lock);
+	table->limit_bytes = limit_bytes;
+	xvi_ids_share_limit(table, xvi_ids_table_held_bytes(table));
+	xvi_lock_release(&table->lock);
+}
+
+struct xv_pool *xv_handle_table_pool(struct xv_handle_table *table)
+{
+	return table != NULL ? table->pool : NULL;
+}
+
+void xv_handle_table_get_stats(struct xv_handle_table *table, struct xv_handle_table_stats *stats)
+{
+	if (table == NULL || stats == NULL)
+		return;
+	xvi_lock_acquire(&table->lock);
+	xv_pool_get_stats(table->pool, &stats->pool);
+	stats->table_bytes = xvi_ids_table_held_bytes(table);
+	stats->held_bytes = stats->pool.held_bytes + stats->table_bytes;
+	stats->ids = table->used_slots;
+	stats->slots = slot_count(&table->slots);
+	stats->max_ids = table->max_ids;
+	stats->generations = (uint64_t)1 << (32 - table->slots.index_bits);
+	stats->bad_ids = table->bad_ids;
+	xvi_lock_release(&table->lock);
+}
+
+/* ---- holding it for a fork ---- */
+
+void xvi_ids_enter(struct xv_handle_table *table)
+{
+	unsigned turns = 0;
+
+	xvi_lock_acquire(&table->lock);
+	while (table->closed) {
+		xvi_lock_release(&table->lock);
+		xvi_pause(&turns);
+		xvi_lock_acquire(&table->lock);
+	}
+}
+
+/* Lock a slot that is not free, when the calls that are busy with it have ended. The table is
+ * closed, so a free slot stays free; its lock is not held, for they may need it to end. */
+static void lock_slot(const struct handle_slots *slots, uint32_t index)
+{
+	unsigned turns = 0;
+
+	for (;;) {
+		uint32_t state = slot_load(slots, index);
+
+		if ((state & SLOT_KIND_MASK) == SLOT_FREE)
+			return;
+		if ((state & SLOT_LOCKED) != 0 || (state & SLOT_KIND_MASK) == SLOT_TAKEN)
+			xvi_pause(&turns);
+		else if (slot_replace(slots, index, state, state | SLOT_LOCKED))
+			break;
+	}
+	slot_wait_for_calls(slots, index);
+}
+
+void xv_handle_table_lock_all(struct xv_handle_table *table)
+{
+	if (table == NULL)
+		return;
+	xvi_ids_enter(table);
+	table->closed = true;
+	xvi_lock_release(&table->lock);
+	for (uint32_t i = 1; i < slot_count(&table->slots); i++)
+		lock_slot(&table->slots, i);
+	xvi_lock_acquire(&table->lock);
+	xv_pool_lock_all(table->pool);
+}
+
+void xv_handle_table_unlock_all(struct xv_handle_table *table)
+{
+	if (table == NULL)
+		return;
+	xv_pool_unlock_all(table->pool);
+	for (uint32_t i = 1; i < slot_count(&table->slots); i++) {
+		uint32_t state = slot_load(&table->slots, i);
+
+		if ((state & SLOT_KIND_MASK) != SLOT_FREE)
+			slot_settle(&table->slots, i, state - SLOT_LOCKED);
+	}
+	table->closed = false;
+	xvi_lock_release(&table->lock);
+}
+
+/* ---- proving it: the invariants of slot.h, by number ---- */
+
+static int broken(struct xv_check_report *report, uint32_t invariant, uint32_t index,
+		  const char *message)
+{
+	report->invariant = invariant;
+	report->page = UINT32_MAX;
+	report->offset = index;
+	report->message = message;
+	return -XV_EBADMSG;
+}
+
+static int check_queue(const struct xv_handle_table *table, struct xv_check_report *report)
+{
+	const struct handle_slots *slots = &table->slots;
+	uint32_t count = 0;
+	uint32_t last = 0;
+
+	for (uint64_t at = table->first_free; at != 0; at = slots->handles[at]) {
+		if (at >= slot_count(slots) ||
+		    (slot_load(slots, (uint32_t)at) & ~SLOT_GENERATION_MASK) != SLOT_FREE)
+			return broken(report, 102, last, "a slot in the queue is not free");
+		if (count++ == table->free_slots)
+			break;
+		last = (uint32_t)at;
+	}
+	if (count != table->free_slots || last != table->last_free)
+		return broken(report, 102, last, "the queue does not hold the free slots");
+	return 0;
+}
+
+static int check_slot(const struct xv_handle_table *table, uint32_t index,
+		      struct xv_check_report *report)
+{
+	uint32_t state = slot_load(&table->slots, index);
+	uint32_t owner;
+	int err;
+
+	if ((state & (SLOT_LOCKED | SLOT_CALLS_MASK)) != 0 ||
+	    (state & SLOT_KIND_MASK) == SLOT_TAKEN)
+		return broken(report, 104, index, "a slot is locked, in a call, or half made");
+	if ((state & SLOT_KIND_MASK) == SLOT_FREE)
+		return 0;
+	err = xv_get_owner(table->pool, table->slots.handles[index], &owner);
+	if (err == -XV_EAGAIN)
+		return err;
+	if (err != 0 || owner != index)
+		return broken(report, 103, index, "a slot in use has no object, or another's");
+	return 0;
+}
+
+static int check_locked(const struct xv_handle_table *table, enum xv_check_level level,
+			struct xv_check_report *report)
+{
+	int err;
+
+	if ((uint64_t)table->free_slots + table->used_slots + 1 != slot_count(&table->slots))
+		return broken(report, 101, UINT32_MAX,
+			      "free slots and slots in use are not all there are");
+	if (level != XV_CHECK_DEEP)
+		return 0;
+	err = check_queue(table, report);
+	for (uint32_t i = 1; err == 0 && i < slot_count(&table->slots); i++)
+		err = check_slot(table, i, report);
+	return err;
+}
+
+int xv_handle_table_check(struct xv_handle_table *table, enum xv_check_level level,
+			  struct xv_check_report *report)
+{
+	struct xv_check_report unused;
+	int err;
+
+	if (table == NULL)
+		return -XV_EINVAL;
+	if (report == NULL)
+		report = &unused;
+	err = xv_pool_check(table->pool, level, report);
+	if (err != 0)
+		return err;
+	xvi_lock_acquire(&table->lock);
+	err = check_locked(table, level, report);
+	xvi_lock_release(&table->lock);
+	return err;
+}

@@ -295,7 +295,6 @@ static void model_run(struct pool_fixture *f, uint32_t flags)
 
 	fixture_options(f, &options);
 	options.flags = flags;
-	options.reserve_pages = (uint32_t)below(&m, 4);
 	fixture_remake(f, MODEL_PAGES, &options, 0);
 	shadow_init(&m.shadow, f->pool);
 	for (uint64_t i = 1; i <= count; i++) {

@@ -168,9 +168,10 @@ static bool read_result(const char *path)
 /* ---- The times ---- */
 
 static const char *const allocators[] = {
-	"xvmalloc", "xvmalloc-nosplit", "xvmalloc-keyed", "xvmalloc-nolock", "xvmalloc-heap",
-	"tlsf",     "glibc",           "jemalloc",         "mimalloc",       "tcmalloc",
-	"nothing",
+	"xvmalloc",        "xvmalloc-nosplit", "xvmalloc-keyed",
+	"xvmalloc-nolock", "xvmalloc-heap",    "tlsf",
+	"glibc",           "jemalloc",         "mimalloc",
+	"tcmalloc",        "nothing",
 };
 static const char *const headings[] = {
 	"xvmalloc", "nosplit",  "keyed",    "nolock",   "heap",    "TLSF",

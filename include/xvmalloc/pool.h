@@ -90,15 +90,15 @@ struct xv_pool_options {
 	void *owner_context;                  /* first argument of the owner calls */
 	uint32_t alignment;                   /* of every payload: 4, 8 or 16 bytes; 0 = 4 */
 	enum xv_lock_kind lock;               /* see there */
-	uint32_t seed;           /* mixed into tags, so that pools tell their handles apart;
-				  * 0 = taken from the pool's address */
-	uint64_t limit_bytes;    /* most held bytes (xv_pool_stats.held_bytes); 0 = none */
-	uint32_t shards;         /* parts with a lock and free lists of their own, at most
-				  * XV_SHARDS_MAX; 0 = up to one for each CPU, as they are
-				  * needed, or 1: see above */
-	void *memory;            /* not NULL: the pool and its tables live here and the
-				  * provider's meta calls are not used. Any alignment */
-	size_t memory_bytes;     /* size of memory; see xv_pool_memory_bytes */
+	uint32_t seed;        /* mixed into tags, so that pools tell their handles apart;
+			       * 0 = taken from the pool's address */
+	uint64_t limit_bytes; /* most held bytes (xv_pool_stats.held_bytes); 0 = none */
+	uint32_t shards;      /* parts with a lock and free lists of their own, at most
+			       * XV_SHARDS_MAX; 0 = up to one for each CPU, as they are
+			       * needed, or 1: see above */
+	void *memory;         /* not NULL: the pool and its tables live here and the
+			       * provider's meta calls are not used. Any alignment */
+	size_t memory_bytes;  /* size of memory; see xv_pool_memory_bytes */
 };
 
 /* Options with every field at its default. Always start from this. */

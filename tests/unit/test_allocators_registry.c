@@ -7,11 +7,14 @@
 #include <elf.h>
 #include <unistd.h>
 
-static const char *const expected[] = {"xvmalloc", "xvmalloc-nosplit", "xvmalloc-keyed",
-				       "ideal",    "glibc",            "jemalloc",
-				       "mimalloc", "tcmalloc",         "tlsf",
-				       "zram",     "slub",             "slob",
-				       "buddy",    "zbud",             "z3fold"};
+static const char *const expected[] = {"xvmalloc",       "xvmalloc-nosplit",
+				       "xvmalloc-keyed", "ideal",
+				       "glibc",          "jemalloc",
+				       "mimalloc",       "tcmalloc",
+				       "tlsf",           "zram",
+				       "slub",           "slob",
+				       "buddy",          "zbud",
+				       "z3fold"};
 
 enum { EXPECTED = sizeof(expected) / sizeof(expected[0]) };
 

@@ -261,10 +261,8 @@ static void objects_change_hands_in_plain_pools(void **state)
 
 static void objects_change_hands_under_mutexes(void **state)
 {
-	struct kind kind = {.threads = 4,
-			    .shards = 2,
-			    .flags = XV_POOL_OWNERS,
-			    .lock = XV_LOCK_MUTEX};
+	struct kind kind = {
+		.threads = 4, .shards = 2, .flags = XV_POOL_OWNERS, .lock = XV_LOCK_MUTEX};
 
 	(void)state;
 	threads_keep_their_contents(&kind, false);
@@ -385,7 +383,8 @@ static void a_thread_that_ends_leaves_nothing_behind(void **state)
 			worker->world = world;
 			worker->number = i;
 			assert_int_equal(
-				pthread_create(&worker->thread, NULL, leave_objects_behind, worker), 0);
+				pthread_create(&worker->thread, NULL, leave_objects_behind, worker),
+				0);
 			assert_int_equal(pthread_join(worker->thread, NULL), 0);
 			test_free(worker);
 			xv_pool_get_stats(world->pool, &stats);
@@ -453,10 +452,7 @@ static void fork_once(struct world *world)
 
 static void fork_while_others_work(uint32_t shards, enum xv_lock_kind lock)
 {
-	struct kind kind = {.threads = 3,
-			    .shards = shards,
-			    .flags = XV_POOL_OWNERS,
-			    .lock = lock};
+	struct kind kind = {.threads = 3, .shards = shards, .flags = XV_POOL_OWNERS, .lock = lock};
 	struct world *world = world_open(&kind);
 	struct worker *workers;
 

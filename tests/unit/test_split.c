@@ -151,8 +151,7 @@ static void ranges_across_pieces_read_and_write(struct pool_fixture *f)
 	for (size_t begin = 0; begin <= size; begin += step) {
 		size_t length = step + begin % 8;
 
-		check_range(&d, slot, shadow, begin,
-			    length < size - begin ? length : size - begin);
+		check_range(&d, slot, shadow, begin, length < size - begin ? length : size - begin);
 	}
 	for (unsigned i = 0; i < 50; i++) {
 		size_t begin = random_below(&f->random, size);
@@ -275,7 +274,8 @@ static bool is_start_of_an_object(const struct density *d, uint32_t end, uint32_
 }
 
 /* Places all over a pool with a split object, its later pieces, links and headers among
- * them: every one of small pages. The contents are zeros, so that none of them looks like a header. */
+ * them: every one of small pages. The contents are zeros, so that none of them looks like a header.
+ */
 static void places_inside_objects_are_refused(struct pool_fixture *f)
 {
 	enum { PAGES = 4 };

@@ -58,12 +58,9 @@ static void frontier_has_whom_nobody_beats(void **state)
 	static const struct {
 		const char *name, *behind;
 	} expected[] = {
-		{"fast", NULL},
-		{"fast-but", "fast"},
-		{"xvmalloc-keyed", NULL},
-		{"xvmalloc-keyed:shards=1", "xvmalloc-keyed"},
-		{"xvmalloc", NULL},
-		{"slow", "xvmalloc"},
+		{"fast", NULL},           {"fast-but", "fast"},
+		{"xvmalloc-keyed", NULL}, {"xvmalloc-keyed:shards=1", "xvmalloc-keyed"},
+		{"xvmalloc", NULL},       {"slow", "xvmalloc"},
 		{"dense", NULL},
 	};
 	size_t count;

@@ -99,7 +99,7 @@ int xvf_entry_check(const struct xvf_entry *entry, const char *argument, unsigne
 	if (argument == NULL)
 		return 0;
 	snprintf(why, why_bytes,
-		 "%s takes no settings: leave out ':%s' (rows of xvmalloc take some)",
-		 entry->name, argument);
+		 "%s takes no settings: leave out ':%s' (rows of xvmalloc take some)", entry->name,
+		 argument);
 	return -1;
 }

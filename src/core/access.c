@@ -136,27 +136,6 @@ int xv_unmap(struct xv_pool *pool, xv_handle handle, void *ptr)
 	return err;
 }
 
-int xv_map_or_copy(struct xv_pool *pool, xv_handle handle, void *buffer, size_t buffer_bytes,
-		   void **ptr)
-{
-	int size;
-	int err = xv_map(pool, handle, ptr);
-
-	if (err != -XV_ESPLIT)
-		return err;
-	if (buffer == NULL)
-		return -XV_EINVAL;
-	size = xv_object_size(pool, handle);
-	if (size < 0)
-		return size;
-	if ((size_t)size > buffer_bytes)
-		return -XV_ERANGE;
-	err = xv_read(pool, handle, 0, buffer, (size_t)size);
-	if (err == 0)
-		*ptr = buffer;
-	return err;
-}
-
 /* ---- the pieces of any object ---- */
 
 /* A stretch of an object within one page. */
@@ -247,25 +226,6 @@ static int find_spans(struct xv_pool *pool, const struct xvi_location *where,
 	return 0;
 }
 
-/* ---- extents ---- */
-
-static int map_span(struct xv_pool *pool, const struct span *span, struct xv_extent *extent)
-{
-	uint32_t *words;
-
-	if (!may_pin(pool, span->page))
-		return -XV_EAGAIN;
-	words = xvi_page_map(pool, span->page);
-	if (words == NULL)
-		return -XV_EAGAIN;
-	pin(pool, span->page);
-	extent->ptr = (char *)words + span->offset;
-	extent->bytes = span->bytes;
-	extent->page = span->page;
-	extent->offset = span->offset;
-	return 0;
-}
-
 /* Spans of an object, with the handle checked; nothing stays mapped. */
 static int spans_of_handle(struct xv_pool *pool, xv_handle handle, struct span_list *list)
 {
@@ -277,65 +237,6 @@ static int spans_of_handle(struct xv_pool *pool, xv_handle handle, struct span_l
 	err = find_spans(pool, &where, list);
 	xvi_locate_end(pool, &where);
 	return err;
-}
-
-static int map_extents_locked(struct xv_pool *pool, xv_handle handle, size_t offset, size_t length,
-			      struct xv_extent *extents, unsigned max_extents)
-{
-	struct span span[SPANS_PER_TURN];
-	unsigned count = 0;
-	int err;
-
-	do {
-		struct span_list list = {
-			.skip = offset, .length = length, .span = span, .max = SPANS_PER_TURN};
-
-		err = spans_of_handle(pool, handle, &list);
-		if (err == 0 && count + list.count > max_extents)
-			err = -XV_ERANGE;
-		for (unsigned i = 0; err == 0 && i < list.count; i++) {
-			err = map_span(pool, &span[i], &extents[count]);
-			count += err == 0;
-		}
-		offset += length - list.length;
-		length = list.length;
-	} while (err == 0 && length != 0);
-	if (err == 0)
-		return (int)count;
-	while (count-- > 0)
-		(void)unmap_locked(pool, extents[count].page, extents[count].offset,
-				   extents[count].ptr);
-	return err;
-}
-
-int xv_map_extents(struct xv_pool *pool, xv_handle handle, size_t offset, size_t length,
-		   struct xv_extent *extents, unsigned max_extents)
-{
-	int result;
-
-	if (pool == NULL || (extents == NULL && max_extents != 0))
-		return -XV_EINVAL;
-	pool = xvi_enter(pool, handle);
-	result = map_extents_locked(pool, handle, offset, length, extents, max_extents);
-	xvi_leave(pool);
-	return result;
-}
-
-int xv_unmap_extents(struct xv_pool *pool, const struct xv_extent *extents, unsigned count)
-{
-	int result = 0;
-
-	if (pool == NULL || (extents == NULL && count != 0))
-		return -XV_EINVAL;
-	for (unsigned i = 0; i < count; i++) {
-		struct xv_pool *shard = xvi_enter_page(pool, extents[i].page);
-		int err = unmap_locked(shard, extents[i].page, extents[i].offset, extents[i].ptr);
-
-		xvi_leave(shard);
-		if (err != 0)
-			result = err;
-	}
-	return result;
 }
 
 /* ---- copying ---- */

@@ -16,9 +16,6 @@
 int xvi_malloc_split(struct xv_pool *pool, const struct xvi_request *request, bool may_grow,
 		     xv_handle *handle);
 
-/* Could xvi_malloc_split succeed without growing? */
-bool xvi_split_would_fit(struct xv_pool *pool, size_t size);
-
 /* The blocks of a located object that is not simple. 0 or -XV_EAGAIN; -XV_EINVAL when
  * the chain is broken. */
 int xvi_chain_read(struct xv_pool *pool, const struct xvi_location *head, struct xvi_chain *chain);

@@ -269,20 +269,6 @@ int xvi_malloc_split(struct xv_pool *pool, const struct xvi_request *request, bo
 	return 0;
 }
 
-bool xvi_split_would_fit(struct xv_pool *pool, size_t size)
-{
-	struct xvi_relay relay = {.kind = BLOCK_WHOLE,
-				  .bytes = (uint32_t)size,
-				  .max_fragments = FRAGMENTS_MAX,
-				  .use_victims = true};
-	struct plan plan;
-
-	if (split_is_hopeless(pool, &relay) || plan_make(pool, &relay, &plan) != 0)
-		return false;
-	plan_undo(pool, &plan, plan.count);
-	return true;
-}
-
 /* ---- reading ---- */
 
 static void chain_add(struct xvi_chain *chain, const struct xv_pool *pool,

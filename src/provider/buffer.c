@@ -102,13 +102,6 @@ static int buffer_page_unmap(struct xv_provider *self, uint32_t page, void *addr
 	return addr == buffer_page_map(self, page) ? 0 : -XV_EINVAL;
 }
 
-static uint64_t buffer_pages_available(struct xv_provider *self)
-{
-	struct buffer_provider *buf = buffer_of(self);
-
-	return pages_reachable(buf) - buf->used.used;
-}
-
 static void *buffer_meta_reserve(struct xv_provider *self, size_t max_bytes)
 {
 	struct buffer_provider *buf = buffer_of(self);
@@ -177,7 +170,6 @@ static const struct xv_provider_ops buffer_ops = {
 	.pages_free = buffer_pages_free,
 	.page_map = buffer_page_map,
 	.page_unmap = buffer_page_unmap,
-	.pages_available = buffer_pages_available,
 	.meta_reserve = buffer_meta_reserve,
 	.meta_commit = buffer_meta_commit,
 	.meta_release = buffer_meta_release,

@@ -88,15 +88,6 @@ void xvi_grain_page_free(struct xvi_grain_map *map, uint32_t page, bool given)
 	xvi_page_bitmap_clear(&map->pages, page);
 }
 
-uint64_t xvi_grain_pages_available(const struct xvi_grain_map *map)
-{
-	uint64_t pages = map->pages.pages - map->pages.used;
-	uint64_t taken = map->grains > 1 ? map->taken : map->pages.used;
-	uint64_t full = (map->most - taken) / map->grains;
-
-	return pages < full ? pages : full;
-}
-
 uint32_t xvi_grain_count_shift(size_t page_bytes, size_t unit_bytes)
 {
 	uint32_t shift = 0;

@@ -73,9 +73,6 @@ bool xvi_grain_range_is(const struct xvi_grain_map *map, uint32_t page, uint32_t
  */
 void xvi_grain_page_free(struct xvi_grain_map *map, uint32_t page, bool given);
 
-/* Pages that can still be handed out and have all of their grains taken. */
-uint64_t xvi_grain_pages_available(const struct xvi_grain_map *map);
-
 /* log2 of the grains in a page of page_bytes, where memory comes by unit_bytes. */
 uint32_t xvi_grain_count_shift(size_t page_bytes, size_t unit_bytes);
 

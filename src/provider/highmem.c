@@ -214,17 +214,6 @@ static int highmem_page_unmap(struct xv_provider *self, uint32_t page, void *add
 	return err;
 }
 
-static uint64_t highmem_pages_available(struct xv_provider *self)
-{
-	struct highmem_provider *hm = highmem_of(self);
-	uint64_t pages;
-
-	xvi_lock_acquire(&hm->lock);
-	pages = xvi_grain_pages_available(&hm->map);
-	xvi_lock_release(&hm->lock);
-	return pages;
-}
-
 static void *highmem_meta_reserve(struct xv_provider *self, size_t max_bytes)
 {
 	return xvi_meta_reserve(&highmem_of(self)->meta, max_bytes);
@@ -316,7 +305,6 @@ static uint32_t highmem_release(struct xv_provider *self)
 	.pages_free = highmem_pages_free,           \
 	.page_map = highmem_page_map,               \
 	.page_unmap = highmem_page_unmap,           \
-	.pages_available = highmem_pages_available, \
 	.meta_reserve = highmem_meta_reserve,       \
 	.meta_commit = highmem_meta_commit,         \
 	.meta_release = highmem_meta_release,       \

@@ -359,17 +359,6 @@ static int mmap_page_unmap(struct xv_provider *self, uint32_t page, void *addr)
 	return addr == page_address(mmap_of(self), page) ? 0 : -XV_EINVAL;
 }
 
-static uint64_t mmap_pages_available(struct xv_provider *self)
-{
-	struct mmap_provider *mm = mmap_of(self);
-	uint64_t pages;
-
-	xvi_lock_acquire(&mm->lock);
-	pages = xvi_grain_pages_available(&mm->map);
-	xvi_lock_release(&mm->lock);
-	return pages;
-}
-
 static void *mmap_meta_reserve(struct xv_provider *self, size_t max_bytes)
 {
 	return xvi_meta_reserve(&mmap_of(self)->meta, max_bytes);
@@ -460,7 +449,6 @@ static uint32_t mmap_release(struct xv_provider *self)
 	.pages_free = mmap_pages_free,           \
 	.page_map = mmap_page_map,               \
 	.page_unmap = mmap_page_unmap,           \
-	.pages_available = mmap_pages_available, \
 	.meta_reserve = mmap_meta_reserve,       \
 	.meta_commit = mmap_meta_commit,         \
 	.meta_release = mmap_meta_release,       \

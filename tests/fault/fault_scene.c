@@ -285,30 +285,23 @@ static int map_and_unmap(struct scene *s)
 	return xv_unmap(s->f->pool, thing->handle, ptr);
 }
 
-static int map_extents(struct scene *s)
+/* An object in pieces: a copy of it, or the error. */
+static int peek(struct scene *s)
 {
-	enum { EXTENTS = 4 };
-	struct xv_extent extents[EXTENTS];
 	const struct thing *thing = &s->things[7];
-	size_t at = 0;
-	int count;
+	const void *ptr = NULL;
+	int size;
 
 	if (thing->size == 0)
 		return 0;
-	count = xv_map_extents(s->f->pool, thing->handle, 0, thing->size, extents, EXTENTS);
-	/* Of a window of two slots the caller gets one. */
-	if (count == -XV_EAGAIN && s->f->fault.provider.base == NULL &&
-	    s->f->fault.provider.map_slots < EXTENTS)
-		return 0;
-	if (count < 0)
-		return count;
-	for (int i = 0; i < count; i++) {
-		memcpy(scratch + at, extents[i].ptr, extents[i].bytes);
-		at += extents[i].bytes;
+	size = xv_peek(s->f->pool, thing->handle, scratch, sizeof(scratch), &ptr);
+	if (size < 0) {
+		assert_null(ptr);
+		return size;
 	}
-	assert_int_equal(at, thing->size);
-	assert_true(pattern_matches(scratch, at, thing->pattern));
-	return xv_unmap_extents(s->f->pool, extents, (unsigned)count);
+	assert_int_equal(size, thing->size);
+	assert_true(pattern_matches(ptr, thing->size, thing->pattern));
+	return 0;
 }
 
 static int read_all(struct scene *s)
@@ -366,16 +359,6 @@ static int walk(struct scene *s)
 	if (err == 0)
 		assert_int_equal(count, live_things(s));
 	return err;
-}
-
-static int ask_what_fits(struct scene *s)
-{
-	(void)xv_pool_can_fit(s->f->pool, 500);
-	(void)xv_pool_can_fit(s->f->pool, s->f->page_bytes + 5);
-	/* In a pool that splits this tries, often. */
-	if ((s->flags & XV_POOL_SPLIT) == 0)
-		(void)xv_pool_largest_allocatable(s->f->pool);
-	return 0;
 }
 
 static int trim(struct scene *s)
@@ -453,11 +436,10 @@ const struct step fault_steps[] = {
 	STEP(map_and_unmap),
 	STEP_MEMORY(grow_to_a_whole_page),
 	STEP_MEMORY(make_over_holes),
-	STEP(map_extents),
+	STEP(peek),
 	STEP(write_one),
 	STEP(ask_sizes),
 	STEP(change_owners),
-	STEP(ask_what_fits),
 	STEP_MEMORY(shrink_from_a_whole_page),
 	STEP(compact),
 	STEP(trim),

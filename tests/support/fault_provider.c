@@ -167,14 +167,6 @@ static size_t fault_meta_purge(struct xv_provider *self, void *base, size_t offs
 	return fault->inner->ops->meta_purge(fault->inner, base, offset, bytes);
 }
 
-static uint64_t fault_pages_available(struct xv_provider *self)
-{
-	struct fault_provider *fault = fault_of(self);
-
-	fault->calls[FAULT_PAGES_AVAILABLE]++;
-	return fault->inner->ops->pages_available(fault->inner);
-}
-
 static void *fault_meta_reserve(struct xv_provider *self, size_t max_bytes)
 {
 	struct fault_provider *fault = fault_of(self);
@@ -250,7 +242,6 @@ static void ops_fill(struct xv_provider_ops *ops, const struct xv_provider_ops *
 {
 	bool meta = inner->meta_reserve != NULL && (flags & FAULT_NO_META) == 0;
 	bool purge = meta && inner->meta_purge != NULL && (flags & FAULT_NO_PURGE) == 0;
-	bool available = inner->pages_available != NULL && (flags & FAULT_NO_PAGES_AVAILABLE) == 0;
 
 	*ops = (struct xv_provider_ops){
 		.page_alloc = fault_page_alloc,
@@ -259,7 +250,6 @@ static void ops_fill(struct xv_provider_ops *ops, const struct xv_provider_ops *
 		.grains_give = inner->grains_give != NULL ? fault_grains_give : NULL,
 		.page_map = fault_page_map,
 		.page_unmap = fault_page_unmap,
-		.pages_available = available ? fault_pages_available : NULL,
 		.meta_reserve = meta ? fault_meta_reserve : NULL,
 		.meta_commit = meta ? fault_meta_commit : NULL,
 		.meta_release = meta ? fault_meta_release : NULL,

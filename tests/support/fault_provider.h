@@ -33,7 +33,6 @@ enum fault_op {
 	FAULT_FAILABLE,    /* those above can be told to fail */
 	FAULT_PAGES_FREE = FAULT_FAILABLE,
 	FAULT_PAGE_UNMAP,
-	FAULT_PAGES_AVAILABLE,
 	FAULT_META_RELEASE,
 	FAULT_META_PURGE,
 	FAULT_OVERHEAD_BYTES,
@@ -52,7 +51,6 @@ enum fault_span {
 			     * FAULT_HIDDEN_BASE_SLOTS slots that really run out */
 #define FAULT_NO_META 0x2U  /* no meta operations */
 #define FAULT_NO_PURGE 0x4U /* no meta_purge */
-#define FAULT_NO_PAGES_AVAILABLE 0x8U
 
 #define FAULT_HIDDEN_BASE_SLOTS 2U
 #define FAULT_SLOTS_MAX 64U /* pages mapped at once, also where the provider inside has more */

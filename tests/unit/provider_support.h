@@ -127,6 +127,21 @@ static inline int page_take(struct xv_provider *provider, uint32_t *page)
 	return err;
 }
 
+/* Pages that can be taken now, with memory for all of their grains: all are, and go back. */
+static inline uint64_t pages_left(struct xv_provider *provider)
+{
+	uint32_t *pages = malloc((size_t)provider->max_pages * sizeof(*pages));
+	uint64_t count = 0;
+
+	assert_non_null(pages);
+	while (count < provider->max_pages && page_take(provider, &pages[count]) == 0)
+		count++;
+	for (uint64_t i = 0; i < count; i++)
+		provider->ops->pages_free(provider, pages[i], 1);
+	free(pages);
+	return count;
+}
+
 static inline bool bytes_are(const void *memory, int value, size_t bytes)
 {
 	const unsigned char *at = memory;

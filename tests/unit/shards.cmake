@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) the libxvmalloc authors
 #
-# Tests of pools with several shards, and of quick reuse.
+# Tests of pools with several shards.
 find_package(Threads REQUIRED)
-foreach(name IN ITEMS reuse reuse_use shards shards_whole)
+foreach(name IN ITEMS shards shards_whole)
 	xv_add_test(NAME test_pool_${name}
 		SOURCES test_pool_${name}.c
 			$<TARGET_OBJECTS:xv_density_test_support>

@@ -139,7 +139,6 @@ static void a_small_request_finds_what_was_dust_before(struct pool_fixture *f)
 	assert_int_equal(fixture_stats(f).free_blocks, 0);
 	assert_int_equal(fixture_stats(f).unlisted_bytes, fixture_stats(f).free_bytes);
 	pages = fixture_stats(f).pages;
-	assert_true(xv_pool_can_fit(f->pool, DUST_SIZE));
 	for (size_t i = 0; i < count; i++)
 		(void)fixture_malloc(f, DUST_SIZE);
 	assert_int_equal(fixture_stats(f).pages, pages);
@@ -147,102 +146,10 @@ static void a_small_request_finds_what_was_dust_before(struct pool_fixture *f)
 	assert_int_equal(xv_malloc(f->pool, DUST_SIZE, &handle), -XV_ENOMEM);
 }
 
-/* ---- largest_allocatable and can_fit ---- */
-
-static void the_answer_is_true(struct pool_fixture *f)
-{
-	size_t largest = xv_pool_largest_allocatable(f->pool);
-	xv_handle handle;
-	int err;
-
-	assert_true(largest <= f->page_bytes);
-	if (largest != 0) {
-		assert_true(xv_pool_can_fit(f->pool, largest));
-		fixture_free(f, fixture_malloc(f, largest));
-	}
-	assert_false(xv_pool_can_fit(f->pool, largest + 1));
-	err = xv_malloc(f->pool, largest + 1, &handle);
-	assert_int_not_equal(err, 0);
-}
-
-static void largest_allocatable_is_true_in_any_state(struct pool_fixture *f)
-{
-	struct shadow shadow;
-
-	fixture_remake(f, 5, NULL, 0);
-	shadow_init(&shadow, f->pool);
-	for (size_t i = 0; i < ROUNDS; i++) {
-		churn(f, &shadow);
-		the_answer_is_true(f);
-	}
-	while (shadow_malloc(&shadow, 1 + random_below(&f->random, 60), 0) == 0) {
-		/* until nothing is left */
-	}
-	the_answer_is_true(f);
-	shadow_free_all(&shadow);
-	shadow_fini(&shadow);
-}
-
-static void largest_allocatable_is_true_at_any_limit(struct pool_fixture *f)
-{
-	struct shadow shadow;
-	uint64_t held;
-
-	shadow_init(&shadow, f->pool);
-	for (size_t i = 0; i < 40; i++)
-		churn(f, &shadow);
-	held = fixture_stats(f).held_bytes;
-	for (uint64_t more = 0; more <= 2 * f->page_bytes + 12288; more += 256) {
-		xv_pool_set_limit(f->pool, held + more);
-		the_answer_is_true(f);
-		(void)xv_pool_trim(f->pool);
-		held = fixture_stats(f).held_bytes;
-		xv_pool_set_limit(f->pool, held + more);
-		the_answer_is_true(f);
-	}
-	xv_pool_set_limit(f->pool, 0);
-	shadow_free_all(&shadow);
-	shadow_fini(&shadow);
-}
-
-static void an_empty_pool_answers_by_limit_and_provider(struct pool_fixture *f)
-{
-	assert_int_equal(xv_pool_largest_allocatable(f->pool), f->page_bytes);
-	for (uint64_t more = 0; more <= f->page_bytes + 8192; more += 256) {
-		fixture_remake(f, FIXTURE_PAGES, NULL, 0);
-		xv_pool_set_limit(f->pool, fixture_stats(f).held_bytes + more);
-		the_answer_is_true(f);
-	}
-}
-
-static void a_provider_that_cannot_say_counts_as_full(struct pool_fixture *f)
-{
-	fixture_remake(f, FIXTURE_PAGES, NULL, FAULT_NO_PAGES_AVAILABLE);
-	assert_int_equal(xv_pool_largest_allocatable(f->pool), 0);
-	assert_false(xv_pool_can_fit(f->pool, 1));
-	(void)fixture_malloc(f, 1);
-	assert_true(xv_pool_largest_allocatable(f->pool) >= f->page_bytes - 64);
-	assert_false(xv_pool_can_fit(f->pool, f->page_bytes));
-}
-
-static void nothing_of_size_0_fits(struct pool_fixture *f)
-{
-	assert_false(xv_pool_can_fit(f->pool, 0));
-	assert_true(xv_pool_can_fit(f->pool, 1));
-	assert_true(xv_pool_can_fit(f->pool, f->page_bytes));
-	assert_false(xv_pool_can_fit(f->pool, f->page_bytes + 1));
-	assert_false(xv_pool_can_fit(f->pool, SIZE_MAX));
-}
-
 static const struct pool_test tests[] = {
 	POOL_TEST(a_request_takes_the_smallest_block_that_fits, EACH_ALIGNMENT),
 	POOL_TEST(a_small_request_finds_what_was_dust_before, EACH_ALIGNMENT),
 	POOL_TEST(a_list_of_two_lengths_gives_the_right_one, 0),
-	POOL_TEST(largest_allocatable_is_true_in_any_state, EACH_ALIGNMENT),
-	POOL_TEST(largest_allocatable_is_true_at_any_limit, EACH_ALIGNMENT),
-	POOL_TEST(an_empty_pool_answers_by_limit_and_provider, 0),
-	POOL_TEST(a_provider_that_cannot_say_counts_as_full, 0),
-	POOL_TEST(nothing_of_size_0_fits, EACH_ALIGNMENT),
 };
 
 int main(int argc, char **argv)

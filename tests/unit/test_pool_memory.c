@@ -292,34 +292,9 @@ static void a_large_unlisted_block_is_used_when_nothing_else_is_left(struct pool
 		fixture_free(f, handles[i]);
 	fixture_check(f);
 	/* Nine blocks of 64 bytes were merged: 572 bytes and more are free in one piece. */
-	assert_true(xv_pool_can_fit(f->pool, 500));
 	large = fixture_malloc(f, 500);
 	fixture_fill(f, large, 1);
 	fixture_verify(f, large, 500, 1);
-	leave(f, &g);
-}
-
-static void the_answer_is_true_without_room_in_the_table(struct pool_fixture *f)
-{
-	struct guarded g;
-	size_t count = fill_with_the_smallest_table(f, &g, 28);
-	size_t largest;
-	xv_handle handle;
-
-	for (size_t i = 0; i < 160; i++) {
-		size_t at = random_below(&f->random, count);
-
-		if (handles[at] != XV_NULL_HANDLE)
-			fixture_free(f, handles[at]);
-		handles[at] = XV_NULL_HANDLE;
-		if (i % 8 != 0)
-			continue;
-		largest = xv_pool_largest_allocatable(f->pool);
-		assert_int_not_equal(xv_malloc(f->pool, largest + 1, &handle), 0);
-		if (largest != 0)
-			fixture_free(f, fixture_malloc(f, largest));
-		fixture_check(f);
-	}
 	leave(f, &g);
 }
 
@@ -390,7 +365,6 @@ static const struct pool_test tests[] = {
 	POOL_TEST(free_works_without_room_in_the_table, EACH_ALIGNMENT),
 	POOL_TEST(unlisted_blocks_are_used_when_nothing_else_is_left, EACH_ALIGNMENT),
 	POOL_TEST(a_large_unlisted_block_is_used_when_nothing_else_is_left, EACH_ALIGNMENT),
-	POOL_TEST(the_answer_is_true_without_room_in_the_table, 0),
 	POOL_TEST(unlisted_blocks_merge_with_their_neighbours, EACH_ALIGNMENT),
 	POOL_TEST(work_goes_on_without_room_in_the_table, EACH_ALIGNMENT),
 	POOL_TEST(a_limit_counts_the_callers_memory_once, 0),

@@ -188,7 +188,6 @@ static void *watch(void *argument)
 		crew->failures += err != 0 && err != -XV_EAGAIN;
 		err = xv_pool_walk(crew->pool, count_object, &visited);
 		crew->failures += err != 0 && err != -XV_EAGAIN;
-		(void)xv_pool_largest_allocatable(crew->pool);
 		(void)xv_pool_trim(crew->pool);
 	}
 	return NULL;

@@ -138,9 +138,9 @@ static void buffer_meta_takes_pages_from_the_end(void **state)
 {
 	struct guarded guarded = guarded_make(3, 20 * 4096);
 	struct xv_provider *provider = init(&guarded, 4096);
-	uint64_t all = provider->ops->pages_available(provider);
+	uint64_t all = pages_left(provider);
 	unsigned char *meta = provider->ops->meta_reserve(provider, 6000);
-	uint64_t left = provider->ops->pages_available(provider);
+	uint64_t left = pages_left(provider);
 	uint32_t page;
 
 	(void)state;
@@ -157,7 +157,7 @@ static void buffer_meta_takes_pages_from_the_end(void **state)
 	assert_int_equal(provider->ops->page_alloc(provider, &page), -XV_ENOMEM);
 	assert_true(bytes_are(meta, 0, 6000));
 	provider->ops->meta_release(provider, meta, 6000, 6000);
-	assert_int_equal(provider->ops->pages_available(provider), all - left);
+	assert_int_equal(pages_left(provider), all - left);
 	assert_int_equal(provider->ops->page_alloc(provider, &page), 0);
 	guarded_end(&guarded);
 }
@@ -176,7 +176,7 @@ static void buffer_meta_refuses_to_reach_into_used_pages(void **state)
 	for (uint32_t i = 0; i < 9; i++)
 		provider->ops->pages_free(provider, i, 1);
 	assert_null(provider->ops->meta_reserve(provider, 11 * 4096));
-	assert_int_equal(provider->ops->pages_available(provider), provider->max_pages - 1);
+	assert_int_equal(pages_left(provider), provider->max_pages - 1);
 	provider->ops->pages_free(provider, 9, 1);
 	assert_non_null(provider->ops->meta_reserve(provider, 11 * 4096));
 	guarded_end(&guarded);
@@ -194,11 +194,11 @@ static void buffer_meta_may_take_all_there_is(void **state)
 	assert_null(provider->ops->meta_reserve(provider, all + 1));
 	meta = provider->ops->meta_reserve(provider, all / 64 * 64);
 	assert_ptr_equal(meta, provider->base);
-	assert_int_equal(provider->ops->pages_available(provider), 0);
+	assert_int_equal(pages_left(provider), 0);
 	assert_int_equal(provider->ops->page_alloc(provider, &page), -XV_ENOMEM);
 	assert_null(provider->ops->meta_reserve(provider, 1));
 	provider->ops->meta_release(provider, meta, all / 64 * 64, 0);
-	assert_int_equal(provider->ops->pages_available(provider), provider->max_pages);
+	assert_int_equal(pages_left(provider), provider->max_pages);
 	guarded_end(&guarded);
 }
 
@@ -210,7 +210,7 @@ static void buffer_meta_comes_back_in_any_order_of_release(void **state)
 	static const size_t bytes[3] = {5000, 1, 9000};
 	struct guarded guarded = guarded_make(9, 40 * 4096);
 	struct xv_provider *provider = init(&guarded, 4096);
-	uint64_t all = provider->ops->pages_available(provider);
+	uint64_t all = pages_left(provider);
 	size_t overhead = provider->ops->overhead_bytes(provider);
 
 	(void)state;
@@ -222,10 +222,10 @@ static void buffer_meta_comes_back_in_any_order_of_release(void **state)
 		for (int i = 0; i < 3; i++) {
 			int which = orders[order][i];
 
-			assert_true(provider->ops->pages_available(provider) < all);
+			assert_true(pages_left(provider) < all);
 			provider->ops->meta_release(provider, meta[which], bytes[which], 0);
 		}
-		assert_int_equal(provider->ops->pages_available(provider), all);
+		assert_int_equal(pages_left(provider), all);
 		assert_int_equal(provider->ops->overhead_bytes(provider), overhead);
 	}
 	guarded_end(&guarded);

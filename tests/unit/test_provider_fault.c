@@ -197,9 +197,8 @@ static void fault_leaves_out_the_operations_it_was_told_to(void **state)
 	struct fixture *fixture = *state;
 	struct fault_provider *fault = &fixture->fault;
 
-	fault_provider_init(fault, fixture->inner, FAULT_NO_META | FAULT_NO_PAGES_AVAILABLE);
+	fault_provider_init(fault, fixture->inner, FAULT_NO_META);
 	assert_null(fault->ops.meta_reserve);
-	assert_null(fault->ops.pages_available);
 	assert_null(fault->ops.meta_purge); /* the buffer provider has none */
 	assert_ptr_equal(fault->provider.base, fixture->inner->base);
 	assert_int_equal(fault->provider.flags, XV_PROVIDER_META_IS_SCARCE);

@@ -270,7 +270,7 @@ static void run_of_pages_goes_with_whatever_grains_it_has(void **state)
 {
 	struct fixture *f = *state;
 	struct xv_provider *provider = provider_of(f);
-	uint64_t available = provider->ops->pages_available(provider);
+	uint64_t available = pages_left(provider);
 	size_t overhead;
 
 	(void)alloc(provider);
@@ -294,10 +294,10 @@ static void run_of_pages_goes_with_whatever_grains_it_has(void **state)
 	provider->ops->pages_free(provider, 0, 64); /* with 11 .. 49 free already */
 	if (f->which->kind != PROVIDER_BUFFER)
 		assert_int_equal(memory_under(f, 64), 0);
-	assert_int_equal(provider->ops->pages_available(provider), available);
+	assert_int_equal(pages_left(provider), available);
 	assert_int_equal(provider->ops->overhead_bytes(provider), overhead);
 	provider->ops->pages_free(provider, 60, UINT32_MAX);
-	assert_int_equal(provider->ops->pages_available(provider), available);
+	assert_int_equal(pages_left(provider), available);
 }
 
 static void run_of_pages_goes_in_one_call(void **state)
@@ -493,10 +493,10 @@ static void mmap_cap_counts_grains_and_not_pages(void **state)
 	if (sysconf(_SC_PAGESIZE) != 4096)
 		skip();
 	assert_int_equal(provider->max_pages, CAPACITY_BYTES / 65536);
-	assert_int_equal(provider->ops->pages_available(provider), 1);
+	assert_int_equal(pages_left(provider), 1);
 	for (uint32_t i = 0; i < 10; i++)
 		take(provider, alloc(provider), i, 2);
-	assert_int_equal(provider->ops->pages_available(provider), 0);
+	assert_int_equal(pages_left(provider), 0);
 	assert_int_equal(provider->ops->page_alloc(provider, &page), 0); /* addresses only */
 	assert_int_equal(provider->ops->grains_take(provider, page, 0, 1), -XV_ENOMEM);
 	give(provider, 3, 3, 1);

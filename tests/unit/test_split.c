@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { SMALL_PAGES = 12, LINK_BYTES = 4, EXTENTS = 16 };
+enum { SMALL_PAGES = 12, LINK_BYTES_MOST = 16 };
 
 /* Fits no hole of density_make_holes whole, but four of them. */
 static size_t split_size(const struct pool_fixture *f)
@@ -17,44 +17,24 @@ static size_t split_size(const struct pool_fixture *f)
 	return f->page_bytes * 3 / 8;
 }
 
-/* The parts of an object; they stay mapped no longer than this call. */
-static unsigned extents_of(struct density *d, uint32_t slot, struct xv_extent *extents)
-{
-	int count = xv_map_extents(d->pool, d->slot[slot].handle, 0, d->slot[slot].size, extents,
-				   EXTENTS);
-
-	assert_true(count > 0);
-	assert_int_equal(xv_unmap_extents(d->pool, extents, (unsigned)count), 0);
-	return (unsigned)count;
-}
-
 static void request_that_fits_no_hole_is_laid_over_several(struct pool_fixture *f)
 {
 	FOR_EACH_SPLIT_FLAGS(flags)
 	{
-		struct xv_extent extents[EXTENTS];
 		struct xv_pool_stats before, after;
 		struct density d;
-		size_t sum = 0;
 		uint32_t slot;
-		unsigned count;
 
 		density_open(&d, f, SMALL_PAGES, flags, 0);
 		slot = density_make_holes(&d, 4);
 		before = fixture_stats(f);
 		density_malloc_split(&d, slot, split_size(f));
 		after = fixture_stats(f);
-		assert_int_equal(after.pages, before.pages);
+		assert_int_equal(after.page_allocs, before.page_allocs);
 		assert_int_equal(after.requested_bytes, before.requested_bytes + split_size(f));
-		count = extents_of(&d, slot, extents);
-		assert_in_range(count, 2, FRAGMENTS_MOST);
-		assert_int_equal(after.fragments, count);
-		assert_int_equal(after.fragment_bytes, (count - 1) * LINK_BYTES);
-		for (unsigned i = 0; i < count; i++) {
-			assert_true(extents[i].bytes >= FRAGMENT_BYTES_LEAST);
-			sum += extents[i].bytes;
-		}
-		assert_int_equal(sum, split_size(f));
+		assert_int_equal(after.split_objects, 1);
+		assert_in_range(after.pieces, 2, FRAGMENTS_MOST);
+		assert_in_range(after.link_bytes, 1, after.pieces * LINK_BYTES_MOST);
 		assert_int_equal(xv_object_size(d.pool, d.slot[slot].handle), (int)split_size(f));
 		density_close(&d);
 	}
@@ -81,39 +61,60 @@ static void nothing_is_split_without_the_flag(struct pool_fixture *f)
 	slot = density_make_holes(&d, 4);
 	assert_int_equal(density_malloc(&d, slot, split_size(f)), 0);
 	assert_int_equal(fixture_stats(f).split_objects, 0);
-	assert_int_equal(fixture_stats(f).pages, 5);
+	assert_int_equal(density_pages(&d), 5);
 	density_close(&d);
 }
 
-/* Many objects of random sizes until the pool is full: none has more fragments than
- * allowed, and the counters are their sums. */
-static void fragments_add_up_in_a_full_pool(struct pool_fixture *f)
+/* What an object adds to the counters of pieces: as many as allowed. Returns them. */
+static uint64_t pieces_added(struct density *d, uint32_t slot, size_t size)
 {
+	struct xv_pool_stats before = fixture_stats(d->f);
+	int err = density_malloc(d, slot, size);
+	struct xv_pool_stats after = fixture_stats(d->f);
+	uint64_t added = after.pieces - before.pieces;
+
+	if (err != 0 || added == 0) {
+		assert_int_equal(after.pieces, before.pieces);
+		assert_int_equal(after.split_objects, before.split_objects);
+		assert_int_equal(after.link_bytes, before.link_bytes);
+		return 0;
+	}
+	assert_in_range(added, 2, FRAGMENTS_MOST);
+	assert_int_equal(after.split_objects, before.split_objects + 1);
+	assert_in_range(after.link_bytes - before.link_bytes, 1, added * LINK_BYTES_MOST);
+	return added;
+}
+
+/* Many objects of random sizes until the pool is full: none has more pieces than
+ * allowed, and each takes its own out of the counters again. */
+static void pieces_add_up_in_a_full_pool(struct pool_fixture *f)
+{
+	enum { OBJECTS = 60 };
+
 	FOR_EACH_SPLIT_FLAGS(flags)
 	{
-		struct xv_extent extents[EXTENTS];
-		struct xv_pool_stats stats;
+		uint64_t pieces[OBJECTS], split = 0;
 		struct density d;
-		uint64_t split = 0, fragments = 0;
-		uint32_t slot, end;
+		uint32_t end;
 
 		density_open(&d, f, SMALL_PAGES, flags, 0);
 		end = density_make_holes(&d, SMALL_PAGES);
-		for (slot = end; slot < end + 60; slot++)
-			(void)density_malloc(&d, slot,
-					     64 + random_below(&f->random, f->page_bytes / 2));
-		for (uint32_t i = end; i < slot; i++) {
-			unsigned count = d.slot[i].size != 0 ? extents_of(&d, i, extents) : 1;
-
-			assert_in_range(count, 1, FRAGMENTS_MOST);
-			split += count > 1;
-			fragments += count > 1 ? count : 0;
+		for (uint32_t i = 0; i < OBJECTS; i++) {
+			pieces[i] = pieces_added(&d, end + i,
+						 64 + random_below(&f->random, f->page_bytes / 2));
+			split += pieces[i] != 0;
 		}
-		stats = fixture_stats(f);
 		assert_true(split > 0);
-		assert_int_equal(stats.split_objects, split);
-		assert_int_equal(stats.fragments, fragments);
-		assert_int_equal(stats.fragment_bytes, (fragments - split) * LINK_BYTES);
+		for (uint32_t i = 0; i < OBJECTS; i++) {
+			uint64_t before = fixture_stats(f).pieces;
+
+			if (d.slot[end + i].handle == XV_NULL_HANDLE)
+				continue;
+			assert_int_equal(density_free(&d, end + i), 0);
+			split -= pieces[i] != 0;
+			assert_int_equal(fixture_stats(f).pieces, before - pieces[i]);
+			assert_int_equal(fixture_stats(f).split_objects, split);
+		}
 		density_close(&d);
 	}
 }
@@ -135,27 +136,22 @@ static void check_range(struct density *d, uint32_t slot, unsigned char *shadow,
 	memcpy(shadow + offset, fresh, length);
 }
 
-/* Every range around every border between fragments, and around both ends. */
-static void ranges_across_fragments_read_and_write(struct pool_fixture *f)
+/* Short ranges one after the other, so that some cross each border between pieces. */
+static void ranges_across_pieces_read_and_write(struct pool_fixture *f)
 {
-	struct xv_extent extents[EXTENTS];
 	unsigned char *shadow = test_malloc(f->page_bytes);
-	size_t size = split_size(f), border = 0;
+	size_t size = split_size(f), step = f->page_bytes / 4096 * 2 - 1;
 	struct density d;
 	uint32_t slot;
-	unsigned count;
 
 	density_open(&d, f, SMALL_PAGES, XV_POOL_SPLIT, 0);
 	slot = density_make_holes(&d, 4);
 	density_malloc_split(&d, slot, size);
 	memcpy(shadow, density_bytes(&d, slot), size);
-	count = extents_of(&d, slot, extents);
-	for (unsigned i = 0; i <= count; i++) {
-		for (size_t begin = border < 5 ? 0 : border - 5; begin <= border; begin++) {
-			for (size_t end = border; end <= border + 5 && end <= size; end++)
-				check_range(&d, slot, shadow, begin, end - begin);
-		}
-		border += i < count ? extents[i].bytes : 0;
+	for (size_t begin = 0; begin <= size; begin += step) {
+		size_t length = step + begin % 8;
+
+		check_range(&d, slot, shadow, begin, length < size - begin ? length : size - begin);
 	}
 	for (unsigned i = 0; i < 50; i++) {
 		size_t begin = random_below(&f->random, size);
@@ -240,49 +236,67 @@ static void freed_split_object_is_dead(struct pool_fixture *f)
 	density_close(&d);
 }
 
-static void refuse_handle(struct density *d, xv_handle handle)
+static void refuse_place(struct density *d, xv_handle handle)
 {
-	struct xv_extent extent;
-	xv_handle copy = handle;
-	void *ptr = &extent;
 	char byte = 0;
 
 	assert_int_equal(xv_object_size(d->pool, handle), -XV_EINVAL);
 	assert_int_equal(xv_read(d->pool, handle, 0, &byte, 1), -XV_EINVAL);
-	assert_int_equal(xv_write(d->pool, handle, 0, &byte, 1), -XV_EINVAL);
-	assert_int_equal(xv_map(d->pool, handle, &ptr), -XV_EINVAL);
-	assert_int_equal(xv_map_extents(d->pool, handle, 0, 1, &extent, 1), -XV_EINVAL);
-	assert_int_equal(xv_realloc(d->pool, &copy, 100), -XV_EINVAL);
 	assert_int_equal(xv_free(d->pool, handle), -XV_EINVAL);
-	assert_ptr_equal(ptr, &extent);
-	assert_true(copy == handle);
 }
 
-/* A later fragment's payload, and the block's own place before its link. */
-static void handle_of_a_later_fragment_is_refused(struct pool_fixture *f)
+/* Zeros in every object, or what belongs there. */
+static void fill_all(struct density *d, bool zeros)
 {
+	for (uint32_t i = 0; i < DENSITY_SLOTS; i++) {
+		size_t size = d->slot[i].size;
+
+		if (d->slot[i].handle == XV_NULL_HANDLE)
+			continue;
+		memset(density_scratch(), 0, size);
+		assert_int_equal(xv_write(d->pool, d->slot[i].handle, 0,
+					  zeros ? density_scratch() : density_bytes(d, i), size),
+				 0);
+	}
+}
+
+static bool is_start_of_an_object(const struct density *d, uint32_t end, uint32_t page,
+				  uint32_t offset)
+{
+	for (uint32_t i = 0; i < end; i++) {
+		xv_handle handle = d->slot[i].handle;
+
+		if (handle != XV_NULL_HANDLE && xv_handle_page(handle) == page &&
+		    xv_handle_offset(handle) == offset)
+			return true;
+	}
+	return false;
+}
+
+/* Places all over a pool with a split object, its later pieces, links and headers among
+ * them: every one of small pages. The contents are zeros, so that none of them looks like a header.
+ */
+static void places_inside_objects_are_refused(struct pool_fixture *f)
+{
+	enum { PAGES = 4 };
+	uint32_t step = 4 * (uint32_t)(f->page_bytes / 4096 * 2 - 1);
+
 	FOR_EACH_SPLIT_FLAGS(flags)
 	{
-		struct xv_extent extents[EXTENTS];
 		struct density d;
 		uint32_t slot;
-		unsigned count;
 
 		density_open(&d, f, SMALL_PAGES, flags, 0);
-		slot = density_make_holes(&d, 4);
+		slot = density_make_holes(&d, PAGES);
 		density_malloc_split(&d, slot, split_size(f));
-		count = extents_of(&d, slot, extents);
-		for (unsigned i = 1; i < count; i++) {
-			refuse_handle(&d, xv_handle_at(extents[i].page, extents[i].offset));
-			refuse_handle(
-				&d, xv_handle_at(extents[i].page, extents[i].offset - LINK_BYTES));
-			refuse_handle(&d, xv_handle_at(extents[i].page, extents[i].offset - 8));
+		fill_all(&d, true);
+		for (uint32_t page = 0; page <= PAGES; page++) {
+			for (uint32_t offset = 0; offset < f->page_bytes; offset += step) {
+				if (!is_start_of_an_object(&d, slot + 1, page, offset))
+					refuse_place(&d, xv_handle_at(page, offset));
+			}
 		}
-		/* The first is the object, also by place alone. */
-		assert_int_equal(
-			xv_object_size(d.pool, xv_handle_at(extents[0].page,
-							    extents[0].offset - LINK_BYTES)),
-			(int)split_size(f));
+		fill_all(&d, false);
 		density_close(&d);
 	}
 }
@@ -472,12 +486,12 @@ static const struct pool_test tests[] = {
 	POOL_TEST(request_that_fits_no_hole_is_laid_over_several, EACH_ALIGNMENT),
 	POOL_TEST(request_that_fits_a_hole_is_not_split, EACH_ALIGNMENT),
 	POOL_TEST(nothing_is_split_without_the_flag, EACH_ALIGNMENT),
-	POOL_TEST(fragments_add_up_in_a_full_pool, EACH_ALIGNMENT),
-	POOL_TEST(ranges_across_fragments_read_and_write, EACH_ALIGNMENT),
+	POOL_TEST(pieces_add_up_in_a_full_pool, EACH_ALIGNMENT),
+	POOL_TEST(ranges_across_pieces_read_and_write, EACH_ALIGNMENT),
 	POOL_TEST(range_past_the_end_is_refused, EACH_ALIGNMENT),
 	POOL_TEST(free_gives_everything_back, EACH_ALIGNMENT),
 	POOL_TEST(freed_split_object_is_dead, EACH_ALIGNMENT),
-	POOL_TEST(handle_of_a_later_fragment_is_refused, EACH_ALIGNMENT),
+	POOL_TEST(places_inside_objects_are_refused, EACH_ALIGNMENT),
 	POOL_TEST(pointers_are_never_to_split_objects, EACH_ALIGNMENT | WITH_BASE),
 	POOL_TEST(aligned_objects_are_never_split, EACH_ALIGNMENT),
 	POOL_TEST(realloc_of_split_objects_keeps_contents, EACH_ALIGNMENT),

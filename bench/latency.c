@@ -4,7 +4,7 @@
  * latency.c: the most instructions that one operation takes, for callgrind to count; see
  * latency.sh, which builds and runs it.
  *
- *     latency embedded|default|reuse|split|tlsf|glibc
+ *     latency embedded|default|keyed|split|tlsf|glibc
  *
  * Brings a heap of that kind into states that are bad for one operation, by its public
  * calls only, and does the operation with counting on. Each counted operation is a part
@@ -14,7 +14,7 @@
  *
  *   embedded   xvmalloc over a buffer, one shard, no lock: nothing of the system is in it
  *   default    xvmalloc over mmap with default options, so with its locks
- *   reuse      the same with quick reuse of 20 thousandths
+ *   keyed      the same with the keyed check of handles
  *   split      as default, with split objects and owners
  *
  * Owns one heap. One thread.
@@ -74,7 +74,6 @@ static uint32_t draw_number(uint32_t below)
 struct kind {
 	const char *name;
 	uint32_t flags;
-	uint32_t reuse_permille;
 	bool embedded;
 	void (*begin)(const struct kind *kind, uint32_t page_bytes);
 	void (*end)(void);
@@ -137,7 +136,6 @@ static void pool_begin(const struct kind *kind, uint32_t page_bytes)
 	options.owner_ops = &owner_ops;
 	options.lock = kind->embedded ? XV_LOCK_NONE : XV_LOCK_DEFAULT;
 	options.shards = kind->embedded ? 1 : 0;
-	options.reuse_permille = kind->reuse_permille;
 	options.seed = 1;
 	if (xv_pool_create(&pool, provider, &options) != 0)
 		fail("no pool could be made");
@@ -226,7 +224,7 @@ static void glibc_free(uint64_t address)
 static const struct kind kinds[] = {
 	{"embedded", .embedded = true, POOL_CALLS, .make = pool_make},
 	{"default", POOL_CALLS, .make = pool_make},
-	{"reuse", .reuse_permille = 20, POOL_CALLS, .make = pool_make},
+	{"keyed", .flags = XV_POOL_KEYED, POOL_CALLS, .make = pool_make},
 	{"split", .flags = XV_POOL_SPLIT | XV_POOL_OWNERS, POOL_CALLS, .make = pool_make_owned},
 	{"tlsf", .begin = tlsf_begin, .end = tlsf_end, .make = tlsf_make, .free = tlsf_free},
 	{"glibc", .begin = glibc_begin, .end = glibc_end, .make = glibc_make, .free = glibc_free},
@@ -378,9 +376,8 @@ static void dust(void)
 	heap->end();
 }
 
-/* A stock of freed blocks of one size, and a request that none of them fits: what is kept is
- * freed before the pool grows. And the last free of a pool frees all that is kept. */
-static void stock(void)
+/* Freed blocks of one size, and a request that none of them fits. And the last free of a pool. */
+static void small_holes(void)
 {
 	begin(4096);
 	for (uint32_t slot = 0; slot < 4000; slot++)
@@ -388,7 +385,7 @@ static void stock(void)
 	for (uint32_t slot = 0; slot < 4000; slot += 2)
 		release(slot);
 	for (uint32_t slot = 4000; slot < 4010; slot++)
-		make_counted("malloc: none of those in stock fits", slot, 3000);
+		make_counted("malloc: none of 2,000 free blocks fits", slot, 3000);
 	for (uint32_t slot = 1; slot < 4009; slot++) {
 		if (object[slot] != NONE)
 			release(slot);
@@ -424,7 +421,7 @@ static void free_stale(void)
 		release(slot);
 		COUNT("free: refuses a stale handle", err = xv_free(pool, stale));
 	}
-	if (err == 0 && heap->reuse_permille == 0)
+	if (err == 0)
 		fail("a stale handle was taken");
 	heap->end();
 }
@@ -549,7 +546,7 @@ static void run_rows(void)
 	free_merges();
 	if (is_pool()) {
 		dust();
-		stock();
+		small_holes();
 		free_stale();
 		free_untagged();
 	}
@@ -571,7 +568,7 @@ int main(int argc, char **argv)
 			heap = &kinds[i];
 	}
 	if (heap == NULL) {
-		fputs("usage: latency embedded|default|reuse|split|tlsf|glibc\n", stderr);
+		fputs("usage: latency embedded|default|keyed|split|tlsf|glibc\n", stderr);
 		return 2;
 	}
 	run_rows();

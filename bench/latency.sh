@@ -16,7 +16,7 @@ set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 build=${1:-$root/build/release}
-columns='embedded default reuse split tlsf glibc'
+columns='embedded default keyed split tlsf glibc'
 
 command -v valgrind >/dev/null || {
 	echo "latency.sh: valgrind is missing (Debian: apt-get install valgrind)" >&2

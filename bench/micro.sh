@@ -161,7 +161,7 @@ peers() { # peers NAME FILTER OPTION...: the same of each other malloc there is
 ours='pair/.*/(page|small|recorded)/live:(1000|37000)$|(store|latency|threads|remote)/.*/page|trace/'
 theirs='(pair|store|latency|trace|threads|remote)/malloc(/(page|small|recorded).*)?$'
 if [ -n "$pairs" ]; then
-	ours='pair/(xvmalloc(|-nolock|-reuse20|-split|-split-reuse20|-heap)|tlsf|malloc)/'
+	ours='pair/(xvmalloc(|-nosplit|-keyed|-nolock|-heap)|tlsf|malloc)/'
 	ours="$ours(page|small|recorded)/live:(1000|37000)$"
 	theirs='pair/malloc/(page|small|recorded)/live:(1000|37000)$'
 fi

@@ -47,13 +47,13 @@ trace=$(find "$dir" -name 'trace.*' -exec ls -S {} + | head -n 1)
 # 37,000 objects) for one allocator each.
 filter='^(pair/.*/page/live:1000$|pair/(xvmalloc-heap|tlsf)/recorded/live:1000$|trace/'
 filter="$filter|page/|window/|threads/xvmalloc/page|remote/xvmalloc/page|held/tlsf/small"
-filter="$filter|fill/tlsf/small|size/xvmalloc/|map/xvmalloc-nolock/|compact/xvmalloc-split/)"
+filter="$filter|fill/tlsf/small|size/xvmalloc/|map/xvmalloc-nosplit/|compact/xvmalloc/)"
 bench --trace="$trace" --benchmark_filter="$filter" --benchmark_out="$dir/result.json" ||
 	fail "the benchmarks ended with status $?"
 grep 'ERROR OCCURRED' "$dir/out" && fail "a benchmark failed"
 for row in pair/xvmalloc/page pair/tlsf/page pair/malloc/page pair/nothing/page \
 	trace/xvmalloc-heap page/mmap window/highmem threads/xvmalloc/page/real_time/threads:2 \
-	remote/xvmalloc/page/real_time/threads:2 held/tlsf/small compact/xvmalloc-split; do
+	remote/xvmalloc/page/real_time/threads:2 held/tlsf/small compact/xvmalloc; do
 	grep -q "\"name\": \"$row" "$dir/result.json" || fail "no $row in the result"
 done
 

@@ -168,12 +168,13 @@ static bool read_result(const char *path)
 /* ---- The times ---- */
 
 static const char *const allocators[] = {
-	"xvmalloc", "xvmalloc-nolock", "xvmalloc-reuse20", "xvmalloc-split", "xvmalloc-heap",
-	"tlsf",     "glibc",           "jemalloc",         "mimalloc",       "tcmalloc",
-	"nothing",
+	"xvmalloc",        "xvmalloc-nosplit", "xvmalloc-keyed",
+	"xvmalloc-nolock", "xvmalloc-heap",    "tlsf",
+	"glibc",           "jemalloc",         "mimalloc",
+	"tcmalloc",        "nothing",
 };
 static const char *const headings[] = {
-	"xvmalloc", "nolock",   "reuse20",  "split",    "heap",    "TLSF",
+	"xvmalloc", "nosplit",  "keyed",    "nolock",   "heap",    "TLSF",
 	"glibc",    "jemalloc", "mimalloc", "tcmalloc", "nothing",
 };
 enum { ALLOCATORS = sizeof(allocators) / sizeof(allocators[0]) };
@@ -344,16 +345,8 @@ static double fastest_dense(const char *pattern, const char *held, double overhe
 {
 	static const char *const settings[] = {
 		"xvmalloc",
-		"xvmalloc-reuse20",
-		"xvmalloc-reuse50",
-		"xvmalloc-reuse200",
-		"xvmalloc-split",
-		"xvmalloc-split-reuse5",
-		"xvmalloc-split-reuse10",
-		"xvmalloc-split-reuse20",
-		"xvmalloc-split-reuse50",
-		"xvmalloc-split-reuse100",
-		"xvmalloc-split-reuse200",
+		"xvmalloc-nosplit",
+		"xvmalloc-keyed",
 	};
 	double best = 0;
 

@@ -3,12 +3,13 @@
 /*
  * subject_pool.c: xvmalloc with the settings that are compared. The names:
  *
- *   xvmalloc              default options: whole objects, locks, a shard for each CPU
- *   xvmalloc-nolock       one shard and no lock, as embedded code has it
- *   xvmalloc-split        objects may be split and have owners, so that it compacts
- *   ...-reuseN            with quick reuse of N thousandths of the held bytes
- *   xvmalloc-highmem      pages seen through a window; each map is a system call
- *   xvmalloc-buffer       pages in memory that the caller gave
+ *   xvmalloc              objects may be split and have owners, so that it compacts; locks,
+ *                         a shard for each CPU
+ *   xvmalloc-nosplit      flags 0: whole objects, which stay where they are
+ *   xvmalloc-keyed        the same with the keyed check of handles
+ *   ...-nolock            one shard and no lock, as embedded code has it
+ *   xvmalloc-highmem      as -nosplit, pages seen through a window; each map is a system call
+ *   xvmalloc-buffer       as -nosplit-nolock, pages in memory that the caller gave
  *   xvmalloc-heap         a program's heap: pointers, 64 KiB pages, alignment 16
  *
  * Owns a provider, a pool and a table of handles or pointers per heap. May call the
@@ -31,8 +32,6 @@ struct pool_recipe {
 	uint32_t flags;
 	enum xv_lock_kind lock;
 	uint32_t shards;
-	uint32_t reuse_permille; /* 0 = the default */
-	bool lazy;               /* XV_POOL_LAZY_FREE */
 	uint32_t page_bytes;
 	uint32_t alignment;
 };
@@ -159,13 +158,11 @@ static int make_pool(struct pool_heap *heap, const struct pool_recipe *recipe)
 	struct xv_pool_options options;
 
 	xv_pool_options_init(&options);
-	options.flags = recipe->flags | (recipe->lazy ? XV_POOL_LAZY_FREE : 0);
+	options.flags = recipe->flags;
 	options.owner_ops = heap->owners ? &owner_ops : NULL;
 	options.owner_context = heap;
 	options.lock = recipe->lock;
 	options.shards = recipe->shards;
-	if (recipe->reuse_permille != 0)
-		options.reuse_permille = recipe->reuse_permille;
 	options.alignment = recipe->alignment;
 	options.seed = 1;
 	return xv_pool_create(&heap->pool, heap->provider, &options);
@@ -312,32 +309,23 @@ static int pointer_resize(void *context, uint32_t slot, size_t size)
 	.make = pointer_make, .free = pointer_free, .resize = pointer_resize
 
 #define RECIPE(...) (&(const struct pool_recipe){.page_bytes = 4096, __VA_ARGS__})
-/* Who sets the knob knows his handles. */
-#define REUSE(permille) .reuse_permille = (permille), .lazy = true
 #define NO_LOCK .lock = XV_LOCK_NONE, .shards = 1
 #define SPLIT .flags = XV_POOL_SPLIT | XV_POOL_OWNERS
+#define KEYED .flags = XV_POOL_KEYED
 #define HEAP_RECIPE(...)                                                                           \
 	(&(const struct pool_recipe){.page_bytes = 65536, .alignment = 16, __VA_ARGS__})
 
 const struct bench_subject subject_pools[] = {
-	{"xvmalloc", GROUP_MAIN, true, RECIPE(.shards = 0), POOL_WHOLE},
-	{"xvmalloc-reuse20", GROUP_MAIN, true, RECIPE(REUSE(20)), POOL_WHOLE},
-	{"xvmalloc-nolock", GROUP_MAIN, false, RECIPE(NO_LOCK), POOL_WHOLE},
-	{"xvmalloc-split", GROUP_MAIN, true, RECIPE(SPLIT), POOL_OWNED},
-	{"xvmalloc-reuse50", GROUP_KNOB, true, RECIPE(REUSE(50)), POOL_WHOLE},
-	{"xvmalloc-reuse200", GROUP_KNOB, true, RECIPE(REUSE(200)), POOL_WHOLE},
-	{"xvmalloc-nolock-reuse20", GROUP_KNOB, false, RECIPE(NO_LOCK, REUSE(20)), POOL_WHOLE},
-	{"xvmalloc-split-reuse5", GROUP_KNOB, true, RECIPE(SPLIT, REUSE(5)), POOL_OWNED},
-	{"xvmalloc-split-reuse10", GROUP_KNOB, true, RECIPE(SPLIT, REUSE(10)), POOL_OWNED},
-	{"xvmalloc-split-reuse20", GROUP_KNOB, true, RECIPE(SPLIT, REUSE(20)), POOL_OWNED},
-	{"xvmalloc-split-reuse50", GROUP_KNOB, true, RECIPE(SPLIT, REUSE(50)), POOL_OWNED},
-	{"xvmalloc-split-reuse100", GROUP_KNOB, true, RECIPE(SPLIT, REUSE(100)), POOL_OWNED},
-	{"xvmalloc-split-reuse200", GROUP_KNOB, true, RECIPE(SPLIT, REUSE(200)), POOL_OWNED},
+	{"xvmalloc", GROUP_MAIN, true, RECIPE(SPLIT), POOL_OWNED},
+	{"xvmalloc-nosplit", GROUP_MAIN, true, RECIPE(.shards = 0), POOL_WHOLE},
+	{"xvmalloc-keyed", GROUP_MAIN, true, RECIPE(KEYED), POOL_WHOLE},
+	{"xvmalloc-nolock", GROUP_MAIN, false, RECIPE(NO_LOCK, SPLIT), POOL_OWNED},
+	{"xvmalloc-nosplit-nolock", GROUP_KNOB, false, RECIPE(NO_LOCK), POOL_WHOLE},
+	{"xvmalloc-keyed-nolock", GROUP_KNOB, false, RECIPE(NO_LOCK, KEYED), POOL_WHOLE},
 	{"xvmalloc-highmem", GROUP_PROVIDER, true, RECIPE(.source = SOURCE_HIGHMEM), POOL_WHOLE},
 	{"xvmalloc-buffer", GROUP_PROVIDER, false, RECIPE(NO_LOCK, .source = SOURCE_BUFFER),
 	 POOL_WHOLE},
 	{"xvmalloc-heap", GROUP_POINTER, true, HEAP_RECIPE(.shards = 0), POOL_POINTER},
-	{"xvmalloc-heap-reuse20", GROUP_POINTER, true, HEAP_RECIPE(REUSE(20)), POOL_POINTER},
 	{"xvmalloc-heap-nolock", GROUP_POINTER, false, HEAP_RECIPE(NO_LOCK), POOL_POINTER},
 };
 

@@ -112,8 +112,7 @@ struct ramz_options {
 			  * nothing back (src/ramz/README.md); default off */
 	bool no_auto_compact; /* compact only when ramz_compact is called */
 
-	uint32_t shards;         /* as xv_pool_options.shards */
-	uint32_t reuse_permille; /* as xv_pool_options.reuse_permille; default 0 */
+	uint32_t shards; /* as xv_pool_options.shards */
 };
 
 /*

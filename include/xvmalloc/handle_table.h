@@ -16,7 +16,7 @@
  *         max_ids up to   65,535   1,048,575   4,194,303 (default)   67,108,863
  *         2^g             65,536       4,096       1,024                     64
  *
- *     Freed slots are given out again in the order in which they were freed, and while
+ *     Slots are given out again in the order in which they came to be free, and while
  *     the table may grow XV_ID_SPARE of them wait: a caller that frees and allocates one
  *     object over and over wraps after XV_ID_SPARE * 2^g times, not after 2^g.
  *   - A slot costs 12 bytes. Slots are made 256 at a time, at the end of the table, and

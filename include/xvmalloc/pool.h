@@ -11,7 +11,7 @@
  *     Over a provider whose pages are always addressable there are pointer calls
  *     too (xv_alloc, xv_release, xv_resize, xv_usable_size).
  *   - A pool made with XV_POOL_SPLIT lays an object that fits no free block whole over
- *     several (at most 4 fragments), and takes objects larger than a page. While less
+ *     several (at most 4 pieces), and takes objects larger than a page. While less
  *     than 1% of its pages is free it takes a page first, if it can: room to breathe
  *     that saves more splits than it costs.
  *     Such objects are read and written by copy.
@@ -22,8 +22,8 @@
  *   - malloc and free are O(1) apart from what the provider does. A request takes
  *     the smallest free block that fits, and the pool takes a
  *     new page only when no free block is large enough.
- *   - A page that becomes empty goes back to the provider at once, but for
- *     reserve_pages of them.
+ *   - A page that becomes empty goes back to the provider at once, but for a few that
+ *     are kept in reserve.
  *
  * Shards: a pool is made of parts, by default up to one for each CPU, that have a lock,
  * free lists and pages of their own. A thread allocates from the shard of the CPU it runs
@@ -65,13 +65,6 @@ struct xv_pool;
 /* Most shards of a pool. */
 #define XV_SHARDS_MAX 64U
 
-/* Most that quick reuse may keep, in thousandths of the held bytes. */
-#define XV_REUSE_PERMILLE_MAX 500U
-
-/* What it keeps by default: 5 thousandths; nothing in a pool that may split, which it would
- * make less dense. */
-#define XV_REUSE_DEFAULT UINT32_MAX
-
 /* How a pool keeps threads apart. */
 enum xv_lock_kind {
 	XV_LOCK_DEFAULT = 0, /* XV_LOCK_SPIN where there are threads, else none */
@@ -85,14 +78,10 @@ enum xv_lock_kind {
 #define XV_POOL_SPLIT 0x1U  /* objects may be split, and larger than a page */
 #define XV_POOL_OWNERS 0x2U /* every block has an owner word (4 bytes): xv_compact works */
 /*
- * xv_free takes a handle on trust and has the object freed a little later, so that the cache
- * miss on its header need not be waited for: up to 16 handles a shard wait, and count as live
- * objects until a later call frees them. A bad handle among them is not reported: xv_free has
- * returned 0, it frees nothing, and is counted in bad_handles. (xv_release looks at
- * once.) For callers who know their handles; without effect over pages that must be mapped.
+ * Handles are checked by a key in the object's header, and not by the exact proof that they name
+ * the start of a live object. For callers that own their handles and never pass a stale one.
  */
-#define XV_POOL_LAZY_FREE 0x4U
-#define XV_POOL_KEYED 0x8U
+#define XV_POOL_KEYED 0x4U
 
 struct xv_pool_options {
 	uint32_t flags;                       /* XV_POOL_*; 0 = plain blocks, nothing moves */
@@ -101,22 +90,15 @@ struct xv_pool_options {
 	void *owner_context;                  /* first argument of the owner calls */
 	uint32_t alignment;                   /* of every payload: 4, 8 or 16 bytes; 0 = 4 */
 	enum xv_lock_kind lock;               /* see there */
-	uint32_t reserve_pages;               /* empty pages kept; default 2. Where pages keep
-					       * coming and going up to 8 times as many; and one
-					       * in 256 of the pool's pages (one in 171), unless 0 */
-	uint32_t seed;           /* mixed into tags, so that pools tell their handles apart;
-				  * 0 = taken from the pool's address */
-	uint64_t limit_bytes;    /* most held bytes (xv_pool_stats.held_bytes); 0 = none */
-	uint32_t shards;         /* parts with a lock and free lists of their own, at most
-				  * XV_SHARDS_MAX; 0 = up to one for each CPU, as they are
-				  * needed, or 1: see above */
-	uint32_t reuse_permille; /* quick reuse: thousandths of the held bytes that freed
-				  * blocks may take that are kept as they are, to be handed
-				  * out again; 0 = off; at most XV_REUSE_PERMILLE_MAX;
-				  * default XV_REUSE_DEFAULT. See xv_pool_set_reuse */
-	void *memory;            /* not NULL: the pool and its tables live here and the
-				  * provider's meta calls are not used. Any alignment */
-	size_t memory_bytes;     /* size of memory; see xv_pool_memory_bytes */
+	uint32_t seed;        /* mixed into tags, so that pools tell their handles apart;
+			       * 0 = taken from the pool's address */
+	uint64_t limit_bytes; /* most held bytes (xv_pool_stats.held_bytes); 0 = none */
+	uint32_t shards;      /* parts with a lock and free lists of their own, at most
+			       * XV_SHARDS_MAX; 0 = up to one for each CPU, as they are
+			       * needed, or 1: see above */
+	void *memory;         /* not NULL: the pool and its tables live here and the
+			       * provider's meta calls are not used. Any alignment */
+	size_t memory_bytes;  /* size of memory; see xv_pool_memory_bytes */
 };
 
 /* Options with every field at its default. Always start from this. */
@@ -165,7 +147,7 @@ XV_API XV_MUST_USE int xv_malloc_owned(struct xv_pool *pool, size_t size, uint32
 
 /*
  * Set or get the owner of a live object. -XV_EINVAL (bad handle, null), -XV_ENOTSUP (a
- * pool without owners), -XV_EAGAIN. O(fragments and pages).
+ * pool without owners), -XV_EAGAIN. O(pieces and pages).
  */
 XV_API int xv_set_owner(struct xv_pool *pool, xv_handle handle, uint32_t owner);
 XV_API XV_MUST_USE int xv_get_owner(struct xv_pool *pool, xv_handle handle, uint32_t *owner);
@@ -209,7 +191,7 @@ XV_API XV_MUST_USE int xv_realloc(struct xv_pool *pool, xv_handle *handle, size_
 
 /*
  * Exact size that was asked for, in bytes, of a live object: > 0. -XV_EINVAL for a
- * bad handle, -XV_EAGAIN where the page cannot be mapped. O(1), O(fragments) for a
+ * bad handle, -XV_EAGAIN where the page cannot be mapped. O(1), O(pieces) for a
  * split object.
  */
 XV_API int xv_object_size(struct xv_pool *pool, xv_handle handle);
@@ -260,8 +242,10 @@ XV_API XV_MUST_USE int xv_peek(struct xv_pool *pool, xv_handle handle, void *buf
 /*
  * Hold up every other thread's calls on this pool, and let them go on. For
  * pthread_atfork, so that a child process finds the pool in one piece: lock it before
- * fork(), and unlock it after, in the parent and in the child. In between the caller must
- * not call the pool. The child has the memory of a provider that is private to the process
+ * fork(), and unlock it after, in the parent and in the child. The provider is held with it,
+ * whoever else uses it, if it can be (xv_provider_ops: hold). A thread may lock several pools, also
+ * over one provider; threads that do, lock them in the same order. In between the caller must
+ * not call these pools, nor another one over the same provider. The child has the memory of a provider that is private to the process
  * (mmap's) as it was; a window over a shared file is shared. O(shards).
  */
 XV_API void xv_pool_lock_all(struct xv_pool *pool);
@@ -360,32 +344,10 @@ XV_API XV_MUST_USE int xv_pool_reset(struct xv_pool *pool);
 XV_API void xv_pool_set_limit(struct xv_pool *pool, uint64_t limit_bytes);
 
 /*
- * Change the share of held bytes that quick reuse may keep, in thousandths (values above
- * XV_REUSE_PERMILLE_MAX count as that; XV_REUSE_DEFAULT is known); 0 turns it off and frees what is
- * kept.
- *
- * With quick reuse a freed block is neither joined with its neighbours nor split again:
- * it waits in a stock, by size, for a request that it fits closely (to within a 64th; from
- * 20 thousandths on to within a 32nd; and 28 bytes).
- *
- * The stock of a shard is bounded by the share. A pool that must not split gives of it
- * before it grows; a pool that may split keeps so much more of its pages free, too, before
- * it splits. Either gives all of it before a request fails. Where fewer than a third of the
- * freed blocks are handed out again the stock rests for a while, and keeps nothing. Trim and the
- * first steps of a cycle of compaction free it, and until the cycle is over nothing is kept; of a
- * shard that nobody uses any more the others free it; the shard's reserve grows by a quarter of the
- * share. A share that is good for fewer than 24 objects of average size keeps nothing. Only over
- * always addressable pages; elsewhere nothing is kept. O(shards + blocks kept + pages of the
- * reserve).
- */
-XV_API void xv_pool_set_reuse(struct xv_pool *pool, uint32_t permille);
-
-/*
  * What a pool holds and why, all in bytes unless named otherwise. held_bytes counts
  * everything obtained for the pool, and is the sum of the lines below it:
  *
- *   held = requested + header + owner + fragment + rounding + free + reserve + reuse +
- *          table
+ *   held = requested + header + owner + link + rounding + free + reserve + table
  */
 struct xv_pool_stats {
 	uint64_t held_bytes;      /* pages, pool, tables, the provider's own overhead: memory of
@@ -393,17 +355,16 @@ struct xv_pool_stats {
 	uint64_t requested_bytes; /* sum of the sizes asked for: "ideal" memory */
 	uint64_t header_bytes;    /* block headers of live objects */
 	uint64_t owner_bytes;     /* owner words */
-	uint64_t fragment_bytes;  /* links between fragments, lists of pages */
+	uint64_t link_bytes;      /* links between pieces, lists of pages */
 	uint64_t rounding_bytes;  /* between an object's size and its block's end, and page
 				   * edges that the alignment makes unusable */
 	uint64_t free_bytes;      /* free blocks in pages that hold an object */
 	uint64_t reserve_bytes;   /* empty pages kept */
-	uint64_t reuse_bytes;     /* freed blocks kept for quick reuse, headers included */
 	uint64_t table_bytes;     /* pool, page table, free-block table, provider overhead */
 
 	uint64_t objects;         /* live objects, count */
-	uint64_t split_objects;   /* of them in several fragments, count */
-	uint64_t fragments;       /* their fragments, count */
+	uint64_t split_objects;   /* of them in several pieces, count */
+	uint64_t pieces;          /* their pieces, count */
 	uint64_t large_objects;   /* of them larger than a page, count */
 	uint64_t pages;           /* pages held, count; the reserve included */
 	uint64_t free_blocks;     /* free blocks in the lists, count */
@@ -416,7 +377,6 @@ struct xv_pool_stats {
 	uint64_t bad_handles;     /* calls refused with -XV_EINVAL for their handle, count */
 	uint64_t page_allocs;     /* pages ever taken from the provider, count */
 	uint64_t page_frees;      /* pages ever given back, count */
-	uint64_t reuses;          /* mallocs ever served from the stock, count */
 	uint64_t remote_frees;    /* frees ever left to the shard that owns the object, count */
 	uint64_t remote_waiting;  /* of them not yet done, count: their objects still count as
 				   * live */

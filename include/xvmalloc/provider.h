@@ -66,7 +66,7 @@ struct xv_provider_ops {
 	 * Take a page; store its number in *page. Where pages have several grains none of
 	 * them has memory yet: nothing of a grain may be touched before grains_take.
 	 * Returns 0, -XV_ENOMEM (no page left, or, where a page is one grain, the
-	 * provider's cap is reached) or another negative errno, which the pool passes on.
+	 * provider's cap is reached) or another error of errors.h, which the pool passes on.
 	 * *page is untouched on error.
 	 */
 	int (*page_alloc)(struct xv_provider *self, uint32_t *page);
@@ -85,7 +85,7 @@ struct xv_provider_ops {
 	 * Memory for the `count` grains (at least 1) from `first` on of a page that was handed
 	 * out; none of them is taken. Contents are undefined. Returns 0, -XV_ENOMEM (the system
 	 * has no memory, or the provider's cap is reached), -XV_EINVAL (no such grains of a page
-	 * handed out, or one is taken) or another negative errno. On error nothing has
+	 * handed out, or one is taken) or another error of errors.h. On error nothing has
 	 * changed. The page may be mapped. NULL where a page is one grain.
 	 */
 	int (*grains_take)(struct xv_provider *self, uint32_t page, uint32_t first,
@@ -125,7 +125,7 @@ struct xv_provider_ops {
 	 *   Returns NULL when there is none.
 	 * meta_commit: of the reservation at base, the first new_bytes (instead of
 	 *   the first old_bytes) are to be usable. Bytes that become usable read as
-	 *   zero. Shrinking cannot fail. Returns 0 or a negative errno.
+	 *   zero. Shrinking cannot fail. Returns 0 or an error of errors.h.
 	 * meta_release: the reservation ends; committed_bytes of it were usable.
 	 */
 	void *(*meta_reserve)(struct xv_provider *self, size_t max_bytes);
@@ -157,6 +157,22 @@ struct xv_provider_ops {
 	 * at its limit asks. NULL means 0.
 	 */
 	size_t (*spare_bytes)(struct xv_provider *self);
+
+	/*
+	 * Optional, both or none: for fork(), so that the child finds the provider in one piece.
+	 *
+	 * hold: the calling thread holds the provider `times` more times (at least 1). Waits
+	 *   while another thread holds it, and until no operation is changing it; operations of
+	 *   other threads then wait. Who holds calls no operation but these two, and waits for
+	 *   nobody who may be inside an operation, such as the one who has a pool's lock.
+	 * release: ends all holds of the calling thread, and returns how many they were; 0 when
+	 *   it has none. In the child of a fork() the one thread has what the forking one had.
+	 *
+	 * So a pool that is locked for a fork, while the thread may hold the provider for
+	 * another pool, releases, locks itself, and holds once more than before.
+	 */
+	void (*hold)(struct xv_provider *self, uint32_t times);
+	uint32_t (*release)(struct xv_provider *self);
 };
 
 /* meta_reserve takes real memory at once, so the pool asks for small tables. */

@@ -65,8 +65,8 @@ XV_API void xv_provider_highmem_options_init(struct xv_provider_highmem_options 
 /*
  * Make a highmem provider; options may be NULL. Store it in *out; end it with
  * xv_provider_highmem_destroy after every pool over it is gone. Returns 0,
- * -XV_EINVAL (bad option), -XV_ENOMEM, or the negative errno of memfd_create,
- * open or ftruncate. Its operations are thread-safe. O(1).
+ * -XV_EINVAL (bad option, or file_dir is no directory in which files can be made) or
+ * -XV_ENOMEM (no memory, no file descriptor left, or the system makes no such file). Its operations are thread-safe. O(1).
  */
 XV_API XV_MUST_USE int
 xv_provider_highmem_create(struct xv_provider **out,

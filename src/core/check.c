@@ -494,10 +494,10 @@ static int check_quick(struct checker *c)
 	if (pool->holes.live > pool->holes.capacity)
 		return broken_pool(c, 11, "more holes are counted than the table has records");
 	/* free is what is left; wrapping around shows as more than the pages. */
-	if (s.free_bytes > s.held_bytes ||
-	    s.held_bytes != s.requested_bytes + s.header_bytes + s.owner_bytes + s.fragment_bytes +
-				    s.rounding_bytes + s.free_bytes + s.reserve_bytes +
-				    s.reuse_bytes + s.table_bytes)
+	if (s.free_bytes > s.held_bytes || s.held_bytes != s.requested_bytes + s.header_bytes +
+								   s.owner_bytes + s.link_bytes +
+								   s.rounding_bytes + s.free_bytes +
+								   s.reserve_bytes + s.table_bytes)
 		return broken_pool(c, 14, "held bytes are not the sum of their parts");
 	return 0;
 }

@@ -343,10 +343,7 @@ XVI_ALWAYS_INLINE bool free_plain(struct xv_pool *pool, xv_handle handle, bool b
 
 int xvi_free_locked(struct xv_pool *pool, xv_handle handle)
 {
-	if (XVI_LIKELY((pool->flags & XV_POOL_LAZY_FREE) == 0))
-		return xvi_free_now(pool, handle);
-	xvi_stock_defer(pool, handle);
-	return 0;
+	return xvi_free_now(pool, handle);
 }
 
 int xvi_free_now(struct xv_pool *pool, xv_handle handle)

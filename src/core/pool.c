@@ -19,7 +19,8 @@ enum {
 	BYTES_PER_HOLE_SCARCE = 1024,
 	LARGEST_OBJECT_BYTES = 1 << 30, /* sizes are returned as int */
 
-	POOL_FLAGS = XV_POOL_SPLIT | XV_POOL_OWNERS | XV_POOL_LAZY_FREE,
+	RESERVE_PAGES = 2, /* empty pages kept at least */
+	POOL_FLAGS = XV_POOL_SPLIT | XV_POOL_OWNERS | XV_POOL_KEYED,
 };
 
 /* What a pool needs in memory, in bytes. */
@@ -55,7 +56,8 @@ static bool provider_is_good(const struct xv_provider *provider)
 	    provider->max_pages > XV_PAGES_MAX || !grains_are_good(provider))
 		return false;
 	ops = provider->ops;
-	if (ops->page_alloc == NULL || ops->pages_free == NULL)
+	if (ops->page_alloc == NULL || ops->pages_free == NULL ||
+	    (ops->hold == NULL) != (ops->release == NULL))
 		return false;
 	return provider->base != NULL ||
 	       (ops->page_map != NULL && ops->page_unmap != NULL && provider->map_slots >= 2);
@@ -74,8 +76,6 @@ static bool options_are_good(const struct xv_pool_options *options)
 
 	return (alignment == 0 || alignment == 4 || alignment == 8 || alignment == 16) &&
 	       (options->flags & ~(uint32_t)POOL_FLAGS) == 0 && options->shards <= XV_SHARDS_MAX &&
-	       (options->reuse_permille <= XV_REUSE_PERMILLE_MAX ||
-		options->reuse_permille == XV_REUSE_DEFAULT) &&
 	       (int)options->lock >= XV_LOCK_DEFAULT && (int)options->lock <= XV_LOCK_MUTEX;
 }
 
@@ -85,8 +85,6 @@ void xv_pool_options_init(struct xv_pool_options *options)
 		return;
 	memset(options, 0, sizeof(*options));
 	options->alignment = 4;
-	options->reserve_pages = 2;
-	options->reuse_permille = XV_REUSE_DEFAULT;
 }
 
 static uint64_t holes_wanted(const struct xv_provider *provider, size_t bytes_per_hole)
@@ -179,12 +177,7 @@ static void pool_set_geometry(struct xv_pool *pool, struct xv_provider *provider
 	pool->link_bytes = provider->max_pages <= (uint64_t)1 << (32 - pool->unit_bits) ? 4 : 6;
 	pool->dust_units = DUST_MAX_UNITS;
 	pool->max_size = max_size_of(pool);
-	pool->reserve_pages = options->reserve_pages;
-	/* A page that must be mapped to be looked at is not kept half free, and a free that
-	 * waits might find no slot of a window. */
-	if (pool->base == NULL)
-		pool->flags &= ~(uint32_t)XV_POOL_LAZY_FREE;
-	pool->stock.permille = xvi_reuse_permille(pool, options->reuse_permille);
+	pool->reserve_pages = RESERVE_PAGES;
 	xvi_stock_set_limit(pool);
 	pool->limit_bytes = options->limit_bytes;
 	pool->seed =

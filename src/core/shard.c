@@ -283,22 +283,48 @@ void xvi_leave_all(struct xv_pool *pool)
 	}
 }
 
+/* Who waits for a lock of a pool must not hold the provider for another pool meanwhile: whoever
+ * has that lock may wait for the provider. */
+static uint32_t provider_release(const struct xv_pool *pool)
+{
+	const struct xv_provider_ops *ops = pool->provider->ops;
+
+	return ops->release != NULL ? ops->release(pool->provider) : 0;
+}
+
+static void provider_hold(const struct xv_pool *pool, uint32_t times)
+{
+	const struct xv_provider_ops *ops = pool->provider->ops;
+
+	if (ops->hold != NULL && times != 0)
+		ops->hold(pool->provider, times);
+}
+
 void xv_pool_lock_all(struct xv_pool *pool)
 {
+	uint32_t times;
+
 	if (pool == NULL)
 		return;
+	times = provider_release(pool);
 	xvi_enter_all(pool);
 	if (pool->shared != NULL)
 		xvi_lock_acquire(&pool->shared->lock);
+	provider_hold(pool, times + 1);
 }
 
 void xv_pool_unlock_all(struct xv_pool *pool)
 {
+	uint32_t times;
+
 	if (pool == NULL)
 		return;
+	times = provider_release(pool);
 	if (pool->shared != NULL)
 		xvi_lock_release(&pool->shared->lock);
 	xvi_leave_all(pool);
+	if (times > 1)
+		provider_hold(pool, times - 1);
 }
 
 /* ---- frees from other threads ---- */

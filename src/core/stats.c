@@ -59,16 +59,15 @@ void xvi_fill_stats(const struct xv_pool *pool, struct xv_pool_stats *stats)
 	stats->requested_bytes = pool->requested_bytes;
 	stats->header_bytes = pool->block_count * BLOCK_HEADER_BYTES;
 	stats->owner_bytes = pool->block_count * pool->owner_bytes;
-	stats->fragment_bytes = pool->linkage_bytes;
+	stats->link_bytes = pool->linkage_bytes;
 	stats->rounding_bytes = pool->pad_bytes + block_pages * edge_bytes;
 	stats->reserve_bytes = pool->empty_pages << pool->page_shift;
-	stats->reuse_bytes = pool->stock.bytes;
 	stats->free_bytes = (full_pages << pool->page_shift) - stats->requested_bytes -
-			    stats->header_bytes - stats->owner_bytes - stats->fragment_bytes -
-			    stats->rounding_bytes - stats->reuse_bytes;
+			    stats->header_bytes - stats->owner_bytes - stats->link_bytes -
+			    stats->rounding_bytes - pool->stock.bytes;
 	stats->objects = pool->object_count;
 	stats->split_objects = pool->split_count;
-	stats->fragments = pool->fragment_count;
+	stats->pieces = pool->fragment_count;
 	stats->large_objects = pool->large_count;
 	stats->pages = pool->page_count;
 	stats->free_blocks = pool->holes.live - pool->stock.count;
@@ -80,7 +79,6 @@ void xvi_fill_stats(const struct xv_pool *pool, struct xv_pool_stats *stats)
 	stats->bad_handles = pool->bad_handles;
 	stats->page_allocs = pool->page_allocs;
 	stats->page_frees = pool->page_frees;
-	stats->reuses = pool->stock.reuses;
 	stats->remote_frees = pool->remote_frees;
 	for (uint32_t i = 0; pool->remote != NULL && i < REMOTE_SLOTS; i++)
 		stats->remote_waiting += xvi_atomic64_is_set(&pool->remote->slot[i]);
@@ -94,15 +92,14 @@ static void add_stats(struct xv_pool_stats *sum, const struct xv_pool_stats *sta
 	sum->requested_bytes += stats->requested_bytes;
 	sum->header_bytes += stats->header_bytes;
 	sum->owner_bytes += stats->owner_bytes;
-	sum->fragment_bytes += stats->fragment_bytes;
+	sum->link_bytes += stats->link_bytes;
 	sum->rounding_bytes += stats->rounding_bytes;
 	sum->free_bytes += stats->free_bytes;
 	sum->reserve_bytes += stats->reserve_bytes;
-	sum->reuse_bytes += stats->reuse_bytes;
 	sum->table_bytes += stats->table_bytes;
 	sum->objects += stats->objects;
 	sum->split_objects += stats->split_objects;
-	sum->fragments += stats->fragments;
+	sum->pieces += stats->pieces;
 	sum->large_objects += stats->large_objects;
 	sum->pages += stats->pages;
 	sum->free_blocks += stats->free_blocks;
@@ -113,7 +110,6 @@ static void add_stats(struct xv_pool_stats *sum, const struct xv_pool_stats *sta
 	sum->bad_handles += stats->bad_handles;
 	sum->page_allocs += stats->page_allocs;
 	sum->page_frees += stats->page_frees;
-	sum->reuses += stats->reuses;
 	sum->remote_frees += stats->remote_frees;
 	sum->remote_waiting += stats->remote_waiting;
 	sum->shards += stats->shards;

@@ -13,8 +13,6 @@ enum {
 	SLACK_SHIFT_WIDE = 5,
 	WIDE_PERMILLE = 20,
 
-	REUSE_PERMILLE_DEFAULT = 5,
-
 	/* Of fewer blocks that could be kept, so few fit a request that keeping them costs
 	 * more time than it saves. */
 	STOCK_BLOCKS_MIN = 24,
@@ -220,24 +218,6 @@ void xvi_stock_forget(struct xv_pool *pool)
 
 /* ---- frees that wait ---- */
 
-void xvi_stock_defer(struct xv_pool *pool, xv_handle handle)
-{
-	struct xvi_stock *stock = &pool->stock;
-	uint32_t place = stock->pending_at++ % STOCK_PENDING;
-	xv_handle oldest = stock->pending[place];
-	bool full = stock->pending_count == STOCK_PENDING;
-
-	if (xv_handle_page(handle) < pool->pages.capacity)
-		XVI_PREFETCH(
-			pool->base + ((size_t)xv_handle_page(handle) << pool->page_shift) +
-			((xv_handle_offset(handle) - pool->prefix_bytes) & (pool->page_bytes - 1)));
-	stock->pending[place] = handle;
-	if (full)
-		(void)xvi_free_now(pool, oldest);
-	else
-		stock->pending_count++;
-}
-
 void xvi_stock_settle(struct xv_pool *pool)
 {
 	struct xvi_stock *stock = &pool->stock;
@@ -248,37 +228,4 @@ void xvi_stock_settle(struct xv_pool *pool)
 		stock->pending_count--;
 		(void)xvi_free_now(pool, stock->pending[place]);
 	}
-}
-
-uint32_t xvi_reuse_permille(const struct xv_pool *pool, uint32_t wanted)
-{
-	if (pool->base == NULL)
-		return 0;
-	if (wanted == XV_REUSE_DEFAULT)
-		return (pool->flags & XV_POOL_SPLIT) != 0 ? 0 : REUSE_PERMILLE_DEFAULT;
-	return wanted < XV_REUSE_PERMILLE_MAX ? wanted : XV_REUSE_PERMILLE_MAX;
-}
-
-void xv_pool_set_reuse(struct xv_pool *pool, uint32_t permille)
-{
-	if (pool == NULL)
-		return;
-	permille = xvi_reuse_permille(pool, permille);
-	xvi_enter_all(pool);
-	if (pool->shared != NULL)
-		pool->shared->options.reuse_permille = permille;
-	for (uint32_t i = 0; i < xvi_shard_count(pool); i++) {
-		struct xv_pool *shard = xvi_shard(pool, i);
-
-		if (shard == NULL || shard->base == NULL)
-			continue;
-		(void)xvi_stock_drain(shard);
-		/* The reserve grows with the share, and goes with it. */
-		if (permille < shard->stock.permille)
-			xvi_reserve_trim(shard);
-		shard->stock.permille = permille;
-		shard->stock.rests_until = 0;
-		xvi_stock_set_limit(shard);
-	}
-	xvi_leave_all(pool);
 }

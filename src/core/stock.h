@@ -11,8 +11,7 @@
  * comes. Where that happens more than twice as often as a block is handed out again, keeping
  * costs more than it saves (bench/README.md): the stock then rests for a while.
  *
- * With XV_POOL_LAZY_FREE a free waits in a ring, while the header that proves it is fetched,
- * until STOCK_PENDING more have come.
+ * Pools keep nothing: the share is 0.
  */
 #ifndef XVI_STOCK_H
 #define XVI_STOCK_H
@@ -47,14 +46,8 @@ size_t xvi_stock_bytes(uint32_t page_bytes);
 /* Place the bins in memory of that size, zeroed. */
 void xvi_stock_init(struct xvi_stock *stock, uint32_t page_bytes, void *memory);
 
-/* The share that a pool with its options keeps, where this one is asked for. */
-uint32_t xvi_reuse_permille(const struct xv_pool *pool, uint32_t wanted);
-
 /* How much may be kept: after a change of the share, or of the pages. O(1). */
 void xvi_stock_set_limit(struct xv_pool *pool);
-
-/* Take a free on trust: it is done when STOCK_PENDING more have come. */
-void xvi_stock_defer(struct xv_pool *pool, xv_handle handle);
 
 /* Do the frees that wait. */
 void xvi_stock_settle(struct xv_pool *pool);

@@ -32,7 +32,8 @@ const char *xv_strerror(int err)
 	case -XV_ENOTSUP:
 		return "this pool or provider does not have the feature";
 	case -XV_ESPLIT:
-		return "the object is in several pieces and cannot be mapped: use xv_read, xv_write or xv_peek";
+		return "the object is in several pieces and cannot be mapped: use xv_read, "
+		       "xv_write or xv_peek";
 	case -XV_EBADMSG:
 		return "a check found a broken invariant";
 	default:

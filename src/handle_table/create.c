@@ -136,25 +136,29 @@ static int create_in_memory(struct xv_handle_table **out, struct xv_provider *pr
 static int reserve(struct xv_provider *provider, struct handle_memory *memory,
 		   size_t reserved_bytes, size_t committed_bytes)
 {
+	void *base = provider->ops->meta_reserve(provider, reserved_bytes);
 	int err;
 
-	memory->base = provider->ops->meta_reserve(provider, reserved_bytes);
-	if (memory->base == NULL)
+	if (base == NULL)
 		return -XV_ENOMEM;
-	err = provider->ops->meta_commit(provider, memory->base, 0, committed_bytes);
-	if (err != 0) {
-		provider->ops->meta_release(provider, memory->base, reserved_bytes, 0);
-		return err;
-	}
-	memory->reserved_bytes = reserved_bytes;
-	memory->committed_bytes = committed_bytes;
-	return 0;
+	err = provider->ops->meta_commit(provider, base, 0, committed_bytes);
+	if (err != 0)
+		provider->ops->meta_release(provider, base, reserved_bytes, 0);
+	else
+		*memory = (struct handle_memory){base, reserved_bytes, committed_bytes};
+	return err;
 }
 
-static void release(struct xv_provider *provider, struct handle_memory memory)
+/* Give back both; the table's structure is in the first. */
+static void release(struct xv_provider *provider, struct handle_memory states,
+		    struct handle_memory handles)
 {
-	provider->ops->meta_release(provider, memory.base, memory.reserved_bytes,
-				    memory.committed_bytes);
+	const struct xv_provider_ops *ops = provider->ops;
+
+	if (handles.base != NULL)
+		ops->meta_release(provider, handles.base, handles.reserved_bytes,
+				  handles.committed_bytes);
+	ops->meta_release(provider, states.base, states.reserved_bytes, states.committed_bytes);
 }
 
 static int create_from_provider(struct xv_handle_table **out, struct xv_provider *provider,
@@ -166,7 +170,7 @@ static int create_from_provider(struct xv_handle_table **out, struct xv_provider
 	uint32_t max_ids = options->max_ids != 0 ? options->max_ids : default_ids(provider);
 	size_t slots = slots_for(max_ids);
 	size_t first = grows ? 1 : slots;
-	struct handle_memory states, handles;
+	struct handle_memory states;
 	struct xv_handle_table *table;
 	int err;
 
@@ -175,22 +179,18 @@ static int create_from_provider(struct xv_handle_table **out, struct xv_provider
 	err = reserve(provider, &states, xvi_ids_table_bytes(slots), xvi_ids_table_bytes(first));
 	if (err != 0)
 		return err;
-	err = reserve(provider, &handles, slots * HANDLE_BYTES, first * HANDLE_BYTES);
+	table = states.base;
+	table->states = states;
+	err = reserve(provider, &table->handles, slots * HANDLE_BYTES, first * HANDLE_BYTES);
 	if (err == 0) {
-		table = states.base;
 		table->owned = true;
 		table->grows = grows;
-		table->states = states;
-		table->handles = handles;
 		err = table_init(table, provider, options, max_ids);
-		if (err == 0) {
-			*out = table;
-			return 0;
-		}
-		states = table->states;
-		release(provider, table->handles);
 	}
-	release(provider, states);
+	if (err == 0)
+		*out = table;
+	else
+		release(provider, table->states, table->handles);
 	return err;
 }
 
@@ -211,15 +211,10 @@ int xv_handle_table_create(struct xv_handle_table **out, struct xv_provider *pro
 
 void xv_handle_table_destroy(struct xv_handle_table *table)
 {
-	struct handle_memory states;
-
 	if (table == NULL)
 		return;
 	xv_pool_destroy(table->pool);
 	xvi_lock_fini(&table->lock);
-	if (!table->owned)
-		return;
-	states = table->states;
-	release(table->provider, table->handles);
-	release(table->provider, states);
+	if (table->owned)
+		release(table->provider, table->states, table->handles);
 }

@@ -76,7 +76,7 @@ int xv_id_malloc(struct xv_handle_table *table, size_t size, xv_id *id)
 		return err;
 	err = xv_malloc_owned(table->pool, size, index, &handle);
 	if (err != 0) {
-		xvi_ids_give(table, index, false);
+		xvi_ids_give(table, index, 0);
 		return err;
 	}
 	state = (slot_load(&table->slots, index) & SLOT_GENERATION_MASK) | SLOT_USED;
@@ -92,7 +92,7 @@ static int free_object(struct xv_handle_table *table, uint32_t index, uint32_t s
 	int err = xv_free(table->pool, table->slots.handles[index]);
 
 	if (err == 0)
-		xvi_ids_give(table, index, true);
+		xvi_ids_give(table, index, 1);
 	else
 		slot_settle(&table->slots, index, state);
 	return err;

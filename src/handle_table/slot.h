@@ -30,13 +30,11 @@
  *
  * Compaction comes from the other side: the pool's lock is taken, and the object's slot must
  * be asked. Waiting here could wait for a call that waits for the pool's lock, so it never
- * does: slot_try_lock succeeds at once, or the move is refused. An object has one handle
- * at a time, and `relocated` finds the slot both locked by itself and with the handle that the
- * pool names, so the move is one step for everybody. While an object is made its slot is
- * SLOT_TAKEN: refused too.
+ * does: slot_try_lock succeeds at once, or the move is refused. While an object is made its
+ * slot is SLOT_TAKEN: refused too.
  *
- * In a table made with XV_LOCK_NONE (threaded is false) the same words are kept with plain
- * loads and stores.
+ * In a table made with XV_LOCK_NONE (threaded is false) the same words are changed by loads
+ * and stores alone.
  *
  * Invariants (xv_handle_table_check names them by number):
  *   101  free slots and slots in use, as counted, are all there are
@@ -85,15 +83,12 @@ struct handle_slots {
 
 static inline uint32_t slot_count(const struct handle_slots *slots)
 {
-	return slots->threaded ? xvi_atomic_load_acquire(&slots->count)
-			       : xvi_atomic_load(&slots->count);
+	return xvi_atomic_load_acquire(&slots->count);
 }
 
 static inline uint32_t slot_load(const struct handle_slots *slots, uint32_t index)
 {
-	const struct xvi_atomic32 *state = &slots->states[index];
-
-	return slots->threaded ? xvi_atomic_load_acquire(state) : xvi_atomic_load(state);
+	return xvi_atomic_load_acquire(&slots->states[index]);
 }
 
 static inline uint32_t slot_kind(const struct handle_slots *slots, uint32_t index)
@@ -114,10 +109,7 @@ static inline bool slot_replace(const struct handle_slots *slots, uint32_t index
  * table's lock. */
 static inline void slot_settle(const struct handle_slots *slots, uint32_t index, uint32_t state)
 {
-	if (slots->threaded)
-		xvi_atomic_store_release(&slots->states[index], state);
-	else
-		xvi_atomic_store(&slots->states[index], state);
+	xvi_atomic_store_release(&slots->states[index], state);
 }
 
 static inline uint32_t slot_index(const struct handle_slots *slots, xv_id id)
@@ -174,13 +166,11 @@ static inline int slot_enter(const struct handle_slots *slots, xv_id id, uint32_
  * SLOT_MAP. */
 static inline void slot_leave(const struct handle_slots *slots, uint32_t index, uint32_t what)
 {
-	struct xvi_atomic32 *state = &slots->states[index];
-
 	XVI_ASSERT((slot_load(slots, index) & SLOT_CALLS_MASK) != 0);
 	if (slots->threaded)
-		xvi_atomic_sub_release(state, what);
+		xvi_atomic_sub_release(&slots->states[index], what);
 	else
-		xvi_atomic_store(state, xvi_atomic_load(state) - what);
+		slot_settle(slots, index, slot_load(slots, index) - what);
 }
 
 /*

@@ -16,15 +16,6 @@ static void queue_put_last(struct xv_handle_table *table, uint32_t index)
 	table->free_slots++;
 }
 
-static void queue_put_first(struct xv_handle_table *table, uint32_t index)
-{
-	table->slots.handles[index] = table->first_free;
-	if (table->last_free == 0)
-		table->last_free = index;
-	table->first_free = index;
-	table->free_slots++;
-}
-
 static uint32_t queue_take_first(struct xv_handle_table *table)
 {
 	uint32_t index = table->first_free;
@@ -123,10 +114,7 @@ int xvi_ids_grow(struct xv_handle_table *table)
 			    table->states_made == 0 ? SLOT_TAKEN : SLOT_FREE);
 	for (uint32_t i = from == 0 ? 1 : from; i < to; i++)
 		queue_put_last(table, i);
-	if (slots->threaded)
-		xvi_atomic_store_release(&slots->count, to);
-	else
-		xvi_atomic_store(&slots->count, to);
+	xvi_atomic_store_release(&slots->count, to);
 	return 0;
 }
 
@@ -177,18 +165,14 @@ int xvi_ids_take(struct xv_handle_table *table, uint32_t *index)
 	return err;
 }
 
-void xvi_ids_give(struct xv_handle_table *table, uint32_t index, bool was_used)
+void xvi_ids_give(struct xv_handle_table *table, uint32_t index, uint32_t generations)
 {
 	uint32_t generation = slot_load(&table->slots, index) & SLOT_GENERATION_MASK;
 
 	xvi_lock_acquire(&table->lock);
-	if (was_used) {
-		slot_settle(&table->slots, index, (generation + SLOT_GENERATION_ONE) | SLOT_FREE);
-		queue_put_last(table, index);
-	} else {
-		slot_settle(&table->slots, index, generation | SLOT_FREE);
-		queue_put_first(table, index);
-	}
+	slot_settle(&table->slots, index,
+		    (generation + generations * SLOT_GENERATION_ONE) | SLOT_FREE);
+	queue_put_last(table, index);
 	table->used_slots--;
 	xvi_lock_release(&table->lock);
 }

@@ -93,9 +93,8 @@ void xvi_ids_trim(struct xv_handle_table *table);
 /* Take the slot that has been free for longest: SLOT_TAKEN. Errors as xvi_ids_grow. */
 int xvi_ids_take(struct xv_handle_table *table, uint32_t *index);
 
-/* Queue a slot that is the caller's alone: at the front as it was when its object was not
- * made, else at the end in its next generation. */
-void xvi_ids_give(struct xv_handle_table *table, uint32_t index, bool was_used);
+/* Queue a slot that is the caller's alone, `generations` later than it was. */
+void xvi_ids_give(struct xv_handle_table *table, uint32_t index, uint32_t generations);
 
 /* How the pool's compaction asks and tells the table. */
 extern const struct xv_owner_ops xvi_ids_owner_ops;

@@ -54,20 +54,19 @@ static const struct field io_stat_fields[] = {
 };
 
 static const struct field pool_stats_fields[] = {
-	FIELD(xv_pool_stats, held_bytes),     FIELD(xv_pool_stats, requested_bytes),
-	FIELD(xv_pool_stats, header_bytes),   FIELD(xv_pool_stats, owner_bytes),
-	FIELD(xv_pool_stats, fragment_bytes), FIELD(xv_pool_stats, rounding_bytes),
-	FIELD(xv_pool_stats, free_bytes),     FIELD(xv_pool_stats, reserve_bytes),
-	FIELD(xv_pool_stats, reuse_bytes),    FIELD(xv_pool_stats, table_bytes),
-	FIELD(xv_pool_stats, objects),        FIELD(xv_pool_stats, split_objects),
-	FIELD(xv_pool_stats, fragments),      FIELD(xv_pool_stats, large_objects),
-	FIELD(xv_pool_stats, pages),          FIELD(xv_pool_stats, free_blocks),
-	FIELD(xv_pool_stats, unlisted_bytes), FIELD(xv_pool_stats, peak_held_bytes),
-	FIELD(xv_pool_stats, mallocs),        FIELD(xv_pool_stats, frees),
-	FIELD(xv_pool_stats, failures),       FIELD(xv_pool_stats, bad_handles),
-	FIELD(xv_pool_stats, page_allocs),    FIELD(xv_pool_stats, page_frees),
-	FIELD(xv_pool_stats, reuses),         FIELD(xv_pool_stats, remote_frees),
-	FIELD(xv_pool_stats, remote_waiting), FIELD(xv_pool_stats, shards),
+	FIELD(xv_pool_stats, held_bytes),      FIELD(xv_pool_stats, requested_bytes),
+	FIELD(xv_pool_stats, header_bytes),    FIELD(xv_pool_stats, owner_bytes),
+	FIELD(xv_pool_stats, link_bytes),      FIELD(xv_pool_stats, rounding_bytes),
+	FIELD(xv_pool_stats, free_bytes),      FIELD(xv_pool_stats, reserve_bytes),
+	FIELD(xv_pool_stats, table_bytes),     FIELD(xv_pool_stats, objects),
+	FIELD(xv_pool_stats, split_objects),   FIELD(xv_pool_stats, pieces),
+	FIELD(xv_pool_stats, large_objects),   FIELD(xv_pool_stats, pages),
+	FIELD(xv_pool_stats, free_blocks),     FIELD(xv_pool_stats, unlisted_bytes),
+	FIELD(xv_pool_stats, peak_held_bytes), FIELD(xv_pool_stats, mallocs),
+	FIELD(xv_pool_stats, frees),           FIELD(xv_pool_stats, failures),
+	FIELD(xv_pool_stats, bad_handles),     FIELD(xv_pool_stats, page_allocs),
+	FIELD(xv_pool_stats, page_frees),      FIELD(xv_pool_stats, remote_frees),
+	FIELD(xv_pool_stats, remote_waiting),  FIELD(xv_pool_stats, shards),
 	FIELD(xv_pool_stats, page_bytes),
 };
 

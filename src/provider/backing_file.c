@@ -86,6 +86,13 @@ static int open_anywhere(void)
 	return fd;
 }
 
+/* Is it the name's fault that no file could be made there? */
+static bool names_no_directory(int err)
+{
+	return err == ENOENT || err == ENOTDIR || err == EACCES || err == EROFS || err == ELOOP ||
+	       err == ENAMETOOLONG;
+}
+
 /* Past this limit the system sends SIGXFSZ, so it is never reached. It may have changed
  * since the file was opened. */
 static uint64_t file_size_limit(void)
@@ -102,7 +109,7 @@ int xvi_backing_open(struct xvi_backing_file *file, const char *directory)
 	int fd = directory != NULL ? open_in_directory(directory) : open_anywhere();
 
 	if (fd < 0)
-		return fd;
+		return directory != NULL && names_no_directory(-fd) ? -XV_EINVAL : -XV_ENOMEM;
 	*file = (struct xvi_backing_file){
 		.fd = fd,
 		.can_preallocate = true,
@@ -115,17 +122,17 @@ void xvi_backing_close(struct xvi_backing_file *file)
 	close(file->fd);
 }
 
-/* The table's one error for a full provider; others pass. */
-static int take_error(int err)
+/* There is no room, or the disk fails. */
+static bool means_no_space(int err)
 {
-	bool full = err == ENOSPC || err == ENOMEM || err == EFBIG;
 #if defined(EDQUOT)
-	full = full || err == EDQUOT;
+	if (err == EDQUOT)
+		return true;
 #endif
-	return full ? -XV_ENOMEM : -err;
+	return err == ENOSPC || err == ENOMEM || err == EFBIG || err == EIO;
 }
 
-/* 0, a negative errno, or 1 when space cannot be taken ahead: by the filesystem, or since
+/* 0, -XV_ENOMEM, or 1 when space cannot be taken ahead: by the filesystem, or since
  * a filter of system calls says no. Anything but a shortage or a failing disk is that. */
 static int preallocate(struct xvi_backing_file *file, uint64_t offset, size_t bytes)
 {
@@ -137,7 +144,7 @@ static int preallocate(struct xvi_backing_file *file, uint64_t offset, size_t by
 	while (result != 0 && errno == EINTR);
 	if (result == 0)
 		return 0;
-	return take_error(errno) == -XV_ENOMEM || errno == EIO ? take_error(errno) : 1;
+	return means_no_space(errno) ? -XV_ENOMEM : 1;
 #else
 	(void)file;
 	(void)offset;
@@ -155,7 +162,7 @@ static int grow_sparse(struct xvi_backing_file *file, uint64_t end)
 	if (length > file_size_limit())
 		length = end;
 	if (ftruncate(file->fd, (off_t)length) != 0)
-		return take_error(errno);
+		return -XV_ENOMEM;
 	file->bytes = length;
 	return 0;
 }

@@ -25,14 +25,14 @@ struct xvi_backing_file {
 
 /*
  * Open a file without a name: in directory, or when that is NULL in memory, or
- * where there is no such thing in a directory for temporary files. Returns 0 or a
- * negative errno.
+ * where there is no such thing in a directory for temporary files. Returns 0, -XV_EINVAL
+ * (no directory that a file can be made in) or -XV_ENOMEM (anything else).
  */
 int xvi_backing_open(struct xvi_backing_file *file, const char *directory);
 
 void xvi_backing_close(struct xvi_backing_file *file);
 
-/* Make [offset, offset + bytes) usable. 0 or a negative errno (-ENOMEM when full, or at
+/* Make [offset, offset + bytes) usable. 0 or -XV_ENOMEM (full, or at
  * the process's file size limit, which is never passed: the system would send SIGXFSZ). */
 int xvi_backing_take(struct xvi_backing_file *file, uint64_t offset, size_t bytes);
 

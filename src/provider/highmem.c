@@ -5,8 +5,8 @@
  *
  * Owns: a nameless file with the pages, a window of slots in inaccessible address
  * space, and a control area (this record, the slots' records, the map of grains, a buffer for
- * each slot). May call: os_memory.h, backing_file.h, meta_memory.h, grain_map.h, window.h,
- * the platform lock.
+ * each slot). May call: os_memory.h, backing_file.h, meta_memory.h, grain_map.h, hold.h,
+ * window.h, the platform lock.
  * Locking: one lock around everything, system calls included: two threads never
  * see a slot change hands half-way.
  * Complexity: page_alloc, page_map, page_unmap O(slots + log64 pages), grains_take and
@@ -21,13 +21,13 @@
 
 #include "backing_file.h"
 #include "grain_map.h"
+#include "hold.h"
 #include "meta_memory.h"
 #include "os_memory.h"
 #include "page_size.h"
 #include "window.h"
 #include "xvi_lock.h"
 
-#define PAGE_BYTES_DEFAULT 4096U
 #define MAX_BYTES_DEFAULT ((uint64_t)16 << 30)
 #define WINDOW_ALIGNMENT ((size_t)64 << 10)
 #define WINDOW_SLOTS_DEFAULT 8U
@@ -37,6 +37,7 @@
 struct highmem_provider {
 	struct xv_provider provider; /* first: the public face */
 	struct xvi_lock lock;
+	struct xvi_hold hold;
 	struct xvi_backing_file file;
 	struct xvi_grain_map map; /* kept: the file did not give the space back */
 	struct xvi_meta_memory meta;
@@ -288,6 +289,16 @@ static size_t highmem_spare_bytes(struct xv_provider *self)
 	return bytes;
 }
 
+static void highmem_hold(struct xv_provider *self, uint32_t times)
+{
+	xvi_hold(&highmem_of(self)->hold, &highmem_of(self)->lock, times);
+}
+
+static uint32_t highmem_release(struct xv_provider *self)
+{
+	return xvi_hold_release(&highmem_of(self)->hold, &highmem_of(self)->lock);
+}
+
 /* clang-format off */
 #define OPS_OF_ALL                                  \
 	.page_alloc = highmem_page_alloc,           \
@@ -299,7 +310,9 @@ static size_t highmem_spare_bytes(struct xv_provider *self)
 	.meta_release = highmem_meta_release,       \
 	.meta_purge = highmem_meta_purge,           \
 	.overhead_bytes = highmem_overhead_bytes,   \
-	.spare_bytes = highmem_spare_bytes
+	.spare_bytes = highmem_spare_bytes,         \
+	.hold = highmem_hold,                       \
+	.release = highmem_release
 /* clang-format on */
 
 static const struct xv_provider_ops whole_page_ops = {OPS_OF_ALL};
@@ -335,8 +348,8 @@ static int plan_make(struct highmem_plan *plan, const struct xv_provider_highmem
 	uint64_t max_bytes = options->max_bytes != 0 ? options->max_bytes : MAX_BYTES_DEFAULT;
 
 	if (page_bytes == 0)
-		page_bytes = os_page_bytes > PAGE_BYTES_DEFAULT ? (uint32_t)os_page_bytes
-								: PAGE_BYTES_DEFAULT;
+		page_bytes = os_page_bytes > XVI_PAGE_BYTES_DEFAULT ? (uint32_t)os_page_bytes
+								    : XVI_PAGE_BYTES_DEFAULT;
 	plan->page_shift = xvi_page_shift(page_bytes);
 	plan->slots = options->window_slots != 0 ? options->window_slots : WINDOW_SLOTS_DEFAULT;
 	plan->pages = xvi_page_count(max_bytes, plan->page_shift);

@@ -5,12 +5,12 @@
  *
  * Owns: a reservation of address space for all pages, committed from its start as
  * the highest page number grows, and a control area (this record and the map of
- * grains). May call: os_memory.h, meta_memory.h, grain_map.h, the platform
+ * grains). May call: os_memory.h, meta_memory.h, grain_map.h, hold.h, the platform
  * lock. Locking: one lock around map, commits and counters; giving memory of pages or grains back
- * is outside it, while they still count as taken. Complexity: page_alloc O(log64 pages), a
- * system call per COMMIT_BYTES of growth; grains_take O(1); grains_give O(1) and pages_free
- * O(log64 pages) for each page, and a system call, O(pages) the first time after the process
- * has locked its memory.
+ * is outside it, while they still count as taken and unless a thread waits to hold. Complexity:
+ * page_alloc O(log64 pages), a system call per COMMIT_BYTES of growth; grains_take O(1);
+ * grains_give O(1) and pages_free O(log64 pages) for each page, and a system call, O(pages) the
+ * first time after the process has locked its memory.
  *
  *   base                       committed_bytes                    reserved_bytes
  *   [ readable and writable    | no access ...................... ]
@@ -24,6 +24,7 @@
 #include "mmap_internal.h"
 
 #include "grain_map.h"
+#include "hold.h"
 #include "meta_memory.h"
 #include "mmap_plan.h"
 #include "xvi_lock.h"
@@ -36,6 +37,7 @@
 struct mmap_provider {
 	struct xv_provider provider; /* first: the public face */
 	struct xvi_lock lock;
+	struct xvi_hold hold;
 	struct xvi_grain_map map;
 	struct xvi_meta_memory meta;
 	size_t control_bytes;   /* mapped for this record and the map */
@@ -226,12 +228,11 @@ static void note_locked(struct mmap_provider *mm, struct xvi_os_discarded discar
  */
 static bool pages_discard(struct mmap_provider *mm, uint32_t first, uint32_t count)
 {
-	struct xvi_os_discarded discarded;
-
-	xvi_lock_release(&mm->lock);
-	discarded =
+	bool let_go = xvi_hold_let_go(&mm->hold, &mm->lock);
+	struct xvi_os_discarded discarded =
 		xvi_os_discard(page_address(mm, first), (size_t)count << mm->provider.page_shift);
-	xvi_lock_acquire(&mm->lock);
+
+	xvi_hold_take_again(&mm->hold, &mm->lock, let_go);
 	if (!discarded.given && count > 1)
 		return false;
 	for (uint32_t i = 0; i < count; i++)
@@ -316,27 +317,36 @@ static int mmap_grains_take(struct xv_provider *self, uint32_t page, uint32_t fi
 	return err;
 }
 
+/* They stay taken until their memory is gone, so nobody is given them while the lock is let
+ * go. */
+static bool grains_give_locked(struct mmap_provider *mm, uint32_t page, uint32_t first,
+			       uint32_t count)
+{
+	struct xvi_os_discarded discarded;
+	bool let_go;
+
+	if (!xvi_grain_range_is(&mm->map, page, first, count, true))
+		return false;
+	let_go = xvi_hold_let_go(&mm->hold, &mm->lock);
+	discarded = xvi_os_discard(page_address(mm, page) + first * mm->granule_bytes,
+				   count * mm->granule_bytes);
+	xvi_hold_take_again(&mm->hold, &mm->lock, let_go);
+	if (discarded.given)
+		xvi_grain_set(&mm->map, page, xvi_grain_bits(first, count), GRAIN_ABSENT);
+	note_locked(mm, discarded);
+	return discarded.given;
+}
+
 static bool mmap_grains_give(struct xv_provider *self, uint32_t page, uint32_t first,
 			     uint32_t count)
 {
 	struct mmap_provider *mm = mmap_of(self);
-	struct xvi_os_discarded discarded;
-	bool taken;
+	bool given;
 
 	xvi_lock_acquire(&mm->lock);
-	taken = xvi_grain_range_is(&mm->map, page, first, count, true);
+	given = grains_give_locked(mm, page, first, count);
 	xvi_lock_release(&mm->lock);
-	if (!taken)
-		return false;
-	/* Still taken here, so nobody can be given them while their memory goes. */
-	discarded = xvi_os_discard(page_address(mm, page) + first * mm->granule_bytes,
-				   count * mm->granule_bytes);
-	xvi_lock_acquire(&mm->lock);
-	if (discarded.given)
-		xvi_grain_set(&mm->map, page, xvi_grain_bits(first, count), GRAIN_ABSENT);
-	note_locked(mm, discarded);
-	xvi_lock_release(&mm->lock);
-	return discarded.given;
+	return given;
 }
 
 static void *mmap_page_map(struct xv_provider *self, uint32_t page)
@@ -423,6 +433,16 @@ static size_t mmap_overhead_bytes(struct xv_provider *self)
 	return bytes;
 }
 
+static void mmap_hold(struct xv_provider *self, uint32_t times)
+{
+	xvi_hold(&mmap_of(self)->hold, &mmap_of(self)->lock, times);
+}
+
+static uint32_t mmap_release(struct xv_provider *self)
+{
+	return xvi_hold_release(&mmap_of(self)->hold, &mmap_of(self)->lock);
+}
+
 /* clang-format off */
 #define OPS_OF_ALL                               \
 	.page_alloc = mmap_page_alloc,           \
@@ -434,7 +454,9 @@ static size_t mmap_overhead_bytes(struct xv_provider *self)
 	.meta_release = mmap_meta_release,       \
 	.meta_purge = mmap_meta_purge,           \
 	.overhead_bytes = mmap_overhead_bytes,   \
-	.spare_bytes = mmap_spare_bytes
+	.spare_bytes = mmap_spare_bytes,         \
+	.hold = mmap_hold,                       \
+	.release = mmap_release
 /* clang-format on */
 
 static const struct xv_provider_ops whole_page_ops = {OPS_OF_ALL};

@@ -13,11 +13,10 @@
 #define RESERVE_BYTES_64BIT ((uint64_t)64 << 30)
 #define RESERVE_BYTES_32BIT ((uint64_t)1 << 30)
 #define RESERVE_BYTES_MIN ((uint64_t)1 << 20)
-#define PAGE_BYTES_DEFAULT 4096U
 
 void xv_provider_mmap_options_init(struct xv_provider_mmap_options *options)
 {
-	*options = (struct xv_provider_mmap_options){.page_bytes = PAGE_BYTES_DEFAULT};
+	*options = (struct xv_provider_mmap_options){.page_bytes = XVI_PAGE_BYTES_DEFAULT};
 }
 
 static size_t larger_of(size_t a, size_t b)
@@ -43,7 +42,8 @@ static void plan_set_grains(struct xvi_mmap_plan *plan, uint32_t page_bytes, boo
 int xvi_mmap_plan_make(struct xvi_mmap_plan *plan, const struct xv_provider_mmap_options *options,
 		       const struct xvi_os_facts *facts)
 {
-	uint32_t page_bytes = options->page_bytes != 0 ? options->page_bytes : PAGE_BYTES_DEFAULT;
+	uint32_t page_bytes =
+		options->page_bytes != 0 ? options->page_bytes : XVI_PAGE_BYTES_DEFAULT;
 	uint64_t reserve = options->reserve_bytes;
 
 	plan->page_shift = xvi_page_shift(page_bytes);

@@ -19,6 +19,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <xvmalloc/errors.h>
+
 #if !defined(MAP_ANONYMOUS)
 #define MAP_ANONYMOUS MAP_ANON
 #endif
@@ -112,7 +114,7 @@ void xvi_os_release(void *base, size_t bytes)
 
 int xvi_os_commit(void *base, size_t bytes)
 {
-	return mprotect(base, bytes, PROT_READ | PROT_WRITE) == 0 ? 0 : -errno;
+	return mprotect(base, bytes, PROT_READ | PROT_WRITE) == 0 ? 0 : -XV_ENOMEM;
 }
 
 static bool map_over_once(void *base, size_t bytes, int fd, uint64_t offset)

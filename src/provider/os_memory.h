@@ -45,7 +45,7 @@ void *xvi_os_map_zeroed(size_t bytes, bool *all_there);
 /* End a mapping, or part of one, that either call above made. */
 void xvi_os_release(void *base, size_t bytes);
 
-/* Make reserved space readable and writable, all zero. 0 or a negative errno. */
+/* Make reserved space readable and writable, all zero. 0, or -XV_ENOMEM whyever not. */
 int xvi_os_commit(void *base, size_t bytes);
 
 /*

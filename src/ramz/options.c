@@ -65,9 +65,6 @@ static struct fault pool_fault(const struct ramz_options *options)
 {
 	if (options->shards > XV_SHARDS_MAX)
 		return (struct fault){-XV_EINVAL, "shards is above XV_SHARDS_MAX (64)"};
-	if (options->reuse_permille > XV_REUSE_PERMILLE_MAX)
-		return (struct fault){-XV_EINVAL,
-				      "reuse_permille is above XV_REUSE_PERMILLE_MAX (500)"};
 	if (options->hard_limit_bytes != 0 && options->soft_limit_bytes > options->hard_limit_bytes)
 		return (struct fault){-XV_EINVAL, "soft_limit_bytes is above hard_limit_bytes: it "
 						  "could never be told"};

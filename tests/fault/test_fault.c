@@ -35,7 +35,6 @@ static void make_options(struct scene *s, struct xv_pool_options *options)
 {
 	fixture_options(s->f, options);
 	options->flags = s->flags;
-	options->reserve_pages = 1;
 	if ((s->flags & XV_POOL_OWNERS) != 0) {
 		options->owner_ops = &fault_owner_ops;
 		options->owner_context = s;

@@ -189,7 +189,7 @@ static bool call_with_failure(struct pool_fixture *f, enum call call, uint32_t s
 		after = fixture_stats(f);
 		assert_int_equal(after.requested_bytes, before.requested_bytes);
 		assert_int_equal(after.split_objects, before.split_objects);
-		assert_int_equal(after.fragments, before.fragments);
+		assert_int_equal(after.pieces, before.pieces);
 		assert_int_equal(calls[call](&d, slot), 0);
 	}
 	(void)density_compact(&d, 0);

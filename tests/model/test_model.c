@@ -243,11 +243,11 @@ struct op {
 };
 
 static const struct op ops[] = {
-	{op_malloc, 30, false},  {op_malloc_aligned, 4, false}, {op_calloc, 3, false},
-	{op_free, 20, true},     {op_realloc, 12, true},        {op_write, 6, true},
-	{op_read, 8, true},      {op_read_part, 4, true},       {op_map, 3, true},
-	{op_unmap, 3, false},    {op_trim, 1, false},           {op_limit, 2, false},
-	{op_walk, 1, false},     {op_bad_handle, 2, true},      {op_free_many, 1, true},
+	{op_malloc, 30, false}, {op_malloc_aligned, 4, false}, {op_calloc, 3, false},
+	{op_free, 20, true},    {op_realloc, 12, true},        {op_write, 6, true},
+	{op_read, 8, true},     {op_read_part, 4, true},       {op_map, 3, true},
+	{op_unmap, 3, false},   {op_trim, 1, false},           {op_limit, 2, false},
+	{op_walk, 1, false},    {op_bad_handle, 2, true},      {op_free_many, 1, true},
 };
 
 static const struct op *any_op(struct model *m)
@@ -295,7 +295,6 @@ static void model_run(struct pool_fixture *f, uint32_t flags)
 
 	fixture_options(f, &options);
 	options.flags = flags;
-	options.reserve_pages = (uint32_t)below(&m, 4);
 	fixture_remake(f, MODEL_PAGES, &options, 0);
 	shadow_init(&m.shadow, f->pool);
 	for (uint64_t i = 1; i <= count; i++) {

@@ -295,7 +295,6 @@ static void run(uint64_t seed, uint64_t ops, uint32_t page_bytes, unsigned kind)
 	ramz_options_init(&m.options);
 	m.options.size_bytes = m.size;
 	m.options.page_bytes = page_bytes;
-	m.options.reuse_permille = kind % 4 == 3 ? 40 : 0;
 	m.options.checksum = (kind & 1) != 0;
 	m.options.dedup = (kind & 2) != 0;
 	m.options.shards = kind % 3; /* 0: one for each CPU */

@@ -53,12 +53,15 @@ struct density {
 };
 
 /* A fresh pool over a fresh provider: so many pages, these XV_POOL_* flags and these
- * fault_provider_init flags. The pool keeps no empty pages. */
+ * fault_provider_init flags. */
 void density_open(struct density *d, struct pool_fixture *f, size_t pages, uint32_t flags,
 		  uint32_t fault_flags);
 
 /* The same over the fixture's provider, which has no pool of the fixture's now. */
 void density_open_on(struct density *d, struct pool_fixture *f, uint32_t flags);
+
+/* Pages with something in them: without those of the reserve. */
+uint64_t density_pages(struct density *d);
 
 /* Verify, free everything, prove that the pool holds nothing any more. */
 void density_close(struct density *d);

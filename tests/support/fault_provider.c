@@ -249,6 +249,16 @@ static size_t fault_spare_bytes(struct xv_provider *self)
 	return fault->inner->ops->spare_bytes(fault->inner);
 }
 
+static void fault_hold(struct xv_provider *self, uint32_t times)
+{
+	fault_of(self)->inner->ops->hold(fault_of(self)->inner, times);
+}
+
+static uint32_t fault_release(struct xv_provider *self)
+{
+	return fault_of(self)->inner->ops->release(fault_of(self)->inner);
+}
+
 /* An optional operation is there when the provider inside has it. */
 static void ops_fill(struct xv_provider_ops *ops, const struct xv_provider_ops *inner,
 		     uint32_t flags)
@@ -269,6 +279,8 @@ static void ops_fill(struct xv_provider_ops *ops, const struct xv_provider_ops *
 		.meta_purge = purge ? fault_meta_purge : NULL,
 		.overhead_bytes = inner->overhead_bytes != NULL ? fault_overhead_bytes : NULL,
 		.spare_bytes = inner->spare_bytes != NULL ? fault_spare_bytes : NULL,
+		.hold = inner->hold != NULL ? fault_hold : NULL,
+		.release = inner->release != NULL ? fault_release : NULL,
 	};
 }
 

@@ -151,7 +151,10 @@ awaits() {
 
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
 
-ready_or_gone() { [ -s "$dir/$1.pid" ] || is_gone "$server_pid"; }
+# The number of the process is written before the control socket is there.
+is_ready() { [ -s "$dir/$1.pid" ] && ask "$1" stat >/dev/null; }
+
+ready_or_gone() { is_gone "$server_pid" || is_ready "$1"; }
 
 # try_serve NAME PARAMETER...: a server whose socket is $dir/NAME.sock, whose control
 # socket is $dir/NAME.ctl and whose output is in $dir/NAME.log. 1 if it does not start.

@@ -153,7 +153,7 @@ static bool stats_add_up(struct pool_fixture *f)
 	struct xv_pool_stats s = fixture_stats(f);
 
 	return sound(s.held_bytes == s.requested_bytes + s.header_bytes + s.owner_bytes +
-					     s.fragment_bytes + s.rounding_bytes + s.free_bytes +
+					     s.link_bytes + s.rounding_bytes + s.free_bytes +
 					     s.reserve_bytes + s.table_bytes,
 		     "held is the sum of its parts") &&
 	       sound(s.free_bytes <= s.held_bytes, "free did not wrap around") &&
@@ -187,9 +187,9 @@ void fixture_assert_unchanged(struct pool_fixture *f, const struct xv_pool_stats
 	assert_int_equal(now.requested_bytes, before->requested_bytes);
 	assert_int_equal(now.header_bytes, before->header_bytes);
 	assert_int_equal(now.owner_bytes, before->owner_bytes);
-	assert_int_equal(now.fragment_bytes, before->fragment_bytes);
+	assert_int_equal(now.link_bytes, before->link_bytes);
 	assert_int_equal(now.split_objects, before->split_objects);
-	assert_int_equal(now.fragments, before->fragments);
+	assert_int_equal(now.pieces, before->pieces);
 	assert_int_equal(now.large_objects, before->large_objects);
 	assert_int_equal(now.rounding_bytes, before->rounding_bytes);
 	assert_int_equal(now.free_bytes, before->free_bytes);

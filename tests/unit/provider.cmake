@@ -29,7 +29,16 @@ xv_add_test(NAME test_provider_fault
 xv_add_test(NAME test_provider_threads
 	SOURCES test_provider_threads.c ${provider_support}
 	LIBS xvmalloc::xvmalloc Threads::Threads)
+xv_add_test(NAME test_provider_hold
+	SOURCES test_provider_hold.c
+	LIBS xv_whitebox Threads::Threads
+	INCLUDES ${PROJECT_SOURCE_DIR}/src/provider ${PROJECT_SOURCE_DIR}/src/platform)
+xv_add_test(NAME test_provider_fork
+	SOURCES test_provider_fork.c ${provider_support}
+	LIBS xvmalloc::xvmalloc Threads::Threads)
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+	xv_add_test(NAME test_provider_errors
+		SOURCES test_provider_errors.c ${provider_support})
 	foreach(part IN ITEMS locked refused refused_grains window)
 		xv_add_test(NAME test_provider_${part}
 			SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_provider_${part}.c)

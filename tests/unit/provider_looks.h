@@ -20,15 +20,17 @@ enum { PAGES = 8192, ADVICE_DONTNEED_LOCKED = 24 };
 static inline struct xv_provider *mmap_make(void)
 {
 	struct xv_provider *provider = NULL;
+	struct xv_provider_mmap_options options = {.page_bytes = PAGE_BYTES};
 
-	ENSURE(xv_provider_mmap_create(&provider, NULL) == 0);
+	ENSURE(xv_provider_mmap_create(&provider, &options) == 0);
 	return provider;
 }
 
 static inline struct xv_provider *highmem_make(void)
 {
 	struct xv_provider *provider = NULL;
-	struct xv_provider_highmem_options options = {.max_bytes = ALL_BYTES};
+	struct xv_provider_highmem_options options = {.page_bytes = PAGE_BYTES,
+						      .max_bytes = ALL_BYTES};
 
 	ENSURE(xv_provider_highmem_create(&provider, &options) == 0);
 	return provider;

@@ -100,8 +100,7 @@ static inline void shard_cpus_open(struct shard_cpus *cpus, unsigned shards)
 #endif
 
 /* A fresh pool of two shards; this thread is in the first. */
-static inline void open_two(struct pool_fixture *f, struct shard_cpus *cpus, uint32_t flags,
-			    uint32_t reuse)
+static inline void open_two(struct pool_fixture *f, struct shard_cpus *cpus, uint32_t flags)
 {
 	struct xv_pool_options options;
 
@@ -109,7 +108,6 @@ static inline void open_two(struct pool_fixture *f, struct shard_cpus *cpus, uin
 	fixture_options(f, &options);
 	options.flags = flags;
 	options.shards = 2;
-	options.reuse_permille = reuse;
 	fixture_remake(f, SHARD_PAGES, &options, 0);
 	/* Both shards are made. */
 	for (unsigned i = 0; i < SHARD_CPUS; i++) {

@@ -150,11 +150,12 @@ static void xvmalloc_objects_keep_their_contents(void **state)
 	}
 }
 
-static void xvmalloc_whole_objects_keep_their_contents(void **state)
+static void xvmalloc_nosplit_objects_keep_their_contents(void **state)
 {
 	(void)state;
-	run(&xvf_allocator_xvmalloc_whole, 4096, "mmap");
-	run(&xvf_allocator_xvmalloc_whole, 65536, "highmem");
+	run(&xvf_allocator_xvmalloc_nosplit, 4096, "mmap");
+	run(&xvf_allocator_xvmalloc_nosplit, 65536, "highmem");
+	run(&xvf_allocator_xvmalloc_keyed, 4096, "mmap");
 }
 
 /* Larger than a page: in pieces for the one, too large for the other. */
@@ -170,7 +171,7 @@ static void xvmalloc_takes_objects_larger_than_a_page(void **state)
 	};
 	const struct xvfrag_plugin *plugin = &xvf_allocator_xvmalloc;
 	void *heap = plugin->create(&config);
-	void *whole = xvf_allocator_xvmalloc_whole.create(&config);
+	void *whole = xvf_allocator_xvmalloc_nosplit.create(&config);
 	uint64_t token;
 	void *ptr;
 
@@ -184,8 +185,8 @@ static void xvmalloc_takes_objects_larger_than_a_page(void **state)
 	plugin->unmap(heap, token, ptr);
 	assert_int_equal(plugin->split_objects(heap), 1);
 	plugin->destroy(heap);
-	assert_int_equal(xvf_allocator_xvmalloc_whole.alloc(whole, sizeof(data), &token), -E2BIG);
-	xvf_allocator_xvmalloc_whole.destroy(whole);
+	assert_int_equal(xvf_allocator_xvmalloc_nosplit.alloc(whole, sizeof(data), &token), -E2BIG);
+	xvf_allocator_xvmalloc_nosplit.destroy(whole);
 }
 
 /* ---- compaction ---- */
@@ -335,7 +336,7 @@ int main(void)
 		cmocka_unit_test(malloc_objects_keep_their_contents),
 		cmocka_unit_test(tlsf_objects_keep_their_contents),
 		cmocka_unit_test(xvmalloc_objects_keep_their_contents),
-		cmocka_unit_test(xvmalloc_whole_objects_keep_their_contents),
+		cmocka_unit_test(xvmalloc_nosplit_objects_keep_their_contents),
 		cmocka_unit_test(xvmalloc_takes_objects_larger_than_a_page),
 		cmocka_unit_test(xvmalloc_compaction_gives_back_and_keeps_contents),
 		cmocka_unit_test(xvmalloc_compaction_leaves_what_is_not_where_it_should_be),

@@ -7,9 +7,14 @@
 #include <elf.h>
 #include <unistd.h>
 
-static const char *const expected[] = {"xvmalloc", "xvmalloc-whole", "ideal", "glibc", "jemalloc",
-				       "mimalloc", "tcmalloc",       "tlsf",  "zram",  "slub",
-				       "slob",     "buddy",          "zbud",  "z3fold"};
+static const char *const expected[] = {"xvmalloc",       "xvmalloc-nosplit",
+				       "xvmalloc-keyed", "ideal",
+				       "glibc",          "jemalloc",
+				       "mimalloc",       "tcmalloc",
+				       "tlsf",           "zram",
+				       "slub",           "slob",
+				       "buddy",          "zbud",
+				       "z3fold"};
 
 enum { EXPECTED = sizeof(expected) / sizeof(expected[0]) };
 
@@ -56,7 +61,7 @@ static void registry_entries_are_complete(void **state)
 static void registry_xvmalloc_compacts_and_whole_does_not(void **state)
 {
 	const struct xvfrag_plugin *plugin = xvf_entry_find("xvmalloc")->plugin;
-	const struct xvfrag_plugin *whole = xvf_entry_find("xvmalloc-whole")->plugin;
+	const struct xvfrag_plugin *whole = xvf_entry_find("xvmalloc-nosplit")->plugin;
 
 	(void)state;
 	assert_non_null(plugin->compact);
@@ -64,14 +69,15 @@ static void registry_xvmalloc_compacts_and_whole_does_not(void **state)
 	assert_null(whole->compact);
 	assert_null(whole->split_objects);
 	assert_string_equal(plugin->name, "xvmalloc");
-	assert_string_equal(whole->name, "xvmalloc-whole");
+	assert_string_equal(whole->name, "xvmalloc-nosplit");
 }
 
 /* What has no lock or the like of its own is not given several threads at once. */
 static void registry_knows_who_takes_threads(void **state)
 {
-	static const char *const takes[] = {"xvmalloc", "xvmalloc-whole", "glibc",
-					    "jemalloc", "mimalloc",       "tcmalloc"};
+	static const char *const takes[] = {"xvmalloc", "xvmalloc-nosplit", "xvmalloc-keyed",
+					    "glibc",    "jemalloc",         "mimalloc",
+					    "tcmalloc"};
 	size_t i, found = 0;
 
 	(void)state;

@@ -22,12 +22,10 @@ static struct xv_pool_options parsed(const char *text)
 
 static void assert_same(const struct xv_pool_options *a, const struct xv_pool_options *b)
 {
-	assert_int_equal(a->reuse_permille, b->reuse_permille);
 	assert_int_equal(a->shards, b->shards);
 	assert_int_equal(a->lock, b->lock);
 	assert_int_equal(a->flags, b->flags);
 	assert_int_equal(a->alignment, b->alignment);
-	assert_int_equal(a->reserve_pages, b->reserve_pages);
 	assert_true(a->limit_bytes == b->limit_bytes);
 }
 
@@ -39,19 +37,15 @@ static void settings_set_what_they_name_and_nothing_else(void **state)
 	xv_pool_options_init(&fresh);
 	options = parsed(NULL);
 	assert_same(&options, &fresh);
-	options = parsed("reuse=20:shards=3:lock=spin");
-	assert_int_equal(options.reuse_permille, 20);
+	options = parsed("shards=3:lock=spin");
 	assert_int_equal(options.shards, 3);
 	assert_int_equal(options.lock, XV_LOCK_SPIN);
-	options = parsed("lock=mutex:reuse=500");
-	assert_int_equal(options.reuse_permille, XV_REUSE_PERMILLE_MAX);
+	options = parsed("lock=mutex");
 	assert_int_equal(options.shards, fresh.shards);
 	assert_int_equal(options.lock, XV_LOCK_MUTEX);
 	assert_int_equal(parsed("lock=none:shards=1").lock, XV_LOCK_NONE);
 	assert_int_equal(parsed("shards=0").shards, 0);
 	assert_int_equal(parsed("shards=64").shards, XV_SHARDS_MAX);
-	assert_int_equal(parsed("lazy=1").flags, fresh.flags | XV_POOL_LAZY_FREE);
-	assert_int_equal(parsed("lazy=0").flags, fresh.flags);
 }
 
 static void settings_refuse_with_cause_and_fix(void **state)
@@ -59,17 +53,17 @@ static void settings_refuse_with_cause_and_fix(void **state)
 	static const char *const bad[][2] = {
 		{"", "'' is no setting; write NAME=VALUE"},
 		{"fast", "'fast' is no setting; write NAME=VALUE"},
-		{"reuse=20:", "'' is no setting"},
+		{"shards=2:", "'' is no setting"},
 		{"speed=1", "no setting 'speed'; write"},
-		{"reuse=501", "reuse takes thousandths of held bytes, 0 to 500, not '501'"},
-		{"reuse=4294967297", "0 to 500"},
-		{"reuse=", "not ''"},
-		{"reuse=2x", "not '2x'"},
-		{"reuse=-1", "not '-1'"},
+		{"reuse=20", "no setting 'reuse'; write NAME=VALUE"},
+		{"lazy=1", "no setting 'lazy'; write NAME=VALUE"},
+		{"shards=4294967297", "0 to 64"},
+		{"shards=", "not ''"},
+		{"shards=2x", "not '2x'"},
+		{"shards=-1", "not '-1'"},
 		{"shards=65", "shards takes a number of shards, 0 to 64, not '65'"},
 		{"lock=futex", "lock takes default, none, spin or mutex, not 'futex'"},
-		{"lazy=2", "lazy takes lazy frees, 0 to 1, not '2'"},
-		{"reuse=1:reuse=2", "reuse is set twice"},
+		{"shards=1:shards=2", "shards is set twice"},
 		{"lock=none:shards=2", "lock=none is for one shard"},
 	};
 	struct xv_pool_options options, fresh;
@@ -110,7 +104,7 @@ static void settings_are_for_xvmalloc_only(void **state)
 		int takes = strncmp(entry->name, "xvmalloc", 8) == 0;
 
 		assert_int_equal(xvf_entry_check(entry, NULL, 1, why, sizeof(why)), 0);
-		assert_int_equal(xvf_entry_check(entry, "reuse=1", 1, why, sizeof(why)),
+		assert_int_equal(xvf_entry_check(entry, "shards=1", 1, why, sizeof(why)),
 				 takes ? 0 : -1);
 		if (!takes)
 			assert_non_null(strstr(why, "takes no settings"));
@@ -124,7 +118,7 @@ static void settings_reach_the_pool(void **state)
 		.max_size = 4096,
 		.max_objects = 16,
 		.total_bytes = 65536,
-		.argument = "reuse=20:shards=1:lock=spin",
+		.argument = "shards=1:lock=spin",
 	};
 	const struct xvfrag_plugin *plugin = &xvf_allocator_xvmalloc;
 	void *heap = plugin->create(&config);
@@ -133,20 +127,12 @@ static void settings_reach_the_pool(void **state)
 	assert_non_null(heap);
 	plugin->free(heap, test_alloc(plugin, heap, 100), 100);
 	plugin->destroy(heap);
-	config.argument = "reuse=2000";
+	config.argument = "shards=2000";
 	errno = 0;
 	assert_null(plugin->create(&config));
 	assert_int_equal(errno, EINVAL);
-	assert_null(xvf_allocator_xvmalloc_whole.create(&config));
-}
-
-static void settings_tell_the_knob_of_a_row(void **state)
-{
-	(void)state;
-	assert_int_equal(xvf_pool_reuse_of("xvmalloc:reuse=20"), 20);
-	assert_int_equal(xvf_pool_reuse_of("xvmalloc:shards=1:reuse=7"), 7);
-	assert_int_equal(xvf_pool_reuse_of("xvmalloc"), 0);
-	assert_int_equal(xvf_pool_reuse_of("plugin:./x.so"), 0);
+	assert_null(xvf_allocator_xvmalloc_nosplit.create(&config));
+	assert_null(xvf_allocator_xvmalloc_keyed.create(&config));
 }
 
 int main(void)
@@ -157,7 +143,6 @@ int main(void)
 		cmocka_unit_test(settings_without_a_lock_are_for_one_thread),
 		cmocka_unit_test(settings_are_for_xvmalloc_only),
 		cmocka_unit_test(settings_reach_the_pool),
-		cmocka_unit_test(settings_tell_the_knob_of_a_row),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,7 @@ static uint32_t open_sparse(struct density *d, struct pool_fixture *f, uint32_t 
 	uint32_t slot = 0;
 
 	density_open(d, f, MANY_PAGES, flags, fault_flags);
-	while (fixture_stats(f).pages < SPARSE_PAGES) {
+	while (density_pages(d) < SPARSE_PAGES) {
 		size_t size = 64 + random_below(&f->random, f->page_bytes * 5 / 8);
 
 		assert_int_equal(density_malloc(d, slot++, size), 0);

@@ -147,8 +147,8 @@ static void six_bytes_link_fragments_past_16_gib(struct pool_fixture *f)
 		density_open_on(&d, f, flags);
 		(void)make_split_objects(&d);
 		stats = fixture_stats(f);
-		assert_int_equal(stats.fragment_bytes,
-				 (stats.fragments - stats.split_objects) * LINK_BYTES);
+		assert_int_equal(stats.link_bytes,
+				 (stats.pieces - stats.split_objects) * LINK_BYTES);
 		density_close(&d);
 		high_close(f);
 	}

@@ -123,7 +123,7 @@ static void every_fragment_has_an_owner_word(struct pool_fixture *f)
 	before = fixture_stats(f);
 	density_malloc_split(&d, slot, f->page_bytes * 3 / 8);
 	after = fixture_stats(f);
-	assert_int_equal(after.owner_bytes - before.owner_bytes, after.fragments * OWNER_BYTES);
+	assert_int_equal(after.owner_bytes - before.owner_bytes, after.pieces * OWNER_BYTES);
 	density_close(&d);
 }
 

@@ -30,7 +30,6 @@ static void options_init_sets_the_documented_defaults(struct pool_fixture *f)
 	xv_pool_options_init(&options);
 	assert_int_equal(options.alignment, 4);
 	assert_int_equal(options.lock, XV_LOCK_DEFAULT);
-	assert_int_equal(options.reserve_pages, 2);
 	assert_int_equal(options.seed, 0);
 	assert_int_equal(options.limit_bytes, 0);
 	assert_null(options.memory);

@@ -122,31 +122,28 @@ static void unmap_refuses_a_pointer_off_by_a_multiple_of_256(struct pool_fixture
 
 /* ---- pins ---- */
 
-static void without_reserve(struct pool_fixture *f)
+/* Pages that are left when the reserve is given back. */
+static size_t pages_after_trim(struct pool_fixture *f)
 {
-	struct xv_pool_options options;
-
-	fixture_options(f, &options);
-	options.reserve_pages = 0;
-	fixture_remake(f, FIXTURE_PAGES, &options, 0);
+	(void)xv_pool_trim(f->pool);
+	return f->fault.pages_now;
 }
 
 static void a_page_emptied_while_mapped_goes_with_its_unmap(struct pool_fixture *f)
 {
 	const size_t sizes[] = {100, f->page_bytes};
 
-	without_reserve(f);
 	for (size_t i = 0; i < 2; i++) {
 		xv_handle handle = fixture_malloc(f, sizes[i]);
 		void *ptr = map_object(f, handle);
 
 		fixture_free(f, handle);
 		assert_int_equal(fixture_stats(f).objects, 0);
-		assert_int_equal(f->fault.pages_now, 1);
+		assert_int_equal(pages_after_trim(f), 1);
 		fixture_check(f);
 		memset(ptr, 0xEE, 4);
 		unmap_object(f, handle, ptr);
-		assert_int_equal(f->fault.pages_now, 0);
+		assert_int_equal(pages_after_trim(f), 0);
 		fixture_check(f);
 	}
 }
@@ -156,16 +153,15 @@ static void nested_maps_keep_an_emptied_page_until_the_last(struct pool_fixture 
 	void *first, *second;
 	xv_handle handle;
 
-	without_reserve(f);
 	handle = fixture_malloc(f, 100);
 	first = map_object(f, handle);
 	second = map_object(f, handle);
 	fixture_free(f, handle);
 	unmap_object(f, handle, first);
-	assert_int_equal(f->fault.pages_now, 1);
+	assert_int_equal(pages_after_trim(f), 1);
 	fixture_check(f);
 	unmap_object(f, handle, second);
-	assert_int_equal(f->fault.pages_now, 0);
+	assert_int_equal(pages_after_trim(f), 0);
 }
 
 static void a_page_emptied_while_mapped_can_be_used_again(struct pool_fixture *f)
@@ -173,7 +169,6 @@ static void a_page_emptied_while_mapped_can_be_used_again(struct pool_fixture *f
 	xv_handle handle, again;
 	void *ptr;
 
-	without_reserve(f);
 	handle = fixture_malloc(f, 100);
 	ptr = map_object(f, handle);
 	fixture_free(f, handle);
@@ -181,10 +176,10 @@ static void a_page_emptied_while_mapped_can_be_used_again(struct pool_fixture *f
 	assert_int_equal(xv_handle_page(again), xv_handle_page(handle));
 	fixture_fill(f, again, 4);
 	unmap_object(f, handle, ptr);
-	assert_int_equal(f->fault.pages_now, 1);
+	assert_int_equal(pages_after_trim(f), 1);
 	fixture_verify(f, again, 50, 4);
 	fixture_free(f, again);
-	assert_int_equal(f->fault.pages_now, 0);
+	assert_int_equal(pages_after_trim(f), 0);
 }
 
 static void a_pinned_empty_page_becomes_a_whole_object(struct pool_fixture *f)
@@ -192,7 +187,6 @@ static void a_pinned_empty_page_becomes_a_whole_object(struct pool_fixture *f)
 	xv_handle handle, whole;
 	void *ptr;
 
-	without_reserve(f);
 	handle = fixture_malloc(f, 100);
 	ptr = map_object(f, handle);
 	fixture_free(f, handle);
@@ -202,7 +196,7 @@ static void a_pinned_empty_page_becomes_a_whole_object(struct pool_fixture *f)
 	fixture_fill(f, whole, 2);
 	fixture_check(f);
 	fixture_free(f, whole);
-	assert_int_equal(f->fault.pages_now, 0);
+	assert_int_equal(pages_after_trim(f), 0);
 }
 
 static void trim_leaves_a_mapped_empty_page(struct pool_fixture *f)

@@ -17,7 +17,7 @@
 #include "pattern.h"
 #include "shards_support.h"
 
-enum { OBJECTS = 2000, LEFT = 32, REUSE = 100 };
+enum { OBJECTS = 2000, LEFT = 32 };
 
 /* ---- options ---- */
 
@@ -150,7 +150,7 @@ static void a_window_serves_two_shards(struct pool_fixture *f)
 	xv_handle handle[2];
 	void *ptr;
 
-	open_two(f, &cpus, 0, 0);
+	open_two(f, &cpus, 0);
 	for (unsigned i = 0; i < 2; i++) {
 		shard_cpus_use(&cpus, i);
 		handle[i] = fixture_malloc(f, 1000 + i);
@@ -176,7 +176,7 @@ static void another_shards_object_is_freed(struct pool_fixture *f)
 	struct shard_cpus cpus;
 	static xv_handle handle[OBJECTS];
 
-	open_two(f, &cpus, 0, 0);
+	open_two(f, &cpus, 0);
 	for (uint32_t i = 0; i < 200; i++) {
 		shard_cpus_use(&cpus, i);
 		handle[i] = fixture_malloc(f, 50 + 3 * i);
@@ -203,7 +203,7 @@ static void another_shards_object_is_resized(struct pool_fixture *f)
 	unsigned char bytes[100];
 	xv_handle handle, old;
 
-	open_two(f, &cpus, 0, 0);
+	open_two(f, &cpus, 0);
 	old = handle = fixture_malloc(f, 100);
 	fixture_fill(f, handle, 7);
 	(void)fixture_malloc(f, 100);
@@ -262,13 +262,13 @@ static void some_objects(struct pool_fixture *f, xv_handle *handle, uint32_t cou
 		handle[i] = fixture_malloc(f, 40 + 17 * (size_t)(i % 100));
 }
 
-static void frees_do_not_wait_for_a_lock_that(struct pool_fixture *f, uint32_t reuse)
+static void frees_do_not_wait_for_a_lock_that(struct pool_fixture *f)
 {
 	xv_handle handle[LEFT];
 	struct xv_pool_stats stats;
 	struct shard_cpus cpus;
 
-	open_two(f, &cpus, 0, reuse);
+	open_two(f, &cpus, 0);
 	some_objects(f, handle, LEFT);
 	free_while_locked(f, &cpus, handle, LEFT, LEFT);
 	stats = fixture_stats(f);
@@ -282,8 +282,7 @@ static void frees_do_not_wait_for_a_lock_that(struct pool_fixture *f, uint32_t r
 
 static void frees_do_not_wait_for_the_owners_lock(struct pool_fixture *f)
 {
-	frees_do_not_wait_for_a_lock_that(f, 0);
-	frees_do_not_wait_for_a_lock_that(f, REUSE);
+	frees_do_not_wait_for_a_lock_that(f);
 }
 
 /* As many as there may be no slots for: some then wait for the lock, and none is lost. */
@@ -293,7 +292,7 @@ static void many_frees_at_once_are_not_lost(struct pool_fixture *f)
 	struct xv_pool_stats stats;
 	struct shard_cpus cpus;
 
-	open_two(f, &cpus, 0, 0);
+	open_two(f, &cpus, 0);
 	some_objects(f, handle, 8 * LEFT);
 	free_while_locked(f, &cpus, handle, 8 * LEFT, LEFT);
 	stats = fixture_stats(f);
@@ -310,7 +309,7 @@ static void a_bad_handle_that_was_left_is_counted(struct pool_fixture *f)
 	struct shard_cpus cpus;
 	xv_handle handle[4];
 
-	open_two(f, &cpus, 0, 0);
+	open_two(f, &cpus, 0);
 	some_objects(f, handle, 2);
 	handle[2] = handle[0];
 	handle[3] = handle[1] + 4;
@@ -330,7 +329,7 @@ static void what_was_left_is_found_in_turn(struct pool_fixture *f)
 	struct shard_cpus cpus;
 	uint32_t same = 0;
 
-	open_two(f, &cpus, 0, 0);
+	open_two(f, &cpus, 0);
 	for (uint32_t i = 0; i < LEFT; i++) {
 		handle[i] = fixture_malloc(f, SIZE);
 		(void)fixture_malloc(f, SIZE); /* keeps the next one apart */
@@ -351,12 +350,12 @@ static void what_was_left_is_found_in_turn(struct pool_fixture *f)
 }
 
 /* What was freed before a walk is not visited, also if it waits for its owner. */
-static void what_was_left_to_the_owner_is_dead(struct pool_fixture *f, uint32_t reuse)
+static void what_was_left_to_the_owner_is_dead(struct pool_fixture *f)
 {
 	xv_handle handle[20];
 	struct shard_cpus cpus;
 
-	open_two(f, &cpus, 0, reuse);
+	open_two(f, &cpus, 0);
 	some_objects(f, handle, 20);
 	free_while_locked(f, &cpus, handle, 15, 15);
 	assert_int_equal(visit_all(f).count, 5);
@@ -366,19 +365,18 @@ static void what_was_left_to_the_owner_is_dead(struct pool_fixture *f, uint32_t 
 
 static void what_was_left_is_dead_for_a_walk(struct pool_fixture *f)
 {
-	what_was_left_to_the_owner_is_dead(f, 0);
-	what_was_left_to_the_owner_is_dead(f, REUSE);
+	what_was_left_to_the_owner_is_dead(f);
 }
 
 /* ---- room ---- */
 
-static void room_is_taken_from_others(struct pool_fixture *f, uint32_t reuse, bool limited)
+static void room_is_taken_from_others(struct pool_fixture *f, bool limited)
 {
 	static xv_handle handle[OBJECTS];
 	struct xv_pool_stats before, now;
 	struct shard_cpus cpus;
 
-	open_two(f, &cpus, 0, reuse);
+	open_two(f, &cpus, 0);
 	for (uint32_t i = 0; i < OBJECTS / 2; i++)
 		handle[i] = fixture_malloc(f, 200);
 	/* Let every page keep an object, so that none goes back. */
@@ -411,14 +409,8 @@ static void room_is_taken_from_others(struct pool_fixture *f, uint32_t reuse, bo
 
 static void room_is_taken_from_others_before_the_pool_grows(struct pool_fixture *f)
 {
-	room_is_taken_from_others(f, 0, false);
-	room_is_taken_from_others(f, 0, true);
-}
-
-static void stock_of_others_is_taken_before_a_request_fails(struct pool_fixture *f)
-{
-	room_is_taken_from_others(f, REUSE, true);
-	room_is_taken_from_others(f, XV_REUSE_PERMILLE_MAX, true);
+	room_is_taken_from_others(f, false);
+	room_is_taken_from_others(f, true);
 }
 
 /* A page in another shard's reserve serves an object of a whole page. */
@@ -427,7 +419,7 @@ static void an_empty_page_of_another_shard_is_taken(struct pool_fixture *f)
 	struct shard_cpus cpus;
 	xv_handle handle;
 
-	open_two(f, &cpus, 0, 0);
+	open_two(f, &cpus, 0);
 	handle = fixture_malloc(f, f->page_bytes);
 	(void)fixture_malloc(f, 100);
 	xv_pool_set_limit(f->pool, fixture_stats(f).held_bytes);
@@ -484,7 +476,7 @@ static void a_pool_ends_with_objects_of_other_threads(struct pool_fixture *f)
 	struct shard_cpus cpus;
 	pthread_t thread;
 
-	open_two(f, &cpus, 0, REUSE);
+	open_two(f, &cpus, 0);
 	one.pool = f->pool;
 	one.cpus = &cpus;
 	assert_int_equal(pthread_create(&thread, NULL, leave_objects, &one), 0);
@@ -500,7 +492,6 @@ static void null_pools_are_no_pools(struct pool_fixture *f)
 	(void)f;
 	xv_pool_lock_all(NULL);
 	xv_pool_unlock_all(NULL);
-	xv_pool_set_reuse(NULL, 10);
 }
 
 /* A locked pool is as it was when it is unlocked. */
@@ -509,7 +500,7 @@ static void locking_all_changes_nothing(struct pool_fixture *f)
 	struct xv_pool_stats before;
 	struct shard_cpus cpus;
 
-	open_two(f, &cpus, 0, 0);
+	open_two(f, &cpus, 0);
 	(void)fixture_malloc(f, 100);
 	before = fixture_stats(f);
 	for (uint32_t i = 0; i < 3; i++) {
@@ -536,7 +527,6 @@ static const struct pool_test tests[] = {
 	POOL_TEST(a_bad_handle_that_was_left_is_counted, ON_MMAP),
 	POOL_TEST(what_was_left_is_dead_for_a_walk, ON_MMAP),
 	POOL_TEST(room_is_taken_from_others_before_the_pool_grows, ON_MMAP),
-	POOL_TEST(stock_of_others_is_taken_before_a_request_fails, ON_MMAP),
 	POOL_TEST(an_empty_page_of_another_shard_is_taken, ON_MMAP),
 	POOL_TEST(a_shard_that_cannot_be_made_is_done_without, ON_MMAP),
 	POOL_TEST(a_pool_ends_with_objects_of_other_threads, ON_MMAP),

@@ -8,7 +8,7 @@
  * with a stock in hand, and fork. Longer with XV_OPS. Meant for the thread sanitizer too.
  * May call: public headers, POSIX threads and processes, C11 atomics.
  */
-#define _DEFAULT_SOURCE /* usleep */
+#define _GNU_SOURCE /* usleep, CPU sets */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,13 +29,12 @@
 #include "providers.h"
 #include "shards_workers.h"
 
-enum { PAGES = 4096, OPS = 6000, REUSE = 100, FORKS = 12 };
+enum { PAGES = 4096, OPS = 6000, FORKS = 12 };
 
 /* What a run varies. */
 struct kind {
 	uint32_t threads;
 	uint32_t shards;
-	uint32_t reuse;
 	uint32_t flags;
 	enum xv_lock_kind lock;
 };
@@ -65,8 +64,8 @@ static int count_object(void *context, xv_handle handle, size_t size)
 static bool parts_add_up(const struct xv_pool_stats *s)
 {
 	return s->held_bytes == s->requested_bytes + s->header_bytes + s->owner_bytes +
-					s->fragment_bytes + s->rounding_bytes + s->free_bytes +
-					s->reserve_bytes + s->reuse_bytes + s->table_bytes &&
+					s->link_bytes + s->rounding_bytes + s->free_bytes +
+					s->reserve_bytes + s->table_bytes &&
 	       s->mallocs - s->frees == s->objects && s->peak_held_bytes >= s->held_bytes &&
 	       s->page_allocs - s->page_frees == s->pages &&
 	       s->remote_waiting <= 64 * XV_SHARDS_MAX;
@@ -96,14 +95,13 @@ static void *watch(void *argument)
 	return NULL;
 }
 
-/* Turns the knob and the limit. */
+/* Turns the limit. */
 static void *tune(void *argument)
 {
 	struct world *world = argument;
 	struct xv_pool_stats stats;
 
 	for (uint32_t i = 0; atomic_load(&world->running) != 0; i++) {
-		xv_pool_set_reuse(world->pool, i % 5 * 50);
 		xv_pool_get_stats(world->pool, &stats);
 		xv_pool_set_limit(world->pool, i % 3 == 0 ? stats.held_bytes : 0);
 		for (uint32_t n = 0; n < 50 && atomic_load(&world->running) != 0; n++)
@@ -130,7 +128,6 @@ static struct world *world_open(const struct kind *kind)
 	options.owner_context = world;
 	options.lock = kind->lock;
 	options.shards = kind->shards;
-	options.reuse_permille = kind->reuse;
 	assert_int_equal(xv_pool_create(&world->pool, world->provider, &options), 0);
 	world->ops = environment_number("XV_OPS", OPS) * 4 / kind->threads;
 	return world;
@@ -218,12 +215,11 @@ static void threads_keep_their_contents(const struct kind *kind, bool tuned)
 	for (uint32_t i = 0; i < 3; i++)
 		assert_int_equal(pthread_join(others[i], NULL), 0);
 	xv_pool_get_stats(world->pool, &stats);
-	print_message("%u threads, %u shards, reuse %u: %llu of %llu frees were of others' objects,"
-		      " %llu left to a shard, %llu reuses, %llu moves\n",
-		      (unsigned)kind->threads, (unsigned)kind->shards, (unsigned)kind->reuse,
+	print_message("%u threads, %u shards: %llu of %llu frees were of others' objects,"
+		      " %llu left to a shard, %llu moves\n",
+		      (unsigned)kind->threads, (unsigned)kind->shards,
 		      (unsigned long long)atomic_load(&world->others),
 		      (unsigned long long)stats.frees, (unsigned long long)stats.remote_frees,
-		      (unsigned long long)stats.reuses,
 		      (unsigned long long)atomic_load(&world->moves));
 	/* A limit that turns may be low for as long as the workers run. */
 	assert_true(tuned || stats.frees != 0);
@@ -240,14 +236,9 @@ static void every_kind(uint32_t threads, uint32_t flags)
 	static const uint32_t shards[] = {1, 2, 5};
 
 	for (uint32_t i = 0; i < sizeof(shards) / sizeof(shards[0]); i++) {
-		for (uint32_t reuse = 0; reuse <= REUSE; reuse += REUSE) {
-			struct kind kind = {.threads = threads,
-					    .shards = shards[i],
-					    .reuse = reuse,
-					    .flags = flags};
+		struct kind kind = {.threads = threads, .shards = shards[i], .flags = flags};
 
-			threads_keep_their_contents(&kind, false);
-		}
+		threads_keep_their_contents(&kind, false);
 	}
 }
 
@@ -259,22 +250,19 @@ static void objects_change_hands(void **state)
 
 static void objects_change_hands_in_plain_pools(void **state)
 {
-	struct kind spreading = {.threads = 4, .shards = 0, .reuse = REUSE};
+	struct kind spreading = {.threads = 4, .shards = 0};
 
 	(void)state;
 	every_kind(3, 0);
 	threads_keep_their_contents(&spreading, false);
-	spreading.flags = XV_POOL_LAZY_FREE;
+	spreading.flags = XV_POOL_KEYED;
 	threads_keep_their_contents(&spreading, false);
 }
 
 static void objects_change_hands_under_mutexes(void **state)
 {
-	struct kind kind = {.threads = 4,
-			    .shards = 2,
-			    .reuse = REUSE,
-			    .flags = XV_POOL_OWNERS,
-			    .lock = XV_LOCK_MUTEX};
+	struct kind kind = {
+		.threads = 4, .shards = 2, .flags = XV_POOL_OWNERS, .lock = XV_LOCK_MUTEX};
 
 	(void)state;
 	threads_keep_their_contents(&kind, false);
@@ -286,7 +274,7 @@ static void sixty_four_threads_share_what_cpus_there_are(void **state)
 	every_kind(THREADS_MAX, XV_POOL_OWNERS | XV_POOL_SPLIT);
 }
 
-static void the_knob_and_the_limit_turn_meanwhile(void **state)
+static void the_limit_turns_meanwhile(void **state)
 {
 	struct kind kind = {.threads = 4, .shards = 2, .flags = XV_POOL_OWNERS | XV_POOL_SPLIT};
 
@@ -298,14 +286,34 @@ static void the_knob_and_the_limit_turn_meanwhile(void **state)
 
 /* ---- one shard, until threads meet ---- */
 
-static atomic_bool is_there;
+struct meeting {
+	struct world *world;
+	int cpu; /* to run on; -1 for any */
+	atomic_bool is_there;
+};
+
+static void run_on(int cpu)
+{
+#if defined(__linux__)
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((unsigned)cpu, &set);
+	(void)pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+#else
+	(void)cpu;
+#endif
+}
 
 static void *meet(void *argument)
 {
-	struct world *world = argument;
+	struct meeting *meeting = argument;
+	struct world *world = meeting->world;
 	xv_handle handle;
 
-	atomic_store(&is_there, true);
+	if (meeting->cpu >= 0)
+		run_on(meeting->cpu);
+	atomic_store(&meeting->is_there, true);
 	expect(world, xv_malloc(world->pool, 100, &handle) == 0, "malloc", 0);
 	expect(world, xv_free(world->pool, handle) == 0, "free", 0);
 	return NULL;
@@ -319,17 +327,17 @@ static uint32_t shards_used(struct world *world)
 	return stats.shards;
 }
 
-/* A thread allocates and frees while this one has all locks, or none. */
-static void meet_once(struct world *world, bool locked)
+/* A thread on that CPU allocates and frees while this one has all locks, or none. */
+static void meet_once(struct world *world, bool locked, int cpu)
 {
+	struct meeting meeting = {.world = world, .cpu = cpu};
 	pthread_t thread;
 
-	atomic_store(&is_there, false);
 	if (locked)
 		xv_pool_lock_all(world->pool);
-	assert_int_equal(pthread_create(&thread, NULL, meet, world), 0);
+	assert_int_equal(pthread_create(&thread, NULL, meet, &meeting), 0);
 	if (locked) {
-		while (!atomic_load(&is_there))
+		while (!atomic_load(&meeting.is_there))
 			sched_yield();
 		usleep(1000);
 		xv_pool_unlock_all(world->pool);
@@ -337,21 +345,52 @@ static void meet_once(struct world *world, bool locked)
 	assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
-/* On which CPU a thread runs, and when, is the system's to say: it may take some rounds. */
+/* Two CPUs that the system lets this process run on, and that have shards of their own once
+ * there are as many as CPUs. False where there are none. */
+static bool two_cpus(int cpu[2])
+{
+#if defined(__linux__)
+	int shards = (int)sysconf(_SC_NPROCESSORS_ONLN);
+	cpu_set_t set;
+
+	cpu[0] = -1;
+	if (shards > (int)XV_SHARDS_MAX)
+		shards = (int)XV_SHARDS_MAX;
+	if (sched_getaffinity(0, sizeof(set), &set) != 0)
+		return false;
+	for (int i = 0; i < CPU_SETSIZE; i++) {
+		if (!CPU_ISSET((unsigned)i, &set))
+			continue;
+		cpu[1] = i;
+		if (cpu[0] < 0)
+			cpu[0] = i;
+		else if (cpu[0] % shards != i % shards)
+			return true;
+	}
+	return false;
+#else
+	cpu[0] = cpu[1] = -1;
+	return sysconf(_SC_NPROCESSORS_ONLN) > 1;
+#endif
+}
+
+/* Left to itself the system may run all of them on one CPU while the others are busy. When a
+ * thread runs is its to say still: it may take some rounds. */
 static void threads_that_meet_are_spread(void **state)
 {
 	struct kind kind = {.shards = 0, .threads = 2};
 	struct world *world;
+	int cpu[2];
 
 	(void)state;
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+	if (!two_cpus(cpu))
 		skip();
 	world = world_open(&kind);
 	for (uint32_t i = 0; i < 100; i++)
-		meet_once(world, false);
+		meet_once(world, false, cpu[i % 2]);
 	assert_int_equal(shards_used(world), 1);
 	for (uint32_t round = 0; round < 2000 && shards_used(world) == 1; round++)
-		meet_once(world, true);
+		meet_once(world, true, cpu[round % 2]);
 	assert_true(shards_used(world) > 1);
 	assert_int_equal(atomic_load(&world->errors), 0);
 	assert_sound(world);
@@ -360,7 +399,7 @@ static void threads_that_meet_are_spread(void **state)
 
 /* ---- threads that end ---- */
 
-static void *leave_a_stock(void *argument)
+static void *leave_objects_behind(void *argument)
 {
 	struct worker *worker = argument;
 	struct xv_pool *pool = worker->world->pool;
@@ -386,11 +425,8 @@ static void a_thread_that_ends_leaves_nothing_behind(void **state)
 
 	(void)state;
 	for (uint32_t s = 0; s < sizeof(shards) / sizeof(shards[0]); s++) {
-		/* A smaller share of so few objects keeps none. */
-		struct kind kind = {
-			.threads = 1, .shards = shards[s], .reuse = XV_REUSE_PERMILLE_MAX};
+		struct kind kind = {.threads = 1, .shards = shards[s]};
 		struct world *world = world_open(&kind);
-		uint64_t kept = 0;
 
 		for (uint32_t i = 0; i < 20; i++) {
 			struct worker *worker = test_calloc(1, sizeof(*worker));
@@ -398,20 +434,19 @@ static void a_thread_that_ends_leaves_nothing_behind(void **state)
 			worker->world = world;
 			worker->number = i;
 			assert_int_equal(
-				pthread_create(&worker->thread, NULL, leave_a_stock, worker), 0);
+				pthread_create(&worker->thread, NULL, leave_objects_behind, worker),
+				0);
 			assert_int_equal(pthread_join(worker->thread, NULL), 0);
 			test_free(worker);
 			xv_pool_get_stats(world->pool, &stats);
 			assert_int_equal(stats.objects, 10 * (i + 1));
-			kept += stats.reuse_bytes;
 		}
 		assert_int_equal(atomic_load(&world->errors), 0);
-		assert_true(kept != 0);
 		for (uint32_t i = 0; i < 200; i++)
 			assert_int_equal(xv_free(world->pool, atomic_load(&world->handle[i])), 0);
 		(void)xv_pool_trim(world->pool);
 		xv_pool_get_stats(world->pool, &stats);
-		assert_int_equal(stats.objects + stats.pages + stats.reuse_bytes, 0);
+		assert_int_equal(stats.objects + stats.pages, 0);
 		assert_sound(world);
 		world_close(world);
 	}
@@ -466,13 +501,9 @@ static void fork_once(struct world *world)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-static void fork_while_others_work(uint32_t shards, uint32_t reuse, enum xv_lock_kind lock)
+static void fork_while_others_work(uint32_t shards, enum xv_lock_kind lock)
 {
-	struct kind kind = {.threads = 3,
-			    .shards = shards,
-			    .reuse = reuse,
-			    .flags = XV_POOL_OWNERS,
-			    .lock = lock};
+	struct kind kind = {.threads = 3, .shards = shards, .flags = XV_POOL_OWNERS, .lock = lock};
 	struct world *world = world_open(&kind);
 	struct worker *workers;
 
@@ -492,9 +523,9 @@ static void fork_while_others_work(uint32_t shards, uint32_t reuse, enum xv_lock
 static void a_child_process_finds_the_pool_whole(void **state)
 {
 	(void)state;
-	fork_while_others_work(2, 0, XV_LOCK_SPIN);
-	fork_while_others_work(2, REUSE, XV_LOCK_MUTEX);
-	fork_while_others_work(1, REUSE, XV_LOCK_SPIN);
+	fork_while_others_work(2, XV_LOCK_SPIN);
+	fork_while_others_work(2, XV_LOCK_MUTEX);
+	fork_while_others_work(1, XV_LOCK_SPIN);
 }
 
 int main(int argc, char **argv)
@@ -504,7 +535,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(objects_change_hands_in_plain_pools),
 		cmocka_unit_test(objects_change_hands_under_mutexes),
 		cmocka_unit_test(sixty_four_threads_share_what_cpus_there_are),
-		cmocka_unit_test(the_knob_and_the_limit_turn_meanwhile),
+		cmocka_unit_test(the_limit_turns_meanwhile),
 		cmocka_unit_test(threads_that_meet_are_spread),
 		cmocka_unit_test(a_thread_that_ends_leaves_nothing_behind),
 		cmocka_unit_test(a_child_process_finds_the_pool_whole),

@@ -10,7 +10,7 @@
 #include "density.h"
 #include "shards_support.h"
 
-enum { OBJECTS = 2000, REUSE = 100 };
+enum { OBJECTS = 2000 };
 
 /* ---- truth about room ---- */
 
@@ -65,14 +65,14 @@ static void churn(struct objects *o, uint32_t ops)
 }
 
 /* Under a limit shards take room from one another, and none passes the limit. */
-static void churn_under_a_limit(struct pool_fixture *f, uint32_t flags, uint32_t reuse)
+static void churn_under_a_limit(struct pool_fixture *f, uint32_t flags)
 {
 	struct objects *o = test_calloc(1, sizeof(*o));
 	struct xv_pool_stats stats;
 	struct shard_cpus cpus;
 	uint64_t limit;
 
-	open_two(f, &cpus, flags, reuse);
+	open_two(f, &cpus, flags);
 	o->f = f;
 	o->cpus = &cpus;
 	limit = fixture_stats(f).held_bytes + 60 * f->page_bytes;
@@ -91,14 +91,12 @@ static void churn_under_a_limit(struct pool_fixture *f, uint32_t flags, uint32_t
 
 static void the_limit_is_kept_over_shards(struct pool_fixture *f)
 {
-	churn_under_a_limit(f, 0, 0);
-	churn_under_a_limit(f, 0, REUSE);
+	churn_under_a_limit(f, 0);
 }
 
 static void the_limit_is_kept_over_shards_that_split(struct pool_fixture *f)
 {
-	churn_under_a_limit(f, XV_POOL_SPLIT, 0);
-	churn_under_a_limit(f, XV_POOL_SPLIT, REUSE);
+	churn_under_a_limit(f, XV_POOL_SPLIT);
 }
 
 /* ---- the pool as a whole ---- */
@@ -111,7 +109,7 @@ static void limit_and_peak_are_of_the_sum(struct pool_fixture *f)
 	xv_handle handle, last = XV_NULL_HANDLE;
 	int err = 0;
 
-	open_two(f, &cpus, 0, 0);
+	open_two(f, &cpus, 0);
 	limit = fixture_stats(f).held_bytes + 40 * f->page_bytes;
 	xv_pool_set_limit(f->pool, limit);
 	for (unsigned i = 0; err == 0; i++) {
@@ -142,7 +140,7 @@ static void a_peak_that_nobody_saw_is_noted(struct pool_fixture *f)
 	xv_handle handle[20];
 	uint64_t held;
 
-	open_two(f, &cpus, 0, 0);
+	open_two(f, &cpus, 0);
 	held = fixture_stats(f).held_bytes;
 	for (unsigned i = 0; i < 20; i++) {
 		shard_cpus_use(&cpus, i);
@@ -165,14 +163,14 @@ static int free_visit(void *context, xv_handle handle, size_t size)
 	return xv_free(f->pool, handle);
 }
 
-static void a_walk_sees_every_shard(struct pool_fixture *f, uint32_t flags, uint32_t reuse)
+static void a_walk_sees_every_shard(struct pool_fixture *f, uint32_t flags)
 {
 	struct objects *o = test_calloc(1, sizeof(*o));
 	struct shard_cpus cpus;
 	struct visits visits;
 	uint64_t bytes = 0;
 
-	open_two(f, &cpus, flags, reuse);
+	open_two(f, &cpus, flags);
 	o->f = f;
 	o->cpus = &cpus;
 	churn(o, 600);
@@ -192,9 +190,8 @@ static void a_walk_sees_every_shard(struct pool_fixture *f, uint32_t flags, uint
 
 static void a_walk_visits_each_object_of_all_shards(struct pool_fixture *f)
 {
-	a_walk_sees_every_shard(f, 0, 0);
-	a_walk_sees_every_shard(f, XV_POOL_SPLIT, 0);
-	a_walk_sees_every_shard(f, 0, REUSE);
+	a_walk_sees_every_shard(f, 0);
+	a_walk_sees_every_shard(f, XV_POOL_SPLIT);
 }
 
 static void a_reset_empties_every_shard(struct pool_fixture *f)
@@ -203,7 +200,7 @@ static void a_reset_empties_every_shard(struct pool_fixture *f)
 	struct xv_pool_stats stats;
 	struct shard_cpus cpus;
 
-	open_two(f, &cpus, XV_POOL_SPLIT, REUSE);
+	open_two(f, &cpus, XV_POOL_SPLIT);
 	o->f = f;
 	o->cpus = &cpus;
 	churn(o, 600);
@@ -211,7 +208,6 @@ static void a_reset_empties_every_shard(struct pool_fixture *f)
 	stats = fixture_stats(f);
 	assert_int_equal(stats.objects, 0);
 	assert_int_equal(stats.pages, 0);
-	assert_int_equal(stats.reuse_bytes, 0);
 	assert_int_equal(stats.peak_held_bytes, stats.held_bytes);
 	assert_int_equal(stats.frees, stats.mallocs);
 	for (uint32_t i = 0; i < o->count; i++)
@@ -229,7 +225,7 @@ static void a_map_in_any_shard_holds_up_a_reset(struct pool_fixture *f)
 	xv_handle handle;
 	void *ptr;
 
-	open_two(f, &cpus, 0, 0);
+	open_two(f, &cpus, 0);
 	(void)fixture_malloc(f, 100);
 	shard_cpus_use(&cpus, 1);
 	handle = fixture_malloc(f, 100);
@@ -242,14 +238,14 @@ static void a_map_in_any_shard_holds_up_a_reset(struct pool_fixture *f)
 	shard_cpus_close(&cpus);
 }
 
-static void a_trim_is_of_every_shard(struct pool_fixture *f, uint32_t reuse)
+static void a_trim_is_of_every_shard(struct pool_fixture *f)
 {
 	struct objects *o = test_calloc(1, sizeof(*o));
 	struct xv_pool_stats before, after;
 	struct shard_cpus cpus;
 	size_t given;
 
-	open_two(f, &cpus, 0, reuse);
+	open_two(f, &cpus, 0);
 	o->f = f;
 	o->cpus = &cpus;
 	churn(o, 900);
@@ -260,7 +256,6 @@ static void a_trim_is_of_every_shard(struct pool_fixture *f, uint32_t reuse)
 	given = xv_pool_trim(f->pool);
 	after = fixture_stats(f);
 	assert_int_equal(after.pages, 0);
-	assert_int_equal(after.reuse_bytes, 0);
 	assert_true(given >= before.held_bytes - after.held_bytes);
 	assert_true(before.held_bytes - after.held_bytes >= before.pages * f->page_bytes);
 	test_free(o);
@@ -269,14 +264,13 @@ static void a_trim_is_of_every_shard(struct pool_fixture *f, uint32_t reuse)
 
 static void a_trim_gives_back_what_every_shard_keeps(struct pool_fixture *f)
 {
-	a_trim_is_of_every_shard(f, 0);
-	a_trim_is_of_every_shard(f, REUSE);
+	a_trim_is_of_every_shard(f);
 }
 
 /* ---- compaction ---- */
 
 static void open_owned(struct density *d, struct pool_fixture *f, struct shard_cpus *cpus,
-		       uint32_t flags, uint32_t reuse)
+		       uint32_t flags)
 {
 	struct xv_pool_options options;
 
@@ -285,7 +279,6 @@ static void open_owned(struct density *d, struct pool_fixture *f, struct shard_c
 	density_open(d, f, 2048, flags, 0);
 	density_options(d, &options);
 	options.shards = 2;
-	options.reuse_permille = reuse;
 	fixture_drop_pool(f);
 	fixture_make_pool(f, &options);
 	d->pool = f->pool;
@@ -297,14 +290,14 @@ static void compact_until_done(struct density *d)
 		(void)density_compact(d, 0);
 }
 
-static void two_shards_are_compacted(struct pool_fixture *f, uint32_t flags, uint32_t reuse)
+static void two_shards_are_compacted(struct pool_fixture *f, uint32_t flags)
 {
 	struct xv_pool_stats before, after;
 	struct shard_cpus cpus;
 	struct density d;
 	uint64_t needed;
 
-	open_owned(&d, f, &cpus, flags, reuse);
+	open_owned(&d, f, &cpus, flags);
 	for (uint32_t slot = 0; slot < 3000; slot++) {
 		if (slot % 50 == 0)
 			shard_cpus_use(&cpus, slot / 50);
@@ -339,14 +332,12 @@ static void two_shards_are_compacted(struct pool_fixture *f, uint32_t flags, uin
 
 static void compaction_is_of_all_shards(struct pool_fixture *f)
 {
-	two_shards_are_compacted(f, XV_POOL_OWNERS, 0);
-	two_shards_are_compacted(f, XV_POOL_OWNERS, REUSE);
+	two_shards_are_compacted(f, XV_POOL_OWNERS);
 }
 
 static void compaction_is_of_all_shards_that_split(struct pool_fixture *f)
 {
-	two_shards_are_compacted(f, XV_POOL_OWNERS | XV_POOL_SPLIT, 0);
-	two_shards_are_compacted(f, XV_POOL_OWNERS | XV_POOL_SPLIT, REUSE);
+	two_shards_are_compacted(f, XV_POOL_OWNERS | XV_POOL_SPLIT);
 }
 
 /* What waits to be freed is freed first, not moved. */
@@ -355,7 +346,7 @@ static void compaction_does_not_move_the_dead(struct pool_fixture *f)
 	struct shard_cpus cpus;
 	struct density d;
 
-	open_owned(&d, f, &cpus, XV_POOL_OWNERS, REUSE);
+	open_owned(&d, f, &cpus, XV_POOL_OWNERS);
 	shard_cpus_use(&cpus, 0);
 	for (uint32_t slot = 0; slot < 200; slot++)
 		assert_int_equal(density_malloc(&d, slot, 300), 0);

@@ -56,9 +56,6 @@ static void create_refuses_bad_options_with_a_reason(void **state)
 	bad.shards = XV_SHARDS_MAX + 1;
 	assert_refused(&bad, -XV_EINVAL);
 	bad = good;
-	bad.reuse_permille = XV_REUSE_PERMILLE_MAX + 1;
-	assert_refused(&bad, -XV_EINVAL);
-	bad = good;
 	lame.compress = NULL;
 	bad.codec = &lame;
 	assert_refused(&bad, -XV_EINVAL);

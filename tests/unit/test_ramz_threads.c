@@ -247,7 +247,6 @@ static void stress_with(bool checksum, bool dedup, uint32_t shards)
 	options.checksum = checksum;
 	options.dedup = dedup;
 	options.shards = shards;
-	options.reuse_permille = shards == 2 ? 50 : 0;
 	assert_int_equal(ramz_create(&scene.store, &options), 0);
 	stress(&scene);
 	stats = store_stats(scene.store);
@@ -268,7 +267,7 @@ static void everything_at_once_with_checksums(void **state)
 	stress_with(true, false, 0);
 }
 
-static void everything_at_once_with_quick_reuse(void **state)
+static void everything_at_once_in_two_shards(void **state)
 {
 	(void)state;
 	stress_with(false, false, 2);
@@ -308,7 +307,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(everything_at_once),
 		cmocka_unit_test(everything_at_once_with_checksums),
-		cmocka_unit_test(everything_at_once_with_quick_reuse),
+		cmocka_unit_test(everything_at_once_in_two_shards),
 		cmocka_unit_test(everything_at_once_with_sharing),
 		cmocka_unit_test(threads_that_end_leave_their_counts),
 	};

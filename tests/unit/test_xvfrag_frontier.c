@@ -39,10 +39,10 @@ static int setup_rows(void **state)
 	add("xvmalloc", 50, 1020);
 	add("slow", 60, 1500);
 	add("model", 0, 1000);
-	add("xvmalloc:reuse=50", 40, 1060);
+	add("xvmalloc-keyed", 40, 1060);
 	add("fast", 10, 1200);
 	add("fast-but", 10, 1201);
-	add("xvmalloc:reuse=50:shards=1", 45, 1060);
+	add("xvmalloc-keyed:shards=1", 45, 1060);
 	return 0;
 }
 
@@ -58,12 +58,9 @@ static void frontier_has_whom_nobody_beats(void **state)
 	static const struct {
 		const char *name, *behind;
 	} expected[] = {
-		{"fast", NULL},
-		{"fast-but", "fast"},
-		{"xvmalloc:reuse=50", NULL},
-		{"xvmalloc:reuse=50:shards=1", "xvmalloc:reuse=50"},
-		{"xvmalloc", NULL},
-		{"slow", "xvmalloc"},
+		{"fast", NULL},           {"fast-but", "fast"},
+		{"xvmalloc-keyed", NULL}, {"xvmalloc-keyed:shards=1", "xvmalloc-keyed"},
+		{"xvmalloc", NULL},       {"slow", "xvmalloc"},
 		{"dense", NULL},
 	};
 	size_t count;
@@ -132,16 +129,16 @@ static void assert_has(char *text, const char *line)
 		fail_msg("no '%s' in:\n%s", line, text);
 }
 
-static void frontier_data_marks_front_and_knob(void **state)
+static void frontier_data_marks_the_front(void **state)
 {
 	char *text = written(write_data);
 
 	(void)state;
-	assert_has(text, "\"fast\" 10.00 1.2000 1.2000 ?\n");
-	assert_has(text, "\"slow\" 60.00 1.5000 ? ?\n");
-	assert_has(text, "\"xvmalloc\" 50.00 1.0200 1.0200 1.0200\n");
-	assert_has(text, "\"xvmalloc:reuse=50\" 40.00 1.0600 1.0600 1.0600\n");
-	assert_has(text, "\"xvmalloc:reuse=50:shards=1\" 45.00 1.0600 ? ?\n");
+	assert_has(text, "\"fast\" 10.00 1.2000 1.2000\n");
+	assert_has(text, "\"slow\" 60.00 1.5000 ?\n");
+	assert_has(text, "\"xvmalloc\" 50.00 1.0200 1.0200\n");
+	assert_has(text, "\"xvmalloc-keyed\" 40.00 1.0600 1.0600\n");
+	assert_has(text, "\"xvmalloc-keyed:shards=1\" 45.00 1.0600 ?\n");
 	free(text);
 }
 
@@ -172,7 +169,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(frontier_has_whom_nobody_beats, setup_rows,
 						teardown_rows),
 		cmocka_unit_test_setup_teardown(frontier_keeps_equals, setup_rows, teardown_rows),
-		cmocka_unit_test_setup_teardown(frontier_data_marks_front_and_knob, setup_rows,
+		cmocka_unit_test_setup_teardown(frontier_data_marks_the_front, setup_rows,
 						teardown_rows),
 		cmocka_unit_test_setup_teardown(frontier_table_says_behind_whom, setup_rows,
 						teardown_rows),

@@ -468,7 +468,7 @@ static void replay_stops_all_threads_at_the_first_failure(void **state)
 /* Real ones: what they hold is compared at the end of each phase. */
 static void replay_keeps_contents_on_threads(void **state)
 {
-	static const char *const names[] = {"xvmalloc", "xvmalloc-whole", "tlsf", "slob"};
+	static const char *const names[] = {"xvmalloc", "xvmalloc-nosplit", "tlsf", "slob"};
 	static const char *const providers[] = {"mmap", "highmem", "buffer"};
 
 	(void)state;

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "allocators/xvmalloc_settings.h"
 #include "gnuplot.h"
 
 /* ---- points --------------------------------------------------------------- */
@@ -69,17 +68,6 @@ struct xvf_frontier_point *xvf_frontier_points(const struct xvf_report *report, 
 	return points;
 }
 
-bool xvf_frontier_is_knob(const struct xvf_row *row)
-{
-	const char *name = row->outcome.allocator;
-	char setting[XVF_ALLOCATOR_NAME_BYTES];
-
-	if (strcmp(name, "xvmalloc") == 0)
-		return true;
-	snprintf(setting, sizeof(setting), "xvmalloc:reuse=%u", xvf_pool_reuse_of(name));
-	return strcmp(name, setting) == 0;
-}
-
 /* ---- the table ------------------------------------------------------------ */
 
 void xvf_frontier_table(const struct xvf_report *report, size_t input, int width, FILE *out)
@@ -114,30 +102,17 @@ size_t xvf_frontier_data(const struct xvf_report *report, size_t input, FILE *ou
 	size_t count;
 	struct xvf_frontier_point *points = xvf_frontier_points(report, input, &count);
 
-	fputs("# allocator, ns per operation, overhead, on the frontier, setting of the knob\n",
-	      out);
+	fputs("# allocator, ns per operation, overhead, on the frontier\n", out);
 	for (size_t i = 0; i < count; i++) {
 		const struct xvf_frontier_point *p = &points[i];
 
 		xvf_gnuplot_text(p->row->outcome.allocator, out);
 		fprintf(out, " %.2f %.4f", p->ns_per_op, p->overhead);
 		frontier_overhead_if(p->beaten_by == NULL, p->overhead, out);
-		frontier_overhead_if(xvf_frontier_is_knob(p->row), p->overhead, out);
 		fputc('\n', out);
 	}
 	free(points);
 	return count;
-}
-
-static bool frontier_has_knob_line(const struct xvf_report *report, size_t input)
-{
-	size_t count, settings = 0;
-	struct xvf_frontier_point *points = xvf_frontier_points(report, input, &count);
-
-	for (size_t i = 0; i < count; i++)
-		settings += xvf_frontier_is_knob(points[i].row);
-	free(points);
-	return settings > 1;
 }
 
 void xvf_frontier_commands(const struct xvf_report *report, size_t input, const char *data,
@@ -150,24 +125,16 @@ void xvf_frontier_commands(const struct xvf_report *report, size_t input, const 
 	      "set key top right\nset datafile missing '?'\ndata = ",
 	      out);
 	xvf_gnuplot_file(data, out);
-	/* Room for the names; those of the knob stand on its line, so the setting is enough. */
+	/* Room for the names. */
 	fprintf(out,
 		"\nstats data index %zu using 2 name 'ns' nooutput\n"
 		"stats data index %zu using 3 name 'overhead' nooutput\n"
 		"set xrange [0:ns_max * 1.25]\nset yrange [0.98:overhead_max + 0.05]\n"
-		"short(s) = strstrt(s, 'xvmalloc:') == 1 ? s[10:] : s\n"
-		"plot data index %zu using 2:4 with steps linecolor 'gray' title 'frontier', ",
-		index, index, index);
-	if (frontier_has_knob_line(report, input))
-		fprintf(out,
-			"'' index %zu using 2:5 with lines linecolor 2 dashtype 2 "
-			"title 'xvmalloc, settings of its knob', ",
-			index);
-	fprintf(out,
+		"plot data index %zu using 2:4 with steps linecolor 'gray' title 'frontier', "
 		"'' index %zu using 2:3 with points pointtype 7 linecolor 1 notitle, "
-		"'' index %zu using 2:3:(short(strcol(1))) with labels left offset 1,0.4 notitle\n"
+		"'' index %zu using 2:3:1 with labels left offset 1,0.4 notitle\n"
 		"reset\n",
-		index, index);
+		index, index, index, index, index);
 }
 
 /* ---- the files of --frontier ---------------------------------------------- */

@@ -23,16 +23,12 @@ struct xvf_frontier_point {
 struct xvf_frontier_point *xvf_frontier_points(const struct xvf_report *report, size_t input,
 					       size_t *count);
 
-/* Is it one of the rows that differ in the knob only: xvmalloc, xvmalloc:reuse=N? */
-bool xvf_frontier_is_knob(const struct xvf_row *row);
-
 /* The table of an input. width: of the names. */
 void xvf_frontier_table(const struct xvf_report *report, size_t input, int width, FILE *out);
 
 /*
  * The points of an input as lines for gnuplot: name, time, overhead, then the overhead
- * again where the row is on the frontier, and again where it is a setting of the knob;
- * else '?'. Returns how many there were.
+ * again where the row is on the frontier, else '?'. Returns how many there were.
  */
 size_t xvf_frontier_data(const struct xvf_report *report, size_t input, FILE *out);
 

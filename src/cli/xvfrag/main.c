@@ -57,8 +57,6 @@ int main(int argc, char **argv)
 		xvf_selection_fini(&selection);
 		return XVF_EXIT_USAGE;
 	}
-	if (options.frontier_path != NULL)
-		xvf_selection_add_knob(&selection);
 	status = xvf_run(&options, &selection);
 	xvf_selection_fini(&selection);
 	return status;

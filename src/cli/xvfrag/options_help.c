@@ -29,7 +29,7 @@ static const char options_help_use[] =
 static const char options_help_run[] =
 	"RUN\n"
 	"  --allocator LIST      names from --list, or plugin:PATH; comma-separated (all);\n"
-	"                        xvmalloc:reuse=20:shards=1:lock=spin sets what is named\n"
+	"                        xvmalloc:shards=1:lock=spin sets what is named\n"
 	"  --threads N           at once, 1 to 64, the objects dealt out among them (1)\n"
 	"  --cross               objects are freed by another thread than made them\n"
 	"  --codec NAME          lz4, lzo, zstd or none, where built in (lz4)\n"

@@ -308,7 +308,11 @@ static void replay_report_times(struct replay *r, struct xvf_result *result)
 	replay_gather_times(r);
 	result->ops = times->total + r->preempted;
 	result->preempted = r->preempted;
-	if (r->is_model || times->total == 0)
+	if (r->is_model)
+		return;
+	if (r->phase_ns > 0)
+		result->ops_per_s = (double)result->ops * 1e9 / (double)r->phase_ns;
+	if (times->total == 0) /* each was preempted */
 		return;
 	result->flags |= XVF_RESULT_TIME;
 	result->ns_per_op = replay_ns(r, times->sum) / (double)times->total;
@@ -316,8 +320,6 @@ static void replay_report_times(struct replay *r, struct xvf_result *result)
 	result->p99_ns = replay_ns(r, xvf_histogram_percentile(times, 9900));
 	result->p9999_ns = replay_ns(r, xvf_histogram_percentile(times, 9999));
 	result->max_ns = replay_ns(r, times->max);
-	if (r->phase_ns > 0)
-		result->ops_per_s = (double)result->ops * 1e9 / (double)r->phase_ns;
 }
 
 /* Is the object what it was filled with? Objects that cannot be mapped pass. */

@@ -98,29 +98,6 @@ static int selection_take(struct xvf_selection *selection, const char *spec, uns
 	return 0;
 }
 
-void xvf_selection_add_knob(struct xvf_selection *selection)
-{
-	static const unsigned settings[] = {10, 20, 50, 100, 200};
-	const struct xvf_selection old = *selection;
-
-	*selection = (struct xvf_selection){.items = NULL};
-	for (size_t i = 0; i < old.count; i++) {
-		const struct xvf_selected *item = &old.items[i];
-
-		selection_add(selection, item->spec, item->entry);
-		for (size_t k = 0; k < sizeof(settings) / sizeof(settings[0]); k++) {
-			char spec[XVF_ALLOCATOR_NAME_BYTES];
-
-			if (strcmp(item->spec, "xvmalloc") != 0)
-				break;
-			snprintf(spec, sizeof(spec), "xvmalloc:reuse=%u", settings[k]);
-			selection_add(selection, spec, item->entry);
-		}
-		free(item->spec);
-	}
-	free(old.items);
-}
-
 int xvf_selection_parse(struct xvf_selection *selection, const char *list, unsigned threads)
 {
 	char *copy = xvf_strdup(list != NULL ? list : "all");
@@ -154,13 +131,13 @@ void xvf_selection_list(void)
 	for (size_t i = 0; i < xvf_entry_count(); i++) {
 		const struct xvf_entry *entry = xvf_entry_at(i);
 
-		printf("  %-14s %s\n", entry->name, entry->summary);
+		printf("  %-16s %s\n", entry->name, entry->summary);
 		if (!xvf_entry_available(entry, why, sizeof(why)))
-			printf("  %-14s   cannot run here: %s\n", "", why);
+			printf("  %-16s   cannot run here: %s\n", "", why);
 	}
 	puts("  xvmalloc:NAME=VALUE:...\n"
-	     "                 xvmalloc and xvmalloc-whole with settings: reuse=PERMILLE (of held\n"
-	     "                 bytes), shards=N, lock=default|none|spin|mutex, lazy=0|1");
+	     "                 a row of xvmalloc with settings: shards=N,\n"
+	     "                 lock=default|none|spin|mutex");
 	puts("  plugin:PATH    a shared object with struct xvfrag_plugin\n"
 	     "                 (xvmalloc/xvfrag_plugin.h)\n\nCodecs:");
 	for (size_t i = 0; (codec = ramz_codec_at(i)) != NULL; i++) {

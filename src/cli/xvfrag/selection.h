@@ -27,8 +27,6 @@ struct xvf_selection {
  */
 int xvf_selection_parse(struct xvf_selection *selection, const char *list, unsigned threads);
 
-/* Where xvmalloc is among them, add it at several settings of its knob, quick reuse. */
-void xvf_selection_add_knob(struct xvf_selection *selection);
 void xvf_selection_fini(struct xvf_selection *selection);
 
 /* Print the allocators, the codecs, and whether each can run here. */

@@ -202,12 +202,16 @@ void xv_pool_lock_all(struct xv_pool *pool)
 	xvi_enter_all(pool);
 	xvi_lock_acquire(&pool->pages.lock);
 	xvi_lock_acquire(&pool->budget.lock);
+	if (pool->provider->ops->hold != NULL)
+		pool->provider->ops->hold(pool->provider);
 }
 
 void xv_pool_unlock_all(struct xv_pool *pool)
 {
 	if (pool == NULL)
 		return;
+	if (pool->provider->ops->release != NULL)
+		pool->provider->ops->release(pool->provider);
 	xvi_lock_release(&pool->budget.lock);
 	xvi_lock_release(&pool->pages.lock);
 	xvi_leave_all(pool);

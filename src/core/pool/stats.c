@@ -22,14 +22,14 @@ static void add_shard(const struct xvi_shard *shard, struct xv_pool_stats *stats
 	stats->requested_bytes += objects->requested_bytes;
 	stats->header_bytes += (uint64_t)heap->block_count * BLOCK_HEADER_BYTES;
 	stats->owner_bytes += objects_count(objects) * objects->prefix_bytes;
-	stats->fragment_bytes += objects_link_bytes(objects);
+	stats->link_bytes += objects_link_bytes(objects);
 	stats->free_bytes += heap_free_units(heap) * UNIT_BYTES;
 	stats->reserve_bytes += heap->spare_grains * grain_bytes;
 	/* The rest of used blocks. */
 	stats->rounding_bytes += heap->used_units * UNIT_BYTES;
 	stats->objects += objects_count(objects);
 	stats->split_objects += objects->split_objects;
-	stats->fragments += (uint64_t)objects->split_objects + objects->rest_pieces;
+	stats->pieces += (uint64_t)objects->split_objects + objects->rest_pieces;
 	stats->pages += heap->page_count;
 	stats->free_blocks += heap->holes.live;
 	stats->mallocs += objects->mallocs;
@@ -66,6 +66,6 @@ void xv_pool_get_stats(struct xv_pool *pool, struct xv_pool_stats *stats)
 	stats->table_bytes = budget.held - stats->rounding_bytes - stats->free_bytes -
 			     stats->reserve_bytes;
 	stats->rounding_bytes -= stats->requested_bytes + stats->header_bytes +
-				 stats->owner_bytes + stats->fragment_bytes;
+				 stats->owner_bytes + stats->link_bytes;
 	stats->page_bytes = (size_t)1 << pool->provider->page_shift;
 }

@@ -10,7 +10,8 @@
 #include <xvmalloc/xvfrag_plugin.h>
 
 extern const struct xvfrag_plugin xvf_allocator_xvmalloc;
-extern const struct xvfrag_plugin xvf_allocator_xvmalloc_whole;
+extern const struct xvfrag_plugin xvf_allocator_xvmalloc_nosplit;
+extern const struct xvfrag_plugin xvf_allocator_xvmalloc_keyed;
 extern const struct xvfrag_plugin xvf_allocator_ideal;
 extern const struct xvfrag_plugin xvf_allocator_malloc;
 extern const struct xvfrag_plugin xvf_allocator_tlsf;

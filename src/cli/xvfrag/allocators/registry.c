@@ -24,8 +24,11 @@ static const struct xvf_entry entries[] = {
 	{&xvf_allocator_xvmalloc, "xvmalloc",
 	 "libxvmalloc, one pool over --provider's pages: split objects, compaction", NULL,
 	 ENTRY_POOL, xvf_pool_check_settings},
-	{&xvf_allocator_xvmalloc_whole, "xvmalloc-whole",
+	{&xvf_allocator_xvmalloc_nosplit, "xvmalloc-nosplit",
 	 "libxvmalloc with both off: each object is one block and stays", NULL, ENTRY_POOL,
+	 xvf_pool_check_settings},
+	{&xvf_allocator_xvmalloc_keyed, "xvmalloc-keyed",
+	 "libxvmalloc with both off, and the keyed check of handles", NULL, ENTRY_POOL,
 	 xvf_pool_check_settings},
 	{&xvf_allocator_ideal, "ideal", "exactly the bytes requested: the line to measure against",
 	 NULL, XVF_MODEL | XVF_IDEAL, NULL},
@@ -96,7 +99,7 @@ int xvf_entry_check(const struct xvf_entry *entry, const char *argument, unsigne
 	if (argument == NULL)
 		return 0;
 	snprintf(why, why_bytes,
-		 "%s takes no settings: leave out ':%s' (xvmalloc and xvmalloc-whole take some)",
-		 entry->name, argument);
+		 "%s takes no settings: leave out ':%s' (rows of xvmalloc take some)", entry->name,
+		 argument);
 	return -1;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * xvmalloc_pool.c: the library itself, as two rows of the comparison: one pool, as
+ * xvmalloc_pool.c: the library itself, as three rows of the comparison: one pool, as
  * xv_pool_options_init makes it, over the provider and page size asked for. Settings
  * behind the name change that: see xvmalloc_settings.h.
  *
  *   xvmalloc        objects may be split and have owners, so that the pool compacts
- *   xvmalloc-whole  every object is one block and stays where it is
+ *   xvmalloc-nosplit  every object is one block and stays where it is
+ *   xvmalloc-keyed    the same, with the keyed check of handles
  *
  * Owns one provider and one pool over it. May call the public headers of
  * libxvmalloc only, and mmap for the buffer provider's memory. held_bytes is the
@@ -220,9 +221,14 @@ static void *pool_heap_create(const struct xvfrag_plugin_config *config)
 	return pool_heap_create_flags(config, XV_POOL_SPLIT | XV_POOL_OWNERS);
 }
 
-static void *pool_heap_create_whole(const struct xvfrag_plugin_config *config)
+static void *pool_heap_create_nosplit(const struct xvfrag_plugin_config *config)
 {
 	return pool_heap_create_flags(config, 0);
+}
+
+static void *pool_heap_create_keyed(const struct xvfrag_plugin_config *config)
+{
+	return pool_heap_create_flags(config, XV_POOL_KEYED);
 }
 
 static int pool_heap_alloc(void *context, size_t size, uint64_t *token)
@@ -361,11 +367,25 @@ const struct xvfrag_plugin xvf_allocator_xvmalloc = {
 	.alloc_indexed = pool_heap_alloc_indexed,
 };
 
-const struct xvfrag_plugin xvf_allocator_xvmalloc_whole = {
+const struct xvfrag_plugin xvf_allocator_xvmalloc_nosplit = {
 	.abi = XVFRAG_PLUGIN_ABI,
-	.name = "xvmalloc-whole",
+	.name = "xvmalloc-nosplit",
 	.summary = "libxvmalloc with both off: each object is one block and stays",
-	.create = pool_heap_create_whole,
+	.create = pool_heap_create_nosplit,
+	.destroy = pool_heap_destroy,
+	.alloc = pool_heap_alloc,
+	.free = pool_heap_free,
+	.map = pool_heap_map,
+	.unmap = pool_heap_unmap,
+	.write = pool_heap_write,
+	.held_bytes = pool_heap_held_bytes,
+};
+
+const struct xvfrag_plugin xvf_allocator_xvmalloc_keyed = {
+	.abi = XVFRAG_PLUGIN_ABI,
+	.name = "xvmalloc-keyed",
+	.summary = "libxvmalloc with both off, and the keyed check of handles",
+	.create = pool_heap_create_keyed,
 	.destroy = pool_heap_destroy,
 	.alloc = pool_heap_alloc,
 	.free = pool_heap_free,

@@ -10,11 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SETTINGS_FORM "NAME=VALUE with ':' between them, NAME being reuse, shards, lock or lazy"
+#define SETTINGS_FORM "NAME=VALUE with ':' between them, NAME being shards or lock"
 
-enum setting { SETTING_REUSE, SETTING_SHARDS, SETTING_LOCK, SETTING_LAZY, SETTINGS };
+enum setting { SETTING_SHARDS, SETTING_LOCK, SETTINGS };
 
-static const char *const setting_names[SETTINGS] = {"reuse", "shards", "lock", "lazy"};
+static const char *const setting_names[SETTINGS] = {"shards", "lock"};
 
 static const struct {
 	const char *name;
@@ -82,31 +82,15 @@ static int setting_lock(const struct setting_text *s, enum xv_lock_kind *kind, c
 	return -1;
 }
 
-static int setting_lazy(const struct setting_text *s, uint32_t *flags, char *why, size_t why_bytes)
-{
-	uint32_t lazy;
-	int err = setting_number(s, 1, "lazy frees", &lazy, why, why_bytes);
-
-	if (err == 0)
-		*flags = lazy != 0 ? *flags | XV_POOL_LAZY_FREE
-				   : *flags & ~(uint32_t)XV_POOL_LAZY_FREE;
-	return err;
-}
-
 static int setting_take(const struct setting_text *s, enum setting setting,
 			struct xv_pool_options *options, char *why, size_t why_bytes)
 {
 	switch (setting) {
-	case SETTING_REUSE:
-		return setting_number(s, XV_REUSE_PERMILLE_MAX, "thousandths of held bytes",
-				      &options->reuse_permille, why, why_bytes);
 	case SETTING_SHARDS:
 		return setting_number(s, XV_SHARDS_MAX, "a number of shards", &options->shards, why,
 				      why_bytes);
 	case SETTING_LOCK:
 		return setting_lock(s, &options->lock, why, why_bytes);
-	case SETTING_LAZY:
-		return setting_lazy(s, &options->flags, why, why_bytes);
 	default:
 		snprintf(why, why_bytes, "there is no setting '%.*s'; write " SETTINGS_FORM,
 			 (int)s->name_length, s->name);
@@ -190,17 +174,4 @@ int xvf_pool_check_settings(const char *text, unsigned threads, char *why, size_
 	snprintf(why, why_bytes, "lock=none is for one thread; leave it out with --threads %u",
 		 threads);
 	return -1;
-}
-
-unsigned xvf_pool_reuse_of(const char *spec)
-{
-	const char *settings = strchr(spec, ':');
-	struct xv_pool_options options;
-	char why[8];
-
-	xv_pool_options_init(&options);
-	options.reuse_permille = 0;
-	if (settings == NULL || xvf_pool_settings(settings + 1, &options, why, sizeof(why)) != 0)
-		return 0;
-	return options.reuse_permille;
 }

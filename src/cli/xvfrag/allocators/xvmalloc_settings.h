@@ -2,13 +2,12 @@
 /* Copyright (c) the libxvmalloc authors */
 /*
  * xvmalloc_settings.h: what stands behind the name of an xvmalloc row, as in
- * xvmalloc:reuse=20:shards=1.
+ * xvmalloc:shards=1:lock=spin.
  *
  * NAME=VALUE, colons between, each name at most once:
  *
- *   reuse=PERMILLE   quick reuse, thousandths of held bytes, 0 .. XV_REUSE_PERMILLE_MAX
- *   shards=N         0 (the library's choice) .. XV_SHARDS_MAX
- *   lock=KIND        default, none, spin or mutex
+ *   shards=N   0 (the library's choice) .. XV_SHARDS_MAX
+ *   lock=KIND  default, none, spin or mutex
  *
  * What is not named is as xv_pool_options_init leaves it: a row without settings is
  * what a user gets. Calls nothing but the C library. No locking. O(length).
@@ -29,8 +28,5 @@ int xvf_pool_settings(const char *text, struct xv_pool_options *options, char *w
 
 /* The same as a check (struct xvf_entry), of a run on so many threads. */
 int xvf_pool_check_settings(const char *text, unsigned threads, char *why, size_t why_bytes);
-
-/* The value of reuse in a row's name such as xvmalloc:reuse=20; 0 where it has none. */
-unsigned xvf_pool_reuse_of(const char *spec);
 
 #endif

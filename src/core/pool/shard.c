@@ -195,26 +195,48 @@ void xvi_leave_all(struct xv_pool *pool)
 	}
 }
 
+/* Who waits for a lock of a pool must not hold the provider for another pool meanwhile: whoever
+ * has the lock may be waiting for the provider. Returns how often it was held. */
+static uint32_t provider_release(const struct xv_pool *pool)
+{
+	const struct xv_provider_ops *ops = pool->provider->ops;
+
+	return ops->release != NULL ? ops->release(pool->provider) : 0;
+}
+
+static void provider_hold(const struct xv_pool *pool, uint32_t times)
+{
+	const struct xv_provider_ops *ops = pool->provider->ops;
+
+	if (ops->hold != NULL && times != 0)
+		ops->hold(pool->provider, times);
+}
+
 void xv_pool_lock_all(struct xv_pool *pool)
 {
+	uint32_t times;
+
 	if (pool == NULL)
 		return;
+	times = provider_release(pool);
 	xvi_enter_all(pool);
 	xvi_lock_acquire(&pool->pages.lock);
 	xvi_lock_acquire(&pool->budget.lock);
-	if (pool->provider->ops->hold != NULL)
-		pool->provider->ops->hold(pool->provider);
+	provider_hold(pool, times + 1);
 }
 
 void xv_pool_unlock_all(struct xv_pool *pool)
 {
+	uint32_t times;
+
 	if (pool == NULL)
 		return;
-	if (pool->provider->ops->release != NULL)
-		pool->provider->ops->release(pool->provider);
+	times = provider_release(pool);
 	xvi_lock_release(&pool->budget.lock);
 	xvi_lock_release(&pool->pages.lock);
 	xvi_leave_all(pool);
+	if (times > 1)
+		provider_hold(pool, times - 1);
 }
 
 /* A shard's failed try is not the caller's failure, who has counted it at home. */

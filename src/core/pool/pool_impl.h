@@ -38,7 +38,7 @@
 
 enum {
 	MEMORY_ALIGNMENT = 64, /* a cache line: what is written by one CPU is not in another's */
-	FIRST_RECORDS = 24,    /* of holes, behind each shard */
+	FIRST_RECORDS = 16,    /* of holes, behind each shard: the first page record still fits 8 KiB */
 	FIXED_RECORDS_MIN = 16,
 	FIXED_RECORD_BYTES = 1024, /* of page, for each hole record where tables do not grow */
 	LEAST_BLOCK_BYTES = 8,

@@ -27,6 +27,7 @@ void fixture_options(const struct pool_fixture *f, struct xv_pool_options *optio
 	/* What a test expects of places and counters must not depend on where it runs: more
 	 * shards are for the tests that ask for them. */
 	options->shards = (uint32_t)environment_number("XV_SHARDS", 1);
+	options->reuse_permille = (uint32_t)environment_number("XV_REUSE", 0);
 }
 
 int fixture_open(struct pool_fixture *f, const struct provider_case *which, uint32_t alignment,
@@ -154,7 +155,7 @@ static bool stats_add_up(struct pool_fixture *f)
 
 	return sound(s.held_bytes == s.requested_bytes + s.header_bytes + s.owner_bytes +
 					     s.fragment_bytes + s.rounding_bytes + s.free_bytes +
-					     s.reserve_bytes + s.table_bytes,
+					     s.reserve_bytes + s.reuse_bytes + s.table_bytes,
 		     "held is the sum of its parts") &&
 	       sound(s.free_bytes <= s.held_bytes, "free did not wrap around") &&
 	       sound(s.page_bytes == f->page_bytes, "page_bytes is the provider's") &&
@@ -303,6 +304,8 @@ static int run_teardown(void **state)
 
 static bool runs_here(const struct pool_test *test, const struct provider_case *which, size_t align)
 {
+	if ((test->where & NOWHERE) != 0)
+		return false;
 	if ((test->where & ANYWHERE_ONCE) != 0)
 		return which == &provider_cases[0] && align == 0;
 	if ((test->where & WITH_BASE) != 0 && !which->has_base)

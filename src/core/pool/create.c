@@ -198,9 +198,10 @@ static void shard_heap_config(const struct xvi_shard *shard, const struct layout
 	config->heap.key = pool->key;
 	config->heap.records_sure = layout->record_count;
 	config->heap.records_bounded = pool->fixed;
-	config->heap.records_most = 
+	config->heap.records_most =
 		pool->fixed ? layout->record_count : most_records(pool->provider);
 	config->heap.prove = (options->flags & XV_POOL_KEYED) == 0;
+	config->heap.generation = (uint16_t)(shard->number * GENERATION_STEP);
 	config->split = (options->flags & XV_POOL_SPLIT) != 0;
 	config->owners = (options->flags & XV_POOL_OWNERS) != 0;
 	config->owner_ops = options->owner_ops;

@@ -299,7 +299,7 @@ static int place_given(const struct xv_provider *provider, const struct xv_pool_
 		records = fixed_records(provider);
 	place->memory = (unsigned char *)options->memory + skip;
 	place->layout = first_layout(provider, false, (uint32_t)records);
-	place->charged = skip + place->layout.end + table_bytes(provider, options->flags);
+	place->charged = options->memory_bytes;
 	memset(&place->self, 0, sizeof(place->self));
 	return 0;
 }

@@ -204,7 +204,9 @@ static void shard_heap_config(const struct xvi_shard *shard, const struct layout
 	config->heap.generation = (uint16_t)(shard->number * GENERATION_STEP);
 	config->split = (options->flags & XV_POOL_SPLIT) != 0;
 	config->owners = (options->flags & XV_POOL_OWNERS) != 0;
-	config->owner_ops = options->owner_ops;
+	/* Half of them are as good as none: nothing is compacted. */
+	if (options->owner_ops != NULL && options->owner_ops->relocated != NULL)
+		config->owner_ops = options->owner_ops;
 	config->owner_context = options->owner_context;
 	config->tag_key = pool->key >> 29;
 }

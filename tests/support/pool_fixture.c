@@ -111,6 +111,12 @@ struct xv_pool_stats fixture_stats(struct pool_fixture *f)
 	return stats;
 }
 
+struct xv_pool_stats fixture_trimmed_stats(struct pool_fixture *f)
+{
+	(void)xv_pool_trim(f->pool);
+	return fixture_stats(f);
+}
+
 static bool sound(bool good, const char *what)
 {
 	if (!good)

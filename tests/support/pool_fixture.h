@@ -116,6 +116,9 @@ bool fixture_is_sound(struct pool_fixture *f);
 
 struct xv_pool_stats fixture_stats(struct pool_fixture *f);
 
+/* The same when what the pool keeps spare has gone back. */
+struct xv_pool_stats fixture_trimmed_stats(struct pool_fixture *f);
+
 /* Nothing that a caller can see has changed since these statistics were taken, but
  * the counts of refusals. Also checks. */
 void fixture_assert_unchanged(struct pool_fixture *f, const struct xv_pool_stats *before);

@@ -110,6 +110,12 @@ struct xv_pool_stats fixture_stats(struct pool_fixture *f)
 	return stats;
 }
 
+struct xv_pool_stats fixture_trimmed_stats(struct pool_fixture *f)
+{
+	(void)xv_pool_trim(f->pool);
+	return fixture_stats(f);
+}
+
 static bool sound(bool good, const char *what)
 {
 	if (!good)
@@ -303,6 +309,8 @@ static int run_teardown(void **state)
 
 static bool runs_here(const struct pool_test *test, const struct provider_case *which, size_t align)
 {
+	if ((test->where & NOWHERE) != 0)
+		return false;
 	if ((test->where & ANYWHERE_ONCE) != 0)
 		return which == &provider_cases[0] && align == 0;
 	if ((test->where & WITH_BASE) != 0 && !which->has_base)

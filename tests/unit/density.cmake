@@ -20,3 +20,12 @@ find_package(Threads REQUIRED)
 xv_add_test(NAME test_compact_threads
 	SOURCES test_compact_threads.c ${support}/providers.c
 	LIBS xvmalloc::xvmalloc Threads::Threads)
+
+foreach(name IN ITEMS large owner split)
+	xv_add_test(NAME test_second_${name}
+		SOURCES test_${name}.c
+			$<TARGET_OBJECTS:xv_density_test_support>
+			$<TARGET_OBJECTS:xv_pool_test_support>
+		LIBS xvmalloc_second)
+	target_compile_definitions(test_second_${name} PRIVATE XV_TEST_SECOND)
+endforeach()

@@ -58,8 +58,20 @@ xv_add_test(NAME test_tables
 
 # The same tests of the pool that is to take this one's place.
 foreach(name IN ITEMS
+		pool_alloc
+		pool_bad_use
+		pool_create
+		pool_limits
+		pool_map
+		pool_memory
+		pool_peek
+		pool_pointer
+		pool_realloc
+		pool_shared
+		pool_threads
 		pool_walk)
 	xv_add_test(NAME test_second_${name}
 		SOURCES test_${name}.c $<TARGET_OBJECTS:xv_pool_test_support>
 		LIBS xvmalloc_second)
+	target_compile_definitions(test_second_${name} PRIVATE XV_TEST_SECOND)
 endforeach()

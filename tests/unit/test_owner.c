@@ -105,14 +105,15 @@ static void owner_words_are_counted(struct pool_fixture *f)
 	density_open(&d, f, SMALL_PAGES, XV_POOL_OWNERS, 0);
 	for (uint32_t i = 0; i < 10; i++)
 		assert_int_equal(density_malloc(&d, i, 100 + i), 0);
-	assert_int_equal(density_malloc(&d, 10, f->page_bytes), 0);
+	assert_int_equal(density_malloc(&d, 10, xv_pool_max_size(d.pool)), 0);
 	stats = fixture_stats(f);
-	assert_int_equal(stats.owner_bytes, 10 * OWNER_BYTES);
-	assert_int_equal(stats.header_bytes, 10 * 4);
+	/* The largest has a block in the second edition, in the first a page without one. */
+	assert_int_equal(stats.owner_bytes, (10 + SECOND_EDITION) * OWNER_BYTES);
+	assert_int_equal(stats.header_bytes, (10 + SECOND_EDITION) * 4);
 	density_close(&d);
 }
 
-static void every_fragment_has_an_owner_word(struct pool_fixture *f)
+static void fragments_have_owner_words(struct pool_fixture *f)
 {
 	struct xv_pool_stats before, after;
 	struct density d;
@@ -123,7 +124,9 @@ static void every_fragment_has_an_owner_word(struct pool_fixture *f)
 	before = fixture_stats(f);
 	density_malloc_split(&d, slot, f->page_bytes * 3 / 8);
 	after = fixture_stats(f);
-	assert_int_equal(after.owner_bytes - before.owner_bytes, after.pieces * OWNER_BYTES);
+	/* The first fragment alone in the second edition. */
+	assert_int_equal(after.owner_bytes - before.owner_bytes,
+			 (SECOND_EDITION ? 1 : after.pieces) * OWNER_BYTES);
 	density_close(&d);
 }
 
@@ -239,7 +242,8 @@ static void object_without_an_owner_stays(struct pool_fixture *f)
 			assert_int_equal(d.slot[i].handle, before[i]);
 		others += d.slot[i].handle != before[i];
 	}
-	assert_true(others != 0);
+	/* The second edition moves nothing where no page would become empty. */
+	assert_true(SECOND_EDITION || others != 0);
 	density_close(&d);
 }
 
@@ -272,7 +276,7 @@ static const struct pool_test tests[] = {
 	POOL_TEST(owner_can_be_changed, EACH_ALIGNMENT),
 	POOL_TEST(owner_survives_realloc, EACH_ALIGNMENT),
 	POOL_TEST(owner_words_are_counted, EACH_ALIGNMENT),
-	POOL_TEST(every_fragment_has_an_owner_word, EACH_ALIGNMENT),
+	POOL_TEST(fragments_have_owner_words, EACH_ALIGNMENT),
 	POOL_TEST(alignment_holds_with_owner_words, EACH_ALIGNMENT),
 	POOL_TEST(pool_without_owners_says_so, 0),
 	POOL_TEST(pool_without_owner_ops_keeps_owners_but_does_not_compact, 0),

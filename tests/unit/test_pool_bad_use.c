@@ -114,7 +114,7 @@ static void random_places_are_refused(struct pool_fixture *f)
 	struct shadow shadow;
 
 	make_objects(f, &shadow);
-	(void)shadow_malloc(&shadow, f->page_bytes, 0);
+	(void)shadow_malloc(&shadow, fixture_object_max(f), 0);
 	for (size_t i = 0; i < WILD_HANDLES / 25; i++) {
 		xv_handle place = xv_handle_at((uint32_t)random_below(&f->random, 4),
 					       (uint32_t)random_below(&f->random, 65536));
@@ -147,7 +147,7 @@ static void every_tag_but_one_is_refused(struct pool_fixture *f)
 	xv_handle handle;
 
 	make_objects(f, &shadow);
-	(void)shadow_malloc(&shadow, f->page_bytes, 0);
+	(void)shadow_malloc(&shadow, fixture_object_max(f), 0);
 	handle = shadow.objects[3].handle;
 	for (xv_handle tag = 0; tag < 0x10000; tag++) {
 		the_handle_is_told_right(f, &shadow, retagged(handle, tag << 48));
@@ -161,7 +161,7 @@ static void every_tag_but_one_is_refused(struct pool_fixture *f)
 
 static void every_offset_of_a_whole_page_but_0_is_refused(struct pool_fixture *f)
 {
-	xv_handle whole = fixture_malloc(f, f->page_bytes);
+	xv_handle whole = fixture_malloc(f, fixture_object_max(f));
 
 	for (uint32_t offset = 1; offset < 0x10000; offset += offset < 300 ? 1 : 97) {
 		xv_handle place = xv_handle_at(xv_handle_page(whole), offset);
@@ -238,7 +238,7 @@ static void a_second_free_after_merging_is_refused(struct pool_fixture *f)
 
 static void a_second_free_after_the_page_went_back_is_refused(struct pool_fixture *f)
 {
-	const size_t sizes[] = {60, f->page_bytes};
+	const size_t sizes[] = {60, fixture_object_max(f)};
 
 	for (size_t i = 0; i < 2; i++) {
 		xv_handle handle = fixture_malloc(f, sizes[i]);
@@ -275,7 +275,7 @@ static void a_stale_handle_is_refused_after_reuse_at_the_same_place(struct pool_
 	xv_handle wall;
 
 	/* Freeing a whole-page object counts a generation too. */
-	stale_handles_are_refused(f, f->page_bytes, REUSES / 2);
+	stale_handles_are_refused(f, fixture_object_max(f), REUSES / 2);
 	stale_handles_are_refused(f, 60, REUSES);
 	wall = fixture_malloc(f, 60);
 	stale_handles_are_refused(f, 60, REUSES);
@@ -329,14 +329,17 @@ static void a_block_handle_is_refused_when_its_page_became_one_object(struct poo
 	xv_handle block = fixture_malloc(f, 60), whole;
 
 	fixture_free(f, block);
-	whole = fixture_malloc(f, f->page_bytes);
+	whole = fixture_malloc(f, fixture_object_max(f));
 	assert_int_equal(xv_handle_page(whole), xv_handle_page(block));
 	every_call_refuses(f, block);
-	every_call_refuses(f, untagged(block));
+	/* In the second edition both begin at the same place. */
+	if (untagged(block) != untagged(whole))
+		every_call_refuses(f, untagged(block));
 	fixture_free(f, whole);
 	block = fixture_malloc(f, 60);
 	every_call_refuses(f, whole);
-	every_call_refuses(f, untagged(whole));
+	if (untagged(block) != untagged(whole))
+		every_call_refuses(f, untagged(whole));
 }
 
 /* Fill page 0 with objects, end them all at once in this way, and use it again. */
@@ -411,7 +414,7 @@ static void a_handle_of_another_pool_over_the_same_provider_is_refused(struct po
 	other = make_other(f, &f->fault.provider);
 	(void)fixture_malloc(f, 60);
 	assert_int_equal(xv_malloc(other, 60, &block), 0);
-	assert_int_equal(xv_malloc(other, f->page_bytes, &whole), 0);
+	assert_int_equal(xv_malloc(other, fixture_object_max(f), &whole), 0);
 	every_call_refuses(f, block);
 	every_call_refuses(f, untagged(block));
 	every_call_refuses(f, whole);
@@ -453,7 +456,7 @@ static const struct pool_test tests[] = {
 	POOL_TEST(random_places_are_refused, EACH_ALIGNMENT),
 	POOL_TEST(every_offset_of_a_live_page_is_told_right, EACH_ALIGNMENT),
 	POOL_TEST(every_tag_but_one_is_refused, 0),
-	POOL_TEST(every_offset_of_a_whole_page_but_0_is_refused, EACH_ALIGNMENT),
+	POOL_TEST(every_offset_of_a_whole_page_but_0_is_refused, EACH_ALIGNMENT | FIRST_ONLY),
 	POOL_TEST(pages_that_are_not_ours_are_refused, EACH_ALIGNMENT),
 	POOL_TEST(an_empty_page_of_the_reserve_holds_no_object, EACH_ALIGNMENT),
 	POOL_TEST(a_second_free_is_refused, EACH_ALIGNMENT),

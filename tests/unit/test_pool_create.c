@@ -184,7 +184,7 @@ static void a_new_pool_holds_no_page(struct pool_fixture *f)
 	assert_int_equal(stats.held_bytes, stats.table_bytes);
 	assert_int_equal(stats.peak_held_bytes, stats.held_bytes);
 	assert_int_equal(f->fault.calls[FAULT_PAGE_ALLOC], 0);
-	assert_int_equal(xv_pool_max_size(f->pool), f->page_bytes);
+	assert_int_equal(xv_pool_max_size(f->pool), fixture_object_max(f));
 	fixture_check(f);
 }
 
@@ -193,9 +193,9 @@ static void a_provider_of_one_page_is_enough(struct pool_fixture *f)
 	xv_handle handle;
 
 	fixture_remake(f, 1, NULL, 0);
-	handle = fixture_malloc(f, f->page_bytes);
+	handle = fixture_malloc(f, fixture_object_max(f));
 	fixture_fill(f, handle, 1);
-	fixture_verify(f, handle, f->page_bytes, 1);
+	fixture_verify(f, handle, fixture_object_max(f), 1);
 	fixture_free(f, handle);
 	for (size_t i = 0; i < 20; i++)
 		fixture_fill(f, fixture_malloc(f, 100), 2);
@@ -205,7 +205,8 @@ static void a_provider_of_one_page_is_enough(struct pool_fixture *f)
 static void destroy_gives_everything_back(struct pool_fixture *f)
 {
 	for (size_t i = 0; i < 40; i++)
-		fixture_fill(f, fixture_malloc(f, random_size(&f->random, f->page_bytes)), 1);
+		fixture_fill(f, fixture_malloc(f, random_size(&f->random, fixture_object_max(f))),
+			     1);
 	assert_true(f->fault.pages_now > 0);
 	fixture_drop_pool(f);
 }

@@ -35,7 +35,7 @@ static void unmap_object(struct pool_fixture *f, xv_handle handle, void *ptr)
 
 static void map_shows_what_was_written(struct pool_fixture *f)
 {
-	const size_t sizes[] = {1, 100, fixture_block_max(f) / 2, f->page_bytes};
+	const size_t sizes[] = {1, 100, fixture_block_max(f) / 2, fixture_object_max(f)};
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		xv_handle handle = fixture_malloc(f, sizes[i]);
@@ -85,7 +85,7 @@ static void unmap_fails(struct pool_fixture *f, xv_handle handle, void *ptr)
 static void unmap_refuses_what_is_not_mapped(struct pool_fixture *f)
 {
 	xv_handle handle = fixture_malloc(f, 100);
-	xv_handle whole = fixture_malloc(f, f->page_bytes);
+	xv_handle whole = fixture_malloc(f, fixture_object_max(f));
 	void *ptr = map_object(f, handle);
 
 	unmap_fails(f, handle, NULL);
@@ -129,9 +129,17 @@ static size_t pages_after_trim(struct pool_fixture *f)
 	return f->fault.pages_now;
 }
 
+/* No page is left; the second edition keeps some spare memory until it is trimmed. */
+static void pages_are_gone(struct pool_fixture *f)
+{
+	if (SECOND_EDITION)
+		(void)xv_pool_trim(f->pool);
+	assert_int_equal(f->fault.pages_now, 0);
+}
+
 static void a_page_emptied_while_mapped_goes_with_its_unmap(struct pool_fixture *f)
 {
-	const size_t sizes[] = {100, f->page_bytes};
+	const size_t sizes[] = {100, fixture_object_max(f)};
 
 	for (size_t i = 0; i < 2; i++) {
 		xv_handle handle = fixture_malloc(f, sizes[i]);
@@ -190,7 +198,7 @@ static void a_pinned_empty_page_becomes_a_whole_object(struct pool_fixture *f)
 	handle = fixture_malloc(f, 100);
 	ptr = map_object(f, handle);
 	fixture_free(f, handle);
-	whole = fixture_malloc(f, f->page_bytes);
+	whole = fixture_malloc(f, fixture_object_max(f));
 	assert_int_equal(xv_handle_page(whole), xv_handle_page(handle));
 	unmap_object(f, handle, ptr);
 	fixture_fill(f, whole, 2);
@@ -201,12 +209,12 @@ static void a_pinned_empty_page_becomes_a_whole_object(struct pool_fixture *f)
 
 static void trim_leaves_a_mapped_empty_page(struct pool_fixture *f)
 {
-	xv_handle mapped = fixture_malloc(f, f->page_bytes), other = fixture_malloc(f, 100);
+	xv_handle mapped = fixture_malloc(f, fixture_object_max(f)), other = fixture_malloc(f, 100);
 	void *ptr = map_object(f, mapped);
 
 	fixture_free(f, mapped);
 	fixture_free(f, other);
-	assert_int_equal(f->fault.pages_now, 2);
+	assert_true(SECOND_EDITION || f->fault.pages_now == 2);
 	(void)xv_pool_trim(f->pool);
 	assert_int_equal(f->fault.pages_now, 1);
 	fixture_check(f);
@@ -289,7 +297,7 @@ static void calls_work(struct pool_fixture *f, xv_handle handle)
 	fixture_fill(f, handle, 3);
 	fixture_verify(f, handle, 200, 3);
 	other = fixture_malloc(f, 300);
-	assert_int_equal(xv_realloc(f->pool, &other, f->page_bytes), 0);
+	assert_int_equal(xv_realloc(f->pool, &other, fixture_object_max(f)), 0);
 	fixture_free(f, other);
 	assert_int_equal(xv_calloc(f->pool, 3, 100, &other), 0);
 	fixture_free(f, other);
@@ -350,7 +358,7 @@ static uint32_t peak(struct pool_fixture *f)
 
 static void one_random_call(struct pool_fixture *f, struct shadow *shadow)
 {
-	size_t size = random_size(&f->random, f->page_bytes);
+	size_t size = random_size(&f->random, fixture_object_max(f));
 	size_t which = shadow->count > 0 ? random_below(&f->random, shadow->count) : 0;
 
 	if (shadow->count < 8)
@@ -419,7 +427,7 @@ static void two_window_slots_are_enough(struct pool_fixture *f)
 
 static void read_and_write_take_any_range_inside(struct pool_fixture *f)
 {
-	const size_t sizes[] = {37, f->page_bytes};
+	const size_t sizes[] = {37, fixture_object_max(f)};
 
 	for (size_t i = 0; i < 2; i++) {
 		xv_handle handle = fixture_malloc(f, sizes[i]);
@@ -485,7 +493,8 @@ static const struct pool_test tests[] = {
 	POOL_TEST(a_page_has_at_most_65535_maps, 0),
 	POOL_TEST(read_and_write_work_at_the_most_maps, WITHOUT_BASE),
 	POOL_TEST(with_all_slots_taken_other_calls_still_work, WITHOUT_BASE | EACH_ALIGNMENT),
-	POOL_TEST(without_a_slot_calls_fail_and_change_nothing, WITHOUT_BASE | EACH_ALIGNMENT),
+	POOL_TEST(without_a_slot_calls_fail_and_change_nothing,
+		  WITHOUT_BASE | EACH_ALIGNMENT | FIRST_ONLY),
 	POOL_TEST(at_most_two_pages_are_mapped_inside_a_call_and_none_between,
 		  WITHOUT_BASE | EACH_ALIGNMENT),
 	POOL_TEST(two_window_slots_are_enough, WITH_BASE | EACH_ALIGNMENT),

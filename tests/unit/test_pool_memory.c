@@ -117,10 +117,11 @@ static void work_a_while(struct pool_fixture *f)
 	shadow_init(&shadow, f->pool);
 	for (size_t i = 0; i < 400; i++) {
 		if (shadow.count == 0 || random_below(&f->random, 5) < 3)
-			(void)shadow_malloc(&shadow, random_size(&f->random, f->page_bytes), 0);
+			(void)shadow_malloc(&shadow, random_size(&f->random, fixture_object_max(f)),
+					    0);
 		else if (random_below(&f->random, 3) == 0)
 			(void)shadow_realloc(&shadow, random_below(&f->random, shadow.count),
-					     random_size(&f->random, f->page_bytes));
+					     random_size(&f->random, fixture_object_max(f)));
 		else
 			assert_int_equal(
 				shadow_free(&shadow, random_below(&f->random, shadow.count)), 0);
@@ -164,7 +165,9 @@ static void the_memory_counts_as_held_once(struct pool_fixture *f)
 	(void)fixture_malloc(f, 100);
 	stats = fixture_stats(f);
 	assert_true(stats.table_bytes >= g.bytes);
-	assert_int_equal(stats.held_bytes, stats.table_bytes + f->page_bytes);
+	assert_int_equal(stats.held_bytes,
+			 stats.table_bytes +
+				 (SECOND_EDITION ? fixture_grain_bytes(f) : f->page_bytes));
 	assert_int_equal(xv_pool_reset(f->pool), 0);
 	assert_true(fixture_stats(f).table_bytes >= g.bytes);
 	leave(f, &g);
@@ -240,7 +243,7 @@ static void free_works_without_room_in_the_table(struct pool_fixture *f)
 		assert_int_equal(xv_free(f->pool, handles[i]), -XV_EINVAL);
 	}
 	fixture_check(f);
-	assert_true(fixture_stats(f).unlisted_bytes > 0);
+	assert_true(SECOND_EDITION || fixture_stats(f).unlisted_bytes > 0);
 	assert_true(fixture_stats(f).unlisted_bytes <= fixture_stats(f).free_bytes);
 	for (size_t i = 1; i < count; i += 2) {
 		fixture_free(f, handles[i]);
@@ -339,12 +342,12 @@ static void pages_under_a_limit_are(struct pool_fixture *f, size_t expected)
 
 	live_in(f, &g, FEW_PAGES);
 	/* The provider's own tables are held from its first page on. */
-	fixture_free(f, fixture_malloc(f, f->page_bytes));
+	fixture_free(f, fixture_malloc(f, fixture_object_max(f)));
 	(void)xv_pool_trim(f->pool);
 	xv_pool_set_limit(f->pool, fixture_stats(f).held_bytes + expected * f->page_bytes);
-	while (xv_malloc(f->pool, f->page_bytes, &handle) == 0)
+	while (xv_malloc(f->pool, fixture_object_max(f), &handle) == 0)
 		pages++;
-	assert_int_equal(xv_malloc(f->pool, f->page_bytes, &handle), -XV_ENOSPC);
+	assert_int_equal(xv_malloc(f->pool, fixture_object_max(f), &handle), -XV_ENOSPC);
 	assert_int_equal(pages, expected);
 	leave(f, &g);
 }
@@ -363,8 +366,9 @@ static const struct pool_test tests[] = {
 	POOL_TEST(too_little_memory_is_refused_and_the_least_works, EACH_ALIGNMENT),
 	POOL_TEST(each_smaller_size_is_refused, 0),
 	POOL_TEST(free_works_without_room_in_the_table, EACH_ALIGNMENT),
-	POOL_TEST(unlisted_blocks_are_used_when_nothing_else_is_left, EACH_ALIGNMENT),
-	POOL_TEST(a_large_unlisted_block_is_used_when_nothing_else_is_left, EACH_ALIGNMENT),
+	POOL_TEST(unlisted_blocks_are_used_when_nothing_else_is_left, EACH_ALIGNMENT | FIRST_ONLY),
+	POOL_TEST(a_large_unlisted_block_is_used_when_nothing_else_is_left,
+		  EACH_ALIGNMENT | FIRST_ONLY),
 	POOL_TEST(unlisted_blocks_merge_with_their_neighbours, EACH_ALIGNMENT),
 	POOL_TEST(work_goes_on_without_room_in_the_table, EACH_ALIGNMENT),
 	POOL_TEST(a_limit_counts_the_callers_memory_once, 0),

@@ -44,14 +44,14 @@ static void an_object_in_one_piece_is_seen_where_it_lies(struct pool_fixture *f)
 
 	open_plain(f);
 	for (uint32_t i = 0; i < OBJECTS; i++) {
-		size = random_size(&f->random, f->page_bytes);
+		size = random_size(&f->random, fixture_object_max(f));
 		handle = fixture_malloc(f, size);
 		fixture_fill(f, handle, i);
 		sees(f, handle, size, i, addressable);
 	}
-	handle = fixture_malloc(f, f->page_bytes);
+	handle = fixture_malloc(f, fixture_object_max(f));
 	fixture_fill(f, handle, 99);
-	sees(f, handle, f->page_bytes, 99, addressable);
+	sees(f, handle, fixture_object_max(f), 99, addressable);
 	fixture_check(f);
 }
 

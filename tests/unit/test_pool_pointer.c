@@ -45,7 +45,7 @@ static void alloc_fails_as_malloc_does(struct pool_fixture *f)
 	struct xv_pool_stats before = fixture_stats(f);
 
 	assert_null(xv_alloc(f->pool, 0));
-	assert_null(xv_alloc(f->pool, f->page_bytes + 1));
+	assert_null(xv_alloc(f->pool, fixture_object_max(f) + 1));
 	assert_null(xv_alloc_aligned(f->pool, 8, 3));
 	assert_null(xv_alloc_aligned(f->pool, 8, 0));
 	assert_null(xv_alloc_aligned(f->pool, 8, 512));
@@ -82,7 +82,8 @@ static void usable_size_reaches_to_the_block_end(struct pool_fixture *f)
 		assert_int_equal(xv_release(f->pool, ptr), 0);
 		assert_int_equal(xv_release(f->pool, beside), 0);
 	}
-	assert_int_equal(xv_usable_size(f->pool, alloc(f, f->page_bytes - 1)), f->page_bytes);
+	assert_int_equal(xv_usable_size(f->pool, alloc(f, fixture_object_max(f) - 1)),
+			 fixture_object_max(f));
 }
 
 static void what_is_usable_can_be_had_in_place(struct pool_fixture *f)
@@ -111,7 +112,7 @@ static void resize_moves_and_keeps_the_contents(struct pool_fixture *f)
 	assert_int_equal(xv_usable_size(f->pool, ptr), 0);
 	assert_int_equal(xv_release(f->pool, ptr), -XV_EINVAL);
 	assert_ptr_equal(xv_resize(f->pool, moved, 20), moved);
-	moved = xv_resize(f->pool, moved, f->page_bytes);
+	moved = xv_resize(f->pool, moved, fixture_object_max(f));
 	assert_non_null(moved);
 	assert_true(pattern_matches(moved, 20, 1));
 }
@@ -119,16 +120,18 @@ static void resize_moves_and_keeps_the_contents(struct pool_fixture *f)
 static void resize_fails_and_changes_nothing(struct pool_fixture *f)
 {
 	unsigned char *ptr = alloc(f, 50);
+	unsigned char *wall = alloc(f, 50);
 	struct xv_pool_stats before = fixture_stats(f);
 	char outside[64];
 
+	assert_ptr_not_equal(wall, ptr);
 	pattern_fill(ptr, 50, 1);
 	assert_null(xv_resize(f->pool, ptr, 0));
-	assert_null(xv_resize(f->pool, ptr, f->page_bytes + 1));
+	assert_null(xv_resize(f->pool, ptr, fixture_object_max(f) + 1));
 	assert_null(xv_resize(f->pool, NULL, 0));
 	assert_null(xv_resize(f->pool, outside + 16, 10));
 	xv_pool_set_limit(f->pool, before.held_bytes);
-	assert_null(xv_resize(f->pool, ptr, f->page_bytes));
+	assert_null(xv_resize(f->pool, ptr, fixture_object_max(f)));
 	fixture_assert_unchanged(f, &before);
 	assert_true(pattern_matches(ptr, 50, 1));
 }
@@ -177,15 +180,15 @@ static void wild_pointers_are_refused(struct pool_fixture *f)
 static void interior_pointers_are_refused(struct pool_fixture *f)
 {
 	static const int fillings[] = {0x00, 0xFF};
-	unsigned char *block = alloc(f, 700), *whole = alloc(f, f->page_bytes);
+	unsigned char *block = alloc(f, 700), *whole = alloc(f, fixture_object_max(f));
 
 	(void)alloc(f, 20);
 	for (size_t i = 0; i < sizeof(fillings) / sizeof(fillings[0]); i++) {
 		memset(block, fillings[i], 700);
-		memset(whole, fillings[i], f->page_bytes);
+		memset(whole, fillings[i], fixture_object_max(f));
 		for (size_t at = 1; at < 700; at++)
 			assert_int_equal(xv_release(f->pool, block + at), -XV_EINVAL);
-		for (size_t at = 1; at < f->page_bytes; at += 3)
+		for (size_t at = 1; at < fixture_object_max(f); at += 3)
 			assert_int_equal(xv_release(f->pool, whole + at), -XV_EINVAL);
 	}
 	every_call_refuses(f, block + f->alignment);
@@ -214,7 +217,7 @@ static void a_second_release_is_refused(struct pool_fixture *f)
 
 static void a_pointer_into_a_page_that_went_back_is_refused(struct pool_fixture *f)
 {
-	void *block = alloc(f, 60), *whole = alloc(f, f->page_bytes);
+	void *block = alloc(f, 60), *whole = alloc(f, fixture_object_max(f));
 
 	assert_int_equal(xv_release(f->pool, block), 0);
 	assert_int_equal(xv_release(f->pool, whole), 0);
@@ -228,7 +231,7 @@ static void a_pointer_into_a_page_that_went_back_is_refused(struct pool_fixture 
 
 static void handle_of_and_address_of_are_each_others_inverse(struct pool_fixture *f)
 {
-	const size_t sizes[] = {1, 60, 700, f->page_bytes};
+	const size_t sizes[] = {1, 60, 700, fixture_object_max(f)};
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		unsigned char *ptr = alloc(f, sizes[i]);
@@ -251,7 +254,8 @@ static void handle_of_and_address_of_are_each_others_inverse(struct pool_fixture
 static void handle_of_gives_the_handle_that_malloc_gave(struct pool_fixture *f)
 {
 	for (size_t i = 0; i < 50; i++) {
-		xv_handle handle = fixture_malloc(f, random_size(&f->random, f->page_bytes));
+		xv_handle handle =
+			fixture_malloc(f, random_size(&f->random, fixture_object_max(f)));
 		void *ptr = xv_address_of(f->pool, handle);
 
 		assert_int_equal(xv_handle_of(f->pool, ptr), handle);

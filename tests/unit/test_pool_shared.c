@@ -74,7 +74,8 @@ static void pools_do_not_disturb_each_other(struct pool_fixture *f)
 		struct shadow *shadow = &p.shadow[i % POOLS];
 
 		if (shadow->count == 0 || random_below(&f->random, 5) < 3)
-			(void)shadow_malloc(shadow, random_size(&f->random, f->page_bytes), 0);
+			(void)shadow_malloc(shadow, random_size(&f->random, fixture_object_max(f)),
+					    0);
 		else
 			assert_int_equal(
 				shadow_free(shadow, random_below(&f->random, shadow->count)), 0);
@@ -117,14 +118,14 @@ static void pages_that_one_pool_gives_back_serve_another(struct pool_fixture *f)
 	size_t pages = 0;
 
 	pools_make(f, &p);
-	while (shadow_malloc(&p.shadow[1], f->page_bytes, 0) == 0)
+	while (shadow_malloc(&p.shadow[1], fixture_object_max(f), 0) == 0)
 		pages++;
-	assert_int_equal(shadow_malloc(&p.shadow[0], f->page_bytes, 0), -XV_ENOMEM);
+	assert_int_equal(shadow_malloc(&p.shadow[0], fixture_object_max(f), 0), -XV_ENOMEM);
 	assert_int_equal(shadow_malloc(&p.shadow[0], 1, 0), -XV_ENOMEM);
 	shadow_free_all(&p.shadow[1]);
 	(void)xv_pool_trim(p.pool[1]);
 	for (size_t i = 0; i + 1 < pages; i++)
-		assert_int_equal(shadow_malloc(&p.shadow[0], f->page_bytes, 0), 0);
+		assert_int_equal(shadow_malloc(&p.shadow[0], fixture_object_max(f), 0), 0);
 	pools_check(f, &p);
 	pools_end(&p);
 }
@@ -141,14 +142,14 @@ static void a_page_table_that_must_grow_counts_under_the_limit(struct pool_fixtu
 	int err;
 
 	fixture_remake(f, MANY_PAGES, NULL, 0);
-	(void)fixture_malloc(f, f->page_bytes);
+	(void)fixture_malloc(f, fixture_object_max(f));
 	other = another_pool(f, 1);
 	for (size_t i = 0; i < TABLE_STEP_PAGES + 8; i++)
-		assert_int_equal(xv_malloc(other, f->page_bytes, &handle), 0);
+		assert_int_equal(xv_malloc(other, fixture_object_max(f), &handle), 0);
 	limit = fixture_stats(f).held_bytes + f->page_bytes;
 	do {
 		xv_pool_set_limit(f->pool, limit);
-		err = xv_malloc(f->pool, f->page_bytes, &handle);
+		err = xv_malloc(f->pool, fixture_object_max(f), &handle);
 		assert_true(err == 0 || err == -XV_ENOSPC);
 		assert_true(fixture_stats(f).held_bytes <= limit);
 		limit += 512;

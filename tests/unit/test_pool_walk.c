@@ -30,7 +30,7 @@ static void fill_pool(struct pool_fixture *f, struct shadow *shadow)
 	for (size_t i = 0; i < OBJECTS; i++)
 		(void)shadow_malloc(shadow, random_size(&f->random, f->page_bytes / 4), 0);
 	for (size_t i = 0; i < 3; i++)
-		(void)shadow_malloc(shadow, f->page_bytes - i, 0);
+		(void)shadow_malloc(shadow, fixture_object_max(f) - i, 0);
 	for (size_t i = 0; i < OBJECTS / 3; i++)
 		assert_int_equal(shadow_free(shadow, random_below(&f->random, shadow->count)), 0);
 }

@@ -60,6 +60,7 @@ void xvi_heap_init(struct xvi_heap *heap, const struct xvi_heap_config *config)
 	heap->base = config->base;
 	heap->pages = config->pages;
 	heap->key = config->key;
+	heap->generation = config->generation;
 	heap->lists.heads = config->heads;
 	heap->holes.records = config->records;
 	heap->holes.sure = config->records_sure;
@@ -89,9 +90,12 @@ static void heap_is_empty(struct xvi_heap *heap)
 	heap_set_block_limit(heap);
 }
 
-/* All of a page's record but what is the source's. */
-static void record_clear(const struct xvi_heap *heap, struct xvi_page *record)
+/* All of a page's record but what is the source's. The next page goes on counting where this one
+ * was: a page that comes again is not taken for what it was. */
+static void record_clear(struct xvi_heap *heap, struct xvi_page *record)
 {
+	if ((uint16_t)(record->generation - heap->generation) < 0x8000U)
+		heap->generation = record->generation;
 	memset(record, 0, offsetof(struct xvi_page, source));
 	memset((unsigned char *)record + PAGE_RECORD_BYTES, 0,
 	       heap->page_stride - PAGE_RECORD_BYTES);

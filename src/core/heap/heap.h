@@ -90,7 +90,7 @@ enum {
 
 struct xvi_page {
 	uint16_t used_units; /* of used blocks, headers included */
-	uint16_t generation; /* counts blocks made in the page */
+	uint16_t generation; /* counts blocks made in the page, from heap.generation on */
 	uint16_t lead_units; /* of the hole at first_unit; 0 = a block is there */
 	uint16_t pins;       /* maps of the page by others: the heap only asks for 0 */
 	uint8_t state;       /* PAGE_* */
@@ -187,7 +187,8 @@ struct xvi_heap_config {
 	uint32_t records_most;
 	uint32_t records_sure; /* usable from the beginning */
 	bool records_bounded;
-	bool prove; /* keep what proves that a place is a used block's (start.h) */
+	bool prove;          /* keep what proves that a place is a used block's (start.h) */
+	uint16_t generation; /* apart for heaps that take each other's pages */
 };
 
 /* A used block, its page mapped where pages have to be. */
@@ -215,6 +216,7 @@ struct xvi_heap {
 	uint32_t key;
 	bool prove;
 
+	uint16_t generation; /* that the next page begins with: no page that went was ahead */
 	struct xvi_free_lists lists;
 	struct xvi_hole_table holes;
 	uint32_t listed_min_units; /* shorter holes have no record */
@@ -276,8 +278,7 @@ static inline bool heap_owns(const struct xvi_heap *heap, uint32_t page)
 /* The same for who goes over all pages below page_limit, of several heaps perhaps. */
 static inline bool heap_holds(const struct xvi_heap *heap, uint32_t page)
 {
-	if (heap->source->page_is_ours != NULL &&
-	    !heap->source->page_is_ours(heap->context, page))
+	if (heap->source->page_is_ours != NULL && !heap->source->page_is_ours(heap->context, page))
 		return false;
 	return heap_owns(heap, page);
 }

@@ -225,6 +225,7 @@ static int page_take(struct xvi_heap *heap, uint32_t *page, uint32_t *index)
 		return err;
 	record = heap_page(heap, *page);
 	record->state = PAGE_OURS;
+	record->generation = heap->generation;
 	if (heap->prove)
 		start_clear(heap, record);
 	heap->page_count++;

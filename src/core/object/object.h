@@ -43,7 +43,8 @@
  * holds, the kind is WHOLE, FIXED or FIRST, and the tag is equal.
  *
  * The proof, where heap.prove is set: a used block begins at that place (start.h), exactly.
- * What slips: the very same place, when its page has made 4,096 blocks, or a multiple, since.
+ * What slips: the very same place, when its page has made 4,096 blocks, or a multiple, since. A
+ * page that went back to the source and comes again goes on counting where the heap's others were.
  *
  * Elsewhere, the keyed check: the header fits its page; the block behind has the keyed bits of
  * its place and no hole before it, or is a hole whose record or words say that it begins there;

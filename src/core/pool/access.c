@@ -24,8 +24,7 @@ static void *window_map(struct xv_pool *pool, uint32_t page)
 
 static unsigned char *page_address(const struct xv_pool *pool, uint32_t page)
 {
-	return (unsigned char *)pool->provider->base +
-	       ((size_t)page << pool->provider->page_shift);
+	return (unsigned char *)pool->provider->base + ((size_t)page << pool->provider->page_shift);
 }
 
 /* Map the first piece of an object, which is pinned then. */
@@ -69,17 +68,14 @@ int xv_map(struct xv_pool *pool, xv_handle handle, void **ptr)
 	return err;
 }
 
-/* Is the pointer one that a map of this handle can have given? Over a window the slot is let go. */
+/* Is the pointer the one that a map of this handle gave? Over a window the slot is let go. */
 static bool map_ends(struct xv_pool *pool, xv_handle handle, void *ptr)
 {
 	uint32_t page = xv_handle_page(handle);
 	unsigned char *address;
 
-	if (pool->provider->base != NULL) {
-		address = page_address(pool, page);
-		return (uintptr_t)ptr - (uintptr_t)address < (uintptr_t)1
-								     << pool->provider->page_shift;
-	}
+	if (pool->provider->base != NULL)
+		return ptr == page_address(pool, page) + xv_handle_offset(handle);
 	address = (unsigned char *)ptr - xv_handle_offset(handle);
 	if (pool->provider->ops->page_unmap(pool->provider, page, address) != 0)
 		return false;

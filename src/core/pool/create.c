@@ -198,12 +198,15 @@ static void shard_heap_config(const struct xvi_shard *shard, const struct layout
 	config->heap.key = pool->key;
 	config->heap.records_sure = layout->record_count;
 	config->heap.records_bounded = pool->fixed;
-	config->heap.records_most = 
+	config->heap.records_most =
 		pool->fixed ? layout->record_count : most_records(pool->provider);
 	config->heap.prove = (options->flags & XV_POOL_KEYED) == 0;
+	config->heap.generation = (uint16_t)(shard->number * GENERATION_STEP);
 	config->split = (options->flags & XV_POOL_SPLIT) != 0;
 	config->owners = (options->flags & XV_POOL_OWNERS) != 0;
-	config->owner_ops = options->owner_ops;
+	/* Half of them are as good as none: nothing is compacted. */
+	if (options->owner_ops != NULL && options->owner_ops->relocated != NULL)
+		config->owner_ops = options->owner_ops;
 	config->owner_context = options->owner_context;
 	config->tag_key = pool->key >> 29;
 }
@@ -298,7 +301,7 @@ static int place_given(const struct xv_provider *provider, const struct xv_pool_
 		records = fixed_records(provider);
 	place->memory = (unsigned char *)options->memory + skip;
 	place->layout = first_layout(provider, false, (uint32_t)records);
-	place->charged = skip + place->layout.end + table_bytes(provider, options->flags);
+	place->charged = options->memory_bytes;
 	memset(&place->self, 0, sizeof(place->self));
 	return 0;
 }

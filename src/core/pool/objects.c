@@ -24,12 +24,19 @@ int xv_malloc_aligned(struct xv_pool *pool, size_t size, size_t alignment, xv_ha
 	return err;
 }
 
-int xv_malloc_owned(struct xv_pool *pool, size_t size, uint32_t owner, xv_handle *handle)
+static bool pool_has_owners(const struct xv_pool *pool)
+{
+	return (pool->options.flags & XV_POOL_OWNERS) != 0;
+}
+
+/* The pool is not NULL. */
+XVI_ALWAYS_INLINE int malloc_any(struct xv_pool *pool, size_t size, uint32_t owner,
+				 xv_handle *handle)
 {
 	struct xvi_shard *shard;
 	int err;
 
-	if (XVI_UNLIKELY(pool == NULL || handle == NULL || size == 0))
+	if (XVI_UNLIKELY(handle == NULL || size == 0))
 		return -XV_EINVAL;
 	shard = enter_home(pool);
 	err = object_malloc(&shard->objects, size, owner, handle);
@@ -41,7 +48,16 @@ int xv_malloc_owned(struct xv_pool *pool, size_t size, uint32_t owner, xv_handle
 
 int xv_malloc(struct xv_pool *pool, size_t size, xv_handle *handle)
 {
-	return xv_malloc_owned(pool, size, XV_NO_OWNER, handle);
+	return XVI_LIKELY(pool != NULL) ? malloc_any(pool, size, XV_NO_OWNER, handle) : -XV_EINVAL;
+}
+
+int xv_malloc_owned(struct xv_pool *pool, size_t size, uint32_t owner, xv_handle *handle)
+{
+	if (XVI_UNLIKELY(pool == NULL))
+		return -XV_EINVAL;
+	if (XVI_UNLIKELY(!pool_has_owners(pool)))
+		return -XV_ENOTSUP;
+	return malloc_any(pool, size, owner, handle);
 }
 
 int xv_calloc(struct xv_pool *pool, size_t count, size_t size, xv_handle *handle)
@@ -117,11 +133,6 @@ int xv_object_size(struct xv_pool *pool, xv_handle handle)
 	size = (int)object_size(&shard->objects, &at);
 	shard_leave(shard);
 	return size;
-}
-
-static bool pool_has_owners(const struct xv_pool *pool)
-{
-	return (pool->options.flags & XV_POOL_OWNERS) != 0;
 }
 
 int xv_set_owner(struct xv_pool *pool, xv_handle handle, uint32_t owner)

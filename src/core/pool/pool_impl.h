@@ -46,6 +46,10 @@ enum {
 
 	MAIL_SLOTS = 64,
 	OWN_MAP_SLOTS = 2, /* of a window, for each shard */
+
+	/* Between the generations of shards: pages go from one to another, and a golden section
+	 * of the 4,096 keeps any number of them apart. */
+	GENERATION_STEP = 2531,
 };
 
 /* Handles that other threads have left to a shard. */

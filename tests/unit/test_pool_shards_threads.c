@@ -103,7 +103,9 @@ static void *tune(void *argument)
 	struct xv_pool_stats stats;
 
 	for (uint32_t i = 0; atomic_load(&world->running) != 0; i++) {
+#ifndef XV_TEST_SECOND
 		xv_pool_set_reuse(world->pool, i % 5 * 50);
+#endif
 		xv_pool_get_stats(world->pool, &stats);
 		xv_pool_set_limit(world->pool, i % 3 == 0 ? stats.held_bytes : 0);
 		for (uint32_t n = 0; n < 50 && atomic_load(&world->running) != 0; n++)
@@ -264,8 +266,10 @@ static void objects_change_hands_in_plain_pools(void **state)
 	(void)state;
 	every_kind(3, 0);
 	threads_keep_their_contents(&spreading, false);
+#ifndef XV_TEST_SECOND
 	spreading.flags = XV_POOL_LAZY_FREE;
 	threads_keep_their_contents(&spreading, false);
+#endif
 }
 
 static void objects_change_hands_under_mutexes(void **state)
@@ -406,7 +410,9 @@ static void a_thread_that_ends_leaves_nothing_behind(void **state)
 			kept += stats.reuse_bytes;
 		}
 		assert_int_equal(atomic_load(&world->errors), 0);
+#ifndef XV_TEST_SECOND
 		assert_true(kept != 0);
+#endif
 		for (uint32_t i = 0; i < 200; i++)
 			assert_int_equal(xv_free(world->pool, atomic_load(&world->handle[i])), 0);
 		(void)xv_pool_trim(world->pool);

@@ -121,6 +121,11 @@ struct xvi_shard *xvi_shard_make(struct xv_pool *pool, uint32_t number);
 
 struct xvi_shard *xvi_enter_home_spread(struct xv_pool *pool);
 struct xvi_shard *xvi_enter_page_spread(struct xv_pool *pool, uint32_t page);
+
+/* Lock the shard that has a page, for who looks at a page of which no caller has spoken: NULL is
+ * counted nowhere. */
+struct xvi_shard *xvi_enter_page_if_any(struct xv_pool *pool, uint32_t page);
+
 void xvi_enter_crowded(struct xvi_shard *shard);
 
 /* Empty a shard's mailbox. The shard is locked. */

@@ -20,3 +20,16 @@ find_package(Threads REQUIRED)
 xv_add_test(NAME test_compact_threads
 	SOURCES test_compact_threads.c ${support}/providers.c
 	LIBS xvmalloc::xvmalloc Threads::Threads)
+
+# The same tests of the pool that is to take this one's place.
+xv_add_test(NAME test_second_compact
+	SOURCES test_compact.c
+		$<TARGET_OBJECTS:xv_density_test_support>
+		$<TARGET_OBJECTS:xv_pool_test_support>
+	LIBS xvmalloc_second)
+xv_add_test(NAME test_second_compact_threads
+	SOURCES test_compact_threads.c ${support}/providers.c
+	LIBS xvmalloc_second)
+foreach(name IN ITEMS compact compact_threads)
+	target_compile_definitions(test_second_${name} PRIVATE XV_TEST_SECOND)
+endforeach()

@@ -601,6 +601,70 @@ static void large_pages_behind_a_window(void **state)
 	every_kind("highmem/64K", true, 65536);
 }
 
+/* ---- pools that share a window ---- */
+
+static struct xv_pool *pool_of_window(struct xv_provider *provider)
+{
+	struct xv_pool_options options;
+	struct xv_pool *pool = NULL;
+
+	xv_pool_options_init(&options);
+	options.flags = XV_POOL_SPLIT;
+	assert_int_equal(xv_pool_create(&pool, provider, &options), 0);
+	return pool;
+}
+
+/* Callers of one pool do not take the slots that another one needs for itself. */
+static void pools_that_share_a_window_keep_their_slots(void **state)
+{
+	enum { SHARED_SLOTS = 6, POOLS = 2, OBJECTS = 8 };
+	struct xv_provider_highmem_options options;
+	struct xv_provider *provider;
+	struct xv_pool *pool[POOLS], *none = NULL;
+	xv_handle handle[POOLS][OBJECTS];
+	void *ptr[POOLS][OBJECTS];
+	uint32_t maps = 0;
+	size_t size;
+
+	(void)state;
+	xv_provider_highmem_options_init(&options);
+	options.window_slots = SHARED_SLOTS;
+	assert_int_equal(xv_provider_highmem_create(&provider, &options), 0);
+	for (uint32_t p = 0; p < POOLS; p++)
+		pool[p] = pool_of_window(provider);
+	size = xv_provider_page_bytes(provider) - 100;
+	for (uint32_t i = 0; i < OBJECTS; i++) {
+		for (uint32_t p = 0; p < POOLS; p++) {
+			int err;
+
+			assert_int_equal(xv_malloc(pool[p], size, &handle[p][i]), 0);
+			ptr[p][i] = NULL;
+			err = xv_map(pool[p], handle[p][i], &ptr[p][i]);
+			assert_true(err == 0 || err == -XV_EAGAIN);
+			maps += err == 0;
+			/* Over two pages, with every other slot mapped. */
+			assert_int_equal(xv_realloc(pool[p], &handle[p][i], 2 * size) == 0,
+					 err != 0);
+			assert_int_equal(xv_pool_check(pool[p], XV_CHECK_DEEP, NULL), 0);
+		}
+	}
+	assert_int_equal(maps, SHARED_SLOTS - 2 * POOLS);
+	/* What is left is taken: there is no third pool while those are mapped. */
+	assert_int_equal(xv_pool_create(&none, provider, NULL), -XV_ENOMEM);
+	for (uint32_t p = 0; p < POOLS; p++) {
+		for (uint32_t i = 0; i < OBJECTS; i++) {
+			if (ptr[p][i] != NULL)
+				assert_int_equal(xv_unmap(pool[p], handle[p][i], ptr[p][i]), 0);
+		}
+	}
+	assert_int_equal(xv_pool_create(&none, provider, NULL), 0);
+	xv_pool_destroy(none);
+	for (uint32_t p = 0; p < POOLS; p++)
+		xv_pool_destroy(pool[p]);
+	assert_int_equal(provider->slots_taken, 0);
+	xv_provider_highmem_destroy(provider);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -608,6 +672,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(large_addressable_pages),
 		cmocka_unit_test(small_pages_behind_a_window),
 		cmocka_unit_test(large_pages_behind_a_window),
+		cmocka_unit_test(pools_that_share_a_window_keep_their_slots),
 	};
 
 	fprintf(stderr, "pool_threads_second: XV_SEED=%llu\n",

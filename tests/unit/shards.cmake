@@ -29,4 +29,4 @@ foreach(name IN ITEMS shards shards_whole shards_threads)
 	target_compile_definitions(test_second_pool_${name} PRIVATE XV_TEST_SECOND)
 endforeach()
 xv_add_test(NAME test_pool_threads_second SOURCES test_pool_threads_second.c
-	LIBS xvmalloc_second)
+	LIBS xvmalloc_second TIMEOUT 300)

@@ -31,7 +31,7 @@
 enum {
 	THREADS = 4,
 	SLOTS = 192,
-	OPS = 1200,
+	OPS = 700,
 	SIZE_MAX_BYTES = 150000,
 	SPARE_SLOTS = 3, /* of a window, for callers' maps */
 	PROVIDER_BYTES = 64 << 20,

@@ -29,7 +29,8 @@
  * (overhead_bytes).
  *
  * Sharing: several pools may draw from one provider. Each then has a page table
- * as long as the highest page number it was given.
+ * as long as the highest page number it was given. They share the slots of a window: each
+ * keeps two for each of its shards, and callers' maps are counted together in slots_taken.
  *
  * Thread safety: the operations must be callable from several threads at once,
  * unless every pool over the provider was made without locking and is used by
@@ -192,6 +193,8 @@ struct xv_provider {
 	uint32_t map_slots;  /* pages that can be mapped at once, at least 2; not used
 			      * where base is set */
 	uint32_t flags;      /* XV_PROVIDER_* */
+	uint32_t slots_taken; /* not constant: the pools count there what they keep of map_slots
+			       * and what callers have mapped; 0 at first */
 };
 
 /* Page size in bytes. O(1). */

@@ -88,11 +88,20 @@ static int thing_made(struct scene *s, struct thing *thing, size_t size, xv_hand
 	return 0;
 }
 
+/* Of an object of about a page. */
+static size_t size_allowed(const struct scene *s, size_t size)
+{
+	size_t most = xv_pool_max_size(s->f->pool);
+
+	return size < most ? size : most;
+}
+
 static int make(struct scene *s, size_t i, size_t size)
 {
 	xv_handle handle = 77;
 	int err;
 
+	size = size_allowed(s, size);
 	if ((s->flags & XV_POOL_OWNERS) != 0)
 		err = xv_malloc_owned(s->f->pool, size, (uint32_t)i, &handle);
 	else
@@ -103,10 +112,12 @@ static int make(struct scene *s, size_t i, size_t size)
 static int resize(struct scene *s, size_t i, size_t size)
 {
 	struct thing *thing = &s->things[i];
-	size_t kept = thing->size < size ? thing->size : size;
+	size_t kept;
 	xv_handle handle = thing->handle;
 	int err;
 
+	size = size_allowed(s, size);
+	kept = thing->size < size ? thing->size : size;
 	if (thing->size == 0)
 		return 0;
 	err = xv_realloc(s->f->pool, &handle, size);

@@ -16,7 +16,7 @@
 #include "pattern.h"
 #include "shadow.h"
 
-enum { OPS_DEFAULT = 600, CHECK_INTERVAL = 100, MAPS_MAX = 4, MODEL_PAGES = 40 };
+enum { OPS_DEFAULT = 600, CHECK_INTERVAL = 100, MAPS_MAX = 4, MODEL_PAGES = 40, ALIGNMENT_MAX = 256 };
 
 /* A map that the model holds. The object stays while it does. */
 struct model_map {
@@ -67,6 +67,8 @@ static size_t any_size(struct model *m)
 
 	if ((m->flags & XV_POOL_SPLIT) != 0 && m->f->page_bytes <= 16384 && below(m, 40) == 0)
 		size = 1 + below(m, 65536 - 1);
+	if (size > xv_pool_max_size(m->f->pool))
+		size = xv_pool_max_size(m->f->pool);
 	return size;
 }
 
@@ -111,13 +113,16 @@ static void op_free(struct model *m)
 static void op_realloc(struct model *m)
 {
 	size_t i = any_object(m);
+	size_t size = any_size(m);
 	int err;
 
 	if (is_mapped(m, m->shadow.objects[i].handle))
 		return;
-	err = shadow_realloc(&m->shadow, i, any_size(m));
+	err = shadow_realloc(&m->shadow, i, size);
 	if (err == -XV_EBUSY)
 		assert_int_not_equal(m->map_count, 0);
+	else if (err == -XV_E2BIG) /* one of xv_malloc_aligned's keeps its alignment */
+		assert_true(size + ALIGNMENT_MAX + 32 > m->f->page_bytes);
 	else
 		assert_room_error(m, err);
 }

@@ -43,10 +43,13 @@ static size_t below(struct model *m, size_t bound)
 static size_t any_size(struct model *m)
 {
 	bool split = (m->d.flags & XV_POOL_SPLIT) != 0;
+	size_t most = xv_pool_max_size(m->d.pool);
+	size_t size;
 
 	if (split && below(m, 12) == 0)
 		return 1 + below(m, m->d.f->page_bytes * 6);
-	return random_size(&m->d.f->random, m->d.f->page_bytes);
+	size = random_size(&m->d.f->random, m->d.f->page_bytes);
+	return size < most ? size : most;
 }
 
 /* A slot that holds something, or DENSITY_SLOTS. */
@@ -70,7 +73,7 @@ static bool is_want(int err)
 static void plan_failure(struct model *m)
 {
 	if (below(m, 5) == 0)
-		fault_provider_fail(&m->d.f->fault, FAULT_ANY, 1 + below(m, 12), FAULT_ONCE);
+		fault_provider_fail(&m->d.f->fault, FAULT_POOL_MEETS, 1 + below(m, 12), FAULT_ONCE);
 }
 
 /* ---- operations ---- */
@@ -221,7 +224,10 @@ static void op_pin(struct model *m)
 	pin->handle = m->d.slot[slot].handle;
 	pin->pattern = m->d.slot[slot].pattern;
 	err = xv_map(m->d.pool, pin->handle, &pin->ptr);
-	assert_true(err == 0 || err == -XV_ESPLIT);
+	/* Several shards leave fewer slots of a window to callers. */
+	assert_true(err == 0 || err == -XV_ESPLIT ||
+		    (err == -XV_EAGAIN && m->d.f->fault.provider.base == NULL &&
+		     environment_number("XV_SHARDS", 1) != 1));
 	pin->used = err == 0;
 	m->d.f->maps = m->d.f->fault.mapped_now;
 }

@@ -11,9 +11,16 @@ static struct fault_provider *fault_of(struct xv_provider *self)
 	return (struct fault_provider *)self;
 }
 
+static bool plan_is_for(const struct fault_provider *fault, enum fault_op op)
+{
+	if (fault->plan_op == FAULT_ANY_BUT_MAPS)
+		return op != FAULT_PAGE_MAP;
+	return fault->plan_op == FAULT_ANY || fault->plan_op == op;
+}
+
 static bool plan_hits(struct fault_provider *fault, enum fault_op op)
 {
-	if (!fault->planned || (fault->plan_op != FAULT_ANY && fault->plan_op != op))
+	if (!fault->planned || !plan_is_for(fault, op))
 		return false;
 	if (fault->plan_calls_left > 0) {
 		fault->plan_calls_left--;

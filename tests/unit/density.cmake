@@ -29,3 +29,15 @@ foreach(name IN ITEMS large owner split)
 		LIBS xvmalloc_second)
 	target_compile_definitions(test_second_${name} PRIVATE XV_TEST_SECOND)
 endforeach()
+# The same tests of the pool that is to take this one's place.
+xv_add_test(NAME test_second_compact
+	SOURCES test_compact.c
+		$<TARGET_OBJECTS:xv_density_test_support>
+		$<TARGET_OBJECTS:xv_pool_test_support>
+	LIBS xvmalloc_second)
+xv_add_test(NAME test_second_compact_threads
+	SOURCES test_compact_threads.c ${support}/providers.c
+	LIBS xvmalloc_second)
+foreach(name IN ITEMS compact compact_threads)
+	target_compile_definitions(test_second_${name} PRIVATE XV_TEST_SECOND)
+endforeach()

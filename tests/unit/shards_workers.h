@@ -98,13 +98,12 @@ static void fill(struct worker *worker, uint32_t slot, xv_handle handle, uint32_
 static uint32_t fresh_size(struct worker *worker)
 {
 	size_t kind = random_below(&worker->random, 16);
+	size_t most = xv_pool_max_size(worker->world->pool);
 
 	/* Larger than a page only where that can be. */
 	if (kind == 0)
 		return 1 + (uint32_t)random_below(&worker->random,
-						  xv_pool_max_size(worker->world->pool) > 4096
-							  ? OBJECT_BYTES_MAX
-							  : 4096);
+						  most > 4096 ? OBJECT_BYTES_MAX : most);
 	return 1 + (uint32_t)random_below(&worker->random, kind < 6 ? 2000 : 300);
 }
 

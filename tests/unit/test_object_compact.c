@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "object_fixture.h"
+#include "piece.h"
 #include "test_random.h"
 
 static struct object_fixture fixture;
@@ -258,6 +259,73 @@ static void later_pieces_move_without_asking(void **state)
 	fixture_close(&fixture);
 }
 
+/* At the limit objects are laid over the holes while there are enough: also where the last few
+ * bytes of one find a hole that is too short for a piece. */
+static void holes_are_used_up_before_a_request_fails(void **state)
+{
+	uint64_t free_bytes;
+	xv_handle handle;
+
+	(void)state;
+	fixture_open(&fixture, &usual, true, true);
+	make_sparse(4000, 300, 1800, 2);
+	fixture.source.grains_most = fixture.source.grains;
+	while (xvi_object_malloc(objects, 2000, 1, XV_NO_OWNER, &handle) == 0)
+		;
+	free_bytes = heap_free_units(&objects->heap) * UNIT_BYTES;
+	assert_true(free_bytes < fixture.source.grains * 4096 / 10);
+	fixture_close(&fixture);
+}
+
+/* Is this place still a piece of the object? */
+static bool object_has_piece(xv_handle handle, const struct xvi_location *piece)
+{
+	struct xvi_location at = fixture_find(&fixture, handle);
+
+	for (;;) {
+		struct xvi_link next;
+
+		if (at.page == piece->page && at.unit == piece->unit)
+			return block_check(at.header) == block_check(piece->header);
+		next = xvi_piece_next(objects, &at);
+		if (next.page == LINK_NONE)
+			return false;
+		xvi_piece_at(objects, next, &at);
+	}
+}
+
+/* An object that is put together from its pieces takes none that somebody reads or writes. */
+static void pinned_piece_stays_when_the_first_one_may_move(void **state)
+{
+	enum { CHAINS = 200, CHAIN_BYTES = 2000, EVERY = 8, PINS = CHAINS / EVERY };
+	struct xvi_pin pin[PINS];
+	uint32_t split;
+
+	(void)state;
+	fixture_open(&fixture, &usual, true, true);
+	make_sparse(4000, 300, 1800, 2);
+	fixture.source.grains_most = fixture.source.grains;
+	for (uint32_t i = 0; i < CHAINS; i++)
+		fixture_make(&fixture, 5000 + i, CHAIN_BYTES);
+	split = objects->split_objects;
+	assert_true(split > CHAINS / 2);
+	for (uint32_t i = 0; i < 4000; i += 2) {
+		if (i % 10 != 0)
+			fixture_drop(&fixture, i);
+	}
+	for (uint32_t i = 0; i < PINS; i++)
+		assert_int_equal(xvi_object_pin(objects, fixture.handle[5000 + i * EVERY],
+						CHAIN_BYTES - 1, &pin[i]),
+				 0);
+	(void)cycle(8192);
+	assert_true(objects->split_objects < split);
+	for (uint32_t i = 0; i < PINS; i++) {
+		assert_true(object_has_piece(fixture.handle[5000 + i * EVERY], &pin[i].piece));
+		assert_true(xvi_object_unpin(objects, pin[i].piece.page));
+	}
+	fixture_close(&fixture);
+}
+
 /* Victims' holes are used before a request fails. */
 static void malloc_in_a_cycle_finds_what_victims_hold(void **state)
 {
@@ -285,6 +353,8 @@ int main(void)
 		cmocka_unit_test(owners_that_refuse_keep_their_objects),
 		cmocka_unit_test(what_cannot_move_stays),
 		cmocka_unit_test(later_pieces_move_without_asking),
+		cmocka_unit_test(holes_are_used_up_before_a_request_fails),
+		cmocka_unit_test(pinned_piece_stays_when_the_first_one_may_move),
 		cmocka_unit_test(malloc_in_a_cycle_finds_what_victims_hold),
 	};
 

@@ -129,14 +129,6 @@ static size_t pages_after_trim(struct pool_fixture *f)
 	return f->fault.pages_now;
 }
 
-/* No page is left; the second edition keeps some spare memory until it is trimmed. */
-static void pages_are_gone(struct pool_fixture *f)
-{
-	if (SECOND_EDITION)
-		(void)xv_pool_trim(f->pool);
-	assert_int_equal(f->fault.pages_now, 0);
-}
-
 static void a_page_emptied_while_mapped_goes_with_its_unmap(struct pool_fixture *f)
 {
 	const size_t sizes[] = {100, fixture_object_max(f)};

@@ -68,6 +68,14 @@ static uint32_t shards_by_default(struct pool_fixture *f, struct xv_pool_options
 	return shards;
 }
 
+/* Where more shards than one are asked for and cannot be: refused, or, in the second edition, as
+ * many as can be. */
+#ifdef XV_TEST_SECOND
+enum { NO_SUCH_SHARDS = 0 };
+#else
+enum { NO_SUCH_SHARDS = -XV_ENOTSUP };
+#endif
+
 static void without_a_lock_there_is_one_shard(struct pool_fixture *f)
 {
 	struct xv_pool_options options;
@@ -76,7 +84,7 @@ static void without_a_lock_there_is_one_shard(struct pool_fixture *f)
 	shard_cpus_open(&cpus, 2);
 	fixture_options(f, &options);
 	options.lock = XV_LOCK_NONE;
-	assert_int_equal(try_shards(f, f->inner, 2, XV_LOCK_NONE), -XV_ENOTSUP);
+	assert_int_equal(try_shards(f, f->inner, 2, XV_LOCK_NONE), NO_SUCH_SHARDS);
 	assert_int_equal(try_shards(f, f->inner, 1, XV_LOCK_NONE), 0);
 	assert_int_equal(shards_by_default(f, &options, &cpus), 1);
 	shard_cpus_close(&cpus);
@@ -104,8 +112,8 @@ static void in_the_callers_memory_there_is_one_shard(struct pool_fixture *f)
 	options.memory_bytes = xv_pool_memory_bytes(f->inner, &options);
 	options.memory = test_malloc(options.memory_bytes);
 	options.shards = 2;
-	assert_int_equal(xv_pool_create(&pool, f->inner, &options), -XV_ENOTSUP);
-	assert_null(pool);
+	assert_int_equal(xv_pool_create(&pool, f->inner, &options), NO_SUCH_SHARDS);
+	xv_pool_destroy(pool);
 	assert_int_equal(shards_by_default(f, &options, &cpus), 1);
 	test_free(options.memory);
 	shard_cpus_close(&cpus);
@@ -121,7 +129,7 @@ static void scarce_meta_memory_allows_one_shard(struct pool_fixture *f)
 	shard_cpus_open(&cpus, 2);
 	fixture_options(f, &options);
 	fixture_drop_pool(f);
-	assert_int_equal(try_shards(f, f->inner, 2, XV_LOCK_DEFAULT), -XV_ENOTSUP);
+	assert_int_equal(try_shards(f, f->inner, 2, XV_LOCK_DEFAULT), NO_SUCH_SHARDS);
 	assert_int_equal(try_shards(f, f->inner, 1, XV_LOCK_DEFAULT), 0);
 	assert_int_equal(shards_by_default(f, &options, &cpus), 1);
 	shard_cpus_close(&cpus);
@@ -138,7 +146,7 @@ static void each_shard_needs_two_slots_of_a_window(struct pool_fixture *f)
 	assert_int_equal(shards_by_default(f, &options, &cpus), 1);
 	f->fault.provider.map_slots = 5;
 	assert_int_equal(try_shards(f, &f->fault.provider, 2, XV_LOCK_DEFAULT), 0);
-	assert_int_equal(try_shards(f, &f->fault.provider, 3, XV_LOCK_DEFAULT), -XV_ENOTSUP);
+	assert_int_equal(try_shards(f, &f->fault.provider, 3, XV_LOCK_DEFAULT), NO_SUCH_SHARDS);
 	assert_int_equal(try_shards(f, &f->fault.provider, 1, XV_LOCK_DEFAULT), 0);
 	f->fault.provider.map_slots = slots;
 	shard_cpus_close(&cpus);
@@ -409,7 +417,9 @@ static void room_is_taken_from_others(struct pool_fixture *f, bool limited)
 
 static void room_is_taken_from_others_before_the_pool_grows(struct pool_fixture *f)
 {
+#ifndef XV_TEST_SECOND
 	room_is_taken_from_others(f, false);
+#endif
 	room_is_taken_from_others(f, true);
 }
 
@@ -420,13 +430,13 @@ static void an_empty_page_of_another_shard_is_taken(struct pool_fixture *f)
 	xv_handle handle;
 
 	open_two(f, &cpus, 0);
-	handle = fixture_malloc(f, f->page_bytes);
+	handle = fixture_malloc(f, xv_pool_max_size(f->pool));
 	(void)fixture_malloc(f, 100);
 	xv_pool_set_limit(f->pool, fixture_stats(f).held_bytes);
 	fixture_free(f, handle);
 	shard_cpus_use(&cpus, 1);
-	handle = fixture_malloc(f, f->page_bytes);
-	assert_int_equal(xv_object_size(f->pool, handle), (int)f->page_bytes);
+	handle = fixture_malloc(f, xv_pool_max_size(f->pool));
+	assert_int_equal(xv_object_size(f->pool, handle), (int)xv_pool_max_size(f->pool));
 	shard_cpus_close(&cpus);
 }
 

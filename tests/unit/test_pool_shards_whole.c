@@ -114,7 +114,7 @@ static void limit_and_peak_are_of_the_sum(struct pool_fixture *f)
 	xv_pool_set_limit(f->pool, limit);
 	for (unsigned i = 0; err == 0; i++) {
 		shard_cpus_use(&cpus, i);
-		err = xv_malloc(f->pool, f->page_bytes, &handle);
+		err = xv_malloc(f->pool, xv_pool_max_size(f->pool), &handle);
 		if (err == 0)
 			last = handle;
 		stats = fixture_stats(f);
@@ -144,7 +144,7 @@ static void a_peak_that_nobody_saw_is_noted(struct pool_fixture *f)
 	held = fixture_stats(f).held_bytes;
 	for (unsigned i = 0; i < 20; i++) {
 		shard_cpus_use(&cpus, i);
-		handle[i] = fixture_malloc(f, f->page_bytes);
+		handle[i] = fixture_malloc(f, xv_pool_max_size(f->pool));
 	}
 	for (unsigned i = 0; i < 20; i++)
 		fixture_free(f, handle[i]);
@@ -252,12 +252,12 @@ static void a_trim_is_of_every_shard(struct pool_fixture *f)
 	while (o->count != 0)
 		drop_one(o);
 	before = fixture_stats(f);
-	assert_true(before.reserve_bytes >= 3 * f->page_bytes);
+	assert_true(before.reserve_bytes != 0);
 	given = xv_pool_trim(f->pool);
 	after = fixture_stats(f);
 	assert_int_equal(after.pages, 0);
 	assert_true(given >= before.held_bytes - after.held_bytes);
-	assert_true(before.held_bytes - after.held_bytes >= before.pages * f->page_bytes);
+	assert_true(before.held_bytes - after.held_bytes >= before.reserve_bytes);
 	test_free(o);
 	shard_cpus_close(&cpus);
 }
@@ -313,7 +313,7 @@ static void two_shards_are_compacted(struct pool_fixture *f, uint32_t flags)
 			assert_int_equal(density_free(&d, slot), 0);
 	}
 	before = fixture_stats(f);
-	assert_true(xv_compactable(d.pool) > before.pages * f->page_bytes / 2);
+	assert_true(xv_compactable(d.pool) > before.free_bytes / 2);
 	compact_until_done(&d);
 	after = fixture_stats(f);
 	needed = (after.requested_bytes + after.header_bytes + after.owner_bytes) / f->page_bytes;

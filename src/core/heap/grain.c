@@ -128,16 +128,21 @@ static uint32_t page_give_back(struct xvi_heap *heap, uint32_t page)
 {
 	struct xvi_page *record = heap_page(heap, page);
 	struct xvi_grains *grains = page_grains(record);
-	uint32_t gone = give_runs(heap, page, grains_spare(grains));
+	uint32_t gone = grains_spare(grains);
 
 	spare_unlink(heap, page);
+	/* An empty page goes as a whole, which cannot fail. */
+	if (record->used_units == 0) {
+		heap->spare_grains -= grain_bits(gone);
+		xvi_page_release(heap, page, grains->whole);
+		return grain_bits(gone);
+	}
+	gone = give_runs(heap, page, gone);
 	grains->committed = (uint16_t)(grains->committed & ~gone);
 	heap->committed_grains -= grain_bits(gone);
 	heap->spare_grains -= grain_bits(gone);
 	if (grains_spare(grains) != 0)
 		record->state |= PAGE_STUCK;
-	else if (record->used_units == 0)
-		xvi_page_release(heap, page, grains->whole);
 	return grain_bits(gone);
 }
 

@@ -101,9 +101,16 @@ static void record_clear(struct xvi_heap *heap, struct xvi_page *record)
 	       heap->page_stride - PAGE_RECORD_BYTES);
 }
 
+/* Committed grains of a page of ours. */
+static uint32_t page_committed(const struct xvi_heap *heap, struct xvi_page *record)
+{
+	return heap->grain_count == 1 ? 1 : grain_bits(page_grains(record)->committed);
+}
+
 void xvi_page_release(struct xvi_heap *heap, uint32_t page, uint32_t index)
 {
 	struct xvi_page *record = heap_page(heap, page);
+	uint32_t grains = page_committed(heap, record);
 
 	XVI_ASSERT(record->used_units == 0 && record->pins == 0);
 	if (index != 0) {
@@ -114,17 +121,10 @@ void xvi_page_release(struct xvi_heap *heap, uint32_t page, uint32_t index)
 	record_clear(heap, record);
 	heap->page_count--;
 	heap_set_block_limit(heap);
-	if (heap->grain_count == 1)
-		heap->committed_grains--;
-	heap->source->pages_give(heap->context, page, 1, heap->grain_count == 1);
+	heap->committed_grains -= grains;
+	heap->source->pages_give(heap->context, page, 1, grains);
 	if (heap->page_count == 0)
 		heap_is_empty(heap);
-}
-
-/* Committed grains of a page of ours. */
-static uint32_t page_committed(const struct xvi_heap *heap, struct xvi_page *record)
-{
-	return heap->grain_count == 1 ? 1 : grain_bits(page_grains(record)->committed);
 }
 
 void xvi_heap_clear(struct xvi_heap *heap)

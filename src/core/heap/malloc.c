@@ -364,8 +364,9 @@ int xvi_heap_malloc_part(struct xvi_heap *heap, uint32_t content, uint32_t least
 			 unsigned flags, struct xvi_place *place)
 {
 	uint32_t good = content - content / 10 * 3;
+	uint32_t longer = least + heap->align_mask; /* what is asked of any hole below */
 	struct request request = {.kind = kind,
-				  .units = heap_units_for(heap, good > least ? good : least),
+				  .units = heap_units_for(heap, good > longer ? good : longer),
 				  .alignment = 1};
 	uint32_t index = find_hole(heap, &request, LOOKS_OWN_LIST);
 	uint32_t units = index != 0 ? heap->holes.records[index].units : xvi_heap_largest(heap);
@@ -373,7 +374,7 @@ int xvi_heap_malloc_part(struct xvi_heap *heap, uint32_t content, uint32_t least
 
 	units &= ~(heap->align_mask >> UNIT_SHIFT);
 	room = units * UNIT_BYTES;
-	if (room < least + BLOCK_HEADER_BYTES + heap->align_mask)
+	if (room < longer + BLOCK_HEADER_BYTES)
 		return -XV_ENOMEM;
 	room -= BLOCK_HEADER_BYTES;
 	return xvi_heap_malloc(heap, room < content ? room : content, kind, 1, flags, place);

@@ -13,13 +13,28 @@ struct target {
 	bool joined; /* the whole object, of which the block was the first piece */
 };
 
-/* An object of several pieces as one block, if there is a hole for it. */
+/* Is a piece of the object in a page that somebody reads or writes? */
+static bool chain_is_pinned(const struct xvi_objects *objects, const struct xvi_location *first)
+{
+	struct xvi_link link = link_to(first);
+
+	while (link.page != LINK_NONE && !link_is_pinned(objects, link.page)) {
+		struct xvi_location at;
+
+		xvi_piece_at(objects, link, &at);
+		link = xvi_piece_next(objects, &at);
+	}
+	return link.page != LINK_NONE;
+}
+
+/* An object of several pieces as one block, if there is a hole for it and none of them is to
+ * stay where it is. */
 static bool target_joined(struct xvi_objects *objects, const struct xvi_location *at,
 			  struct target *target)
 {
 	size_t size = object_size(objects, at);
 
-	if (size > objects->whole_max ||
+	if (size > objects->whole_max || chain_is_pinned(objects, at) ||
 	    xvi_piece_malloc(objects, (uint32_t)size + objects->prefix_bytes, KIND_WHOLE, 1,
 			     HEAP_KEEP_VICTIMS, &target->first) != 0)
 		return false;

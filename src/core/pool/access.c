@@ -10,15 +10,16 @@ enum { COPY_BYTES = 32768 };
 
 /* ---- maps ---- */
 
-/* A window slot for a caller's map. NULL: the slots that are left are the pool's own. */
+/* A window slot for a caller's map. NULL: the slots that are left are the pools' own. */
 static void *window_map(struct xv_pool *pool, uint32_t page)
 {
-	void *addr = NULL;
+	void *addr;
 
-	if (xvi_atomic_add(&pool->mapped, 1) <= pool->map_slots)
-		addr = pool->provider->ops->page_map(pool->provider, page);
+	if (!slots_take(pool->provider, 1))
+		return NULL;
+	addr = pool->provider->ops->page_map(pool->provider, page);
 	if (addr == NULL)
-		(void)xvi_atomic_add(&pool->mapped, UINT32_MAX);
+		slots_give(pool->provider, 1);
 	return addr;
 }
 
@@ -79,7 +80,7 @@ static bool map_ends(struct xv_pool *pool, xv_handle handle, void *ptr)
 	address = (unsigned char *)ptr - xv_handle_offset(handle);
 	if (pool->provider->ops->page_unmap(pool->provider, page, address) != 0)
 		return false;
-	(void)xvi_atomic_add(&pool->mapped, UINT32_MAX);
+	slots_give(pool->provider, 1);
 	return true;
 }
 

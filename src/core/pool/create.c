@@ -97,6 +97,23 @@ static uint32_t shards_wanted(const struct xv_provider *provider,
 	return shards;
 }
 
+/* Slots of a window for so many shards, or for as many as other pools leave room for. 0: for none.
+ * Where pages are addressable none are needed. */
+static uint32_t own_slots_take(struct xv_provider *provider, uint32_t shards)
+{
+	if (provider->base != NULL)
+		return shards;
+	while (shards != 0 && !slots_take(provider, OWN_MAP_SLOTS * shards))
+		shards--;
+	return shards;
+}
+
+static void own_slots_give(struct xv_provider *provider, uint32_t shards)
+{
+	if (provider->base == NULL)
+		slots_give(provider, OWN_MAP_SLOTS * shards);
+}
+
 /* ---- layout ---- */
 
 static size_t aligned(size_t bytes)
@@ -281,6 +298,7 @@ struct place {
 	unsigned char *memory;
 	struct xvi_meta self;
 	struct layout layout;
+	uint32_t shards;
 	bool fixed;
 	size_t charged;
 };
@@ -310,7 +328,7 @@ static int place_given(const struct xv_provider *provider, const struct xv_pool_
 static int place_reserved(struct xv_provider *provider, const struct xv_pool_options *options,
 			  struct place *place)
 {
-	bool mailbox = shards_wanted(provider, options) > 1;
+	bool mailbox = place->shards > 1;
 	uint32_t records = place->fixed ? fixed_records(provider) : FIRST_RECORDS;
 	size_t most, usable;
 	int err;
@@ -385,10 +403,7 @@ static void pool_set(struct xv_pool *pool, struct xv_provider *provider,
 	pool->grain_bytes = 1U << grain_shift(provider);
 	pool->key = key_of(pool);
 	pool->list_count = xvi_heap_list_count(provider->page_shift);
-	pool->shard_most = shards_wanted(provider, options);
-	pool->map_slots = provider->base != NULL
-				  ? UINT32_MAX
-				  : provider->map_slots - OWN_MAP_SLOTS * pool->shard_most;
+	pool->shard_most = place->shards;
 	pool->caller_memory = options->memory != NULL;
 	pool->fixed = place->fixed;
 	pool->purges = !place->fixed && provider->ops->meta_purge != NULL;
@@ -435,15 +450,21 @@ int xv_pool_create(struct xv_pool **out, struct xv_provider *provider,
 		return -XV_EINVAL;
 	memset(&place, 0, sizeof(place));
 	place.fixed = tables_are_fixed(provider, options);
+	place.shards = own_slots_take(provider, shards_wanted(provider, options));
+	if (place.shards == 0)
+		return -XV_ENOMEM;
 	err = options->memory != NULL ? place_given(provider, options, &place)
 				      : place_reserved(provider, options, &place);
-	if (err != 0)
+	if (err != 0) {
+		own_slots_give(provider, place.shards);
 		return err;
+	}
 	pool = (struct xv_pool *)(void *)place.memory;
 	pool_set(pool, provider, options, &place);
 	err = pool_init(pool, &place);
 	if (err != 0) {
 		meta_release(provider, &place.self);
+		own_slots_give(provider, place.shards);
 		return err;
 	}
 	*out = pool;
@@ -471,6 +492,7 @@ void xv_pool_destroy(struct xv_pool *pool)
 	}
 	xvi_budget_fini(&pool->budget);
 	xvi_lock_fini(&pool->pages.lock);
+	own_slots_give(provider, pool->shard_most);
 	self = pool->self;
 	meta_release(provider, &self);
 }

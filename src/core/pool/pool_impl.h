@@ -90,7 +90,6 @@ struct xv_pool {
 	uint32_t key;
 	uint32_t list_count;
 	uint32_t shard_most;
-	uint32_t map_slots; /* for callers' maps; UINT32_MAX where pages are addressable */
 	bool caller_memory;
 	bool fixed; /* tables do not grow */
 	bool purges;
@@ -100,7 +99,6 @@ struct xv_pool {
 	struct xvi_page_table pages;
 	struct xvi_budget budget;
 	struct xvi_atomic32 homes;      /* shards that threads allocate from */
-	struct xvi_atomic32 mapped;     /* callers' maps of a window */
 	struct xvi_atomic32 compact_at; /* shard that is compacted now */
 	struct xvi_atomic32 strays;     /* handles of pages that are nobody's, count */
 	struct xvi_atomic32 rescued;    /* objects that found no room but in another shard, count */
@@ -121,6 +119,11 @@ struct xvi_shard *xvi_shard_make(struct xv_pool *pool, uint32_t number);
 
 struct xvi_shard *xvi_enter_home_spread(struct xv_pool *pool);
 struct xvi_shard *xvi_enter_page_spread(struct xv_pool *pool, uint32_t page);
+
+/* Lock the shard that has a page, for who looks at a page of which no caller has spoken: NULL is
+ * counted nowhere. */
+struct xvi_shard *xvi_enter_page_if_any(struct xv_pool *pool, uint32_t page);
+
 void xvi_enter_crowded(struct xvi_shard *shard);
 
 /* Empty a shard's mailbox. The shard is locked. */
@@ -195,6 +198,25 @@ static inline struct xvi_shard *enter_object(struct xv_pool *pool, xv_handle han
 		return NULL;
 	}
 	return shard;
+}
+
+/* ---- slots of a window ---- */
+
+/* Take slots, which all the pools over the provider count together. False: there are not so many
+ * left. */
+static inline bool slots_take(struct xv_provider *provider, uint32_t count)
+{
+	struct xvi_atomic32 *taken = (struct xvi_atomic32 *)(void *)&provider->slots_taken;
+
+	if (xvi_atomic_add(taken, count) <= provider->map_slots)
+		return true;
+	(void)xvi_atomic_add(taken, 0U - count);
+	return false;
+}
+
+static inline void slots_give(struct xv_provider *provider, uint32_t count)
+{
+	(void)xvi_atomic_add((struct xvi_atomic32 *)(void *)&provider->slots_taken, 0U - count);
 }
 
 /* ---- sums (stats.c) ---- */

@@ -134,7 +134,7 @@ struct xvi_shard *xvi_enter_home_spread(struct xv_pool *pool)
 	return shard;
 }
 
-struct xvi_shard *xvi_enter_page_spread(struct xv_pool *pool, uint32_t page)
+struct xvi_shard *xvi_enter_page_if_any(struct xv_pool *pool, uint32_t page)
 {
 	uint32_t owner = page_table_owner(&pool->pages, page);
 	struct xvi_shard *shard = NULL;
@@ -146,8 +146,16 @@ struct xvi_shard *xvi_enter_page_spread(struct xv_pool *pool, uint32_t page)
 			return shard;
 		shard_leave(shard);
 	}
-	(void)xvi_atomic_add(&pool->strays, 1);
 	return NULL;
+}
+
+struct xvi_shard *xvi_enter_page_spread(struct xv_pool *pool, uint32_t page)
+{
+	struct xvi_shard *shard = xvi_enter_page_if_any(pool, page);
+
+	if (shard == NULL)
+		(void)xvi_atomic_add(&pool->strays, 1);
+	return shard;
 }
 
 int xvi_free_spread(struct xv_pool *pool, xv_handle handle)

@@ -14,16 +14,14 @@ enum { WALK_BATCH = 32 }; /* objects that are listed under the lock at a time */
 static uint32_t list_page(struct xv_pool *pool, uint32_t page, uint32_t *unit,
 			  struct xvi_object_seen *seen)
 {
-	uint32_t owner = page_table_owner(&pool->pages, page);
+	struct xvi_shard *shard = xvi_enter_page_if_any(pool, page);
 	uint32_t next = page;
 	uint32_t count = 0;
-	struct xvi_shard *shard;
 
-	if (owner == PAGE_NOBODY || owner == PAGE_KEPT)
-		return 0;
-	shard = enter_page(pool, page);
 	if (shard == NULL)
 		return 0;
+	/* What was left to the shard to be freed is dead; with the last of it the page may go. */
+	xvi_mail_read_all(shard);
 	if (heap_holds(&shard->objects.heap, page) &&
 	    heap_page(&shard->objects.heap, page)->used_units != 0)
 		count = xvi_objects_list(&shard->objects, &next, unit, seen, WALK_BATCH);
@@ -38,7 +36,7 @@ static uint32_t list_page(struct xv_pool *pool, uint32_t page, uint32_t *unit,
 /* Is what was listed still a live object? */
 static bool still_lives(struct xv_pool *pool, xv_handle handle)
 {
-	struct xvi_shard *shard = enter_page(pool, xv_handle_page(handle));
+	struct xvi_shard *shard = xvi_enter_page_if_any(pool, xv_handle_page(handle));
 	struct xvi_location at;
 	bool lives;
 

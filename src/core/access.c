@@ -420,6 +420,7 @@ static int peek_locked(struct xv_pool *pool, xv_handle handle, struct copy *copy
 		       const void **ptr)
 {
 	struct xvi_location where;
+	const void *buffer;
 	size_t bytes = 0;
 	int err = xvi_locate(pool, handle, TRUST_HANDLE, &where);
 
@@ -436,9 +437,12 @@ static int peek_locked(struct xv_pool *pool, xv_handle handle, struct copy *copy
 	}
 	if (bytes > room)
 		return -XV_ERANGE;
-	*ptr = copy->to;
+	buffer = copy->to;
 	err = transfer_locked(pool, handle, 0, bytes, copy);
-	return err == 0 ? (int)bytes : err;
+	if (err != 0)
+		return err;
+	*ptr = buffer;
+	return (int)bytes;
 }
 
 int xv_peek(struct xv_pool *pool, xv_handle handle, void *buffer, size_t buffer_bytes,

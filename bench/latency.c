@@ -14,7 +14,7 @@
  *
  *   embedded   xvmalloc over a buffer, one shard, no lock: nothing of the system is in it
  *   default    xvmalloc over mmap with default options, so with its locks
- *   keyed      the same with the keyed check of handles
+ *   keyed      the same with XV_POOL_KEYED, without effect so far
  *   split      as default, with split objects and owners
  *
  * Owns one heap. One thread.

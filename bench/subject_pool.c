@@ -6,7 +6,7 @@
  *   xvmalloc              objects may be split and have owners, so that it compacts; locks,
  *                         a shard for each CPU
  *   xvmalloc-nosplit      flags 0: whole objects, which stay where they are
- *   xvmalloc-keyed        the same with the keyed check of handles
+ *   xvmalloc-keyed        the same with XV_POOL_KEYED, without effect so far
  *   ...-nolock            one shard and no lock, as embedded code has it
  *   xvmalloc-highmem      as -nosplit, pages seen through a window; each map is a system call
  *   xvmalloc-buffer       as -nosplit-nolock, pages in memory that the caller gave

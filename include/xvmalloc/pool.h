@@ -78,8 +78,8 @@ enum xv_lock_kind {
 #define XV_POOL_SPLIT 0x1U  /* objects may be split, and larger than a page */
 #define XV_POOL_OWNERS 0x2U /* every block has an owner word (4 bytes): xv_compact works */
 /*
- * Handles are checked by a key in the object's header, and not by the exact proof that they name
- * the start of a live object. For callers that own their handles and never pass a stale one.
+ * For callers that own their handles and never pass a stale one: the pool may check them by less.
+ * Without effect so far: every pool checks handles by their tag.
  */
 #define XV_POOL_KEYED 0x4U
 
@@ -245,8 +245,9 @@ XV_API XV_MUST_USE int xv_peek(struct xv_pool *pool, xv_handle handle, void *buf
  * fork(), and unlock it after, in the parent and in the child. The provider is held with it,
  * whoever else uses it, if it can be (xv_provider_ops: hold). A thread may lock several pools, also
  * over one provider; threads that do, lock them in the same order. In between the caller must
- * not call these pools, nor another one over the same provider. The child has the memory of a provider that is private to the process
- * (mmap's) as it was; a window over a shared file is shared. O(shards).
+ * not call these pools, nor another one over the same provider. The child has the memory of a
+ * provider that is private to the process (mmap's) as it was; a window over a shared file is
+ * shared. O(shards).
  */
 XV_API void xv_pool_lock_all(struct xv_pool *pool);
 XV_API void xv_pool_unlock_all(struct xv_pool *pool);

@@ -196,9 +196,9 @@ static void world_run(const struct provider_case *which, int forks)
 		if (!fork_once(&world, FIRST, SECOND))
 			_exit(1);
 	}
-	atomic_store(&world.stop, true);
 	if (world.shared)
-		_exit(0);
+		_exit(0); /* the threads work on what the child has used: they end with the process */
+	atomic_store(&world.stop, true);
 	for (int i = 0; i < count; i++)
 		(void)pthread_join(threads[i], NULL);
 	_exit(atomic_load(&world.failed) ? 1 : 0);

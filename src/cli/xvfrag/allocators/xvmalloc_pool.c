@@ -7,7 +7,7 @@
  *
  *   xvmalloc        objects may be split and have owners, so that the pool compacts
  *   xvmalloc-nosplit  every object is one block and stays where it is
- *   xvmalloc-keyed    the same, with the keyed check of handles
+ *   xvmalloc-keyed    the same with XV_POOL_KEYED, without effect so far
  *
  * Owns one provider and one pool over it. May call the public headers of
  * libxvmalloc only, and mmap for the buffer provider's memory. held_bytes is the
@@ -350,47 +350,39 @@ static int pool_heap_compact(void *context,
 	return err;
 }
 
+/* What the three configurations have in common. */
+/* clang-format off */
+#define POOL_CALLS                                  \
+	.abi = XVFRAG_PLUGIN_ABI,                   \
+	.destroy = pool_heap_destroy,               \
+	.alloc = pool_heap_alloc,                   \
+	.free = pool_heap_free,                     \
+	.map = pool_heap_map,                       \
+	.unmap = pool_heap_unmap,                   \
+	.write = pool_heap_write,                   \
+	.held_bytes = pool_heap_held_bytes
+/* clang-format on */
+
 const struct xvfrag_plugin xvf_allocator_xvmalloc = {
-	.abi = XVFRAG_PLUGIN_ABI,
+	POOL_CALLS,
 	.name = "xvmalloc",
 	.summary = "libxvmalloc: objects may be split, and compaction moves them",
 	.create = pool_heap_create,
-	.destroy = pool_heap_destroy,
-	.alloc = pool_heap_alloc,
-	.free = pool_heap_free,
-	.map = pool_heap_map,
-	.unmap = pool_heap_unmap,
-	.write = pool_heap_write,
-	.held_bytes = pool_heap_held_bytes,
 	.compact = pool_heap_compact,
 	.split_objects = pool_heap_split_objects,
 	.alloc_indexed = pool_heap_alloc_indexed,
 };
 
 const struct xvfrag_plugin xvf_allocator_xvmalloc_nosplit = {
-	.abi = XVFRAG_PLUGIN_ABI,
+	POOL_CALLS,
 	.name = "xvmalloc-nosplit",
 	.summary = "libxvmalloc with both off: each object is one block and stays",
 	.create = pool_heap_create_nosplit,
-	.destroy = pool_heap_destroy,
-	.alloc = pool_heap_alloc,
-	.free = pool_heap_free,
-	.map = pool_heap_map,
-	.unmap = pool_heap_unmap,
-	.write = pool_heap_write,
-	.held_bytes = pool_heap_held_bytes,
 };
 
 const struct xvfrag_plugin xvf_allocator_xvmalloc_keyed = {
-	.abi = XVFRAG_PLUGIN_ABI,
+	POOL_CALLS,
 	.name = "xvmalloc-keyed",
-	.summary = "libxvmalloc with both off, and the keyed check of handles",
+	.summary = "as xvmalloc-nosplit, with XV_POOL_KEYED, which has no effect so far",
 	.create = pool_heap_create_keyed,
-	.destroy = pool_heap_destroy,
-	.alloc = pool_heap_alloc,
-	.free = pool_heap_free,
-	.map = pool_heap_map,
-	.unmap = pool_heap_unmap,
-	.write = pool_heap_write,
-	.held_bytes = pool_heap_held_bytes,
 };

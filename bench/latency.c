@@ -83,12 +83,6 @@ struct kind {
 
 static const struct kind *heap;
 
-static xv_handle owner_locate(void *context, uint32_t owner)
-{
-	(void)context;
-	return object[owner];
-}
-
 static int owner_relocated(void *context, uint32_t owner, xv_handle from, xv_handle to)
 {
 	(void)context;
@@ -99,7 +93,6 @@ static int owner_relocated(void *context, uint32_t owner, xv_handle from, xv_han
 }
 
 static const struct xv_owner_ops owner_ops = {
-	.locate = owner_locate,
 	.relocated = owner_relocated,
 };
 

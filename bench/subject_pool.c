@@ -114,13 +114,6 @@ static void end_source(struct pool_heap *heap)
 
 /* ---- owners ---- */
 
-static xv_handle owner_locate(void *context, uint32_t owner)
-{
-	const struct pool_heap *heap = context;
-
-	return owner < heap->slots ? heap->object[owner].handle : XV_NULL_HANDLE;
-}
-
 static int owner_relocated(void *context, uint32_t owner, xv_handle from, xv_handle to)
 {
 	struct pool_heap *heap = context;
@@ -132,7 +125,6 @@ static int owner_relocated(void *context, uint32_t owner, xv_handle from, xv_han
 }
 
 static const struct xv_owner_ops owner_ops = {
-	.locate = owner_locate,
 	.relocated = owner_relocated,
 };
 

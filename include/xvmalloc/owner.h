@@ -17,17 +17,10 @@ extern "C" {
 #define XV_NO_OWNER UINT32_MAX
 
 /*
- * How compaction talks to the owners of objects. Both are called with the pool's lock
- * held: they must not call the pool, and should be short.
+ * How compaction talks to the owners of objects. Called with the pool's lock held: it must not
+ * call the pool, and should be short.
  */
 struct xv_owner_ops {
-	/*
-	 * The handle under which the caller knows this owner's object now, or
-	 * XV_NULL_HANDLE. Asked when a later fragment of a split object is to move. The
-	 * pool checks the answer against the object.
-	 */
-	xv_handle (*locate)(void *context, uint32_t owner);
-
 	/*
 	 * The owner's object now lives at `to`; `from` is about to be freed. Take note and
 	 * return 0, or refuse with any other value: the object then stays at `from`. Must

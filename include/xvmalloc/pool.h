@@ -366,10 +366,8 @@ struct xv_pool_stats {
 	uint64_t objects;         /* live objects, count */
 	uint64_t split_objects;   /* of them in several pieces, count */
 	uint64_t pieces;          /* their pieces, count */
-	uint64_t large_objects;   /* of them larger than a page, count */
 	uint64_t pages;           /* pages held, count; the reserve included */
 	uint64_t free_blocks;     /* free blocks in the lists, count */
-	uint64_t unlisted_bytes;  /* part of free_bytes that found no room in the table */
 	uint64_t peak_held_bytes; /* largest held_bytes since the pool was made or reset, or
 				   * xv_pool_reset_peak */
 	uint64_t mallocs;         /* objects ever allocated, count */

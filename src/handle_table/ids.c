@@ -9,19 +9,6 @@
 
 /* ---- what compaction asks: under the pool's lock ---- */
 
-static xv_handle table_locate(void *context, uint32_t owner)
-{
-	const struct xv_handle_table *table = context;
-	xv_handle handle;
-	uint32_t state;
-
-	if (!slot_try_lock(&table->slots, owner, &state))
-		return XV_NULL_HANDLE;
-	handle = table->slots.handles[owner];
-	slot_settle(&table->slots, owner, state);
-	return handle;
-}
-
 static int table_relocated(void *context, uint32_t owner, xv_handle from, xv_handle to)
 {
 	const struct xv_handle_table *table = context;
@@ -38,7 +25,6 @@ static int table_relocated(void *context, uint32_t owner, xv_handle from, xv_han
 }
 
 const struct xv_owner_ops xvi_ids_owner_ops = {
-	.locate = table_locate,
 	.relocated = table_relocated,
 };
 

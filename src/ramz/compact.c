@@ -37,15 +37,6 @@ static _Atomic uint64_t *compact_place(const struct ramz *store, uint32_t owner)
 	return store->dedup != NULL ? rzi_dedup_place(store->dedup, owner) : rzi_slot(store, owner);
 }
 
-static xv_handle compact_locate(void *context, uint32_t owner)
-{
-	const struct ramz *store = context;
-	const _Atomic uint64_t *place = compact_place(store, owner);
-	uint64_t entry = place != NULL ? atomic_load(place) : 0;
-
-	return rzi_entry_kind(entry) == ENTRY_OBJECT ? rzi_handle(store, entry) : XV_NULL_HANDLE;
-}
-
 /* The locked entry's new value; itself, unlocked, where the object must stay. */
 static uint64_t compact_new_entry(const struct ramz *store, uint64_t entry, xv_handle from,
 				  xv_handle to)
@@ -76,7 +67,6 @@ static int compact_relocated(void *context, uint32_t owner, xv_handle from, xv_h
 }
 
 const struct xv_owner_ops rzi_owner_ops = {
-	.locate = compact_locate,
 	.relocated = compact_relocated,
 };
 

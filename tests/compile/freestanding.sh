@@ -26,10 +26,11 @@ ln -s "$root/include/xvmalloc" "$work/staged/xvmalloc"
 compile() { # compile FILE: to an object in the work directory
 	# shellcheck disable=SC2086 # lists of options
 	"$CC" $CFLAGS $options -isystem "$own_headers" -I"$work/staged" \
-		-I"$root/src/platform" -c "$1" -o "$work/$(basename "$(dirname "$1")")_$(basename "$1" .c).o"
+		-I"$root/src/platform" -I"$root/src/core/heap" -I"$root/src/core/object" -I"$root/src/core/pool" \
+		-c "$1" -o "$work/$(basename "$(dirname "$1")")_$(basename "$1" .c).o"
 }
 
-for file in "$root"/src/core/*.c "$root"/src/handle_table/*.c \
+for file in "$root"/src/core/*/*.c "$root"/src/handle_table/*.c \
 	"$root"/src/platform/lock_none.c "$root"/src/provider/buffer.c "$root"/src/provider/page_bitmap.c; do
 	compile "$file"
 done

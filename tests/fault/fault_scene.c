@@ -466,14 +466,6 @@ const struct step fault_steps[] = {
 
 /* ---- owners ---- */
 
-static xv_handle locate_thing(void *context, uint32_t owner)
-{
-	struct scene *s = context;
-
-	return owner < THINGS && s->things[owner].size != 0 ? s->things[owner].handle
-							    : XV_NULL_HANDLE;
-}
-
 static int thing_relocated(void *context, uint32_t owner, xv_handle from, xv_handle to)
 {
 	struct scene *s = context;
@@ -484,7 +476,7 @@ static int thing_relocated(void *context, uint32_t owner, xv_handle from, xv_han
 	return 0;
 }
 
-const struct xv_owner_ops fault_owner_ops = {locate_thing, thing_relocated};
+const struct xv_owner_ops fault_owner_ops = {thing_relocated};
 
 /* ---- the scene as a whole ---- */
 

@@ -157,27 +157,10 @@ static void no_meta_memory_is_to_be_had(struct pool_fixture *f)
 	every_fault_of_all_pools(f, FAULT_META_RESERVE, FAULT_FOREVER);
 }
 
-#ifndef XV_TEST_SECOND
-static void no_page_can_be_mapped_once(struct pool_fixture *f)
-{
-	with_provider(f, FAULT_HIDE_BASE);
-	every_fault_of_all_pools(f, FAULT_PAGE_MAP, FAULT_ONCE);
-}
-
-static void no_page_can_be_mapped_from_then_on(struct pool_fixture *f)
-{
-	with_provider(f, FAULT_HIDE_BASE);
-	every_fault_of_all_pools(f, FAULT_PAGE_MAP, FAULT_FOREVER);
-}
-#endif
 
 static void anything_fails(struct pool_fixture *f)
 {
-#ifdef XV_TEST_SECOND
 	with_provider(f, 0); /* a window of two slots has none for the scene's maps */
-#else
-	with_provider(f, FAULT_HIDE_BASE);
-#endif
 	(void)every_fault(f, XV_POOL_SPLIT | XV_POOL_OWNERS, FAULT_POOL_MEETS, FAULT_FOREVER);
 }
 
@@ -230,10 +213,6 @@ static void free_never_fails_for_want_of_memory(struct pool_fixture *f)
 static const struct pool_test tests[] = {
 	POOL_TEST(no_page_is_to_be_had, 0),
 	POOL_TEST(no_meta_memory_is_to_be_had, 0),
-#ifndef XV_TEST_SECOND
-	POOL_TEST(no_page_can_be_mapped_once, 0),
-	POOL_TEST(no_page_can_be_mapped_from_then_on, 0),
-#endif
 	POOL_TEST(anything_fails, ON_MMAP),
 	POOL_TEST(free_never_fails_for_want_of_memory, ON_MMAP),
 };

@@ -75,17 +75,6 @@ static void compact_with_each_failure(struct pool_fixture *f, enum fault_op op,
 	}
 }
 
-#ifndef XV_TEST_SECOND
-static void map_that_fails_once_loses_nothing(struct pool_fixture *f)
-{
-	compact_with_each_failure(f, FAULT_PAGE_MAP, FAULT_ONCE);
-}
-
-static void maps_that_fail_from_then_on_lose_nothing(struct pool_fixture *f)
-{
-	compact_with_each_failure(f, FAULT_PAGE_MAP, FAULT_FOREVER);
-}
-#endif
 
 static void page_that_is_not_to_be_had_loses_nothing(struct pool_fixture *f)
 {
@@ -124,141 +113,11 @@ static void failures_in_every_step_lose_nothing(struct pool_fixture *f)
 
 /* ---- calls on objects of several parts ---- */
 
-#ifndef XV_TEST_SECOND
-
-/* One call on the object in slot, with the nth map failing. False: none did. */
-enum call { CALL_FREE, CALL_REALLOC, CALL_WRITE, CALL_OWNER, CALL_CALLOC, CALLS };
-
-static int call_free(struct density *d, uint32_t slot)
-{
-	return density_free(d, slot);
-}
-
-static int call_realloc(struct density *d, uint32_t slot)
-{
-	return density_realloc(d, slot, d->slot[slot].size - 30);
-}
-
-/* The same bytes again: what was written before a failure does not show. */
-static int call_write(struct density *d, uint32_t slot)
-{
-	return xv_write(d->pool, d->slot[slot].handle, 0, density_bytes(d, slot),
-			d->slot[slot].size);
-}
-
-static int call_set_owner(struct density *d, uint32_t slot)
-{
-	return xv_set_owner(d->pool, d->slot[slot].handle, slot);
-}
-
-static int call_calloc(struct density *d, uint32_t slot)
-{
-	xv_handle handle = XV_NULL_HANDLE;
-	int err = xv_calloc(d->pool, 1, d->slot[slot].size, &handle);
-
-	if (err != 0) {
-		assert_int_equal(handle, XV_NULL_HANDLE);
-		return err;
-	}
-	fault_provider_heal(&d->f->fault);
-	assert_int_equal(xv_free(d->pool, handle), 0);
-	return 0;
-}
-
-static int (*const calls[CALLS])(struct density *, uint32_t) = {
-	call_free, call_realloc, call_write, call_set_owner, call_calloc,
-};
-
-static bool call_with_failure(struct pool_fixture *f, enum call call, uint32_t slot, uint64_t n,
-			      enum fault_span span)
-{
-	struct xv_pool_stats before, after;
-	uint64_t random = f->random;
-	struct density d;
-	bool injected;
-	int err;
-
-	open_small(&d, f, XV_POOL_OWNERS | XV_POOL_SPLIT);
-	before = fixture_stats(f);
-	fault_provider_fail(&f->fault, FAULT_PAGE_MAP, n, span);
-	err = calls[call](&d, slot);
-	injected = f->fault.injected != 0;
-	fault_provider_heal(&f->fault);
-	assert_true(err == 0 || err == -XV_EAGAIN);
-	density_verify(&d);
-	/* The pool mends what it had to leave half done with the next call. */
-	assert_int_equal(density_malloc(&d, DENSITY_SLOTS - 1, f->page_bytes * 2), 0);
-	assert_int_equal(density_free(&d, DENSITY_SLOTS - 1), 0);
-	if (err != 0) {
-		after = fixture_stats(f);
-		assert_int_equal(after.requested_bytes, before.requested_bytes);
-		assert_int_equal(after.split_objects, before.split_objects);
-		assert_int_equal(after.pieces, before.pieces);
-		assert_int_equal(calls[call](&d, slot), 0);
-	}
-	(void)density_compact(&d, 0);
-	density_close(&d);
-	f->random = random;
-	return injected;
-}
-
-static void call_with_each_failure(struct pool_fixture *f, enum call call, enum fault_span span)
-{
-	for (uint32_t slot = OBJECTS; slot < OBJECTS + 5; slot += 2) {
-		uint64_t n = 1;
-
-		while (call_with_failure(f, call, slot, n, span))
-			n++;
-		assert_true(n > 1);
-	}
-}
-
-static void free_with_a_failing_map_loses_nothing(struct pool_fixture *f)
-{
-	call_with_each_failure(f, CALL_FREE, FAULT_ONCE);
-	call_with_each_failure(f, CALL_FREE, FAULT_FOREVER);
-}
-
-static void realloc_with_a_failing_map_loses_nothing(struct pool_fixture *f)
-{
-	call_with_each_failure(f, CALL_REALLOC, FAULT_ONCE);
-	call_with_each_failure(f, CALL_REALLOC, FAULT_FOREVER);
-}
-
-static void write_with_a_failing_map_loses_nothing(struct pool_fixture *f)
-{
-	call_with_each_failure(f, CALL_WRITE, FAULT_ONCE);
-	call_with_each_failure(f, CALL_WRITE, FAULT_FOREVER);
-}
-
-static void set_owner_with_a_failing_map_loses_nothing(struct pool_fixture *f)
-{
-	call_with_each_failure(f, CALL_OWNER, FAULT_ONCE);
-	call_with_each_failure(f, CALL_OWNER, FAULT_FOREVER);
-}
-
-static void calloc_with_a_failing_map_loses_nothing(struct pool_fixture *f)
-{
-	call_with_each_failure(f, CALL_CALLOC, FAULT_ONCE);
-	call_with_each_failure(f, CALL_CALLOC, FAULT_FOREVER);
-}
-#endif
 
 static const struct pool_test tests[] = {
-#ifndef XV_TEST_SECOND
-	POOL_TEST(map_that_fails_once_loses_nothing, 0),
-	POOL_TEST(maps_that_fail_from_then_on_lose_nothing, 0),
-#endif
 	POOL_TEST(page_that_is_not_to_be_had_loses_nothing, 0),
 	POOL_TEST(table_that_cannot_grow_loses_nothing, 0),
 	POOL_TEST(failures_in_every_step_lose_nothing, EACH_ALIGNMENT),
-#ifndef XV_TEST_SECOND
-	POOL_TEST(free_with_a_failing_map_loses_nothing, ON_MMAP),
-	POOL_TEST(realloc_with_a_failing_map_loses_nothing, ON_MMAP),
-	POOL_TEST(write_with_a_failing_map_loses_nothing, ON_MMAP),
-	POOL_TEST(set_owner_with_a_failing_map_loses_nothing, ON_MMAP),
-	POOL_TEST(calloc_with_a_failing_map_loses_nothing, ON_MMAP),
-#endif
 };
 
 int main(int argc, char **argv)

@@ -48,11 +48,7 @@ enum fault_span {
 
 /* Any that a pool is to live with: the second edition has slots of the window for itself, and a
  * provider fails to map for want of a slot only. */
-#ifdef XV_TEST_SECOND
 #define FAULT_POOL_MEETS FAULT_ANY_BUT_MAPS
-#else
-#define FAULT_POOL_MEETS FAULT_ANY
-#endif
 
 /* For fault_provider_init. */
 #define FAULT_HIDE_BASE                                                                            \

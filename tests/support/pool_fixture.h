@@ -42,16 +42,7 @@ enum {
 	WITHOUT_BASE = 1 << 2,   /* only where they are not */
 	ON_MMAP = 1 << 3,        /* only over the mmap provider */
 	ANYWHERE_ONCE = 1 << 4,  /* needs no variety: one run */
-	NOWHERE = 1 << 5,        /* not in this program */
 };
-
-/* A test file is compiled for both editions of the pool. FIRST_ONLY and SECOND_ONLY are flags
- * of tests that hold for one of them. */
-#ifdef XV_TEST_SECOND
-enum { SECOND_EDITION = 1, FIRST_ONLY = NOWHERE, SECOND_ONLY = 0 };
-#else
-enum { SECOND_EDITION = 0, FIRST_ONLY = 0, SECOND_ONLY = NOWHERE };
-#endif
 
 enum { FIXTURE_PAGES = 64, FIXTURE_SEED = 0x2009 };
 
@@ -138,14 +129,8 @@ static inline size_t size_of_16(size_t n)
 	return n * 16 - 4;
 }
 
-/* The largest object that lies in a block, not in a page of its own. */
-size_t fixture_block_max(const struct pool_fixture *f);
-
-/* The largest object of one piece; the first edition gives it a page without a header. */
-static inline size_t fixture_object_max(const struct pool_fixture *f)
-{
-	return SECOND_EDITION ? fixture_block_max(f) : f->page_bytes;
-}
+/* The largest object of one piece. */
+size_t fixture_object_max(const struct pool_fixture *f);
 
 /* What memory is obtained and given back in. */
 static inline size_t fixture_grain_bytes(const struct pool_fixture *f)

@@ -9,7 +9,7 @@ xv_layer(xv_density_test_support SEES xvmalloc)
 target_include_directories(xv_density_test_support PRIVATE ${support})
 target_link_libraries(xv_density_test_support PRIVATE PkgConfig::XV_CMOCKA)
 
-foreach(name IN ITEMS compact large links owner pieces split)
+foreach(name IN ITEMS compact large owner pieces split)
 	xv_add_test(NAME test_${name}
 		SOURCES test_${name}.c
 			$<TARGET_OBJECTS:xv_density_test_support>
@@ -20,24 +20,3 @@ find_package(Threads REQUIRED)
 xv_add_test(NAME test_compact_threads
 	SOURCES test_compact_threads.c ${support}/providers.c
 	LIBS xvmalloc::xvmalloc Threads::Threads)
-
-foreach(name IN ITEMS large owner split)
-	xv_add_test(NAME test_second_${name}
-		SOURCES test_${name}.c
-			$<TARGET_OBJECTS:xv_density_test_support>
-			$<TARGET_OBJECTS:xv_pool_test_support>
-		LIBS xvmalloc_second)
-	target_compile_definitions(test_second_${name} PRIVATE XV_TEST_SECOND)
-endforeach()
-# The same tests of the pool that is to take this one's place.
-xv_add_test(NAME test_second_compact
-	SOURCES test_compact.c
-		$<TARGET_OBJECTS:xv_density_test_support>
-		$<TARGET_OBJECTS:xv_pool_test_support>
-	LIBS xvmalloc_second)
-xv_add_test(NAME test_second_compact_threads
-	SOURCES test_compact_threads.c ${support}/providers.c
-	LIBS xvmalloc_second)
-foreach(name IN ITEMS compact compact_threads)
-	target_compile_definitions(test_second_${name} PRIVATE XV_TEST_SECOND)
-endforeach()

@@ -55,13 +55,6 @@ static void expect(struct world *world, bool good, const char *what, int err)
 
 /* ---- owners ---- */
 
-static xv_handle locate(void *context, uint32_t owner)
-{
-	struct world *world = context;
-
-	return owner < SLOTS ? atomic_load(&world->handle[owner]) : XV_NULL_HANDLE;
-}
-
 static int relocated(void *context, uint32_t owner, xv_handle from, xv_handle to)
 {
 	struct world *world = context;
@@ -72,7 +65,7 @@ static int relocated(void *context, uint32_t owner, xv_handle from, xv_handle to
 	return 0;
 }
 
-static const struct xv_owner_ops owner_ops = {locate, relocated};
+static const struct xv_owner_ops owner_ops = {relocated};
 
 /* ---- workers ---- */
 

@@ -65,13 +65,9 @@ static void sparse_pool_shrinks_and_keeps_its_contents(struct pool_fixture *f)
 		assert_true(after.pages * f->page_bytes <
 			    after.requested_bytes * 5 / 4 + 3 * f->page_bytes);
 		/* And the estimate was near. */
-#ifdef XV_TEST_SECOND
 		/* It leaves spare grains out, and counts on half an object lost in each page. */
 		assert_true(estimate < 2 * sum.freed_bytes &&
 			    sum.freed_bytes < 3 * estimate + 2 * SPARE_BYTES_MOST);
-#else
-		assert_true(estimate < 2 * sum.freed_bytes && sum.freed_bytes < 2 * estimate);
-#endif
 		density_close(&d);
 	}
 }
@@ -140,14 +136,9 @@ static void step_moves_no_more_than_its_budget_and_an_object(struct pool_fixture
 
 			assert_int_equal(xv_compact(d.pool, budgets[b], &report), 0);
 			assert_true(report.moved_bytes <= most);
-#ifdef XV_TEST_SECOND
 			/* Memory of tables goes back too, and is not counted. */
 			assert_true(report.freed_bytes == 0 ||
 				    before - fixture_stats(f).held_bytes >= report.freed_bytes);
-#else
-			assert_true(report.freed_bytes == 0 ||
-				    before - fixture_stats(f).held_bytes == report.freed_bytes);
-#endif
 			fixture_check(f);
 		} while (report.more);
 		density_close(&d);
@@ -335,32 +326,6 @@ static void what_is_mapped_between_steps_stays(struct pool_fixture *f)
 
 /* ---- large and whole-page objects ---- */
 
-#ifndef XV_TEST_SECOND
-static void pages_of_large_objects_move_down(struct pool_fixture *f)
-{
-	struct xv_compact_report sum;
-	struct density d;
-	xv_handle whole;
-	uint32_t slot;
-
-	density_open(&d, f, MANY_PAGES * 8, XV_POOL_OWNERS | XV_POOL_SPLIT, 0);
-	slot = density_fill_pages(&d, 0, 100, f->page_bytes / 8 - 16);
-	assert_int_equal(density_malloc(&d, slot, f->page_bytes), 0);
-	assert_int_equal(density_malloc(&d, slot + 1, f->page_bytes * 4 + 300), 0);
-	whole = d.slot[slot].handle;
-	/* The low pages are given back whole, of the others an eighth stays. */
-	for (uint32_t i = 0; i < slot; i++) {
-		if (i % 8 != 0 || i < 400)
-			assert_int_equal(density_free(&d, i), 0);
-	}
-	sum = density_compact(&d, 0);
-	density_verify(&d);
-	assert_int_equal(sum.refused, 0);
-	assert_true(d.slot[slot].handle != whole);
-	assert_true(xv_handle_page(d.slot[slot].handle) < 30);
-	density_close(&d);
-}
-#endif
 
 /* ---- tables ---- */
 
@@ -445,9 +410,6 @@ static const struct pool_test tests[] = {
 	POOL_TEST(all_refused_changes_nothing, 0),
 	POOL_TEST(pinned_pages_stay, EACH_ALIGNMENT),
 	POOL_TEST(what_is_mapped_between_steps_stays, EACH_ALIGNMENT),
-#ifndef XV_TEST_SECOND
-	POOL_TEST(pages_of_large_objects_move_down, 0),
-#endif
 	POOL_TEST(tables_shrink_after_most_is_freed, 0),
 	POOL_TEST(pool_at_its_limit_is_compacted, EACH_ALIGNMENT),
 	POOL_TEST(at_most_two_pages_are_mapped, EACH_ALIGNMENT),

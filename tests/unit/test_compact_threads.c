@@ -52,13 +52,6 @@ struct worker {
 
 /* ---- owners ---- */
 
-static xv_handle locate(void *context, uint32_t owner)
-{
-	struct world *world = context;
-
-	return owner < SLOTS ? atomic_load(&world->handle[owner]) : XV_NULL_HANDLE;
-}
-
 static int relocated(void *context, uint32_t owner, xv_handle from, xv_handle to)
 {
 	struct world *world = context;
@@ -69,7 +62,7 @@ static int relocated(void *context, uint32_t owner, xv_handle from, xv_handle to
 	return 0;
 }
 
-static const struct xv_owner_ops ops = {locate, relocated};
+static const struct xv_owner_ops ops = {relocated};
 
 /* ---- workers ---- */
 

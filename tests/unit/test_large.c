@@ -19,10 +19,8 @@ static void size_is_served(struct density *d, size_t size)
 	stats = fixture_stats(d->f);
 	assert_int_equal(stats.objects, 1);
 	assert_int_equal(stats.requested_bytes, size);
-	assert_int_equal(stats.large_objects, !SECOND_EDITION && size > d->f->page_bytes);
-	/* Header, owner, index: no more than a page and a half beside the object. In the second
-	 * edition each page has a header and links, too. */
-	assert_true(stats.pages * (d->f->page_bytes - (SECOND_EDITION ? 40 : 0)) <
+	/* Each page has a header and links. */
+	assert_true(stats.pages * (d->f->page_bytes - 40) <
 		    size + d->f->page_bytes * 5 / 2);
 	assert_true(density_is_good(d, 0));
 	assert_int_equal(density_free(d, 0), 0);
@@ -116,7 +114,7 @@ static void pool_without_splitting_ends_at_a_page(struct pool_fixture *f)
 
 	density_open(&d, f, SMALL_PAGES, XV_POOL_OWNERS, 0);
 	max = xv_pool_max_size(d.pool);
-	assert_int_equal(max, SECOND_EDITION ? f->page_bytes - 8 : f->page_bytes);
+	assert_int_equal(max, f->page_bytes - 8);
 	assert_int_equal(density_malloc(&d, 0, max + 1), -XV_E2BIG);
 	assert_int_equal(density_malloc(&d, 0, max), 0);
 	density_close(&d);
@@ -172,7 +170,6 @@ static void free_gives_everything_back(struct pool_fixture *f)
 			assert_int_equal(
 				density_malloc(&d, slot + i, f->page_bytes * (i + 1) + 200 * i), 0);
 		density_verify(&d);
-		assert_int_equal(fixture_stats(f).large_objects, SECOND_EDITION ? 0 : 3);
 		for (uint32_t i = 0; i < 4; i++)
 			assert_int_equal(density_free(&d, slot + i), 0);
 		after = fixture_trimmed_stats(f);
@@ -277,7 +274,7 @@ static unsigned malloc_with_each_failure(struct density *d, uint32_t slot, size_
 
 		/* The second edition tries again when it has given back what it can. */
 		fault_provider_fail(&d->f->fault, op, n,
-				    SECOND_EDITION ? FAULT_FOREVER : FAULT_ONCE);
+				    FAULT_FOREVER);
 		err = density_malloc(d, slot, size);
 		fault_provider_heal(&d->f->fault);
 		if (err == 0)
@@ -305,22 +302,13 @@ static void failure_in_the_middle_leaves_nothing_behind(struct pool_fixture *f)
 
 		density_open(&d, f, SMALL_PAGES, flags, FAULT_HIDE_BASE);
 		slot = density_make_holes(&d, 4);
-		/* The second edition lays what it can into the holes, and maps of its own never
-		 * fail. */
+		/* What can be is laid into the holes; maps of the pool's own never fail. */
 		assert_true(malloc_with_each_failure(&d, slot, f->page_bytes * 5 + 900,
-						     FAULT_PAGE_ALLOC) >= (SECOND_EDITION ? 2 : 5));
-		if (SECOND_EDITION) {
-			(void)malloc_with_each_failure(&d, slot, f->page_bytes * 5 + 900,
-						       FAULT_GRAINS_TAKE);
-			(void)malloc_with_each_failure(&d, slot, f->page_bytes * 5 + 900,
-						       FAULT_META_COMMIT);
-			density_close(&d);
-			continue;
-		}
-		assert_true(malloc_with_each_failure(&d, slot, f->page_bytes * 3 + 900,
-						     FAULT_ANY) >= 3);
-		assert_true(malloc_with_each_failure(&d, slot, f->page_bytes * 3 / 8,
-						     FAULT_PAGE_MAP) >= 2);
+						     FAULT_PAGE_ALLOC) >= 2);
+		(void)malloc_with_each_failure(&d, slot, f->page_bytes * 5 + 900,
+					       FAULT_GRAINS_TAKE);
+		(void)malloc_with_each_failure(&d, slot, f->page_bytes * 5 + 900,
+					       FAULT_META_COMMIT);
 		density_close(&d);
 	}
 }
@@ -334,8 +322,8 @@ static void limit_in_the_middle_leaves_nothing_behind(struct pool_fixture *f)
 	density_open(&d, f, SMALL_PAGES, XV_POOL_SPLIT, 0);
 	slot = density_make_holes(&d, 4);
 	before = fixture_trimmed_stats(f);
-	/* In the second edition the holes take a part. */
-	for (size_t pages = 0; pages < (SECOND_EDITION ? 4 : 6); pages++) {
+	/* The holes take a part. */
+	for (size_t pages = 0; pages < 4; pages++) {
 		xv_pool_set_limit(d.pool, before.held_bytes + pages * f->page_bytes);
 		assert_int_equal(density_malloc(&d, slot, f->page_bytes * 6), -XV_ENOSPC);
 		after = fixture_trimmed_stats(f);

@@ -78,31 +78,11 @@ static void malloc_without_a_page_left_says_so_and_changes_nothing(struct pool_f
 
 	assert_true(count >= FIXTURE_PAGES / 2);
 	malloc_fails(f, 1, -XV_ENOMEM);
-	malloc_fails(f, fixture_block_max(f) - 16, -XV_ENOMEM);
+	malloc_fails(f, fixture_object_max(f) - 16, -XV_ENOMEM);
 	assert_int_equal(fixture_stats(f).failures >= 6, 1);
 	fixture_free(f, handles[0]);
 	handles[0] = fixture_malloc(f, fixture_object_max(f));
 	malloc_fails(f, 1, -XV_ENOMEM);
-}
-
-static void an_object_above_the_largest_block_has_a_page_without_header(struct pool_fixture *f)
-{
-	size_t largest = fixture_block_max(f);
-	xv_handle handle = fixture_malloc(f, largest);
-
-	assert_int_equal(xv_handle_offset(handle), f->alignment);
-	assert_int_equal(fixture_stats(f).header_bytes, 4);
-	fixture_free(f, handle);
-	for (size_t size = largest + 1; size <= f->page_bytes; size++) {
-		handle = fixture_malloc(f, size);
-		assert_int_equal(xv_handle_offset(handle), 0);
-		assert_int_equal(fixture_stats(f).header_bytes, 0);
-		assert_int_equal(fixture_stats(f).rounding_bytes, f->page_bytes - size);
-		fixture_fill(f, handle, 3);
-		fixture_verify(f, handle, size, 3);
-		fixture_check(f);
-		fixture_free(f, handle);
-	}
 }
 
 /* How many objects of this size fill one page. */
@@ -120,11 +100,11 @@ static size_t objects_in_first_page(struct pool_fixture *f, size_t size)
 static void the_smallest_block_has_8_bytes_or_the_alignment(struct pool_fixture *f)
 {
 	size_t block = f->alignment < 8 ? 8 : f->alignment;
-	size_t usable = fixture_block_max(f) + 4;
+	size_t usable = fixture_object_max(f) + 4;
 	size_t count = objects_in_first_page(f, 1);
 
 	/* In the first edition a rest of less than 16 bytes stays with the last one. */
-	assert_int_equal(count, SECOND_EDITION ? usable / block : (usable - 16) / block + 1);
+	assert_int_equal(count, usable / block);
 	fixture_check(f);
 	for (size_t i = 0; i < count; i++)
 		fixture_free(f, handles[i]);
@@ -153,7 +133,7 @@ static void counters_follow_the_objects(struct pool_fixture *f)
 	assert_int_equal(stats.frees, 0);
 	assert_int_equal(stats.pages, 2);
 	assert_int_equal(stats.requested_bytes, 300 + fixture_object_max(f));
-	assert_int_equal(stats.header_bytes, SECOND_EDITION ? 12 : 8);
+	assert_int_equal(stats.header_bytes, 12);
 	assert_int_equal(stats.reserve_bytes, 0);
 	fixture_free(f, a);
 	fixture_free(f, b);
@@ -162,10 +142,7 @@ static void counters_follow_the_objects(struct pool_fixture *f)
 	assert_int_equal(stats.objects, 0);
 	assert_int_equal(stats.frees, 3);
 	assert_int_equal(stats.requested_bytes, 0);
-	if (SECOND_EDITION)
-		assert_true(stats.reserve_bytes <= KEPT_GRAINS * fixture_grain_bytes(f));
-	else
-		assert_int_equal(stats.reserve_bytes, 2 * f->page_bytes);
+	assert_true(stats.reserve_bytes <= KEPT_GRAINS * fixture_grain_bytes(f));
 	assert_int_equal(stats.held_bytes, stats.table_bytes + stats.reserve_bytes);
 	assert_int_equal(stats.free_bytes, 0);
 }
@@ -244,14 +221,12 @@ static void calloc_refuses_products_that_are_too_large(struct pool_fixture *f)
 
 /* ---- aligned ---- */
 
-/* Must so large an object be had at this alignment? Between what fits behind a header
- * and what has, in the first edition, a page to itself there may be sizes that do not fit. */
+/* Must so large an object be had at this alignment? */
 static bool fits_aligned(const struct pool_fixture *f, size_t size, size_t alignment)
 {
-	if (SECOND_EDITION && alignment <= f->alignment && size <= fixture_block_max(f))
+	if (alignment <= f->alignment && size <= fixture_object_max(f))
 		return true;
-	return size + alignment + 32 <= f->page_bytes ||
-	       (!SECOND_EDITION && size > fixture_block_max(f));
+	return size + alignment + 32 <= f->page_bytes;
 }
 
 static void aligned_object(struct pool_fixture *f, size_t size, size_t alignment)
@@ -348,7 +323,7 @@ static void malloc_aligned_to_what_the_pool_gives_anyway_costs_nothing(struct po
 
 static void a_handle_from_page_and_offset_is_as_good(struct pool_fixture *f)
 {
-	const size_t sizes[] = {1, 50, 700, fixture_block_max(f) / 2, fixture_object_max(f)};
+	const size_t sizes[] = {1, 50, 700, fixture_object_max(f) / 2, fixture_object_max(f)};
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		xv_handle real = fixture_malloc(f, sizes[i]);
@@ -368,8 +343,6 @@ static const struct pool_test tests[] = {
 	POOL_TEST(malloc_gives_exactly_the_size_for_every_size, EACH_ALIGNMENT),
 	POOL_TEST(malloc_refuses_bad_sizes_and_null, EACH_ALIGNMENT),
 	POOL_TEST(malloc_without_a_page_left_says_so_and_changes_nothing, EACH_ALIGNMENT),
-	POOL_TEST(an_object_above_the_largest_block_has_a_page_without_header,
-		  EACH_ALIGNMENT | FIRST_ONLY),
 	POOL_TEST(the_smallest_block_has_8_bytes_or_the_alignment, EACH_ALIGNMENT),
 	POOL_TEST(the_header_has_4_bytes, EACH_ALIGNMENT),
 	POOL_TEST(counters_follow_the_objects, EACH_ALIGNMENT),

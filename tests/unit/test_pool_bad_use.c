@@ -159,20 +159,6 @@ static void every_tag_but_one_is_refused(struct pool_fixture *f)
 	end_objects(f, &shadow);
 }
 
-static void every_offset_of_a_whole_page_but_0_is_refused(struct pool_fixture *f)
-{
-	xv_handle whole = fixture_malloc(f, fixture_object_max(f));
-
-	for (uint32_t offset = 1; offset < 0x10000; offset += offset < 300 ? 1 : 97) {
-		xv_handle place = xv_handle_at(xv_handle_page(whole), offset);
-
-		assert_int_equal(xv_object_size(f->pool, place), -XV_EINVAL);
-		assert_int_equal(xv_object_size(f->pool, retagged(place, whole)), -XV_EINVAL);
-	}
-	every_call_refuses(f, whole + f->alignment);
-	every_call_refuses(f, untagged(whole) + f->alignment);
-}
-
 static void pages_that_are_not_ours_are_refused(struct pool_fixture *f)
 {
 	xv_handle handle = fixture_malloc(f, 100);
@@ -456,7 +442,6 @@ static const struct pool_test tests[] = {
 	POOL_TEST(random_places_are_refused, EACH_ALIGNMENT),
 	POOL_TEST(every_offset_of_a_live_page_is_told_right, EACH_ALIGNMENT),
 	POOL_TEST(every_tag_but_one_is_refused, 0),
-	POOL_TEST(every_offset_of_a_whole_page_but_0_is_refused, EACH_ALIGNMENT | FIRST_ONLY),
 	POOL_TEST(pages_that_are_not_ours_are_refused, EACH_ALIGNMENT),
 	POOL_TEST(an_empty_page_of_the_reserve_holds_no_object, EACH_ALIGNMENT),
 	POOL_TEST(a_second_free_is_refused, EACH_ALIGNMENT),

@@ -30,36 +30,6 @@ static void give_pages(struct pool_fixture *f, size_t count)
 
 /* ---- reserve ---- */
 
-static void a_few_empty_pages_are_kept_and_no_more(struct pool_fixture *f)
-{
-	take_pages(f, SOME);
-	give_pages(f, SOME);
-	assert_true(f->fault.pages_now <= SOME / 2);
-	assert_int_equal(fixture_stats(f).reserve_bytes, f->fault.pages_now * f->page_bytes);
-	assert_int_equal(fixture_stats(f).free_bytes, 0);
-	(void)xv_pool_trim(f->pool);
-	assert_int_equal(f->fault.pages_now, 0);
-	assert_int_equal(fixture_stats(f).reserve_bytes, 0);
-}
-
-static void a_reserved_page_is_used_before_a_new_one_is_taken(struct pool_fixture *f)
-{
-	uint64_t taken;
-	size_t kept;
-
-	take_pages(f, SOME);
-	give_pages(f, SOME);
-	kept = f->fault.pages_now;
-	assert_true(kept > 0);
-	taken = fixture_stats(f).page_allocs;
-	for (size_t i = 0; i < kept; i++)
-		handles[i] = fixture_malloc(f, i % 2 == 0 ? fixture_object_max(f)
-							  : f->page_bytes / 2 + 1);
-	assert_int_equal(fixture_stats(f).page_allocs, taken);
-	assert_int_equal(fixture_stats(f).reserve_bytes, 0);
-	fixture_check(f);
-}
-
 /* Eight grains, or one in 200 of those held. */
 static void spare_memory_is_kept_within_its_bound(struct pool_fixture *f)
 {
@@ -383,10 +353,8 @@ static void statistics_are_true_at_every_step(struct pool_fixture *f)
 }
 
 static const struct pool_test tests[] = {
-	POOL_TEST(a_few_empty_pages_are_kept_and_no_more, EACH_ALIGNMENT | FIRST_ONLY),
-	POOL_TEST(a_reserved_page_is_used_before_a_new_one_is_taken, EACH_ALIGNMENT | FIRST_ONLY),
-	POOL_TEST(spare_memory_is_kept_within_its_bound, EACH_ALIGNMENT | SECOND_ONLY),
-	POOL_TEST(spare_memory_is_used_before_more_is_taken, EACH_ALIGNMENT | SECOND_ONLY),
+	POOL_TEST(spare_memory_is_kept_within_its_bound, EACH_ALIGNMENT),
+	POOL_TEST(spare_memory_is_used_before_more_is_taken, EACH_ALIGNMENT),
 	POOL_TEST(the_limit_is_never_passed, EACH_ALIGNMENT),
 	POOL_TEST(malloc_beyond_the_limit_says_so_and_changes_nothing, EACH_ALIGNMENT),
 	POOL_TEST(the_limit_of_the_options_holds, 0),

@@ -167,7 +167,7 @@ static void the_memory_counts_as_held_once(struct pool_fixture *f)
 	assert_true(stats.table_bytes >= g.bytes);
 	assert_int_equal(stats.held_bytes,
 			 stats.table_bytes +
-				 (SECOND_EDITION ? fixture_grain_bytes(f) : f->page_bytes));
+				 fixture_grain_bytes(f));
 	assert_int_equal(xv_pool_reset(f->pool), 0);
 	assert_true(fixture_stats(f).table_bytes >= g.bytes);
 	leave(f, &g);
@@ -243,61 +243,12 @@ static void free_works_without_room_in_the_table(struct pool_fixture *f)
 		assert_int_equal(xv_free(f->pool, handles[i]), -XV_EINVAL);
 	}
 	fixture_check(f);
-	assert_true(SECOND_EDITION || fixture_stats(f).unlisted_bytes > 0);
-	assert_true(fixture_stats(f).unlisted_bytes <= fixture_stats(f).free_bytes);
 	for (size_t i = 1; i < count; i += 2) {
 		fixture_free(f, handles[i]);
 		if (i % 32 == 1)
 			fixture_check(f);
 	}
 	assert_int_equal(fixture_stats(f).objects, 0);
-	assert_int_equal(fixture_stats(f).unlisted_bytes, 0);
-	leave(f, &g);
-}
-
-static void unlisted_blocks_are_used_when_nothing_else_is_left(struct pool_fixture *f)
-{
-	struct guarded g;
-	size_t count = fill_with_the_smallest_table(f, &g, 60);
-	size_t freed = 0;
-	uint64_t dust = fixture_stats(f).unlisted_bytes;
-	uint64_t free_bytes = fixture_stats(f).free_bytes;
-
-	for (size_t i = 0; i < count; i += 2) {
-		fixture_free(f, handles[i]);
-		freed++;
-	}
-	/* With few objects the table may be large enough after all. */
-	assert_true(fixture_stats(f).unlisted_bytes > dust || freed <= 24);
-	for (size_t i = 0; i < freed; i++) {
-		handles[2 * i] = fixture_malloc(f, 60);
-		if (i % 16 == 0)
-			fixture_check(f);
-	}
-	/* What is free now is the pages' ends, as before, listed or not. */
-	assert_int_equal(fixture_stats(f).free_bytes, free_bytes);
-	for (size_t i = 0; i < count; i++)
-		assert_int_equal(xv_object_size(f->pool, handles[i]), 60);
-	leave(f, &g);
-}
-
-/* Small holes use up the table; a large one then finds no room in it. */
-static void a_large_unlisted_block_is_used_when_nothing_else_is_left(struct pool_fixture *f)
-{
-	struct guarded g;
-	size_t count = fill_with_the_smallest_table(f, &g, 60);
-	xv_handle large;
-
-	for (size_t i = 0; i < 80; i += 2)
-		fixture_free(f, handles[count - 1 - i]);
-	assert_true(fixture_stats(f).unlisted_bytes > 0);
-	for (size_t i = 3; i < 12; i++)
-		fixture_free(f, handles[i]);
-	fixture_check(f);
-	/* Nine blocks of 64 bytes were merged: 572 bytes and more are free in one piece. */
-	large = fixture_malloc(f, 500);
-	fixture_fill(f, large, 1);
-	fixture_verify(f, large, 500, 1);
 	leave(f, &g);
 }
 
@@ -366,9 +317,6 @@ static const struct pool_test tests[] = {
 	POOL_TEST(too_little_memory_is_refused_and_the_least_works, EACH_ALIGNMENT),
 	POOL_TEST(each_smaller_size_is_refused, 0),
 	POOL_TEST(free_works_without_room_in_the_table, EACH_ALIGNMENT),
-	POOL_TEST(unlisted_blocks_are_used_when_nothing_else_is_left, EACH_ALIGNMENT | FIRST_ONLY),
-	POOL_TEST(a_large_unlisted_block_is_used_when_nothing_else_is_left,
-		  EACH_ALIGNMENT | FIRST_ONLY),
 	POOL_TEST(unlisted_blocks_merge_with_their_neighbours, EACH_ALIGNMENT),
 	POOL_TEST(work_goes_on_without_room_in_the_table, EACH_ALIGNMENT),
 	POOL_TEST(a_limit_counts_the_callers_memory_once, 0),

@@ -61,7 +61,7 @@ static void shrinking_by_too_little_keeps_the_block(struct pool_fixture *f)
 
 	(void)fixture_malloc(f, size_of_16(1));
 	free_before = fixture_stats(f).free_bytes;
-	for (size_t less = 1; less < (SECOND_EDITION ? f->alignment : 16); less++)
+	for (size_t less = 1; less < f->alignment; less++)
 		assert_true(realloc_stays(f, &handle, size_of_16(10) - less));
 	assert_int_equal(fixture_stats(f).free_bytes, free_before);
 	assert_true(realloc_stays(f, &handle, size_of_16(10)));
@@ -107,10 +107,10 @@ static void growing_to_the_page_end_stays(struct pool_fixture *f)
 {
 	xv_handle handle = fixture_malloc(f, 1);
 
-	assert_true(realloc_stays(f, &handle, fixture_block_max(f)));
+	assert_true(realloc_stays(f, &handle, fixture_object_max(f)));
 	/* The edges of a page count as free in the second edition. */
 	assert_int_equal(fixture_stats(f).free_bytes,
-			 SECOND_EDITION ? f->page_bytes - fixture_block_max(f) - 4 : 0);
+			 f->page_bytes - fixture_object_max(f) - 4);
 	assert_true(realloc_stays(f, &handle, 1));
 }
 
@@ -135,29 +135,6 @@ static void growing_before_a_free_block_too_small_moves(struct pool_fixture *f)
 	(void)fixture_malloc(f, size_of_16(1));
 	fixture_free(f, behind);
 	assert_false(realloc_stays(f, &handle, size_of_16(4) + 1));
-}
-
-static void an_object_grows_into_a_page_of_its_own_and_back(struct pool_fixture *f)
-{
-	xv_handle handle = fixture_malloc(f, 100);
-
-	assert_false(realloc_stays(f, &handle, f->page_bytes));
-	assert_int_equal(xv_handle_offset(handle), 0);
-	assert_int_equal(fixture_stats(f).header_bytes, 0);
-	assert_false(realloc_stays(f, &handle, 100));
-	assert_int_equal(xv_handle_offset(handle), f->alignment);
-	assert_int_equal(fixture_stats(f).header_bytes, 4);
-}
-
-static void a_whole_page_object_stays_among_whole_page_sizes(struct pool_fixture *f)
-{
-	xv_handle handle = fixture_malloc(f, fixture_object_max(f));
-
-	for (size_t size = fixture_block_max(f) + 1; size <= f->page_bytes; size++) {
-		assert_true(realloc_stays(f, &handle, size));
-		assert_int_equal(fixture_stats(f).requested_bytes, size);
-		assert_int_equal(fixture_stats(f).rounding_bytes, f->page_bytes - size);
-	}
 }
 
 static void a_handle_from_page_and_offset_can_be_resized(struct pool_fixture *f)
@@ -208,15 +185,12 @@ static void realloc_without_room_leaves_the_object(struct pool_fixture *f)
 	xv_handle handles[OBJECTS_MAX];
 	xv_handle small = fixture_malloc(f, 100);
 
-	(void)fixture_malloc(f, fixture_block_max(f) - 104 - 12);
+	(void)fixture_malloc(f, fixture_object_max(f) - 104 - 12);
 	fixture_fill_up(f, fixture_object_max(f), handles, OBJECTS_MAX);
 	fixture_fill(f, small, 6);
 	fixture_fill(f, handles[3], 7);
 	realloc_fails(f, small, fixture_object_max(f), -XV_ENOMEM);
 	realloc_fails(f, small, 3000, -XV_ENOMEM);
-	/* An object of a page of its own would move into a block. */
-	if (!SECOND_EDITION)
-		realloc_fails(f, handles[3], 3000, -XV_ENOMEM);
 	fixture_verify(f, small, 100, 6);
 	fixture_verify(f, handles[3], fixture_object_max(f), 7);
 	/* What can be done in place still can. */
@@ -247,11 +221,7 @@ static void a_mapped_object_is_resized_in_place_but_not_moved(struct pool_fixtur
 	f->maps = f->fault.mapped_now;
 	realloc_fails(f, handle, size_of_16(5), -XV_EBUSY);
 	realloc_fails(f, handle, fixture_object_max(f), -XV_EBUSY);
-	/* An object of a page of its own would move into a block. */
-	if (!SECOND_EDITION)
-		realloc_fails(f, whole, 8, -XV_EBUSY);
-	else
-		assert_true(realloc_stays(f, &whole, 8));
+	assert_true(realloc_stays(f, &whole, 8));
 	assert_true(realloc_stays(f, &handle, size_of_16(2)));
 	assert_true(realloc_stays(f, &handle, size_of_16(4)));
 	assert_true(realloc_stays(f, &whole, fixture_object_max(f) - 1));
@@ -297,8 +267,6 @@ static const struct pool_test tests[] = {
 	POOL_TEST(growing_to_the_page_end_stays, EACH_ALIGNMENT),
 	POOL_TEST(growing_before_a_used_block_moves, EACH_ALIGNMENT),
 	POOL_TEST(growing_before_a_free_block_too_small_moves, EACH_ALIGNMENT),
-	POOL_TEST(an_object_grows_into_a_page_of_its_own_and_back, EACH_ALIGNMENT | FIRST_ONLY),
-	POOL_TEST(a_whole_page_object_stays_among_whole_page_sizes, EACH_ALIGNMENT | FIRST_ONLY),
 	POOL_TEST(a_handle_from_page_and_offset_can_be_resized, EACH_ALIGNMENT),
 	POOL_TEST(realloc_refuses_bad_arguments, EACH_ALIGNMENT),
 	POOL_TEST(realloc_without_room_leaves_the_object, EACH_ALIGNMENT),

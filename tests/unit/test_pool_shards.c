@@ -70,11 +70,7 @@ static uint32_t shards_by_default(struct pool_fixture *f, struct xv_pool_options
 
 /* Where more shards than one are asked for and cannot be: refused, or, in the second edition, as
  * many as can be. */
-#ifdef XV_TEST_SECOND
 enum { NO_SUCH_SHARDS = 0 };
-#else
-enum { NO_SUCH_SHARDS = -XV_ENOTSUP };
-#endif
 
 static void without_a_lock_there_is_one_shard(struct pool_fixture *f)
 {
@@ -417,9 +413,6 @@ static void room_is_taken_from_others(struct pool_fixture *f, bool limited)
 
 static void room_is_taken_from_others_before_the_pool_grows(struct pool_fixture *f)
 {
-#ifndef XV_TEST_SECOND
-	room_is_taken_from_others(f, false);
-#endif
 	room_is_taken_from_others(f, true);
 }
 

@@ -12,7 +12,7 @@
 enum { SMALL_PAGES = 12, LINK_BYTES_MOST = 16 };
 
 /* The second edition has no bound; the sizes here need no more. */
-enum { PIECES_MOST = SECOND_EDITION ? 64 : FRAGMENTS_MOST };
+enum { PIECES_MOST = 64 };
 
 /* Fits no hole of density_make_holes whole, but four of them. */
 static size_t split_size(const struct pool_fixture *f)
@@ -459,7 +459,7 @@ static void walk_shows_each_object_once(struct pool_fixture *f)
 /* More than the holes of three pages can take, in four pieces or in as many as there are. */
 static size_t no_room_size(const struct pool_fixture *f)
 {
-	return SECOND_EDITION ? f->page_bytes * 7 / 4 : f->page_bytes * 7 / 8;
+	return f->page_bytes * 7 / 4;
 }
 
 static void limit_reached_with_no_room_leaves_all_unchanged(struct pool_fixture *f)
@@ -476,7 +476,7 @@ static void limit_reached_with_no_room_leaves_all_unchanged(struct pool_fixture 
 	(void)xv_pool_trim(d.pool);
 	fixture_assert_unchanged(f, &before);
 	/* What the holes can take is granted at the limit, where they have their memory. */
-	if (!SECOND_EDITION || fixture_grain_bytes(f) == f->page_bytes)
+	if (fixture_grain_bytes(f) == f->page_bytes)
 		density_malloc_split(&d, slot, split_size(f));
 	density_close(&d);
 }

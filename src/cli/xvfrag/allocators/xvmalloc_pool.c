@@ -137,13 +137,6 @@ static int pool_make_provider(struct pool_heap *heap, const struct xvfrag_plugin
 
 /* ---- owners --------------------------------------------------------------- */
 
-static xv_handle pool_owner_locate(void *context, uint32_t owner)
-{
-	const struct pool_heap *heap = context;
-
-	return heap->owner.locate(heap->owner.context, owner);
-}
-
 /* Refuses what the runner's own table does not say. */
 static int pool_owner_relocated(void *context, uint32_t owner, xv_handle from, xv_handle to)
 {
@@ -156,7 +149,6 @@ static int pool_owner_relocated(void *context, uint32_t owner, xv_handle from, x
 }
 
 static const struct xv_owner_ops pool_owner_ops = {
-	.locate = pool_owner_locate,
 	.relocated = pool_owner_relocated,
 };
 
@@ -295,7 +287,7 @@ static uint64_t pool_heap_split_objects(void *context)
 	struct xv_pool_stats stats;
 
 	xv_pool_get_stats(heap->pool, &stats);
-	return stats.split_objects + stats.large_objects;
+	return stats.split_objects;
 }
 
 /* ---- compaction ----------------------------------------------------------- */

@@ -78,9 +78,10 @@ struct xv_provider_ops {
 	 * One system call for the whole run where the system has one, so a pool should ask
 	 * for runs as long as it can. Cannot fail: memory that the system does not take back
 	 * (it is locked, or a filter of system calls says no) stays the provider's, which
-	 * counts it in overhead_bytes until its grain is taken again.
+	 * counts it in overhead_bytes until its grain is taken again. Returns the bytes of it:
+	 * 0 as a rule.
 	 */
-	void (*pages_free)(struct xv_provider *self, uint32_t first, uint32_t count);
+	size_t (*pages_free)(struct xv_provider *self, uint32_t first, uint32_t count);
 
 	/*
 	 * Memory for the `count` grains (at least 1) from `first` on of a page that was handed
@@ -148,14 +149,15 @@ struct xv_provider_ops {
 	/*
 	 * Optional. Bytes the provider itself holds beside taken grains (where a page is one
 	 * grain: pages handed out) and committed meta: bitmaps, rounding of commits, memory of
-	 * grains that nobody has taken. Counted in a pool's held bytes.
+	 * grains that nobody has taken. Pools do not count it, but for what stayed of pages that
+	 * they gave back.
 	 */
 	size_t (*overhead_bytes)(struct xv_provider *self);
 
 	/*
 	 * Optional. The part of overhead_bytes that is memory of grains that nobody has taken:
 	 * a page or grain taken may get that memory, and no more is held than before. A pool
-	 * at its limit asks. NULL means 0.
+	 * whose pages did not go back as a whole asks. NULL means 0.
 	 */
 	size_t (*spare_bytes)(struct xv_provider *self);
 

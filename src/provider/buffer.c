@@ -81,7 +81,8 @@ static int buffer_page_alloc(struct xv_provider *self, uint32_t *page)
 	return 0;
 }
 
-static void buffer_pages_free(struct xv_provider *self, uint32_t first, uint32_t count)
+/* The memory is the caller's: none counts as held. */
+static size_t buffer_pages_free(struct xv_provider *self, uint32_t first, uint32_t count)
 {
 	struct buffer_provider *buf = buffer_of(self);
 	uint32_t end = xvi_page_bitmap_end(&buf->used, first, count);
@@ -90,6 +91,7 @@ static void buffer_pages_free(struct xv_provider *self, uint32_t first, uint32_t
 		if (xvi_page_bitmap_is_set(&buf->used, page))
 			xvi_page_bitmap_clear(&buf->used, page);
 	}
+	return 0;
 }
 
 static void *buffer_page_map(struct xv_provider *self, uint32_t page)

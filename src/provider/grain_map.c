@@ -79,13 +79,16 @@ bool xvi_grain_range_is(const struct xvi_grain_map *map, uint32_t page, uint32_t
 	return (xvi_grain_taken(map, page) & bits) == (taken ? bits : 0);
 }
 
-void xvi_grain_page_free(struct xvi_grain_map *map, uint32_t page, bool given)
+uint64_t xvi_grain_page_free(struct xvi_grain_map *map, uint32_t page, bool given)
 {
+	uint64_t before = map->kept;
+
 	if (given)
 		xvi_grain_set(map, page, xvi_grain_all(map), GRAIN_ABSENT);
 	else
 		xvi_grain_set(map, page, xvi_grain_taken(map, page), GRAIN_KEPT);
 	xvi_page_bitmap_clear(&map->pages, page);
+	return map->kept > before ? map->kept - before : 0;
 }
 
 uint32_t xvi_grain_count_shift(size_t page_bytes, size_t unit_bytes)

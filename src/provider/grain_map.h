@@ -69,9 +69,9 @@ bool xvi_grain_range_is(const struct xvi_grain_map *map, uint32_t page, uint32_t
 
 /*
  * A page is not handed out any more. Its memory went back (given), or what there is of it is
- * kept.
+ * kept. Returns by how many grains or units more are kept now.
  */
-void xvi_grain_page_free(struct xvi_grain_map *map, uint32_t page, bool given);
+uint64_t xvi_grain_page_free(struct xvi_grain_map *map, uint32_t page, bool given);
 
 /* log2 of the grains in a page of page_bytes, where memory comes by unit_bytes. */
 uint32_t xvi_grain_count_shift(size_t page_bytes, size_t unit_bytes);

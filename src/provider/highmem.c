@@ -153,7 +153,7 @@ static void run_free(struct highmem_provider *hm, uint32_t first, uint32_t count
 				      (uint64_t)count << hm->provider.page_shift);
 
 	for (uint32_t i = 0; i < count; i++)
-		xvi_grain_page_free(&hm->map, first + i, given);
+		(void)xvi_grain_page_free(&hm->map, first + i, given);
 }
 
 /* Pages that are free or mapped stay as they are, and count as misuse. */
@@ -174,13 +174,17 @@ static void pages_free_locked(struct highmem_provider *hm, uint32_t first, uint3
 	hm->stats.misuse += freed != count;
 }
 
-static void highmem_pages_free(struct xv_provider *self, uint32_t first, uint32_t count)
+static size_t highmem_pages_free(struct xv_provider *self, uint32_t first, uint32_t count)
 {
 	struct highmem_provider *hm = highmem_of(self);
+	uint64_t kept;
 
 	xvi_lock_acquire(&hm->lock);
+	kept = hm->map.kept;
 	pages_free_locked(hm, first, count);
+	kept = hm->map.kept > kept ? hm->map.kept - kept : 0;
 	xvi_lock_release(&hm->lock);
+	return (size_t)kept << self->grain_shift;
 }
 
 static void *page_map_locked(struct highmem_provider *hm, uint32_t page)

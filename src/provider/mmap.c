@@ -224,9 +224,10 @@ static void note_locked(struct mmap_provider *mm, struct xvi_os_discarded discar
 /*
  * Free used pages that are granules of their own, or have several. They are the caller's
  * until they are cleared, so the lock is let go while their memory goes. False when it does
- * not go as a whole: nothing has changed then, unless that is one page.
+ * not go as a whole: nothing has changed then, unless that is one page. *kept counts what stays.
  */
-static bool pages_discard(struct mmap_provider *mm, uint32_t first, uint32_t count)
+static bool pages_discard(struct mmap_provider *mm, uint32_t first, uint32_t count,
+			  uint64_t *kept)
 {
 	bool let_go = xvi_hold_let_go(&mm->hold, &mm->lock);
 	struct xvi_os_discarded discarded =
@@ -236,7 +237,7 @@ static bool pages_discard(struct mmap_provider *mm, uint32_t first, uint32_t cou
 	if (!discarded.given && count > 1)
 		return false;
 	for (uint32_t i = 0; i < count; i++)
-		xvi_grain_page_free(&mm->map, first + i, discarded.given);
+		*kept += xvi_grain_page_free(&mm->map, first + i, discarded.given);
 	if (!has_grains(mm))
 		mm->granules_held -= count;
 	note_locked(mm, discarded);
@@ -244,7 +245,8 @@ static bool pages_discard(struct mmap_provider *mm, uint32_t first, uint32_t cou
 }
 
 /* Free used pages of granules that have several: a granule goes with its last page. */
-static void pages_discard_shared(struct mmap_provider *mm, uint32_t first, uint32_t count)
+static void pages_discard_shared(struct mmap_provider *mm, uint32_t first, uint32_t count,
+				 uint64_t *kept)
 {
 	uint32_t last = first + count - 1;
 	uint32_t from = granule_first_page(mm, first);
@@ -252,7 +254,7 @@ static void pages_discard_shared(struct mmap_provider *mm, uint32_t first, uint3
 	struct xvi_os_discarded discarded;
 
 	for (uint32_t i = 0; i < count; i++)
-		xvi_grain_page_free(&mm->map, first + i, true);
+		(void)xvi_grain_page_free(&mm->map, first + i, true);
 	if (!granule_is_free(mm, first))
 		from += mm->granule_pages;
 	if (from < end && !granule_is_free(mm, last))
@@ -264,34 +266,39 @@ static void pages_discard_shared(struct mmap_provider *mm, uint32_t first, uint3
 	for (uint32_t page = from; page < end; page += mm->granule_pages) {
 		mm->granules_held--;
 		xvi_grain_set(&mm->map, page, 1, discarded.given ? GRAIN_ABSENT : GRAIN_KEPT);
+		*kept += !discarded.given;
 	}
 	note_locked(mm, discarded);
 }
 
-static void run_free(struct mmap_provider *mm, uint32_t first, uint32_t count)
+/* Returns the granules whose memory stays. */
+static uint64_t run_free(struct mmap_provider *mm, uint32_t first, uint32_t count)
 {
+	uint64_t kept = 0;
+
 	if (mm->granule_pages > 1) {
-		pages_discard_shared(mm, first, count);
-		return;
+		pages_discard_shared(mm, first, count, &kept);
+	} else if (!pages_discard(mm, first, count, &kept)) {
+		for (uint32_t i = 0; i < count; i++)
+			(void)pages_discard(mm, first + i, 1, &kept);
 	}
-	if (pages_discard(mm, first, count))
-		return;
-	for (uint32_t i = 0; i < count; i++)
-		(void)pages_discard(mm, first + i, 1);
+	return kept;
 }
 
-static void mmap_pages_free(struct xv_provider *self, uint32_t first, uint32_t count)
+static size_t mmap_pages_free(struct xv_provider *self, uint32_t first, uint32_t count)
 {
 	struct mmap_provider *mm = mmap_of(self);
+	uint64_t kept = 0;
 	uint32_t end, run;
 
 	xvi_lock_acquire(&mm->lock);
 	end = xvi_page_bitmap_end(&mm->map.pages, first, count);
 	while ((run = xvi_page_bitmap_run(&mm->map.pages, &first, end)) != 0) {
-		run_free(mm, first, run);
+		kept += run_free(mm, first, run);
 		first += run;
 	}
 	xvi_lock_release(&mm->lock);
+	return (size_t)kept * mm->granule_bytes;
 }
 
 static int grains_take_locked(struct mmap_provider *mm, uint32_t page, uint32_t first,

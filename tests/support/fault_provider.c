@@ -90,7 +90,7 @@ static void grains_note(struct fault_provider *fault, uint32_t page, uint32_t fi
 		(uint16_t)(taken ? fault->taken[page] | mask : fault->taken[page] & ~mask);
 }
 
-static void fault_pages_free(struct xv_provider *self, uint32_t first, uint32_t count)
+static size_t fault_pages_free(struct xv_provider *self, uint32_t first, uint32_t count)
 {
 	struct fault_provider *fault = fault_of(self);
 
@@ -100,7 +100,7 @@ static void fault_pages_free(struct xv_provider *self, uint32_t first, uint32_t 
 	fault->pages_now -= count;
 	for (uint32_t page = first; page < first + count; page++)
 		grains_note(fault, page, 0, 16, false);
-	fault->inner->ops->pages_free(fault->inner, first, count);
+	return fault->inner->ops->pages_free(fault->inner, first, count);
 }
 
 static int fault_grains_take(struct xv_provider *self, uint32_t page, uint32_t first,

@@ -47,6 +47,14 @@ static inline bool fixture_open(struct table_fixture *f, const struct provider_c
 	return true;
 }
 
+/* What the provider gave for pages. */
+static inline uint64_t fixture_page_bytes(const struct table_fixture *f)
+{
+	if (xv_provider_page_grains(&f->fault.provider) > 1)
+		return (uint64_t)f->fault.grains_now << f->fault.provider.grain_shift;
+	return (uint64_t)f->fault.pages_now * f->page_bytes;
+}
+
 static inline void fixture_close(struct table_fixture *f)
 {
 	xv_handle_table_destroy(f->table);

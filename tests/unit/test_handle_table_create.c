@@ -252,7 +252,7 @@ static void every_byte_is_counted(struct table_fixture *f)
 	struct xv_handle_table_stats stats = fixture_stats(f);
 	uint64_t empty = stats.table_bytes;
 	bool scarce = f->which->kind == PROVIDER_BUFFER;
-	uint64_t overhead = f->inner->ops->overhead_bytes(f->inner);
+	uint64_t pages;
 
 	assert_int_equal(stats.ids, 0);
 	assert_int_equal(stats.held_bytes, stats.pool.held_bytes + stats.table_bytes);
@@ -260,13 +260,14 @@ static void every_byte_is_counted(struct table_fixture *f)
 	for (uint32_t i = 0; i < 1000; i++)
 		assert_int_not_equal(id_make(f, 20, i), XV_NULL_ID);
 	stats = fixture_stats(f);
-	overhead = f->inner->ops->overhead_bytes(f->inner);
+	pages = fixture_page_bytes(f);
 	assert_int_equal(stats.ids, 1000);
 	assert_int_equal(stats.pool.objects, 1000);
 	assert_int_equal(stats.slots, 1280);
 	assert_int_equal(stats.table_bytes - empty, scarce ? 0 : (1280 - 256) * 12);
-	assert_int_equal(stats.held_bytes, (uint64_t)f->fault.pages_now * f->page_bytes +
-						   f->fault.meta_committed_now + overhead);
+	assert_true(stats.held_bytes > pages);
+	/* A table may have memory that was never touched, which is not held. */
+	assert_true(stats.held_bytes - pages <= f->fault.meta_committed_now);
 }
 
 static void test_every_byte_is_counted(void **state)
@@ -456,12 +457,8 @@ static void failures_of(struct table_fixture *f, enum fault_op op)
 static void failures_of_memory_change_nothing(struct table_fixture *f)
 {
 	failures_of(f, FAULT_PAGE_ALLOC);
+	failures_of(f, FAULT_GRAINS_TAKE);
 	failures_of(f, FAULT_META_COMMIT);
-}
-
-static void failures_of_maps_change_nothing(struct table_fixture *f)
-{
-	failures_of(f, FAULT_PAGE_MAP);
 }
 
 static void test_failures_change_nothing(void **state)
@@ -472,28 +469,7 @@ static void test_failures_change_nothing(void **state)
 	each_provider(failures_of_memory_change_nothing, NULL);
 	xv_handle_table_options_init(&options);
 	options.pool.flags = 0;
-	each_provider(failures_of_maps_change_nothing, &options);
-}
-
-/* A free that cannot map its page says so, and the id lives on. */
-static void failed_free_keeps_the_id(struct table_fixture *f)
-{
-	xv_id id = id_make(f, 200, 1);
-
-	if (f->which->has_base)
-		return;
-	fault_provider_fail(&f->fault, FAULT_PAGE_MAP, 1, FAULT_ONCE);
-	assert_int_equal(xv_id_free(f->table, id), -XV_EAGAIN);
-	fixture_check(f);
-	id_verify(f, id, 200, 200, 1);
-	assert_int_equal(xv_id_free(f->table, id), 0);
-	assert_dead(f, id);
-}
-
-static void test_failed_free_keeps_the_id(void **state)
-{
-	(void)state;
-	each_provider(failed_free_keeps_the_id, NULL);
+	each_provider(failures_of_memory_change_nothing, &options);
 }
 
 int main(void)
@@ -513,7 +489,6 @@ int main(void)
 		cmocka_unit_test(test_trim_says_what_it_gives),
 		cmocka_unit_test(test_creation_survives_every_failure),
 		cmocka_unit_test(test_failures_change_nothing),
-		cmocka_unit_test(test_failed_free_keeps_the_id),
 	};
 
 	return cmocka_run_group_tests_name("handle_table_create", tests, NULL, NULL);

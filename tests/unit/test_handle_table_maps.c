@@ -199,35 +199,6 @@ static void test_mapped_slot_is_kept(void **state)
 	each_provider(mapped_slot_is_kept, NULL);
 }
 
-/* Where no page can be mapped to free the object, the same call does it later. */
-static void unmap_that_cannot_free_is_made_again(struct table_fixture *f)
-{
-	struct xv_id_mapping mapping;
-	xv_id others[OTHERS];
-	xv_id id = make_mapped(f, SIZE, &mapping);
-
-	assert_int_equal(xv_id_free(f->table, id), 0);
-	fault_provider_fail(&f->fault, FAULT_PAGE_MAP, 1, FAULT_ONCE);
-	if (xv_id_unmap(f->table, &mapping) != 0) {
-		assert_int_equal(f->fault.injected, 1);
-		assert_int_equal(f->fault.mapped_now, 0);
-		make_others(f, others, SIZE);
-		verify_and_free_others(f, others, SIZE);
-		assert_int_equal(fixture_stats(f).pool.objects, 1);
-		assert_int_equal(xv_id_unmap(f->table, &mapping), 0);
-	}
-	fault_provider_heal(&f->fault);
-	assert_int_equal(fixture_stats(f).pool.objects, 0);
-	assert_int_equal(xv_id_unmap(f->table, &mapping), -XV_EINVAL);
-	assert_dead(f, id);
-}
-
-static void test_unmap_that_cannot_free_is_made_again(void **state)
-{
-	(void)state;
-	each_provider(unmap_that_cannot_free_is_made_again, NULL);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,7 +207,6 @@ int main(void)
 		cmocka_unit_test(test_maps_end_once_each),
 		cmocka_unit_test(test_most_maps_are_refused_not_waited_for),
 		cmocka_unit_test(test_mapped_slot_is_kept),
-		cmocka_unit_test(test_unmap_that_cannot_free_is_made_again),
 	};
 
 	return cmocka_run_group_tests_name("handle_table_maps", tests, NULL, NULL);

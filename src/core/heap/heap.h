@@ -429,6 +429,10 @@ uint64_t xvi_heap_give_back(struct xvi_heap *heap, uint64_t keep);
 
 /* ---- trimming (trim.c) ---- */
 
+/* Give back what the hole table has beyond what is used and must be sure, where that is a step
+ * or more; no record moves. False: nothing. O(1). */
+bool xvi_heap_give_sure(struct xvi_heap *heap);
+
 /* Move the records of the hole table to its beginning, and give back the rest, where that is
  * a step or more. O(records). */
 void xvi_heap_shrink_records(struct xvi_heap *heap);

@@ -288,12 +288,22 @@ static int malloc_without_growth(struct xvi_heap *heap, const struct request *re
 	return index != 0 ? malloc_from_hole(heap, index, request, place) : err;
 }
 
+/* Spare grains and records count for the limit: without them there may be room. */
+static bool give_back_all(struct xvi_heap *heap)
+{
+	bool grains = xvi_heap_give_back(heap, 0) != 0;
+
+	return xvi_heap_give_sure(heap) || grains;
+}
+
 static int malloc_request(struct xvi_heap *heap, const struct request *request, unsigned flags,
 			  struct xvi_place *place)
 {
 	uint32_t index;
 	int err = records_ensure(heap, 0);
 
+	if (err != 0 && give_back_all(heap))
+		err = records_ensure(heap, 0);
 	if (err != 0)
 		return err;
 	if (request->units < heap->listed_min_units) {
@@ -306,8 +316,7 @@ static int malloc_request(struct xvi_heap *heap, const struct request *request, 
 		err = malloc_from_hole(heap, index, request, place);
 	else if ((flags & HEAP_MAY_GROW) != 0)
 		err = malloc_from_new_page(heap, request, place);
-	/* Spare grains count as held: without them there may be room for the one needed. */
-	if (err != 0 && xvi_heap_give_back(heap, 0) != 0) {
+	if (err != 0 && give_back_all(heap)) {
 		index = find_hole(heap, request, LOOKS_OWN_LIST);
 		if (index != 0)
 			err = malloc_from_hole(heap, index, request, place);

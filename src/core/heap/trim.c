@@ -25,18 +25,33 @@ static void record_move(struct xvi_heap *heap, uint32_t from, uint32_t to)
 	records[from].units = 0;
 }
 
+bool xvi_heap_give_sure(struct xvi_heap *heap)
+{
+	const uint32_t step = RECORD_STEP_BYTES / sizeof(struct xvi_hole);
+	struct xvi_hole_table *holes = &heap->holes;
+	uint32_t need = heap->block_count + heap->page_count + 2;
+
+	need = need > holes->high ? need : holes->high;
+	need = (need + step - 1) / step * step;
+	if (holes->bounded || holes->sure < need + step)
+		return false;
+	holes->sure = need;
+	heap_set_block_limit(heap);
+	heap->source->records_give(heap->context, holes->high, holes->sure);
+	return true;
+}
+
 void xvi_heap_shrink_records(struct xvi_heap *heap)
 {
 	const uint32_t step = RECORD_STEP_BYTES / sizeof(struct xvi_hole);
 	struct xvi_hole_table *holes = &heap->holes;
 	uint32_t high = holes->live + 1;
-	uint32_t need = heap->block_count + heap->page_count + 2;
 	uint32_t low = 1;
 
-	need = need > high ? need : high;
-	need = (need + step - 1) / step * step;
-	if (holes->bounded || (holes->high < high + step && holes->sure < need + step))
+	if (holes->bounded || holes->high < high + step) {
+		(void)xvi_heap_give_sure(heap);
 		return;
+	}
 	for (uint32_t i = holes->high; i-- > high;) {
 		if (holes->records[i].units == 0)
 			continue;
@@ -48,7 +63,6 @@ void xvi_heap_shrink_records(struct xvi_heap *heap)
 	/* The live ones fill the table's beginning: none below `high` is free. */
 	holes->free_head = 0;
 	holes->high = high;
-	holes->sure = need < holes->most ? need : holes->most;
-	heap_set_block_limit(heap);
-	heap->source->records_give(heap->context, high, holes->sure);
+	if (!xvi_heap_give_sure(heap))
+		heap->source->records_give(heap->context, high, holes->sure);
 }

@@ -7,8 +7,10 @@
  *   held      memory that was obtained
  *   promised  memory that will be touched without asking: address space of the hole tables that
  *             is usable. It counts for the limit, so that a free never passes it
+ *   stayed    memory of pages given back that the system did not take: it counts as held until it
+ *             is taken again
  *
- * Allowed is what leaves held + promised within the limit. The lock is the last one of a pool:
+ * Allowed is what leaves held + promised + stayed within the limit. The lock is the last one of a pool:
  * nothing is called with it held. O(1).
  */
 #ifndef XVI_BUDGET_H
@@ -21,11 +23,13 @@ struct xvi_budget {
 	uint64_t limit; /* bytes; 0 = none */
 	uint64_t held;
 	uint64_t promised;
-	uint64_t peak; /* of held */
+	uint64_t stayed;
+	uint64_t peak; /* of held + stayed */
 };
 
 struct xvi_budget_reading {
-	uint64_t limit, held, promised, peak;
+	uint64_t limit, promised, stayed, peak;
+	uint64_t held; /* with what stayed */
 };
 
 int xvi_budget_init(struct xvi_budget *budget, enum xv_lock_kind lock, uint64_t limit);
@@ -34,6 +38,12 @@ void xvi_budget_fini(struct xvi_budget *budget);
 /* Charge bytes. 0 or -XV_ENOSPC. */
 int xvi_budget_take(struct xvi_budget *budget, uint64_t bytes);
 void xvi_budget_give(struct xvi_budget *budget, uint64_t bytes);
+
+/* The same for memory of pages, which may be in what stayed, or stay. */
+int xvi_budget_take_pages(struct xvi_budget *budget, uint64_t bytes);
+void xvi_budget_give_pages(struct xvi_budget *budget, uint64_t bytes, uint64_t stayed);
+/* There is no more than so much memory, all pools' over the provider, that did not go back. */
+void xvi_budget_settle(struct xvi_budget *budget, uint64_t spare);
 
 /* Promise bytes: 0 or -XV_ENOSPC. Promised bytes become held as they are touched, and are
  * promised again when their memory has gone back. */

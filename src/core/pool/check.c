@@ -53,7 +53,7 @@ static bool check_budget(struct xv_pool *pool, enum xv_check_level level,
 			 struct xv_check_report *report)
 {
 	struct xvi_budget_reading budget = xvi_budget_read(&pool->budget);
-	uint64_t held = pool->self_bytes;
+	uint64_t held = pool->self_bytes + budget.stayed;
 	uint64_t promised = 0;
 
 	for (uint32_t i = 0; i < pool->shard_most; i++) {

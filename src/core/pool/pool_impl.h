@@ -110,6 +110,9 @@ struct xv_pool {
 
 extern const struct xvi_heap_source xvi_pool_source;
 
+/* Let the budget know how much memory there may be that did not go back. Locks: none, or shards'. */
+void xvi_pool_settle(struct xv_pool *pool);
+
 /* ---- making shards (create.c) ---- */
 
 /* Make the shard of this number; the first one stands for it where there is no memory. */

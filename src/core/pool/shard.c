@@ -272,8 +272,10 @@ int xvi_malloc_anywhere(struct xv_pool *pool, struct xvi_shard *home, size_t siz
 		shard_enter(shard);
 		xvi_mail_read_all(shard);
 		err = shard_malloc(shard, size, alignment, owner, handle);
-		if (err != 0)
+		if (err != 0) {
 			(void)xvi_heap_give_back(&shard->objects.heap, 0);
+			(void)xvi_heap_give_sure(&shard->objects.heap);
+		}
 		shard_leave(shard);
 		if (err == 0) {
 			(void)xvi_atomic_add(&pool->rescued, 1);

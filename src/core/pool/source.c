@@ -12,13 +12,34 @@ static uint32_t page_grains_whole(const struct xv_pool *pool)
 	       pool->provider->grain_shift == pool->provider->page_shift;
 }
 
+/* What stayed of the pool's pages may be another pool's by now. */
+void xvi_pool_settle(struct xv_pool *pool)
+{
+	struct xv_provider *provider = pool->provider;
+
+	if (xvi_budget_read(&pool->budget).stayed != 0)
+		xvi_budget_settle(&pool->budget, provider->ops->spare_bytes != NULL
+							 ? provider->ops->spare_bytes(provider)
+							 : 0);
+}
+
+static int pages_charge(struct xv_pool *pool, uint64_t bytes)
+{
+	int err = xvi_budget_take_pages(&pool->budget, bytes);
+
+	if (err == 0)
+		return 0;
+	xvi_pool_settle(pool);
+	return xvi_budget_take_pages(&pool->budget, bytes);
+}
+
 static int source_page_take(void *context, uint32_t *page)
 {
 	struct xvi_shard *shard = context;
 	struct xv_pool *pool = shard->pool;
 	uint64_t bytes = page_grains_whole(pool) ? pool->grain_bytes : 0;
 	uint32_t taken;
-	int err = bytes != 0 ? xvi_budget_take(&pool->budget, bytes) : 0;
+	int err = bytes != 0 ? pages_charge(pool, bytes) : 0;
 
 	if (err != 0)
 		return err;
@@ -26,7 +47,7 @@ static int source_page_take(void *context, uint32_t *page)
 	if (err == 0) {
 		err = xvi_page_table_add(&pool->pages, taken, shard->number);
 		if (err != 0)
-			pool->provider->ops->pages_free(pool->provider, taken, 1);
+			(void)pool->provider->ops->pages_free(pool->provider, taken, 1);
 	}
 	if (err != 0) {
 		if (bytes != 0)
@@ -42,20 +63,21 @@ static void source_pages_give(void *context, uint32_t page, uint32_t count, uint
 {
 	struct xvi_shard *shard = context;
 	struct xv_pool *pool = shard->pool;
+	size_t stayed;
 
 	/* Once the provider has them they may be another shard's. */
 	xvi_page_table_remove(&pool->pages, page, count);
-	pool->provider->ops->pages_free(pool->provider, page, count);
+	stayed = pool->provider->ops->pages_free(pool->provider, page, count);
 	shard->pages_given += count;
-	if (grains != 0)
-		xvi_budget_give(&pool->budget, grains * pool->grain_bytes);
+	if (grains != 0 || stayed != 0)
+		xvi_budget_give_pages(&pool->budget, grains * pool->grain_bytes, stayed);
 }
 
 static int source_grains_take(void *context, uint32_t page, uint32_t first, uint32_t count)
 {
 	struct xv_pool *pool = ((struct xvi_shard *)context)->pool;
 	uint64_t bytes = (uint64_t)count * pool->grain_bytes;
-	int err = xvi_budget_take(&pool->budget, bytes);
+	int err = pages_charge(pool, bytes);
 
 	if (err != 0)
 		return err;

@@ -53,6 +53,7 @@ void xv_pool_get_stats(struct xv_pool *pool, struct xv_pool_stats *stats)
 	if (pool == NULL)
 		return;
 	xvi_enter_all(pool);
+	xvi_pool_settle(pool);
 	for (uint32_t i = 0; i < pool->shard_most; i++) {
 		if (pool_shard(pool, i) != NULL)
 			add_shard(pool_shard(pool, i), stats);
@@ -63,7 +64,8 @@ void xv_pool_get_stats(struct xv_pool *pool, struct xv_pool_stats *stats)
 	stats->bad_handles += xvi_atomic_load(&pool->strays);
 	stats->held_bytes = budget.held;
 	stats->peak_held_bytes = budget.peak;
-	stats->table_bytes = budget.held - stats->rounding_bytes - stats->free_bytes -
+	stats->reserve_bytes += budget.stayed;
+	stats->table_bytes = stats->held_bytes - stats->rounding_bytes - stats->free_bytes -
 			     stats->reserve_bytes;
 	stats->rounding_bytes -= stats->requested_bytes + stats->header_bytes +
 				 stats->owner_bytes + stats->link_bytes;

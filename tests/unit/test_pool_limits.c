@@ -69,6 +69,32 @@ static void spare_memory_is_used_before_more_is_taken(struct pool_fixture *f)
 
 /* ---- limit ---- */
 
+/* As many as the limit allows. */
+static size_t fill_to_the_limit(struct pool_fixture *f, size_t size)
+{
+	static xv_handle all[30000];
+	size_t count = 0;
+
+	while (xv_malloc(f->pool, size, &all[count]) == 0)
+		assert_true(++count < 30000);
+	for (size_t i = 0; i < count; i++)
+		fixture_free(f, all[i]);
+	return count;
+}
+
+/* Records that small objects needed do not keep large ones out. */
+static void what_small_objects_needed_is_there_for_large_ones(struct pool_fixture *f)
+{
+	size_t large = fixture_object_max(f), count;
+
+	fixture_free(f, fixture_malloc(f, 8));
+	xv_pool_set_limit(f->pool, fixture_stats(f).held_bytes + 3 * (1 << 16));
+	count = fill_to_the_limit(f, large);
+	assert_true(fill_to_the_limit(f, 8) > 5000);
+	assert_true(fill_to_the_limit(f, large) >= count);
+	fixture_check(f);
+}
+
 static void the_limit_is_never_passed(struct pool_fixture *f)
 {
 	struct shadow shadow;
@@ -355,6 +381,7 @@ static void statistics_are_true_at_every_step(struct pool_fixture *f)
 static const struct pool_test tests[] = {
 	POOL_TEST(spare_memory_is_kept_within_its_bound, EACH_ALIGNMENT),
 	POOL_TEST(spare_memory_is_used_before_more_is_taken, EACH_ALIGNMENT),
+	POOL_TEST(what_small_objects_needed_is_there_for_large_ones, EACH_ALIGNMENT),
 	POOL_TEST(the_limit_is_never_passed, EACH_ALIGNMENT),
 	POOL_TEST(malloc_beyond_the_limit_says_so_and_changes_nothing, EACH_ALIGNMENT),
 	POOL_TEST(the_limit_of_the_options_holds, 0),

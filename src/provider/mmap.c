@@ -245,8 +245,7 @@ static bool pages_discard(struct mmap_provider *mm, uint32_t first, uint32_t cou
 }
 
 /* Free used pages of granules that have several: a granule goes with its last page. */
-static void pages_discard_shared(struct mmap_provider *mm, uint32_t first, uint32_t count,
-				 uint64_t *kept)
+static void pages_discard_shared(struct mmap_provider *mm, uint32_t first, uint32_t count)
 {
 	uint32_t last = first + count - 1;
 	uint32_t from = granule_first_page(mm, first);
@@ -266,39 +265,52 @@ static void pages_discard_shared(struct mmap_provider *mm, uint32_t first, uint3
 	for (uint32_t page = from; page < end; page += mm->granule_pages) {
 		mm->granules_held--;
 		xvi_grain_set(&mm->map, page, 1, discarded.given ? GRAIN_ABSENT : GRAIN_KEPT);
-		*kept += !discarded.given;
 	}
 	note_locked(mm, discarded);
 }
 
-/* Returns the granules whose memory stays. */
-static uint64_t run_free(struct mmap_provider *mm, uint32_t first, uint32_t count)
+/* Held granules count whole: with huge pages more than was ever touched, perhaps. */
+static size_t spare_locked(const struct mmap_provider *mm)
 {
+	size_t kept = (size_t)mm->map.kept * mm->granule_bytes;
+
+	if (has_grains(mm))
+		return kept;
+	return kept + mm->granules_held * mm->granule_bytes -
+	       ((size_t)mm->map.pages.used << mm->provider.page_shift);
+}
+
+/* Returns the bytes that stay: in pages that do not go, or whose granule does not. */
+static size_t run_free(struct mmap_provider *mm, uint32_t first, uint32_t count)
+{
+	size_t before = spare_locked(mm);
 	uint64_t kept = 0;
 
 	if (mm->granule_pages > 1) {
-		pages_discard_shared(mm, first, count, &kept);
-	} else if (!pages_discard(mm, first, count, &kept)) {
+		pages_discard_shared(mm, first, count);
+		return spare_locked(mm) > before ? spare_locked(mm) - before : 0;
+	}
+	if (!pages_discard(mm, first, count, &kept)) {
 		for (uint32_t i = 0; i < count; i++)
 			(void)pages_discard(mm, first + i, 1, &kept);
 	}
-	return kept;
+	return (size_t)kept * mm->granule_bytes;
 }
 
 static size_t mmap_pages_free(struct xv_provider *self, uint32_t first, uint32_t count)
 {
 	struct mmap_provider *mm = mmap_of(self);
-	uint64_t kept = 0;
+	size_t stayed = 0;
 	uint32_t end, run;
 
 	xvi_lock_acquire(&mm->lock);
 	end = xvi_page_bitmap_end(&mm->map.pages, first, count);
 	while ((run = xvi_page_bitmap_run(&mm->map.pages, &first, end)) != 0) {
-		kept += run_free(mm, first, run);
+		stayed += run_free(mm, first, run);
 		first += run;
 	}
 	xvi_lock_release(&mm->lock);
-	return (size_t)kept * mm->granule_bytes;
+	return stayed;
 }
 
 static int grains_take_locked(struct mmap_provider *mm, uint32_t page, uint32_t first,
@@ -396,17 +408,6 @@ static void mmap_meta_release(struct xv_provider *self, void *base, size_t max_b
 static size_t mmap_meta_purge(struct xv_provider *self, void *base, size_t offset, size_t bytes)
 {
 	return xvi_meta_purge(&mmap_of(self)->meta, base, offset, bytes);
-}
-
-/* Held granules count whole: with huge pages more than was ever touched, perhaps. */
-static size_t spare_locked(const struct mmap_provider *mm)
-{
-	size_t kept = (size_t)mm->map.kept * mm->granule_bytes;
-
-	if (has_grains(mm))
-		return kept;
-	return kept + mm->granules_held * mm->granule_bytes -
-	       ((size_t)mm->map.pages.used << mm->provider.page_shift);
 }
 
 static size_t mmap_spare_bytes(struct xv_provider *self)

@@ -288,7 +288,6 @@ done
 for bytes in 1 4K; do
 	refused 2 "--memlimit of .* is less than such a disk takes with one page in it: the least that works is --memlimit [0-9]" serve --memlimit "$bytes"
 done
-refused 2 "the least that works is --memlimit [0-9]" serve --memlimit 1M --provider huge
 refused 2 '--softlimit must not be above --memlimit' serve --softlimit 2G --memlimit 1G
 refused 2 'such a disk cannot be: ' serve 1024P
 for bytes in 2K 128K 12K x; do

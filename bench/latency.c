@@ -46,6 +46,7 @@
 
 #define BUFFER_BYTES ((size_t)64 << 20)
 #define OBJECTS_MAX 8192U
+#define PAGE_BYTES 65536U /* the default */
 #define NONE UINT64_MAX
 
 static struct xv_pool *pool;
@@ -304,9 +305,9 @@ static void malloc_walk(void)
  * free gives it back; tables grow and shrink with it. */
 static void page_edges(void)
 {
-	begin(4096);
+	begin(PAGE_BYTES);
 	for (uint32_t slot = 0; slot < 300; slot++)
-		make_counted("malloc: first object of a page", slot, 3000 + 3 * slot);
+		make_counted("malloc: first object of a page", slot, PAGE_BYTES * 3 / 4 + 3 * slot);
 	for (uint32_t slot = 0; slot < 300; slot++)
 		release_counted("free: last object of a page", slot);
 	heap->end();
@@ -316,7 +317,7 @@ static void page_edges(void)
  * lengths are free too, so that no list begins or ends with it. */
 static void free_between(uint32_t size)
 {
-	begin(4096);
+	begin(PAGE_BYTES);
 	for (uint32_t slot = 0; slot < 32; slot++)
 		make(slot, size + slot % 4 * 4);
 	for (uint32_t slot = 0; slot < 32; slot += 4)
@@ -336,7 +337,7 @@ static void free_merges(void)
 }
 
 /* Pages full of free blocks that are too short for any request so far. Returns the slots. */
-static uint32_t make_dust(void)
+static uint32_t make_short_holes(void)
 {
 	uint32_t count = 64 * 35;
 
@@ -349,30 +350,30 @@ static uint32_t make_dust(void)
 	return count;
 }
 
-static void dust(void)
+static void short_holes(void)
 {
 	uint32_t count;
 
-	begin(4096);
-	count = make_dust();
+	begin(PAGE_BYTES);
+	count = make_short_holes();
 	for (uint32_t slot = 2; slot < 600; slot += 14)
-		release_counted("free: beside unlisted dust", slot);
+		release_counted("free: beside holes without a record", slot);
 	for (uint32_t slot = 601; slot < 1200; slot += 14)
-		release_counted("free: beside unlisted dust", slot);
+		release_counted("free: beside holes without a record", slot);
 	heap->end();
 
-	begin(4096);
-	count = make_dust();
+	begin(PAGE_BYTES);
+	count = make_short_holes();
 	/* The last page's free end serves the first of them. */
 	for (uint32_t slot = count; slot < count + 300; slot++)
-		make_counted("malloc: looks through unlisted dust", slot, 16);
+		make_counted("malloc: among holes without a record", slot, 16);
 	heap->end();
 }
 
 /* Freed blocks of one size, and a request that none of them fits. And the last free of a pool. */
 static void small_holes(void)
 {
-	begin(4096);
+	begin(PAGE_BYTES);
 	for (uint32_t slot = 0; slot < 4000; slot++)
 		make(slot, 100);
 	for (uint32_t slot = 0; slot < 4000; slot += 2)
@@ -390,7 +391,7 @@ static void small_holes(void)
 /* A handle without tag is proved by walking the blocks of its page. */
 static void free_untagged(void)
 {
-	begin(4096);
+	begin(PAGE_BYTES);
 	for (uint32_t slot = 0; slot < 600; slot++)
 		make(slot, 4);
 	for (uint32_t slot = 0; slot < 600; slot += 7) {
@@ -405,7 +406,7 @@ static void free_stale(void)
 {
 	int err = 0;
 
-	begin(4096);
+	begin(PAGE_BYTES);
 	for (uint32_t slot = 0; slot < 64; slot++)
 		make(slot, 40 + slot);
 	for (uint32_t slot = 0; slot < 64; slot += 3) {
@@ -424,7 +425,7 @@ static void random_pairs(void)
 {
 	const uint32_t live = 4000;
 
-	begin(4096);
+	begin(PAGE_BYTES);
 	for (uint32_t slot = 0; slot < live; slot++)
 		make(slot, 16 + draw_number(1600));
 	for (uint32_t i = 0; i < 2 * live; i++) {
@@ -446,13 +447,14 @@ static void random_pairs(void)
 /* Holes of a quarter page, and nothing that takes more: four fragments. */
 static void split(void)
 {
-	begin(4096);
+	begin(PAGE_BYTES);
 	for (uint32_t slot = 0; slot < 1024; slot++)
-		make(slot, 1008);
+		make(slot, PAGE_BYTES / 4 - 16);
 	for (uint32_t slot = 0; slot < 1024; slot += 8)
 		release(slot);
 	for (uint32_t slot = 2000; slot < 2024; slot++)
-		make_counted("split malloc: four fragments", slot, 3300 + 20 * (slot - 2000));
+		make_counted("split malloc: four fragments", slot,
+			     PAGE_BYTES * 13 / 16 + 20 * (slot - 2000));
 	for (uint32_t slot = 2000; slot < 2024; slot++)
 		release_counted("free: of four fragments", slot);
 	heap->end();
@@ -461,13 +463,13 @@ static void split(void)
 /* Three holes and a new page for the rest. */
 static void split_and_grow(void)
 {
-	begin(4096);
+	begin(PAGE_BYTES);
 	for (uint32_t slot = 0; slot < 120; slot++)
-		make(slot, 1008);
+		make(slot, PAGE_BYTES / 4 - 16);
 	for (uint32_t slot = 0; slot < 12; slot += 4)
 		release(slot);
 	for (uint32_t slot = 2000; slot < 2040; slot++)
-		make_counted("split malloc: holes and a new page", slot, 3900);
+		make_counted("split malloc: holes and a new page", slot, PAGE_BYTES - 200);
 	heap->end();
 }
 
@@ -475,7 +477,7 @@ static void compact_cycle(uint32_t live, uint32_t least, uint32_t most, uint32_t
 {
 	struct xv_compact_report report = {.more = true};
 
-	begin(4096);
+	begin(PAGE_BYTES);
 	for (uint32_t slot = 0; slot < live; slot++)
 		make(slot, least + draw_number(most - least));
 	for (uint32_t slot = 0; slot < live; slot++) {
@@ -495,7 +497,7 @@ static void compact_cycle(uint32_t live, uint32_t least, uint32_t most, uint32_t
 static void compact(void)
 {
 	compact_cycle(2000, 200, 3000, 4);
-	compact_cycle(2000, 3000, 3900, 6);
+	compact_cycle(2000, 3000, 6000, 6);
 	compact_cycle(8000, 8, 40, 2);
 	compact_cycle(8000, 100, 200, 1);
 }
@@ -505,7 +507,7 @@ static void compact(void)
 /* Freed blocks wait unsorted; a request that none of them fits sorts them all. */
 static void glibc_unsorted(void)
 {
-	begin(4096);
+	begin(PAGE_BYTES);
 	for (uint32_t slot = 0; slot < 2000; slot++)
 		make(slot, 1100 + 16 * draw_number(100));
 	for (uint32_t slot = 0; slot < 2000; slot += 2)
@@ -517,7 +519,7 @@ static void glibc_unsorted(void)
 /* Small blocks are freed without merging; the free of a large one merges them all. */
 static void glibc_fastbins(void)
 {
-	begin(4096);
+	begin(PAGE_BYTES);
 	for (uint32_t slot = 0; slot < 2000; slot++)
 		make(slot, 24 + 16 * (slot % 6));
 	make(2000, 100000);
@@ -538,7 +540,7 @@ static void run_rows(void)
 	page_edges();
 	free_merges();
 	if (is_pool()) {
-		dust();
+		short_holes();
 		small_holes();
 		free_stale();
 		free_untagged();

@@ -38,7 +38,7 @@ extern "C" {
 
 struct xv_provider_highmem_options {
 	uint32_t page_bytes;   /* bytes, a power of two 4096 .. 65536, a multiple of the OS
-				* page; 0 = the larger of 4096 and the OS page */
+				* page; 0 = 65536 */
 	uint64_t max_bytes;    /* most bytes of pages; 0 = 16 GiB. Nothing is taken before use */
 	uint32_t window_slots; /* pages that can be mapped at once, 2 .. 1024; 0 = 8 */
 	const char *file_dir;  /* not NULL: use an unlinked file in this directory, not a memfd */
@@ -66,7 +66,8 @@ XV_API void xv_provider_highmem_options_init(struct xv_provider_highmem_options 
  * Make a highmem provider; options may be NULL. Store it in *out; end it with
  * xv_provider_highmem_destroy after every pool over it is gone. Returns 0,
  * -XV_EINVAL (bad option, or file_dir is no directory in which files can be made) or
- * -XV_ENOMEM (no memory, no file descriptor left, or the system makes no such file). Its operations are thread-safe. O(1).
+ * -XV_ENOMEM (no memory, no file descriptor left, or the system makes no such file). Its operations
+ * are thread-safe. O(1).
  */
 XV_API XV_MUST_USE int
 xv_provider_highmem_create(struct xv_provider **out,

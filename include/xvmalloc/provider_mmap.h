@@ -22,7 +22,7 @@ extern "C" {
 #endif
 
 struct xv_provider_mmap_options {
-	uint32_t page_bytes;    /* bytes, a power of two 4096 .. 65536; 0 = 4096. May be
+	uint32_t page_bytes;    /* bytes, a power of two 4096 .. 65536; 0 = 65536. May be
 				 * smaller than the OS page: memory then goes back when
 				 * all pages of an OS page are free */
 	uint64_t reserve_bytes; /* address space, bytes; 0 = as much as is sensible (64 GiB

@@ -348,12 +348,10 @@ struct highmem_plan {
 static int plan_make(struct highmem_plan *plan, const struct xv_provider_highmem_options *options,
 		     size_t os_page_bytes)
 {
-	uint32_t page_bytes = options->page_bytes;
+	uint32_t page_bytes =
+		options->page_bytes != 0 ? options->page_bytes : XVI_PAGE_BYTES_DEFAULT;
 	uint64_t max_bytes = options->max_bytes != 0 ? options->max_bytes : MAX_BYTES_DEFAULT;
 
-	if (page_bytes == 0)
-		page_bytes = os_page_bytes > XVI_PAGE_BYTES_DEFAULT ? (uint32_t)os_page_bytes
-								    : XVI_PAGE_BYTES_DEFAULT;
 	plan->page_shift = xvi_page_shift(page_bytes);
 	plan->slots = options->window_slots != 0 ? options->window_slots : WINDOW_SLOTS_DEFAULT;
 	plan->pages = xvi_page_count(max_bytes, plan->page_shift);

@@ -11,9 +11,8 @@
 
 #include "xvi_bits.h"
 
-/* Where the options of a provider say 0; the OS page where that is larger and the provider
- * cannot have smaller ones. */
-#define XVI_PAGE_BYTES_DEFAULT 4096U
+/* Where the options of a provider say 0. */
+#define XVI_PAGE_BYTES_DEFAULT 65536U
 
 /* log2 of page_bytes, or 0 when it is no power of two 4 KiB .. 64 KiB. */
 static inline uint32_t xvi_page_shift(uint32_t page_bytes)

@@ -553,7 +553,7 @@ static void highmem_grain_is_taken_and_given_while_its_page_is_mapped(void **sta
 
 static void highmem_frees_a_run_around_mapped_pages(void **state)
 {
-	struct xv_provider_highmem_options options = {.max_bytes = 4 * MIB};
+	struct xv_provider_highmem_options options = {.max_bytes = 100 * (uint64_t)65536};
 	struct xv_provider *provider = NULL;
 	struct xv_provider_highmem_stats stats;
 	char *first, *second;

@@ -93,7 +93,8 @@ struct ramz_options {
 
 	struct xv_provider *provider; /* pages for the pool, any page size; must outlive the
 				       * store; NULL = the store makes an mmap provider with
-				       * pages of page_bytes, and destroys it */
+				       * pages of 64 KiB, whatever page_bytes is, and
+				       * destroys it */
 
 	uint64_t soft_limit_bytes; /* see ramz_set_limits; 0 = none */
 	uint64_t hard_limit_bytes; /* 0 = none */

@@ -48,7 +48,7 @@ struct ramz_mm_stat {
 	uint64_t mem_used_max;     /* the largest mem_used_total, bytes since, or since
 				    * ramz_reset_peak */
 	uint64_t same_pages;       /* same-filled pages stored, count */
-	uint64_t pages_compacted;  /* pool pages freed by compaction, count since */
+	uint64_t pages_compacted;  /* bytes freed by compaction, in pages of the store, since */
 	uint64_t huge_pages;       /* raw pages stored, count */
 	uint64_t huge_pages_since; /* pages ever stored raw, count since */
 };

@@ -98,7 +98,7 @@ static bool compact_pays(struct ramz *store)
 	if (gain < GAIN_MIN_BYTES)
 		return false;
 	xv_pool_get_stats(store->pool, &stats);
-	return gain >= (stats.pages << store->pool_page_shift) >> GAIN_SHARE_SHIFT;
+	return gain >= (stats.held_bytes - stats.table_bytes) >> GAIN_SHARE_SHIFT;
 }
 
 static void compact_automatically(struct rzi_context *context)

@@ -18,8 +18,8 @@
  * must be refused is refused after a bounded time.
  *
  * A compaction that gained nothing is not begun again before the pool's slack (what it holds beyond
- * the requested bytes) is an eighth, and at least a page, above the least it was since: looking for
- * what is not there costs a look at every page.
+ * the requested bytes) is an eighth, and at least a grain, above the least it was since: looking
+ * for what is not there costs a look at every page.
  *
  * Owns: the order. May call: context.h, compact.c, dedup.h, sparse.h, the pool.
  * Locking: none is held; 1 and 5 take the admin mutex and the gate. Complexity as of what is done.
@@ -128,7 +128,8 @@ static uint64_t room_slack(struct ramz *store)
 static bool room_is_hopeless(struct ramz *store)
 {
 	uint64_t least = atomic_load(&store->futile_slack);
-	uint64_t page_bytes = (uint64_t)1 << store->pool_page_shift;
+	uint64_t grain_bytes =
+		xv_provider_page_bytes(store->provider) / xv_provider_page_grains(store->provider);
 	uint64_t slack, more;
 
 	if (least == UINT64_MAX)
@@ -139,7 +140,7 @@ static bool room_is_hopeless(struct ramz *store)
 		return true;
 	}
 	more = least >> ROOM_SLACK_SHIFT;
-	return slack - least < (more > page_bytes ? more : page_bytes);
+	return slack - least < (more > grain_bytes ? more : grain_bytes);
 }
 
 static bool room_of_compaction(struct rzi_context *context)

@@ -128,7 +128,7 @@ static void stats_zram(const struct ramz *store, struct ramz_stats *stats)
 	mm->mem_limit = stats->hard_limit_bytes;
 	mm->mem_used_max = stats->pool.peak_held_bytes;
 	mm->same_pages = stats->pages_same_filled;
-	mm->pages_compacted = stats->compact_freed_bytes >> store->pool_page_shift;
+	mm->pages_compacted = stats->compact_freed_bytes >> store->page_shift;
 	mm->huge_pages = stats->pages_raw;
 	mm->huge_pages_since = stats->raw_writes;
 	io->failed_reads = stats->failed_reads;

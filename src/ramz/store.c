@@ -71,7 +71,6 @@ static int store_make_provider(struct ramz *store, bool huge_pages)
 	int err;
 
 	xv_provider_mmap_options_init(&options);
-	options.page_bytes = store->page_bytes;
 	options.huge_pages = huge_pages;
 	if (sizeof(void *) > 4) {
 		options.reserve_bytes = size > memory ? size : memory;
@@ -107,8 +106,6 @@ static int store_make_pool(struct ramz *store, const struct ramz_options *option
 	err = xv_pool_create(&store->pool, store->provider, &pool);
 	if (err != 0)
 		return err;
-	if (xv_pool_max_size(store->pool) < store->page_bytes + store->tail_bytes)
-		return -XV_ENOTSUP;
 	rzi_memory_set_pool(&store->memory, store->pool);
 	return 0;
 }

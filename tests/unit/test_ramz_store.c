@@ -459,6 +459,46 @@ static void compaction_comes_by_itself_after_discards(void **state)
 	store_close(store);
 }
 
+/* Pages of the pool that are nearly empty have little memory, of which compaction wins most. */
+static void compaction_comes_by_itself_where_little_is_left_of_each_page(void **state)
+{
+	enum { PAGES = 16384, RANDOM = 600, KEEP_ONE_IN = 100 };
+	struct ramz *store = store_open(PAGES);
+	unsigned char page[PAGE], back[PAGE];
+
+	(void)state;
+	for (uint64_t i = 0; i < PAGES; i++) {
+		page_partly_random(page, PAGE, RANDOM, i + 1);
+		assert_int_equal(ramz_write_page(store, i, page), 0);
+	}
+	for (uint64_t i = 0; i < PAGES; i++) {
+		if (i % KEEP_ONE_IN != 0)
+			assert_int_equal(ramz_discard(store, i * PAGE, PAGE), 0);
+	}
+	assert_true(store_stats(store).compact_freed_bytes > 0);
+	for (uint64_t i = 0; i < PAGES; i += KEEP_ONE_IN) {
+		page_partly_random(page, PAGE, RANDOM, i + 1);
+		assert_int_equal(ramz_read_page(store, i, back), 0);
+		assert_memory_equal(back, page, PAGE);
+	}
+	store_close(store);
+}
+
+static void the_pool_has_the_librarys_pages_whatever_the_stores_are(void **state)
+{
+	(void)state;
+	for (uint32_t page_bytes = 4096; page_bytes <= 65536; page_bytes *= 4) {
+		struct ramz_options options;
+		struct ramz *store;
+
+		store_options(&options, 64);
+		options.page_bytes = page_bytes;
+		assert_int_equal(ramz_create(&store, &options), 0);
+		assert_int_equal(store_stats(store).pool.page_bytes, 65536);
+		store_close(store);
+	}
+}
+
 static void a_provider_with_a_window_will_do(void **state)
 {
 	struct xv_provider_highmem_options highmem;
@@ -525,6 +565,8 @@ int main(void)
 		cmocka_unit_test(walk_visits_what_is_stored_in_order),
 		cmocka_unit_test(compaction_gives_back_what_discards_left),
 		cmocka_unit_test(compaction_comes_by_itself_after_discards),
+		cmocka_unit_test(compaction_comes_by_itself_where_little_is_left_of_each_page),
+		cmocka_unit_test(the_pool_has_the_librarys_pages_whatever_the_stores_are),
 		cmocka_unit_test(a_provider_with_a_window_will_do),
 		cmocka_unit_test(null_stores_are_harmless),
 	};

@@ -140,6 +140,13 @@ expect_out '4000 pages of 4096' 'table'
 run --sizes "$dir/sizes" --allocator xvmalloc --page-size 16K
 expect_status 0 'xvmalloc'
 expect_out '^xvmalloc +1\.[0-9]{3} ' 'xvmalloc'
+expect_out 'Page size of xvmalloc: 16384, of models: 16384' 'xvmalloc'
+
+# Models are of the kernel, and have its pages where none are asked for.
+run --sizes "$dir/sizes" --allocator xvmalloc,zbud --csv
+expect_status 0 'page sizes'
+expect_out ',xvmalloc,65536,fill,' 'page sizes'
+expect_out ',zbud,4096,fill,' 'page sizes'
 
 # Compaction: its columns, and a second table under the first.
 run --sizes "$dir/sizes" --allocator xvmalloc,xvmalloc-nosplit
@@ -159,7 +166,7 @@ grep -q '__[at]san_init' "$xvfrag" && limit=1000000000 || limit=65536
 for provider in mmap highmem buffer; do
 	run --sizes "$dir/sizes" --allocator xvmalloc --provider $provider --csv
 	expect_status 0 "xvmalloc on $provider"
-	expect_out ',xvmalloc,4096,free90\+compact,' "xvmalloc on $provider"
+	expect_out ',xvmalloc,65536,free90\+compact,' "xvmalloc on $provider"
 	[ $provider = mmap ] || continue # the others' pages are not, or stay, resident
 	awk -F, -v limit="$limit" 'NR > 1 && ($9 > $8 * 1.01 + limit || $9 < $8 * 0.99 - 65536) {
 		print "    held", $8, "resident", $9, "after", $5; bad = 1 } END { exit bad }' \
@@ -297,7 +304,7 @@ run --sizes "$dir/sizes" --csv \
 	--allocator xvmalloc:shards=1,xvmalloc-nosplit:lock=spin,xvmalloc:lock=none,xvmalloc
 expect_status 0 settings
 for name in xvmalloc:shards=1 xvmalloc-nosplit:lock=spin xvmalloc:lock=none xvmalloc; do
-	expect_out ",$name,4096,free90," settings
+	expect_out ",$name,65536,free90," settings
 done
 
 run --sizes "$dir/sizes" --allocator xvmalloc,xvmalloc-nosplit,xvmalloc-keyed,glibc,ideal \

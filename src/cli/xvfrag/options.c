@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <xvmalloc/provider_mmap.h>
+
 #include "deal.h"
 #include "report.h"
 
@@ -59,6 +61,7 @@ static int options_set_page_size(struct xvf_options *o, const char *value)
 		return XVF_FAILED;
 	}
 	o->page_bytes = (uint32_t)bytes;
+	o->model_page_bytes = (uint32_t)bytes;
 	return 0;
 }
 
@@ -329,6 +332,15 @@ static int options_check(const struct xvf_options *o)
 	return wrong != NULL ? XVF_FAILED : 0;
 }
 
+/* What a provider has pages of where nothing is said. */
+static uint32_t library_page_bytes(void)
+{
+	struct xv_provider_mmap_options provider;
+
+	xv_provider_mmap_options_init(&provider);
+	return provider.page_bytes;
+}
+
 int xvf_options_parse(struct xvf_options *options, int argc, char **argv)
 {
 	int code;
@@ -336,7 +348,8 @@ int xvf_options_parse(struct xvf_options *options, int argc, char **argv)
 	*options = (struct xvf_options){
 		.codec = ramz_codec_at(0),
 		.level = RAMZ_LEVEL_DEFAULT,
-		.page_bytes = OPTIONS_PAGE_MIN,
+		.page_bytes = library_page_bytes(),
+		.model_page_bytes = OPTIONS_PAGE_MIN,
 		.provider = "mmap",
 		.seed = 1,
 		.threads = 1,

@@ -83,6 +83,7 @@ static json_t *json_options(const struct xvf_options *options)
 	json_object_set_new(o, "threads", json_count(options->threads));
 	json_object_set_new(o, "cross", json_boolean(options->cross));
 	json_object_set_new(o, "page_bytes", json_count(options->page_bytes));
+	json_object_set_new(o, "model_page_bytes", json_count(options->model_page_bytes));
 	json_object_set_new(o, "provider", json_text(options->provider));
 	json_object_set_new(o, "level", level ? json_integer(options->level) : json_null());
 	return o;

@@ -179,12 +179,12 @@ static void table_legend(const struct xvf_report *report, FILE *out)
 	fprintf(out,
 		"Overhead, held bytes / requested bytes, at the end of each phase; 1.000 is "
 		"ideal.\n"
-		"ns/op and p99.99 (ns): one alloc or free, in churn. Page size of xvmalloc "
-		"and models: %" PRIu32 ".\n"
+		"ns/op and p99.99 (ns): one alloc or free, in churn. Page size of xvmalloc: "
+		"%" PRIu32 ", of models: %" PRIu32 ".\n"
 		"+compact: after moving objects; its cost is below: objects in pieces before and "
 		"then, bytes moved\n"
 		"for a byte given back, steps and their processor time, ms of all.\n",
-		report->options->page_bytes);
+		report->options->page_bytes, report->options->model_page_bytes);
 }
 
 static void table_legend_threads(const struct xvf_report *report, FILE *out)

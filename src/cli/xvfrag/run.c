@@ -60,11 +60,19 @@ static bool run_skips(const struct run *run, const struct xvf_selected *selected
 	return true;
 }
 
-/* The page size that a row is about: the one asked for, where it matters. */
+/* The page size that an allocator is made for. */
+static uint32_t config_page_bytes(const struct run *run, const struct xvf_selected *selected)
+{
+	bool model = selected->entry != NULL && (selected->entry->flags & XVF_MODEL) != 0;
+
+	return model ? run->options->model_page_bytes : run->options->page_bytes;
+}
+
+/* The page size that a row is about: the one it was made for, where that matters. */
 static uint32_t run_page_bytes(const struct run *run, const struct xvf_selected *selected)
 {
 	if (selected->entry == NULL || (selected->entry->flags & XVF_PAGE_SIZED) != 0)
-		return run->options->page_bytes;
+		return config_page_bytes(run, selected);
 	return (uint32_t)run->report.machine.page_bytes;
 }
 
@@ -73,7 +81,7 @@ static void run_child(struct run *run, const struct xvf_selected *selected,
 {
 	const struct xvf_options *options = run->options;
 	const struct xvf_replay_config config = {
-		.page_bytes = options->page_bytes,
+		.page_bytes = config_page_bytes(run, selected),
 		.provider = options->provider,
 		.codec = input->pages.count > 0 ? options->codec->name : NULL,
 		.threads = options->threads,

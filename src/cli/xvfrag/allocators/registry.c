@@ -28,7 +28,7 @@ static const struct xvf_entry entries[] = {
 	 "libxvmalloc with both off: each object is one block and stays", NULL, ENTRY_POOL,
 	 xvf_pool_check_settings},
 	{&xvf_allocator_xvmalloc_keyed, "xvmalloc-keyed",
-	 "as xvmalloc-nosplit, with XV_POOL_KEYED, which has no effect so far", NULL, ENTRY_POOL,
+	 "as xvmalloc-nosplit, with handles checked by less (XV_POOL_KEYED)", NULL, ENTRY_POOL,
 	 xvf_pool_check_settings},
 	{&xvf_allocator_ideal, "ideal", "exactly the bytes requested: the line to measure against",
 	 NULL, XVF_MODEL | XVF_IDEAL, NULL},

@@ -7,7 +7,7 @@
  *
  *   xvmalloc        objects may be split and have owners, so that the pool compacts
  *   xvmalloc-nosplit  every object is one block and stays where it is
- *   xvmalloc-keyed    the same with XV_POOL_KEYED, without effect so far
+ *   xvmalloc-keyed    the same with XV_POOL_KEYED: handles are checked by less
  *
  * Owns one provider and one pool over it. May call the public headers of
  * libxvmalloc only, and mmap for the buffer provider's memory. held_bytes is the
@@ -33,9 +33,6 @@
 #include <xvmalloc/provider_mmap.h>
 
 #define POOL_SPARE_BYTES (UINT64_C(16) << 20) /* room for tables when the run is tiny */
-
-/* With at most so many bytes of pages a pool links fragments by 4 bytes instead of 6. */
-#define POOL_SHORT_LINK_BYTES (UINT64_C(16) << 30)
 
 /* Who knows where the objects are; set while the pool is compacted. */
 struct pool_owner {
@@ -64,19 +61,10 @@ static uint64_t pool_worst_bytes(const struct xvfrag_plugin_config *config)
 	return config->max_objects * config->page_bytes + config->total_bytes;
 }
 
-/*
- * Address space to ask for: twice the worst case, but not above what short links reach
- * where the worst case fits there. 0, a provider's default, where a 32-bit process has
- * no room for it.
- */
+/* Address space to ask for. */
 static uint64_t pool_address_bytes(const struct xvfrag_plugin_config *config)
 {
-	uint64_t worst = pool_worst_bytes(config) + POOL_SPARE_BYTES;
-	uint64_t wanted = 2 * worst;
-
-	if (worst <= POOL_SHORT_LINK_BYTES && wanted > POOL_SHORT_LINK_BYTES)
-		wanted = POOL_SHORT_LINK_BYTES;
-	return wanted;
+	return 2 * (pool_worst_bytes(config) + POOL_SPARE_BYTES);
 }
 
 static int pool_make_mmap(struct pool_heap *heap, const struct xvfrag_plugin_config *config)
@@ -375,6 +363,6 @@ const struct xvfrag_plugin xvf_allocator_xvmalloc_nosplit = {
 const struct xvfrag_plugin xvf_allocator_xvmalloc_keyed = {
 	POOL_CALLS,
 	.name = "xvmalloc-keyed",
-	.summary = "as xvmalloc-nosplit, with XV_POOL_KEYED, which has no effect so far",
+	.summary = "as xvmalloc-nosplit, with handles checked by less (XV_POOL_KEYED)",
 	.create = pool_heap_create_keyed,
 };

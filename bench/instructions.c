@@ -13,7 +13,7 @@
  * size, is drawn before. Objects are not written: only the allocator's work is there.
  *
  * Sizes are like those of compressed 4 KiB pages: most between 300 and 2,000 bytes, about
- * 1,100 on average, one in fifty a whole page. One thread, no lock.
+ * 1,100 on average, one in fifty 4,096. One thread, no lock.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -14,7 +14,7 @@
  *
  *   embedded   xvmalloc over a buffer, one shard, no lock: nothing of the system is in it
  *   default    xvmalloc over mmap with default options, so with its locks
- *   keyed      the same with XV_POOL_KEYED, without effect so far
+ *   keyed      the same with XV_POOL_KEYED: handles are checked by less
  *   split      as default, with split objects and owners
  *
  * Owns one heap. One thread.
@@ -388,7 +388,7 @@ static void small_holes(void)
 	heap->end();
 }
 
-/* A handle without tag is proved by walking the blocks of its page. */
+/* With the keyed check a handle without tag is proved by walking the blocks of its page. */
 static void free_untagged(void)
 {
 	begin(PAGE_BYTES);
@@ -444,7 +444,7 @@ static void random_pairs(void)
 	heap->end();
 }
 
-/* Holes of a quarter page, and nothing that takes more: four fragments. */
+/* Holes of a quarter page, and nothing that takes more: four pieces. */
 static void split(void)
 {
 	begin(PAGE_BYTES);
@@ -453,14 +453,14 @@ static void split(void)
 	for (uint32_t slot = 0; slot < 1024; slot += 8)
 		release(slot);
 	for (uint32_t slot = 2000; slot < 2024; slot++)
-		make_counted("split malloc: four fragments", slot,
+		make_counted("split malloc: four pieces", slot,
 			     PAGE_BYTES * 13 / 16 + 20 * (slot - 2000));
 	for (uint32_t slot = 2000; slot < 2024; slot++)
-		release_counted("free: of four fragments", slot);
+		release_counted("free: of four pieces", slot);
 	heap->end();
 }
 
-/* Three holes and a new page for the rest. */
+/* Three holes, too few for it. */
 static void split_and_grow(void)
 {
 	begin(PAGE_BYTES);
@@ -469,7 +469,7 @@ static void split_and_grow(void)
 	for (uint32_t slot = 0; slot < 12; slot += 4)
 		release(slot);
 	for (uint32_t slot = 2000; slot < 2040; slot++)
-		make_counted("split malloc: holes and a new page", slot, PAGE_BYTES - 200);
+		make_counted("split malloc: beside three holes", slot, PAGE_BYTES - 200);
 	heap->end();
 }
 

@@ -3,8 +3,9 @@
 /*
  * micro_provider.c: what a page costs, apart from any pool.
  *
- *   page/PROVIDER       take a page, write its first word, give it back; 1,000 more
- *                       pages are out all the time
+ *   page/PROVIDER       take a page and memory for its first grain, write a word, give the page
+ *                       back; 1,000 more pages are out all the time. Pages are of 64 KiB, the
+ *                       buffer's of 4 KiB
  *   window/PROVIDER     map a page that is out and unmap it (highmem; the others' pages
  *                       are always addressable)
  *
@@ -90,7 +91,7 @@ static int take(struct xv_provider *provider, uint32_t *page)
 	int err = provider->ops->page_alloc(provider, page);
 
 	if (err == 0 && grains > 1)
-		err = provider->ops->grains_take(provider, *page, 0, grains);
+		err = provider->ops->grains_take(provider, *page, 0, 1);
 	return err;
 }
 

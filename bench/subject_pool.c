@@ -5,12 +5,14 @@
  *
  *   xvmalloc              objects may be split and have owners, so that it compacts; locks,
  *                         a shard for each CPU
- *   xvmalloc-nosplit      flags 0: whole objects, which stay where they are
- *   xvmalloc-keyed        the same with XV_POOL_KEYED, without effect so far
+ *   xvmalloc-nosplit      flags 0: objects of one piece, which stay where they are
+ *   xvmalloc-keyed        the same with XV_POOL_KEYED: handles are checked by less
  *   ...-nolock            one shard and no lock, as embedded code has it
  *   xvmalloc-highmem      as -nosplit, pages seen through a window; each map is a system call
  *   xvmalloc-buffer       as -nosplit-nolock, pages in memory that the caller gave
- *   xvmalloc-heap         a program's heap: pointers, 64 KiB pages, alignment 16
+ *   xvmalloc-heap         a program's heap: pointers, alignment 16
+ *
+ * Pages are of 64 KiB, the library's default, from all providers.
  *
  * Owns a provider, a pool and a table of handles or pointers per heap. May call the
  * public headers of xvmalloc, and mmap. Locking: the pool's. Costs are the pool's.
@@ -300,12 +302,11 @@ static int pointer_resize(void *context, uint32_t slot, size_t size)
 	.create = heap_create, .destroy = heap_destroy, .held_bytes = heap_held_bytes,             \
 	.make = pointer_make, .free = pointer_free, .resize = pointer_resize
 
-#define RECIPE(...) (&(const struct pool_recipe){.page_bytes = 4096, __VA_ARGS__})
+#define RECIPE(...) (&(const struct pool_recipe){.page_bytes = 65536, __VA_ARGS__})
 #define NO_LOCK .lock = XV_LOCK_NONE, .shards = 1
 #define SPLIT .flags = XV_POOL_SPLIT | XV_POOL_OWNERS
 #define KEYED .flags = XV_POOL_KEYED
-#define HEAP_RECIPE(...)                                                                           \
-	(&(const struct pool_recipe){.page_bytes = 65536, .alignment = 16, __VA_ARGS__})
+#define HEAP_RECIPE(...) RECIPE(.alignment = 16, __VA_ARGS__)
 
 const struct bench_subject subject_pools[] = {
 	{"xvmalloc", GROUP_MAIN, true, RECIPE(SPLIT), POOL_OWNED},

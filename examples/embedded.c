@@ -138,13 +138,13 @@ static bool queue_is_good(struct queue *q)
 	       xv_pool_check(q->pool, XV_CHECK_DEEP, NULL) == 0;
 }
 
-/* A full pool refuses a page more, and is otherwise untouched. */
+/* A full pool refuses what takes a page more, and is otherwise untouched. */
 static bool full_pool_refuses(struct queue *q)
 {
 	xv_handle handle = XV_NULL_HANDLE;
 
-	return xv_malloc(q->pool, PAGE_BYTES, &handle) == -XV_ENOMEM && handle == XV_NULL_HANDLE &&
-	       xv_pool_check(q->pool, XV_CHECK_DEEP, NULL) == 0;
+	return xv_malloc(q->pool, xv_pool_max_size(q->pool), &handle) == -XV_ENOMEM &&
+	       handle == XV_NULL_HANDLE && xv_pool_check(q->pool, XV_CHECK_DEEP, NULL) == 0;
 }
 
 int main(void)

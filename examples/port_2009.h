@@ -20,8 +20,10 @@
  *   - The old calls hide the new ones of the same name; write (xv_malloc)(...) for
  *     the new one. Macros do it, so that no two functions of one name are linked.
  *   - Page numbers start at 1, since old code takes 0 for "nothing stored".
- *   - A handle without its tag is proved by walking the page's blocks. Code that can
- *     keep 8 bytes per object should keep the whole xv_handle.
+ *   - A handle without its tag names whatever object begins at its place: a stale one is taken
+ *     for the next object there. Code that can keep 8 bytes per object should keep the whole
+ *     xv_handle.
+ *   - Pages are of 64 KiB, of which the parts that hold something have memory.
  *   - xv_get_object_size is given an address and no pool, hence the mmap provider
  *     (always addressable, shared by all pools) and the list of pools: O(pools).
  *   - xv_create_pool and xv_destroy_pool are not for two threads at once, nor
@@ -131,7 +133,7 @@ static inline u64 port_2009_total_size_bytes(struct xv_pool *pool)
 	struct xv_pool_stats stats;
 
 	xv_pool_get_stats(pool, &stats);
-	return stats.pages * stats.page_bytes;
+	return stats.held_bytes - stats.table_bytes;
 }
 
 /* From here on the names mean what they meant. flags need not even be defined. */

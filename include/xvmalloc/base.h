@@ -40,9 +40,23 @@ extern "C" {
  *   63        48 47                            16 15             0
  *   [   tag    ] [        page number + 1       ] [ offset, bytes ]
  *
- * XV_NULL_HANDLE names no object. A handle without a tag (made by xv_handle_at
- * from a page number and an offset) is good too; the pool then proves it by
- * walking the page's blocks.
+ * The tag has 3 bits of the pool's key, and 12 that change each time a block is made in the
+ * page. XV_NULL_HANDLE names no object.
+ *
+ * A pool refuses a handle that does not name a live object of its own. Its page records prove
+ * where blocks begin, so that no contents of objects can pass for one. What slips through:
+ *   - a stale handle whose very place is an object's again, after its page has made 4,096 blocks,
+ *     or a multiple of that, in between; so does one of a page that was given back and taken
+ *     again, as it goes on counting;
+ *   - a handle of another pool, where an object of this one begins at the very same place: once in
+ *     32,768 times, if the pools' seeds differ.
+ *
+ * A pool made with XV_POOL_KEYED has no such proof. There a stale or invented handle that leads
+ * into an object's payload passes at most once in 16 million times, if the bytes there are
+ * random, and the very same place repeats after 128 blocks.
+ *
+ * A handle without a tag (made by xv_handle_at from a page number and an offset) is good where
+ * an object begins at its place, whichever object that is.
  */
 typedef uint64_t xv_handle;
 
@@ -62,9 +76,9 @@ static inline uint32_t xv_handle_offset(xv_handle handle)
 
 /*
  * The handle of the object at this page number and offset, as code written for
- * the 2009 interface names it. Always accepted by the pool that owns the object,
- * at the cost of walking the page's blocks on each use (at most page size / 8
- * steps). Bits of offset above the low 16 give XV_NULL_HANDLE. O(1).
+ * the 2009 interface names it. Always accepted by the pool that owns the object; with
+ * XV_POOL_KEYED at the cost of walking the page's blocks on each use (at most page size / 8
+ * steps). An offset above 65,535, or page UINT32_MAX, gives XV_NULL_HANDLE. O(1).
  */
 static inline xv_handle xv_handle_at(uint32_t page, uint32_t offset)
 {

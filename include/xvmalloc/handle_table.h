@@ -108,9 +108,8 @@ XV_API void xv_handle_table_destroy(struct xv_handle_table *table);
 XV_API XV_MUST_USE int xv_id_malloc(struct xv_handle_table *table, size_t size, xv_id *id);
 
 /*
- * Free an object; its id is dead. Returns 0, -XV_EINVAL (no live id of this table) or
- * -XV_EAGAIN (no window slot). It may be mapped: the object and its slot then stay, and
- * count, until the last map ends. As xv_free.
+ * Free an object; its id is dead. Returns 0 or -XV_EINVAL (no live id of this table). It may be
+ * mapped: the object and its slot then stay, and count, until the last map ends. As xv_free.
  */
 XV_API int xv_id_free(struct xv_handle_table *table, xv_id id);
 
@@ -146,9 +145,7 @@ XV_API XV_MUST_USE int xv_id_map(struct xv_handle_table *table, xv_id id,
 
 /*
  * End a map; where it is the last of a freed object, free that. mapping is what xv_id_map
- * gave, once. Returns 0, -XV_EINVAL (no map of this table), or -XV_EAGAIN (the map has ended,
- * and there is no window slot to free the object: call again with the same mapping for
- * that). O(1).
+ * gave, once. Returns 0 or -XV_EINVAL (no map of this table). O(1).
  */
 XV_API int xv_id_unmap(struct xv_handle_table *table, const struct xv_id_mapping *mapping);
 

@@ -28,13 +28,14 @@
  * nobody has taken, and that the system did not take back, is the provider's to count
  * (overhead_bytes).
  *
- * Sharing: several pools may draw from one provider. Each then has a page table
- * as long as the highest page number it was given. They share the slots of a window: each
+ * Sharing: several pools may draw from one provider. Each then has a page table as long as the
+ * highest page number it was given; where meta_purge is there, memory is held only for the parts
+ * of it that have a page of the pool. They share the slots of a window: each
  * keeps two for each of its shards, and callers' maps are counted together in slots_taken.
  *
  * Thread safety: the operations must be callable from several threads at once,
  * unless every pool over the provider was made without locking and is used by
- * one thread at a time. A pool calls them with its own lock held; an operation
+ * one thread at a time. A pool calls them with locks of its own held; an operation
  * must not call back into a pool. Nobody but the one who was given a page asks anything
  * about that page.
  *
@@ -105,10 +106,11 @@ struct xv_provider_ops {
 
 	/*
 	 * Make a page addressable; returns its first byte, aligned to 256 bytes or
-	 * more, or NULL when no window slot is free. For no other reason should it fail: a pool
-	 * that keeps two slots to itself counts on its own maps. Only taken grains may be
-	 * touched. A page mapped twice shows the same bytes at the same address, and needs two
-	 * unmaps. Optional where base is set (the pool then never calls it).
+	 * more, or NULL when no window slot is free. For no other reason may it fail: a pool
+	 * keeps two slots for each of its shards, and takes it that its own maps succeed. Only
+	 * taken grains may be touched. A page mapped twice shows the same bytes at the same
+	 * address, and needs two unmaps. Optional where base is set (the pool then never calls
+	 * it).
 	 */
 	void *(*page_map)(struct xv_provider *self, uint32_t page);
 
@@ -149,8 +151,8 @@ struct xv_provider_ops {
 	/*
 	 * Optional. Bytes the provider itself holds beside taken grains (where a page is one
 	 * grain: pages handed out) and committed meta: bitmaps, rounding of commits, memory of
-	 * grains that nobody has taken. Pools do not count it, but for what stayed of pages that
-	 * they gave back.
+	 * grains that nobody has taken. Pools do not count it, or pools that share a provider would
+	 * all count the same; but for what stayed of pages that they gave back.
 	 */
 	size_t (*overhead_bytes)(struct xv_provider *self);
 
@@ -178,7 +180,8 @@ struct xv_provider_ops {
 	uint32_t (*release)(struct xv_provider *self);
 };
 
-/* meta_reserve takes real memory at once, so the pool asks for small tables. */
+/* meta_reserve takes real memory at once: a pool then has one shard, and takes all of its tables
+ * when it is made, of the size that xv_pool_memory_bytes tells. */
 #define XV_PROVIDER_META_IS_SCARCE 0x1U
 
 /*
@@ -192,8 +195,8 @@ struct xv_provider {
 	uint32_t page_shift; /* log2 of the page size, XV_PAGE_SHIFT_MIN .. _MAX */
 	uint32_t grain_shift; /* log2 of the grain size, at most page_shift, and at least
 			       * page_shift - XV_PAGE_GRAINS_SHIFT_MAX; 0 means page_shift */
-	uint32_t map_slots;  /* pages that can be mapped at once, at least 2; not used
-			      * where base is set */
+	uint32_t map_slots;  /* pages that can be mapped at once, at least 2 for each pool; not
+			      * used where base is set */
 	uint32_t flags;      /* XV_PROVIDER_* */
 	uint32_t slots_taken; /* not constant: the pools count there what they keep of map_slots
 			       * and what callers have mapped; 0 at first */

@@ -7,6 +7,9 @@
  * The buffer holds, from low to high: the provider's own record and page bitmap,
  * the pages, and the meta memory of the pools over it (which grows down from the
  * end and meets the pages). Pages are always addressable.
+ *
+ * A page is one grain: the memory is the caller's, and nothing of it goes back to a system. A
+ * pool over it takes all of its tables when it is made, and has one shard.
  */
 #ifndef XVMALLOC_PROVIDER_BUFFER_H
 #define XVMALLOC_PROVIDER_BUFFER_H
@@ -19,7 +22,9 @@ extern "C" {
 
 /*
  * Make a provider inside buffer[0 .. bytes). page_bytes is a power of two 4096 ..
- * 65536. The buffer may start at any address; up to one 256-byte step is lost to
+ * 65536; there is no default. No object is larger than a page but in a pool with XV_POOL_SPLIT, and
+ * what a pool has of a page that is not full, several pools over one buffer cannot share: 4096
+ * suits a small buffer. The buffer may start at any address; up to one 256-byte step is lost to
  * alignment. Store the provider (it lives in the buffer) in *out. The buffer
  * stays the caller's: it must outlive every pool over it, and there is nothing
  * to destroy. Returns 0 or -XV_EINVAL (null, bad page_bytes, or a buffer too small

@@ -163,8 +163,6 @@ static int check_slot(const struct xv_handle_table *table, uint32_t index,
 	if ((state & SLOT_KIND_MASK) == SLOT_FREE)
 		return 0;
 	err = xv_get_owner(table->pool, table->slots.handles[index], &owner);
-	if (err == -XV_EAGAIN)
-		return err;
 	if (err != 0 || owner != index)
 		return broken(report, 103, index, "a slot in use has no object, or another's");
 	return 0;

@@ -46,8 +46,8 @@ enum fault_span {
 	FAULT_FOREVER, /* that call and all later ones fail */
 };
 
-/* Any that a pool is to live with: the second edition has slots of the window for itself, and a
- * provider fails to map for want of a slot only. */
+/* Any that a pool is to live with: it has slots of the window for itself, and a provider fails to
+ * map for want of a slot only. */
 #define FAULT_POOL_MEETS FAULT_ANY_BUT_MAPS
 
 /* For fault_provider_init. */

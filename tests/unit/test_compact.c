@@ -263,7 +263,7 @@ static void all_refused_changes_nothing(struct pool_fixture *f)
 	before = fixture_stats(f);
 	(void)density_compact(&d, 0);
 	after = fixture_stats(f);
-	/* A later fragment moves without its owner's leave: pages may be won. */
+	/* A later piece moves without its owner's leave: pages may be won. */
 	assert_true(after.pages <= before.pages);
 	assert_int_equal(d.moved, 0);
 	density_close(&d);

@@ -272,7 +272,7 @@ static unsigned malloc_with_each_failure(struct density *d, uint32_t slot, size_
 	for (uint64_t n = 1;; n++) {
 		int err;
 
-		/* The second edition tries again when it has given back what it can. */
+		/* The pool tries again when it has given back what it can. */
 		fault_provider_fail(&d->f->fault, op, n,
 				    FAULT_FOREVER);
 		err = density_malloc(d, slot, size);

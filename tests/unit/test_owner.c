@@ -8,7 +8,7 @@
 
 enum { SMALL_PAGES = 24, OBJECTS = 5, OWNER_BYTES = 4 };
 
-/* One object of each shape: small, most of a page, a whole page, split, large. */
+/* One object of each shape: small, most of a page, the longest of one piece, split, large. */
 static uint32_t open_with_shapes(struct density *d, struct pool_fixture *f)
 {
 	const size_t sizes[OBJECTS] = {10, f->page_bytes / 2 + 10, f->page_bytes,
@@ -241,7 +241,7 @@ static void object_without_an_owner_stays(struct pool_fixture *f)
 	density_close(&d);
 }
 
-/* The number that counts is the one set last, in every fragment. */
+/* The number that counts is the one set last, in every piece. */
 static void compaction_asks_the_new_owner(struct pool_fixture *f)
 {
 	struct density d;
@@ -259,7 +259,7 @@ static void compaction_asks_the_new_owner(struct pool_fixture *f)
 	}
 	sum = density_compact(&d, 0);
 	assert_true(d.moved != 0);
-	/* Nor was there a fragment whose owner nobody knew. */
+	/* Nor was there a piece whose owner nobody knew. */
 	assert_int_equal(sum.refused, 0);
 	density_close(&d);
 }

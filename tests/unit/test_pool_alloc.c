@@ -103,7 +103,7 @@ static void the_smallest_block_has_8_bytes_or_the_alignment(struct pool_fixture 
 	size_t usable = fixture_object_max(f) + 4;
 	size_t count = objects_in_first_page(f, 1);
 
-	/* In the first edition a rest of less than 16 bytes stays with the last one. */
+	/* Every rest is a hole, however short. */
 	assert_int_equal(count, usable / block);
 	fixture_check(f);
 	for (size_t i = 0; i < count; i++)

@@ -318,7 +318,7 @@ static void a_block_handle_is_refused_when_its_page_became_one_object(struct poo
 	whole = fixture_malloc(f, fixture_object_max(f));
 	assert_int_equal(xv_handle_page(whole), xv_handle_page(block));
 	every_call_refuses(f, block);
-	/* In the second edition both begin at the same place. */
+	/* Both begin at the same place: without a tag it is good for the new one. */
 	if (untagged(block) != untagged(whole))
 		every_call_refuses(f, untagged(block));
 	fixture_free(f, whole);

@@ -53,7 +53,7 @@ static void shrinking_stays_and_frees_the_rest(struct pool_fixture *f)
 	assert_int_equal(fixture_stats(f).requested_bytes, size_of_16(4) + size_of_16(1));
 }
 
-/* What is too small for a hole: 16 bytes, in the second edition any unit of the alignment's. */
+/* Less than a unit of the alignment's is no hole. */
 static void shrinking_by_too_little_keeps_the_block(struct pool_fixture *f)
 {
 	xv_handle handle = fixture_malloc(f, size_of_16(10));
@@ -108,7 +108,7 @@ static void growing_to_the_page_end_stays(struct pool_fixture *f)
 	xv_handle handle = fixture_malloc(f, 1);
 
 	assert_true(realloc_stays(f, &handle, fixture_object_max(f)));
-	/* The edges of a page count as free in the second edition. */
+	/* The edges of a page count as free. */
 	assert_int_equal(fixture_stats(f).free_bytes,
 			 f->page_bytes - fixture_object_max(f) - 4);
 	assert_true(realloc_stays(f, &handle, 1));

@@ -68,8 +68,7 @@ static uint32_t shards_by_default(struct pool_fixture *f, struct xv_pool_options
 	return shards;
 }
 
-/* Where more shards than one are asked for and cannot be: refused, or, in the second edition, as
- * many as can be. */
+/* Where more shards than one are asked for and cannot be: as many as can be. */
 enum { NO_SUCH_SHARDS = 0 };
 
 static void without_a_lock_there_is_one_shard(struct pool_fixture *f)

@@ -5,7 +5,7 @@
  * and one counts, checks, walks and trims. The objects lie in a table of atomic handles,
  * whose index is the owner number: whoever takes a handle out has the object to himself,
  * so any thread verifies, resizes and frees what any other made. Then: threads that end
- * with a stock in hand, and fork. Longer with XV_OPS. Meant for the thread sanitizer too.
+ * and leave objects behind, and fork. Longer with XV_OPS. Meant for the thread sanitizer too.
  * May call: public headers, POSIX threads and processes, C11 atomics.
  */
 #define _GNU_SOURCE /* usleep, CPU sets */

@@ -11,7 +11,7 @@
 
 enum { SMALL_PAGES = 12, LINK_BYTES_MOST = 16 };
 
-/* The second edition has no bound; the sizes here need no more. */
+/* There is no bound; the sizes here need no more. */
 enum { PIECES_MOST = 64 };
 
 /* Fits no hole of density_make_holes whole, but four of them. */

@@ -99,8 +99,8 @@ enum xv_lock_kind {
 /*
  * For callers that own their handles and never pass a stale one. The pool keeps no proof of where
  * blocks begin, but looks at the header that a handle leads to and at what lies around it: a free
- * is quicker (bench/micro.sh --pairs: xvmalloc-keyed beside xvmalloc-nosplit), and a page's
- * record is shorter by a byte for each KiB. A bad handle may slip: see xvmalloc/base.h.
+ * is a little quicker (bench/micro.sh --pairs: xvmalloc-keyed beside xvmalloc-nosplit), and a
+ * page's record is shorter by a byte for each KiB. A bad handle may slip: see xvmalloc/base.h.
  */
 #define XV_POOL_KEYED 0x4U
 

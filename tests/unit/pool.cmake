@@ -17,6 +17,7 @@ foreach(name IN ITEMS
 		alloc
 		bad_use
 		create
+		fit
 		limits
 		map
 		memory
@@ -32,3 +33,10 @@ endforeach()
 xv_add_test(NAME test_pool_threads
 	SOURCES test_pool_threads.c $<TARGET_OBJECTS:xv_pool_test_support>
 	LIBS xvmalloc::xvmalloc Threads::Threads)
+
+# White box: the pool's folder.
+xv_add_test(NAME test_pool_check
+	SOURCES test_pool_check.c $<TARGET_OBJECTS:xv_pool_test_support>
+	INCLUDES ${PROJECT_SOURCE_DIR}/src/core/pool ${PROJECT_SOURCE_DIR}/src/core/object
+		${PROJECT_SOURCE_DIR}/src/core/heap ${PROJECT_SOURCE_DIR}/src/platform
+	LIBS xv_whitebox)

@@ -30,6 +30,7 @@ foreach(name IN ITEMS
 		SOURCES test_pool_${name}.c $<TARGET_OBJECTS:xv_pool_test_support>)
 endforeach()
 
+find_package(Threads REQUIRED)
 xv_add_test(NAME test_pool_threads
 	SOURCES test_pool_threads.c $<TARGET_OBJECTS:xv_pool_test_support>
 	LIBS xvmalloc::xvmalloc Threads::Threads)
@@ -40,3 +41,10 @@ xv_add_test(NAME test_pool_check
 	INCLUDES ${PROJECT_SOURCE_DIR}/src/core/pool ${PROJECT_SOURCE_DIR}/src/core/object
 		${PROJECT_SOURCE_DIR}/src/core/heap ${PROJECT_SOURCE_DIR}/src/platform
 	LIBS xv_whitebox)
+
+# The library is in the program, where the linker can put the test in between.
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+	xv_add_test(NAME test_pool_copies
+		SOURCES test_pool_copies.c LIBS xv_whitebox Threads::Threads)
+	target_link_options(test_pool_copies PRIVATE LINKER:--wrap=pthread_mutex_unlock)
+endif()

@@ -73,11 +73,19 @@ static void the_lock_is_let_go_between_the_parts_of_a_copy(void **state)
 {
 	(void)state;
 	for (uint32_t page_bytes = 4096; page_bytes <= 65536; page_bytes *= 4) {
+		unsigned long making;
 		xv_handle handle;
 		const void *seen;
 
 		open_pool(page_bytes);
+		assert_int_equal(xv_malloc(pool, BYTES, &handle), 0);
+		making = unlocks;
+		assert_int_equal(xv_free(pool, handle), 0);
+		assert_int_equal(xv_pool_trim(pool) != 0, 1);
+		unlocks = 0;
 		assert_int_equal(xv_calloc(pool, 1, BYTES, &handle), 0);
+		assert_true(unlocks > making);
+		unlocks -= making;
 		lock_was_let_go();
 		memset(bytes, 0x5A, BYTES);
 		assert_int_equal(xv_write(pool, handle, 0, bytes, BYTES), 0);

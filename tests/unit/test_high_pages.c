@@ -32,10 +32,10 @@ static int high_page_alloc(struct xv_provider *self, uint32_t *page)
 	return err;
 }
 
-static void high_pages_free(struct xv_provider *self, uint32_t first, uint32_t count)
+static size_t high_pages_free(struct xv_provider *self, uint32_t first, uint32_t count)
 {
 	(void)self;
-	high.inner->ops->pages_free(high.inner, first - high.first, count);
+	return high.inner->ops->pages_free(high.inner, first - high.first, count);
 }
 
 static int high_grains_take(struct xv_provider *self, uint32_t page, uint32_t first, uint32_t count)

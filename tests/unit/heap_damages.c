@@ -372,6 +372,12 @@ static int hot_grain_not_committed(void)
 	return (int)heap->first_unit;
 }
 
+static int grain_inside_a_block_not_committed(void)
+{
+	page_grains(heap_page(heap, FULL_PAGE))->committed &= 0xFFFD;
+	return 0;
+}
+
 static int committed_grains_wrong(void)
 {
 	heap->committed_grains++;
@@ -532,6 +538,7 @@ const struct damage damages[] = {
 	DAMAGE(8, record_in_use_among_those_not, 0),
 	DAMAGE(9, grain_in_use_not_hot, WITH_GRAINS | FULL),
 	DAMAGE(9, hot_grain_not_committed, WITH_GRAINS | FULL),
+	DAMAGE(9, grain_inside_a_block_not_committed, WITH_GRAINS | FULL),
 	DAMAGE(9, committed_grains_wrong, 0),
 	DAMAGE(9, spare_grains_wrong, 0),
 	DAMAGE(10, page_count_wrong, 0),

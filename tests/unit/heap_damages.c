@@ -233,7 +233,7 @@ static int check_field_wrong(void)
 static int used_units_of_a_page_wrong(void)
 {
 	heap_page(heap, BLOCK_PAGE)->used_units++;
-	return 0;
+	return IN_PAGE;
 }
 
 /* HOLE and SAME_HOLE are in one list, the latter first. */
@@ -363,7 +363,7 @@ static int record_in_use_among_those_not(void)
 static int grain_in_use_not_hot(void)
 {
 	page_grains(heap_page(heap, FULL_PAGE))->hot &= 0xFFFE;
-	return 0;
+	return IN_PAGE;
 }
 
 static int hot_grain_not_committed(void)
@@ -375,7 +375,7 @@ static int hot_grain_not_committed(void)
 static int grain_inside_a_block_not_committed(void)
 {
 	page_grains(heap_page(heap, FULL_PAGE))->committed &= 0xFFFD;
-	return 0;
+	return IN_PAGE;
 }
 
 static int committed_grains_wrong(void)

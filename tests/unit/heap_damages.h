@@ -15,7 +15,8 @@ enum {
 	FULL_PAGE = 1,  /* one block */
 	EMPTY_PAGE = 2,
 	NO_PAGE = -1,
-	ANYWHERE = -2,
+	IN_PAGE = -2,
+	ANYWHERE = -3,
 };
 
 /* Where a damage can be done; FULL: it is in that page. */
@@ -23,7 +24,7 @@ enum { WITH_PROOF = 1, WITHOUT_PROOF = 2, WITH_GRAINS = 4, WITHOUT_GRAINS = 8, F
 
 struct damage {
 	const char *name;
-	int (*make)(void); /* returns the unit where it is, NO_PAGE or ANYWHERE */
+	int (*make)(void); /* returns the unit where it is, or one of the above */
 	uint32_t invariant;
 	unsigned where;
 };

@@ -90,7 +90,8 @@ static bool fault_is_right(const struct damage *damage, int at, const struct xvi
 	uint32_t page = (damage->where & FULL) != 0 ? FULL_PAGE : BLOCK_PAGE;
 	bool right = fault->invariant == damage->invariant && fault->message[0] != '\0' &&
 		     (at != NO_PAGE || fault->page == UINT32_MAX) &&
-		     (at < 0 || (fault->page == page && fault->unit == (uint32_t)at));
+		     (at < IN_PAGE || at == NO_PAGE || fault->page == page) &&
+		     (at < 0 || fault->unit == (uint32_t)at);
 
 	if (!right)
 		print_error("%s: invariant %u not %u, page %u, unit %u not %d: %s\n", damage->name,

@@ -10,6 +10,8 @@
 #include "heap_damages.h"
 #include "hole.h"
 
+enum { RECORD_FAR = (1 << 28) - 1 }; /* the highest number that a hole's word can name */
+
 /* Blocks of the first page: those at an even index are freed, so that holes lie between. */
 enum { LEAD, AFTER_LEAD, HOLE, AFTER_HOLE, SAME_HOLE, AFTER_SAME, OTHER_HOLE, LAST, BLOCKS };
 
@@ -201,7 +203,7 @@ static int record_number_0(void)
 
 static int record_number_too_high(void)
 {
-	return hole_words(unit[HOLE], block_units(HOLE), hole_listed_word(HOLE_RECORDS_MAX - 1));
+	return hole_words(unit[HOLE], block_units(HOLE), hole_listed_word(RECORD_FAR));
 }
 
 static int record_number_too_high_in_the_lead(void)
@@ -447,7 +449,7 @@ static int start_at_a_word_without_length(void)
 
 static int start_at_a_word_of_no_record(void)
 {
-	return start_in_a_payload(hole_listed_word(HOLE_RECORDS_MAX - 1));
+	return start_in_a_payload(hole_listed_word(RECORD_FAR));
 }
 
 /* The block's byte comes from a place before it, which makes it the first. */

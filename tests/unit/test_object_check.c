@@ -14,6 +14,7 @@
 #include "object_fixture.h"
 #include "piece.h"
 
+enum { RECORD_FAR = (1 << 28) - 1 }; /* the highest number that a hole's word can name */
 enum { LARGE = 0, SECOND_LARGE, SMALL, CHAIN_BYTES = 14000, SMALL_BYTES = 12 };
 
 static struct object_fixture fixture;
@@ -322,7 +323,7 @@ static void forged_header_makes_no_object_by_the_keyed_check(void **state)
 	behind[1] = hole_listed_word(0);
 	behind[2] = hole_listed_word(1); /* of the page's end */
 	behind[3] = hole_listed_word(heap->holes.high);
-	behind[4] = hole_listed_word(HOLE_RECORDS_MAX - 1);
+	behind[4] = hole_listed_word(RECORD_FAR);
 	behind[5] = hole_unlisted_word(0);
 	behind[6] = hole_unlisted_word(heap->end_unit);
 	behind[7] = hole_unlisted_word(10); /* its last word is not there */

@@ -466,6 +466,7 @@ static int records_not_sure(void)
 	return NO_PAGE;
 }
 
+/* The page's first word then counts, which nobody has written. */
 static int lead_of_no_length(void)
 {
 	heap_page(heap, BLOCK_PAGE)->lead_units = 0;
@@ -554,9 +555,9 @@ const struct damage damages[] = {
 	DAMAGE(11, start_at_a_word_of_no_record, WITH_PROOF),
 	DAMAGE(11, start_before_its_block, WITH_PROOF),
 	DAMAGE(12, records_not_sure, 0),
-	DAMAGE(13, lead_of_no_length, 0),
+	DAMAGE(0, lead_of_no_length, 0),
 	DAMAGE(13, lead_longer_than_its_page, 0),
-	DAMAGE(13, lead_of_an_empty_page_lost, 0),
+	DAMAGE(0, lead_of_an_empty_page_lost, 0),
 	DAMAGE(9, lead_of_an_empty_page_short, WITH_GRAINS),
 	DAMAGE(3, lead_of_an_empty_page_short, WITHOUT_GRAINS),
 };

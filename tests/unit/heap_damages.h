@@ -24,8 +24,8 @@ enum { WITH_PROOF = 1, WITHOUT_PROOF = 2, WITH_GRAINS = 4, WITHOUT_GRAINS = 8, F
 
 struct damage {
 	const char *name;
-	int (*make)(void); /* returns the unit where it is, or one of the above */
-	uint32_t invariant;
+	int (*make)(void);  /* returns the unit where it is, or one of the above */
+	uint32_t invariant; /* 0: which one is left open */
 	unsigned where;
 };
 

@@ -88,7 +88,8 @@ static bool runs_here(const struct damage *damage)
 static bool fault_is_right(const struct damage *damage, int at, const struct xvi_heap_fault *fault)
 {
 	uint32_t page = (damage->where & FULL) != 0 ? FULL_PAGE : BLOCK_PAGE;
-	bool right = fault->invariant == damage->invariant && fault->message[0] != '\0' &&
+	bool named = damage->invariant == 0 || fault->invariant == damage->invariant;
+	bool right = named && fault->message[0] != '\0' &&
 		     (at != NO_PAGE || fault->page == UINT32_MAX) &&
 		     (at < IN_PAGE || at == NO_PAGE || fault->page == page) &&
 		     (at < 0 || fault->unit == (uint32_t)at);

@@ -111,7 +111,7 @@ static const struct xvi_location *piece_in_no_chain(void)
 
 	assert_int_not_equal(next.page, LINK_NONE);
 	objects->requested_bytes -= object_size(objects, &first) - size;
-	xvi_piece_set_next(objects, &first, link_none);
+	xvi_link_set_next(objects, link_to(&first), link_none);
 	xvi_piece_set_size(objects, &first, size);
 	return NULL;
 }
@@ -252,7 +252,8 @@ static xv_handle header_forge(const struct xvi_location *inside, uint32_t at, ui
 			      uint32_t kind)
 {
 	uint32_t unit = inside->unit + at;
-	uint32_t check = heap_place_hash(heap, inside->page, unit) & BLOCK_CHECK_MASK;
+	uint32_t check =
+		heap_place_hash(heap, inside->page, unit) & ((1U << BLOCK_CHECK_BITS) - 1U);
 	uint32_t word = block_word(kind, units * UNIT_BYTES - BLOCK_HEADER_BYTES, check);
 
 	words_at(inside)[at] = word;
@@ -264,7 +265,7 @@ static void refused_by_every_call(xv_handle handle)
 	xv_handle other_handle = handle;
 	struct xvi_pin pin;
 
-	assert_int_equal(object_free(objects, handle), -XV_EINVAL);
+	assert_int_equal(xvi_object_free(objects, handle), -XV_EINVAL);
 	assert_int_equal(xvi_object_realloc(objects, &other_handle, 1000), -XV_EINVAL);
 	assert_int_equal(xvi_object_pin(objects, handle, 0, &pin), -XV_EINVAL);
 }

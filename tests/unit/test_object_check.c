@@ -111,7 +111,7 @@ static const struct xvi_location *piece_in_no_chain(void)
 
 	assert_int_not_equal(next.page, LINK_NONE);
 	objects->requested_bytes -= object_size(objects, &first) - size;
-	xvi_link_set_next(objects, link_to(&first), link_none);
+	words_at(&first)[piece_link_unit(objects, 0, KIND_FIRST)] = LINK_NONE;
 	xvi_piece_set_size(objects, &first, size);
 	return NULL;
 }
@@ -246,14 +246,19 @@ static void each_broken_invariant_is_named_and_left_as_it_is(void **state)
 
 /* ---- headers that payloads have in them ---- */
 
+/* What the heap's check field has at a place, but for generations. */
+static uint32_t place_check(uint32_t page, uint32_t unit)
+{
+	return heap_place_hash(heap, page, unit) & 0xFFFU;
+}
+
 /* A header as the heap would write it, `at` units into an object's payload, of a block of so many
  * units. Returns the handle that it would have. */
 static xv_handle header_forge(const struct xvi_location *inside, uint32_t at, uint32_t units,
 			      uint32_t kind)
 {
 	uint32_t unit = inside->unit + at;
-	uint32_t check =
-		heap_place_hash(heap, inside->page, unit) & ((1U << BLOCK_CHECK_BITS) - 1U);
+	uint32_t check = place_check(inside->page, unit);
 	uint32_t word = block_word(kind, units * UNIT_BYTES - BLOCK_HEADER_BYTES, check);
 
 	words_at(inside)[at] = word;

@@ -66,7 +66,7 @@ enum { DEEP_CHECKS = 2 };
 #else
 enum { DEEP_CHECKS = 0 };
 #endif
-static unsigned deep_checks;
+static int deep_checks;
 
 static void cost_is_small(const struct pool_fixture *f, const struct cost *before)
 {

@@ -50,7 +50,8 @@ struct walk {
 static bool is_there(const struct xvi_heap *heap, const struct walk *walk, uint32_t unit)
 {
 	return heap->grain_count == 1 ||
-	       (page_grains(walk->record)->committed >> (unit >> heap->grain_shift) & 1U) != 0;
+	       ((uint32_t)page_grains(walk->record)->committed >> (unit >> heap->grain_shift) &
+		1U) != 0;
 }
 
 /* The bytes of the KiB up to that of this unit, where the next used block begins, or the end. */

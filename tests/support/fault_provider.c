@@ -78,10 +78,9 @@ static void grains_note(struct fault_provider *fault, uint32_t page, uint32_t fi
 {
 	uint32_t mask = ((1U << count) - 1U) << first;
 
-	if (page >= FAULT_PAGES_COUNTED)
-		return;
+	page %= FAULT_PAGES_COUNTED;
 	for (uint32_t i = first; i < first + count; i++) {
-		bool was = (fault->taken[page] >> i & 1U) != 0;
+		bool was = ((uint32_t)fault->taken[page] >> i & 1U) != 0;
 
 		fault->grains_now += (uint32_t)(taken && !was);
 		fault->grains_now -= (uint32_t)(!taken && was);

@@ -58,7 +58,7 @@ enum fault_span {
 #define FAULT_NO_PURGE 0x4U /* no meta_purge */
 
 #define FAULT_HIDDEN_BASE_SLOTS 2U
-#define FAULT_PAGES_COUNTED 4096U /* pages below this have their grains counted */
+#define FAULT_PAGES_COUNTED 4096U /* page numbers in use lie within so many */
 #define FAULT_SLOTS_MAX 64U /* pages mapped at once, also where the provider inside has more */
 
 struct fault_map {

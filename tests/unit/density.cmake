@@ -9,7 +9,7 @@ xv_layer(xv_density_test_support SEES xvmalloc)
 target_include_directories(xv_density_test_support PRIVATE ${support})
 target_link_libraries(xv_density_test_support PRIVATE PkgConfig::XV_CMOCKA)
 
-foreach(name IN ITEMS compact large owner pieces split)
+foreach(name IN ITEMS compact high_pages large owner pieces pool_promises split)
 	xv_add_test(NAME test_${name}
 		SOURCES test_${name}.c
 			$<TARGET_OBJECTS:xv_density_test_support>

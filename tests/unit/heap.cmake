@@ -2,9 +2,10 @@
 # Copyright (c) the libxvmalloc authors
 #
 # Tests of the heap alone: they see its folder, and what it sees.
-foreach(name IN ITEMS heap heap_model)
+set(heap_check_sources heap_damages.c) # what only that one needs
+foreach(name IN ITEMS heap heap_check heap_fit heap_model)
 	xv_add_test(NAME test_${name}
-		SOURCES test_${name}.c ${PROJECT_SOURCE_DIR}/tests/support/heap_source.c
-			$<TARGET_OBJECTS:xv_heap>
+		SOURCES test_${name}.c ${${name}_sources}
+			${PROJECT_SOURCE_DIR}/tests/support/heap_source.c $<TARGET_OBJECTS:xv_heap>
 		INCLUDES ${PROJECT_SOURCE_DIR}/src/core/heap ${PROJECT_SOURCE_DIR}/src/platform)
 endforeach()

@@ -17,6 +17,7 @@ foreach(name IN ITEMS
 		alloc
 		bad_use
 		create
+		fit
 		limits
 		map
 		memory
@@ -29,6 +30,21 @@ foreach(name IN ITEMS
 		SOURCES test_pool_${name}.c $<TARGET_OBJECTS:xv_pool_test_support>)
 endforeach()
 
+find_package(Threads REQUIRED)
 xv_add_test(NAME test_pool_threads
 	SOURCES test_pool_threads.c $<TARGET_OBJECTS:xv_pool_test_support>
 	LIBS xvmalloc::xvmalloc Threads::Threads)
+
+# White box: the pool's folder.
+xv_add_test(NAME test_pool_check
+	SOURCES test_pool_check.c $<TARGET_OBJECTS:xv_pool_test_support>
+	INCLUDES ${PROJECT_SOURCE_DIR}/src/core/pool ${PROJECT_SOURCE_DIR}/src/core/object
+		${PROJECT_SOURCE_DIR}/src/core/heap ${PROJECT_SOURCE_DIR}/src/platform
+	LIBS xv_whitebox)
+
+# The library is in the program, where the linker can put the test in between.
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+	xv_add_test(NAME test_pool_copies
+		SOURCES test_pool_copies.c LIBS xv_whitebox Threads::Threads)
+	target_link_options(test_pool_copies PRIVATE LINKER:--wrap=pthread_mutex_unlock)
+endif()

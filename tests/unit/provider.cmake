@@ -17,6 +17,9 @@ xv_add_test(NAME test_provider_all
 xv_add_test(NAME test_provider_grains
 	SOURCES test_provider_grains.c ${provider_support}
 	${provider_whitebox})
+xv_add_test(NAME test_provider_grains_kinds
+	SOURCES test_provider_grains_kinds.c
+	${provider_whitebox})
 xv_add_test(NAME test_provider_mmap
 	SOURCES test_provider_mmap.c
 	${provider_whitebox})

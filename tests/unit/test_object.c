@@ -373,57 +373,6 @@ static void objects_of_two_heaps_are_copied(void **state)
 	fixture_close(&fixture);
 }
 
-/* ---- the checker ---- */
-
-static void expect_fault(uint32_t invariant)
-{
-	struct xvi_heap_fault fault;
-
-	assert_false(xvi_objects_check(objects, &fault));
-	assert_int_equal(fault.invariant, invariant);
-}
-
-static void checker_names_what_is_broken_and_ends(void **state)
-{
-	struct xvi_location at, second;
-	uint32_t *words;
-	uint32_t keep;
-
-	(void)state;
-	fixture_open(&fixture, &small_pages, true, true);
-	at = fixture_find(&fixture, fixture_make(&fixture, 0, 30000));
-	fixture_make(&fixture, 1, 100);
-	xvi_piece_at(objects, xvi_piece_next(objects, &at), &second);
-	/* The second piece leads to itself: a chain without an end. */
-	words = heap_map(&objects->heap, second.page) + second.unit;
-	keep = words[1];
-	words[1] = second.page;
-	words[3] = second.page;
-	expect_fault(23);
-	words[1] = keep;
-	words[3] = at.page;
-	fixture_check(&fixture);
-	words[1] = LINK_NONE; /* those behind are in no chain */
-	expect_fault(24);
-	words[1] = 123456;
-	expect_fault(23);
-	words[1] = keep;
-	words = heap_map(&objects->heap, at.page) + at.unit;
-	words[4]++; /* the size */
-	expect_fault(24);
-	words[4]--;
-	objects->split = false;
-	expect_fault(22);
-	objects->split = true;
-	objects->requested_bytes++;
-	expect_fault(25);
-	objects->requested_bytes--;
-	objects->mallocs++;
-	expect_fault(25);
-	objects->mallocs--;
-	fixture_close(&fixture);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -440,7 +389,6 @@ int main(void)
 		cmocka_unit_test(pinned_memory_outlives_its_object),
 		cmocka_unit_test(pins_of_a_page_are_bounded),
 		cmocka_unit_test(objects_of_two_heaps_are_copied),
-		cmocka_unit_test(checker_names_what_is_broken_and_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -288,6 +288,47 @@ static void frees_do_not_wait_for_the_owners_lock(struct pool_fixture *f)
 	frees_do_not_wait_for_a_lock_that(f);
 }
 
+/* Callers map what they get, of both shards; the pool has the slots that it needs all the same. */
+static void no_free_is_lost_while_callers_have_all_slots(struct pool_fixture *f)
+{
+	xv_handle mapped[2 * FIXTURE_PAGES], handle[LEFT];
+	void *ptr[2 * FIXTURE_PAGES];
+	struct xv_pool_stats stats;
+	struct shard_cpus cpus;
+	uint32_t maps = 0;
+
+	open_two(f, &cpus, 0);
+	some_objects(f, handle, LEFT);
+	for (;; maps++) {
+		int err;
+
+		assert_in_range(maps, 0, 2 * FIXTURE_PAGES - 1);
+		shard_cpus_use(&cpus, maps);
+		mapped[maps] = fixture_malloc(f, f->page_bytes / 8 * 7);
+		err = xv_map(f->pool, mapped[maps], &ptr[maps]);
+		if (err == 0)
+			continue;
+		assert_int_equal(err, -XV_EAGAIN);
+		break;
+	}
+	assert_int_equal(maps, f->fault.provider.map_slots - 2 * 2);
+	shard_cpus_use(&cpus, 0);
+	free_while_locked(f, &cpus, handle, LEFT, LEFT);
+	for (uint32_t i = 0; i <= maps; i++) {
+		shard_cpus_use(&cpus, i + 1); /* the other shard */
+		fixture_fill(f, mapped[i], i);
+		fixture_free(f, mapped[i]);
+		fixture_free(f, fixture_malloc(f, 500));
+	}
+	stats = fixture_stats(f);
+	assert_int_equal(stats.objects, 0);
+	assert_int_equal(stats.bad_handles, 0);
+	assert_true(stats.remote_frees >= LEFT);
+	for (uint32_t i = 0; i < maps; i++)
+		assert_int_equal(xv_unmap(f->pool, mapped[i], ptr[i]), 0);
+	shard_cpus_close(&cpus);
+}
+
 /* As many as there may be no slots for: some then wait for the lock, and none is lost. */
 static void many_frees_at_once_are_not_lost(struct pool_fixture *f)
 {
@@ -521,6 +562,7 @@ static const struct pool_test tests[] = {
 	POOL_TEST(scarce_meta_memory_allows_one_shard, WITH_BASE),
 	POOL_TEST(each_shard_needs_two_slots_of_a_window, WITHOUT_BASE),
 	POOL_TEST(a_window_serves_two_shards, WITHOUT_BASE),
+	POOL_TEST(no_free_is_lost_while_callers_have_all_slots, WITHOUT_BASE),
 	POOL_TEST(another_shards_object_is_freed, ON_MMAP | EACH_ALIGNMENT),
 	POOL_TEST(another_shards_object_is_resized, ON_MMAP),
 	POOL_TEST(frees_do_not_wait_for_the_owners_lock, ON_MMAP),

@@ -15,92 +15,15 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <pthread.h>
 #include <sched.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 
-#include <xvmalloc/pool.h>
 #include <xvmalloc/provider_highmem.h>
 #include <xvmalloc/provider_mmap.h>
 
 #include "pattern.h"
+#include "shards_world.h"
 #include "test_random.h"
-
-enum {
-	THREADS = 4,
-	SLOTS = 192,
-	OPS = 700,
-	SIZE_MAX_BYTES = 150000,
-	SPARE_SLOTS = 3, /* of a window, for callers' maps */
-	PROVIDER_BYTES = 64 << 20,
-};
-
-/* What a run varies. */
-struct kind {
-	const char *name;
-	bool window;
-	uint32_t page_bytes;
-	uint32_t shards;
-	uint32_t flags;
-	uint64_t limit;
-	enum xv_lock_kind lock;
-};
-
-struct object {
-	atomic_flag busy; /* whoever set it has all of this, but for moves */
-	_Atomic(xv_handle) handle;
-	uint32_t size;
-	uint32_t pattern;
-	uint32_t maker; /* number of the thread */
-};
-
-struct world {
-	const struct kind *kind;
-	struct xv_provider *provider;
-	struct xv_pool *pool;
-	struct object object[SLOTS];
-	atomic_uint running;
-	atomic_uint errors;
-	atomic_uint maps;           /* callers' maps now */
-	atomic_ullong moves;        /* by compaction */
-	atomic_ullong bad_handles;  /* calls that said so */
-	atomic_ullong no_room;      /* calls that failed for it */
-	atomic_ullong maps_made;
-	atomic_ullong maps_refused; /* for want of a slot */
-	uint64_t ops;               /* of each thread */
-};
-
-struct worker {
-	struct world *world;
-	pthread_t thread;
-	uint32_t number;
-	uint64_t random;
-	uint32_t patterns;
-	unsigned char buffer[SIZE_MAX_BYTES];
-};
-
-static void expect(struct world *world, bool good, const char *what, int64_t value)
-{
-	if (!good && atomic_fetch_add(&world->errors, 1) < 4)
-		fprintf(stderr, "not so: %s (%lld)\n", what, (long long)value);
-}
-
-/* ---- owners ---- */
-
-static int relocated(void *context, uint32_t owner, xv_handle from, xv_handle to)
-{
-	struct world *world = context;
-
-	if (owner >= SLOTS ||
-	    !atomic_compare_exchange_strong(&world->object[owner].handle, &from, to))
-		return -1;
-	atomic_fetch_add(&world->moves, 1);
-	return 0;
-}
-
-static const struct xv_owner_ops owner_ops = {.relocated = relocated};
 
 /* ---- one call on an object that may move meanwhile ---- */
 
@@ -381,9 +304,9 @@ static void count(struct world *world)
 
 	xv_pool_get_stats(world->pool, &s);
 	expect(world,
-	       s.held_bytes == s.requested_bytes + s.header_bytes + s.owner_bytes +
-				       s.link_bytes + s.rounding_bytes + s.free_bytes +
-				       s.reserve_bytes + s.table_bytes,
+	       s.held_bytes == s.requested_bytes + s.header_bytes + s.owner_bytes + s.link_bytes +
+				       s.rounding_bytes + s.free_bytes + s.reserve_bytes +
+				       s.table_bytes,
 	       "held is the sum of its parts", (int64_t)s.held_bytes);
 	expect(world, s.mallocs - s.frees == s.objects, "mallocs - frees", (int64_t)s.objects);
 	expect(world, s.page_allocs - s.page_frees == s.pages, "pages", (int64_t)s.pages);
@@ -601,70 +524,6 @@ static void large_pages_behind_a_window(void **state)
 	every_kind("highmem/64K", true, 65536);
 }
 
-/* ---- pools that share a window ---- */
-
-static struct xv_pool *pool_of_window(struct xv_provider *provider)
-{
-	struct xv_pool_options options;
-	struct xv_pool *pool = NULL;
-
-	xv_pool_options_init(&options);
-	options.flags = XV_POOL_SPLIT;
-	assert_int_equal(xv_pool_create(&pool, provider, &options), 0);
-	return pool;
-}
-
-/* Callers of one pool do not take the slots that another one needs for itself. */
-static void pools_that_share_a_window_keep_their_slots(void **state)
-{
-	enum { SHARED_SLOTS = 6, POOLS = 2, OBJECTS = 8 };
-	struct xv_provider_highmem_options options;
-	struct xv_provider *provider;
-	struct xv_pool *pool[POOLS], *none = NULL;
-	xv_handle handle[POOLS][OBJECTS];
-	void *ptr[POOLS][OBJECTS];
-	uint32_t maps = 0;
-	size_t size;
-
-	(void)state;
-	xv_provider_highmem_options_init(&options);
-	options.window_slots = SHARED_SLOTS;
-	assert_int_equal(xv_provider_highmem_create(&provider, &options), 0);
-	for (uint32_t p = 0; p < POOLS; p++)
-		pool[p] = pool_of_window(provider);
-	size = xv_provider_page_bytes(provider) - 100;
-	for (uint32_t i = 0; i < OBJECTS; i++) {
-		for (uint32_t p = 0; p < POOLS; p++) {
-			int err;
-
-			assert_int_equal(xv_malloc(pool[p], size, &handle[p][i]), 0);
-			ptr[p][i] = NULL;
-			err = xv_map(pool[p], handle[p][i], &ptr[p][i]);
-			assert_true(err == 0 || err == -XV_EAGAIN);
-			maps += err == 0;
-			/* Over two pages, with every other slot mapped. */
-			assert_int_equal(xv_realloc(pool[p], &handle[p][i], 2 * size) == 0,
-					 err != 0);
-			assert_int_equal(xv_pool_check(pool[p], XV_CHECK_DEEP, NULL), 0);
-		}
-	}
-	assert_int_equal(maps, SHARED_SLOTS - 2 * POOLS);
-	/* What is left is taken: there is no third pool while those are mapped. */
-	assert_int_equal(xv_pool_create(&none, provider, NULL), -XV_ENOMEM);
-	for (uint32_t p = 0; p < POOLS; p++) {
-		for (uint32_t i = 0; i < OBJECTS; i++) {
-			if (ptr[p][i] != NULL)
-				assert_int_equal(xv_unmap(pool[p], handle[p][i], ptr[p][i]), 0);
-		}
-	}
-	assert_int_equal(xv_pool_create(&none, provider, NULL), 0);
-	xv_pool_destroy(none);
-	for (uint32_t p = 0; p < POOLS; p++)
-		xv_pool_destroy(pool[p]);
-	assert_int_equal(provider->slots_taken, 0);
-	xv_provider_highmem_destroy(provider);
-}
-
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -672,12 +531,11 @@ int main(int argc, char **argv)
 		cmocka_unit_test(large_addressable_pages),
 		cmocka_unit_test(small_pages_behind_a_window),
 		cmocka_unit_test(large_pages_behind_a_window),
-		cmocka_unit_test(pools_that_share_a_window_keep_their_slots),
 	};
 
-	fprintf(stderr, "pool_threads_second: XV_SEED=%llu\n",
+	fprintf(stderr, "pool_shards_stress: XV_SEED=%llu\n",
 		(unsigned long long)environment_number("XV_SEED", 2009));
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
-	return cmocka_run_group_tests_name("pool_threads_second", tests, NULL, NULL) != 0;
+	return cmocka_run_group_tests_name("pool_shards_stress", tests, NULL, NULL) != 0;
 }

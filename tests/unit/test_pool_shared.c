@@ -8,6 +8,8 @@
 
 #include "shadow.h"
 
+#include <xvmalloc/provider_highmem.h>
+
 enum { POOLS = 3, MANY_PAGES = 1300, TABLE_STEP_PAGES = 512 };
 
 struct pools {
@@ -157,11 +159,74 @@ static void a_page_table_that_must_grow_counts_under_the_limit(struct pool_fixtu
 	xv_pool_destroy(other);
 }
 
+static struct xv_pool *pool_of_window(struct xv_provider *provider)
+{
+	struct xv_pool_options options;
+	struct xv_pool *pool = NULL;
+
+	xv_pool_options_init(&options);
+	options.flags = XV_POOL_SPLIT;
+	assert_int_equal(xv_pool_create(&pool, provider, &options), 0);
+	return pool;
+}
+
+/* Callers of one pool do not take the slots that another one needs for itself. */
+static void pools_that_share_a_window_keep_their_slots(struct pool_fixture *f)
+{
+	enum { SHARED_SLOTS = 6, SHARING = 2, OBJECTS = 8 };
+	struct xv_provider_highmem_options options;
+	struct xv_provider *provider;
+	struct xv_pool *pool[SHARING], *none = NULL;
+	xv_handle handle[SHARING][OBJECTS];
+	void *ptr[SHARING][OBJECTS];
+	uint32_t maps = 0;
+	size_t size;
+
+	(void)f; /* a provider of its own */
+	xv_provider_highmem_options_init(&options);
+	options.window_slots = SHARED_SLOTS;
+	assert_int_equal(xv_provider_highmem_create(&provider, &options), 0);
+	for (uint32_t p = 0; p < SHARING; p++)
+		pool[p] = pool_of_window(provider);
+	size = xv_provider_page_bytes(provider) - 100;
+	for (uint32_t i = 0; i < OBJECTS; i++) {
+		for (uint32_t p = 0; p < SHARING; p++) {
+			int err;
+
+			assert_int_equal(xv_malloc(pool[p], size, &handle[p][i]), 0);
+			ptr[p][i] = NULL;
+			err = xv_map(pool[p], handle[p][i], &ptr[p][i]);
+			assert_true(err == 0 || err == -XV_EAGAIN);
+			maps += err == 0;
+			/* Over two pages, with every other slot mapped. */
+			assert_int_equal(xv_realloc(pool[p], &handle[p][i], 2 * size) == 0,
+					 err != 0);
+			assert_int_equal(xv_pool_check(pool[p], XV_CHECK_DEEP, NULL), 0);
+		}
+	}
+	assert_int_equal(maps, SHARED_SLOTS - 2 * SHARING);
+	/* What is left is taken: there is no third pool while those are mapped. */
+	assert_int_equal(xv_pool_create(&none, provider, NULL), -XV_ENOMEM);
+	for (uint32_t p = 0; p < SHARING; p++) {
+		for (uint32_t i = 0; i < OBJECTS; i++) {
+			if (ptr[p][i] != NULL)
+				assert_int_equal(xv_unmap(pool[p], handle[p][i], ptr[p][i]), 0);
+		}
+	}
+	assert_int_equal(xv_pool_create(&none, provider, NULL), 0);
+	xv_pool_destroy(none);
+	for (uint32_t p = 0; p < SHARING; p++)
+		xv_pool_destroy(pool[p]);
+	assert_int_equal(provider->slots_taken, 0);
+	xv_provider_highmem_destroy(provider);
+}
+
 static const struct pool_test tests[] = {
 	POOL_TEST(pools_do_not_disturb_each_other, EACH_ALIGNMENT),
 	POOL_TEST(a_pool_that_ends_leaves_the_others, EACH_ALIGNMENT),
 	POOL_TEST(pages_that_one_pool_gives_back_serve_another, 0),
 	POOL_TEST(a_page_table_that_must_grow_counts_under_the_limit, ANYWHERE_ONCE),
+	POOL_TEST(pools_that_share_a_window_keep_their_slots, ANYWHERE_ONCE),
 };
 
 int main(int argc, char **argv)

@@ -13,7 +13,7 @@
 #endif
 #include "provider_support.h"
 
-#include "mmap_internal.h"
+#include "provider_grains_support.h"
 #include "providers.h"
 
 #include <xvmalloc/provider_highmem.h>
@@ -109,37 +109,6 @@ static struct xv_provider *provider_with_grains(struct fixture *f)
 	if (f->provider == NULL || f->grains == 1)
 		skip();
 	return f->provider;
-}
-
-static uint32_t alloc(struct xv_provider *provider)
-{
-	uint32_t page = UINT32_MAX;
-
-	assert_int_equal(provider->ops->page_alloc(provider, &page), 0);
-	return page;
-}
-
-static void take(struct xv_provider *provider, uint32_t page, uint32_t first, uint32_t count)
-{
-	assert_int_equal(provider->ops->grains_take(provider, page, first, count), 0);
-}
-
-static void give(struct xv_provider *provider, uint32_t page, uint32_t first, uint32_t count)
-{
-	assert_true(provider->ops->grains_give(provider, page, first, count));
-}
-
-static char *map(struct xv_provider *provider, uint32_t page)
-{
-	char *at = provider->ops->page_map(provider, page);
-
-	assert_non_null(at);
-	return at;
-}
-
-static void unmap(struct xv_provider *provider, uint32_t page, char *at)
-{
-	assert_int_equal(provider->ops->page_unmap(provider, page, at), 0);
 }
 
 static void fill_grains(struct fixture *f, uint32_t page, uint32_t first, uint32_t count, int value)
@@ -445,160 +414,9 @@ static const struct {
 
 #define BEHAVIOURS (sizeof(behaviours) / sizeof(behaviours[0]))
 
-/* ---- one provider each ---- */
-
-static struct xv_provider *mmap_on(size_t os_page_bytes, uint32_t page_bytes, uint64_t cap_bytes)
-{
-	struct xv_provider_mmap_options options;
-	struct xvi_os_facts facts = {os_page_bytes, 0};
-	struct xv_provider *provider = NULL;
-
-	xv_provider_mmap_options_init(&options);
-	options.page_bytes = page_bytes;
-	options.reserve_bytes = CAPACITY_BYTES;
-	options.cap_bytes = cap_bytes;
-	assert_int_equal(xvi_provider_mmap_create_on(&provider, &options, &facts), 0);
-	return provider;
-}
-
-static void mmap_grain_follows_the_os_page(void **state)
-{
-	static const struct {
-		size_t os_page;
-		uint32_t page, grains;
-	} sizes[] = {
-		{4096, 4096, 1},   {4096, 8192, 2},   {4096, 65536, 16}, {16384, 4096, 1},
-		{16384, 16384, 1}, {16384, 32768, 2}, {16384, 65536, 4}, {65536, 4096, 1},
-		{65536, 32768, 1}, {65536, 65536, 1},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		struct xv_provider *provider;
-
-		if (sizes[i].os_page < (size_t)sysconf(_SC_PAGESIZE))
-			continue;
-		provider = mmap_on(sizes[i].os_page, sizes[i].page, 0);
-		assert_int_equal(xv_provider_page_grains(provider), sizes[i].grains);
-		xv_provider_mmap_destroy(provider);
-	}
-}
-
-static void mmap_cap_counts_grains_and_not_pages(void **state)
-{
-	struct xv_provider *provider = mmap_on(4096, 65536, 20 * 4096 + 4095);
-	uint32_t page = 0;
-
-	(void)state;
-	if (sysconf(_SC_PAGESIZE) != 4096)
-		skip();
-	assert_int_equal(provider->max_pages, CAPACITY_BYTES / 65536);
-	assert_int_equal(pages_left(provider), 1);
-	for (uint32_t i = 0; i < 10; i++)
-		take(provider, alloc(provider), i, 2);
-	assert_int_equal(pages_left(provider), 0);
-	assert_int_equal(provider->ops->page_alloc(provider, &page), 0); /* addresses only */
-	assert_int_equal(provider->ops->grains_take(provider, page, 0, 1), -XV_ENOMEM);
-	give(provider, 3, 3, 1);
-	assert_int_equal(provider->ops->grains_take(provider, page, 0, 2), -XV_ENOMEM);
-	take(provider, page, 5, 1);
-	provider->ops->pages_free(provider, 0, 2);
-	take(provider, page, 0, 4);
-	assert_int_equal(provider->ops->grains_take(provider, page, 4, 1), -XV_ENOMEM);
-	xv_provider_mmap_destroy(provider);
-}
-
-static void mmap_small_provider_keeps_its_map_in_one_os_page(void **state)
-{
-	struct xv_provider_mmap_options options;
-	struct xv_provider *provider = NULL;
-
-	(void)state;
-	xv_provider_mmap_options_init(&options);
-	options.page_bytes = 65536;
-	assert_int_equal(xv_provider_mmap_create(&provider, &options), 0);
-	for (uint32_t i = 0; i < 300; i++)
-		take(provider, alloc(provider), i % xv_provider_page_grains(provider), 1);
-	assert_int_equal(provider->ops->overhead_bytes(provider), sysconf(_SC_PAGESIZE));
-	xv_provider_mmap_destroy(provider);
-}
-
-static void highmem_grain_is_taken_and_given_while_its_page_is_mapped(void **state)
-{
-	struct xv_provider_highmem_options options = {.page_bytes = 65536, .max_bytes = MIB};
-	struct xv_provider *provider = NULL;
-	struct xv_provider_highmem_stats stats;
-	uint32_t page, grains;
-	char *at;
-
-	(void)state;
-	assert_int_equal(xv_provider_highmem_create(&provider, &options), 0);
-	grains = xv_provider_page_grains(provider);
-	page = alloc(provider);
-	at = map(provider, page);
-	for (uint32_t i = 0; i < grains && grains > 1; i++) {
-		size_t bytes = 65536 / grains;
-
-		take(provider, page, i, 1);
-		memset(at + i * bytes, (int)i + 1, bytes);
-		if (i % 2 != 0)
-			give(provider, page, i, 1);
-	}
-	unmap(provider, page, at);
-	xv_provider_highmem_stats(provider, &stats);
-	assert_int_equal(stats.backing_bytes, grains > 1 ? 65536 / 2 : 65536);
-	assert_int_equal(stats.misuse, 0);
-	xv_provider_highmem_destroy(provider);
-}
-
-static void highmem_frees_a_run_around_mapped_pages(void **state)
-{
-	struct xv_provider_highmem_options options = {.max_bytes = 100 * (uint64_t)65536};
-	struct xv_provider *provider = NULL;
-	struct xv_provider_highmem_stats stats;
-	char *first, *second;
-
-	(void)state;
-	assert_int_equal(xv_provider_highmem_create(&provider, &options), 0);
-	for (uint32_t page = 0; page < 100; page++) {
-		uint32_t number;
-
-		assert_int_equal(page_take(provider, &number), 0);
-	}
-	first = map(provider, 71);
-	second = map(provider, 30);
-	memset(first, 1, xv_provider_page_bytes(provider));
-	memset(second, 2, xv_provider_page_bytes(provider));
-	provider->ops->pages_free(provider, 0, 100);
-	xv_provider_highmem_stats(provider, &stats);
-	assert_int_equal(stats.misuse, 1);
-	assert_int_equal(stats.pages, 2);
-	assert_int_equal(stats.backing_bytes, 2 * xv_provider_page_bytes(provider));
-	assert_true(bytes_are(first, 1, xv_provider_page_bytes(provider)));
-	assert_true(bytes_are(second, 2, xv_provider_page_bytes(provider)));
-	unmap(provider, 71, first);
-	unmap(provider, 30, second);
-	provider->ops->pages_free(provider, 30, 1);
-	provider->ops->pages_free(provider, 71, 1);
-	xv_provider_highmem_stats(provider, &stats);
-	assert_int_equal(stats.backing_bytes, 0);
-	assert_int_equal(stats.misuse, 1);
-	xv_provider_highmem_destroy(provider);
-}
-
-static const struct CMUnitTest singles[] = {
-	cmocka_unit_test(mmap_grain_follows_the_os_page),
-	cmocka_unit_test(mmap_cap_counts_grains_and_not_pages),
-	cmocka_unit_test(mmap_small_provider_keeps_its_map_in_one_os_page),
-	cmocka_unit_test(highmem_grain_is_taken_and_given_while_its_page_is_mapped),
-	cmocka_unit_test(highmem_frees_a_run_around_mapped_pages),
-};
-
-#define SINGLES (sizeof(singles) / sizeof(singles[0]))
-
 int main(void)
 {
-	static struct CMUnitTest tests[CASES * BEHAVIOURS + SINGLES];
+	static struct CMUnitTest tests[CASES * BEHAVIOURS];
 	static char names[CASES * BEHAVIOURS][120];
 	size_t count = 0;
 
@@ -616,6 +434,5 @@ int main(void)
 			count++;
 		}
 	}
-	memcpy(&tests[count], singles, sizeof(singles));
-	return _cmocka_run_group_tests("grains", tests, count + SINGLES, NULL, NULL);
+	return _cmocka_run_group_tests("grains", tests, count, NULL, NULL);
 }

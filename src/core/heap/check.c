@@ -42,8 +42,33 @@ struct walk {
 	uint32_t unit;
 	uint32_t used_units;
 	uint32_t wanted_hot; /* grains */
+	uint32_t starts;     /* KiB whose bytes are checked */
 	bool after_hole;
 };
+
+/* Has the grain of this unit memory? What has none may not even be looked at. */
+static bool is_there(const struct xvi_heap *heap, const struct walk *walk, uint32_t unit)
+{
+	return heap->grain_count == 1 ||
+	       ((uint32_t)page_grains(walk->record)->committed >> (unit >> heap->grain_shift) &
+		1U) != 0;
+}
+
+/* The bytes of the KiB up to that of this unit, where the next used block begins, or the end. */
+static bool starts_are_right(const struct xvi_heap *heap, struct walk *walk, uint32_t unit)
+{
+	const uint8_t *bytes = start_bytes(heap, walk->record);
+	uint32_t count = start_count(heap->page_shift);
+	uint32_t kib = unit >> START_SHIFT;
+
+	if (!heap->prove || kib < walk->starts)
+		return true;
+	while (walk->starts < kib && walk->starts < count) {
+		if (bytes[walk->starts++] != START_NONE)
+			return false;
+	}
+	return walk->starts == count || bytes[walk->starts++] == (uint8_t)unit;
+}
 
 static bool check_listed(struct check *check, const struct walk *walk, uint32_t index,
 			 uint32_t units)
@@ -72,6 +97,8 @@ static bool hole_read(struct check *check, const struct walk *walk, uint32_t *wo
 		*units = walk->record->lead_units;
 		if (*units == 0 || *units > left)
 			return fail(check, 13, walk->page, walk->unit, "the lead's length is none");
+		if (*units < left && !is_there(heap, walk, walk->unit + *units - 1))
+			return fail(check, 9, walk->page, walk->unit, "a word has no memory");
 		*word = *units < left ? walk->words[walk->unit + *units - 1]
 				      : hole_unlisted_word(*units);
 	} else {
@@ -95,7 +122,8 @@ static bool check_hole(struct check *check, struct walk *walk)
 	if (!hole_read(check, walk, &word, &units))
 		return false;
 	end = walk->unit + units;
-	if (end < heap->end_unit && walk->words[end - 1] != word)
+	if (end < heap->end_unit &&
+	    (!is_there(heap, walk, end - 1) || walk->words[end - 1] != word))
 		return fail(check, 3, walk->page, walk->unit, "a hole's words differ");
 	if (end == heap->end_unit && walk->unit == heap->first_unit)
 		check->sums.empty++;
@@ -122,8 +150,9 @@ static bool check_used(struct check *check, struct walk *walk)
 		return fail(check, 5, walk->page, walk->unit, "a block is longer than its page");
 	if (!heap_check_is_keyed(heap, walk->page, walk->unit, word))
 		return fail(check, 5, walk->page, walk->unit, "a block's check field is wrong");
-	if (heap->prove && !start_is(heap, walk->record, walk->words, walk->unit))
-		return fail(check, 11, walk->page, walk->unit, "a block cannot be proved");
+	if (!starts_are_right(heap, walk, walk->unit))
+		return fail(check, 11, walk->page, walk->unit,
+			    "a KiB's byte is not its first block");
 	walk->wanted_hot |= grain_mask(heap, walk->unit, walk->unit + units);
 	walk->used_units += units;
 	check->sums.blocks++;
@@ -158,6 +187,8 @@ static bool walk_page(struct check *check, struct walk *walk)
 	while (walk->unit < heap->end_unit) {
 		bool lead = walk->unit == heap->first_unit && walk->record->lead_units != 0;
 
+		if (!lead && !is_there(heap, walk, walk->unit))
+			return fail(check, 9, walk->page, walk->unit, "a word has no memory");
 		if (lead || block_is_free(walk->words[walk->unit])) {
 			if (!check_hole(check, walk))
 				return false;
@@ -165,8 +196,8 @@ static bool walk_page(struct check *check, struct walk *walk)
 			return false;
 		}
 	}
-	if (walk->unit != heap->end_unit)
-		return fail(check, 1, walk->page, walk->unit, "blocks pass the page's end");
+	if (!starts_are_right(heap, walk, start_count(heap->page_shift) << START_SHIFT))
+		return fail(check, 11, walk->page, 0, "a KiB's byte is no block's");
 	if (walk->used_units != walk->record->used_units)
 		return fail(check, 6, walk->page, 0, "used_units is not the blocks' sum");
 	return check_grains(check, walk);
@@ -210,17 +241,31 @@ static bool check_list(struct check *check, uint32_t list, uint32_t *left)
 	return true;
 }
 
+/* The records that are not in use are all in their list. */
+static bool check_free_records(struct check *check)
+{
+	const struct xvi_hole_table *holes = &check->heap->holes;
+	uint32_t left = holes->high - 1 - holes->live;
+
+	for (uint32_t index = holes->free_head; index != 0; index = holes->records[index].next) {
+		if (index >= holes->high || holes->records[index].units != 0 || left-- == 0)
+			return fail(check, 8, UINT32_MAX, 0, "a record not in use is none");
+	}
+	return left == 0 || fail(check, 8, UINT32_MAX, 0, "a record not in use is in no list");
+}
+
 static bool check_lists(struct check *check)
 {
 	const struct xvi_heap *heap = check->heap;
 	uint32_t left = check->in_lists + check->sums.empty;
+	uint32_t count = xvi_heap_list_count(heap->page_shift);
 
-	for (uint32_t list = 0; list < xvi_heap_list_count(heap->page_shift); list++) {
+	for (uint32_t list = 0; list < LIST_WORDS * 64; list++) {
 		bool bit = (heap->lists.bits[list >> 6] >> (list & 63U) & 1U) != 0;
 
-		if (bit != (heap->lists.heads[list] != 0))
+		if (bit != (list < count && heap->lists.heads[list] != 0))
 			return fail(check, 7, UINT32_MAX, list, "a list's bit is wrong");
-		if (!check_list(check, list, &left))
+		if (bit && !check_list(check, list, &left))
 			return false;
 	}
 	for (uint32_t word = 0; word < LIST_WORDS; word++) {
@@ -265,7 +310,7 @@ bool xvi_heap_check(struct xvi_heap *heap, struct xvi_heap_fault *fault)
 		if (heap_holds(heap, page) && !check_page(&check, page))
 			return false;
 	}
-	return check_lists(&check) && check_sums(&check);
+	return check_lists(&check) && check_sums(&check) && check_free_records(&check);
 }
 
 #if XV_DEBUG >= 2

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * test_object_check.c: the checker of objects names each invariant of object.h that is broken, by
+ * its number and place, changes nothing, and comes to an end. A header that a payload has in it
+ * makes no object.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "object_fixture.h"
+#include "piece.h"
+
+enum { RECORD_FAR = (1 << 28) - 1 }; /* the highest number that a hole's word can name */
+enum { LARGE = 0, SECOND_LARGE, SMALL, CHAIN_BYTES = 14000, SMALL_BYTES = 12 };
+
+static struct object_fixture fixture;
+static struct xvi_objects *const objects = &fixture.objects;
+static struct xvi_heap *const heap = &fixture.objects.heap;
+
+static struct xvi_location first, second, other, small;
+
+static uint32_t *words_at(const struct xvi_location *at)
+{
+	return (uint32_t *)(void *)(fixture.source.base + ((size_t)at->page << heap->page_shift)) +
+	       at->unit;
+}
+
+/* Two objects of several pieces, and a small one. */
+static void objects_make(const struct heap_source_shape *shape)
+{
+	fixture_open(&fixture, shape, true, true);
+	first = fixture_find(&fixture, fixture_make(&fixture, LARGE, CHAIN_BYTES));
+	other = fixture_find(&fixture, fixture_make(&fixture, SECOND_LARGE, CHAIN_BYTES));
+	small = fixture_find(&fixture, fixture_make(&fixture, SMALL, SMALL_BYTES));
+	xvi_piece_at(objects, xvi_piece_next(objects, &first), &second);
+}
+
+/* ---- the damages, each with where it is told to be ---- */
+
+static const struct xvi_location *payload_missing(void)
+{
+	uint32_t *header = words_at(&small);
+
+	*header = block_with_kind(*header, KIND_REST);
+	return &small;
+}
+
+static const struct xvi_location *pieces_where_nothing_is_split(void)
+{
+	objects->split = false;
+	return &first;
+}
+
+static const struct xvi_location *link_out_of_the_heap(void)
+{
+	words_at(&second)[1] = 123456;
+	return &second;
+}
+
+static const struct xvi_location *link_past_the_page(void)
+{
+	words_at(&second)[2] = heap->end_unit;
+	return &second;
+}
+
+static const struct xvi_location *link_to_no_block(void)
+{
+	words_at(&second)[2] += 1;
+	return &second;
+}
+
+static const struct xvi_location *link_to_a_first_piece(void)
+{
+	words_at(&second)[1] = other.page;
+	words_at(&second)[2] = other.unit;
+	return &second;
+}
+
+static const struct xvi_location *link_in_a_circle(void)
+{
+	words_at(&second)[1] = second.page;
+	words_at(&second)[2] = second.unit;
+	words_at(&second)[3] = second.page; /* instead of first's */
+	words_at(&second)[4] = second.unit;
+	return &second;
+}
+
+static const struct xvi_location *link_into_another_chain(void)
+{
+	struct xvi_link next = xvi_piece_next(objects, &other);
+
+	words_at(&second)[1] = next.page;
+	words_at(&second)[2] = next.unit;
+	return NULL;
+}
+
+static const struct xvi_location *previous_link_of_another(void)
+{
+	words_at(&second)[4]++;
+	return &second;
+}
+
+static const struct xvi_location *piece_in_no_chain(void)
+{
+	struct xvi_link next = xvi_piece_next(objects, &first);
+	uint32_t size = piece_payload_bytes(objects, words_at(&first)[0]);
+
+	assert_int_not_equal(next.page, LINK_NONE);
+	objects->requested_bytes -= object_size(objects, &first) - size;
+	words_at(&first)[piece_link_unit(objects, 0, KIND_FIRST)] = LINK_NONE;
+	xvi_piece_set_size(objects, &first, size);
+	return NULL;
+}
+
+static const struct xvi_location *size_is_not_the_sum(void)
+{
+	xvi_piece_set_size(objects, &first, CHAIN_BYTES - 1);
+	return &first;
+}
+
+static const struct xvi_location *objects_miscounted(void)
+{
+	objects->mallocs++;
+	return NULL;
+}
+
+static const struct xvi_location *requested_bytes_wrong(void)
+{
+	objects->requested_bytes--;
+	return NULL;
+}
+
+static const struct xvi_location *split_objects_miscounted(void)
+{
+	objects->split_objects--;
+	return NULL;
+}
+
+static const struct xvi_location *pieces_miscounted(void)
+{
+	objects->rest_pieces++;
+	return NULL;
+}
+
+/* The heap is looked at first. */
+static const struct xvi_location *used_units_wrong(void)
+{
+	heap->used_units++;
+	return NULL;
+}
+
+static const struct damage {
+	const char *name;
+	uint32_t invariant;
+	const struct xvi_location *(*make)(void);
+} damages[] = {
+	{"payload_missing", 21, payload_missing},
+	{"pieces_where_nothing_is_split", 22, pieces_where_nothing_is_split},
+	{"link_out_of_the_heap", 23, link_out_of_the_heap},
+	{"link_past_the_page", 23, link_past_the_page},
+	{"link_to_no_block", 23, link_to_no_block},
+	{"link_to_a_first_piece", 23, link_to_a_first_piece},
+	{"link_in_a_circle", 23, link_in_a_circle},
+	{"link_into_another_chain", 23, link_into_another_chain},
+	{"previous_link_of_another", 23, previous_link_of_another},
+	{"piece_in_no_chain", 23, piece_in_no_chain},
+	{"size_is_not_the_sum", 24, size_is_not_the_sum},
+	{"objects_miscounted", 25, objects_miscounted},
+	{"requested_bytes_wrong", 25, requested_bytes_wrong},
+	{"split_objects_miscounted", 25, split_objects_miscounted},
+	{"pieces_miscounted", 25, pieces_miscounted},
+	{"used_units_wrong", 10, used_units_wrong},
+};
+
+/* ---- proving that they are found ---- */
+
+/* Checks change nothing: pages, records and counters together. */
+static uint64_t state_hash(void)
+{
+	uint64_t hash = 0xCBF29CE484222325U;
+	const unsigned char *bytes = (const unsigned char *)objects;
+
+	for (size_t i = 0; i < sizeof(*objects); i++)
+		hash = (hash ^ bytes[i]) * 0x100000001B3U;
+	for (uint32_t page = 0; page < heap->page_limit; page++) {
+		bytes = fixture.source.base + ((size_t)page << heap->page_shift);
+		for (size_t i = 0; i < (size_t)1 << heap->page_shift; i++)
+			hash = (hash ^ bytes[i]) * 0x100000001B3U;
+	}
+	return hash;
+}
+
+static bool damage_is_found(const struct damage *damage)
+{
+	const struct xvi_location *at = damage->make();
+	struct xvi_heap_fault fault = {0, 0, 0, ""};
+	uint64_t before = state_hash();
+	bool right = !xvi_objects_check(objects, &fault) && fault.invariant == damage->invariant &&
+		     fault.message[0] != '\0' &&
+		     (at == NULL || (fault.page == at->page && fault.unit == at->unit));
+
+	if (!right)
+		print_error("%s: invariant %u not %u, page %u, unit %u: %s\n", damage->name,
+			    fault.invariant, damage->invariant, fault.page, fault.unit,
+			    fault.message);
+	assert_true(state_hash() == before);
+	assert_int_equal(fixture.source.maps, 0);
+	return right;
+}
+
+/* What is damaged is not repaired: it is thrown away. */
+static void objects_drop(const struct xvi_objects *whole)
+{
+	*objects = *whole;
+	xvi_objects_clear(objects);
+	heap_source_close(&fixture.source);
+}
+
+static void each_broken_invariant_is_named_and_left_as_it_is(void **state)
+{
+	static const struct heap_source_shape shapes[] = {
+		{.page_shift = 12, .grain_shift = 12, .alignment = 4, .prove = true},
+		{.page_shift = 12, .grain_shift = 12, .alignment = 16, .window = true},
+		{.page_shift = 12, .grain_shift = 12, .alignment = 8},
+	};
+	bool all = true;
+
+	(void)state;
+	for (size_t shape = 0; shape < sizeof(shapes) / sizeof(shapes[0]); shape++) {
+		for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
+			static struct xvi_objects whole;
+
+			objects_make(&shapes[shape]);
+			fixture_check(&fixture);
+			whole = *objects;
+			all = damage_is_found(&damages[i]) && all;
+			objects_drop(&whole);
+		}
+	}
+	assert_true(all);
+}
+
+/* ---- headers that payloads have in them ---- */
+
+/* What the heap's check field has at a place, but for generations. */
+static uint32_t place_check(uint32_t page, uint32_t unit)
+{
+	return heap_place_hash(heap, page, unit) & 0xFFFU;
+}
+
+/* A header as the heap would write it, `at` units into an object's payload, of a block of so many
+ * units. Returns the handle that it would have. */
+static xv_handle header_forge(const struct xvi_location *inside, uint32_t at, uint32_t units,
+			      uint32_t kind)
+{
+	uint32_t unit = inside->unit + at;
+	uint32_t check = place_check(inside->page, unit);
+	uint32_t word = block_word(kind, units * UNIT_BYTES - BLOCK_HEADER_BYTES, check);
+
+	words_at(inside)[at] = word;
+	return objects_handle(objects, inside->page, unit, word);
+}
+
+static void refused_by_every_call(xv_handle handle)
+{
+	xv_handle other_handle = handle;
+	struct xvi_pin pin;
+
+	assert_int_equal(xvi_object_free(objects, handle), -XV_EINVAL);
+	assert_int_equal(xvi_object_realloc(objects, &other_handle, 1000), -XV_EINVAL);
+	assert_int_equal(xvi_object_pin(objects, handle, 0, &pin), -XV_EINVAL);
+}
+
+static xv_handle without_tag(xv_handle handle)
+{
+	return xv_handle_at(xv_handle_page(handle), xv_handle_offset(handle));
+}
+
+/* All of a block's surroundings are forged as well: a header behind it, and a hole before. */
+static void forged_header_makes_no_object_by_the_proof(void **state)
+{
+	(void)state;
+	for (uint32_t page_shift = 12; page_shift <= 16; page_shift += 2) {
+		struct heap_source_shape shape = {
+			.page_shift = page_shift, .grain_shift = 12, .alignment = 4, .prove = true};
+		struct xvi_location inside;
+
+		fixture_open(&fixture, &shape, true, false);
+		inside = fixture_find(&fixture, fixture_make(&fixture, 0, 3000));
+		for (uint32_t kind = 0; kind < 4; kind++) {
+			for (uint32_t at = 3; at < 700; at++) {
+				xv_handle handle = header_forge(&inside, at, 16, kind);
+
+				(void)header_forge(&inside, at + 16, 16, KIND_WHOLE);
+				refused_by_every_call(handle);
+				refused_by_every_call(without_tag(handle));
+				words_at(&inside)[at] |= BLOCK_PREV_FREE;
+				words_at(&inside)[at - 1] = hole_unlisted_word(2);
+				words_at(&inside)[at - 2] = hole_unlisted_word(2);
+				refused_by_every_call(handle);
+				refused_by_every_call(without_tag(handle));
+			}
+		}
+		fixture_close(&fixture);
+	}
+}
+
+/* Under the keyed check the block behind must be one too; without a tag the way over the page
+ * proves it. */
+static void forged_header_makes_no_object_by_the_keyed_check(void **state)
+{
+	static const struct heap_source_shape shape = {
+		.page_shift = 12, .grain_shift = 12, .alignment = 4};
+	enum { AT = 20, UNITS = 8, CONTENT = 28 };
+	struct xvi_location inside;
+	uint32_t behind[9];
+	xv_handle handle;
+
+	(void)state;
+	fixture_open(&fixture, &shape, true, false);
+	inside = fixture_find(&fixture, fixture_make(&fixture, 0, 400));
+	(void)fixture_make(&fixture, 1, 400);
+	handle = header_forge(&inside, AT, UNITS, KIND_WHOLE);
+	behind[0] = UINT32_MAX;
+	behind[1] = hole_listed_word(0);
+	behind[2] = hole_listed_word(1); /* of the page's end */
+	behind[3] = hole_listed_word(heap->holes.high);
+	behind[4] = hole_listed_word(RECORD_FAR);
+	behind[5] = hole_unlisted_word(0);
+	behind[6] = hole_unlisted_word(heap->end_unit);
+	behind[7] = hole_unlisted_word(10); /* its last word is not there */
+	behind[8] = block_word(KIND_WHOLE, CONTENT, 0) | BLOCK_PREV_FREE;
+	for (uint32_t i = 0; i < 9; i++) {
+		words_at(&inside)[AT + UNITS] = behind[i];
+		refused_by_every_call(handle);
+		refused_by_every_call(without_tag(handle));
+	}
+	/* Forged as well, it passes, as the header of the check says; without a tag never. */
+	(void)header_forge(&inside, AT + UNITS, UNITS, KIND_WHOLE);
+	assert_true(xvi_object_is(objects, handle, &small));
+	refused_by_every_call(without_tag(handle));
+	/* A hole before it that is none. */
+	words_at(&inside)[AT] |= BLOCK_PREV_FREE;
+	for (uint32_t i = 0; i < 8; i++) {
+		words_at(&inside)[AT - 1] = i == 7 ? 0 : behind[i];
+		refused_by_every_call(handle);
+	}
+	fixture_close(&fixture);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_broken_invariant_is_named_and_left_as_it_is),
+		cmocka_unit_test(forged_header_makes_no_object_by_the_proof),
+		cmocka_unit_test(forged_header_makes_no_object_by_the_keyed_check),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

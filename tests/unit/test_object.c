@@ -418,9 +418,9 @@ static void checker_names_what_is_broken_and_ends(void **state)
 	objects->requested_bytes++;
 	expect_fault(25);
 	objects->requested_bytes--;
-	objects->mallocs++;
+	objects->rest_pieces++;
 	expect_fault(25);
-	objects->mallocs--;
+	objects->rest_pieces--;
 	fixture_close(&fixture);
 }
 

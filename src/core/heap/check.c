@@ -66,9 +66,9 @@ static bool check_listed(struct check *check, const struct walk *walk, uint32_t 
 static bool hole_read(struct check *check, const struct walk *walk, uint32_t *word, uint32_t *units)
 {
 	const struct xvi_heap *heap = check->heap;
-	uint32_t left = heap->end_unit - walk->unit;
+	uint32_t left = heap->shape.end_unit - walk->unit;
 
-	if (walk->unit == heap->first_unit) {
+	if (walk->unit == heap->shape.first_unit) {
 		*units = walk->record->lead_units;
 		if (*units == 0 || *units > left)
 			return fail(check, 13, walk->page, walk->unit, "the lead's length is none");
@@ -95,16 +95,16 @@ static bool check_hole(struct check *check, struct walk *walk)
 	if (!hole_read(check, walk, &word, &units))
 		return false;
 	end = walk->unit + units;
-	if (end < heap->end_unit && walk->words[end - 1] != word)
+	if (end < heap->shape.end_unit && walk->words[end - 1] != word)
 		return fail(check, 3, walk->page, walk->unit, "a hole's words differ");
-	if (end == heap->end_unit && walk->unit == heap->first_unit)
+	if (end == heap->shape.end_unit && walk->unit == heap->shape.first_unit)
 		check->sums.empty++;
 	else if (hole_is_listed(word) && !check_listed(check, walk, hole_value(word), units))
 		return false;
-	if (walk->unit != heap->first_unit)
-		walk->wanted_hot |= grain_mask(heap, walk->unit, walk->unit + 1);
-	if (end < heap->end_unit)
-		walk->wanted_hot |= grain_mask(heap, end - 1, end);
+	if (walk->unit != heap->shape.first_unit)
+		walk->wanted_hot |= grain_mask(&heap->shape, walk->unit, walk->unit + 1);
+	if (end < heap->shape.end_unit)
+		walk->wanted_hot |= grain_mask(&heap->shape, end - 1, end);
 	walk->after_hole = true;
 	walk->unit = end;
 	return true;
@@ -118,13 +118,13 @@ static bool check_used(struct check *check, struct walk *walk)
 
 	if (block_prev_is_free(word) != walk->after_hole)
 		return fail(check, 2, walk->page, walk->unit, "PREV_FREE is wrong");
-	if (block_content(word) == 0 || units > heap->end_unit - walk->unit)
+	if (block_content(word) == 0 || units > heap->shape.end_unit - walk->unit)
 		return fail(check, 5, walk->page, walk->unit, "a block is longer than its page");
-	if (!heap_check_is_keyed(heap, walk->page, walk->unit, word))
+	if (!heap->shape.prove && !heap_check_is_keyed(heap, walk->page, walk->unit, word))
 		return fail(check, 5, walk->page, walk->unit, "a block's check field is wrong");
-	if (heap->prove && !start_is(heap, walk->record, walk->words, walk->unit))
+	if (heap->shape.prove && !start_is(heap, &heap->shape, walk->record, walk->words, walk->unit))
 		return fail(check, 11, walk->page, walk->unit, "a block cannot be proved");
-	walk->wanted_hot |= grain_mask(heap, walk->unit, walk->unit + units);
+	walk->wanted_hot |= grain_mask(&heap->shape, walk->unit, walk->unit + units);
 	walk->used_units += units;
 	check->sums.blocks++;
 	walk->after_hole = false;
@@ -137,7 +137,7 @@ static bool check_grains(struct check *check, const struct walk *walk)
 	const struct xvi_heap *heap = check->heap;
 	const struct xvi_grains *grains = page_grains(walk->record);
 
-	if (heap->grain_count == 1) {
+	if (heap->shape.grain_count == 1) {
 		check->sums.committed++;
 		check->sums.spare += walk->record->used_units == 0;
 		return true;
@@ -155,8 +155,8 @@ static bool walk_page(struct check *check, struct walk *walk)
 {
 	const struct xvi_heap *heap = check->heap;
 
-	while (walk->unit < heap->end_unit) {
-		bool lead = walk->unit == heap->first_unit && walk->record->lead_units != 0;
+	while (walk->unit < heap->shape.end_unit) {
+		bool lead = walk->unit == heap->shape.first_unit && walk->record->lead_units != 0;
 
 		if (lead || block_is_free(walk->words[walk->unit])) {
 			if (!check_hole(check, walk))
@@ -165,7 +165,7 @@ static bool walk_page(struct check *check, struct walk *walk)
 			return false;
 		}
 	}
-	if (walk->unit != heap->end_unit)
+	if (walk->unit != heap->shape.end_unit)
 		return fail(check, 1, walk->page, walk->unit, "blocks pass the page's end");
 	if (walk->used_units != walk->record->used_units)
 		return fail(check, 6, walk->page, 0, "used_units is not the blocks' sum");
@@ -179,7 +179,7 @@ static bool check_page(struct check *check, uint32_t page)
 	struct walk walk = {.page = page,
 			    .record = heap_page(heap, page),
 			    .words = words,
-			    .unit = heap->first_unit};
+			    .unit = heap->shape.first_unit};
 	bool good = walk_page(check, &walk);
 
 	heap_unmap(heap, page, words);
@@ -215,7 +215,7 @@ static bool check_lists(struct check *check)
 	const struct xvi_heap *heap = check->heap;
 	uint32_t left = check->in_lists + check->sums.empty;
 
-	for (uint32_t list = 0; list < xvi_heap_list_count(heap->page_shift); list++) {
+	for (uint32_t list = 0; list < xvi_heap_list_count(heap->shape.page_shift); list++) {
 		bool bit = (heap->lists.bits[list >> 6] >> (list & 63U) & 1U) != 0;
 
 		if (bit != (heap->lists.heads[list] != 0))
@@ -244,13 +244,13 @@ static bool check_sums(struct check *check)
 
 	if (sums->listed != holes->live)
 		return fail(check, 8, UINT32_MAX, 0, "records in use are not as many as holes");
-	if (sums->pages != heap->page_count || sums->blocks != heap->block_count ||
+	if (sums->pages != heap->page_count || sums->blocks != heap_block_count(heap) ||
 	    sums->used_units != heap->used_units)
 		return fail(check, 10, UINT32_MAX, 0, "pages, blocks or units are not the sum");
 	if (sums->committed != heap->committed_grains || sums->spare != heap->spare_grains)
 		return fail(check, 9, UINT32_MAX, 0, "committed or spare grains are not the sum");
 	if (!holes->bounded && heap->page_count != 0 &&
-	    (uint64_t)heap->block_count + heap->page_count + 1 > holes->sure)
+	    (uint64_t)heap_block_count(heap) + heap->page_count + 1 > holes->sure)
 		return fail(check, 12, UINT32_MAX, 0, "a hole might find no record");
 	return true;
 }

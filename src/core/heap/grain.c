@@ -91,12 +91,12 @@ int xvi_grains_heat(struct xvi_heap *heap, uint32_t page, uint32_t from, uint32_
 	uint32_t cold, absent, taken;
 	int err;
 
-	if (heap->grain_count == 1) {
+	if (heap->shape.grain_count == 1) {
 		XVI_ASSERT(record->used_units != 0 || heap->spare_grains != 0);
 		heap->spare_grains -= record->used_units == 0;
 		return 0;
 	}
-	cold = grain_mask(heap, from, to) & ~(uint32_t)grains->hot;
+	cold = grain_mask(&heap->shape, from, to) & ~(uint32_t)grains->hot;
 	absent = cold & ~(uint32_t)grains->committed;
 	err = take_runs(heap, page, absent, &taken);
 	if (err != 0)
@@ -169,7 +169,7 @@ static uint64_t give_back_grains(struct xvi_heap *heap, uint64_t keep, uint32_t 
 /* Pages of one grain: the empty ones are holes of the longest list. */
 static uint64_t give_back_pages(struct xvi_heap *heap, uint64_t keep)
 {
-	uint32_t index = heap->lists.heads[list_of(heap->end_unit - heap->first_unit)];
+	uint32_t index = heap->lists.heads[list_of(heap->shape.end_unit - heap->shape.first_unit)];
 	uint64_t gone = 0;
 
 	while (heap->spare_grains > keep && index != 0) {
@@ -189,7 +189,7 @@ static uint64_t give_back_pages(struct xvi_heap *heap, uint64_t keep)
 
 uint64_t xvi_heap_give_back(struct xvi_heap *heap, uint64_t keep)
 {
-	if (heap->grain_count == 1)
+	if (heap->shape.grain_count == 1)
 		return give_back_pages(heap, keep);
 	return give_back_grains(heap, keep, heap->page_count);
 }

@@ -40,7 +40,8 @@
  *   3  the words of a hole agree: the first unless the hole is its page's lead, the last
  *      unless it ends its page
  *   4  a listed hole's record names its page, first unit and units
- *   5  a used block's content fits it, and its check field has the keyed bits of its place
+ *   5  a used block's content fits it; where blocks are not proved, its check field has the
+ *      keyed bits of its place
  *   6  used_units of a page is the sum over its used blocks
  *   7  a free list holds holes of its lengths only, linked both ways; a bit is set exactly
  *      where its list, or its word of lists, is not empty; holes of victims are in no list
@@ -86,6 +87,8 @@ enum {
 	SPARE_PER_COMMITTED = 200, /* ... or one in so many committed, if that is more */
 	RECORD_STEP_BYTES = 4096,  /* of the hole table */
 	VICTIMS_MAX = 16,
+
+	GENERATION_SHIFT = 5, /* of the check field where blocks are not proved */
 };
 
 struct xvi_page {
@@ -124,11 +127,11 @@ struct xvi_free_lists {
 
 struct xvi_hole_table {
 	struct xvi_hole *records; /* record 0 is never used: 0 means none */
+	uint32_t live;            /* in use, count */
 	uint32_t sure;            /* records below this number can be used without asking */
 	uint32_t most;            /* that there can be */
 	uint32_t high;            /* records from this number on were never used */
 	uint32_t free_head;       /* list of records not in use below high */
-	uint32_t live;            /* in use, count */
 	bool bounded; /* the table does not grow with the blocks (caller's memory): a hole that
 		       * finds no record is not listed */
 };
@@ -199,35 +202,42 @@ struct xvi_place {
 	uint32_t header;
 };
 
-struct xvi_heap {
-	/* Constants. */
-	unsigned char *base;
-	unsigned char *pages;
-	uint32_t page_stride;
-	uint32_t starts_at; /* of the proof in a page record */
+/*
+ * Sizes and bounds. What a call does most often is written for any shape, and is compiled once
+ * more for the usual one, where they are constants (fast.h).
+ */
+struct xvi_shape {
 	uint32_t page_shift;
 	uint32_t grain_shift; /* in units */
 	uint32_t grain_count; /* in a page */
 	uint32_t align_mask;  /* alignment - 1, bytes */
-	uint32_t payload_at;  /* header and prefix, bytes: from a block to its payload */
 	uint32_t first_unit;
 	uint32_t end_unit;
-	uint32_t generation_shift; /* of the check field: bits below it are keyed */
-	uint32_t key;
+	uint32_t page_stride; /* bytes of a page record, ... */
+	uint32_t starts_at;   /* ... in which the proof begins here */
 	bool prove;
+	bool usual; /* always addressable, the table of records grows, and the caller has seen that
+		     * the page is no victim */
+};
+
+struct xvi_heap {
+	/* Constants. */
+	unsigned char *base;
+	unsigned char *pages;
+	struct xvi_shape shape;
+	uint32_t payload_at; /* header and prefix, bytes: from a block to its payload */
+	uint32_t key;
 
 	uint16_t generation; /* that the next page begins with: no page that went was ahead */
 	struct xvi_free_lists lists;
 	struct xvi_hole_table holes;
 	uint32_t listed_min_units; /* shorter holes have no record */
-	uint32_t fast_span;        /* lengths from there on that fast.h deals with; 0 = none */
-	uint32_t fast_end;         /* end_unit, or 0 where fast.h is not used */
 	uint32_t page_limit;       /* pages of ours have numbers below this */
 
 	/* Counters. */
 	uint32_t page_count;
-	uint32_t block_count;      /* used blocks */
-	uint32_t block_limit;      /* from so many on the next one needs records first */
+	uint32_t block_limit;      /* used blocks that there are records for, ... */
+	uint32_t blocks_left;      /* ... less those that there are: see heap_block_count */
 	uint64_t used_units;       /* of used blocks */
 	uint64_t committed_grains; /* a page of one grain counts as one */
 	uint64_t spare_grains;     /* and as spare while it is empty */
@@ -246,9 +256,15 @@ struct xvi_heap {
 
 /* ---- places ---- */
 
+static inline struct xvi_page *shape_page(const struct xvi_heap *heap,
+					  const struct xvi_shape *shape, uint32_t page)
+{
+	return (struct xvi_page *)(void *)(heap->pages + (size_t)page * shape->page_stride);
+}
+
 static inline struct xvi_page *heap_page(const struct xvi_heap *heap, uint32_t page)
 {
-	return (struct xvi_page *)(void *)(heap->pages + (size_t)page * heap->page_stride);
+	return shape_page(heap, &heap->shape, page);
 }
 
 static inline struct xvi_grains *page_grains(struct xvi_page *page)
@@ -259,7 +275,7 @@ static inline struct xvi_grains *page_grains(struct xvi_page *page)
 static inline uint32_t *heap_map(const struct xvi_heap *heap, uint32_t page)
 {
 	if (XVI_LIKELY(heap->base != NULL))
-		return (uint32_t *)(void *)(heap->base + ((size_t)page << heap->page_shift));
+		return (uint32_t *)(void *)(heap->base + ((size_t)page << heap->shape.page_shift));
 	return heap->source->page_map(heap->context, page);
 }
 
@@ -283,23 +299,40 @@ static inline bool heap_holds(const struct xvi_heap *heap, uint32_t page)
 	return heap_owns(heap, page);
 }
 
+/* Used blocks. */
+static inline uint32_t heap_block_count(const struct xvi_heap *heap)
+{
+	return heap->block_limit - heap->blocks_left;
+}
+
 /* Units of a block with so many bytes of content. */
+static inline uint32_t shape_units_for(const struct xvi_shape *shape, uint32_t content)
+{
+	uint32_t units = (content + BLOCK_HEADER_BYTES + shape->align_mask) >> UNIT_SHIFT;
+
+	return units & ~(shape->align_mask >> UNIT_SHIFT);
+}
+
 static inline uint32_t heap_units_for(const struct xvi_heap *heap, uint32_t content)
 {
-	uint32_t units = (content + BLOCK_HEADER_BYTES + heap->align_mask) >> UNIT_SHIFT;
+	return shape_units_for(&heap->shape, content);
+}
 
-	return units & ~(heap->align_mask >> UNIT_SHIFT);
+/* Units of the used block with this header. */
+static inline uint32_t shape_block_units(const struct xvi_shape *shape, uint32_t word)
+{
+	return shape_units_for(shape, block_content(word));
 }
 
 static inline uint32_t heap_block_units(const struct xvi_heap *heap, uint32_t word)
 {
-	return heap_units_for(heap, block_content(word));
+	return shape_block_units(&heap->shape, word);
 }
 
 /* Most bytes of content that a block can have. */
 static inline uint32_t heap_content_max(const struct xvi_heap *heap)
 {
-	return (heap->end_unit - heap->first_unit) * UNIT_BYTES - BLOCK_HEADER_BYTES;
+	return (heap->shape.end_unit - heap->shape.first_unit) * UNIT_BYTES - BLOCK_HEADER_BYTES;
 }
 
 /* Length of a hole from its first or last word. */
@@ -309,43 +342,34 @@ static inline uint32_t heap_hole_units(const struct xvi_heap *heap, uint32_t wor
 				    : hole_value(word);
 }
 
-/* The check field's hash of a place: see block.h. */
+/* A hash of a place, in the bits of the check field of a header; below, others. */
 static inline uint32_t heap_place_hash(const struct xvi_heap *heap, uint32_t page, uint32_t unit)
 {
-	uint32_t h = (page * 0x9E3779B1U) ^ (unit * 0x85EBCA77U) ^ heap->key;
-
-	h ^= h >> 15;
-	h *= 0x2C1B3C6DU;
-	return h >> 20;
+	return page * 0x9E3779B1U + unit * 0x85EBCA77U + heap->key;
 }
+
+/* Bits of a header in which it has the hash of its place, where blocks are not proved. */
+#define BLOCK_KEYED_BITS (((1U << GENERATION_SHIFT) - 1U) << BLOCK_CHECK_SHIFT)
 
 /* Has the header of a used block the keyed bits of its place? */
 static inline bool heap_check_is_keyed(const struct xvi_heap *heap, uint32_t page, uint32_t unit,
 				       uint32_t word)
 {
-	uint32_t keyed = (1U << heap->generation_shift) - 1U;
-
-	return ((block_check(word) ^ heap_place_hash(heap, page, unit)) & keyed) == 0;
+	return ((word ^ heap_place_hash(heap, page, unit)) & BLOCK_KEYED_BITS) == 0;
 }
 
-/* Records made sure of are for one hole a block and page: call after a change. */
+/* Records made sure of, record 0 left out, are for one hole a block and page: call after a
+ * change. */
 static inline void heap_set_block_limit(struct xvi_heap *heap)
 {
-	uint32_t others = heap->page_count + 2;
+	uint32_t blocks = heap_block_count(heap);
+	uint32_t others = heap->page_count + 1;
 
-	heap->block_limit = heap->holes.bounded         ? UINT32_MAX
+	heap->block_limit = heap->holes.bounded         ? INT32_MAX
 			    : heap->holes.sure > others ? heap->holes.sure - others
 							: 0;
-}
-
-/* Which requests fast.h takes: call after a change of listed_min_units. */
-static inline void heap_set_fast(struct xvi_heap *heap)
-{
-	bool fast = heap->base != NULL && heap->page_shift == 16 && heap->grain_count == 16 &&
-		    heap->align_mask == 3U && !heap->holes.bounded;
-
-	heap->fast_span = fast ? LIST_EXACT_UNITS - heap->listed_min_units : 0;
-	heap->fast_end = fast ? heap->end_unit : 0;
+	heap->blocks_left = heap->block_limit - blocks;
+	XVI_ASSERT(heap->blocks_left <= heap->block_limit);
 }
 
 /* ---- the heap as a whole (heap.c) ---- */
@@ -377,11 +401,6 @@ enum {
 int xvi_heap_malloc(struct xvi_heap *heap, uint32_t content, uint32_t kind, uint32_t alignment,
 		    unsigned flags, struct xvi_place *place);
 
-/* The two calls without what fast.h does first. */
-int xvi_heap_malloc_slow(struct xvi_heap *heap, uint32_t content, uint32_t kind, uint32_t alignment,
-			 unsigned flags, struct xvi_place *place);
-void xvi_heap_free_slow(struct xvi_heap *heap, uint32_t page, uint32_t *words, uint32_t unit);
-
 /*
  * Make a block for a part of `content` bytes, of at least `least` bytes, in the hole that
  * suits best: the smallest that takes seven tenths of it, else the largest. 0 or
@@ -407,7 +426,7 @@ uint32_t xvi_heap_largest(const struct xvi_heap *heap);
 /* Units of holes in pages that hold a block: what splitting or compaction could use. O(1). */
 static inline uint64_t heap_free_units(const struct xvi_heap *heap)
 {
-	uint64_t all = (heap->committed_grains - heap->spare_grains) << heap->grain_shift;
+	uint64_t all = (heap->committed_grains - heap->spare_grains) << heap->shape.grain_shift;
 
 	return all > heap->used_units ? all - heap->used_units : 0;
 }
@@ -456,7 +475,7 @@ static inline uint32_t heap_first_used(const struct xvi_heap *heap, uint32_t pag
 {
 	const struct xvi_page *record = heap_page(heap, page);
 
-	return record->used_units == 0 ? heap->end_unit : heap->first_unit + record->lead_units;
+	return record->used_units == 0 ? heap->shape.end_unit : heap->shape.first_unit + record->lead_units;
 }
 
 /* ---- checking (check.c) ---- */

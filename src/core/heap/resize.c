@@ -16,7 +16,7 @@ static void resize_units(struct xvi_heap *heap, const struct xvi_place *place, u
 
 	record->used_units = (uint16_t)(record->used_units - old_units + units);
 	heap->used_units = heap->used_units - old_units + units;
-	if (all_end < heap->end_unit) {
+	if (all_end < heap->shape.end_unit) {
 		if (units != all)
 			place->words[all_end] |= BLOCK_PREV_FREE;
 		else
@@ -26,7 +26,7 @@ static void resize_units(struct xvi_heap *heap, const struct xvi_place *place, u
 		(void)hole_put(heap, place->page, place->words, end, all - units, index);
 	else if (index != 0)
 		hole_give(heap, index);
-	if (heap->grain_count > 1 && units < old_units)
+	if (heap->shape.grain_count > 1 && units < old_units)
 		xvi_grains_cool(heap, place->page, end, all_end);
 }
 
@@ -38,7 +38,7 @@ bool xvi_heap_resize(struct xvi_heap *heap, struct xvi_place *place, uint32_t co
 	uint32_t all = old_units;
 	uint32_t end = place->unit + old_units;
 	uint32_t word = 0;
-	bool has_hole = end < heap->end_unit && block_is_free(place->words[end]);
+	bool has_hole = end < heap->shape.end_unit && block_is_free(place->words[end]);
 
 	XVI_ASSERT(heap_owns(heap, place->page) && !block_is_free(place->words[place->unit]));
 	XVI_ASSERT(content != 0);

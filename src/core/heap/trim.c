@@ -17,9 +17,10 @@ static void record_move(struct xvi_heap *heap, uint32_t from, uint32_t to)
 		list_unlink(heap, from);
 	records[to] = hole;
 	if (!page_is_victim(record))
-		list_push(heap, to);
-	hole_write_words(heap, words, hole.first, hole.units, hole_listed_word(to));
-	if (heap->grain_count > 1 && record->used_units == 0)
+		list_push(heap, to, hole.units);
+	hole_write_words(&heap->shape, words, hole.first, (uint32_t)hole.first + hole.units,
+			 hole_listed_word(to));
+	if (heap->shape.grain_count > 1 && record->used_units == 0)
 		page_grains(record)->whole = to;
 	heap_unmap(heap, hole.page, words);
 	records[from].units = 0;
@@ -29,7 +30,7 @@ bool xvi_heap_give_sure(struct xvi_heap *heap)
 {
 	const uint32_t step = RECORD_STEP_BYTES / sizeof(struct xvi_hole);
 	struct xvi_hole_table *holes = &heap->holes;
-	uint32_t need = heap->block_count + heap->page_count + 2;
+	uint32_t need = heap_block_count(heap) + heap->page_count + 2;
 
 	need = need > holes->high ? need : holes->high;
 	need = (need + step - 1) / step * step;

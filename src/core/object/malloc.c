@@ -22,10 +22,10 @@ enum {
 static bool fits_aligned(const struct xvi_objects *objects, size_t size, size_t alignment)
 {
 	const struct xvi_heap *heap = &objects->heap;
-	size_t offset = heap->first_unit * UNIT_BYTES + heap->payload_at;
+	size_t offset = heap->shape.first_unit * UNIT_BYTES + heap->payload_at;
 
 	offset = (offset + alignment - 1) & ~(alignment - 1);
-	return size <= objects->whole_max && offset + size <= heap->end_unit * UNIT_BYTES;
+	return size <= objects->whole_max && offset + size <= heap->shape.end_unit * UNIT_BYTES;
 }
 
 static int malloc_fixed(struct xvi_objects *objects, size_t size, size_t alignment,
@@ -58,7 +58,7 @@ static bool should_split(const struct xvi_objects *objects, uint64_t units)
 {
 	const struct xvi_heap *heap = &objects->heap;
 	uint64_t free_units = heap_free_units(heap);
-	uint64_t page_units = heap->end_unit - heap->first_unit;
+	uint64_t page_units = heap->shape.end_unit - heap->shape.first_unit;
 
 	return units > page_units / SPLIT_SHARE &&
 	       free_units > heap->used_units / 1000 * SPLIT_FREE_PERMILLE && free_units > units &&
@@ -89,7 +89,7 @@ int xvi_object_place(struct xvi_objects *objects, size_t size, size_t alignment,
 {
 	if (size > objects->max_size)
 		return -XV_E2BIG;
-	if (alignment > objects->heap.align_mask + 1U)
+	if (alignment > objects->heap.shape.align_mask + 1U)
 		return malloc_fixed(objects, size, alignment, at);
 	if (objects->split)
 		return malloc_splittable(objects, size, at);
@@ -99,13 +99,15 @@ int xvi_object_place(struct xvi_objects *objects, size_t size, size_t alignment,
 
 /* ---- the calls ---- */
 
-int xvi_object_malloc_slow(struct xvi_objects *objects, size_t size, size_t alignment,
-			   uint32_t owner, xv_handle *handle)
+int xvi_object_malloc(struct xvi_objects *objects, size_t size, size_t alignment, uint32_t owner,
+		      xv_handle *handle)
 {
 	struct xvi_location at;
 	int err;
 
-	XVI_ASSERT(size != 0 && alignment != 0 && alignment <= OBJECT_ALIGNMENT_MAX);
+	if (size == 0)
+		return -XV_EINVAL;
+	XVI_ASSERT(alignment != 0 && alignment <= OBJECT_ALIGNMENT_MAX);
 	XVI_ASSERT((alignment & (alignment - 1)) == 0);
 	err = xvi_object_place(objects, size, alignment, &at);
 	if (err != 0) {
@@ -121,10 +123,20 @@ int xvi_object_malloc_slow(struct xvi_objects *objects, size_t size, size_t alig
 	return 0;
 }
 
-int xvi_object_malloc(struct xvi_objects *objects, size_t size, size_t alignment, uint32_t owner,
-		      xv_handle *handle)
+int xvi_object_malloc_any(struct xvi_objects *objects, size_t size, uint32_t owner,
+			  xv_handle *handle)
 {
-	if (alignment > objects->heap.align_mask + 1U)
-		return xvi_object_malloc_slow(objects, size, alignment, owner, handle);
-	return object_malloc(objects, size, owner, handle);
+	return xvi_object_malloc(objects, size, 1, owner, handle);
+}
+
+int xvi_object_malloc_proved(struct xvi_objects *objects, size_t size, uint32_t owner,
+			     xv_handle *handle)
+{
+	return object_malloc_fast(objects, &shape_proved, size, owner, handle);
+}
+
+int xvi_object_malloc_keyed(struct xvi_objects *objects, size_t size, uint32_t owner,
+			    xv_handle *handle)
+{
+	return object_malloc_fast(objects, &shape_keyed, size, owner, handle);
 }

@@ -5,7 +5,6 @@
  * page it becomes a chain. A chain grows at its end, which may move, and loses pieces when it
  * gets shorter.
  */
-#include "object_fast.h"
 #include "piece.h"
 
 /* Change the content of a piece in place. */

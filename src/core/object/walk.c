@@ -12,14 +12,14 @@ static uint32_t walk_from(const struct xvi_heap *heap, uint32_t page, uint32_t u
 {
 	struct xvi_page *record = heap_page(heap, page);
 
-	if (heap->prove && unit < heap->end_unit) {
+	if (heap->shape.prove && unit < heap->shape.end_unit) {
 		uint32_t kib = unit >> START_SHIFT;
-		uint32_t low = start_bytes(heap, record)[kib];
+		uint32_t low = start_bytes(&heap->shape, record)[kib];
 
 		if (low != START_NONE && (kib << START_SHIFT | low) <= unit)
 			return kib << START_SHIFT | low;
 	}
-	return heap->first_unit;
+	return heap->shape.first_unit;
 }
 
 /* The objects of a page from *unit on; *unit is then where to go on, end_unit at its end. */
@@ -31,7 +31,7 @@ static uint32_t page_list(const struct xvi_objects *objects, uint32_t page, uint
 	uint32_t at = xvi_heap_next_used(heap, page, words, walk_from(heap, page, *unit));
 	uint32_t count = 0;
 
-	while (at < heap->end_unit && count < most) {
+	while (at < heap->shape.end_unit && count < most) {
 		uint32_t header = words[at];
 
 		XVI_ASSERT(!block_is_free(header));
@@ -60,11 +60,11 @@ uint32_t xvi_objects_list(struct xvi_objects *objects, uint32_t *page, uint32_t 
 		uint32_t count = 0;
 
 		if (heap_holds(heap, *page) && heap_page(heap, *page)->used_units != 0 &&
-		    *unit < heap->end_unit)
+		    *unit < heap->shape.end_unit)
 			count = page_list(objects, *page, unit, seen, most);
 		else
-			*unit = heap->end_unit;
-		if (*unit >= heap->end_unit) {
+			*unit = heap->shape.end_unit;
+		if (*unit >= heap->shape.end_unit) {
 			*page += 1;
 			*unit = 0;
 		}

@@ -28,7 +28,7 @@ static xv_handle quick_handle(const struct xvi_shard *shard, xv_handle plain)
 	uint32_t page = xv_handle_page(plain);
 	uint32_t unit = handle_unit(&shard->objects, plain);
 
-	if (heap->prove || !heap_owns(heap, page) || unit >= heap->end_unit)
+	if (heap->shape.prove || !heap_owns(heap, page) || unit >= heap->shape.end_unit)
 		return plain;
 	return objects_handle(&shard->objects, page, unit, heap_map(heap, page)[unit]);
 }

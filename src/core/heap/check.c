@@ -122,7 +122,8 @@ static bool check_used(struct check *check, struct walk *walk)
 		return fail(check, 5, walk->page, walk->unit, "a block is longer than its page");
 	if (!heap->shape.prove && !heap_check_is_keyed(heap, walk->page, walk->unit, word))
 		return fail(check, 5, walk->page, walk->unit, "a block's check field is wrong");
-	if (heap->shape.prove && !start_is(heap, &heap->shape, walk->record, walk->words, walk->unit))
+	if (heap->shape.prove &&
+	    !start_is(heap, &heap->shape, walk->record, walk->words, walk->unit))
 		return fail(check, 11, walk->page, walk->unit, "a block cannot be proved");
 	walk->wanted_hot |= grain_mask(&heap->shape, walk->unit, walk->unit + units);
 	walk->used_units += units;

@@ -101,47 +101,61 @@ XVI_ALWAYS_INLINE bool heap_malloc_fast(struct xvi_heap *heap, const struct xvi_
 	place->page = hole->page;
 	place->unit = hole->first;
 	record = shape_page(heap, shape, place->page);
-	place->words = (uint32_t *)(void *)(heap->base + ((size_t)place->page << shape->page_shift));
+	place->words =
+		(uint32_t *)(void *)(heap->base + ((size_t)place->page << shape->page_shift));
 	list_pop(heap, list, hole);
 	hole_cut_front(heap, shape, record, place, units, index);
 	place->header = block_put(heap, shape, record, place, units, content, 0);
 	return true;
 }
 
-/* Take a hole, known by one of its words, out of the lists, and add its length to *units. Returns
- * its record, which is the caller's then, or 0. */
-XVI_ALWAYS_INLINE uint32_t hole_remove_in(struct xvi_heap *heap, const struct xvi_shape *shape,
-					  const struct xvi_page *record, uint32_t word,
-					  uint32_t *units)
-{
-	uint32_t index = hole_value(word);
+/* What a block will be part of when it is free. */
+struct xvi_around {
+	uint32_t first; /* units [first, end) */
+	uint32_t end;
+	uint32_t before; /* records of the holes around it; 0 = none, or not listed */
+	uint32_t behind;
+};
 
-	XVI_ASSERT(block_is_free(word));
-	if (!hole_is_listed(word)) {
-		*units += index;
-		return 0;
+/*
+ *   [ hole before ][ used ][ hole behind ]  =>  [ one hole ]
+ *   [ used        ][ used ][ hole behind ]  =>  [ used     ][ one hole ]
+ *   and so on
+ */
+XVI_ALWAYS_INLINE struct xvi_around around_look(const struct xvi_heap *heap,
+						const struct xvi_shape *shape,
+						const uint32_t *words, uint32_t unit,
+						uint32_t header)
+{
+	struct xvi_around around = {unit, unit + shape_block_units(shape, header), 0, 0};
+
+	if (XVI_LIKELY(around.end < shape->end_unit) && block_is_free(words[around.end])) {
+		uint32_t word = words[around.end];
+
+		around.behind = hole_is_listed(word) ? hole_value(word) : 0;
+		around.end += heap_hole_units(heap, word);
 	}
-	*units += heap->holes.records[index].units;
-	if (shape->usual || XVI_LIKELY(!page_is_victim(record)))
-		list_unlink(heap, index);
-	return index;
+	if (block_prev_is_free(header)) {
+		uint32_t word = words[unit - 1];
+
+		XVI_ASSERT(block_is_free(word));
+		around.before = hole_is_listed(word) ? hole_value(word) : 0;
+		around.first -= heap_hole_units(heap, word);
+	}
+	return around;
 }
 
 /*
  * A used block with this header becomes part of a hole. Gives back what is too much of spare
  * grains: the page may be gone then.
- *
- *   [ hole before ][ used ][ hole behind ]  =>  [ one hole ]
- *   [ used        ][ used ][ hole behind ]  =>  [ used     ][ one hole ]
- *   and so on
  */
 XVI_ALWAYS_INLINE void heap_free_in(struct xvi_heap *heap, const struct xvi_shape *shape,
 				    struct xvi_page *record, uint32_t page, uint32_t *words,
-				    uint32_t unit, uint32_t header)
+				    uint32_t unit, uint32_t header, const struct xvi_around *around)
 {
 	uint32_t units = shape_block_units(shape, header);
-	uint32_t first = unit, end = unit + units;
-	uint32_t before = 0, index = 0;
+	uint32_t first = around->first, end = around->end;
+	uint32_t index = around->behind;
 
 	XVI_ASSERT(record->used_units >= units && heap_block_count(heap) != 0);
 	XVI_ASSERT(words[unit] == header && !block_is_free(header));
@@ -150,26 +164,18 @@ XVI_ALWAYS_INLINE void heap_free_in(struct xvi_heap *heap, const struct xvi_shap
 	heap->blocks_left++;
 	if (!shape->prove) /* a stale handle is refused where the hole begins before, too */
 		words[unit] = header | BLOCK_FREE;
-	if (XVI_LIKELY(end < shape->end_unit)) {
-		uint32_t behind = words[end];
-
-		if (!block_is_free(behind))
-			words[end] = behind | BLOCK_PREV_FREE;
-		else
-			index = hole_remove_in(heap, shape, record, behind, &end);
+	if (end == unit + units && XVI_LIKELY(end < shape->end_unit))
+		words[end] |= BLOCK_PREV_FREE;
+	if (index != 0)
+		hole_unlist(heap, shape, record, index);
+	if (around->before != 0) {
+		hole_unlist(heap, shape, record, around->before);
+		if (index != 0)
+			hole_give(heap, index);
+		index = around->before;
 	}
 	if (shape->prove)
 		start_remove(shape, record, unit, end);
-	if (block_prev_is_free(header)) {
-		uint32_t other = hole_remove_in(heap, shape, record, words[unit - 1], &before);
-
-		first -= before;
-		if (other != 0) {
-			if (index != 0)
-				hole_give(heap, index);
-			index = other;
-		}
-	}
 	index = hole_put_in(heap, shape, record, page, words, first, end, index);
 	/* A page without a block is a hole of a grain and more, but for its edges. */
 	if (XVI_UNLIKELY(end - first >= 1U << shape->grain_shift ||

@@ -28,7 +28,10 @@ void xvi_free_end(struct xvi_heap *heap, uint32_t page, uint32_t *words, uint32_
 
 void xvi_heap_free(struct xvi_heap *heap, uint32_t page, uint32_t *words, uint32_t unit)
 {
+	struct xvi_around around = around_look(heap, &heap->shape, words, unit, words[unit]);
+
 	XVI_ASSERT(heap_owns(heap, page));
-	heap_free_in(heap, &heap->shape, heap_page(heap, page), page, words, unit, words[unit]);
+	heap_free_in(heap, &heap->shape, heap_page(heap, page), page, words, unit, words[unit],
+		     &around);
 	xvi_heap_debug_check(heap);
 }

@@ -31,8 +31,10 @@ static inline uint32_t grain_bits(uint32_t mask)
 static inline uint32_t grain_mask_inside(const struct xvi_heap *heap, uint32_t first, uint32_t end)
 {
 	uint32_t grain = 1U << heap->shape.grain_shift;
-	uint32_t low = first == heap->shape.first_unit ? 0 : (first + grain) >> heap->shape.grain_shift;
-	uint32_t high = end == heap->shape.end_unit ? heap->shape.grain_count : (end - 1) >> heap->shape.grain_shift;
+	uint32_t low =
+		first == heap->shape.first_unit ? 0 : (first + grain) >> heap->shape.grain_shift;
+	uint32_t high = end == heap->shape.end_unit ? heap->shape.grain_count
+						    : (end - 1) >> heap->shape.grain_shift;
 
 	return low < high ? (1U << high) - (1U << low) : 0;
 }

@@ -42,8 +42,8 @@ static void heap_set_shape(struct xvi_heap *heap, const struct xvi_heap_config *
 	heap->shape.align_mask = config->alignment - 1;
 	heap->payload_at = payload_at;
 	heap->shape.first_unit = ((0U - payload_at) & heap->shape.align_mask) / UNIT_BYTES;
-	heap->shape.end_unit =
-		heap->shape.first_unit + (page_units - heap->shape.first_unit) / align_units * align_units;
+	heap->shape.end_unit = heap->shape.first_unit +
+			       (page_units - heap->shape.first_unit) / align_units * align_units;
 	heap->shape.page_stride =
 		xvi_heap_page_stride(config->page_shift, config->grain_shift, config->prove);
 	heap->shape.starts_at = starts_at(config->page_shift, config->grain_shift);
@@ -170,10 +170,12 @@ bool xvi_start_is_from_before(const struct xvi_heap *heap, struct xvi_page *page
 		uint32_t low = start_bytes(&heap->shape, page)[kib];
 
 		if (low != START_NONE)
-			return start_leads_to(heap, &heap->shape, words, kib << START_SHIFT | low, unit);
+			return start_leads_to(heap, &heap->shape, words, kib << START_SHIFT | low,
+					      unit);
 	}
 	/* No byte names a block before: the page's first block is this one, or begins at such
 	 * a place too. */
 	return start_leads_to(heap, &heap->shape, words,
-			      heap_first_used(heap, (uint32_t)(record / heap->shape.page_stride)), unit);
+			      heap_first_used(heap, (uint32_t)(record / heap->shape.page_stride)),
+			      unit);
 }

@@ -475,7 +475,8 @@ static inline uint32_t heap_first_used(const struct xvi_heap *heap, uint32_t pag
 {
 	const struct xvi_page *record = heap_page(heap, page);
 
-	return record->used_units == 0 ? heap->shape.end_unit : heap->shape.first_unit + record->lead_units;
+	return record->used_units == 0 ? heap->shape.end_unit
+				       : heap->shape.first_unit + record->lead_units;
 }
 
 /* ---- checking (check.c) ---- */

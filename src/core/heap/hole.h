@@ -79,18 +79,12 @@ static inline uint32_t hole_put(struct xvi_heap *heap, uint32_t page, uint32_t *
 			   first + units, index);
 }
 
-/* Take a hole, known by one of its words, out of the lists. Returns its record, which is the
- * caller's then, or 0. */
-static inline uint32_t hole_remove(struct xvi_heap *heap, const struct xvi_page *record,
-				   uint32_t word)
+/* Take a hole out of its list, if it is in one. Its record is the caller's then. */
+XVI_ALWAYS_INLINE void hole_unlist(struct xvi_heap *heap, const struct xvi_shape *shape,
+				   const struct xvi_page *record, uint32_t index)
 {
-	uint32_t index = hole_value(word);
-
-	if (XVI_UNLIKELY(!hole_is_listed(word)))
-		return 0;
-	if (XVI_LIKELY(!page_is_victim(record)))
+	if (shape->usual || XVI_LIKELY(!page_is_victim(record)))
 		list_unlink(heap, index);
-	return index;
 }
 
 /* Write the header of a used block and count it. Nothing is free before it. */

@@ -118,7 +118,8 @@ static uint32_t find_hot_hole(const struct xvi_heap *heap, const struct request 
 
 			end += end < (uint32_t)hole->first + hole->units;
 			if (hole_fits(heap, index, request) &&
-			    grain_is_hot(&heap->shape, heap_page(heap, hole->page), hole->first, end))
+			    grain_is_hot(&heap->shape, heap_page(heap, hole->page), hole->first,
+					 end))
 				return index;
 		}
 		list = list_next(&heap->lists, list + 1);
@@ -204,8 +205,8 @@ static int page_take(struct xvi_heap *heap, uint32_t *page, uint32_t *index)
 		heap->spare_grains++;
 	}
 	/* A page's lead that ends the page has no words: the page need not be mapped. */
-	*index =
-		hole_put(heap, *page, NULL, heap->shape.first_unit, heap->shape.end_unit - heap->shape.first_unit, 0);
+	*index = hole_put(heap, *page, NULL, heap->shape.first_unit,
+			  heap->shape.end_unit - heap->shape.first_unit, 0);
 	if (heap->shape.grain_count > 1)
 		page_grains(record)->whole = *index;
 	return 0;

@@ -37,13 +37,15 @@ bool xvi_heap_resize(struct xvi_heap *heap, struct xvi_place *place, uint32_t co
 	uint32_t units = heap_units_for(heap, content);
 	uint32_t all = old_units;
 	uint32_t end = place->unit + old_units;
-	uint32_t word = 0;
+	uint32_t index = 0;
 	bool has_hole = end < heap->shape.end_unit && block_is_free(place->words[end]);
 
 	XVI_ASSERT(heap_owns(heap, place->page) && !block_is_free(place->words[place->unit]));
 	XVI_ASSERT(content != 0);
 	if (has_hole) {
-		word = place->words[end];
+		uint32_t word = place->words[end];
+
+		index = hole_is_listed(word) ? hole_value(word) : 0;
 		all += heap_hole_units(heap, word);
 	}
 	if (units > all || content > BLOCK_CONTENT_MASK)
@@ -52,9 +54,11 @@ bool xvi_heap_resize(struct xvi_heap *heap, struct xvi_place *place, uint32_t co
 	if (units > old_units && xvi_grains_heat(heap, place->page, place->unit,
 						 place->unit + units + (units < all)) != 0)
 		return false;
-	if (units != old_units)
-		resize_units(heap, place, old_units, units, all,
-			     has_hole ? hole_remove(heap, record, word) : 0);
+	if (units != old_units) {
+		if (index != 0)
+			hole_unlist(heap, &heap->shape, record, index);
+		resize_units(heap, place, old_units, units, all, index);
+	}
 	place->header = block_with_content(place->words[place->unit], content);
 	place->words[place->unit] = place->header;
 	xvi_heap_debug_check(heap);

@@ -12,7 +12,8 @@ void xvi_piece_at(const struct xvi_objects *objects, struct xvi_link link, struc
 {
 	uint32_t *words;
 
-	XVI_ASSERT(heap_owns(&objects->heap, link.page) && link.unit < objects->heap.shape.end_unit);
+	XVI_ASSERT(heap_owns(&objects->heap, link.page) &&
+		   link.unit < objects->heap.shape.end_unit);
 	words = heap_map(&objects->heap, link.page);
 	*at = (struct xvi_location){link.page, link.unit, words[link.unit]};
 	XVI_ASSERT(!block_is_free(at->header));

@@ -9,7 +9,11 @@
 bool xvi_unit_is_used(const struct xvi_heap *heap, uint32_t page, const uint32_t *words,
 		      uint32_t unit)
 {
-	return unit_is_used_in(heap, &heap->shape, heap_page(heap, page), page, words, unit);
+	struct xvi_page *record = heap_page(heap, page);
+	struct xvi_around around;
+
+	return heap->shape.prove ? start_is(heap, &heap->shape, record, words, unit)
+				 : keyed_is(heap, &heap->shape, record, page, words, unit, &around);
 }
 
 /* Is unit a used block's on the way over the whole page? */
@@ -61,7 +65,7 @@ bool xvi_object_is(const struct xvi_objects *objects, xv_handle handle, struct x
 		return false;
 	words = heap_map(heap, page);
 	good = heap->shape.prove || tag != 0 ? xvi_unit_is_used(heap, page, words, unit)
-				       : page_leads_to(heap, page, words, unit);
+					     : page_leads_to(heap, page, words, unit);
 	if (good) {
 		header = words[unit];
 		good = piece_is_first(objects, page, words, unit);

@@ -138,9 +138,9 @@ struct xvi_objects_config {
 struct xvi_objects {
 	struct xvi_heap heap;
 
-	/* The calls by which objects are made, with the pool's alignment, and freed: xvi_object_malloc
-	 * and xvi_object_free, or where the heap is of a usual shape what object_fast.h makes of
-	 * them. */
+	/* The calls by which objects are made, with the pool's alignment, and freed:
+	 * xvi_object_malloc and xvi_object_free, or where the heap is of a usual shape what
+	 * object_fast.h makes of them. */
 	int (*make)(struct xvi_objects *objects, size_t size, uint32_t owner, xv_handle *handle);
 	int (*free)(struct xvi_objects *objects, xv_handle handle);
 
@@ -269,8 +269,8 @@ bool xvi_object_is(const struct xvi_objects *objects, xv_handle handle, struct x
  * Make an object of `size` bytes with this owner (which only pools with owners
  * keep). `alignment`, a power of two up to OBJECT_ALIGNMENT_MAX, of the payload's offset in
  * its page; above the pool's it makes the object FIXED, and 1 asks for the pool's. The bytes
- * are undefined. 0, -XV_EINVAL (size 0), -XV_E2BIG (size above max_size, or a FIXED one that fits no page), or
- * what the source said. O(1) apart from the source; O(size) above a page. (malloc.c)
+ * are undefined. 0, -XV_EINVAL (size 0), -XV_E2BIG (size above max_size, or a FIXED one that fits
+ * no page), or what the source said. O(1) apart from the source; O(size) above a page. (malloc.c)
  */
 int xvi_object_malloc(struct xvi_objects *objects, size_t size, size_t alignment, uint32_t owner,
 		      xv_handle *handle);

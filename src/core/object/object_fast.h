@@ -7,12 +7,10 @@
 #ifndef XVI_OBJECT_FAST_H
 #define XVI_OBJECT_FAST_H
 
-#include "fast.h"
 #include "prove.h"
 
-XVI_ALWAYS_INLINE int object_malloc_fast(struct xvi_objects *objects,
-					 const struct xvi_shape *shape, size_t size, uint32_t owner,
-					 xv_handle *handle)
+XVI_ALWAYS_INLINE int object_malloc_fast(struct xvi_objects *objects, const struct xvi_shape *shape,
+					 size_t size, uint32_t owner, xv_handle *handle)
 {
 	struct xvi_place place;
 
@@ -44,17 +42,21 @@ XVI_ALWAYS_INLINE int object_free_fast(struct xvi_objects *objects, const struct
 	uint32_t unit = handle_unit(objects, handle);
 	struct xvi_page *record = shape_page(heap, shape, page);
 	uint32_t *words = (uint32_t *)(void *)(heap->base + ((size_t)page << shape->page_shift));
+	struct xvi_around around;
 	uint32_t header;
 
 	if (XVI_UNLIKELY(page >= heap->page_limit || unit >= shape->end_unit ||
-			 record->state != PAGE_OURS ||
-			 !unit_is_used_in(heap, shape, record, page, words, unit)))
+			 record->state != PAGE_OURS) ||
+	    !(shape->prove ? start_is(heap, shape, record, words, unit)
+			   : keyed_is(heap, shape, record, page, words, unit, &around)))
 		return xvi_object_free(objects, handle);
 	header = words[unit];
 	if (XVI_UNLIKELY(!header_is(objects, header, handle)))
 		return xvi_object_free(objects, handle);
+	if (shape->prove)
+		around = around_look(heap, shape, words, unit, header);
 	objects->requested_bytes -= block_content(header) - objects->prefix_bytes;
-	heap_free_in(heap, shape, record, page, words, unit, header);
+	heap_free_in(heap, shape, record, page, words, unit, header, &around);
 	return 0;
 }
 

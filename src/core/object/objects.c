@@ -39,8 +39,8 @@ void xvi_objects_init(struct xvi_objects *objects, const struct xvi_objects_conf
 	objects_set_calls(objects);
 	objects->prefix_bytes = heap.prefix_bytes;
 	objects->tag = TAG_TAGGED | (config->tag_key & TAG_KEY_MASK) << TAG_KEY_SHIFT;
-	objects->handle_base = (xv_handle)objects->tag << TAG_SHIFT |
-			       xv_handle_at(0, objects->heap.payload_at);
+	objects->handle_base =
+		(xv_handle)objects->tag << TAG_SHIFT | xv_handle_at(0, objects->heap.payload_at);
 	objects->whole_max = heap_content_max(&objects->heap) - heap.prefix_bytes;
 	if (objects->whole_max > BLOCK_CONTENT_MASK - heap.prefix_bytes)
 		objects->whole_max = BLOCK_CONTENT_MASK - heap.prefix_bytes;

@@ -12,8 +12,7 @@
  *   grain     the part of a page in which memory is obtained and given back
  *   hot       a grain with memory that a block, or a word of a hole, lies in
  *   spare     a grain with memory that lies wholly inside a hole: kept for a while
- *   hole      a free block; listed when it has a record in the hole table
- *   record    16 bytes that say where a hole is and link it: the authority on its length
+ *   hole      a free block; listed when it has a record of 16 bytes in the hole table
  *   lead      the hole at the very beginning of a page: its length is in the page's record,
  *             so that no word of it needs memory
  *   victim    a page that compaction empties: its holes have records, but are in no list
@@ -136,41 +135,31 @@ struct xvi_hole_table {
 		       * finds no record is not listed */
 };
 
-/*
- * What a heap needs from outside. Every call is made by the thread that called the heap.
- * Negative errnos are passed on to the heap's caller.
- */
+/* What a heap needs from outside. Every call is made by the thread that called the heap, and
+ * negative errnos are passed on to the heap's caller; calls without one cannot fail. */
 struct xvi_heap_source {
-	/* A page: its record is zero, and nothing of it is committed, or, where it has one
-	 * grain, all. 0 or a negative errno. */
+	/* A page: its record is zero, and nothing of it is committed, or, of one grain, all. */
 	int (*page_take)(void *context, uint32_t *page);
 
-	/* Give `count` pages from this one on back, which have `grains` committed grains still.
-	 * Their records are zero. Cannot fail. */
+	/* `count` pages from this one on go back, with `grains` committed grains and zero records.
+	 */
 	void (*pages_give)(void *context, uint32_t page, uint32_t count, uint64_t grains);
 
-	/* Obtain memory for `count` grains from `first` on. 0 or a negative errno. */
+	/* Memory for `count` grains from `first` on; and back: false where that could not be. */
 	int (*grains_take)(void *context, uint32_t page, uint32_t first, uint32_t count);
-
-	/* Give their memory back. False: it could not be given back, and they stay. */
 	bool (*grains_give)(void *context, uint32_t page, uint32_t first, uint32_t count);
 
-	/* Is a page below page_limit this heap's? Asked by who goes over all pages, of records that
-	 * may be another heap's at this moment. NULL: the records are this heap's alone. */
+	/* Is a page below page_limit this heap's, whose record may be another heap's at this
+	 * moment? NULL: the records are this heap's alone. */
 	bool (*page_is_ours)(void *context, uint32_t page);
 
-	/* Make records below the number `count` usable. 0 or a negative errno. */
+	/* Of a table that grows: make hole records below `count` usable; those below `high` are
+	 * used now; from `high` on are used no more, and from `sure` on are not wanted. */
 	int (*records_take)(void *context, uint32_t count);
-
-	/* Records below the number `high` are used now. Cannot fail. */
 	void (*records_used)(void *context, uint32_t high);
-
-	/* Records from the number `high` on are used no more, and from `sure` on are not
-	 * wanted. Cannot fail. Both calls on records are made only for a table not bounded. */
 	void (*records_give)(void *context, uint32_t high, uint32_t sure);
 
-	/* Make a page addressable, and end that; not called where base is set. Cannot fail
-	 * for two pages at a time. */
+	/* Make a page addressable, two at a time at most, and end that; not where base is set. */
 	uint32_t *(*page_map)(void *context, uint32_t page);
 	void (*page_unmap)(void *context, uint32_t page, uint32_t *words);
 };
@@ -383,7 +372,7 @@ void xvi_heap_init(struct xvi_heap *heap, const struct xvi_heap_config *config);
 /* Give every page back, with everything in it; the heap is as new. O(pages). */
 void xvi_heap_clear(struct xvi_heap *heap);
 
-/* ---- blocks ---- */
+/* ---- blocks: O(1) apart from the source ---- */
 
 enum {
 	HEAP_MAY_GROW = 1,
@@ -393,10 +382,9 @@ enum {
 /*
  * Make a block of `content` bytes, 1 .. heap_content_max, with the payload's offset in its
  * page a multiple of `alignment`, a power of two (1: the heap's own). Fills *place; end it
- * with heap_unmap. The content is undefined. Without HEAP_MAY_GROW only holes are used. 0,
- * -XV_ENOMEM (nothing fits, and the heap may not grow, or has no record for what it would
- * leave), or what the source said. On error nothing has changed. O(1) apart from the
- * source. (malloc.c)
+ * with heap_unmap. Without HEAP_MAY_GROW only holes are used. 0, -XV_ENOMEM (nothing fits, and
+ * the heap may not grow, or has no record for what it would leave), or what the source said. On
+ * error nothing has changed. (malloc.c)
  */
 int xvi_heap_malloc(struct xvi_heap *heap, uint32_t content, uint32_t kind, uint32_t alignment,
 		    unsigned flags, struct xvi_place *place);
@@ -404,23 +392,19 @@ int xvi_heap_malloc(struct xvi_heap *heap, uint32_t content, uint32_t kind, uint
 /*
  * Make a block for a part of `content` bytes, of at least `least` bytes, in the hole that
  * suits best: the smallest that takes seven tenths of it, else the largest. 0 or
- * -XV_ENOMEM. place->header says how much it took. O(1). (malloc.c)
+ * -XV_ENOMEM. place->header says how much it took. (malloc.c)
  */
 int xvi_heap_malloc_part(struct xvi_heap *heap, uint32_t content, uint32_t least, uint32_t kind,
 			 unsigned flags, struct xvi_place *place);
 
-/* Free a used block, and end the map of its page. Cannot fail. O(1) apart from the source.
- * (free.c) */
+/* Free a used block, and end the map of its page. Cannot fail. (free.c) */
 void xvi_heap_free(struct xvi_heap *heap, uint32_t page, uint32_t *words, uint32_t unit);
 
-/*
- * Give a used block so many bytes of content, where it is. False, with nothing changed, when
- * neither its end nor the hole behind it has room, or the memory for it is not to be had.
- * O(1) apart from the source. (resize.c)
- */
+/* Give a used block so many bytes of content, where it is. False, with nothing changed, when
+ * neither its end nor the hole behind it has room, or memory for it cannot be had. (resize.c) */
 bool xvi_heap_resize(struct xvi_heap *heap, struct xvi_place *place, uint32_t content);
 
-/* Units of the largest listed hole; 0 = none. O(1), in its own list at most eight looked at. */
+/* Units of the largest listed hole; 0 = none. In its own list at most eight are looked at. */
 uint32_t xvi_heap_largest(const struct xvi_heap *heap);
 
 /* Units of holes in pages that hold a block: what splitting or compaction could use. O(1). */
@@ -431,7 +415,7 @@ static inline uint64_t heap_free_units(const struct xvi_heap *heap)
 	return all > heap->used_units ? all - heap->used_units : 0;
 }
 
-/* ---- grains (grain.c) ---- */
+/* ---- grains, records, victims (grain.c, trim.c, victim.c) ---- */
 
 /* Most spare grains that are kept. */
 static inline uint64_t heap_spare_most(const struct xvi_heap *heap)
@@ -442,11 +426,8 @@ static inline uint64_t heap_spare_most(const struct xvi_heap *heap)
 }
 
 /* Give back spare grains, those of the page that has had them longest first, until at most
- * `keep` are left, pages that are pinned left out. Returns grains given back. O(grains
- * given back). */
+ * `keep` are left, pages that are pinned left out. Returns and is O(grains given back). */
 uint64_t xvi_heap_give_back(struct xvi_heap *heap, uint64_t keep);
-
-/* ---- trimming (trim.c) ---- */
 
 /* Give back what the hole table has beyond what is used and must be sure, where that is a step
  * or more; no record moves. False: nothing. O(1). */
@@ -456,14 +437,11 @@ bool xvi_heap_give_sure(struct xvi_heap *heap);
  * a step or more. O(records). */
 void xvi_heap_shrink_records(struct xvi_heap *heap);
 
-/* ---- compaction's part (victim.c) ---- */
-
-/* Make a page a victim: its holes leave the lists. False when there are VICTIMS_MAX. O(blocks
- * of the page). */
+/* Make a page a victim: its holes leave the lists. False when there are VICTIMS_MAX. And the
+ * reverse, if it is still one. O(blocks of the page). */
 bool xvi_heap_victim_add(struct xvi_heap *heap, uint32_t page);
-
-/* A victim is a page like others again, if it is still there. O(blocks of the page). */
 void xvi_heap_victim_end(struct xvi_heap *heap, uint32_t page);
+void xvi_heap_victims_end(struct xvi_heap *heap);
 
 /* First used block of a mapped page from `unit` on, which must be where a block or hole
  * begins; end_unit when there is none. */
@@ -483,13 +461,12 @@ static inline uint32_t heap_first_used(const struct xvi_heap *heap, uint32_t pag
 
 struct xvi_heap_fault {
 	uint32_t invariant; /* of the list above; 0 = none */
-	uint32_t page;
-	uint32_t unit;
+	uint32_t page;      /* UINT32_MAX: a list's, or a sum's */
+	uint32_t unit;      /* or number of the list */
 	const char *message;
 };
 
-/* Prove the invariants. True when they hold. O(pages + blocks + records). Pages in
- * [0, page_limit) of the heap are looked at. */
+/* Prove the invariants. True when they hold. O(pages + blocks + records). */
 bool xvi_heap_check(struct xvi_heap *heap, struct xvi_heap_fault *fault);
 
 #if XV_DEBUG >= 2

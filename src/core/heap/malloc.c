@@ -60,21 +60,20 @@ static void hole_cut_middle(struct xvi_heap *heap, struct xvi_place *place, uint
 
 /* ---- choosing a hole ---- */
 
-static bool hole_fits(const struct xvi_heap *heap, uint32_t index, const struct request *request)
+/* Of the first *looks holes of a list, one that fits, hot if it must be, or 0. */
+static uint32_t look_along(const struct xvi_heap *heap, uint32_t list,
+			   const struct request *request, bool hot, uint32_t *looks)
 {
-	const struct xvi_hole *hole = &heap->holes.records[index];
+	const struct xvi_hole *records = heap->holes.records;
+	uint32_t index = list != UINT32_MAX ? heap->lists.heads[list] : 0;
 
-	return hole->units >= request->units + front_units(heap, hole->first, request->alignment);
-}
+	for (; index != 0 && *looks != 0; index = records[index].next, *looks -= 1) {
+		const struct xvi_hole *hole = &records[index];
+		uint32_t front = front_units(heap, hole->first, request->alignment);
 
-/* Of the first `looks` holes from this one on in its list, one that fits, or 0. */
-static uint32_t look_along(const struct xvi_heap *heap, uint32_t index,
-			   const struct request *request, uint32_t looks)
-{
-	while (index != 0 && looks-- != 0) {
-		if (hole_fits(heap, index, request))
+		if (hole->units >= front + request->units &&
+		    (!hot || hole_is_ready(heap, &heap->shape, hole, front + request->units)))
 			return index;
-		index = heap->holes.records[index].next;
 	}
 	return 0;
 }
@@ -86,15 +85,14 @@ static uint32_t find_hole(const struct xvi_heap *heap, const struct request *req
 {
 	const struct xvi_free_lists *lists = &heap->lists;
 	uint32_t list = list_of(request->units);
-	uint32_t index = look_along(heap, lists->heads[list], request, looks);
+	uint32_t left = looks;
+	uint32_t index = look_along(heap, list, request, false, &left);
 
 	if (index != 0)
 		return index;
 	/* What is in the next lists is long enough, but for the alignment. */
-	list = list_next(lists, list + 1);
-	if (list == UINT32_MAX)
-		return 0;
-	index = look_along(heap, lists->heads[list], request, looks);
+	left = looks;
+	index = look_along(heap, list_next(lists, list + 1), request, false, &left);
 	if (index != 0)
 		return index;
 	list = list_next(lists, list_of(request->units + request->alignment / UNIT_BYTES) + 1);
@@ -104,27 +102,15 @@ static uint32_t find_hole(const struct xvi_heap *heap, const struct request *req
 /* A larger hole whose beginning is hot already, or 0: of the first ones in the next lists. */
 static uint32_t find_hot_hole(const struct xvi_heap *heap, const struct request *request)
 {
-	const struct xvi_hole *records = heap->holes.records;
-	uint32_t list = list_next(&heap->lists, list_of(request->units));
 	uint32_t looks = LOOKS_FOR_HOT;
+	uint32_t list = list_next(&heap->lists, list_of(request->units));
+	uint32_t index = 0;
 
-	while (list != UINT32_MAX && looks != 0) {
-		uint32_t index = heap->lists.heads[list];
-
-		for (; index != 0 && looks != 0; index = records[index].next, looks--) {
-			const struct xvi_hole *hole = &records[index];
-			uint32_t end = hole->first + request->units +
-				       front_units(heap, hole->first, request->alignment);
-
-			end += end < (uint32_t)hole->first + hole->units;
-			if (hole_fits(heap, index, request) &&
-			    grain_is_hot(&heap->shape, heap_page(heap, hole->page), hole->first,
-					 end))
-				return index;
-		}
+	while (index == 0 && list != UINT32_MAX && looks != 0) {
+		index = look_along(heap, list, request, true, &looks);
 		list = list_next(&heap->lists, list + 1);
 	}
-	return 0;
+	return index;
 }
 
 /* ---- the parts of the slow path ---- */
@@ -233,14 +219,16 @@ static int malloc_from_new_page(struct xvi_heap *heap, const struct request *req
 	return err;
 }
 
-/* Victims' holes are lists' holes again: they are to be used before a request fails. */
-static bool victims_end(struct xvi_heap *heap)
+/* From a hole that is found, or a new page. */
+static int malloc_from_any(struct xvi_heap *heap, const struct request *request, unsigned flags,
+			   struct xvi_place *place)
 {
-	bool any = heap->victim_count != 0;
+	uint32_t index = find_hole(heap, request, LOOKS_OWN_LIST);
 
-	while (heap->victim_count != 0)
-		xvi_heap_victim_end(heap, heap->victim[heap->victim_count - 1]);
-	return any;
+	if (index != 0)
+		return malloc_from_hole(heap, index, request, place);
+	return (flags & HEAP_MAY_GROW) != 0 ? malloc_from_new_page(heap, request, place)
+					    : -XV_ENOMEM;
 }
 
 /* What is tried when the heap can have no memory, or may not take any. */
@@ -251,8 +239,10 @@ static int malloc_without_growth(struct xvi_heap *heap, const struct request *re
 
 	if (index == 0)
 		index = find_hole(heap, request, LOOKS_LAST_RESORT);
-	if (index == 0 && (flags & HEAP_KEEP_VICTIMS) == 0 && victims_end(heap))
+	if (index == 0 && (flags & HEAP_KEEP_VICTIMS) == 0 && heap->victim_count != 0) {
+		xvi_heap_victims_end(heap);
 		index = find_hole(heap, request, LOOKS_LAST_RESORT);
+	}
 	return index != 0 ? malloc_from_hole(heap, index, request, place) : err;
 }
 
@@ -267,7 +257,6 @@ static bool give_back_all(struct xvi_heap *heap)
 static int malloc_request(struct xvi_heap *heap, const struct request *request, unsigned flags,
 			  struct xvi_place *place)
 {
-	uint32_t index;
 	int err = records_ensure(heap, 0);
 
 	if (err != 0 && give_back_all(heap))
@@ -276,19 +265,9 @@ static int malloc_request(struct xvi_heap *heap, const struct request *request, 
 		return err;
 	if (request->units < heap->listed_min_units)
 		heap->listed_min_units = request->units;
-	index = find_hole(heap, request, LOOKS_OWN_LIST);
-	err = -XV_ENOMEM;
-	if (index != 0)
-		err = malloc_from_hole(heap, index, request, place);
-	else if ((flags & HEAP_MAY_GROW) != 0)
-		err = malloc_from_new_page(heap, request, place);
-	if (err != 0 && give_back_all(heap)) {
-		index = find_hole(heap, request, LOOKS_OWN_LIST);
-		if (index != 0)
-			err = malloc_from_hole(heap, index, request, place);
-		else if ((flags & HEAP_MAY_GROW) != 0)
-			err = malloc_from_new_page(heap, request, place);
-	}
+	err = malloc_from_any(heap, request, flags, place);
+	if (err != 0 && give_back_all(heap))
+		err = malloc_from_any(heap, request, flags, place);
 	return err == 0 ? 0 : malloc_without_growth(heap, request, flags, err, place);
 }
 

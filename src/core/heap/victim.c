@@ -71,6 +71,12 @@ void xvi_heap_victim_end(struct xvi_heap *heap, uint32_t page)
 	heap_unmap(heap, page, words);
 }
 
+void xvi_heap_victims_end(struct xvi_heap *heap)
+{
+	while (heap->victim_count != 0)
+		xvi_heap_victim_end(heap, heap->victim[heap->victim_count - 1]);
+}
+
 uint32_t xvi_heap_next_used(const struct xvi_heap *heap, uint32_t page, const uint32_t *words,
 			    uint32_t unit)
 {

@@ -103,10 +103,7 @@ static void round_begin(struct xvi_objects *objects)
 
 void xvi_objects_compact_end(struct xvi_objects *objects)
 {
-	struct xvi_heap *heap = &objects->heap;
-
-	while (heap->victim_count != 0)
-		xvi_heap_victim_end(heap, heap->victim[heap->victim_count - 1]);
+	xvi_heap_victims_end(&objects->heap);
 	objects->compaction.phase = COMPACT_IDLE;
 }
 

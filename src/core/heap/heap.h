@@ -274,6 +274,25 @@ static inline void heap_unmap(const struct xvi_heap *heap, uint32_t page, uint32
 		heap->source->page_unmap(heap->context, page, words);
 }
 
+/* A word of a page. */
+static inline uint32_t heap_word(const struct xvi_heap *heap, uint32_t page, uint32_t unit)
+{
+	uint32_t *words = heap_map(heap, page);
+	uint32_t word = words[unit];
+
+	heap_unmap(heap, page, words);
+	return word;
+}
+
+static inline void heap_set_word(const struct xvi_heap *heap, uint32_t page, uint32_t unit,
+				 uint32_t word)
+{
+	uint32_t *words = heap_map(heap, page);
+
+	words[unit] = word;
+	heap_unmap(heap, page, words);
+}
+
 /* Is it a page of this heap? */
 static inline bool heap_owns(const struct xvi_heap *heap, uint32_t page)
 {
@@ -401,7 +420,7 @@ int xvi_heap_malloc_part(struct xvi_heap *heap, uint32_t content, uint32_t least
 void xvi_heap_free(struct xvi_heap *heap, uint32_t page, uint32_t *words, uint32_t unit);
 
 /* Give a used block so many bytes of content, where it is. False, with nothing changed, when
- * neither its end nor the hole behind it has room, or memory for it cannot be had. (resize.c) */
+ * neither its end nor the hole behind it has room, or memory for it cannot be had. (free.c) */
 bool xvi_heap_resize(struct xvi_heap *heap, struct xvi_place *place, uint32_t content);
 
 /* Units of the largest listed hole; 0 = none. In its own list at most eight are looked at. */
@@ -415,7 +434,7 @@ static inline uint64_t heap_free_units(const struct xvi_heap *heap)
 	return all > heap->used_units ? all - heap->used_units : 0;
 }
 
-/* ---- grains, records, victims (grain.c, trim.c, victim.c) ---- */
+/* ---- grains, records, victims (grain.c, heap.c, victim.c) ---- */
 
 /* Most spare grains that are kept. */
 static inline uint64_t heap_spare_most(const struct xvi_heap *heap)

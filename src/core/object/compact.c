@@ -10,8 +10,8 @@
  * other pages; when no memory can be had, into those that need none. A victim that cannot be
  * emptied is a page like others again. The cycle ends with the first round that does not pay.
  */
-#include "compact.h"
 #include "grain.h"
+#include "piece.h"
 
 enum {
 	RECORD_COST = 32,    /* bytes of budget for looking at a page record, */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * malloc.c: making an object: whole, aligned, or as a chain. object_fast.h has the common path.
+ * malloc.c: making an object: whole, aligned, or as a chain; and freeing one, which needs no
+ * memory, and fails for a bad handle only. object_fast.h has the common paths.
  *
  * Where objects may be split, one that fits no hole takes a new page all the same: only one of
  * more than an eighth of a page is laid over a few holes instead, while there are holes enough.
@@ -115,7 +116,7 @@ int xvi_object_malloc(struct xvi_objects *objects, size_t size, size_t alignment
 		return err;
 	}
 	if (objects->prefix_bytes != 0)
-		xvi_object_set_owner(objects, &at, owner);
+		object_set_owner(objects, &at, owner);
 	objects->mallocs++;
 	objects->requested_bytes += size;
 	*handle = objects_handle(objects, at.page, at.unit, at.header);
@@ -139,4 +140,32 @@ int xvi_object_malloc_keyed(struct xvi_objects *objects, size_t size, uint32_t o
 			    xv_handle *handle)
 {
 	return object_malloc_fast(objects, &shape_keyed, size, owner, handle);
+}
+
+/* ---- freeing ---- */
+
+int xvi_object_free(struct xvi_objects *objects, xv_handle handle)
+{
+	struct xvi_location at;
+
+	if (!xvi_object_find(objects, handle, &at))
+		return -XV_EINVAL;
+	XVI_ASSERT(objects_count(objects) != 0);
+	XVI_ASSERT(objects->requested_bytes >= object_size(objects, &at));
+	objects->requested_bytes -= object_size(objects, &at);
+	if (block_kind(at.header) == KIND_FIRST)
+		xvi_chain_free(objects, link_to(&at));
+	else
+		xvi_piece_free(objects, &at);
+	return 0;
+}
+
+int xvi_object_free_proved(struct xvi_objects *objects, xv_handle handle)
+{
+	return object_free_fast(objects, &shape_proved, handle);
+}
+
+int xvi_object_free_keyed(struct xvi_objects *objects, xv_handle handle)
+{
+	return object_free_fast(objects, &shape_keyed, handle);
 }

@@ -221,15 +221,10 @@ static inline uint32_t piece_payload_offset(const struct xvi_objects *objects, u
 /* Bytes of a live object, > 0. O(1). */
 static inline size_t object_size(const struct xvi_objects *objects, const struct xvi_location *at)
 {
-	uint32_t *words;
-	size_t size;
-
 	if (XVI_LIKELY(block_kind(at->header) != KIND_FIRST))
 		return piece_payload_bytes(objects, at->header);
-	words = heap_map(&objects->heap, at->page);
-	size = words[piece_link_unit(objects, at->unit, KIND_FIRST) + 2];
-	heap_unmap(&objects->heap, at->page, words);
-	return size;
+	return heap_word(&objects->heap, at->page,
+			 piece_link_unit(objects, at->unit, KIND_FIRST) + 2);
 }
 
 /* ---- handles (handle.c) ---- */
@@ -276,10 +271,10 @@ int xvi_object_malloc(struct xvi_objects *objects, size_t size, size_t alignment
 		      xv_handle *handle);
 
 /* Free an object. 0 or -XV_EINVAL. Pins of its pages stay, and keep their memory. O(pieces)
- * apart from the source. (free.c) */
+ * apart from the source. (malloc.c) */
 int xvi_object_free(struct xvi_objects *objects, xv_handle handle);
 
-/* What `make` and `free` of a heap can be. (malloc.c, free.c) */
+/* What `make` and `free` of a heap can be. (malloc.c) */
 int xvi_object_malloc_any(struct xvi_objects *objects, size_t size, uint32_t owner,
 			  xv_handle *handle);
 int xvi_object_malloc_proved(struct xvi_objects *objects, size_t size, uint32_t owner,
@@ -299,10 +294,20 @@ int xvi_object_free_keyed(struct xvi_objects *objects, xv_handle handle);
  */
 int xvi_object_realloc(struct xvi_objects *objects, xv_handle *handle, size_t size);
 
-/* Owner of a live object in a pool with owners. O(1). (objects.c) */
-uint32_t xvi_object_owner(const struct xvi_objects *objects, const struct xvi_location *at);
-void xvi_object_set_owner(struct xvi_objects *objects, const struct xvi_location *at,
-			  uint32_t owner);
+/* Owner of a live object in a pool with owners. O(1). */
+static inline uint32_t object_owner(const struct xvi_objects *objects,
+				    const struct xvi_location *at)
+{
+	XVI_ASSERT(objects->prefix_bytes == OWNER_BYTES && block_kind(at->header) != KIND_REST);
+	return heap_word(&objects->heap, at->page, at->unit + 1);
+}
+
+static inline void object_set_owner(struct xvi_objects *objects, const struct xvi_location *at,
+				    uint32_t owner)
+{
+	XVI_ASSERT(objects->prefix_bytes == OWNER_BYTES && block_kind(at->header) != KIND_REST);
+	heap_set_word(&objects->heap, at->page, at->unit + 1, owner);
+}
 
 /* ---- reading and writing (pin.c, copy.c) ---- */
 
@@ -335,14 +340,12 @@ int xvi_object_pin_next(struct xvi_objects *objects, struct xvi_pin *pin);
  * O(1) apart from the source. */
 bool xvi_object_unpin(struct xvi_objects *objects, uint32_t page);
 
-/* Copy bytes out of, into, or fill bytes of an object with zeros. The range lies inside the
- * object. O(pieces + bytes). */
+/* Copy bytes out of an object, or into it: zeros where buffer is NULL. The range lies inside it.
+ * O(pieces + bytes). */
 void xvi_object_read(const struct xvi_objects *objects, const struct xvi_location *at,
 		     size_t offset, void *buffer, size_t bytes);
 void xvi_object_write(struct xvi_objects *objects, const struct xvi_location *at, size_t offset,
 		      const void *buffer, size_t bytes);
-void xvi_object_zero(struct xvi_objects *objects, const struct xvi_location *at, size_t offset,
-		     size_t bytes);
 
 /* Copy the first bytes of one object to another, of this heap or of another one. A page of each
  * is mapped at a time. O(pieces + bytes). */
@@ -350,7 +353,7 @@ void xvi_object_copy(struct xvi_objects *to_objects, const struct xvi_location *
 		     const struct xvi_objects *from_objects, const struct xvi_location *from,
 		     size_t bytes);
 
-/* ---- walking (walk.c) ---- */
+/* ---- walking (objects.c) ---- */
 
 struct xvi_object_seen {
 	xv_handle handle; /* tagged */

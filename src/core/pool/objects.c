@@ -87,7 +87,8 @@ int xv_calloc(struct xv_pool *pool, size_t count, size_t size, xv_handle *handle
 		shard = enter_object(pool, made, &at);
 		if (shard == NULL)
 			return -XV_EINVAL;
-		xvi_object_zero(&shard->objects, &at, done, left < ZERO_BYTES ? left : ZERO_BYTES);
+		xvi_object_write(&shard->objects, &at, done, NULL,
+				 left < ZERO_BYTES ? left : ZERO_BYTES);
 		shard_leave(shard);
 	}
 	*handle = made;
@@ -158,7 +159,7 @@ int xv_set_owner(struct xv_pool *pool, xv_handle handle, uint32_t owner)
 	shard = pool != NULL ? enter_object(pool, handle, &at) : NULL;
 	if (shard == NULL)
 		return -XV_EINVAL;
-	xvi_object_set_owner(&shard->objects, &at, owner);
+	object_set_owner(&shard->objects, &at, owner);
 	shard_leave(shard);
 	return 0;
 }
@@ -173,7 +174,7 @@ int xv_get_owner(struct xv_pool *pool, xv_handle handle, uint32_t *owner)
 	shard = pool != NULL && owner != NULL ? enter_object(pool, handle, &at) : NULL;
 	if (shard == NULL)
 		return -XV_EINVAL;
-	*owner = xvi_object_owner(&shard->objects, &at);
+	*owner = object_owner(&shard->objects, &at);
 	shard_leave(shard);
 	return 0;
 }

@@ -35,7 +35,6 @@ enum {
 	UNIT_SHIFT = 2,
 	UNIT_BYTES = 1 << UNIT_SHIFT,
 	BLOCK_HEADER_BYTES = 4,
-	BLOCK_MIN_UNITS = 2, /* a header and a byte */
 
 	BLOCK_FREE = 1 << 0,
 	BLOCK_PREV_FREE = 1 << 1,
@@ -48,7 +47,6 @@ enum {
 
 	HOLE_UNLISTED = 1 << 2,
 	HOLE_VALUE_SHIFT = 3,
-	HOLE_RECORDS_MAX = 1 << 28, /* numbers of records fit a hole's word */
 };
 
 #define BLOCK_CHECK_BITS (~0U << BLOCK_CHECK_SHIFT)

@@ -124,24 +124,6 @@ int xvi_object_malloc(struct xvi_objects *objects, size_t size, size_t alignment
 	return 0;
 }
 
-int xvi_object_malloc_any(struct xvi_objects *objects, size_t size, uint32_t owner,
-			  xv_handle *handle)
-{
-	return xvi_object_malloc(objects, size, 1, owner, handle);
-}
-
-int xvi_object_malloc_proved(struct xvi_objects *objects, size_t size, uint32_t owner,
-			     xv_handle *handle)
-{
-	return object_malloc_fast(objects, &shape_proved, size, owner, handle);
-}
-
-int xvi_object_malloc_keyed(struct xvi_objects *objects, size_t size, uint32_t owner,
-			    xv_handle *handle)
-{
-	return object_malloc_fast(objects, &shape_keyed, size, owner, handle);
-}
-
 /* ---- freeing ---- */
 
 int xvi_object_free(struct xvi_objects *objects, xv_handle handle)
@@ -160,12 +142,55 @@ int xvi_object_free(struct xvi_objects *objects, xv_handle handle)
 	return 0;
 }
 
-int xvi_object_free_proved(struct xvi_objects *objects, xv_handle handle)
+/* ---- the common calls ---- */
+
+static int object_malloc(struct xvi_objects *objects, size_t size, uint32_t owner,
+			 xv_handle *handle)
+{
+	return xvi_object_malloc(objects, size, 1, owner, handle);
+}
+
+static int object_malloc_proved(struct xvi_objects *objects, size_t size, uint32_t owner,
+				xv_handle *handle)
+{
+	return object_malloc_fast(objects, &shape_proved, size, owner, handle);
+}
+
+static int object_malloc_keyed(struct xvi_objects *objects, size_t size, uint32_t owner,
+			       xv_handle *handle)
+{
+	return object_malloc_fast(objects, &shape_keyed, size, owner, handle);
+}
+
+static int object_free_proved(struct xvi_objects *objects, xv_handle handle)
 {
 	return object_free_fast(objects, &shape_proved, handle);
 }
 
-int xvi_object_free_keyed(struct xvi_objects *objects, xv_handle handle)
+static int object_free_keyed(struct xvi_objects *objects, xv_handle handle)
 {
 	return object_free_fast(objects, &shape_keyed, handle);
+}
+
+/* Is it the usual heap of this shape, but for what fast.h knows beside? */
+static bool heap_is(const struct xvi_heap *heap, const struct xvi_shape *usual)
+{
+	const struct xvi_shape *shape = &heap->shape;
+
+	return shape->page_shift == usual->page_shift && shape->grain_shift == usual->grain_shift &&
+	       shape->align_mask == usual->align_mask && shape->prove == usual->prove &&
+	       heap->base != NULL && !heap->holes.bounded;
+}
+
+void xvi_objects_set_calls(struct xvi_objects *objects)
+{
+	objects->make = object_malloc;
+	objects->free = xvi_object_free;
+	if (heap_is(&objects->heap, &shape_proved)) {
+		objects->make = object_malloc_proved;
+		objects->free = object_free_proved;
+	} else if (heap_is(&objects->heap, &shape_keyed)) {
+		objects->make = object_malloc_keyed;
+		objects->free = object_free_keyed;
+	}
 }

@@ -274,15 +274,8 @@ int xvi_object_malloc(struct xvi_objects *objects, size_t size, size_t alignment
  * apart from the source. (malloc.c) */
 int xvi_object_free(struct xvi_objects *objects, xv_handle handle);
 
-/* What `make` and `free` of a heap can be. (malloc.c) */
-int xvi_object_malloc_any(struct xvi_objects *objects, size_t size, uint32_t owner,
-			  xv_handle *handle);
-int xvi_object_malloc_proved(struct xvi_objects *objects, size_t size, uint32_t owner,
-			     xv_handle *handle);
-int xvi_object_malloc_keyed(struct xvi_objects *objects, size_t size, uint32_t owner,
-			    xv_handle *handle);
-int xvi_object_free_proved(struct xvi_objects *objects, xv_handle handle);
-int xvi_object_free_keyed(struct xvi_objects *objects, xv_handle handle);
+/* Set `make` and `free`. (malloc.c) */
+void xvi_objects_set_calls(struct xvi_objects *objects);
 
 /*
  * Give the object so many bytes, 1 at least; the first min(old, new) are kept. *handle is

@@ -3,31 +3,8 @@
 /*
  * objects.c: making the layer over a heap, ending it, and walking over it; see object.h.
  */
-#include "fast.h"
 #include "object.h"
-
-/* Is it the usual heap of this shape, but for what fast.h knows beside? */
-static bool heap_is(const struct xvi_heap *heap, const struct xvi_shape *usual)
-{
-	const struct xvi_shape *shape = &heap->shape;
-
-	return shape->page_shift == usual->page_shift && shape->grain_shift == usual->grain_shift &&
-	       shape->align_mask == usual->align_mask && shape->prove == usual->prove &&
-	       heap->base != NULL && !heap->holes.bounded;
-}
-
-static void objects_set_calls(struct xvi_objects *objects)
-{
-	objects->make = xvi_object_malloc_any;
-	objects->free = xvi_object_free;
-	if (heap_is(&objects->heap, &shape_proved)) {
-		objects->make = xvi_object_malloc_proved;
-		objects->free = xvi_object_free_proved;
-	} else if (heap_is(&objects->heap, &shape_keyed)) {
-		objects->make = xvi_object_malloc_keyed;
-		objects->free = xvi_object_free_keyed;
-	}
-}
+#include "start.h"
 
 void xvi_objects_init(struct xvi_objects *objects, const struct xvi_objects_config *config)
 {
@@ -36,7 +13,7 @@ void xvi_objects_init(struct xvi_objects *objects, const struct xvi_objects_conf
 	memset(objects, 0, sizeof(*objects));
 	heap.prefix_bytes = config->owners ? OWNER_BYTES : 0;
 	xvi_heap_init(&objects->heap, &heap);
-	objects_set_calls(objects);
+	xvi_objects_set_calls(objects);
 	objects->prefix_bytes = heap.prefix_bytes;
 	objects->tag = TAG_TAGGED | (config->tag_key & TAG_KEY_MASK) << TAG_KEY_SHIFT;
 	objects->handle_base =

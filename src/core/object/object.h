@@ -37,8 +37,8 @@
  *   15        14     12 11          0
  *   [ TAGGED ][ key    ][ check     ]
  *
- * check equals the check field of the block's header, which holds a hash of the place and a
- * count of the blocks made in its page; key tells pools apart. A handle without TAGGED (all 16
+ * check equals the check field of the block's header (heap/block.h): a count of the blocks made in
+ * its page, which begins elsewhere in each pool. key tells pools apart too. A handle without TAGGED (all 16
  * bits 0) is good by the proof alone. A handle is good when the page is the heap's, the proof
  * holds, the kind is WHOLE, FIXED or FIRST, and the tag is equal.
  *

@@ -3,24 +3,26 @@
 /*
  * fast.h: the common malloc and the common free, inline. They are compiled for the usual shape
  * of a heap, whose sizes are constants then: pages of 64 KiB with grains of 4 KiB, always
- * addressable, and alignment 4. O(1) apart from grains that become spare.
+ * addressable, and alignment 4, or 16 without owners. O(1) apart from grains that become spare.
  */
 #ifndef XVI_HEAP_FAST_H
 #define XVI_HEAP_FAST_H
 
 #include "hole.h"
 
-/* The two usual shapes. In the call's code their fields are constants. */
-#define USUAL_SHAPE(prove_bytes)                                                                   \
+/* The usual shapes. In the call's code their fields are constants. */
+#define USUAL_SHAPE(prove_bytes, alignment, first)                                                 \
 	{                                                                                          \
 		.page_shift = 16, .grain_shift = 12 - UNIT_SHIFT, .grain_count = 16,               \
-		.align_mask = 3, .first_unit = 0, .end_unit = 1 << (16 - UNIT_SHIFT),              \
+		.align_mask = (alignment)-1, .first_unit = (first),                                \
+		.end_unit = (1 << (16 - UNIT_SHIFT)) - ((first) != 0),                             \
 		.page_stride = 28 + (prove_bytes), .starts_at = 28, .prove = (prove_bytes) != 0,   \
 		.usual = true                                                                      \
 	}
 
-static const struct xvi_shape shape_proved = USUAL_SHAPE(64);
-static const struct xvi_shape shape_keyed = USUAL_SHAPE(0);
+static const struct xvi_shape shape_proved = USUAL_SHAPE(64, 4, 0);
+static const struct xvi_shape shape_keyed = USUAL_SHAPE(0, 4, 0);
+static const struct xvi_shape shape_malloc = USUAL_SHAPE(64, 16, 3); /* as malloc aligns */
 
 /* Is the memory there for a block of so many units at the front of a hole, and for the first
  * word of the rest? */

@@ -162,6 +162,17 @@ static int object_malloc_keyed(struct xvi_objects *objects, size_t size, uint32_
 	return object_malloc_fast(objects, &shape_keyed, size, owner, handle);
 }
 
+static int object_malloc_malloc(struct xvi_objects *objects, size_t size, uint32_t owner,
+				xv_handle *handle)
+{
+	return object_malloc_fast(objects, &shape_malloc, size, owner, handle);
+}
+
+static int object_free_malloc(struct xvi_objects *objects, xv_handle handle)
+{
+	return object_free_fast(objects, &shape_malloc, handle);
+}
+
 static int object_free_proved(struct xvi_objects *objects, xv_handle handle)
 {
 	return object_free_fast(objects, &shape_proved, handle);
@@ -178,7 +189,8 @@ static bool heap_is(const struct xvi_heap *heap, const struct xvi_shape *usual)
 	const struct xvi_shape *shape = &heap->shape;
 
 	return shape->page_shift == usual->page_shift && shape->grain_shift == usual->grain_shift &&
-	       shape->align_mask == usual->align_mask && shape->prove == usual->prove &&
+	       shape->align_mask == usual->align_mask && shape->first_unit == usual->first_unit &&
+	       shape->end_unit == usual->end_unit && shape->prove == usual->prove &&
 	       heap->base != NULL && !heap->holes.bounded;
 }
 
@@ -189,6 +201,9 @@ void xvi_objects_set_calls(struct xvi_objects *objects)
 	if (heap_is(&objects->heap, &shape_proved)) {
 		objects->make = object_malloc_proved;
 		objects->free = object_free_proved;
+	} else if (heap_is(&objects->heap, &shape_malloc)) {
+		objects->make = object_malloc_malloc;
+		objects->free = object_free_malloc;
 	} else if (heap_is(&objects->heap, &shape_keyed)) {
 		objects->make = object_malloc_keyed;
 		objects->free = object_free_keyed;

@@ -38,9 +38,9 @@
  *   [ TAGGED ][ key    ][ check     ]
  *
  * check equals the check field of the block's header (heap/block.h): a count of the blocks made in
- * its page, which begins elsewhere in each pool. key tells pools apart too. A handle without TAGGED (all 16
- * bits 0) is good by the proof alone. A handle is good when the page is the heap's, the proof
- * holds, the kind is WHOLE, FIXED or FIRST, and the tag is equal.
+ * its page, which begins elsewhere in each pool. key tells pools apart too. A handle without TAGGED
+ * (all 16 bits 0) is good by the proof alone. A handle is good when the page is the heap's, the
+ * proof holds, the kind is WHOLE, FIXED or FIRST, and the tag is equal.
  *
  * The proof, where the heap keeps it: a used block begins at that place (start.h), exactly.
  * What slips: the very same place, when its page has made 4,096 blocks, or a multiple, since. A

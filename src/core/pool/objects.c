@@ -17,7 +17,10 @@ int xv_malloc_aligned(struct xv_pool *pool, size_t size, size_t alignment, xv_ha
 	if ((pool->options.flags & XV_POOL_SPLIT) != 0 && alignment <= pool->options.alignment)
 		alignment = 2 * pool->options.alignment;
 	shard = enter_home(pool);
-	err = xvi_object_malloc(&shard->objects, size, alignment, XV_NO_OWNER, handle);
+	if (alignment <= shard->pool->options.alignment)
+		err = shard->objects.make(&shard->objects, size, XV_NO_OWNER, handle);
+	else
+		err = xvi_object_malloc(&shard->objects, size, alignment, XV_NO_OWNER, handle);
 	shard_leave(shard);
 	if (XVI_UNLIKELY(err != 0 && err != -XV_E2BIG && pool_is_spread(pool)))
 		err = xvi_malloc_anywhere(pool, shard, size, alignment, XV_NO_OWNER, handle);

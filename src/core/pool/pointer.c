@@ -99,7 +99,7 @@ int xv_release(struct xv_pool *pool, void *ptr)
 	shard = enter_address(pool, ptr, true, &at);
 	if (shard == NULL)
 		return -XV_EINVAL;
-	err = xvi_object_free(&shard->objects, location_handle(shard, &at));
+	err = shard->objects.free(&shard->objects, location_handle(shard, &at));
 	shard_leave(shard);
 	return err;
 }

@@ -191,7 +191,8 @@ static bool heap_is(const struct xvi_heap *heap, const struct xvi_shape *usual)
 	return shape->page_shift == usual->page_shift && shape->grain_shift == usual->grain_shift &&
 	       shape->align_mask == usual->align_mask && shape->first_unit == usual->first_unit &&
 	       shape->end_unit == usual->end_unit && shape->prove == usual->prove &&
-	       heap->base != NULL && !heap->holes.bounded;
+	       shape->page_stride == usual->page_stride && heap->base != NULL &&
+	       !heap->holes.bounded;
 }
 
 void xvi_objects_set_calls(struct xvi_objects *objects)

@@ -22,6 +22,23 @@ static struct heap_source_shape shape_of(uint32_t page_shift, bool prove)
 		.page_shift = page_shift, .grain_shift = 12, .alignment = 4, .prove = prove};
 }
 
+/* A heap of a usual shape that is not known as one would only be slower: nothing else tells. */
+static void usual_heaps_have_calls_of_their_own(void **state)
+{
+	(void)state;
+	for (uint32_t prove = 0; prove < 2; prove++) {
+		struct heap_source_shape shape = shape_of(16, prove != 0);
+
+		fixture_open(&fixture, &shape, true, true);
+		assert_true(objects->free != xvi_object_free);
+		fixture_close(&fixture);
+		shape.page_shift = 14;
+		fixture_open(&fixture, &shape, true, true);
+		assert_true(objects->free == xvi_object_free);
+		fixture_close(&fixture);
+	}
+}
+
 static void expect_bad(xv_handle handle)
 {
 	uint64_t bad = objects->bad_handles;
@@ -153,11 +170,11 @@ static void keyed_check_lets_one_random_payload_in_16_million_pass(void **state)
 				old = words[unit];
 			}
 			/* Its tag is one that a block there could have had. */
-			words[unit] = (old & ~BLOCK_CHECK_BITS) |
-				      ((uint32_t)random_next(&random) & BLOCK_CHECK_BITS &
-				       ~BLOCK_KEYED_BITS) |
-				      (heap_place_hash(&objects->heap, at.page, unit) &
-				       BLOCK_KEYED_BITS);
+			words[unit] =
+				(old & ~BLOCK_CHECK_BITS) |
+				((uint32_t)random_next(&random) & BLOCK_CHECK_BITS &
+				 ~BLOCK_KEYED_BITS) |
+				(heap_place_hash(&objects->heap, at.page, unit) & BLOCK_KEYED_BITS);
 			passed += xvi_object_is(objects,
 						objects_handle(objects, at.page, unit, words[unit]),
 						&found);
@@ -200,6 +217,7 @@ static void keyed_check_refuses_headers_inside_holes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(usual_heaps_have_calls_of_their_own),
 		cmocka_unit_test(dead_and_invented_handles_are_refused),
 		cmocka_unit_test(stale_handle_inside_another_object_is_refused_by_the_proof),
 		cmocka_unit_test(the_same_place_repeats_after_4096_blocks_or_128),

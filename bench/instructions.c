@@ -4,10 +4,10 @@
  * instructions.c: pairs of xv_free and xv_malloc for callgrind to count; see
  * instructions.sh, which builds and runs it.
  *
- *     instructions whole|split LIVE PAIRS
+ *     instructions keyed|whole|split LIVE PAIRS
  *
  * Makes a pool (split: with split objects and owners, as a store that compacts uses it;
- * whole: with neither), fills it with LIVE objects, overwrites 2 * LIVE of them at random
+ * whole: with neither; keyed: whole, with the keyed check), fills it with LIVE objects, overwrites 2 * LIVE of them at random
  * so that the pool is in its steady state, and then runs PAIRS more overwrites inside
  * run_pairs, the only function that is to be counted. What to overwrite, and with what
  * size, is drawn before. Objects are not written: only the allocator's work is there.
@@ -127,18 +127,29 @@ static void bench_measure(struct bench *bench, size_t pairs)
 	free(draws);
 }
 
-static void bench_init(struct bench *bench, bool split, uint32_t live)
+/* Flags of a pool, by the name of the kind; UINT32_MAX where there is none. */
+static uint32_t kind_flags(const char *kind)
+{
+	if (strcmp(kind, "split") == 0)
+		return XV_POOL_SPLIT | XV_POOL_OWNERS;
+	if (strcmp(kind, "keyed") == 0)
+		return XV_POOL_KEYED;
+	return strcmp(kind, "whole") == 0 ? 0 : UINT32_MAX;
+}
+
+static void bench_init(struct bench *bench, uint32_t flags, uint32_t live)
 {
 	struct xv_provider_mmap_options provider_options;
 	struct xv_pool_options options;
 
-	*bench = (struct bench){.live = live, .owners = split, .seed = 20261121};
+	*bench = (struct bench){.live = live, .owners = (flags & XV_POOL_OWNERS) != 0, .seed = 20261121};
 	bench->handle = take(live, sizeof(*bench->handle));
 	xv_provider_mmap_options_init(&provider_options);
+	provider_options.page_bytes = 65536;
 	provider_options.reserve_bytes = (uint64_t)live * 8192 + (UINT64_C(16) << 20);
 	xv_pool_options_init(&options);
 	options.lock = XV_LOCK_NONE;
-	options.flags = split ? XV_POOL_SPLIT | XV_POOL_OWNERS : 0;
+	options.flags = flags;
 	if (xv_provider_mmap_create(&bench->provider, &provider_options) != 0 ||
 	    xv_pool_create(&bench->pool, bench->provider, &options) != 0)
 		fail("no pool could be made");
@@ -156,14 +167,13 @@ int main(int argc, char **argv)
 	struct bench bench;
 	uint64_t live = argc == 4 ? strtoull(argv[2], NULL, 10) : 0;
 	uint64_t pairs = argc == 4 ? strtoull(argv[3], NULL, 10) : 0;
-	bool split = argc == 4 && strcmp(argv[1], "split") == 0;
+	uint32_t flags = argc == 4 ? kind_flags(argv[1]) : UINT32_MAX;
 
-	if (live == 0 || pairs == 0 || live > UINT32_MAX ||
-	    (!split && strcmp(argv[1], "whole") != 0)) {
-		fputs("usage: instructions whole|split LIVE PAIRS\n", stderr);
+	if (live == 0 || pairs == 0 || live > UINT32_MAX || flags == UINT32_MAX) {
+		fputs("usage: instructions keyed|whole|split LIVE PAIRS\n", stderr);
 		return 2;
 	}
-	bench_init(&bench, split, (uint32_t)live);
+	bench_init(&bench, flags, (uint32_t)live);
 	bench_fill(&bench);
 	bench_warm_up(&bench);
 	bench_measure(&bench, (size_t)pairs);

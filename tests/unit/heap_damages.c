@@ -80,7 +80,7 @@ void damaged_make(const struct heap_source_shape *shape)
 
 static uint32_t *words_of(uint32_t page)
 {
-	return (uint32_t *)(void *)(damaged.base + ((size_t)page << heap->page_shift));
+	return (uint32_t *)(void *)(damaged.base + ((size_t)page << heap->shape.page_shift));
 }
 
 static uint32_t *page_words(void)
@@ -139,8 +139,8 @@ static int prev_free_without_reason(void)
 
 static int prev_free_on_the_first_block(void)
 {
-	words_of(FULL_PAGE)[heap->first_unit] |= BLOCK_PREV_FREE;
-	return (int)heap->first_unit;
+	words_of(FULL_PAGE)[heap->shape.first_unit] |= BLOCK_PREV_FREE;
+	return (int)heap->shape.first_unit;
 }
 
 static int last_word_lost(void)
@@ -162,7 +162,7 @@ static int hole_without_length(void)
 
 static int hole_longer_than_its_page(void)
 {
-	return hole_words(short_hole, 4, hole_unlisted_word(heap->end_unit));
+	return hole_words(short_hole, 4, hole_unlisted_word(heap->shape.end_unit));
 }
 
 static int prev_free_on_a_hole(void)
@@ -371,7 +371,7 @@ static int grain_in_use_not_hot(void)
 static int hot_grain_not_committed(void)
 {
 	page_grains(heap_page(heap, FULL_PAGE))->committed &= 0xFFFE;
-	return (int)heap->first_unit;
+	return (int)heap->shape.first_unit;
 }
 
 static int grain_inside_a_block_not_committed(void)
@@ -406,7 +406,7 @@ static int page_lost(void)
 
 static int block_count_wrong(void)
 {
-	heap->block_count--;
+	heap->blocks_left++;
 	return NO_PAGE;
 }
 
@@ -418,19 +418,19 @@ static int used_units_wrong(void)
 
 static int start_is_none(void)
 {
-	start_bytes(heap, heap_page(heap, BLOCK_PAGE))[0] = START_NONE;
+	start_bytes(&heap->shape, heap_page(heap, BLOCK_PAGE))[0] = START_NONE;
 	return (int)unit[AFTER_LEAD];
 }
 
 static int start_is_a_later_block(void)
 {
-	start_bytes(heap, heap_page(heap, BLOCK_PAGE))[0] = (uint8_t)unit[AFTER_HOLE];
+	start_bytes(&heap->shape, heap_page(heap, BLOCK_PAGE))[0] = (uint8_t)unit[AFTER_HOLE];
 	return (int)unit[AFTER_LEAD];
 }
 
 static int start_without_a_block(void)
 {
-	start_bytes(heap, heap_page(heap, EMPTY_PAGE))[1] = 7;
+	start_bytes(&heap->shape, heap_page(heap, EMPTY_PAGE))[1] = 7;
 	return ANYWHERE;
 }
 
@@ -438,7 +438,7 @@ static int start_without_a_block(void)
 static int start_in_a_payload(uint32_t word)
 {
 	page_words()[unit[AFTER_LEAD] + 1] = word;
-	start_bytes(heap, heap_page(heap, BLOCK_PAGE))[0] = (uint8_t)(unit[AFTER_LEAD] + 1);
+	start_bytes(&heap->shape, heap_page(heap, BLOCK_PAGE))[0] = (uint8_t)(unit[AFTER_LEAD] + 1);
 	return (int)unit[AFTER_LEAD];
 }
 
@@ -455,14 +455,14 @@ static int start_at_a_word_of_no_record(void)
 /* The block's byte comes from a place before it, which makes it the first. */
 static int start_before_its_block(void)
 {
-	start_bytes(heap, heap_page(heap, BLOCK_PAGE))[0] = (uint8_t)unit[LEAD];
+	start_bytes(&heap->shape, heap_page(heap, BLOCK_PAGE))[0] = (uint8_t)unit[LEAD];
 	page_words()[unit[LEAD]] = hole_unlisted_word(0);
 	return ANYWHERE;
 }
 
 static int records_not_sure(void)
 {
-	heap->holes.sure = heap->block_count + heap->page_count;
+	heap->holes.sure = heap_block_count(heap) + heap->page_count;
 	return NO_PAGE;
 }
 

@@ -33,7 +33,7 @@ enum { SHAPES = sizeof(shapes) / sizeof(shapes[0]) };
 
 static void *page_at(uint32_t page)
 {
-	return damaged.base + ((size_t)page << heap->page_shift);
+	return damaged.base + ((size_t)page << heap->shape.page_shift);
 }
 
 /* All that the checker reads. The third page has nothing of its own. */
@@ -47,9 +47,9 @@ struct copy {
 
 static void copy_take(struct copy *copy)
 {
-	assert_true(heap->page_stride <= STRIDE_MAX && heap->holes.high < KEPT_HOLES);
+	assert_true(heap->shape.page_stride <= STRIDE_MAX && heap->holes.high < KEPT_HOLES);
 	copy->heap = *heap;
-	memcpy(copy->pages, damaged.records, (size_t)DAMAGED_PAGES * heap->page_stride);
+	memcpy(copy->pages, damaged.records, (size_t)DAMAGED_PAGES * heap->shape.page_stride);
 	memcpy(copy->holes, damaged.holes, sizeof(copy->holes));
 	memcpy(copy->heads, damaged.heads, sizeof(copy->heads));
 	for (uint32_t page = 0; page < 2; page++)
@@ -59,7 +59,7 @@ static void copy_take(struct copy *copy)
 static void copy_restore(const struct copy *copy)
 {
 	*heap = copy->heap;
-	memcpy(damaged.records, copy->pages, (size_t)DAMAGED_PAGES * heap->page_stride);
+	memcpy(damaged.records, copy->pages, (size_t)DAMAGED_PAGES * heap->shape.page_stride);
 	memcpy(damaged.holes, copy->holes, sizeof(copy->holes));
 	memcpy(damaged.heads, copy->heads, sizeof(copy->heads));
 	for (uint32_t page = 0; page < 2; page++)
@@ -69,8 +69,8 @@ static void copy_restore(const struct copy *copy)
 static bool copy_is_as_now(const struct copy *copy)
 {
 	return memcmp(&copy->heap, heap, sizeof(*heap)) == 0 &&
-	       memcmp(copy->pages, damaged.records, (size_t)DAMAGED_PAGES * heap->page_stride) ==
-		       0 &&
+	       memcmp(copy->pages, damaged.records,
+		      (size_t)DAMAGED_PAGES * heap->shape.page_stride) == 0 &&
 	       memcmp(copy->holes, damaged.holes, sizeof(copy->holes)) == 0 &&
 	       memcmp(copy->heads, damaged.heads, sizeof(copy->heads)) == 0 &&
 	       memcmp(copy->words[0], page_at(0), KEPT_BYTES) == 0 &&
@@ -79,10 +79,10 @@ static bool copy_is_as_now(const struct copy *copy)
 
 static bool runs_here(const struct damage *damage)
 {
-	return ((damage->where & WITH_PROOF) == 0 || heap->prove) &&
-	       ((damage->where & WITHOUT_PROOF) == 0 || !heap->prove) &&
-	       ((damage->where & WITH_GRAINS) == 0 || heap->grain_count > 1) &&
-	       ((damage->where & WITHOUT_GRAINS) == 0 || heap->grain_count == 1);
+	return ((damage->where & WITH_PROOF) == 0 || heap->shape.prove) &&
+	       ((damage->where & WITHOUT_PROOF) == 0 || !heap->shape.prove) &&
+	       ((damage->where & WITH_GRAINS) == 0 || heap->shape.grain_count > 1) &&
+	       ((damage->where & WITHOUT_GRAINS) == 0 || heap->shape.grain_count == 1);
 }
 
 static bool fault_is_right(const struct damage *damage, int at, const struct xvi_heap_fault *fault)

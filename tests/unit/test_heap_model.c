@@ -45,7 +45,7 @@ static void check(struct model *model)
 			    fault.unit, fault.message);
 		fail();
 	}
-	assert_int_equal(model->source.heap.block_count, model->count);
+	assert_int_equal(heap_block_count(&model->source.heap), model->count);
 	assert_int_equal(model->source.heap.committed_grains, model->source.grains);
 	assert_int_equal(model->source.maps, 0);
 }
@@ -63,8 +63,8 @@ static void block_verify(struct model *model, const struct shadow_block *block)
 
 	assert_int_equal(block_content(header), block->content);
 	assert_int_equal(block_kind(header), block->kind);
-	if (heap->prove)
-		assert_true(start_is(heap, heap_page(heap, block->page), words, block->unit));
+	if (heap->shape.prove)
+		assert_true(start_is(heap, &heap->shape, heap_page(heap, block->page), words, block->unit));
 	for (uint32_t i = 0; i < block->content; i += 1 + i / 64)
 		assert_int_equal(payload(words, block->unit)[i], block->fill);
 	assert_int_equal(payload(words, block->unit)[block->content - 1], block->fill);
@@ -93,7 +93,7 @@ static void model_malloc(struct model *model)
 		return;
 	}
 	assert_int_equal((place.unit * UNIT_BYTES + heap->payload_at) % block->alignment, 0);
-	assert_int_equal((place.unit * UNIT_BYTES + heap->payload_at) % (heap->align_mask + 1), 0);
+	assert_int_equal((place.unit * UNIT_BYTES + heap->payload_at) % (heap->shape.align_mask + 1), 0);
 	block->page = place.page;
 	block->unit = place.unit;
 	block->content = content;

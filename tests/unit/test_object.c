@@ -360,7 +360,7 @@ static void objects_of_two_heaps_are_copied(void **state)
 	copy = fixture_make(&second, 0, 160000);
 	from = fixture_find(&fixture, fixture.handle[0]);
 	to = fixture_find(&second, copy);
-	xvi_object_zero(&second.objects, &to, 0, 160000);
+	xvi_object_write(&second.objects, &to, 0, NULL, 160000);
 	xvi_object_copy(&second.objects, &to, objects, &from, 150000);
 	verify(fixture.handle[0], 7, 150000);
 	memset(buffer + 150000, 1, 10000);

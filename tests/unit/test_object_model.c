@@ -104,7 +104,7 @@ static void slot_verify(struct model *model, const struct slot *slot)
 	xvi_object_read(&model->objects, &at, 0, buffer, slot->size);
 	bytes_verify(slot, 0, buffer, slot->size);
 	if (model->owners)
-		assert_int_equal(xvi_object_owner(&model->objects, &at), slot->owner);
+		assert_int_equal(object_owner(&model->objects, &at), slot->owner);
 	if (slot->alignment > 1)
 		assert_int_equal(xv_handle_offset(slot->handle) % slot->alignment, 0);
 }
@@ -147,7 +147,7 @@ static void do_malloc(struct model *model, struct slot *slot)
 	at = located(model, slot);
 	model->splits += block_kind(at.header) == KIND_FIRST;
 	if (below(model, 8) == 0) {
-		xvi_object_zero(&model->objects, &at, 0, size);
+		xvi_object_write(&model->objects, &at, 0, NULL, size);
 		xvi_object_read(&model->objects, &at, 0, buffer, size);
 		for (size_t i = 0; i < size; i++)
 			assert_int_equal(buffer[i], 0);
@@ -341,7 +341,7 @@ static void do_owner(struct model *model, struct slot *slot)
 	if (!model->owners)
 		return;
 	slot->owner = below(model, 4) == 0 ? XV_NO_OWNER : (uint32_t)(slot - model->slot);
-	xvi_object_set_owner(&model->objects, &at, slot->owner);
+	object_set_owner(&model->objects, &at, slot->owner);
 }
 
 static void do_source(struct model *model)

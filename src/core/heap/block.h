@@ -14,7 +14,9 @@
  *   content     bytes behind the header that are in use, exactly; the block is that, the
  *               header, and what rounding to the heap's alignment adds
  *   kind        the caller's: the heap only keeps it
- *   check       hash of key, page and unit, changed by the page's generation
+ *   check       the page's generation when the block was made; where blocks are not proved
+ *               (heap.h) a hash of key, page and unit, of which the generation changes the upper
+ *               seven bits
  *   PREV_FREE   the block before is a hole; its last word is the word before this one
  *
  * Hole, first word, and last word where a block follows:
@@ -33,7 +35,6 @@ enum {
 	UNIT_SHIFT = 2,
 	UNIT_BYTES = 1 << UNIT_SHIFT,
 	BLOCK_HEADER_BYTES = 4,
-	BLOCK_MIN_UNITS = 2, /* a header and a byte */
 
 	BLOCK_FREE = 1 << 0,
 	BLOCK_PREV_FREE = 1 << 1,
@@ -42,17 +43,17 @@ enum {
 	BLOCK_CONTENT_SHIFT = 4,
 	BLOCK_CONTENT_MASK = 0xFFFF,
 	BLOCK_CHECK_SHIFT = 20,
-	BLOCK_CHECK_BITS = 12,
-	BLOCK_CHECK_MASK = (1 << BLOCK_CHECK_BITS) - 1,
+	BLOCK_CHECK_WIDTH = 12,
 
 	HOLE_UNLISTED = 1 << 2,
 	HOLE_VALUE_SHIFT = 3,
-	HOLE_RECORDS_MAX = 1 << 28, /* numbers of records fit a hole's word */
 };
+
+#define BLOCK_CHECK_BITS (~0U << BLOCK_CHECK_SHIFT)
 
 _Static_assert(BLOCK_CONTENT_SHIFT == BLOCK_KIND_SHIFT + 2, "fields do not overlap");
 _Static_assert(BLOCK_CHECK_SHIFT == BLOCK_CONTENT_SHIFT + 16, "nor leave gaps");
-_Static_assert(BLOCK_CHECK_SHIFT + BLOCK_CHECK_BITS == 32, "and fill the word");
+_Static_assert(BLOCK_CHECK_SHIFT + BLOCK_CHECK_WIDTH == 32, "and fill the word");
 
 static inline bool block_is_free(uint32_t word)
 {
@@ -79,10 +80,10 @@ static inline uint32_t block_check(uint32_t word)
 	return word >> BLOCK_CHECK_SHIFT;
 }
 
+/* check: in place already, the other bits 0. */
 static inline uint32_t block_word(uint32_t kind, uint32_t content, uint32_t check)
 {
-	return check << BLOCK_CHECK_SHIFT | content << BLOCK_CONTENT_SHIFT |
-	       kind << BLOCK_KIND_SHIFT;
+	return check | content << BLOCK_CONTENT_SHIFT | kind << BLOCK_KIND_SHIFT;
 }
 
 static inline uint32_t block_with_content(uint32_t word, uint32_t content)

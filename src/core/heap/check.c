@@ -1,225 +1,223 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * check.c: proves the invariants of heap.h by number. Reads everything, repairs nothing, and
- * follows nothing that a broken heap could make endless or lead outside.
+ * check.c: proves the invariants of heap.h by number. Reads everything, repairs
+ * nothing, and follows nothing that a broken heap could make endless or lead
+ * outside.
  */
 #include "hole.h"
-
-/* What the pages add up to. */
-struct sums {
-	uint32_t pages;
-	uint32_t blocks;
-	uint32_t listed; /* holes with a record */
-	uint32_t empty;  /* pages without a block: their holes have no word to tell */
-	uint64_t used_units;
-	uint64_t committed;
-	uint64_t spare;
-};
 
 struct check {
 	struct xvi_heap *heap;
 	struct xvi_heap_fault *fault;
-	struct sums sums;
-	uint32_t in_lists; /* holes that should be in lists */
-};
-
-static bool fail(struct check *check, uint32_t invariant, uint32_t page, uint32_t unit,
-		 const char *message)
-{
-	*check->fault = (struct xvi_heap_fault){
-		.invariant = invariant, .page = page, .unit = unit, .message = message};
-	return false;
-}
-
-/* ---- a page ---- */
-
-/* What the walk over a page's blocks knows. */
-struct walk {
+	/* What the pages add up to. */
+	uint32_t pages;
+	uint32_t blocks;
+	uint32_t listed;   /* holes with a record, ... */
+	uint32_t in_lists; /* ... and of them those that should be in lists */
+	uint32_t empty;    /* pages without a block: their holes have no word to tell */
+	uint64_t used_units;
+	uint64_t committed;
+	uint64_t spare;
+	/* The page that is walked over. */
 	uint32_t page;
 	struct xvi_page *record;
 	const uint32_t *words;
 	uint32_t unit;
-	uint32_t used_units;
+	uint32_t page_used_units;
 	uint32_t wanted_hot; /* grains */
 	uint32_t starts;     /* KiB whose bytes are checked */
 	bool after_hole;
 };
 
-/* Has the grain of this unit memory? What has none may not even be looked at. */
-static bool is_there(const struct xvi_heap *heap, const struct walk *walk, uint32_t unit)
+/* At the place that is walked over. */
+static bool fail(struct check *check, uint32_t invariant, const char *message)
 {
-	return heap->grain_count == 1 ||
-	       ((uint32_t)page_grains(walk->record)->committed >> (unit >> heap->grain_shift) &
+	*check->fault = (struct xvi_heap_fault){.invariant = invariant,
+						.page = check->page,
+						.unit = check->unit,
+						.message = message};
+	return false;
+}
+
+/* ---- a page ---- */
+
+/* Has the grain of this unit memory? What has none may not even be looked at.
+ */
+static bool is_there(const struct check *check, uint32_t unit)
+{
+	const struct xvi_shape *shape = &check->heap->shape;
+
+	return shape->grain_count == 1 ||
+	       ((uint32_t)page_grains(check->record)->committed >> (unit >> shape->grain_shift) &
 		1U) != 0;
 }
 
-/* The bytes of the KiB up to that of this unit, where the next used block begins, or the end. */
-static bool starts_are_right(const struct xvi_heap *heap, struct walk *walk, uint32_t unit)
+/* The bytes of the KiB up to that of this unit, where the next used block
+ * begins, or the end. */
+static bool starts_are_right(struct check *check, uint32_t unit)
 {
-	const uint8_t *bytes = start_bytes(heap, walk->record);
-	uint32_t count = start_count(heap->page_shift);
+	const struct xvi_shape *shape = &check->heap->shape;
+	const uint8_t *bytes = (const uint8_t *)check->record + shape->starts_at;
+	uint32_t count = start_count(shape->page_shift);
 	uint32_t kib = unit >> START_SHIFT;
 
-	if (!heap->prove || kib < walk->starts)
+	if (!shape->prove || kib < check->starts)
 		return true;
-	while (walk->starts < kib && walk->starts < count) {
-		if (bytes[walk->starts++] != START_NONE)
+	while (check->starts < kib && check->starts < count) {
+		if (bytes[check->starts++] != START_NONE)
 			return false;
 	}
-	return walk->starts == count || bytes[walk->starts++] == (uint8_t)unit;
+	return check->starts == count || bytes[check->starts++] == (uint8_t)unit;
 }
 
-static bool check_listed(struct check *check, const struct walk *walk, uint32_t index,
-			 uint32_t units)
+static bool check_listed(struct check *check, uint32_t index, uint32_t units)
 {
 	const struct xvi_heap *heap = check->heap;
-	const struct xvi_hole *hole;
+	const struct xvi_hole *hole = &heap->holes.records[index];
 
 	if (index == 0 || index >= heap->holes.high)
-		return fail(check, 4, walk->page, walk->unit, "a hole names no record");
-	hole = &heap->holes.records[index];
-	if (hole->page != walk->page || hole->first != walk->unit || hole->units != units)
-		return fail(check, 4, walk->page, walk->unit,
-			    "a hole's record says another place or length");
-	check->sums.listed++;
-	check->in_lists += !page_is_victim(walk->record);
+		return fail(check, 4, "a hole names no record");
+	if (hole->page != check->page || hole->first != check->unit || hole->units != units)
+		return fail(check, 4, "a hole's record says another place or length");
+	check->listed++;
+	check->in_lists += !page_is_victim(check->record);
 	return true;
 }
 
 /* The word that says what the hole at the walk's place is, and its length. */
-static bool hole_read(struct check *check, const struct walk *walk, uint32_t *word, uint32_t *units)
+static bool hole_read(struct check *check, uint32_t *word, uint32_t *units)
 {
 	const struct xvi_heap *heap = check->heap;
-	uint32_t left = heap->end_unit - walk->unit;
+	uint32_t left = heap->shape.end_unit - check->unit;
 
-	if (walk->unit == heap->first_unit) {
-		*units = walk->record->lead_units;
+	if (check->unit == heap->shape.first_unit) {
+		*units = check->record->lead_units;
 		if (*units == 0 || *units > left)
-			return fail(check, 13, walk->page, walk->unit, "the lead's length is none");
-		if (*units < left && !is_there(heap, walk, walk->unit + *units - 1))
-			return fail(check, 9, walk->page, walk->unit, "a word has no memory");
-		*word = *units < left ? walk->words[walk->unit + *units - 1]
+			return fail(check, 13, "the lead's length is none");
+		if (*units < left && !is_there(check, check->unit + *units - 1))
+			return fail(check, 9, "a word has no memory");
+		*word = *units < left ? check->words[check->unit + *units - 1]
 				      : hole_unlisted_word(*units);
 	} else {
-		*word = walk->words[walk->unit];
+		*word = check->words[check->unit];
 		if (hole_is_listed(*word) && hole_value(*word) >= heap->holes.high)
-			return fail(check, 4, walk->page, walk->unit, "a hole names no record");
+			return fail(check, 4, "a hole names no record");
 		*units = heap_hole_units(heap, *word);
 	}
 	if (!block_is_free(*word) || block_prev_is_free(*word) || *units == 0 || *units > left)
-		return fail(check, 3, walk->page, walk->unit, "a hole's word says no length");
+		return fail(check, 3, "a hole's word says no length");
 	return true;
 }
 
-static bool check_hole(struct check *check, struct walk *walk)
+static bool check_hole(struct check *check)
 {
-	const struct xvi_heap *heap = check->heap;
+	const struct xvi_shape *shape = &check->heap->shape;
 	uint32_t word, units, end;
 
-	if (walk->after_hole)
-		return fail(check, 1, walk->page, walk->unit, "two holes touch");
-	if (!hole_read(check, walk, &word, &units))
+	if (check->after_hole)
+		return fail(check, 1, "two holes touch");
+	if (!hole_read(check, &word, &units))
 		return false;
-	end = walk->unit + units;
-	if (end < heap->end_unit &&
-	    (!is_there(heap, walk, end - 1) || walk->words[end - 1] != word))
-		return fail(check, 3, walk->page, walk->unit, "a hole's words differ");
-	if (end == heap->end_unit && walk->unit == heap->first_unit)
-		check->sums.empty++;
-	else if (hole_is_listed(word) && !check_listed(check, walk, hole_value(word), units))
+	end = check->unit + units;
+	if (end < shape->end_unit && (!is_there(check, end - 1) || check->words[end - 1] != word))
+		return fail(check, 3, "a hole's words differ");
+	if (end == shape->end_unit && check->unit == shape->first_unit)
+		check->empty++;
+	else if (hole_is_listed(word) && !check_listed(check, hole_value(word), units))
 		return false;
-	if (walk->unit != heap->first_unit)
-		walk->wanted_hot |= grain_mask(heap, walk->unit, walk->unit + 1);
-	if (end < heap->end_unit)
-		walk->wanted_hot |= grain_mask(heap, end - 1, end);
-	walk->after_hole = true;
-	walk->unit = end;
+	if (check->unit != shape->first_unit)
+		check->wanted_hot |= grain_mask(shape, check->unit, check->unit + 1);
+	if (end < shape->end_unit)
+		check->wanted_hot |= grain_mask(shape, end - 1, end);
+	check->after_hole = true;
+	check->unit = end;
 	return true;
 }
 
-static bool check_used(struct check *check, struct walk *walk)
+static bool check_used(struct check *check)
 {
 	struct xvi_heap *heap = check->heap;
-	uint32_t word = walk->words[walk->unit];
+	uint32_t word = check->words[check->unit];
 	uint32_t units = heap_block_units(heap, word);
 
-	if (block_prev_is_free(word) != walk->after_hole)
-		return fail(check, 2, walk->page, walk->unit, "PREV_FREE is wrong");
-	if (block_content(word) == 0 || units > heap->end_unit - walk->unit)
-		return fail(check, 5, walk->page, walk->unit, "a block is longer than its page");
-	if (!heap_check_is_keyed(heap, walk->page, walk->unit, word))
-		return fail(check, 5, walk->page, walk->unit, "a block's check field is wrong");
-	if (!starts_are_right(heap, walk, walk->unit))
-		return fail(check, 11, walk->page, walk->unit,
-			    "a KiB's byte is not its first block");
-	walk->wanted_hot |= grain_mask(heap, walk->unit, walk->unit + units);
-	walk->used_units += units;
-	check->sums.blocks++;
-	walk->after_hole = false;
-	walk->unit += units;
+	if (block_prev_is_free(word) != check->after_hole)
+		return fail(check, 2, "PREV_FREE is wrong");
+	if (block_content(word) == 0 || units > heap->shape.end_unit - check->unit)
+		return fail(check, 5, "a block is longer than its page");
+	if (!heap->shape.prove && !heap_check_is_keyed(heap, check->page, check->unit, word))
+		return fail(check, 5, "a block's check field is wrong");
+	if (!starts_are_right(check, check->unit))
+		return fail(check, 11, "a KiB's byte is not its first block");
+	check->wanted_hot |= grain_mask(&heap->shape, check->unit, check->unit + units);
+	check->page_used_units += units;
+	check->blocks++;
+	check->after_hole = false;
+	check->unit += units;
 	return true;
 }
 
-static bool check_grains(struct check *check, const struct walk *walk)
+static bool check_grains(struct check *check)
 {
-	const struct xvi_heap *heap = check->heap;
-	const struct xvi_grains *grains = page_grains(walk->record);
+	const struct xvi_grains *grains = page_grains(check->record);
 
-	if (heap->grain_count == 1) {
-		check->sums.committed++;
-		check->sums.spare += walk->record->used_units == 0;
+	if (check->heap->shape.grain_count == 1) {
+		check->committed++;
+		check->spare += check->record->used_units == 0;
 		return true;
 	}
-	if ((walk->wanted_hot & ~(uint32_t)grains->hot) != 0)
-		return fail(check, 9, walk->page, 0, "a grain in use is not hot");
+	if ((check->wanted_hot & ~(uint32_t)grains->hot) != 0)
+		return fail(check, 9, "a grain in use is not hot");
 	if (((uint32_t)grains->hot & ~(uint32_t)grains->committed) != 0)
-		return fail(check, 9, walk->page, 0, "a hot grain is not committed");
-	check->sums.committed += grain_bits(grains->committed);
-	check->sums.spare += grain_bits(grains->committed & ~(uint32_t)grains->hot);
+		return fail(check, 9, "a hot grain is not committed");
+	check->committed += grain_bits(grains->committed);
+	check->spare += grain_bits(grains->committed & ~(uint32_t)grains->hot);
 	return true;
 }
 
-static bool walk_page(struct check *check, struct walk *walk)
+static bool walk_page(struct check *check)
 {
-	const struct xvi_heap *heap = check->heap;
+	const struct xvi_shape *shape = &check->heap->shape;
+	bool good = true;
 
-	while (walk->unit < heap->end_unit) {
-		bool lead = walk->unit == heap->first_unit && walk->record->lead_units != 0;
+	check->unit = shape->first_unit;
+	check->page_used_units = 0;
+	check->wanted_hot = 0;
+	check->starts = 0;
+	check->after_hole = false;
+	while (good && check->unit < shape->end_unit) {
+		bool lead = check->unit == shape->first_unit && check->record->lead_units != 0;
 
-		if (!lead && !is_there(heap, walk, walk->unit))
-			return fail(check, 9, walk->page, walk->unit, "a word has no memory");
-		if (lead || block_is_free(walk->words[walk->unit])) {
-			if (!check_hole(check, walk))
-				return false;
-		} else if (!check_used(check, walk)) {
-			return false;
-		}
+		if (!lead && !is_there(check, check->unit))
+			return fail(check, 9, "a word has no memory");
+		good = lead || block_is_free(check->words[check->unit]) ? check_hole(check)
+									: check_used(check);
 	}
-	if (!starts_are_right(heap, walk, start_count(heap->page_shift) << START_SHIFT))
-		return fail(check, 11, walk->page, 0, "a KiB's byte is no block's");
-	if (walk->used_units != walk->record->used_units)
-		return fail(check, 6, walk->page, 0, "used_units is not the blocks' sum");
-	return check_grains(check, walk);
+	if (!good)
+		return false;
+	if (!starts_are_right(check, start_count(shape->page_shift) << START_SHIFT))
+		return fail(check, 11, "a KiB's byte is no block's");
+	if (check->page_used_units != check->record->used_units)
+		return fail(check, 6, "used_units is not the blocks' sum");
+	check->pages++;
+	check->used_units += check->page_used_units;
+	return check_grains(check);
 }
 
 static bool check_page(struct check *check, uint32_t page)
 {
-	struct xvi_heap *heap = check->heap;
-	uint32_t *words = heap_map(heap, page);
-	struct walk walk = {.page = page,
-			    .record = heap_page(heap, page),
-			    .words = words,
-			    .unit = heap->first_unit};
-	bool good = walk_page(check, &walk);
+	uint32_t *words = heap_map(check->heap, page);
+	bool good;
 
-	heap_unmap(heap, page, words);
-	check->sums.pages++;
-	check->sums.used_units += walk.used_units;
+	check->page = page;
+	check->record = heap_page(check->heap, page);
+	check->words = words;
+	good = walk_page(check);
+	heap_unmap(check->heap, page, words);
 	return good;
 }
 
-/* ---- lists ---- */
+/* ---- lists and sums ---- */
 
 static bool check_list(struct check *check, uint32_t list, uint32_t *left)
 {
@@ -229,13 +227,11 @@ static bool check_list(struct check *check, uint32_t list, uint32_t *left)
 
 	for (uint32_t index = heap->lists.heads[list]; index != 0; index = records[index].next) {
 		if (index >= heap->holes.high || (*left)-- == 0)
-			return fail(check, 7, UINT32_MAX, list, "a list has no end");
+			return fail(check, 7, "a list has no end");
 		if (list_of(records[index].units) != list || records[index].units == 0)
-			return fail(check, 7, records[index].page, records[index].first,
-				    "a hole is in a list of another length");
+			return fail(check, 7, "a hole is in a list of another length");
 		if (records[index].prev != prev)
-			return fail(check, 7, records[index].page, records[index].first,
-				    "a list's links disagree");
+			return fail(check, 7, "a list's links disagree");
 		prev = index;
 	}
 	return true;
@@ -249,54 +245,52 @@ static bool check_free_records(struct check *check)
 
 	for (uint32_t index = holes->free_head; index != 0; index = holes->records[index].next) {
 		if (index >= holes->high || holes->records[index].units != 0 || left-- == 0)
-			return fail(check, 8, UINT32_MAX, 0, "a record not in use is none");
+			return fail(check, 8, "a record not in use is none");
 	}
-	return left == 0 || fail(check, 8, UINT32_MAX, 0, "a record not in use is in no list");
+	return left == 0 || fail(check, 8, "a record not in use is in no list");
 }
 
 static bool check_lists(struct check *check)
 {
 	const struct xvi_heap *heap = check->heap;
-	uint32_t left = check->in_lists + check->sums.empty;
-	uint32_t count = xvi_heap_list_count(heap->page_shift);
+	uint32_t left = check->in_lists + check->empty;
+	uint32_t count = xvi_heap_list_count(heap->shape.page_shift);
 
 	for (uint32_t list = 0; list < LIST_WORDS * 64; list++) {
 		bool bit = (heap->lists.bits[list >> 6] >> (list & 63U) & 1U) != 0;
 
+		check->unit = list;
 		if (bit != (list < count && heap->lists.heads[list] != 0))
-			return fail(check, 7, UINT32_MAX, list, "a list's bit is wrong");
+			return fail(check, 7, "a list's bit is wrong");
 		if (bit && !check_list(check, list, &left))
 			return false;
 	}
 	for (uint32_t word = 0; word < LIST_WORDS; word++) {
 		if ((heap->lists.words >> word & 1U) != (heap->lists.bits[word] != 0))
-			return fail(check, 7, UINT32_MAX, word << 6, "a word's bit is wrong");
+			return fail(check, 7, "a word's bit is wrong");
 	}
 	/* In a bounded table the hole of an empty page may have found no record. */
-	if (left != 0 && !(heap->holes.bounded && left <= check->sums.empty))
-		return fail(check, 8, UINT32_MAX, 0, "a hole is in no list");
-	check->sums.listed += check->sums.empty - left;
+	if (left != 0 && !(heap->holes.bounded && left <= check->empty))
+		return fail(check, 8, "a hole is in no list");
+	check->listed += check->empty - left;
 	return true;
 }
-
-/* ---- sums ---- */
 
 static bool check_sums(struct check *check)
 {
 	const struct xvi_heap *heap = check->heap;
-	const struct sums *sums = &check->sums;
 	const struct xvi_hole_table *holes = &heap->holes;
 
-	if (sums->listed != holes->live)
-		return fail(check, 8, UINT32_MAX, 0, "records in use are not as many as holes");
-	if (sums->pages != heap->page_count || sums->blocks != heap->block_count ||
-	    sums->used_units != heap->used_units)
-		return fail(check, 10, UINT32_MAX, 0, "pages, blocks or units are not the sum");
-	if (sums->committed != heap->committed_grains || sums->spare != heap->spare_grains)
-		return fail(check, 9, UINT32_MAX, 0, "committed or spare grains are not the sum");
+	if (check->listed != holes->live)
+		return fail(check, 8, "records in use are not as many as holes");
+	if (check->pages != heap->page_count || check->blocks != heap_block_count(heap) ||
+	    check->used_units != heap->used_units)
+		return fail(check, 10, "pages, blocks or units are not the sum");
+	if (check->committed != heap->committed_grains || check->spare != heap->spare_grains)
+		return fail(check, 9, "committed or spare grains are not the sum");
 	if (!holes->bounded && heap->page_count != 0 &&
-	    (uint64_t)heap->block_count + heap->page_count + 1 > holes->sure)
-		return fail(check, 12, UINT32_MAX, 0, "a hole might find no record");
+	    (uint64_t)heap_block_count(heap) + heap->page_count + 1 > holes->sure)
+		return fail(check, 12, "a hole might find no record");
 	return true;
 }
 
@@ -310,6 +304,7 @@ bool xvi_heap_check(struct xvi_heap *heap, struct xvi_heap_fault *fault)
 		if (heap_holds(heap, page) && !check_page(&check, page))
 			return false;
 	}
+	check.page = UINT32_MAX;
 	return check_lists(&check) && check_sums(&check) && check_free_records(&check);
 }
 

@@ -1,156 +1,190 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * fast.h: the common malloc and the common free, inline, for pages of 64 KiB with grains of
- * 4 KiB, always addressable, and alignment 4: a hole is at hand whose memory is there, and no
- * grain becomes spare. All else is xvi_heap_malloc's and xvi_heap_free's, which do the same in
- * general. O(1).
+ * fast.h: the common malloc and the common free, inline. They are compiled for the usual shape
+ * of a heap, whose sizes are constants then: pages of 64 KiB with grains of 4 KiB, always
+ * addressable, and alignment 4, or 16 without owners. O(1) apart from grains that become spare.
  */
 #ifndef XVI_HEAP_FAST_H
 #define XVI_HEAP_FAST_H
 
 #include "hole.h"
 
-/* Take the first hole of a list off it; next is the one behind it. */
-static inline void list_pop(struct xvi_heap *heap, uint32_t list, uint32_t next)
-{
-	struct xvi_free_lists *lists = &heap->lists;
-
-	lists->heads[list] = next;
-	heap->holes.records[next].prev = 0;
-	if (next == 0) {
-		uint64_t bits = lists->bits[list >> 6] & ~((uint64_t)1 << (list & 63U));
-
-		lists->bits[list >> 6] = bits;
-		if (bits == 0)
-			lists->words &= ~((uint64_t)1 << (list >> 6));
+/* The usual shapes. In the call's code their fields are constants. */
+#define USUAL_SHAPE(prove_bytes, alignment, first)                                                 \
+	{                                                                                          \
+		.page_shift = 16, .grain_shift = 12 - UNIT_SHIFT, .grain_count = 16,               \
+		.align_mask = (alignment)-1, .first_unit = (first),                                \
+		.end_unit = (1 << (16 - UNIT_SHIFT)) - ((first) != 0),                             \
+		.page_stride = 28 + (prove_bytes), .starts_at = 28, .prove = (prove_bytes) != 0,   \
+		.usual = true                                                                      \
 	}
+
+static const struct xvi_shape shape_proved = USUAL_SHAPE(64, 4, 0);
+static const struct xvi_shape shape_keyed = USUAL_SHAPE(0, 4, 0);
+static const struct xvi_shape shape_malloc = USUAL_SHAPE(64, 16, 3); /* as malloc aligns */
+
+/* Is the memory there for a block of so many units at the front of a hole, and for the first
+ * word of the rest? */
+static inline bool hole_is_ready(const struct xvi_heap *heap, const struct xvi_shape *shape,
+				 const struct xvi_hole *hole, uint32_t units)
+{
+	uint32_t end = hole->first + units;
+
+	end += units < hole->units;
+	return grain_is_hot(shape, shape_page(heap, shape, hole->page), hole->first, end);
 }
 
-enum { FAST_PAGE_SHIFT = 16, FAST_GRAIN_SHIFT = 12 - UNIT_SHIFT };
-
-static inline uint32_t fast_units(uint32_t content)
+/*
+ * The list whose first hole is to be used for so many units, or UINT32_MAX where it is not so
+ * easy. Both words of a hole are hot, and so is the lead's only one: of less than a grain it has
+ * no other memory, and only of a longer one that has to be asked.
+ */
+XVI_ALWAYS_INLINE uint32_t list_find_fast(const struct xvi_heap *heap,
+					  const struct xvi_shape *shape, uint32_t units)
 {
-	return (content + BLOCK_HEADER_BYTES + UNIT_BYTES - 1U) >> UNIT_SHIFT;
-}
+	uint32_t list;
 
-/* A block of the smallest hole that fits. False, with nothing changed, where it is not so
- * easy. */
-XVI_ALWAYS_INLINE bool heap_malloc_fast(struct xvi_heap *heap, uint32_t content, uint32_t kind,
-					struct xvi_place *place)
-{
-	uint32_t units = fast_units(content);
-	struct xvi_page *record;
-	struct xvi_hole *hole;
-	uint32_t list, index, page, first, end, rest;
-	uint32_t *words;
-
-	/* From listed_min_units up to the last exact list. */
-	if (XVI_UNLIKELY(units - heap->listed_min_units >= heap->fast_span ||
-			 heap->block_count >= heap->block_limit))
-		return false;
+	if (XVI_UNLIKELY(units < heap->listed_min_units || units >= LIST_EXACT_UNITS ||
+			 heap->blocks_left == 0))
+		return UINT32_MAX;
 	list = list_next(&heap->lists, units);
+	if (XVI_UNLIKELY(list >= LIST_EXACT_UNITS) && list != UINT32_MAX &&
+	    !hole_is_ready(heap, shape, &heap->holes.records[heap->lists.heads[list]], units))
+		return UINT32_MAX;
+	return list;
+}
+
+/*
+ * The front of a hole, which is in no list any more, is a block now; the rest keeps its record.
+ *
+ *   [ hole: avail                 ]  =>  [ used: units ][ hole: avail - units ]
+ */
+XVI_ALWAYS_INLINE void hole_cut_front(struct xvi_heap *heap, const struct xvi_shape *shape,
+				      struct xvi_page *record, const struct xvi_place *place,
+				      uint32_t units, uint32_t index)
+{
+	struct xvi_hole *hole = &heap->holes.records[index];
+	uint32_t first = place->unit + units;
+	uint32_t end = place->unit + hole->units;
+
+	if (XVI_UNLIKELY(place->unit == shape->first_unit))
+		record->lead_units = 0;
+	if (end - first >= heap->listed_min_units) {
+		/* The last word, far away, has the record's number already. */
+		place->words[first] = hole_listed_word(index);
+		hole->first = (uint16_t)first;
+		hole->units = (uint16_t)(end - first);
+		list_push(heap, index, end - first);
+		return;
+	}
+	hole_give(heap, index);
+	if (first != end)
+		hole_write_words(shape, place->words, first, end, hole_unlisted_word(end - first));
+	else if (XVI_LIKELY(end < shape->end_unit))
+		place->words[end] &= ~(uint32_t)BLOCK_PREV_FREE;
+}
+
+/* A block of the smallest hole that fits, of kind 0. False, with nothing changed, where it is not
+ * so easy. */
+XVI_ALWAYS_INLINE bool heap_malloc_fast(struct xvi_heap *heap, const struct xvi_shape *shape,
+					uint32_t content, struct xvi_place *place)
+{
+	uint32_t units = shape_units_for(shape, content);
+	uint32_t list = list_find_fast(heap, shape, units);
+	const struct xvi_hole *hole;
+	struct xvi_page *record;
+	uint32_t index;
+
 	if (XVI_UNLIKELY(list == UINT32_MAX))
 		return false;
 	index = heap->lists.heads[list];
 	hole = &heap->holes.records[index];
-	page = hole->page;
-	first = hole->first;
-	end = first + units;
-	record = heap_page(heap, page);
-	rest = hole->units - units;
-	/* Both words of a hole are hot, and one of less than two grains has no others: only a
-	 * longer one, or one at an edge of its page, may need memory. */
-	if (XVI_UNLIKELY(list >= LIST_EXACT_UNITS || first == 0 || end + rest >= heap->fast_end)) {
-		/* The first word of the rest is touched too; at a page's end there is no such
-		 * grain, nor is it hot. */
-		uint32_t touched =
-			(2U << (end >> FAST_GRAIN_SHIFT)) - (1U << (first >> FAST_GRAIN_SHIFT));
-
-		if (XVI_UNLIKELY((touched & ~(uint32_t)page_grains(record)->hot) != 0))
-			return false;
-	}
-	words = (uint32_t *)(void *)(heap->base + ((size_t)page << FAST_PAGE_SHIFT));
-	list_pop(heap, list, hole->next);
-	if (XVI_LIKELY(rest >= heap->listed_min_units)) {
-		/* The last word, far away, has the record's number already. */
-		hole->first = (uint16_t)end;
-		hole->units = (uint16_t)rest;
-		words[end] = hole_listed_word(index);
-		list_push_of(heap, index, list_of(rest));
-	} else {
-		hole_give(heap, index);
-		if (rest != 0)
-			hole_write_words(heap, words, end, rest, hole_unlisted_word(rest));
-		else
-			words[end] &= ~(uint32_t)BLOCK_PREV_FREE;
-	}
-	if (first == 0)
-		record->lead_units = 0;
-	place->page = page;
-	place->unit = first;
-	place->words = words;
-	place->header = block_put(heap, record, page, words, first, units, content, kind);
+	place->page = hole->page;
+	place->unit = hole->first;
+	record = shape_page(heap, shape, place->page);
+	place->words =
+		(uint32_t *)(void *)(heap->base + ((size_t)place->page << shape->page_shift));
+	list_pop(heap, list, hole);
+	hole_cut_front(heap, shape, record, place, units, index);
+	place->header = block_put(heap, shape, record, place, units, content, 0);
 	return true;
 }
 
-/*
- * Free a block that is not short, not the last of its page, and does not end it, in a page that
- * is no victim, where no grain becomes spare. False, with nothing changed, elsewhere.
- */
-XVI_ALWAYS_INLINE bool heap_free_fast(struct xvi_heap *heap, struct xvi_page *record, uint32_t page,
-				      uint32_t *words, uint32_t unit, uint32_t header)
-{
-	uint32_t units = fast_units(block_content(header));
-	uint32_t end = unit + units;
-	uint32_t first = unit, last = end;
-	uint32_t before = 0, behind, index;
+/* What a block will be part of when it is free. */
+struct xvi_around {
+	uint32_t first; /* units [first, end) */
+	uint32_t end;
+	uint32_t before; /* records of the holes around it; 0 = none, or not listed */
+	uint32_t behind;
+};
 
-	if (XVI_UNLIKELY(end >= heap->fast_end || units < heap->listed_min_units ||
-			 record->used_units == units || record->state != PAGE_OURS))
-		return false;
-	behind = words[end];
-	if (block_is_free(behind))
-		last += heap_hole_units(heap, behind);
-	if (block_prev_is_free(header)) {
-		before = words[unit - 1];
-		first -= heap_hole_units(heap, before);
+/*
+ *   [ hole before ][ used ][ hole behind ]  =>  [ one hole ]
+ *   [ used        ][ used ][ hole behind ]  =>  [ used     ][ one hole ]
+ *   and so on
+ */
+XVI_ALWAYS_INLINE struct xvi_around around_look(const struct xvi_heap *heap,
+						const struct xvi_shape *shape,
+						const uint32_t *words, uint32_t unit,
+						uint32_t header)
+{
+	struct xvi_around around = {unit, unit + shape_block_units(shape, header), 0, 0};
+
+	if (XVI_LIKELY(around.end < shape->end_unit) && block_is_free(words[around.end])) {
+		uint32_t word = words[around.end];
+
+		around.behind = hole_is_listed(word) ? hole_value(word) : 0;
+		around.end += heap_hole_units(heap, word);
 	}
-	if (XVI_UNLIKELY(last - first >= 1U << FAST_GRAIN_SHIFT))
-		return false;
+	if (block_prev_is_free(header)) {
+		uint32_t word = words[unit - 1];
+
+		XVI_ASSERT(block_is_free(word));
+		around.before = hole_is_listed(word) ? hole_value(word) : 0;
+		around.first -= heap_hole_units(heap, word);
+	}
+	return around;
+}
+
+/*
+ * A used block with this header becomes part of a hole. Gives back what is too much of spare
+ * grains: the page may be gone then.
+ */
+XVI_ALWAYS_INLINE void heap_free_in(struct xvi_heap *heap, const struct xvi_shape *shape,
+				    struct xvi_page *record, uint32_t page, uint32_t *words,
+				    uint32_t unit, uint32_t header, const struct xvi_around *around)
+{
+	uint32_t units = shape_block_units(shape, header);
+	uint32_t first = around->first, end = around->end;
+	uint32_t index = around->behind;
+
+	XVI_ASSERT(record->used_units >= units && heap_block_count(heap) != 0);
+	XVI_ASSERT(words[unit] == header && !block_is_free(header));
 	record->used_units = (uint16_t)(record->used_units - units);
 	heap->used_units -= units;
-	heap->block_count--;
-	words[unit] = header | BLOCK_FREE; /* also where the hole begins before it */
-	if (heap->prove)
-		start_remove(heap, record, unit, last);
-	index = 0;
-	if (block_is_free(behind)) {
-		if (XVI_LIKELY(hole_is_listed(behind))) {
-			index = hole_value(behind);
-			list_unlink(heap, index);
-		}
-	} else {
-		words[end] = behind | BLOCK_PREV_FREE;
-	}
-	if (before != 0 && XVI_LIKELY(hole_is_listed(before))) {
+	heap->blocks_left++;
+	if (!shape->prove) /* a stale handle is refused where the hole begins before, too */
+		words[unit] = header | BLOCK_FREE;
+	if (end == unit + units && XVI_LIKELY(end < shape->end_unit))
+		words[end] |= BLOCK_PREV_FREE;
+	if (index != 0)
+		hole_unlist(heap, shape, record, index);
+	if (around->before != 0) {
+		hole_unlist(heap, shape, record, around->before);
 		if (index != 0)
 			hole_give(heap, index);
-		index = hole_value(before);
-		list_unlink(heap, index);
+		index = around->before;
 	}
-	if (index == 0)
-		index = hole_take(heap);
-	heap->holes.records[index].page = page;
-	heap->holes.records[index].first = (uint16_t)first;
-	heap->holes.records[index].units = (uint16_t)(last - first);
-	list_push_of(heap, index, last - first);
-	words[first] = hole_listed_word(index);
-	if (last < heap->fast_end)
-		words[last - 1] = hole_listed_word(index);
-	if (first == 0)
-		record->lead_units = (uint16_t)last;
-	return true;
+	if (shape->prove)
+		start_remove(shape, record, unit, end);
+	index = hole_put_in(heap, shape, record, page, words, first, end, index);
+	/* A page without a block is a hole of a grain and more, but for its edges. */
+	if (XVI_UNLIKELY(end - first >= 1U << shape->grain_shift ||
+			 (!shape->usual && record->used_units == 0)))
+		xvi_free_end(heap, page, words, first, end, index);
+	else if (!shape->usual)
+		heap_unmap(heap, page, words);
 }
 
 #endif

@@ -1,115 +1,99 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * free.c: a block becomes part of a hole. Joins it with the holes around it, and has the grains
- * that the hole then has to itself given back. Cannot fail: the record it may need was made
- * sure of when the block was made.
+ * free.c: a block becomes part of a hole (fast.h), in a heap of any shape, and what follows where
+ * the hole is of a grain or more: that cannot fail, for the record it may need was made sure of
+ * when the block was made. And a block becomes shorter or longer where it is: what it loses joins
+ * the hole behind it, and what it gains comes from there.
  */
 #include "fast.h"
 
-/* What lies around a block. */
-struct merge {
-	uint32_t first; /* of the hole to be */
-	uint32_t end;
-	uint32_t before; /* record of the hole before, in no list any more; 0 = none */
-	uint32_t behind;
-};
-
-/*
- *   [ hole before ][ used ][ hole behind ]  =>  [ one hole ]
- *   [ used        ][ used ][ hole behind ]  =>  [ used     ][ one hole ]
- *   and so on
- */
-static inline struct merge merge_around(struct xvi_heap *heap, const struct xvi_page *record,
-					const uint32_t *words, uint32_t unit, uint32_t units)
+void xvi_free_end(struct xvi_heap *heap, uint32_t page, uint32_t *words, uint32_t first,
+		  uint32_t end, uint32_t index)
 {
-	struct merge merge = {.first = unit, .end = unit + units};
+	struct xvi_page *record = heap_page(heap, page);
 
-	if (block_prev_is_free(words[unit])) {
-		uint32_t word = words[unit - 1];
-
-		XVI_ASSERT(block_is_free(word));
-		merge.first -= heap_hole_units(heap, word);
-		merge.before = hole_remove(heap, record, word);
-	}
-	if (merge.end < heap->end_unit && block_is_free(words[merge.end])) {
-		uint32_t word = words[merge.end];
-
-		merge.end += heap_hole_units(heap, word);
-		merge.behind = hole_remove(heap, record, word);
-	}
-	return merge;
-}
-
-/* List the hole under one of the records, which is returned. */
-static inline uint32_t merge_put(struct xvi_heap *heap, uint32_t page, uint32_t *words,
-				 struct merge *merge)
-{
-	uint32_t index = merge->behind;
-
-	if (merge->before != 0) {
+	if (record->used_units == 0 && page_is_victim(record)) {
+		xvi_victim_forget(heap, page);
 		if (index != 0)
-			hole_give(heap, index);
-		index = merge->before;
+			list_push(heap, index, end - first);
 	}
-	if (merge->end < heap->end_unit)
-		words[merge->end] |= BLOCK_PREV_FREE;
-	return hole_put(heap, page, words, merge->first, merge->end - merge->first, index);
-}
-
-static void victim_forget(struct xvi_heap *heap, uint32_t page)
-{
-	for (uint32_t i = 0; i < heap->victim_count; i++) {
-		if (heap->victim[i] == page)
-			heap->victim[i] = heap->victim[--heap->victim_count];
-	}
-}
-
-/* The page's last block is gone: it is one hole, to be listed like others. */
-static XVI_NOINLINE void page_emptied(struct xvi_heap *heap, uint32_t page)
-{
-	struct xvi_page *record = heap_page(heap, page);
-
-	if (page_is_victim(record)) {
-		record->state = (uint8_t)(record->state & ~PAGE_VICTIM);
-		victim_forget(heap, page);
-	}
-}
-
-void xvi_heap_free_slow(struct xvi_heap *heap, uint32_t page, uint32_t *words, uint32_t unit)
-{
-	struct xvi_page *record = heap_page(heap, page);
-	uint32_t units = heap_block_units(heap, words[unit]);
-	struct merge merge;
-	uint32_t index;
-
-	XVI_ASSERT(heap_owns(heap, page) && !block_is_free(words[unit]));
-	XVI_ASSERT(record->used_units >= units && heap->block_count != 0);
-	merge = merge_around(heap, record, words, unit, units);
-	record->used_units = (uint16_t)(record->used_units - units);
-	heap->used_units -= units;
-	heap->block_count--;
-	words[unit] |= BLOCK_FREE; /* also where the hole begins before it */
-	if (heap->prove)
-		start_remove(heap, record, unit, merge.end);
-	if (XVI_UNLIKELY(record->used_units == 0))
-		page_emptied(heap, page);
-	index = merge_put(heap, page, words, &merge);
 	heap_unmap(heap, page, words); /* before the page, or another, is given back */
-	if (heap->grain_count == 1) {
-		if (XVI_UNLIKELY(record->used_units == 0))
-			xvi_page_cool(heap, page, index);
-	} else if (XVI_UNLIKELY(merge.end - merge.first >= 1U << heap->grain_shift)) {
+	if (heap->shape.grain_count > 1) {
 		page_grains(record)->whole = index; /* of use once the page is empty */
-		xvi_grains_cool(heap, page, merge.first, merge.end);
+		xvi_grains_cool(heap, page, first, end);
+	} else if (record->used_units == 0) {
+		xvi_page_cool(heap, page, index);
 	}
 }
 
 void xvi_heap_free(struct xvi_heap *heap, uint32_t page, uint32_t *words, uint32_t unit)
 {
-	struct xvi_page *record = heap_page(heap, page);
+	struct xvi_around around = around_look(heap, &heap->shape, words, unit, words[unit]);
 
-	if (!heap_free_fast(heap, record, page, words, unit, words[unit]))
-		xvi_heap_free_slow(heap, page, words, unit);
+	XVI_ASSERT(heap_owns(heap, page));
+	heap_free_in(heap, &heap->shape, heap_page(heap, page), page, words, unit, words[unit],
+		     &around);
 	xvi_heap_debug_check(heap);
+}
+
+/* ---- resizing ---- */
+
+/* The block at place gets `units`, of the `all` units up to the end of the hole behind it. */
+static void resize_units(struct xvi_heap *heap, const struct xvi_place *place, uint32_t old_units,
+			 uint32_t units, uint32_t all, uint32_t index)
+{
+	struct xvi_page *record = heap_page(heap, place->page);
+	uint32_t end = place->unit + units;
+	uint32_t all_end = place->unit + all;
+
+	record->used_units = (uint16_t)(record->used_units - old_units + units);
+	heap->used_units = heap->used_units - old_units + units;
+	if (all_end < heap->shape.end_unit) {
+		if (units != all)
+			place->words[all_end] |= BLOCK_PREV_FREE;
+		else
+			place->words[all_end] &= ~(uint32_t)BLOCK_PREV_FREE;
+	}
+	if (units != all)
+		(void)hole_put(heap, place->page, place->words, end, all - units, index);
+	else if (index != 0)
+		hole_give(heap, index);
+	if (heap->shape.grain_count > 1 && units < old_units)
+		xvi_grains_cool(heap, place->page, end, all_end);
+}
+
+bool xvi_heap_resize(struct xvi_heap *heap, struct xvi_place *place, uint32_t content)
+{
+	struct xvi_page *record = heap_page(heap, place->page);
+	uint32_t old_units = heap_block_units(heap, place->header);
+	uint32_t units = heap_units_for(heap, content);
+	uint32_t all = old_units;
+	uint32_t end = place->unit + old_units;
+	uint32_t index = 0;
+	bool has_hole = end < heap->shape.end_unit && block_is_free(place->words[end]);
+
+	XVI_ASSERT(heap_owns(heap, place->page) && !block_is_free(place->words[place->unit]));
+	XVI_ASSERT(content != 0);
+	if (has_hole) {
+		uint32_t word = place->words[end];
+
+		index = hole_is_listed(word) ? hole_value(word) : 0;
+		all += heap_hole_units(heap, word);
+	}
+	if (units > all || content > BLOCK_CONTENT_MASK)
+		return false;
+	/* Longer, it takes memory; shorter, it leaves a hole where it had memory. */
+	if (units > old_units && xvi_grains_heat(heap, place->page, place->unit,
+						 place->unit + units + (units < all)) != 0)
+		return false;
+	if (units != old_units) {
+		if (index != 0)
+			hole_unlist(heap, &heap->shape, record, index);
+		resize_units(heap, place, old_units, units, all, index);
+	}
+	place->header = block_with_content(place->words[place->unit], content);
+	place->words[place->unit] = place->header;
+	xvi_heap_debug_check(heap);
+	return true;
 }

@@ -30,22 +30,21 @@ static inline uint32_t list_of(uint32_t units)
 static inline uint32_t list_next(const struct xvi_free_lists *lists, uint32_t list)
 {
 	uint32_t word = list >> 6;
-	uint64_t bits = lists->bits[word] & (~(uint64_t)0 << (list & 63U));
+	uint64_t bits = lists->bits[word] >> (list & 63U);
 
-	if (bits == 0) {
-		uint64_t words = lists->words & (~(uint64_t)1 << word);
-
-		if (XVI_UNLIKELY(words == 0))
-			return UINT32_MAX;
-		word = xvi_ctz64(words);
-		bits = lists->bits[word];
-	}
-	return (word << 6) + xvi_ctz64(bits);
+	if (XVI_LIKELY(bits != 0))
+		return list + xvi_ctz64(bits);
+	bits = lists->words >> word >> 1;
+	if (XVI_UNLIKELY(bits == 0))
+		return UINT32_MAX;
+	word += 1 + xvi_ctz64(bits);
+	return (word << 6) + xvi_ctz64(lists->bits[word]);
 }
 
-/* Put a record into this list, its length's. */
-static inline void list_push_of(struct xvi_heap *heap, uint32_t index, uint32_t list)
+/* Put the record of a hole of this length into its list. */
+static inline void list_push(struct xvi_heap *heap, uint32_t index, uint32_t units)
 {
+	uint32_t list = list_of(units);
 	struct xvi_free_lists *lists = &heap->lists;
 	struct xvi_hole *records = heap->holes.records;
 	struct xvi_hole *hole = &records[index];
@@ -59,32 +58,39 @@ static inline void list_push_of(struct xvi_heap *heap, uint32_t index, uint32_t 
 	lists->words |= (uint64_t)1 << (list >> 6);
 }
 
-static inline void list_push(struct xvi_heap *heap, uint32_t index)
+/* The last hole of a list is gone. */
+static inline void list_is_empty(struct xvi_free_lists *lists, uint32_t list)
 {
-	list_push_of(heap, index, list_of(heap->holes.records[index].units));
+	uint64_t left = lists->bits[list >> 6] ^ (uint64_t)1 << (list & 63U);
+
+	lists->bits[list >> 6] = left;
+	if (left == 0)
+		lists->words ^= (uint64_t)1 << (list >> 6);
+}
+
+/* Take the first hole of a list, this one, off it. */
+static inline void list_pop(struct xvi_heap *heap, uint32_t list, const struct xvi_hole *hole)
+{
+	uint32_t next = hole->next;
+
+	heap->lists.heads[list] = next;
+	if (next != 0)
+		heap->holes.records[next].prev = 0;
+	else
+		list_is_empty(&heap->lists, list);
 }
 
 static inline void list_unlink(struct xvi_heap *heap, uint32_t index)
 {
-	struct xvi_free_lists *lists = &heap->lists;
 	struct xvi_hole *records = heap->holes.records;
-	uint32_t prev = records[index].prev;
-	uint32_t next = records[index].next;
+	struct xvi_hole *hole = &records[index];
 
-	records[next].prev = prev;
-	if (prev != 0) {
-		records[prev].next = next;
+	if (hole->prev == 0) {
+		XVI_ASSERT(heap->lists.heads[list_of(hole->units)] == index);
+		list_pop(heap, list_of(hole->units), hole);
 	} else {
-		uint32_t list = list_of(records[index].units);
-
-		XVI_ASSERT(lists->heads[list] == index);
-		lists->heads[list] = next;
-		if (next == 0) {
-			uint64_t bits = lists->bits[list >> 6] & ~((uint64_t)1 << (list & 63U));
-
-			lists->bits[list >> 6] = bits;
-			lists->words &= ~((uint64_t)(bits == 0) << (list >> 6));
-		}
+		records[hole->prev].next = hole->next;
+		records[hole->next].prev = hole->prev; /* of record 0 where it is the last */
 	}
 }
 

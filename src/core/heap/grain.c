@@ -49,39 +49,25 @@ static uint32_t grains_spare(const struct xvi_grains *grains)
 
 /* ---- becoming hot ---- */
 
-/* Call the source for each run of grains in mask. Stops at an error; *done is what was taken. */
-static int take_runs(struct xvi_heap *heap, uint32_t page, uint32_t mask, uint32_t *done)
+/* Have the source take each run of grains in mask, up to an error, or give each back. Returns
+ * those that it did. */
+static uint32_t each_run(struct xvi_heap *heap, uint32_t page, uint32_t mask, bool take, int *err)
 {
-	*done = 0;
-	while (mask != 0) {
-		uint32_t first = xvi_ctz64(mask);
-		uint32_t count = xvi_ctz64(~(uint64_t)(mask >> first));
-		uint32_t run = ((1U << count) - 1U) << first;
-		int err = heap->source->grains_take(heap->context, page, first, count);
+	const struct xvi_heap_source *source = heap->source;
+	uint32_t done = 0;
 
-		if (err != 0)
-			return err;
-		*done |= run;
-		mask &= ~run;
-	}
-	return 0;
-}
-
-/* Give each run of grains in mask back. Returns those that went. */
-static uint32_t give_runs(struct xvi_heap *heap, uint32_t page, uint32_t mask)
-{
-	uint32_t gone = 0;
-
-	while (mask != 0) {
+	while (mask != 0 && *err == 0) {
 		uint32_t first = xvi_ctz64(mask);
 		uint32_t count = xvi_ctz64(~(uint64_t)(mask >> first));
 		uint32_t run = ((1U << count) - 1U) << first;
 
-		if (heap->source->grains_give(heap->context, page, first, count))
-			gone |= run;
+		if (take)
+			*err = source->grains_take(heap->context, page, first, count);
+		if (take ? *err == 0 : source->grains_give(heap->context, page, first, count))
+			done |= run;
 		mask &= ~run;
 	}
-	return gone;
+	return done;
 }
 
 int xvi_grains_heat(struct xvi_heap *heap, uint32_t page, uint32_t from, uint32_t to)
@@ -89,18 +75,18 @@ int xvi_grains_heat(struct xvi_heap *heap, uint32_t page, uint32_t from, uint32_
 	struct xvi_page *record = heap_page(heap, page);
 	struct xvi_grains *grains = page_grains(record);
 	uint32_t cold, absent, taken;
-	int err;
+	int err = 0, none = 0;
 
-	if (heap->grain_count == 1) {
+	if (heap->shape.grain_count == 1) {
 		XVI_ASSERT(record->used_units != 0 || heap->spare_grains != 0);
 		heap->spare_grains -= record->used_units == 0;
 		return 0;
 	}
-	cold = grain_mask(heap, from, to) & ~(uint32_t)grains->hot;
+	cold = grain_mask(&heap->shape, from, to) & ~(uint32_t)grains->hot;
 	absent = cold & ~(uint32_t)grains->committed;
-	err = take_runs(heap, page, absent, &taken);
+	taken = each_run(heap, page, absent, true, &err);
 	if (err != 0)
-		taken &= ~give_runs(heap, page, taken); /* what stays becomes spare */
+		taken &= ~each_run(heap, page, taken, false, &none); /* what stays is spare */
 	if (taken != 0 && err != 0 && grains_spare(grains) == 0)
 		spare_link(heap, page);
 	heap->committed_grains += grain_bits(taken);
@@ -129,6 +115,7 @@ static uint32_t page_give_back(struct xvi_heap *heap, uint32_t page)
 	struct xvi_page *record = heap_page(heap, page);
 	struct xvi_grains *grains = page_grains(record);
 	uint32_t gone = grains_spare(grains);
+	int none = 0;
 
 	spare_unlink(heap, page);
 	/* An empty page goes as a whole, which cannot fail. */
@@ -137,7 +124,7 @@ static uint32_t page_give_back(struct xvi_heap *heap, uint32_t page)
 		xvi_page_release(heap, page, grains->whole);
 		return grain_bits(gone);
 	}
-	gone = give_runs(heap, page, gone);
+	gone = each_run(heap, page, gone, false, &none);
 	grains->committed = (uint16_t)(grains->committed & ~gone);
 	heap->committed_grains -= grain_bits(gone);
 	heap->spare_grains -= grain_bits(gone);
@@ -169,7 +156,7 @@ static uint64_t give_back_grains(struct xvi_heap *heap, uint64_t keep, uint32_t 
 /* Pages of one grain: the empty ones are holes of the longest list. */
 static uint64_t give_back_pages(struct xvi_heap *heap, uint64_t keep)
 {
-	uint32_t index = heap->lists.heads[list_of(heap->end_unit - heap->first_unit)];
+	uint32_t index = heap->lists.heads[list_of(heap->shape.end_unit - heap->shape.first_unit)];
 	uint64_t gone = 0;
 
 	while (heap->spare_grains > keep && index != 0) {
@@ -189,7 +176,7 @@ static uint64_t give_back_pages(struct xvi_heap *heap, uint64_t keep)
 
 uint64_t xvi_heap_give_back(struct xvi_heap *heap, uint64_t keep)
 {
-	if (heap->grain_count == 1)
+	if (heap->shape.grain_count == 1)
 		return give_back_pages(heap, keep);
 	return give_back_grains(heap, keep, heap->page_count);
 }

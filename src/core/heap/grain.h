@@ -11,9 +11,9 @@
 #include "heap.h"
 
 /* Bits of the grains that units [from, to) lie in; from < to. */
-static inline uint32_t grain_mask(const struct xvi_heap *heap, uint32_t from, uint32_t to)
+static inline uint32_t grain_mask(const struct xvi_shape *shape, uint32_t from, uint32_t to)
 {
-	return (2U << ((to - 1) >> heap->grain_shift)) - (1U << (from >> heap->grain_shift));
+	return (2U << ((to - 1) >> shape->grain_shift)) - (1U << (from >> shape->grain_shift));
 }
 
 static inline uint32_t grain_bits(uint32_t mask)
@@ -30,20 +30,22 @@ static inline uint32_t grain_bits(uint32_t mask)
  */
 static inline uint32_t grain_mask_inside(const struct xvi_heap *heap, uint32_t first, uint32_t end)
 {
-	uint32_t grain = 1U << heap->grain_shift;
-	uint32_t low = first == heap->first_unit ? 0 : (first + grain) >> heap->grain_shift;
-	uint32_t high = end == heap->end_unit ? heap->grain_count : (end - 1) >> heap->grain_shift;
+	uint32_t grain = 1U << heap->shape.grain_shift;
+	uint32_t low =
+		first == heap->shape.first_unit ? 0 : (first + grain) >> heap->shape.grain_shift;
+	uint32_t high = end == heap->shape.end_unit ? heap->shape.grain_count
+						    : (end - 1) >> heap->shape.grain_shift;
 
 	return low < high ? (1U << high) - (1U << low) : 0;
 }
 
 /* Do these units of a page lie in hot grains? */
-static inline bool grain_is_hot(const struct xvi_heap *heap, struct xvi_page *record, uint32_t from,
-				uint32_t to)
+static inline bool grain_is_hot(const struct xvi_shape *shape, struct xvi_page *record,
+				uint32_t from, uint32_t to)
 {
-	if (XVI_UNLIKELY(heap->grain_count == 1))
+	if (XVI_UNLIKELY(shape->grain_count == 1))
 		return record->used_units != 0;
-	return (grain_mask(heap, from, to) & ~(uint32_t)page_grains(record)->hot) == 0;
+	return (grain_mask(shape, from, to) & ~(uint32_t)page_grains(record)->hot) == 0;
 }
 
 /* Make the grains of these units hot. 0, or what the source said, with nothing changed. */
@@ -56,6 +58,14 @@ void xvi_grains_cool(struct xvi_heap *heap, uint32_t page, uint32_t first, uint3
 /* A page of one grain has no block any more; index is its hole's record. It may be gone
  * afterwards. */
 void xvi_page_cool(struct xvi_heap *heap, uint32_t page, uint32_t index);
+
+/* A block is gone, and its hole [first, end), with this record, is long, or all of its page: ends
+ * the map, and what follows. The page may be gone afterwards. (free.c) */
+void xvi_free_end(struct xvi_heap *heap, uint32_t page, uint32_t *words, uint32_t first,
+		  uint32_t end, uint32_t index);
+
+/* A page is no victim any more. (victim.c) */
+void xvi_victim_forget(struct xvi_heap *heap, uint32_t page);
 
 /* Give an empty page back, with its hole, whose record is index. (heap.c) */
 void xvi_page_release(struct xvi_heap *heap, uint32_t page, uint32_t index);

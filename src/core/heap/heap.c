@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * heap.c: making a heap, its pages given back; see heap.h.
+ * heap.c: making a heap, its pages and records given back; see heap.h.
  */
 #include "hole.h"
 
@@ -36,20 +36,18 @@ static void heap_set_shape(struct xvi_heap *heap, const struct xvi_heap_config *
 	uint32_t align_units = config->alignment / UNIT_BYTES;
 	uint32_t page_units = 1U << (config->page_shift - UNIT_SHIFT);
 
-	heap->page_shift = config->page_shift;
-	heap->grain_shift = config->grain_shift - UNIT_SHIFT;
-	heap->grain_count = 1U << (config->page_shift - config->grain_shift);
-	heap->align_mask = config->alignment - 1;
+	heap->shape.page_shift = config->page_shift;
+	heap->shape.grain_shift = config->grain_shift - UNIT_SHIFT;
+	heap->shape.grain_count = 1U << (config->page_shift - config->grain_shift);
+	heap->shape.align_mask = config->alignment - 1;
 	heap->payload_at = payload_at;
-	heap->first_unit = ((0U - payload_at) & heap->align_mask) / UNIT_BYTES;
-	heap->end_unit =
-		heap->first_unit + (page_units - heap->first_unit) / align_units * align_units;
-	heap->page_stride =
+	heap->shape.first_unit = ((0U - payload_at) & heap->shape.align_mask) / UNIT_BYTES;
+	heap->shape.end_unit = heap->shape.first_unit +
+			       (page_units - heap->shape.first_unit) / align_units * align_units;
+	heap->shape.page_stride =
 		xvi_heap_page_stride(config->page_shift, config->grain_shift, config->prove);
-	heap->starts_at = starts_at(config->page_shift, config->grain_shift);
-	heap->prove = config->prove;
-	/* Without the proof the low bits must be the place's alone: see heap_check_is_keyed. */
-	heap->generation_shift = config->prove ? 0 : 5;
+	heap->shape.starts_at = starts_at(config->page_shift, config->grain_shift);
+	heap->shape.prove = config->prove;
 }
 
 void xvi_heap_init(struct xvi_heap *heap, const struct xvi_heap_config *config)
@@ -60,7 +58,8 @@ void xvi_heap_init(struct xvi_heap *heap, const struct xvi_heap_config *config)
 	heap->base = config->base;
 	heap->pages = config->pages;
 	heap->key = config->key;
-	heap->generation = config->generation;
+	/* A handle of another pool has another check field, though they are used alike. */
+	heap->generation = (uint16_t)(config->generation + config->key);
 	heap->lists.heads = config->heads;
 	heap->holes.records = config->records;
 	heap->holes.sure = config->records_sure;
@@ -68,7 +67,6 @@ void xvi_heap_init(struct xvi_heap *heap, const struct xvi_heap_config *config)
 	heap->holes.bounded = config->records_bounded;
 	heap->holes.high = 1;
 	heap->listed_min_units = LISTED_MIN_UNITS_MAX;
-	heap_set_fast(heap);
 	heap->source = config->source;
 	heap->context = config->context;
 	heap_set_block_limit(heap);
@@ -79,7 +77,7 @@ void xvi_heap_init(struct xvi_heap *heap, const struct xvi_heap_config *config)
 /* Nothing is left: the hole table begins anew. */
 static void heap_is_empty(struct xvi_heap *heap)
 {
-	XVI_ASSERT(heap->holes.live == 0 && heap->block_count == 0);
+	XVI_ASSERT(heap->holes.live == 0 && heap_block_count(heap) == 0);
 	heap->holes.free_head = 0;
 	heap->holes.high = 1;
 	if (!heap->holes.bounded &&
@@ -98,13 +96,13 @@ static void record_clear(struct xvi_heap *heap, struct xvi_page *record)
 		heap->generation = record->generation;
 	memset(record, 0, offsetof(struct xvi_page, source));
 	memset((unsigned char *)record + PAGE_RECORD_BYTES, 0,
-	       heap->page_stride - PAGE_RECORD_BYTES);
+	       heap->shape.page_stride - PAGE_RECORD_BYTES);
 }
 
 /* Committed grains of a page of ours. */
 static uint32_t page_committed(const struct xvi_heap *heap, struct xvi_page *record)
 {
-	return heap->grain_count == 1 ? 1 : grain_bits(page_grains(record)->committed);
+	return heap->shape.grain_count == 1 ? 1 : grain_bits(page_grains(record)->committed);
 }
 
 void xvi_page_release(struct xvi_heap *heap, uint32_t page, uint32_t index)
@@ -145,11 +143,11 @@ void xvi_heap_clear(struct xvi_heap *heap)
 		page += page == first;
 	}
 	memset(heap->lists.heads, 0,
-	       xvi_heap_list_count(heap->page_shift) * sizeof(heap->lists.heads[0]));
+	       xvi_heap_list_count(heap->shape.page_shift) * sizeof(heap->lists.heads[0]));
 	memset(heap->lists.bits, 0, sizeof(heap->lists.bits));
 	heap->lists.words = 0;
 	heap->holes.live = 0;
-	heap->block_count = 0;
+	heap->blocks_left = heap->block_limit;
 	heap->page_count = 0;
 	heap->page_limit = 0;
 	heap->used_units = 0;
@@ -159,7 +157,6 @@ void xvi_heap_clear(struct xvi_heap *heap)
 	heap->newest_spare = 0;
 	heap->victim_count = 0;
 	heap->listed_min_units = LISTED_MIN_UNITS_MAX;
-	heap_set_fast(heap);
 	heap_is_empty(heap);
 }
 
@@ -170,13 +167,80 @@ bool xvi_start_is_from_before(const struct xvi_heap *heap, struct xvi_page *page
 	uint32_t kib = unit >> START_SHIFT;
 
 	while (kib-- != 0) {
-		uint32_t low = start_bytes(heap, page)[kib];
+		uint32_t low = start_bytes(&heap->shape, page)[kib];
 
 		if (low != START_NONE)
-			return start_leads_to(heap, words, kib << START_SHIFT | low, unit);
+			return start_leads_to(heap, &heap->shape, words, kib << START_SHIFT | low,
+					      unit);
 	}
 	/* No byte names a block before: the page's first block is this one, or begins at such
 	 * a place too. */
-	return start_leads_to(heap, words,
-			      heap_first_used(heap, (uint32_t)(record / heap->page_stride)), unit);
+	return start_leads_to(heap, &heap->shape, words,
+			      heap_first_used(heap, (uint32_t)(record / heap->shape.page_stride)),
+			      unit);
+}
+
+/* ---- the hole table ---- */
+
+/* A record that moves has its number written into its hole's words. */
+static void record_move(struct xvi_heap *heap, uint32_t from, uint32_t to)
+{
+	struct xvi_hole *records = heap->holes.records;
+	struct xvi_hole hole = records[from];
+	struct xvi_page *record = heap_page(heap, hole.page);
+	uint32_t *words = heap_map(heap, hole.page);
+
+	if (!page_is_victim(record))
+		list_unlink(heap, from);
+	records[to] = hole;
+	if (!page_is_victim(record))
+		list_push(heap, to, hole.units);
+	hole_write_words(&heap->shape, words, hole.first, (uint32_t)hole.first + hole.units,
+			 hole_listed_word(to));
+	if (heap->shape.grain_count > 1 && record->used_units == 0)
+		page_grains(record)->whole = to;
+	heap_unmap(heap, hole.page, words);
+	records[from].units = 0;
+}
+
+bool xvi_heap_give_sure(struct xvi_heap *heap)
+{
+	const uint32_t step = RECORD_STEP_BYTES / sizeof(struct xvi_hole);
+	struct xvi_hole_table *holes = &heap->holes;
+	uint32_t need = heap_block_count(heap) + heap->page_count + 2;
+
+	need = need > holes->high ? need : holes->high;
+	need = (need + step - 1) / step * step;
+	if (holes->bounded || holes->sure < need + step)
+		return false;
+	holes->sure = need;
+	heap_set_block_limit(heap);
+	heap->source->records_give(heap->context, holes->high, holes->sure);
+	return true;
+}
+
+void xvi_heap_shrink_records(struct xvi_heap *heap)
+{
+	const uint32_t step = RECORD_STEP_BYTES / sizeof(struct xvi_hole);
+	struct xvi_hole_table *holes = &heap->holes;
+	uint32_t high = holes->live + 1;
+	uint32_t low = 1;
+
+	if (holes->bounded || holes->high < high + step) {
+		(void)xvi_heap_give_sure(heap);
+		return;
+	}
+	for (uint32_t i = holes->high; i-- > high;) {
+		if (holes->records[i].units == 0)
+			continue;
+		while (holes->records[low].units != 0)
+			low++;
+		XVI_ASSERT(low < high);
+		record_move(heap, i, low);
+	}
+	/* The live ones fill the table's beginning: none below `high` is free. */
+	holes->free_head = 0;
+	holes->high = high;
+	if (!xvi_heap_give_sure(heap))
+		heap->source->records_give(heap->context, high, holes->sure);
 }

@@ -12,8 +12,7 @@
  *   grain     the part of a page in which memory is obtained and given back
  *   hot       a grain with memory that a block, or a word of a hole, lies in
  *   spare     a grain with memory that lies wholly inside a hole: kept for a while
- *   hole      a free block; listed when it has a record in the hole table
- *   record    16 bytes that say where a hole is and link it: the authority on its length
+ *   hole      a free block; listed when it has a record of 16 bytes in the hole table
  *   lead      the hole at the very beginning of a page: its length is in the page's record,
  *             so that no word of it needs memory
  *   victim    a page that compaction empties: its holes have records, but are in no list
@@ -40,7 +39,8 @@
  *   3  the words of a hole agree: the first unless the hole is its page's lead, the last
  *      unless it ends its page
  *   4  a listed hole's record names its page, first unit and units
- *   5  a used block's content fits it, and its check field has the keyed bits of its place
+ *   5  a used block's content fits it; where blocks are not proved, its check field has the
+ *      keyed bits of its place
  *   6  used_units of a page is the sum over its used blocks
  *   7  a free list holds holes of its lengths only, linked both ways; a bit is set exactly
  *      where its list, or its word of lists, is not empty; holes of victims are in no list
@@ -86,6 +86,8 @@ enum {
 	SPARE_PER_COMMITTED = 200, /* ... or one in so many committed, if that is more */
 	RECORD_STEP_BYTES = 4096,  /* of the hole table */
 	VICTIMS_MAX = 16,
+
+	GENERATION_SHIFT = 5, /* of the check field where blocks are not proved */
 };
 
 struct xvi_page {
@@ -124,50 +126,40 @@ struct xvi_free_lists {
 
 struct xvi_hole_table {
 	struct xvi_hole *records; /* record 0 is never used: 0 means none */
+	uint32_t live;            /* in use, count */
 	uint32_t sure;            /* records below this number can be used without asking */
 	uint32_t most;            /* that there can be */
 	uint32_t high;            /* records from this number on were never used */
 	uint32_t free_head;       /* list of records not in use below high */
-	uint32_t live;            /* in use, count */
 	bool bounded; /* the table does not grow with the blocks (caller's memory): a hole that
 		       * finds no record is not listed */
 };
 
-/*
- * What a heap needs from outside. Every call is made by the thread that called the heap.
- * Negative errnos are passed on to the heap's caller.
- */
+/* What a heap needs from outside. Every call is made by the thread that called the heap, and
+ * negative errnos are passed on to the heap's caller; calls without one cannot fail. */
 struct xvi_heap_source {
-	/* A page: its record is zero, and nothing of it is committed, or, where it has one
-	 * grain, all. 0 or a negative errno. */
+	/* A page: its record is zero, and nothing of it is committed, or, of one grain, all. */
 	int (*page_take)(void *context, uint32_t *page);
 
-	/* Give `count` pages from this one on back, which have `grains` committed grains still.
-	 * Their records are zero. Cannot fail. */
+	/* `count` pages from this one on go back, with `grains` committed grains and zero records.
+	 */
 	void (*pages_give)(void *context, uint32_t page, uint32_t count, uint64_t grains);
 
-	/* Obtain memory for `count` grains from `first` on. 0 or a negative errno. */
+	/* Memory for `count` grains from `first` on; and back: false where that could not be. */
 	int (*grains_take)(void *context, uint32_t page, uint32_t first, uint32_t count);
-
-	/* Give their memory back. False: it could not be given back, and they stay. */
 	bool (*grains_give)(void *context, uint32_t page, uint32_t first, uint32_t count);
 
-	/* Is a page below page_limit this heap's? Asked by who goes over all pages, of records that
-	 * may be another heap's at this moment. NULL: the records are this heap's alone. */
+	/* Is a page below page_limit this heap's, whose record may be another heap's at this
+	 * moment? NULL: the records are this heap's alone. */
 	bool (*page_is_ours)(void *context, uint32_t page);
 
-	/* Make records below the number `count` usable. 0 or a negative errno. */
+	/* Of a table that grows: make hole records below `count` usable; those below `high` are
+	 * used now; from `high` on are used no more, and from `sure` on are not wanted. */
 	int (*records_take)(void *context, uint32_t count);
-
-	/* Records below the number `high` are used now. Cannot fail. */
 	void (*records_used)(void *context, uint32_t high);
-
-	/* Records from the number `high` on are used no more, and from `sure` on are not
-	 * wanted. Cannot fail. Both calls on records are made only for a table not bounded. */
 	void (*records_give)(void *context, uint32_t high, uint32_t sure);
 
-	/* Make a page addressable, and end that; not called where base is set. Cannot fail
-	 * for two pages at a time. */
+	/* Make a page addressable, two at a time at most, and end that; not where base is set. */
 	uint32_t *(*page_map)(void *context, uint32_t page);
 	void (*page_unmap)(void *context, uint32_t page, uint32_t *words);
 };
@@ -199,35 +191,42 @@ struct xvi_place {
 	uint32_t header;
 };
 
-struct xvi_heap {
-	/* Constants. */
-	unsigned char *base;
-	unsigned char *pages;
-	uint32_t page_stride;
-	uint32_t starts_at; /* of the proof in a page record */
+/*
+ * Sizes and bounds. What a call does most often is written for any shape, and is compiled once
+ * more for the usual one, where they are constants (fast.h).
+ */
+struct xvi_shape {
 	uint32_t page_shift;
 	uint32_t grain_shift; /* in units */
 	uint32_t grain_count; /* in a page */
 	uint32_t align_mask;  /* alignment - 1, bytes */
-	uint32_t payload_at;  /* header and prefix, bytes: from a block to its payload */
 	uint32_t first_unit;
 	uint32_t end_unit;
-	uint32_t generation_shift; /* of the check field: bits below it are keyed */
-	uint32_t key;
+	uint32_t page_stride; /* bytes of a page record, ... */
+	uint32_t starts_at;   /* ... in which the proof begins here */
 	bool prove;
+	bool usual; /* always addressable, the table of records grows, and the caller has seen that
+		     * the page is no victim */
+};
+
+struct xvi_heap {
+	/* Constants. */
+	unsigned char *base;
+	unsigned char *pages;
+	struct xvi_shape shape;
+	uint32_t payload_at; /* header and prefix, bytes: from a block to its payload */
+	uint32_t key;
 
 	uint16_t generation; /* that the next page begins with: no page that went was ahead */
 	struct xvi_free_lists lists;
 	struct xvi_hole_table holes;
 	uint32_t listed_min_units; /* shorter holes have no record */
-	uint32_t fast_span;        /* lengths from there on that fast.h deals with; 0 = none */
-	uint32_t fast_end;         /* end_unit, or 0 where fast.h is not used */
 	uint32_t page_limit;       /* pages of ours have numbers below this */
 
 	/* Counters. */
 	uint32_t page_count;
-	uint32_t block_count;      /* used blocks */
-	uint32_t block_limit;      /* from so many on the next one needs records first */
+	uint32_t block_limit;      /* used blocks that there are records for, ... */
+	uint32_t blocks_left;      /* ... less those that there are: see heap_block_count */
 	uint64_t used_units;       /* of used blocks */
 	uint64_t committed_grains; /* a page of one grain counts as one */
 	uint64_t spare_grains;     /* and as spare while it is empty */
@@ -246,9 +245,15 @@ struct xvi_heap {
 
 /* ---- places ---- */
 
+static inline struct xvi_page *shape_page(const struct xvi_heap *heap,
+					  const struct xvi_shape *shape, uint32_t page)
+{
+	return (struct xvi_page *)(void *)(heap->pages + (size_t)page * shape->page_stride);
+}
+
 static inline struct xvi_page *heap_page(const struct xvi_heap *heap, uint32_t page)
 {
-	return (struct xvi_page *)(void *)(heap->pages + (size_t)page * heap->page_stride);
+	return shape_page(heap, &heap->shape, page);
 }
 
 static inline struct xvi_grains *page_grains(struct xvi_page *page)
@@ -259,7 +264,7 @@ static inline struct xvi_grains *page_grains(struct xvi_page *page)
 static inline uint32_t *heap_map(const struct xvi_heap *heap, uint32_t page)
 {
 	if (XVI_LIKELY(heap->base != NULL))
-		return (uint32_t *)(void *)(heap->base + ((size_t)page << heap->page_shift));
+		return (uint32_t *)(void *)(heap->base + ((size_t)page << heap->shape.page_shift));
 	return heap->source->page_map(heap->context, page);
 }
 
@@ -267,6 +272,25 @@ static inline void heap_unmap(const struct xvi_heap *heap, uint32_t page, uint32
 {
 	if (XVI_UNLIKELY(heap->base == NULL))
 		heap->source->page_unmap(heap->context, page, words);
+}
+
+/* A word of a page. */
+static inline uint32_t heap_word(const struct xvi_heap *heap, uint32_t page, uint32_t unit)
+{
+	uint32_t *words = heap_map(heap, page);
+	uint32_t word = words[unit];
+
+	heap_unmap(heap, page, words);
+	return word;
+}
+
+static inline void heap_set_word(const struct xvi_heap *heap, uint32_t page, uint32_t unit,
+				 uint32_t word)
+{
+	uint32_t *words = heap_map(heap, page);
+
+	words[unit] = word;
+	heap_unmap(heap, page, words);
 }
 
 /* Is it a page of this heap? */
@@ -283,23 +307,40 @@ static inline bool heap_holds(const struct xvi_heap *heap, uint32_t page)
 	return heap_owns(heap, page);
 }
 
+/* Used blocks. */
+static inline uint32_t heap_block_count(const struct xvi_heap *heap)
+{
+	return heap->block_limit - heap->blocks_left;
+}
+
 /* Units of a block with so many bytes of content. */
+static inline uint32_t shape_units_for(const struct xvi_shape *shape, uint32_t content)
+{
+	uint32_t units = (content + BLOCK_HEADER_BYTES + shape->align_mask) >> UNIT_SHIFT;
+
+	return units & ~(shape->align_mask >> UNIT_SHIFT);
+}
+
 static inline uint32_t heap_units_for(const struct xvi_heap *heap, uint32_t content)
 {
-	uint32_t units = (content + BLOCK_HEADER_BYTES + heap->align_mask) >> UNIT_SHIFT;
+	return shape_units_for(&heap->shape, content);
+}
 
-	return units & ~(heap->align_mask >> UNIT_SHIFT);
+/* Units of the used block with this header. */
+static inline uint32_t shape_block_units(const struct xvi_shape *shape, uint32_t word)
+{
+	return shape_units_for(shape, block_content(word));
 }
 
 static inline uint32_t heap_block_units(const struct xvi_heap *heap, uint32_t word)
 {
-	return heap_units_for(heap, block_content(word));
+	return shape_block_units(&heap->shape, word);
 }
 
 /* Most bytes of content that a block can have. */
 static inline uint32_t heap_content_max(const struct xvi_heap *heap)
 {
-	return (heap->end_unit - heap->first_unit) * UNIT_BYTES - BLOCK_HEADER_BYTES;
+	return (heap->shape.end_unit - heap->shape.first_unit) * UNIT_BYTES - BLOCK_HEADER_BYTES;
 }
 
 /* Length of a hole from its first or last word. */
@@ -309,43 +350,34 @@ static inline uint32_t heap_hole_units(const struct xvi_heap *heap, uint32_t wor
 				    : hole_value(word);
 }
 
-/* The check field's hash of a place: see block.h. */
+/* A hash of a place, in the bits of the check field of a header; below, others. */
 static inline uint32_t heap_place_hash(const struct xvi_heap *heap, uint32_t page, uint32_t unit)
 {
-	uint32_t h = (page * 0x9E3779B1U) ^ (unit * 0x85EBCA77U) ^ heap->key;
-
-	h ^= h >> 15;
-	h *= 0x2C1B3C6DU;
-	return h >> 20;
+	return page * 0x9E3779B1U + unit * 0x85EBCA77U + heap->key;
 }
+
+/* Bits of a header in which it has the hash of its place, where blocks are not proved. */
+#define BLOCK_KEYED_BITS (((1U << GENERATION_SHIFT) - 1U) << BLOCK_CHECK_SHIFT)
 
 /* Has the header of a used block the keyed bits of its place? */
 static inline bool heap_check_is_keyed(const struct xvi_heap *heap, uint32_t page, uint32_t unit,
 				       uint32_t word)
 {
-	uint32_t keyed = (1U << heap->generation_shift) - 1U;
-
-	return ((block_check(word) ^ heap_place_hash(heap, page, unit)) & keyed) == 0;
+	return ((word ^ heap_place_hash(heap, page, unit)) & BLOCK_KEYED_BITS) == 0;
 }
 
-/* Records made sure of are for one hole a block and page: call after a change. */
+/* Records made sure of, record 0 left out, are for one hole a block and page: call after a
+ * change. */
 static inline void heap_set_block_limit(struct xvi_heap *heap)
 {
-	uint32_t others = heap->page_count + 2;
+	uint32_t blocks = heap_block_count(heap);
+	uint32_t others = heap->page_count + 1;
 
-	heap->block_limit = heap->holes.bounded         ? UINT32_MAX
+	heap->block_limit = heap->holes.bounded         ? INT32_MAX
 			    : heap->holes.sure > others ? heap->holes.sure - others
 							: 0;
-}
-
-/* Which requests fast.h takes: call after a change of listed_min_units. */
-static inline void heap_set_fast(struct xvi_heap *heap)
-{
-	bool fast = heap->base != NULL && heap->page_shift == 16 && heap->grain_count == 16 &&
-		    heap->align_mask == 3U && !heap->holes.bounded;
-
-	heap->fast_span = fast ? LIST_EXACT_UNITS - heap->listed_min_units : 0;
-	heap->fast_end = fast ? heap->end_unit : 0;
+	heap->blocks_left = heap->block_limit - blocks;
+	XVI_ASSERT(heap->blocks_left <= heap->block_limit);
 }
 
 /* ---- the heap as a whole (heap.c) ---- */
@@ -359,7 +391,7 @@ void xvi_heap_init(struct xvi_heap *heap, const struct xvi_heap_config *config);
 /* Give every page back, with everything in it; the heap is as new. O(pages). */
 void xvi_heap_clear(struct xvi_heap *heap);
 
-/* ---- blocks ---- */
+/* ---- blocks: O(1) apart from the source ---- */
 
 enum {
 	HEAP_MAY_GROW = 1,
@@ -369,50 +401,40 @@ enum {
 /*
  * Make a block of `content` bytes, 1 .. heap_content_max, with the payload's offset in its
  * page a multiple of `alignment`, a power of two (1: the heap's own). Fills *place; end it
- * with heap_unmap. The content is undefined. Without HEAP_MAY_GROW only holes are used. 0,
- * -XV_ENOMEM (nothing fits, and the heap may not grow, or has no record for what it would
- * leave), or what the source said. On error nothing has changed. O(1) apart from the
- * source. (malloc.c)
+ * with heap_unmap. Without HEAP_MAY_GROW only holes are used. 0, -XV_ENOMEM (nothing fits, and
+ * the heap may not grow, or has no record for what it would leave), or what the source said. On
+ * error nothing has changed. (malloc.c)
  */
 int xvi_heap_malloc(struct xvi_heap *heap, uint32_t content, uint32_t kind, uint32_t alignment,
 		    unsigned flags, struct xvi_place *place);
 
-/* The two calls without what fast.h does first. */
-int xvi_heap_malloc_slow(struct xvi_heap *heap, uint32_t content, uint32_t kind, uint32_t alignment,
-			 unsigned flags, struct xvi_place *place);
-void xvi_heap_free_slow(struct xvi_heap *heap, uint32_t page, uint32_t *words, uint32_t unit);
-
 /*
  * Make a block for a part of `content` bytes, of at least `least` bytes, in the hole that
  * suits best: the smallest that takes seven tenths of it, else the largest. 0 or
- * -XV_ENOMEM. place->header says how much it took. O(1). (malloc.c)
+ * -XV_ENOMEM. place->header says how much it took. (malloc.c)
  */
 int xvi_heap_malloc_part(struct xvi_heap *heap, uint32_t content, uint32_t least, uint32_t kind,
 			 unsigned flags, struct xvi_place *place);
 
-/* Free a used block, and end the map of its page. Cannot fail. O(1) apart from the source.
- * (free.c) */
+/* Free a used block, and end the map of its page. Cannot fail. (free.c) */
 void xvi_heap_free(struct xvi_heap *heap, uint32_t page, uint32_t *words, uint32_t unit);
 
-/*
- * Give a used block so many bytes of content, where it is. False, with nothing changed, when
- * neither its end nor the hole behind it has room, or the memory for it is not to be had.
- * O(1) apart from the source. (resize.c)
- */
+/* Give a used block so many bytes of content, where it is. False, with nothing changed, when
+ * neither its end nor the hole behind it has room, or memory for it cannot be had. (free.c) */
 bool xvi_heap_resize(struct xvi_heap *heap, struct xvi_place *place, uint32_t content);
 
-/* Units of the largest listed hole; 0 = none. O(1), in its own list at most eight looked at. */
+/* Units of the largest listed hole; 0 = none. In its own list at most eight are looked at. */
 uint32_t xvi_heap_largest(const struct xvi_heap *heap);
 
 /* Units of holes in pages that hold a block: what splitting or compaction could use. O(1). */
 static inline uint64_t heap_free_units(const struct xvi_heap *heap)
 {
-	uint64_t all = (heap->committed_grains - heap->spare_grains) << heap->grain_shift;
+	uint64_t all = (heap->committed_grains - heap->spare_grains) << heap->shape.grain_shift;
 
 	return all > heap->used_units ? all - heap->used_units : 0;
 }
 
-/* ---- grains (grain.c) ---- */
+/* ---- grains, records, victims (grain.c, heap.c, victim.c) ---- */
 
 /* Most spare grains that are kept. */
 static inline uint64_t heap_spare_most(const struct xvi_heap *heap)
@@ -423,11 +445,8 @@ static inline uint64_t heap_spare_most(const struct xvi_heap *heap)
 }
 
 /* Give back spare grains, those of the page that has had them longest first, until at most
- * `keep` are left, pages that are pinned left out. Returns grains given back. O(grains
- * given back). */
+ * `keep` are left, pages that are pinned left out. Returns and is O(grains given back). */
 uint64_t xvi_heap_give_back(struct xvi_heap *heap, uint64_t keep);
-
-/* ---- trimming (trim.c) ---- */
 
 /* Give back what the hole table has beyond what is used and must be sure, where that is a step
  * or more; no record moves. False: nothing. O(1). */
@@ -437,14 +456,11 @@ bool xvi_heap_give_sure(struct xvi_heap *heap);
  * a step or more. O(records). */
 void xvi_heap_shrink_records(struct xvi_heap *heap);
 
-/* ---- compaction's part (victim.c) ---- */
-
-/* Make a page a victim: its holes leave the lists. False when there are VICTIMS_MAX. O(blocks
- * of the page). */
+/* Make a page a victim: its holes leave the lists. False when there are VICTIMS_MAX. And the
+ * reverse, if it is still one. O(blocks of the page). */
 bool xvi_heap_victim_add(struct xvi_heap *heap, uint32_t page);
-
-/* A victim is a page like others again, if it is still there. O(blocks of the page). */
 void xvi_heap_victim_end(struct xvi_heap *heap, uint32_t page);
+void xvi_heap_victims_end(struct xvi_heap *heap);
 
 /* First used block of a mapped page from `unit` on, which must be where a block or hole
  * begins; end_unit when there is none. */
@@ -456,20 +472,20 @@ static inline uint32_t heap_first_used(const struct xvi_heap *heap, uint32_t pag
 {
 	const struct xvi_page *record = heap_page(heap, page);
 
-	return record->used_units == 0 ? heap->end_unit : heap->first_unit + record->lead_units;
+	return record->used_units == 0 ? heap->shape.end_unit
+				       : heap->shape.first_unit + record->lead_units;
 }
 
 /* ---- checking (check.c) ---- */
 
 struct xvi_heap_fault {
 	uint32_t invariant; /* of the list above; 0 = none */
-	uint32_t page;
-	uint32_t unit;
+	uint32_t page;      /* UINT32_MAX: a list's, or a sum's */
+	uint32_t unit;      /* or number of the list */
 	const char *message;
 };
 
-/* Prove the invariants. True when they hold. O(pages + blocks + records). Pages in
- * [0, page_limit) of the heap are looked at. */
+/* Prove the invariants. True when they hold. O(pages + blocks + records). */
 bool xvi_heap_check(struct xvi_heap *heap, struct xvi_heap_fault *fault);
 
 #if XV_DEBUG >= 2

@@ -13,14 +13,12 @@
 #include "start.h"
 
 /* Write a hole's words: see invariant 3 for those it has. */
-static inline void hole_write_words(const struct xvi_heap *heap, uint32_t *words, uint32_t first,
-				    uint32_t units, uint32_t word)
+static inline void hole_write_words(const struct xvi_shape *shape, uint32_t *words, uint32_t first,
+				    uint32_t end, uint32_t word)
 {
-	uint32_t end = first + units;
-
-	if (first != heap->first_unit)
+	if (XVI_LIKELY(first != shape->first_unit))
 		words[first] = word;
-	if (end < heap->end_unit)
+	if (XVI_LIKELY(end < shape->end_unit))
 		words[end - 1] = word;
 }
 
@@ -29,72 +27,86 @@ static inline bool page_is_victim(const struct xvi_page *record)
 	return (record->state & PAGE_VICTIM) != 0;
 }
 
+/* Give the hole [first, end), which is not short, this record, which is in no list, and list it
+ * unless its page is a victim. */
+XVI_ALWAYS_INLINE void hole_set(struct xvi_heap *heap, const struct xvi_shape *shape,
+				const struct xvi_page *record, uint32_t page, uint32_t first,
+				uint32_t end, uint32_t index)
+{
+	struct xvi_hole *hole = &heap->holes.records[index];
+
+	hole->page = page;
+	hole->first = (uint16_t)first;
+	hole->units = (uint16_t)(end - first);
+	if (shape->usual || XVI_LIKELY(!page_is_victim(record)))
+		list_push(heap, index, end - first);
+}
+
 /*
- * Make [first, first + units) a hole, under the record `index`, which is in no list, or, where
- * that is 0, a new one; list it unless it is too short or its page is a victim. What follows
- * must know of it already. Returns its record, or 0.
+ * Make [first, end) a hole, under the record `index`, which is in no list, or, where that is 0,
+ * a new one; list it unless it is too short or its page is a victim. What follows must know of
+ * it already. Returns its record, or 0.
  */
+XVI_ALWAYS_INLINE uint32_t hole_put_in(struct xvi_heap *heap, const struct xvi_shape *shape,
+				       struct xvi_page *record, uint32_t page, uint32_t *words,
+				       uint32_t first, uint32_t end, uint32_t index)
+{
+	uint32_t word;
+
+	XVI_ASSERT(first < end && end <= shape->end_unit);
+	if (XVI_LIKELY(end - first >= heap->listed_min_units)) {
+		if (index == 0)
+			index = hole_take(heap);
+	} else if (index != 0) {
+		hole_give(heap, index);
+		index = 0;
+	}
+	word = hole_listed_word(index);
+	if (XVI_LIKELY(index != 0))
+		hole_set(heap, shape, record, page, first, end, index);
+	else
+		word = hole_unlisted_word(end - first);
+	hole_write_words(shape, words, first, end, word);
+	if (XVI_UNLIKELY(first == shape->first_unit))
+		record->lead_units = (uint16_t)(end - first);
+	return index;
+}
+
 static inline uint32_t hole_put(struct xvi_heap *heap, uint32_t page, uint32_t *words,
 				uint32_t first, uint32_t units, uint32_t index)
 {
-	struct xvi_page *record = heap_page(heap, page);
-	uint32_t word = hole_unlisted_word(units);
-
-	XVI_ASSERT(units != 0 && first + units <= heap->end_unit);
-	if (units < heap->listed_min_units) {
-		if (index != 0)
-			hole_give(heap, index);
-		index = 0;
-	} else {
-		if (index == 0)
-			index = hole_take(heap);
-		if (XVI_LIKELY(index != 0)) {
-			struct xvi_hole *hole = &heap->holes.records[index];
-
-			hole->page = page;
-			hole->first = (uint16_t)first;
-			hole->units = (uint16_t)units;
-			if (XVI_LIKELY(!page_is_victim(record)))
-				list_push(heap, index);
-			word = hole_listed_word(index);
-		}
-	}
-	hole_write_words(heap, words, first, units, word);
-	if (first == heap->first_unit)
-		record->lead_units = (uint16_t)units;
-	return index;
+	return hole_put_in(heap, &heap->shape, heap_page(heap, page), page, words, first,
+			   first + units, index);
 }
 
-/* Take a hole, known by one of its words, out of the lists. Returns its record, which is the
- * caller's then, or 0. */
-static inline uint32_t hole_remove(struct xvi_heap *heap, const struct xvi_page *record,
-				   uint32_t word)
+/* Take a hole out of its list, if it is in one. Its record is the caller's then. */
+XVI_ALWAYS_INLINE void hole_unlist(struct xvi_heap *heap, const struct xvi_shape *shape,
+				   const struct xvi_page *record, uint32_t index)
 {
-	uint32_t index = hole_value(word);
-
-	if (XVI_UNLIKELY(!hole_is_listed(word)))
-		return 0;
-	if (XVI_LIKELY(!page_is_victim(record)))
+	if (shape->usual || XVI_LIKELY(!page_is_victim(record)))
 		list_unlink(heap, index);
-	return index;
 }
 
 /* Write the header of a used block and count it. Nothing is free before it. */
-static inline uint32_t block_put(struct xvi_heap *heap, struct xvi_page *record, uint32_t page,
-				 uint32_t *words, uint32_t unit, uint32_t units, uint32_t content,
-				 uint32_t kind)
+XVI_ALWAYS_INLINE uint32_t block_put(struct xvi_heap *heap, const struct xvi_shape *shape,
+				     struct xvi_page *record, const struct xvi_place *place,
+				     uint32_t units, uint32_t content, uint32_t kind)
 {
 	uint32_t generation = ++record->generation;
-	uint32_t check = heap_place_hash(heap, page, unit) ^ generation << heap->generation_shift;
-	uint32_t header = block_word(kind, content, check & BLOCK_CHECK_MASK);
+	uint32_t check = generation << BLOCK_CHECK_SHIFT;
+	uint32_t header;
 
-	XVI_ASSERT(unit + units <= heap->end_unit && content != 0);
-	words[unit] = header;
+	XVI_ASSERT(place->unit + units <= shape->end_unit && content != 0);
+	if (!shape->prove)
+		check = (heap_place_hash(heap, place->page, place->unit) & BLOCK_CHECK_BITS) ^
+			check << GENERATION_SHIFT;
+	header = block_word(kind, content, check);
+	place->words[place->unit] = header;
 	record->used_units = (uint16_t)(record->used_units + units);
 	heap->used_units += units;
-	heap->block_count++;
-	if (heap->prove)
-		start_add(heap, record, unit);
+	heap->blocks_left--;
+	if (shape->prove)
+		start_add(shape, record, place->unit);
 	return header;
 }
 

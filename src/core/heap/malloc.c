@@ -25,38 +25,13 @@ struct request {
 
 /* ---- carving ---- */
 
-/*
- * Put a block at the front of a hole that is in no list any more; the rest keeps its record.
- *
- *   [ hole: avail                 ]  =>  [ used: units ][ hole: avail - units ]
- */
-static uint32_t carve_front(struct xvi_heap *heap, uint32_t page, uint32_t *words, uint32_t index,
-			    const struct request *request)
-{
-	struct xvi_hole hole = heap->holes.records[index];
-	struct xvi_page *record = heap_page(heap, page);
-	uint32_t end = hole.first + request->units;
-	uint32_t rest = hole.units - request->units;
-
-	if (rest != 0)
-		(void)hole_put(heap, page, words, end, rest, index);
-	else
-		hole_give(heap, index);
-	if (rest == 0 && end < heap->end_unit)
-		words[end] &= ~(uint32_t)BLOCK_PREV_FREE;
-	if (hole.first == heap->first_unit)
-		record->lead_units = 0;
-	return block_put(heap, record, page, words, hole.first, request->units, request->content,
-			 request->kind);
-}
-
 /* Units to leave free in front of a block, so that its payload's offset is a multiple of
  * alignment. */
 static uint32_t front_units(const struct xvi_heap *heap, uint32_t first, uint32_t alignment)
 {
 	uint32_t offset = first * UNIT_BYTES + heap->payload_at;
 
-	if (XVI_LIKELY(alignment <= heap->align_mask + 1U))
+	if (XVI_LIKELY(alignment <= heap->shape.align_mask + 1U))
 		return 0;
 	return (((offset + alignment - 1U) & ~(alignment - 1U)) - offset) / UNIT_BYTES;
 }
@@ -66,43 +41,39 @@ static uint32_t front_units(const struct xvi_heap *heap, uint32_t first, uint32_
  *
  *   [ hole: avail                 ]  =>  [ hole: front ][ used: units ][ hole: the rest ]
  */
-static uint32_t carve_aligned(struct xvi_heap *heap, uint32_t page, uint32_t *words, uint32_t index,
-			      uint32_t front, const struct request *request)
+static void hole_cut_middle(struct xvi_heap *heap, struct xvi_place *place, uint32_t units,
+			    uint32_t index)
 {
 	struct xvi_hole hole = heap->holes.records[index];
-	uint32_t unit = hole.first + front;
-	uint32_t rest = hole.units - front - request->units;
-	uint32_t end = unit + request->units;
-	uint32_t header;
+	uint32_t end = place->unit + units;
+	uint32_t hole_end = (uint32_t)hole.first + hole.units;
 
-	header = block_put(heap, heap_page(heap, page), page, words, unit, request->units,
-			   request->content, request->kind);
-	words[unit] = header | BLOCK_PREV_FREE;
-	(void)hole_put(heap, page, words, hole.first, front, index);
-	if (rest != 0)
-		(void)hole_put(heap, page, words, end, rest, 0);
-	else if (end < heap->end_unit)
-		words[end] &= ~(uint32_t)BLOCK_PREV_FREE;
-	return words[unit];
+	place->header |= BLOCK_PREV_FREE;
+	place->words[place->unit] = place->header;
+	(void)hole_put(heap, place->page, place->words, hole.first, place->unit - hole.first,
+		       index);
+	if (end != hole_end)
+		(void)hole_put(heap, place->page, place->words, end, hole_end - end, 0);
+	else if (end < heap->shape.end_unit)
+		place->words[end] &= ~(uint32_t)BLOCK_PREV_FREE;
 }
 
 /* ---- choosing a hole ---- */
 
-static bool hole_fits(const struct xvi_heap *heap, uint32_t index, const struct request *request)
+/* Of the first *looks holes of a list, one that fits, hot if it must be, or 0. */
+static uint32_t look_along(const struct xvi_heap *heap, uint32_t list,
+			   const struct request *request, bool hot, uint32_t *looks)
 {
-	const struct xvi_hole *hole = &heap->holes.records[index];
+	const struct xvi_hole *records = heap->holes.records;
+	uint32_t index = list != UINT32_MAX ? heap->lists.heads[list] : 0;
 
-	return hole->units >= request->units + front_units(heap, hole->first, request->alignment);
-}
+	for (; index != 0 && *looks != 0; index = records[index].next, *looks -= 1) {
+		const struct xvi_hole *hole = &records[index];
+		uint32_t front = front_units(heap, hole->first, request->alignment);
 
-/* Of the first `looks` holes from this one on in its list, one that fits, or 0. */
-static uint32_t look_along(const struct xvi_heap *heap, uint32_t index,
-			   const struct request *request, uint32_t looks)
-{
-	while (index != 0 && looks-- != 0) {
-		if (hole_fits(heap, index, request))
+		if (hole->units >= front + request->units &&
+		    (!hot || hole_is_ready(heap, &heap->shape, hole, front + request->units)))
 			return index;
-		index = heap->holes.records[index].next;
 	}
 	return 0;
 }
@@ -114,15 +85,14 @@ static uint32_t find_hole(const struct xvi_heap *heap, const struct request *req
 {
 	const struct xvi_free_lists *lists = &heap->lists;
 	uint32_t list = list_of(request->units);
-	uint32_t index = look_along(heap, lists->heads[list], request, looks);
+	uint32_t left = looks;
+	uint32_t index = look_along(heap, list, request, false, &left);
 
 	if (index != 0)
 		return index;
 	/* What is in the next lists is long enough, but for the alignment. */
-	list = list_next(lists, list + 1);
-	if (list == UINT32_MAX)
-		return 0;
-	index = look_along(heap, lists->heads[list], request, looks);
+	left = looks;
+	index = look_along(heap, list_next(lists, list + 1), request, false, &left);
 	if (index != 0)
 		return index;
 	list = list_next(lists, list_of(request->units + request->alignment / UNIT_BYTES) + 1);
@@ -132,61 +102,45 @@ static uint32_t find_hole(const struct xvi_heap *heap, const struct request *req
 /* A larger hole whose beginning is hot already, or 0: of the first ones in the next lists. */
 static uint32_t find_hot_hole(const struct xvi_heap *heap, const struct request *request)
 {
-	const struct xvi_hole *records = heap->holes.records;
-	uint32_t list = list_next(&heap->lists, list_of(request->units));
 	uint32_t looks = LOOKS_FOR_HOT;
+	uint32_t list = list_next(&heap->lists, list_of(request->units));
+	uint32_t index = 0;
 
-	while (list != UINT32_MAX && looks != 0) {
-		uint32_t index = heap->lists.heads[list];
-
-		for (; index != 0 && looks != 0; index = records[index].next, looks--) {
-			const struct xvi_hole *hole = &records[index];
-			uint32_t end = hole->first + request->units +
-				       front_units(heap, hole->first, request->alignment);
-
-			end += end < (uint32_t)hole->first + hole->units;
-			if (hole_fits(heap, index, request) &&
-			    grain_is_hot(heap, heap_page(heap, hole->page), hole->first, end))
-				return index;
-		}
+	while (index == 0 && list != UINT32_MAX && looks != 0) {
+		index = look_along(heap, list, request, true, &looks);
 		list = list_next(&heap->lists, list + 1);
 	}
-	return 0;
+	return index;
 }
 
 /* ---- the parts of the slow path ---- */
-
-static void place_set(struct xvi_place *place, uint32_t page, uint32_t unit, uint32_t *words,
-		      uint32_t header)
-{
-	place->page = page;
-	place->unit = unit;
-	place->words = words;
-	place->header = header;
-}
 
 /* Carve the block from this hole. 0, or the error of what obtains memory for it. */
 static int malloc_from_hole(struct xvi_heap *heap, uint32_t index, const struct request *request,
 			    struct xvi_place *place)
 {
-	struct xvi_hole *hole = &heap->holes.records[index];
-	uint32_t page = hole->page;
+	const struct xvi_hole *hole = &heap->holes.records[index];
+	struct xvi_page *record = heap_page(heap, hole->page);
 	uint32_t front = front_units(heap, hole->first, request->alignment);
 	uint32_t unit = hole->first + front;
 	uint32_t end = unit + request->units;
-	uint32_t *words, header;
 	int err;
 
 	/* The first word of the rest, and the last of what stays in front, are written too. */
 	end += end < (uint32_t)hole->first + hole->units;
-	err = xvi_grains_heat(heap, page, unit - (front != 0), end);
+	err = xvi_grains_heat(heap, hole->page, unit - (front != 0), end);
 	if (err != 0)
 		return err;
-	words = heap_map(heap, page);
+	place->page = hole->page;
+	place->unit = unit;
+	place->words = heap_map(heap, hole->page);
+	place->header = block_put(heap, &heap->shape, record, place, request->units,
+				  request->content, request->kind);
 	list_unlink(heap, index);
-	header = front == 0 ? carve_front(heap, page, words, index, request)
-			    : carve_aligned(heap, page, words, index, front, request);
-	place_set(place, page, unit, words, header);
+	if (front == 0)
+		hole_cut_front(heap, &heap->shape, record, place, request->units, index);
+	else
+		hole_cut_middle(heap, place, request->units, index);
 	return 0;
 }
 
@@ -194,7 +148,7 @@ static int malloc_from_hole(struct xvi_heap *heap, uint32_t index, const struct 
 static int records_ensure(struct xvi_heap *heap, uint32_t pages)
 {
 	struct xvi_hole_table *holes = &heap->holes;
-	uint64_t need = (uint64_t)heap->block_count + heap->page_count + pages + 2;
+	uint64_t need = (uint64_t)heap_block_count(heap) + heap->page_count + pages + 2;
 	uint64_t sure = need + RECORDS_PER_STEP - 1;
 	int err;
 
@@ -226,20 +180,20 @@ static int page_take(struct xvi_heap *heap, uint32_t *page, uint32_t *index)
 	record = heap_page(heap, *page);
 	record->state = PAGE_OURS;
 	record->generation = heap->generation;
-	if (heap->prove)
+	if (heap->shape.prove)
 		start_clear(heap, record);
 	heap->page_count++;
 	heap_set_block_limit(heap);
 	if (*page >= heap->page_limit)
 		heap->page_limit = *page + 1;
-	if (heap->grain_count == 1) {
+	if (heap->shape.grain_count == 1) {
 		heap->committed_grains++;
 		heap->spare_grains++;
 	}
 	/* A page's lead that ends the page has no words: the page need not be mapped. */
-	*index =
-		hole_put(heap, *page, NULL, heap->first_unit, heap->end_unit - heap->first_unit, 0);
-	if (heap->grain_count > 1)
+	*index = hole_put(heap, *page, NULL, heap->shape.first_unit,
+			  heap->shape.end_unit - heap->shape.first_unit, 0);
+	if (heap->shape.grain_count > 1)
 		page_grains(record)->whole = *index;
 	return 0;
 }
@@ -250,8 +204,8 @@ static int malloc_from_new_page(struct xvi_heap *heap, const struct request *req
 	uint32_t page, index;
 	int err;
 
-	if (request->units + front_units(heap, heap->first_unit, request->alignment) >
-	    heap->end_unit - heap->first_unit)
+	if (request->units + front_units(heap, heap->shape.first_unit, request->alignment) >
+	    heap->shape.end_unit - heap->shape.first_unit)
 		return -XV_ENOMEM;
 	err = page_take(heap, &page, &index);
 	if (err != 0)
@@ -259,20 +213,22 @@ static int malloc_from_new_page(struct xvi_heap *heap, const struct request *req
 	/* In a bounded table the hole may have found no record. */
 	err = index != 0 ? malloc_from_hole(heap, index, request, place) : -XV_ENOMEM;
 	if (err != 0 && heap_page(heap, page)->state != 0) {
-		heap->spare_grains -= heap->grain_count == 1;
+		heap->spare_grains -= heap->shape.grain_count == 1;
 		xvi_page_release(heap, page, index);
 	}
 	return err;
 }
 
-/* Victims' holes are lists' holes again: they are to be used before a request fails. */
-static bool victims_end(struct xvi_heap *heap)
+/* From a hole that is found, or a new page. */
+static int malloc_from_any(struct xvi_heap *heap, const struct request *request, unsigned flags,
+			   struct xvi_place *place)
 {
-	bool any = heap->victim_count != 0;
+	uint32_t index = find_hole(heap, request, LOOKS_OWN_LIST);
 
-	while (heap->victim_count != 0)
-		xvi_heap_victim_end(heap, heap->victim[heap->victim_count - 1]);
-	return any;
+	if (index != 0)
+		return malloc_from_hole(heap, index, request, place);
+	return (flags & HEAP_MAY_GROW) != 0 ? malloc_from_new_page(heap, request, place)
+					    : -XV_ENOMEM;
 }
 
 /* What is tried when the heap can have no memory, or may not take any. */
@@ -283,8 +239,10 @@ static int malloc_without_growth(struct xvi_heap *heap, const struct request *re
 
 	if (index == 0)
 		index = find_hole(heap, request, LOOKS_LAST_RESORT);
-	if (index == 0 && (flags & HEAP_KEEP_VICTIMS) == 0 && victims_end(heap))
+	if (index == 0 && (flags & HEAP_KEEP_VICTIMS) == 0 && heap->victim_count != 0) {
+		xvi_heap_victims_end(heap);
 		index = find_hole(heap, request, LOOKS_LAST_RESORT);
+	}
 	return index != 0 ? malloc_from_hole(heap, index, request, place) : err;
 }
 
@@ -299,53 +257,32 @@ static bool give_back_all(struct xvi_heap *heap)
 static int malloc_request(struct xvi_heap *heap, const struct request *request, unsigned flags,
 			  struct xvi_place *place)
 {
-	uint32_t index;
 	int err = records_ensure(heap, 0);
 
 	if (err != 0 && give_back_all(heap))
 		err = records_ensure(heap, 0);
 	if (err != 0)
 		return err;
-	if (request->units < heap->listed_min_units) {
+	if (request->units < heap->listed_min_units)
 		heap->listed_min_units = request->units;
-		heap_set_fast(heap);
-	}
-	index = find_hole(heap, request, LOOKS_OWN_LIST);
-	err = -XV_ENOMEM;
-	if (index != 0)
-		err = malloc_from_hole(heap, index, request, place);
-	else if ((flags & HEAP_MAY_GROW) != 0)
-		err = malloc_from_new_page(heap, request, place);
-	if (err != 0 && give_back_all(heap)) {
-		index = find_hole(heap, request, LOOKS_OWN_LIST);
-		if (index != 0)
-			err = malloc_from_hole(heap, index, request, place);
-		else if ((flags & HEAP_MAY_GROW) != 0)
-			err = malloc_from_new_page(heap, request, place);
-	}
+	err = malloc_from_any(heap, request, flags, place);
+	if (err != 0 && give_back_all(heap))
+		err = malloc_from_any(heap, request, flags, place);
 	return err == 0 ? 0 : malloc_without_growth(heap, request, flags, err, place);
-}
-
-int xvi_heap_malloc_slow(struct xvi_heap *heap, uint32_t content, uint32_t kind, uint32_t alignment,
-			 unsigned flags, struct xvi_place *place)
-{
-	struct request request = {.content = content,
-				  .kind = kind,
-				  .units = heap_units_for(heap, content),
-				  .alignment = alignment};
-
-	return malloc_request(heap, &request, flags, place);
 }
 
 int xvi_heap_malloc(struct xvi_heap *heap, uint32_t content, uint32_t kind, uint32_t alignment,
 		    unsigned flags, struct xvi_place *place)
 {
-	int err = 0;
+	struct request request = {.content = content,
+				  .kind = kind,
+				  .units = heap_units_for(heap, content),
+				  .alignment = alignment};
+	int err;
 
 	XVI_ASSERT(content != 0 && content <= heap_content_max(heap));
 	XVI_ASSERT((alignment & (alignment - 1U)) == 0 && alignment != 0);
-	if (alignment > heap->align_mask + 1U || !heap_malloc_fast(heap, content, kind, place))
-		err = xvi_heap_malloc_slow(heap, content, kind, alignment, flags, place);
+	err = malloc_request(heap, &request, flags, place);
 	xvi_heap_debug_check(heap);
 	return err;
 }
@@ -373,7 +310,7 @@ int xvi_heap_malloc_part(struct xvi_heap *heap, uint32_t content, uint32_t least
 			 unsigned flags, struct xvi_place *place)
 {
 	uint32_t good = content - content / 10 * 3;
-	uint32_t longer = least + heap->align_mask; /* what is asked of any hole below */
+	uint32_t longer = least + heap->shape.align_mask; /* what is asked of any hole below */
 	struct request request = {.kind = kind,
 				  .units = heap_units_for(heap, good > longer ? good : longer),
 				  .alignment = 1};
@@ -381,7 +318,7 @@ int xvi_heap_malloc_part(struct xvi_heap *heap, uint32_t content, uint32_t least
 	uint32_t units = index != 0 ? heap->holes.records[index].units : xvi_heap_largest(heap);
 	uint32_t room;
 
-	units &= ~(heap->align_mask >> UNIT_SHIFT);
+	units &= ~(heap->shape.align_mask >> UNIT_SHIFT);
 	room = units * UNIT_BYTES;
 	if (room < longer + BLOCK_HEADER_BYTES)
 		return -XV_ENOMEM;

@@ -24,41 +24,40 @@ static inline uint32_t start_count(uint32_t page_shift)
 						     : 1U;
 }
 
-static inline uint8_t *start_bytes(const struct xvi_heap *heap, struct xvi_page *page)
+static inline uint8_t *start_bytes(const struct xvi_shape *shape, struct xvi_page *page)
 {
-	return (uint8_t *)page + heap->starts_at;
+	return (uint8_t *)page + shape->starts_at;
 }
 
 /* A used block now begins at unit. */
-static inline void start_add(const struct xvi_heap *heap, struct xvi_page *page, uint32_t unit)
+static inline void start_add(const struct xvi_shape *shape, struct xvi_page *page, uint32_t unit)
 {
-	uint8_t *first = start_bytes(heap, page) + (unit >> START_SHIFT);
+	uint8_t *first = start_bytes(shape, page) + (unit >> START_SHIFT);
 
-	if ((uint8_t)unit < *first)
+	if (XVI_LIKELY((uint8_t)unit < *first))
 		*first = (uint8_t)unit;
 }
 
 /* The used block at unit is gone; the next one in the page, if any, begins at `next`. */
-static inline void start_remove(const struct xvi_heap *heap, struct xvi_page *page, uint32_t unit,
+static inline void start_remove(const struct xvi_shape *shape, struct xvi_page *page, uint32_t unit,
 				uint32_t next)
 {
-	uint32_t kib = unit >> START_SHIFT;
-	uint8_t *first = start_bytes(heap, page) + kib;
+	uint8_t *first = start_bytes(shape, page) + (unit >> START_SHIFT);
 
 	if (*first == (uint8_t)unit)
-		*first = next >> START_SHIFT == kib && next < heap->end_unit ? (uint8_t)next
-									     : START_NONE;
+		*first = (unit ^ next) >> START_SHIFT == 0 && next < shape->end_unit ? (uint8_t)next
+										     : START_NONE;
 }
 
 /* Is `unit` a used block's, on the way from the block or hole at `at`? */
-static inline bool start_leads_to(const struct xvi_heap *heap, const uint32_t *words, uint32_t at,
-				  uint32_t unit)
+static inline bool start_leads_to(const struct xvi_heap *heap, const struct xvi_shape *shape,
+				  const uint32_t *words, uint32_t at, uint32_t unit)
 {
 	while (at < unit) {
 		uint32_t word = words[at];
 
 		at += block_is_free(word) ? heap_hole_units(heap, word)
-					  : heap_block_units(heap, word);
+					  : shape_block_units(shape, word);
 	}
 	return at == unit && !block_is_free(words[unit]);
 }
@@ -68,25 +67,23 @@ bool xvi_start_is_from_before(const struct xvi_heap *heap, struct xvi_page *page
 			      const uint32_t *words, uint32_t unit);
 
 /* Does a used block begin at unit? The page is mapped, and ours. */
-static inline bool start_is(const struct xvi_heap *heap, struct xvi_page *page,
-			    const uint32_t *words, uint32_t unit)
+static inline bool start_is(const struct xvi_heap *heap, const struct xvi_shape *shape,
+			    struct xvi_page *page, const uint32_t *words, uint32_t unit)
 {
-	uint32_t kib = unit >> START_SHIFT;
-	uint32_t low;
+	uint32_t low = start_bytes(shape, page)[unit >> START_SHIFT];
 
-	if (XVI_UNLIKELY(unit >= heap->end_unit))
-		return false;
-	low = start_bytes(heap, page)[kib];
+	XVI_ASSERT(unit < shape->end_unit);
 	if (XVI_UNLIKELY(low == START_NONE))
 		return (uint8_t)unit == START_NONE &&
 		       xvi_start_is_from_before(heap, page, words, unit);
-	return start_leads_to(heap, words, kib << START_SHIFT | low, unit);
+	return low == (uint8_t)unit ||
+	       start_leads_to(heap, shape, words, (unit & ~(uint32_t)START_NONE) | low, unit);
 }
 
 /* No block begins anywhere in the page. */
 static inline void start_clear(const struct xvi_heap *heap, struct xvi_page *page)
 {
-	memset(start_bytes(heap, page), START_NONE, start_count(heap->page_shift));
+	memset(start_bytes(&heap->shape, page), START_NONE, start_count(heap->shape.page_shift));
 }
 
 #endif

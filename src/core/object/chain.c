@@ -10,13 +10,11 @@
 
 void xvi_piece_at(const struct xvi_objects *objects, struct xvi_link link, struct xvi_location *at)
 {
-	uint32_t *words;
-
-	XVI_ASSERT(heap_owns(&objects->heap, link.page) && link.unit < objects->heap.end_unit);
-	words = heap_map(&objects->heap, link.page);
-	*at = (struct xvi_location){link.page, link.unit, words[link.unit]};
+	XVI_ASSERT(heap_owns(&objects->heap, link.page) &&
+		   link.unit < objects->heap.shape.end_unit);
+	*at = (struct xvi_location){link.page, link.unit,
+				    heap_word(&objects->heap, link.page, link.unit)};
 	XVI_ASSERT(!block_is_free(at->header));
-	heap_unmap(&objects->heap, link.page, words);
 }
 
 struct xvi_link xvi_piece_next(const struct xvi_objects *objects, const struct xvi_location *at)
@@ -31,56 +29,41 @@ struct xvi_link xvi_piece_next(const struct xvi_objects *objects, const struct x
 struct xvi_link xvi_piece_previous(const struct xvi_objects *objects, const struct xvi_location *at)
 {
 	uint32_t *words = heap_map(&objects->heap, at->page);
-	struct xvi_link previous = words_previous(words, at->unit);
+	struct xvi_link previous = {words[at->unit + 3], words[at->unit + 4]};
 
 	XVI_ASSERT(block_kind(words[at->unit]) == KIND_REST);
 	heap_unmap(&objects->heap, at->page, words);
 	return previous;
 }
 
-void xvi_link_set_next(struct xvi_objects *objects, struct xvi_link at, struct xvi_link next)
+/* Write a link of a piece: the next one, or, of a REST piece, the previous one. */
+static void link_write(struct xvi_objects *objects, struct xvi_link at, bool next,
+		       struct xvi_link value)
 {
-	uint32_t *words, *link;
+	uint32_t *words, kind, unit;
 
 	if (at.page == LINK_NONE)
 		return;
 	words = heap_map(&objects->heap, at.page);
-	XVI_ASSERT(block_kind(words[at.unit]) == KIND_FIRST ||
-		   block_kind(words[at.unit]) == KIND_REST);
-	link = words + piece_link_unit(objects, at.unit, block_kind(words[at.unit]));
-	link[0] = next.page;
-	link[1] = next.unit;
+	kind = block_kind(words[at.unit]);
+	unit = piece_link_unit(objects, at.unit, kind) + (next ? 0 : 2);
+	XVI_ASSERT(kind == KIND_REST || (kind == KIND_FIRST && next));
+	words[unit] = value.page;
+	words[unit + 1] = value.unit;
 	heap_unmap(&objects->heap, at.page, words);
 }
 
-void xvi_piece_set_next(struct xvi_objects *objects, const struct xvi_location *at,
-			struct xvi_link next)
+void xvi_pieces_join(struct xvi_objects *objects, struct xvi_link before, struct xvi_link after)
 {
-	xvi_link_set_next(objects, link_to(at), next);
-}
-
-void xvi_link_set_previous(struct xvi_objects *objects, struct xvi_link at,
-			   struct xvi_link previous)
-{
-	uint32_t *words;
-
-	if (at.page == LINK_NONE)
-		return;
-	words = heap_map(&objects->heap, at.page);
-	XVI_ASSERT(block_kind(words[at.unit]) == KIND_REST);
-	words[at.unit + 3] = previous.page;
-	words[at.unit + 4] = previous.unit;
-	heap_unmap(&objects->heap, at.page, words);
+	link_write(objects, before, true, after);
+	link_write(objects, after, false, before);
 }
 
 void xvi_piece_set_size(struct xvi_objects *objects, const struct xvi_location *at, size_t size)
 {
-	uint32_t *words = heap_map(&objects->heap, at->page);
-
-	XVI_ASSERT(block_kind(words[at->unit]) == KIND_FIRST);
 	XVI_ASSERT(size != 0 && size <= objects->max_size);
-	words[piece_link_unit(objects, at->unit, KIND_FIRST) + 2] = (uint32_t)size;
-	heap_unmap(&objects->heap, at->page, words);
+	heap_set_word(&objects->heap, at->page, piece_link_unit(objects, at->unit, KIND_FIRST) + 2,
+		      (uint32_t)size);
 }
 
 /* ---- pieces ---- */
@@ -142,7 +125,7 @@ void xvi_piece_set_first(struct xvi_objects *objects, struct xvi_location *at)
 	memmove(payload + FIRST_LINK_BYTES, payload, bytes - FIRST_LINK_BYTES);
 	at->header = words[at->unit] = block_with_kind(words[at->unit], KIND_FIRST);
 	heap_unmap(&objects->heap, at->page, words);
-	xvi_piece_set_next(objects, at, link_none);
+	xvi_pieces_join(objects, link_to(at), link_none);
 	piece_count(objects, KIND_FIRST, 1);
 }
 
@@ -240,12 +223,10 @@ int xvi_chain_lay(struct xvi_objects *objects, struct xvi_lay *lay)
 				xvi_chain_free(objects, link_to(&lay->first));
 			return err;
 		}
-		if (bytes == lay->bytes) {
+		if (bytes == lay->bytes)
 			lay->first = at;
-		} else {
-			xvi_piece_set_next(objects, &lay->last, link_to(&at));
-			xvi_link_set_previous(objects, link_to(&at), link_to(&lay->last));
-		}
+		else
+			xvi_pieces_join(objects, link_to(&lay->last), link_to(&at));
 		lay->last = at;
 		bytes -= piece_payload_bytes(objects, at.header);
 		kind = KIND_REST;

@@ -4,28 +4,23 @@
  * check.c: proves the invariants of object.h by number, after the heap's. Reads everything,
  * repairs nothing.
  */
-#include "object_fast.h"
 #include "piece.h"
+#include "prove.h"
 
-struct sums {
-	uint64_t objects;
+struct check {
+	const struct xvi_objects *objects;
+	struct xvi_heap_fault *fault;
 	uint64_t requested_bytes;
 	uint32_t split;
 	uint32_t rest;    /* REST pieces met in pages */
 	uint32_t chained; /* ... and in chains */
 };
 
-struct check {
-	const struct xvi_objects *objects;
-	struct xvi_heap_fault *fault;
-	struct sums sums;
-};
-
-static bool fail(struct check *check, uint32_t invariant, uint32_t page, uint32_t unit,
+static bool fail(struct check *check, uint32_t invariant, const struct xvi_location *at,
 		 const char *message)
 {
 	*check->fault = (struct xvi_heap_fault){
-		.invariant = invariant, .page = page, .unit = unit, .message = message};
+		.invariant = invariant, .page = at->page, .unit = at->unit, .message = message};
 	return false;
 }
 
@@ -37,15 +32,15 @@ static bool link_follow(struct check *check, const struct xvi_location *from, st
 	uint32_t *words;
 	bool used;
 
-	if (!heap_holds(heap, link.page) || link.unit < heap->first_unit ||
-	    link.unit >= heap->end_unit)
-		return fail(check, 23, from->page, from->unit, "a link leads out of the heap");
+	if (!heap_holds(heap, link.page) || link.unit < heap->shape.first_unit ||
+	    link.unit >= heap->shape.end_unit)
+		return fail(check, 23, from, "a link leads out of the heap");
 	words = heap_map(heap, link.page);
-	used = unit_is_used(heap, link.page, words, link.unit);
+	used = xvi_unit_is_used(heap, link.page, words, link.unit);
 	*at = (struct xvi_location){link.page, link.unit, used ? words[link.unit] : 0};
 	heap_unmap(heap, link.page, words);
 	if (!used || block_kind(at->header) != KIND_REST)
-		return fail(check, 23, from->page, from->unit, "a link leads to no piece");
+		return fail(check, 23, from, "a link leads to no piece");
 	return true;
 }
 
@@ -67,15 +62,14 @@ static bool check_chain(struct check *check, const struct xvi_location *first)
 			return false;
 		previous = xvi_piece_previous(objects, &piece);
 		if (previous.page != at.page || previous.unit != at.unit)
-			return fail(check, 23, piece.page, piece.unit,
-				    "the piece before is another one");
-		check->sums.chained++;
+			return fail(check, 23, &piece, "the piece before is another one");
+		check->chained++;
 		sum += piece_payload_bytes(objects, piece.header);
 		at = piece;
 		next = xvi_piece_next(objects, &at);
 	}
 	if (sum != size)
-		return fail(check, 24, first->page, first->unit, "the pieces are not the size");
+		return fail(check, 24, first, "the pieces are not the size");
 	return true;
 }
 
@@ -86,34 +80,33 @@ static bool check_block(struct check *check, const struct xvi_location *at)
 	struct xvi_location found;
 
 	if (block_content(at->header) <= piece_head_bytes(objects, kind))
-		return fail(check, 21, at->page, at->unit, "a piece has no payload");
+		return fail(check, 21, at, "a piece has no payload");
 	if ((kind == KIND_FIRST || kind == KIND_REST) && !objects->split)
-		return fail(check, 22, at->page, at->unit, "a piece where nothing is split");
+		return fail(check, 22, at, "a piece where nothing is split");
 	if (kind == KIND_REST) {
-		check->sums.rest++;
+		check->rest++;
 		return true;
 	}
 	if (!xvi_object_is(objects, objects_handle(objects, at->page, at->unit, at->header),
 			   &found))
-		return fail(check, 21, at->page, at->unit, "an object's handle is not good");
-	check->sums.objects++;
-	check->sums.requested_bytes += object_size(objects, at);
-	check->sums.split += kind == KIND_FIRST;
+		return fail(check, 21, at, "an object's handle is not good");
+	check->requested_bytes += object_size(objects, at);
+	check->split += kind == KIND_FIRST;
 	return kind != KIND_FIRST || check_chain(check, at);
 }
 
 static bool check_page(struct check *check, uint32_t page)
 {
 	const struct xvi_heap *heap = &check->objects->heap;
-	struct xvi_location at = {page, heap->first_unit, 0};
+	struct xvi_location at = {page, heap->shape.first_unit, 0};
 
 	for (;;) {
 		uint32_t *words = heap_map(heap, page);
 
 		at.unit = xvi_heap_next_used(heap, page, words, at.unit);
-		at.header = at.unit < heap->end_unit ? words[at.unit] : 0;
+		at.header = at.unit < heap->shape.end_unit ? words[at.unit] : 0;
 		heap_unmap(heap, page, words);
-		if (at.unit >= heap->end_unit)
+		if (at.unit >= heap->shape.end_unit)
 			return true;
 		if (!check_block(check, &at))
 			return false;
@@ -124,16 +117,14 @@ static bool check_page(struct check *check, uint32_t page)
 static bool check_sums(struct check *check)
 {
 	const struct xvi_objects *objects = check->objects;
-	const struct sums *sums = &check->sums;
+	const struct xvi_location nowhere = {UINT32_MAX, 0, 0};
 
-	if (sums->chained != sums->rest)
-		return fail(check, 23, UINT32_MAX, 0, "a piece is in no chain");
-	if (sums->objects != objects_count(objects))
-		return fail(check, 25, UINT32_MAX, 0, "objects are not as many as counted");
-	if (sums->requested_bytes != objects->requested_bytes)
-		return fail(check, 25, UINT32_MAX, 0, "requested_bytes is not the sum of sizes");
-	if (sums->split != objects->split_objects || sums->rest != objects->rest_pieces)
-		return fail(check, 25, UINT32_MAX, 0, "pieces are not as many as counted");
+	if (check->chained != check->rest)
+		return fail(check, 23, &nowhere, "a piece is in no chain");
+	if (check->requested_bytes != objects->requested_bytes)
+		return fail(check, 25, &nowhere, "requested_bytes is not the sum of sizes");
+	if (check->split != objects->split_objects || check->rest != objects->rest_pieces)
+		return fail(check, 25, &nowhere, "pieces are not as many as counted");
 	return true;
 }
 

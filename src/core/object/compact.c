@@ -10,8 +10,8 @@
  * other pages; when no memory can be had, into those that need none. A victim that cannot be
  * emptied is a page like others again. The cycle ends with the first round that does not pay.
  */
-#include "compact.h"
 #include "grain.h"
+#include "piece.h"
 
 enum {
 	RECORD_COST = 32,    /* bytes of budget for looking at a page record, */
@@ -30,12 +30,12 @@ struct step {
 
 static uint32_t page_hot_grains(const struct xvi_heap *heap, struct xvi_page *record)
 {
-	return heap->grain_count == 1 ? 1 : grain_bits(page_grains(record)->hot);
+	return heap->shape.grain_count == 1 ? 1 : grain_bits(page_grains(record)->hot);
 }
 
 static uint32_t page_bucket(const struct xvi_heap *heap, struct xvi_page *record)
 {
-	uint32_t hot_units = page_hot_grains(heap, record) << heap->grain_shift;
+	uint32_t hot_units = page_hot_grains(heap, record) << heap->shape.grain_shift;
 	uint32_t bucket = record->used_units * (uint32_t)COMPACT_BUCKETS / hot_units;
 
 	XVI_ASSERT(hot_units != 0 && record->used_units != 0);
@@ -52,10 +52,10 @@ static bool page_is_movable(struct step *step, uint32_t page)
 {
 	const struct xvi_heap *heap = &step->objects->heap;
 	uint32_t *words = heap_map(heap, page);
-	uint32_t unit = xvi_heap_next_used(heap, page, words, heap->first_unit);
+	uint32_t unit = xvi_heap_next_used(heap, page, words, heap->shape.first_unit);
 	bool movable = true;
 
-	while (movable && unit < heap->end_unit) {
+	while (movable && unit < heap->shape.end_unit) {
 		movable = block_is_movable(words, unit);
 		unit = xvi_heap_next_used(heap, page, words,
 					  unit + heap_block_units(heap, words[unit]));
@@ -103,10 +103,7 @@ static void round_begin(struct xvi_objects *objects)
 
 void xvi_objects_compact_end(struct xvi_objects *objects)
 {
-	struct xvi_heap *heap = &objects->heap;
-
-	while (heap->victim_count != 0)
-		xvi_heap_victim_end(heap, heap->victim[heap->victim_count - 1]);
+	xvi_heap_victims_end(&objects->heap);
 	objects->compaction.phase = COMPACT_IDLE;
 }
 
@@ -187,11 +184,11 @@ static void empty_victim(struct step *step)
 	struct xvi_heap *heap = &objects->heap;
 	uint32_t page = heap->victim[heap->victim_count - 1];
 	uint32_t *words = heap_map(heap, page);
-	uint32_t unit = xvi_heap_next_used(heap, page, words, heap->first_unit);
+	uint32_t unit = xvi_heap_next_used(heap, page, words, heap->shape.first_unit);
 	struct xvi_location at = {page, unit, words[unit]};
 	bool movable = block_is_movable(words, unit);
 
-	XVI_ASSERT(unit < heap->end_unit);
+	XVI_ASSERT(unit < heap->shape.end_unit);
 	heap_unmap(heap, page, words);
 	step->budget -= MOVE_COST + block_content(at.header);
 	if (heap_page(heap, page)->pins != 0 || !movable ||
@@ -227,7 +224,7 @@ static void count_freed(struct xvi_objects *objects, uint64_t grains_before,
 
 	if (grains < before)
 		report->freed_bytes += (before - grains)
-				       << (objects->heap.grain_shift + UNIT_SHIFT);
+				       << (objects->heap.shape.grain_shift + UNIT_SHIFT);
 	cycle->taken_grains = grains > before ? grains - before : 0;
 	if (cycle->phase == COMPACT_IDLE)
 		cycle->taken_grains = 0;
@@ -264,7 +261,7 @@ uint64_t xvi_objects_compactable(const struct xvi_objects *objects)
 	uint64_t used = heap->used_units;
 	uint64_t left;
 
-	if (objects->owner_ops == NULL || heap->block_count == 0)
+	if (objects->owner_ops == NULL || heap_block_count(heap) == 0)
 		return 0;
 	if (cycle->left_of_used != 0) {
 		/* What was left by the last cycle, of as many units as are used now. */
@@ -273,10 +270,10 @@ uint64_t xvi_objects_compactable(const struct xvi_objects *objects)
 	} else {
 		/* Half a block is lost in a page, or, where objects are split, a small piece. */
 		uint64_t lost = objects->split ? PIECE_MIN_BYTES / UNIT_BYTES
-					       : used / heap->block_count / 2;
+					       : used / heap_block_count(heap) / 2;
 
-		left = used * lost / (heap->end_unit - lost);
+		left = used * lost / (heap->shape.end_unit - lost);
 	}
-	left += left / 64 + (1U << heap->grain_shift);
+	left += left / 64 + (1U << heap->shape.grain_shift);
 	return free_units > left ? (free_units - left) * UNIT_BYTES : 0;
 }

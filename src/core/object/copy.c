@@ -6,143 +6,123 @@
  */
 #include "piece.h"
 
-/* ---- cursors ---- */
+struct cursor {
+	const struct xvi_objects *objects;
+	struct xvi_location piece;
+	uint32_t *words; /* its page, mapped */
+	uint32_t done;   /* bytes of its payload passed */
+};
 
-static void cursor_enter(struct xvi_cursor *cursor, struct xvi_link link)
+static void cursor_close(const struct cursor *cursor)
 {
+	heap_unmap(&cursor->objects->heap, cursor->piece.page, cursor->words);
+}
+
+static void cursor_enter(struct cursor *cursor, struct xvi_link link)
+{
+	XVI_ASSERT(link.page != LINK_NONE);
 	cursor->words = heap_map(&cursor->objects->heap, link.page);
 	cursor->piece = (struct xvi_location){link.page, link.unit, cursor->words[link.unit]};
 	cursor->done = 0;
 	XVI_ASSERT(!block_is_free(cursor->piece.header));
 }
 
-static void cursor_next_piece(struct xvi_cursor *cursor)
+/* Bytes of the piece that are left; at its end, of the next one, which there is. */
+static uint32_t cursor_left(struct cursor *cursor)
 {
-	struct xvi_link next = words_next(cursor->objects, cursor->words, cursor->piece.unit);
+	uint32_t bytes = piece_payload_bytes(cursor->objects, cursor->piece.header);
+	struct xvi_link next;
 
-	XVI_ASSERT(next.page != LINK_NONE);
-	xvi_cursor_close(cursor);
+	if (cursor->done < bytes)
+		return bytes - cursor->done;
+	next = words_next(cursor->objects, cursor->words, cursor->piece.unit);
+	cursor_close(cursor);
 	cursor_enter(cursor, next);
+	return piece_payload_bytes(cursor->objects, cursor->piece.header);
 }
 
-static uint32_t cursor_left(const struct xvi_cursor *cursor)
+/* At byte `offset` of the payloads from this piece on, which there must be. */
+static void cursor_open(struct cursor *cursor, const struct xvi_objects *objects,
+			const struct xvi_location *at, size_t offset)
 {
-	return piece_payload_bytes(cursor->objects, cursor->piece.header) - cursor->done;
-}
+	uint32_t left;
 
-void xvi_cursor_open(struct xvi_cursor *cursor, const struct xvi_objects *objects,
-		     const struct xvi_location *at, size_t offset)
-{
 	cursor->objects = objects;
 	cursor_enter(cursor, link_to(at));
-	while (offset >= cursor_left(cursor)) {
-		offset -= cursor_left(cursor);
-		cursor_next_piece(cursor);
+	while (offset >= (left = cursor_left(cursor))) {
+		offset -= left;
+		cursor->done += left;
 	}
-	cursor->done = (uint32_t)offset;
+	cursor->done += (uint32_t)offset;
 }
 
-void xvi_cursor_close(struct xvi_cursor *cursor)
-{
-	heap_unmap(&cursor->objects->heap, cursor->piece.page, cursor->words);
-}
-
-/* The bytes at the cursor: at most `most` of them, *bytes in a row. */
-static unsigned char *cursor_run(struct xvi_cursor *cursor, size_t most, size_t *bytes)
+/* Pass over some bytes, at most `most`, *bytes in a row. */
+static unsigned char *cursor_run(struct cursor *cursor, size_t most, size_t *bytes)
 {
 	uint32_t left = cursor_left(cursor);
+	unsigned char *run =
+		words_payload(cursor->objects, cursor->words, cursor->piece.unit) + cursor->done;
 
-	XVI_ASSERT(most != 0);
-	if (left == 0) {
-		cursor_next_piece(cursor);
-		left = cursor_left(cursor);
-	}
 	*bytes = most < left ? most : left;
-	return words_payload(cursor->objects, cursor->words, cursor->piece.unit) + cursor->done;
+	cursor->done += (uint32_t)*bytes;
+	return run;
 }
-
-/* ---- what they are for ---- */
 
 void xvi_object_read(const struct xvi_objects *objects, const struct xvi_location *at,
 		     size_t offset, void *buffer, size_t bytes)
 {
-	struct xvi_cursor cursor;
+	struct cursor cursor;
 	unsigned char *to = buffer;
-	size_t run;
 
 	if (bytes == 0)
 		return;
-	XVI_ASSERT(block_kind(at->header) == KIND_REST ||
-		   offset + bytes <= object_size(objects, at));
-	xvi_cursor_open(&cursor, objects, at, offset);
-	for (; bytes != 0; bytes -= run) {
+	cursor_open(&cursor, objects, at, offset);
+	for (size_t run; bytes != 0; bytes -= run, to += run) {
 		const unsigned char *from = cursor_run(&cursor, bytes, &run);
 
 		memcpy(to, from, run);
-		to += run;
-		cursor.done += (uint32_t)run;
 	}
-	xvi_cursor_close(&cursor);
-}
-
-/* Write the bytes of buffer, or zeros where it is NULL. */
-static void object_fill(struct xvi_objects *objects, const struct xvi_location *at, size_t offset,
-			const unsigned char *buffer, size_t bytes)
-{
-	struct xvi_cursor cursor;
-	size_t run;
-
-	if (bytes == 0)
-		return;
-	XVI_ASSERT(block_kind(at->header) == KIND_REST ||
-		   offset + bytes <= object_size(objects, at));
-	xvi_cursor_open(&cursor, objects, at, offset);
-	for (; bytes != 0; bytes -= run) {
-		unsigned char *to = cursor_run(&cursor, bytes, &run);
-
-		if (buffer == NULL) {
-			memset(to, 0, run);
-		} else {
-			memcpy(to, buffer, run);
-			buffer += run;
-		}
-		cursor.done += (uint32_t)run;
-	}
-	xvi_cursor_close(&cursor);
+	cursor_close(&cursor);
 }
 
 void xvi_object_write(struct xvi_objects *objects, const struct xvi_location *at, size_t offset,
 		      const void *buffer, size_t bytes)
 {
-	XVI_ASSERT(buffer != NULL || bytes == 0);
-	object_fill(objects, at, offset, buffer, bytes);
-}
+	struct cursor cursor;
+	const unsigned char *from = buffer;
 
-void xvi_object_zero(struct xvi_objects *objects, const struct xvi_location *at, size_t offset,
-		     size_t bytes)
-{
-	object_fill(objects, at, offset, NULL, bytes);
+	if (bytes == 0)
+		return;
+	cursor_open(&cursor, objects, at, offset);
+	for (size_t run; bytes != 0; bytes -= run) {
+		unsigned char *to = cursor_run(&cursor, bytes, &run);
+
+		if (from == NULL) {
+			memset(to, 0, run);
+			continue;
+		}
+		memcpy(to, from, run);
+		from += run;
+	}
+	cursor_close(&cursor);
 }
 
 void xvi_object_copy(struct xvi_objects *to_objects, const struct xvi_location *to,
 		     const struct xvi_objects *from_objects, const struct xvi_location *from,
 		     size_t bytes)
 {
-	struct xvi_cursor target, source;
-	size_t run;
+	struct cursor target, source;
 
 	if (bytes == 0)
 		return;
-	xvi_cursor_open(&source, from_objects, from, 0);
-	xvi_cursor_open(&target, to_objects, to, 0);
-	for (; bytes != 0; bytes -= run) {
-		unsigned char *out = cursor_run(&target, bytes, &run);
-		const unsigned char *in = cursor_run(&source, run, &run);
+	cursor_open(&source, from_objects, from, 0);
+	cursor_open(&target, to_objects, to, 0);
+	for (size_t run; bytes != 0; bytes -= run) {
+		uint32_t most = cursor_left(&target);
+		const unsigned char *in = cursor_run(&source, most < bytes ? most : bytes, &run);
 
-		memcpy(out, in, run);
-		target.done += (uint32_t)run;
-		source.done += (uint32_t)run;
+		memcpy(cursor_run(&target, run, &run), in, run);
 	}
-	xvi_cursor_close(&target);
-	xvi_cursor_close(&source);
+	cursor_close(&target);
+	cursor_close(&source);
 }

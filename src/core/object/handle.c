@@ -4,13 +4,23 @@
  * handle.c: from a handle to a live object's first piece, or to "bad": see the head of object.h
  * for what is proved. Changes nothing but bad_handles.
  */
-#include "object_fast.h"
+#include "prove.h"
+
+bool xvi_unit_is_used(const struct xvi_heap *heap, uint32_t page, const uint32_t *words,
+		      uint32_t unit)
+{
+	struct xvi_page *record = heap_page(heap, page);
+	struct xvi_around around;
+
+	return heap->shape.prove ? start_is(heap, &heap->shape, record, words, unit)
+				 : keyed_is(heap, &heap->shape, record, page, words, unit, &around);
+}
 
 /* Is unit a used block's on the way over the whole page? */
 static bool page_leads_to(const struct xvi_heap *heap, uint32_t page, const uint32_t *words,
 			  uint32_t unit)
 {
-	uint32_t at = heap->first_unit;
+	uint32_t at = heap->shape.first_unit;
 
 	do {
 		at = xvi_heap_next_used(heap, page, words, at);
@@ -36,8 +46,8 @@ static bool piece_is_first(const struct xvi_objects *objects, uint32_t page, con
 		return true;
 	if (!objects->split)
 		return false;
-	return heap->prove ||
-	       (grain_is_hot(heap, heap_page(heap, page), unit, link + FIRST_LINK_WORDS) &&
+	return heap->shape.prove ||
+	       (grain_is_hot(&heap->shape, heap_page(heap, page), unit, link + FIRST_LINK_WORDS) &&
 		(words[link] == LINK_NONE || heap_holds(heap, words[link])));
 }
 
@@ -51,11 +61,11 @@ bool xvi_object_is(const struct xvi_objects *objects, xv_handle handle, struct x
 	uint32_t *words;
 	bool good;
 
-	if (!heap_owns(heap, page) || unit < heap->first_unit || unit >= heap->end_unit)
+	if (!heap_owns(heap, page) || unit < heap->shape.first_unit || unit >= heap->shape.end_unit)
 		return false;
 	words = heap_map(heap, page);
-	good = heap->prove || tag != 0 ? unit_is_used(heap, page, words, unit)
-				       : page_leads_to(heap, page, words, unit);
+	good = heap->shape.prove || tag != 0 ? xvi_unit_is_used(heap, page, words, unit)
+					     : page_leads_to(heap, page, words, unit);
 	if (good) {
 		header = words[unit];
 		good = piece_is_first(objects, page, words, unit);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * malloc.c: making an object: whole, aligned, or as a chain. object_fast.h has the common path.
+ * malloc.c: making an object: whole, aligned, or as a chain; and freeing one, which needs no
+ * memory, and fails for a bad handle only. object_fast.h has the common paths.
  *
  * Where objects may be split, one that fits no hole takes a new page all the same: only one of
  * more than an eighth of a page is laid over a few holes instead, while there are holes enough.
@@ -22,10 +23,10 @@ enum {
 static bool fits_aligned(const struct xvi_objects *objects, size_t size, size_t alignment)
 {
 	const struct xvi_heap *heap = &objects->heap;
-	size_t offset = heap->first_unit * UNIT_BYTES + heap->payload_at;
+	size_t offset = heap->shape.first_unit * UNIT_BYTES + heap->payload_at;
 
 	offset = (offset + alignment - 1) & ~(alignment - 1);
-	return size <= objects->whole_max && offset + size <= heap->end_unit * UNIT_BYTES;
+	return size <= objects->whole_max && offset + size <= heap->shape.end_unit * UNIT_BYTES;
 }
 
 static int malloc_fixed(struct xvi_objects *objects, size_t size, size_t alignment,
@@ -58,7 +59,7 @@ static bool should_split(const struct xvi_objects *objects, uint64_t units)
 {
 	const struct xvi_heap *heap = &objects->heap;
 	uint64_t free_units = heap_free_units(heap);
-	uint64_t page_units = heap->end_unit - heap->first_unit;
+	uint64_t page_units = heap->shape.end_unit - heap->shape.first_unit;
 
 	return units > page_units / SPLIT_SHARE &&
 	       free_units > heap->used_units / 1000 * SPLIT_FREE_PERMILLE && free_units > units &&
@@ -89,7 +90,7 @@ int xvi_object_place(struct xvi_objects *objects, size_t size, size_t alignment,
 {
 	if (size > objects->max_size)
 		return -XV_E2BIG;
-	if (alignment > objects->heap.align_mask + 1U)
+	if (alignment > objects->heap.shape.align_mask + 1U)
 		return malloc_fixed(objects, size, alignment, at);
 	if (objects->split)
 		return malloc_splittable(objects, size, at);
@@ -99,13 +100,15 @@ int xvi_object_place(struct xvi_objects *objects, size_t size, size_t alignment,
 
 /* ---- the calls ---- */
 
-int xvi_object_malloc_slow(struct xvi_objects *objects, size_t size, size_t alignment,
-			   uint32_t owner, xv_handle *handle)
+int xvi_object_malloc(struct xvi_objects *objects, size_t size, size_t alignment, uint32_t owner,
+		      xv_handle *handle)
 {
 	struct xvi_location at;
 	int err;
 
-	XVI_ASSERT(size != 0 && alignment != 0 && alignment <= OBJECT_ALIGNMENT_MAX);
+	if (size == 0)
+		return -XV_EINVAL;
+	XVI_ASSERT(alignment != 0 && alignment <= OBJECT_ALIGNMENT_MAX);
 	XVI_ASSERT((alignment & (alignment - 1)) == 0);
 	err = xvi_object_place(objects, size, alignment, &at);
 	if (err != 0) {
@@ -113,7 +116,7 @@ int xvi_object_malloc_slow(struct xvi_objects *objects, size_t size, size_t alig
 		return err;
 	}
 	if (objects->prefix_bytes != 0)
-		xvi_object_set_owner(objects, &at, owner);
+		object_set_owner(objects, &at, owner);
 	objects->mallocs++;
 	objects->requested_bytes += size;
 	*handle = objects_handle(objects, at.page, at.unit, at.header);
@@ -121,10 +124,89 @@ int xvi_object_malloc_slow(struct xvi_objects *objects, size_t size, size_t alig
 	return 0;
 }
 
-int xvi_object_malloc(struct xvi_objects *objects, size_t size, size_t alignment, uint32_t owner,
-		      xv_handle *handle)
+/* ---- freeing ---- */
+
+int xvi_object_free(struct xvi_objects *objects, xv_handle handle)
 {
-	if (alignment > objects->heap.align_mask + 1U)
-		return xvi_object_malloc_slow(objects, size, alignment, owner, handle);
-	return object_malloc(objects, size, owner, handle);
+	struct xvi_location at;
+
+	if (!xvi_object_find(objects, handle, &at))
+		return -XV_EINVAL;
+	XVI_ASSERT(objects_count(objects) != 0);
+	XVI_ASSERT(objects->requested_bytes >= object_size(objects, &at));
+	objects->requested_bytes -= object_size(objects, &at);
+	if (block_kind(at.header) == KIND_FIRST)
+		xvi_chain_free(objects, link_to(&at));
+	else
+		xvi_piece_free(objects, &at);
+	return 0;
+}
+
+/* ---- the common calls ---- */
+
+static int object_malloc(struct xvi_objects *objects, size_t size, uint32_t owner,
+			 xv_handle *handle)
+{
+	return xvi_object_malloc(objects, size, 1, owner, handle);
+}
+
+static int object_malloc_proved(struct xvi_objects *objects, size_t size, uint32_t owner,
+				xv_handle *handle)
+{
+	return object_malloc_fast(objects, &shape_proved, size, owner, handle);
+}
+
+static int object_malloc_keyed(struct xvi_objects *objects, size_t size, uint32_t owner,
+			       xv_handle *handle)
+{
+	return object_malloc_fast(objects, &shape_keyed, size, owner, handle);
+}
+
+static int object_malloc_malloc(struct xvi_objects *objects, size_t size, uint32_t owner,
+				xv_handle *handle)
+{
+	return object_malloc_fast(objects, &shape_malloc, size, owner, handle);
+}
+
+static int object_free_malloc(struct xvi_objects *objects, xv_handle handle)
+{
+	return object_free_fast(objects, &shape_malloc, handle);
+}
+
+static int object_free_proved(struct xvi_objects *objects, xv_handle handle)
+{
+	return object_free_fast(objects, &shape_proved, handle);
+}
+
+static int object_free_keyed(struct xvi_objects *objects, xv_handle handle)
+{
+	return object_free_fast(objects, &shape_keyed, handle);
+}
+
+/* Is it the usual heap of this shape, but for what fast.h knows beside? */
+static bool heap_is(const struct xvi_heap *heap, const struct xvi_shape *usual)
+{
+	const struct xvi_shape *shape = &heap->shape;
+
+	return shape->page_shift == usual->page_shift && shape->grain_shift == usual->grain_shift &&
+	       shape->align_mask == usual->align_mask && shape->first_unit == usual->first_unit &&
+	       shape->end_unit == usual->end_unit && shape->prove == usual->prove &&
+	       shape->page_stride == usual->page_stride && heap->base != NULL &&
+	       !heap->holes.bounded;
+}
+
+void xvi_objects_set_calls(struct xvi_objects *objects)
+{
+	objects->make = object_malloc;
+	objects->free = xvi_object_free;
+	if (heap_is(&objects->heap, &shape_proved)) {
+		objects->make = object_malloc_proved;
+		objects->free = object_free_proved;
+	} else if (heap_is(&objects->heap, &shape_malloc)) {
+		objects->make = object_malloc_malloc;
+		objects->free = object_free_malloc;
+	} else if (heap_is(&objects->heap, &shape_keyed)) {
+		objects->make = object_malloc_keyed;
+		objects->free = object_free_keyed;
+	}
 }

@@ -4,7 +4,7 @@
  * move.c: one block out of a page that compaction empties. A WHOLE or FIRST piece moves when its
  * owner agrees; of a REST piece only the links around it change.
  */
-#include "compact.h"
+#include "piece.h"
 
 /* Where a block goes: one piece, or a chain. */
 struct target {
@@ -78,9 +78,9 @@ static bool target_find(struct xvi_objects *objects, const struct xvi_location *
 static bool owner_agrees(struct xvi_objects *objects, const struct xvi_location *at,
 			 const struct xvi_location *to)
 {
-	uint32_t owner = xvi_object_owner(objects, at);
+	uint32_t owner = object_owner(objects, at);
 
-	xvi_object_set_owner(objects, to, owner);
+	object_set_owner(objects, to, owner);
 	return objects->owner_ops->relocated(
 		       objects->owner_context, owner,
 		       objects_handle(objects, at->page, at->unit, at->header),
@@ -93,18 +93,12 @@ static void target_link(struct xvi_objects *objects, const struct xvi_location *
 {
 	struct xvi_link next = xvi_piece_next(objects, at);
 
-	if (block_kind(at->header) == KIND_REST) {
-		struct xvi_link previous = xvi_piece_previous(objects, at);
-
-		xvi_link_set_previous(objects, link_to(&target->first), previous);
-		xvi_link_set_next(objects, previous, link_to(&target->first));
-	} else if (block_kind(target->first.header) == KIND_FIRST) {
+	if (block_kind(at->header) == KIND_REST)
+		xvi_pieces_join(objects, xvi_piece_previous(objects, at), link_to(&target->first));
+	else if (block_kind(target->first.header) == KIND_FIRST)
 		xvi_piece_set_size(objects, &target->first, size);
-	}
-	if (next.page != LINK_NONE) {
-		xvi_piece_set_next(objects, &target->last, next);
-		xvi_link_set_previous(objects, next, link_to(&target->last));
-	}
+	if (next.page != LINK_NONE)
+		xvi_pieces_join(objects, link_to(&target->last), next);
 }
 
 bool xvi_block_move(struct xvi_objects *objects, const struct xvi_location *at,

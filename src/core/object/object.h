@@ -37,12 +37,12 @@
  *   15        14     12 11          0
  *   [ TAGGED ][ key    ][ check     ]
  *
- * check equals the check field of the block's header, which holds a hash of the place and a
- * count of the blocks made in its page; key tells pools apart. A handle without TAGGED (all 16
- * bits 0) is good by the proof alone. A handle is good when the page is the heap's, the proof
- * holds, the kind is WHOLE, FIXED or FIRST, and the tag is equal.
+ * check equals the check field of the block's header (heap/block.h): a count of the blocks made in
+ * its page, which begins elsewhere in each pool. key tells pools apart too. A handle without TAGGED
+ * (all 16 bits 0) is good by the proof alone. A handle is good when the page is the heap's, the
+ * proof holds, the kind is WHOLE, FIXED or FIRST, and the tag is equal.
  *
- * The proof, where heap.prove is set: a used block begins at that place (start.h), exactly.
+ * The proof, where the heap keeps it: a used block begins at that place (start.h), exactly.
  * What slips: the very same place, when its page has made 4,096 blocks, or a multiple, since. A
  * page that went back to the source and comes again goes on counting where the heap's others were.
  *
@@ -58,8 +58,7 @@
  *   23  a link leads to a REST piece of this heap, whose previous link leads back; each REST
  *       piece is in the chain of one FIRST
  *   24  the payloads of a chain sum up to the size in its first piece
- *   25  mallocs - frees objects are live; requested_bytes, split_objects and rest_pieces are
- *       the sums over the blocks
+ *   25  requested_bytes, split_objects and rest_pieces are the sums over the blocks
  *
  * Errors. Unless a call says otherwise they are -XV_EINVAL for a bad handle, which is counted
  * in bad_handles. On an error nothing has changed and outputs are untouched. Nothing fails
@@ -99,7 +98,7 @@ enum {
 
 #define LINK_NONE UINT32_MAX /* page of a link that leads nowhere */
 
-_Static_assert((int)TAG_KEY_SHIFT == (int)BLOCK_CHECK_BITS, "key lies above the check");
+_Static_assert((int)TAG_KEY_SHIFT == (int)BLOCK_CHECK_WIDTH, "key lies above the check");
 
 /* A proved place: a live object's first piece, or a piece of one. */
 struct xvi_location {
@@ -139,9 +138,17 @@ struct xvi_objects_config {
 struct xvi_objects {
 	struct xvi_heap heap;
 
+	/* The calls by which objects are made, with the pool's alignment, and freed:
+	 * xvi_object_malloc and xvi_object_free, or where the heap is of a usual shape what
+	 * object_fast.h makes of them. */
+	int (*make)(struct xvi_objects *objects, size_t size, uint32_t owner, xv_handle *handle);
+	int (*free)(struct xvi_objects *objects, xv_handle handle);
+
 	/* Constants. */
 	uint32_t prefix_bytes; /* OWNER_BYTES or 0 */
 	uint32_t tag;          /* TAG_TAGGED and the key, in place: check is or-ed to it */
+	uint64_t handle_base;  /* tag and offset of the handle of a block with check 0 at unit 0 of
+				* page 0 */
 	uint32_t max_size;     /* of an object, bytes */
 	uint32_t whole_max;    /* of an object of one piece, bytes */
 	bool split;
@@ -149,11 +156,10 @@ struct xvi_objects {
 	void *owner_context;
 
 	/* Counters. */
-	uint64_t mallocs; /* objects ever made; those live are mallocs - frees */
-	uint64_t frees;
 	uint64_t requested_bytes; /* sizes of live objects */
-	uint64_t failures;        /* objects that found no memory */
 	uint64_t bad_handles;     /* calls refused for their handle */
+	uint64_t mallocs;         /* objects ever made */
+	uint64_t failures;        /* objects that found no memory */
 	uint32_t split_objects;   /* live FIRST pieces */
 	uint32_t rest_pieces;     /* live REST pieces */
 
@@ -164,16 +170,17 @@ struct xvi_objects {
 
 void xvi_objects_init(struct xvi_objects *objects, const struct xvi_objects_config *config);
 
-/* Free every object and give every page back. Counters of what ever happened stay (frees
- * rises by the objects freed). No page may be pinned. O(pages). */
+/* Free every object and give every page back. Counters of what ever happened stay.
+ * No page may be pinned. O(pages). */
 void xvi_objects_clear(struct xvi_objects *objects);
 
+/* Live objects: the blocks that begin one. */
 static inline uint64_t objects_count(const struct xvi_objects *objects)
 {
-	return objects->mallocs - objects->frees;
+	return heap_block_count(&objects->heap) - objects->rest_pieces;
 }
 
-/* Of all live objects, bytes that are link words. Headers are heap.block_count * 4 bytes, owner
+/* Of all live objects, bytes that are link words. Headers are heap_block_count() * 4 bytes, owner
  * words objects_count() * prefix_bytes. O(1). */
 static inline uint64_t objects_link_bytes(const struct xvi_objects *objects)
 {
@@ -214,15 +221,10 @@ static inline uint32_t piece_payload_offset(const struct xvi_objects *objects, u
 /* Bytes of a live object, > 0. O(1). */
 static inline size_t object_size(const struct xvi_objects *objects, const struct xvi_location *at)
 {
-	uint32_t *words;
-	size_t size;
-
 	if (XVI_LIKELY(block_kind(at->header) != KIND_FIRST))
 		return piece_payload_bytes(objects, at->header);
-	words = heap_map(&objects->heap, at->page);
-	size = words[piece_link_unit(objects, at->unit, KIND_FIRST) + 2];
-	heap_unmap(&objects->heap, at->page, words);
-	return size;
+	return heap_word(&objects->heap, at->page,
+			 piece_link_unit(objects, at->unit, KIND_FIRST) + 2);
 }
 
 /* ---- handles (handle.c) ---- */
@@ -236,9 +238,17 @@ static inline uint32_t handle_tag(xv_handle handle)
 static inline xv_handle objects_handle(const struct xvi_objects *objects, uint32_t page,
 				       uint32_t unit, uint32_t header)
 {
-	return (xv_handle)(objects->tag | block_check(header)) << TAG_SHIFT |
-	       (xv_handle)(page + 1U) << 16 |
-	       (xv_handle)(unit * UNIT_BYTES + objects->heap.payload_at);
+	return objects->handle_base +
+	       ((xv_handle)(header & BLOCK_CHECK_BITS) << (TAG_SHIFT - BLOCK_CHECK_SHIFT)) +
+	       ((xv_handle)page << 16) + unit * UNIT_BYTES;
+}
+
+/* Unit of a handle, or one beyond any page where it is none's. */
+static inline uint32_t handle_unit(const struct xvi_objects *objects, xv_handle handle)
+{
+	uint32_t at = xv_handle_offset(handle) - objects->heap.payload_at;
+
+	return at >> UNIT_SHIFT | at << (32 - UNIT_SHIFT);
 }
 
 /* Prove a handle: *at is the object's first piece. True when it is good; a bad one is counted.
@@ -251,23 +261,21 @@ bool xvi_object_is(const struct xvi_objects *objects, xv_handle handle, struct x
 /* ---- objects ---- */
 
 /*
- * Make an object of `size` bytes, 1 at least, with this owner (which only pools with owners
+ * Make an object of `size` bytes with this owner (which only pools with owners
  * keep). `alignment`, a power of two up to OBJECT_ALIGNMENT_MAX, of the payload's offset in
  * its page; above the pool's it makes the object FIXED, and 1 asks for the pool's. The bytes
- * are undefined. 0, -XV_E2BIG (size above max_size, or a FIXED one that fits no page), or
- * what the source said. O(1) apart from the source; O(size) above a page. (malloc.c)
+ * are undefined. 0, -XV_EINVAL (size 0), -XV_E2BIG (size above max_size, or a FIXED one that fits
+ * no page), or what the source said. O(1) apart from the source; O(size) above a page. (malloc.c)
  */
 int xvi_object_malloc(struct xvi_objects *objects, size_t size, size_t alignment, uint32_t owner,
 		      xv_handle *handle);
 
-/* The same without what object_fast.h tries first. */
-int xvi_object_malloc_slow(struct xvi_objects *objects, size_t size, size_t alignment,
-			   uint32_t owner, xv_handle *handle);
-int xvi_object_free_slow(struct xvi_objects *objects, xv_handle handle);
-
 /* Free an object. 0 or -XV_EINVAL. Pins of its pages stay, and keep their memory. O(pieces)
- * apart from the source. (free.c) */
+ * apart from the source. (malloc.c) */
 int xvi_object_free(struct xvi_objects *objects, xv_handle handle);
+
+/* Set `make` and `free`. (malloc.c) */
+void xvi_objects_set_calls(struct xvi_objects *objects);
 
 /*
  * Give the object so many bytes, 1 at least; the first min(old, new) are kept. *handle is
@@ -279,10 +287,20 @@ int xvi_object_free(struct xvi_objects *objects, xv_handle handle);
  */
 int xvi_object_realloc(struct xvi_objects *objects, xv_handle *handle, size_t size);
 
-/* Owner of a live object in a pool with owners. O(1). (objects.c) */
-uint32_t xvi_object_owner(const struct xvi_objects *objects, const struct xvi_location *at);
-void xvi_object_set_owner(struct xvi_objects *objects, const struct xvi_location *at,
-			  uint32_t owner);
+/* Owner of a live object in a pool with owners. O(1). */
+static inline uint32_t object_owner(const struct xvi_objects *objects,
+				    const struct xvi_location *at)
+{
+	XVI_ASSERT(objects->prefix_bytes == OWNER_BYTES && block_kind(at->header) != KIND_REST);
+	return heap_word(&objects->heap, at->page, at->unit + 1);
+}
+
+static inline void object_set_owner(struct xvi_objects *objects, const struct xvi_location *at,
+				    uint32_t owner)
+{
+	XVI_ASSERT(objects->prefix_bytes == OWNER_BYTES && block_kind(at->header) != KIND_REST);
+	heap_set_word(&objects->heap, at->page, at->unit + 1, owner);
+}
 
 /* ---- reading and writing (pin.c, copy.c) ---- */
 
@@ -315,14 +333,12 @@ int xvi_object_pin_next(struct xvi_objects *objects, struct xvi_pin *pin);
  * O(1) apart from the source. */
 bool xvi_object_unpin(struct xvi_objects *objects, uint32_t page);
 
-/* Copy bytes out of, into, or fill bytes of an object with zeros. The range lies inside the
- * object. O(pieces + bytes). */
+/* Copy bytes out of an object, or into it: zeros where buffer is NULL. The range lies inside it.
+ * O(pieces + bytes). */
 void xvi_object_read(const struct xvi_objects *objects, const struct xvi_location *at,
 		     size_t offset, void *buffer, size_t bytes);
 void xvi_object_write(struct xvi_objects *objects, const struct xvi_location *at, size_t offset,
 		      const void *buffer, size_t bytes);
-void xvi_object_zero(struct xvi_objects *objects, const struct xvi_location *at, size_t offset,
-		     size_t bytes);
 
 /* Copy the first bytes of one object to another, of this heap or of another one. A page of each
  * is mapped at a time. O(pieces + bytes). */
@@ -330,7 +346,7 @@ void xvi_object_copy(struct xvi_objects *to_objects, const struct xvi_location *
 		     const struct xvi_objects *from_objects, const struct xvi_location *from,
 		     size_t bytes);
 
-/* ---- walking (walk.c) ---- */
+/* ---- walking (objects.c) ---- */
 
 struct xvi_object_seen {
 	xv_handle handle; /* tagged */

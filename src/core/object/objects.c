@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * objects.c: making the layer over a heap, ending it, and owners; see object.h.
+ * objects.c: making the layer over a heap, ending it, and walking over it; see object.h.
  */
 #include "object.h"
+#include "start.h"
 
 void xvi_objects_init(struct xvi_objects *objects, const struct xvi_objects_config *config)
 {
@@ -12,8 +13,11 @@ void xvi_objects_init(struct xvi_objects *objects, const struct xvi_objects_conf
 	memset(objects, 0, sizeof(*objects));
 	heap.prefix_bytes = config->owners ? OWNER_BYTES : 0;
 	xvi_heap_init(&objects->heap, &heap);
+	xvi_objects_set_calls(objects);
 	objects->prefix_bytes = heap.prefix_bytes;
 	objects->tag = TAG_TAGGED | (config->tag_key & TAG_KEY_MASK) << TAG_KEY_SHIFT;
+	objects->handle_base =
+		(xv_handle)objects->tag << TAG_SHIFT | xv_handle_at(0, objects->heap.payload_at);
 	objects->whole_max = heap_content_max(&objects->heap) - heap.prefix_bytes;
 	if (objects->whole_max > BLOCK_CONTENT_MASK - heap.prefix_bytes)
 		objects->whole_max = BLOCK_CONTENT_MASK - heap.prefix_bytes;
@@ -28,32 +32,79 @@ void xvi_objects_init(struct xvi_objects *objects, const struct xvi_objects_conf
 void xvi_objects_clear(struct xvi_objects *objects)
 {
 	xvi_heap_clear(&objects->heap);
-	objects->frees = objects->mallocs;
 	objects->requested_bytes = 0;
 	objects->split_objects = 0;
 	objects->rest_pieces = 0;
 	memset(&objects->compaction, 0, sizeof(objects->compaction));
-	XVI_ASSERT(objects->heap.block_count == 0 && objects_count(objects) == 0);
+	XVI_ASSERT(heap_block_count(&objects->heap) == 0 && objects_count(objects) == 0);
 }
 
-uint32_t xvi_object_owner(const struct xvi_objects *objects, const struct xvi_location *at)
-{
-	uint32_t *words = heap_map(&objects->heap, at->page);
-	uint32_t owner = words[at->unit + 1];
+/* ---- walking ---- */
 
-	XVI_ASSERT(objects->prefix_bytes == OWNER_BYTES);
-	XVI_ASSERT(block_kind(at->header) != KIND_REST);
-	heap_unmap(&objects->heap, at->page, words);
-	return owner;
+/* Where a walk over the page's blocks may begin that is to see all from unit on: the first used
+ * block of unit's KiB, where there is a proof, or of the page. */
+static uint32_t walk_from(const struct xvi_heap *heap, uint32_t page, uint32_t unit)
+{
+	struct xvi_page *record = heap_page(heap, page);
+
+	if (heap->shape.prove && unit < heap->shape.end_unit) {
+		uint32_t kib = unit >> START_SHIFT;
+		uint32_t low = start_bytes(&heap->shape, record)[kib];
+
+		if (low != START_NONE && (kib << START_SHIFT | low) <= unit)
+			return kib << START_SHIFT | low;
+	}
+	return heap->shape.first_unit;
 }
 
-void xvi_object_set_owner(struct xvi_objects *objects, const struct xvi_location *at,
-			  uint32_t owner)
+/* The objects of a page from *unit on; *unit is then where to go on, end_unit at its end. */
+static uint32_t page_list(const struct xvi_objects *objects, uint32_t page, uint32_t *unit,
+			  struct xvi_object_seen *seen, uint32_t most)
 {
-	uint32_t *words = heap_map(&objects->heap, at->page);
+	const struct xvi_heap *heap = &objects->heap;
+	uint32_t *words = heap_map(heap, page);
+	uint32_t at = xvi_heap_next_used(heap, page, words, walk_from(heap, page, *unit));
+	uint32_t count = 0;
 
-	XVI_ASSERT(objects->prefix_bytes == OWNER_BYTES);
-	XVI_ASSERT(block_kind(at->header) != KIND_REST && words[at->unit] == at->header);
-	words[at->unit + 1] = owner;
-	heap_unmap(&objects->heap, at->page, words);
+	while (at < heap->shape.end_unit && count < most) {
+		uint32_t header = words[at];
+
+		XVI_ASSERT(!block_is_free(header));
+		if (at >= *unit && block_kind(header) != KIND_REST) {
+			seen[count].handle = objects_handle(objects, page, at, header);
+			seen[count].size =
+				block_kind(header) == KIND_FIRST
+					? words[piece_link_unit(objects, at, KIND_FIRST) + 2]
+					: piece_payload_bytes(objects, header);
+			count++;
+		}
+		at = xvi_heap_next_used(heap, page, words, at + heap_block_units(heap, header));
+	}
+	*unit = at;
+	heap_unmap(heap, page, words);
+	return count;
+}
+
+uint32_t xvi_objects_list(struct xvi_objects *objects, uint32_t *page, uint32_t *unit,
+			  struct xvi_object_seen *seen, uint32_t most)
+{
+	const struct xvi_heap *heap = &objects->heap;
+
+	XVI_ASSERT(most != 0);
+	while (*page < heap->page_limit) {
+		uint32_t count = 0;
+
+		if (heap_holds(heap, *page) && heap_page(heap, *page)->used_units != 0 &&
+		    *unit < heap->shape.end_unit)
+			count = page_list(objects, *page, unit, seen, most);
+		else
+			*unit = heap->shape.end_unit;
+		if (*unit >= heap->shape.end_unit) {
+			*page += 1;
+			*unit = 0;
+		}
+		if (count != 0)
+			return count;
+	}
+	return 0;
 }

@@ -33,12 +33,6 @@ static inline struct xvi_link words_next(const struct xvi_objects *objects, cons
 						       : link_none;
 }
 
-/* Of a REST piece. */
-static inline struct xvi_link words_previous(const uint32_t *words, uint32_t unit)
-{
-	return (struct xvi_link){words[unit + 3], words[unit + 4]};
-}
-
 static inline unsigned char *words_payload(const struct xvi_objects *objects, uint32_t *words,
 					   uint32_t unit)
 {
@@ -53,12 +47,8 @@ void xvi_piece_at(const struct xvi_objects *objects, struct xvi_link link, struc
 struct xvi_link xvi_piece_next(const struct xvi_objects *objects, const struct xvi_location *at);
 struct xvi_link xvi_piece_previous(const struct xvi_objects *objects,
 				   const struct xvi_location *at);
-void xvi_piece_set_next(struct xvi_objects *objects, const struct xvi_location *at,
-			struct xvi_link next);
-/* Links that lead nowhere are left alone. */
-void xvi_link_set_next(struct xvi_objects *objects, struct xvi_link at, struct xvi_link next);
-void xvi_link_set_previous(struct xvi_objects *objects, struct xvi_link at,
-			   struct xvi_link previous);
+/* One piece follows the other, in both links; either may be none, which ends the chain. */
+void xvi_pieces_join(struct xvi_objects *objects, struct xvi_link before, struct xvi_link after);
 /* Of a FIRST piece. */
 void xvi_piece_set_size(struct xvi_objects *objects, const struct xvi_location *at, size_t size);
 
@@ -107,18 +97,24 @@ void xvi_chain_free(struct xvi_objects *objects, struct xvi_link link);
 int xvi_object_place(struct xvi_objects *objects, size_t size, size_t alignment,
 		     struct xvi_location *at);
 
-/* ---- running over a chain (copy.c) ---- */
+/* ---- moving for compaction (move.c) ---- */
 
-struct xvi_cursor {
-	const struct xvi_objects *objects;
-	struct xvi_location piece;
-	uint32_t *words; /* its page, mapped */
-	uint32_t done;   /* bytes of its payload passed */
-};
+/* May the block be moved at all? The page is mapped. */
+static inline bool block_is_movable(const uint32_t *words, uint32_t unit)
+{
+	uint32_t kind = block_kind(words[unit]);
 
-/* At byte `offset` of the payloads from this piece on, which there must be. */
-void xvi_cursor_open(struct xvi_cursor *cursor, const struct xvi_objects *objects,
-		     const struct xvi_location *at, size_t offset);
-void xvi_cursor_close(struct xvi_cursor *cursor);
+	if (kind == KIND_REST)
+		return true;
+	return kind != KIND_FIXED && words[unit + 1] != XV_NO_OWNER;
+}
+
+/*
+ * Move a block that may be moved into holes of pages that are no victims. True when it is gone;
+ * its page may be gone with it. False: nothing fits, or its owner refused, which is added to
+ * *report. O(bytes).
+ */
+bool xvi_block_move(struct xvi_objects *objects, const struct xvi_location *at,
+		    struct xv_compact_report *report);
 
 #endif

@@ -5,8 +5,8 @@
  * that the heap gives nothing of them back and nothing in them is moved. O(1), finding an
  * offset O(pieces).
  */
-#include "object_fast.h"
 #include "piece.h"
+#include "prove.h"
 
 static bool page_pin(struct xvi_objects *objects, uint32_t page)
 {
@@ -71,7 +71,7 @@ static bool pin_is_live(const struct xvi_objects *objects, const struct xvi_loca
 {
 	const struct xvi_heap *heap = &objects->heap;
 	uint32_t *words = heap_map(heap, piece->page);
-	bool live = unit_is_used(heap, piece->page, words, piece->unit);
+	bool live = xvi_unit_is_used(heap, piece->page, words, piece->unit);
 
 	if (live) {
 		uint32_t header = words[piece->unit];

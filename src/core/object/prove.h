@@ -7,113 +7,132 @@
 #ifndef XVI_OBJECT_PROVE_H
 #define XVI_OBJECT_PROVE_H
 
-#include "grain.h"
+#include "fast.h"
 #include "object.h"
-#include "start.h"
 
-static inline bool unit_is_hot(const struct xvi_heap *heap, struct xvi_page *record, uint32_t unit)
+static inline bool unit_is_hot(const struct xvi_shape *shape, struct xvi_page *record,
+			       uint32_t unit)
 {
-	return grain_is_hot(heap, record, unit, unit + 1);
+	if (shape->grain_count == 1)
+		return record->used_units != 0;
+	return ((uint32_t)page_grains(record)->hot >> (unit >> shape->grain_shift) & 1U) != 0;
 }
 
-/* The record that a listed hole's word names, or NULL. */
-static inline const struct xvi_hole *word_record(const struct xvi_heap *heap, uint32_t page,
-						 uint32_t word)
+/* The record that a listed hole's word names, if it is this page's, or NULL. Record 0 is no
+ * page's: its place is 0. */
+XVI_ALWAYS_INLINE const struct xvi_hole *word_record(const struct xvi_heap *heap, uint32_t page,
+						     uint32_t word)
 {
-	const struct xvi_hole *hole;
+	const struct xvi_hole *hole = &heap->holes.records[hole_value(word)];
 
-	if (hole_value(word) == 0 || hole_value(word) >= heap->holes.high)
-		return NULL;
-	hole = &heap->holes.records[hole_value(word)];
-	return hole->units != 0 && hole->page == page ? hole : NULL;
+	return hole_value(word) < heap->holes.high && hole->page == page && hole->units != 0 ? hole
+											     : NULL;
 }
 
-/* Is this word, at this unit, the first of a hole? */
-static inline bool keyed_hole_begins(const struct xvi_heap *heap, struct xvi_page *record,
-				     uint32_t page, const uint32_t *words, uint32_t unit)
+/* Is this word, at around->end, the first of a hole? Adds it. */
+XVI_ALWAYS_INLINE bool keyed_hole_begins(const struct xvi_heap *heap, const struct xvi_shape *shape,
+					 struct xvi_page *record, uint32_t page,
+					 const uint32_t *words, struct xvi_around *around)
 {
+	uint32_t unit = around->end;
 	uint32_t word = words[unit];
-	uint32_t units = hole_value(word);
+	uint32_t end = unit + hole_value(word);
 
 	if (block_prev_is_free(word))
 		return false;
 	if (hole_is_listed(word)) {
 		const struct xvi_hole *hole = word_record(heap, page, word);
 
-		return hole != NULL && hole->first == unit;
+		if (hole == NULL || hole->first != unit)
+			return false;
+		around->behind = hole_value(word);
+		around->end += hole->units;
+		return true;
 	}
-	if (units == 0 || units > heap->end_unit - unit)
-		return false;
-	return unit + units == heap->end_unit ||
-	       (unit_is_hot(heap, record, unit + units - 1) && words[unit + units - 1] == word);
+	around->end = end;
+	return unit < end && end <= shape->end_unit &&
+	       (end == shape->end_unit ||
+		(unit_is_hot(shape, record, end - 1) && words[end - 1] == word));
 }
 
-/* Does a hole end before this unit? */
-static inline bool keyed_hole_ends(const struct xvi_heap *heap, struct xvi_page *record,
-				   uint32_t page, const uint32_t *words, uint32_t unit)
+/* Does a hole end before this unit, whose own grain is hot? Adds it. */
+XVI_ALWAYS_INLINE bool keyed_hole_ends(const struct xvi_heap *heap, const struct xvi_shape *shape,
+				       struct xvi_page *record, uint32_t page,
+				       const uint32_t *words, uint32_t unit,
+				       struct xvi_around *around)
 {
+	uint32_t in_grain = unit & ((1U << shape->grain_shift) - 1U);
 	uint32_t word, units;
 
-	if (unit == heap->first_unit || !unit_is_hot(heap, record, unit - 1))
+	if (XVI_UNLIKELY(in_grain <= shape->first_unit) &&
+	    (unit == shape->first_unit || !unit_is_hot(shape, record, unit - 1)))
 		return false;
 	word = words[unit - 1];
-	units = hole_value(word);
-	if (!block_is_free(word) || block_prev_is_free(word))
+	if ((word & (BLOCK_FREE | BLOCK_PREV_FREE)) != BLOCK_FREE)
 		return false;
 	if (hole_is_listed(word)) {
 		const struct xvi_hole *hole = word_record(heap, page, word);
 
-		return hole != NULL && (uint32_t)hole->first + hole->units == unit;
+		if (hole == NULL || (uint32_t)hole->first + hole->units != unit)
+			return false;
+		around->before = hole_value(word);
+		around->first = hole->first;
+		return true;
 	}
-	if (units == 0 || units > unit - heap->first_unit)
+	units = hole_value(word);
+	if (units == 0 || units > unit - shape->first_unit)
 		return false;
-	if (unit - units == heap->first_unit)
+	around->first = unit - units;
+	if (around->first == shape->first_unit)
 		return record->lead_units == units;
-	return unit_is_hot(heap, record, unit - units) && words[unit - units] == word;
+	return unit_is_hot(shape, record, around->first) && words[around->first] == word;
 }
 
-/* Is what lies at `end`, below end_unit, what a block that ends there has behind it? */
-XVI_ALWAYS_INLINE bool keyed_behind(const struct xvi_heap *heap, struct xvi_page *record,
-				    uint32_t page, const uint32_t *words, uint32_t end)
+/* Is what lies at around->end, below end_unit, what a block that ends there has behind it? */
+XVI_ALWAYS_INLINE bool keyed_behind(const struct xvi_heap *heap, const struct xvi_shape *shape,
+				    struct xvi_page *record, uint32_t page, const uint32_t *words,
+				    struct xvi_around *around)
 {
+	uint32_t end = around->end;
 	uint32_t behind;
 
-	if (!unit_is_hot(heap, record, end))
+	if (XVI_UNLIKELY(!unit_is_hot(shape, record, end)))
 		return false;
 	behind = words[end];
 	if (block_is_free(behind))
-		return keyed_hole_begins(heap, record, page, words, end);
-	return !block_prev_is_free(behind) && heap_check_is_keyed(heap, page, end, behind) &&
-	       heap_block_units(heap, behind) <= heap->end_unit - end;
+		return keyed_hole_begins(heap, shape, record, page, words, around);
+	return ((behind ^ heap_place_hash(heap, page, end)) & BLOCK_KEYED_BITS) == 0 &&
+	       !block_prev_is_free(behind) &&
+	       end + shape_block_units(shape, behind) <= shape->end_unit;
 }
 
-/* The whole check of the header at unit, but for its tag. The unit is below end_unit. */
-static inline bool keyed_is(const struct xvi_heap *heap, struct xvi_page *record, uint32_t page,
-			    const uint32_t *words, uint32_t unit)
+/*
+ * The whole check of the header at unit, below end_unit, but for its tag, and what is around
+ * it. In the usual shape the tag is compared beside, which has the header's own keyed bits.
+ */
+XVI_ALWAYS_INLINE bool keyed_is(const struct xvi_heap *heap, const struct xvi_shape *shape,
+				struct xvi_page *record, uint32_t page, const uint32_t *words,
+				uint32_t unit, struct xvi_around *around)
 {
-	uint32_t header, end;
+	uint32_t header;
 
-	if (((unit - heap->first_unit) & (heap->align_mask >> UNIT_SHIFT)) != 0 ||
-	    !unit_is_hot(heap, record, unit))
+	if (((unit - shape->first_unit) & (shape->align_mask >> UNIT_SHIFT)) != 0 ||
+	    XVI_UNLIKELY(!unit_is_hot(shape, record, unit)))
 		return false;
 	header = words[unit];
-	if (block_is_free(header) || !heap_check_is_keyed(heap, page, unit, header))
+	*around = (struct xvi_around){unit, unit + shape_block_units(shape, header), 0, 0};
+	if ((!shape->usual && block_is_free(header)) ||
+	    (!shape->usual && !heap_check_is_keyed(heap, page, unit, header)) ||
+	    (around->end < shape->end_unit ? !keyed_behind(heap, shape, record, page, words, around)
+					   : around->end != shape->end_unit))
 		return false;
-	if (block_prev_is_free(header) && !keyed_hole_ends(heap, record, page, words, unit))
-		return false;
-	end = unit + heap_block_units(heap, header);
-	return end == heap->end_unit ||
-	       (end < heap->end_unit && keyed_behind(heap, record, page, words, end));
+	return !block_prev_is_free(header) ||
+	       keyed_hole_ends(heap, shape, record, page, words, unit, around);
 }
 
-/* Is unit, below end_unit, a used block's, as far as the heap's proof or its keys tell? */
-static inline bool unit_is_used(const struct xvi_heap *heap, uint32_t page, const uint32_t *words,
-				uint32_t unit)
-{
-	struct xvi_page *record = heap_page(heap, page);
-
-	return heap->prove ? start_is(heap, record, words, unit)
-			   : keyed_is(heap, record, page, words, unit);
-}
+/* Is unit, below end_unit, a used block's, as far as the heap's proof or its keys tell?
+ * (handle.c) */
+bool xvi_unit_is_used(const struct xvi_heap *heap, uint32_t page, const uint32_t *words,
+		      uint32_t unit);
 
 #endif

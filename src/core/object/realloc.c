@@ -5,7 +5,6 @@
  * page it becomes a chain. A chain grows at its end, which may move, and loses pieces when it
  * gets shorter.
  */
-#include "object_fast.h"
 #include "piece.h"
 
 /* Change the content of a piece in place. */
@@ -44,14 +43,14 @@ static int object_move(struct xvi_objects *objects, const struct xvi_location *a
 		       size_t size, xv_handle *handle)
 {
 	size_t alignment = block_kind(at->header) == KIND_FIXED ? fixed_alignment(objects, at) : 1;
-	uint32_t owner = objects->prefix_bytes != 0 ? xvi_object_owner(objects, at) : 0;
+	uint32_t owner = objects->prefix_bytes != 0 ? object_owner(objects, at) : 0;
 	struct xvi_location to;
 	int err = xvi_object_place(objects, size, alignment, &to);
 
 	if (err != 0)
 		return err;
 	if (objects->prefix_bytes != 0)
-		xvi_object_set_owner(objects, &to, owner);
+		object_set_owner(objects, &to, owner);
 	xvi_object_copy(objects, &to, objects, at, old_size < size ? old_size : size);
 	xvi_piece_free(objects, at);
 	*handle = objects_handle(objects, to.page, to.unit, to.header);
@@ -60,26 +59,34 @@ static int object_move(struct xvi_objects *objects, const struct xvi_location *a
 
 /* ---- longer ---- */
 
-/* A WHOLE block gets `more` bytes behind it, as a chain. */
-static int whole_append(struct xvi_objects *objects, struct xvi_location *at, size_t size)
+/* Lay `bytes` more as pieces that are to follow others. */
+static int rest_lay(struct xvi_objects *objects, size_t bytes, struct xvi_link *rest)
 {
-	uint32_t old_size = piece_payload_bytes(objects, at->header);
-	struct xvi_lay lay = {.bytes = (uint32_t)size - old_size + FIRST_LINK_BYTES,
-			      .kind = KIND_REST,
-			      .flags = HEAP_MAY_GROW};
-	unsigned char end[FIRST_LINK_BYTES];
+	struct xvi_lay lay = {.bytes = (uint32_t)bytes, .kind = KIND_REST, .flags = HEAP_MAY_GROW};
 	int err;
 
 	lay.pieces_most = (lay.bytes / objects->whole_max + 1) * LAY_PIECES_MANY;
 	err = xvi_chain_lay(objects, &lay);
+	if (err == 0)
+		*rest = link_to(&lay.first);
+	return err;
+}
+
+/* A WHOLE block gets more bytes behind it, as a chain, which takes what its links displace. */
+static int whole_append(struct xvi_objects *objects, struct xvi_location *at, size_t size)
+{
+	uint32_t kept = piece_payload_bytes(objects, at->header) - FIRST_LINK_BYTES;
+	unsigned char end[FIRST_LINK_BYTES];
+	struct xvi_link rest;
+	int err = rest_lay(objects, size - kept, &rest);
+
 	if (err != 0)
 		return err;
-	xvi_object_read(objects, at, old_size - FIRST_LINK_BYTES, end, FIRST_LINK_BYTES);
+	xvi_object_read(objects, at, kept, end, FIRST_LINK_BYTES);
 	xvi_piece_set_first(objects, at);
 	xvi_piece_set_size(objects, at, size);
-	xvi_piece_set_next(objects, at, link_to(&lay.first));
-	xvi_link_set_previous(objects, link_to(&lay.first), link_to(at));
-	xvi_object_write(objects, at, old_size - FIRST_LINK_BYTES, end, FIRST_LINK_BYTES);
+	xvi_pieces_join(objects, link_to(at), rest);
+	xvi_object_write(objects, at, kept, end, FIRST_LINK_BYTES);
 	return 0;
 }
 
@@ -96,8 +103,7 @@ static bool tail_move(struct xvi_objects *objects, const struct xvi_location *ta
 			     &to) != 0)
 		return false;
 	xvi_object_copy(objects, &to, objects, tail, bytes);
-	xvi_link_set_previous(objects, link_to(&to), previous);
-	xvi_link_set_next(objects, previous, link_to(&to));
+	xvi_pieces_join(objects, previous, link_to(&to));
 	xvi_piece_free(objects, tail);
 	return true;
 }
@@ -109,25 +115,21 @@ static int chain_grow(struct xvi_objects *objects, const struct xvi_location *fi
 	size_t more = size - old_size;
 	struct xvi_location tail = *first;
 	struct xvi_link next;
-	struct xvi_lay lay = {.bytes = (uint32_t)more, .kind = KIND_REST, .flags = HEAP_MAY_GROW};
-	int err;
+	int err = 0;
 
 	while ((next = xvi_piece_next(objects, &tail)).page != LINK_NONE)
 		xvi_piece_at(objects, next, &tail);
-	if (more <= objects->whole_max &&
-	    (piece_resize(objects, &tail, block_content(tail.header) + (uint32_t)more) ||
-	     (block_kind(tail.header) == KIND_REST && tail_move(objects, &tail, (uint32_t)more)))) {
-		xvi_piece_set_size(objects, first, size);
-		return 0;
+	if (more > objects->whole_max ||
+	    !(piece_resize(objects, &tail, block_content(tail.header) + (uint32_t)more) ||
+	      (block_kind(tail.header) == KIND_REST &&
+	       tail_move(objects, &tail, (uint32_t)more)))) {
+		err = rest_lay(objects, more, &next);
+		if (err == 0)
+			xvi_pieces_join(objects, link_to(&tail), next);
 	}
-	lay.pieces_most = (lay.bytes / objects->whole_max + 1) * LAY_PIECES_MANY;
-	err = xvi_chain_lay(objects, &lay);
-	if (err != 0)
-		return err;
-	xvi_piece_set_next(objects, &tail, link_to(&lay.first));
-	xvi_link_set_previous(objects, link_to(&lay.first), link_to(&tail));
-	xvi_piece_set_size(objects, first, size);
-	return 0;
+	if (err == 0)
+		xvi_piece_set_size(objects, first, size);
+	return err;
 }
 
 /* ---- shorter ---- */
@@ -145,7 +147,7 @@ static void chain_shrink(struct xvi_objects *objects, const struct xvi_location 
 		xvi_piece_at(objects, xvi_piece_next(objects, &at), &at);
 	}
 	next = xvi_piece_next(objects, &at);
-	xvi_piece_set_next(objects, &at, link_none);
+	xvi_pieces_join(objects, link_to(&at), link_none);
 	xvi_chain_free(objects, next);
 	done = piece_resize(objects, &at,
 			    piece_head_bytes(objects, block_kind(at.header)) +

@@ -428,6 +428,8 @@ static int pool_init(struct xv_pool *pool, const struct place *place)
 		return err;
 	}
 	xvi_atomic_ptr_store(&pool->shard[0], pool->first);
+	if (pool->shard_most == 1 && pool->first->lock.kind == XV_LOCK_NONE)
+		pool->alone = &pool->first->objects;
 	/* Where a number was asked for threads are spread from the beginning. */
 	xvi_atomic_store(&pool->homes, pool->options.shards != 0 ? pool->shard_most : 1);
 	return 0;

@@ -17,7 +17,10 @@ int xv_malloc_aligned(struct xv_pool *pool, size_t size, size_t alignment, xv_ha
 	if ((pool->options.flags & XV_POOL_SPLIT) != 0 && alignment <= pool->options.alignment)
 		alignment = 2 * pool->options.alignment;
 	shard = enter_home(pool);
-	err = xvi_object_malloc(&shard->objects, size, alignment, XV_NO_OWNER, handle);
+	if (alignment <= shard->pool->options.alignment)
+		err = shard->objects.make(&shard->objects, size, XV_NO_OWNER, handle);
+	else
+		err = xvi_object_malloc(&shard->objects, size, alignment, XV_NO_OWNER, handle);
 	shard_leave(shard);
 	if (XVI_UNLIKELY(err != 0 && err != -XV_E2BIG && pool_is_spread(pool)))
 		err = xvi_malloc_anywhere(pool, shard, size, alignment, XV_NO_OWNER, handle);
@@ -29,21 +32,27 @@ static bool pool_has_owners(const struct xv_pool *pool)
 	return (pool->options.flags & XV_POOL_OWNERS) != 0;
 }
 
-/* The pool is not NULL. */
+static XVI_NOINLINE int malloc_locked(struct xv_pool *pool, size_t size, uint32_t owner,
+				      xv_handle *handle)
+{
+	struct xvi_shard *shard = enter_home(pool);
+	int err = shard->objects.make(&shard->objects, size, owner, handle);
+
+	shard_leave(shard);
+	if (XVI_UNLIKELY(err == 0 || err == -XV_E2BIG || err == -XV_EINVAL ||
+			 !pool_is_spread(pool)))
+		return err;
+	return xvi_malloc_anywhere(pool, shard, size, 1, owner, handle);
+}
+
 XVI_ALWAYS_INLINE int malloc_any(struct xv_pool *pool, size_t size, uint32_t owner,
 				 xv_handle *handle)
 {
-	struct xvi_shard *shard;
-	int err;
-
-	if (XVI_UNLIKELY(handle == NULL || size == 0))
+	if (XVI_UNLIKELY(handle == NULL))
 		return -XV_EINVAL;
-	shard = enter_home(pool);
-	err = object_malloc(&shard->objects, size, owner, handle);
-	shard_leave(shard);
-	if (XVI_UNLIKELY(err != 0 && err != -XV_E2BIG && pool_is_spread(pool)))
-		err = xvi_malloc_anywhere(pool, shard, size, 1, owner, handle);
-	return err;
+	if (pool->alone != NULL)
+		return pool->alone->make(pool->alone, size, owner, handle);
+	return malloc_locked(pool, size, owner, handle);
 }
 
 int xv_malloc(struct xv_pool *pool, size_t size, xv_handle *handle)
@@ -81,28 +90,36 @@ int xv_calloc(struct xv_pool *pool, size_t count, size_t size, xv_handle *handle
 		shard = enter_object(pool, made, &at);
 		if (shard == NULL)
 			return -XV_EINVAL;
-		xvi_object_zero(&shard->objects, &at, done, left < ZERO_BYTES ? left : ZERO_BYTES);
+		xvi_object_write(&shard->objects, &at, done, NULL,
+				 left < ZERO_BYTES ? left : ZERO_BYTES);
 		shard_leave(shard);
 	}
 	*handle = made;
 	return 0;
 }
 
-int xv_free(struct xv_pool *pool, xv_handle handle)
+static XVI_NOINLINE int free_locked(struct xv_pool *pool, xv_handle handle)
 {
 	struct xvi_shard *shard;
 	int err;
 
-	if (XVI_UNLIKELY(pool == NULL))
-		return -XV_EINVAL;
 	if (XVI_UNLIKELY(pool_is_spread(pool)))
 		return xvi_free_spread(pool, handle);
 	shard = enter_page(pool, xv_handle_page(handle));
 	if (XVI_UNLIKELY(shard == NULL))
 		return -XV_EINVAL;
-	err = object_free(&shard->objects, handle);
+	err = shard->objects.free(&shard->objects, handle);
 	shard_leave(shard);
 	return err;
+}
+
+int xv_free(struct xv_pool *pool, xv_handle handle)
+{
+	if (XVI_UNLIKELY(pool == NULL))
+		return -XV_EINVAL;
+	if (pool->alone != NULL)
+		return pool->alone->free(pool->alone, handle);
+	return free_locked(pool, handle);
 }
 
 int xv_realloc(struct xv_pool *pool, xv_handle *handle, size_t size)
@@ -145,7 +162,7 @@ int xv_set_owner(struct xv_pool *pool, xv_handle handle, uint32_t owner)
 	shard = pool != NULL ? enter_object(pool, handle, &at) : NULL;
 	if (shard == NULL)
 		return -XV_EINVAL;
-	xvi_object_set_owner(&shard->objects, &at, owner);
+	object_set_owner(&shard->objects, &at, owner);
 	shard_leave(shard);
 	return 0;
 }
@@ -160,7 +177,7 @@ int xv_get_owner(struct xv_pool *pool, xv_handle handle, uint32_t *owner)
 	shard = pool != NULL && owner != NULL ? enter_object(pool, handle, &at) : NULL;
 	if (shard == NULL)
 		return -XV_EINVAL;
-	*owner = xvi_object_owner(&shard->objects, &at);
+	*owner = object_owner(&shard->objects, &at);
 	shard_leave(shard);
 	return 0;
 }

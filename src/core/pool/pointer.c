@@ -28,7 +28,7 @@ static xv_handle quick_handle(const struct xvi_shard *shard, xv_handle plain)
 	uint32_t page = xv_handle_page(plain);
 	uint32_t unit = handle_unit(&shard->objects, plain);
 
-	if (heap->prove || !heap_owns(heap, page) || unit >= heap->end_unit)
+	if (heap->shape.prove || !heap_owns(heap, page) || unit >= heap->shape.end_unit)
 		return plain;
 	return objects_handle(&shard->objects, page, unit, heap_map(heap, page)[unit]);
 }
@@ -99,7 +99,7 @@ int xv_release(struct xv_pool *pool, void *ptr)
 	shard = enter_address(pool, ptr, true, &at);
 	if (shard == NULL)
 		return -XV_EINVAL;
-	err = xvi_object_free(&shard->objects, location_handle(shard, &at));
+	err = shard->objects.free(&shard->objects, location_handle(shard, &at));
 	shard_leave(shard);
 	return err;
 }

@@ -31,7 +31,7 @@
 #ifndef XVI_POOL_IMPL_H
 #define XVI_POOL_IMPL_H
 
-#include "object_fast.h"
+#include "object.h"
 #include "page_table.h"
 
 #include <xvmalloc/pool.h>
@@ -93,6 +93,9 @@ struct xv_pool {
 	bool caller_memory;
 	bool fixed; /* tables do not grow */
 	bool purges;
+	/* The objects of the one heap there is where no lock is taken, or NULL: a pool with
+	 * XV_LOCK_NONE has one shard. */
+	struct xvi_objects *alone;
 	size_t self_bytes; /* charged for the pool's own stretch */
 	struct xvi_meta self;
 

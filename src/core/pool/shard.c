@@ -33,7 +33,7 @@ static void mail_read(struct xvi_shard *shard)
 		if (page_table_owner(&shard->pool->pages, xv_handle_page(handle)) !=
 		    shard->number + 1)
 			shard->objects.bad_handles++;
-		else if (object_free(&shard->objects, handle) == 0)
+		else if (shard->objects.free(&shard->objects, handle) == 0)
 			shard->remote_frees++;
 	}
 }
@@ -173,7 +173,7 @@ int xvi_free_spread(struct xv_pool *pool, xv_handle handle)
 		return -XV_EINVAL;
 	if (XVI_UNLIKELY(mail_is_next(shard)))
 		mail_read(shard);
-	err = object_free(&shard->objects, handle);
+	err = shard->objects.free(&shard->objects, handle);
 	shard_leave(shard);
 	return err;
 }

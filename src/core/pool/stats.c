@@ -20,7 +20,7 @@ static void add_shard(const struct xvi_shard *shard, struct xv_pool_stats *stats
 	uint64_t grain_bytes = shard->pool->grain_bytes;
 
 	stats->requested_bytes += objects->requested_bytes;
-	stats->header_bytes += (uint64_t)heap->block_count * BLOCK_HEADER_BYTES;
+	stats->header_bytes += (uint64_t)heap_block_count(heap) * BLOCK_HEADER_BYTES;
 	stats->owner_bytes += objects_count(objects) * objects->prefix_bytes;
 	stats->link_bytes += objects_link_bytes(objects);
 	stats->free_bytes += heap_free_units(heap) * UNIT_BYTES;
@@ -33,7 +33,7 @@ static void add_shard(const struct xvi_shard *shard, struct xv_pool_stats *stats
 	stats->pages += heap->page_count;
 	stats->free_blocks += heap->holes.live;
 	stats->mallocs += objects->mallocs;
-	stats->frees += objects->frees;
+	stats->frees += objects->mallocs - objects_count(objects);
 	stats->failures += objects->failures;
 	stats->bad_handles += objects->bad_handles;
 	stats->page_allocs += shard->pages_taken;

@@ -32,3 +32,5 @@ endforeach()
 xv_add_test(NAME test_pool_threads
 	SOURCES test_pool_threads.c $<TARGET_OBJECTS:xv_pool_test_support>
 	LIBS xvmalloc::xvmalloc Threads::Threads)
+
+xv_add_test(NAME test_pool_small SOURCES test_pool_small.c)

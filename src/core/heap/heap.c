@@ -80,6 +80,7 @@ void xvi_heap_init(struct xvi_heap *heap, const struct xvi_heap_config *config)
 static void heap_is_empty(struct xvi_heap *heap)
 {
 	XVI_ASSERT(heap->holes.live == 0 && heap->block_count == 0);
+	heap->page_limit = 0;
 	heap->holes.free_head = 0;
 	heap->holes.high = 1;
 	if (!heap->holes.bounded &&
@@ -129,7 +130,7 @@ void xvi_page_release(struct xvi_heap *heap, uint32_t page, uint32_t index)
 
 void xvi_heap_clear(struct xvi_heap *heap)
 {
-	uint32_t page = 0;
+	uint32_t page = heap->page_base;
 
 	while (page < heap->page_limit) {
 		uint32_t first = page;
@@ -151,7 +152,6 @@ void xvi_heap_clear(struct xvi_heap *heap)
 	heap->holes.live = 0;
 	heap->block_count = 0;
 	heap->page_count = 0;
-	heap->page_limit = 0;
 	heap->used_units = 0;
 	heap->committed_grains = 0;
 	heap->spare_grains = 0;

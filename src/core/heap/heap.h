@@ -202,7 +202,7 @@ struct xvi_place {
 struct xvi_heap {
 	/* Constants. */
 	unsigned char *base;
-	unsigned char *pages;
+	unsigned char *pages; /* where the record of page 0 is, or would be: see page_base */
 	uint32_t page_stride;
 	uint32_t starts_at; /* of the proof in a page record */
 	uint32_t page_shift;
@@ -222,7 +222,9 @@ struct xvi_heap {
 	uint32_t listed_min_units; /* shorter holes have no record */
 	uint32_t fast_span;        /* lengths from there on that fast.h deals with; 0 = none */
 	uint32_t fast_end;         /* end_unit, or 0 where fast.h is not used */
-	uint32_t page_limit;       /* pages of ours have numbers below this */
+	uint32_t page_base;        /* pages of ours have numbers from this on, there are records, */
+	uint32_t page_limit;       /* ... and below this. The source may change `pages` and page_base
+				    * when it gives a page */
 
 	/* Counters. */
 	uint32_t page_count;
@@ -272,7 +274,8 @@ static inline void heap_unmap(const struct xvi_heap *heap, uint32_t page, uint32
 /* Is it a page of this heap? */
 static inline bool heap_owns(const struct xvi_heap *heap, uint32_t page)
 {
-	return page < heap->page_limit && (heap_page(heap, page)->state & PAGE_OURS) != 0;
+	return page >= heap->page_base && page < heap->page_limit &&
+	       (heap_page(heap, page)->state & PAGE_OURS) != 0;
 }
 
 /* The same for who goes over all pages below page_limit, of several heaps perhaps. */

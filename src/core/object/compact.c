@@ -96,7 +96,7 @@ static void round_begin(struct xvi_objects *objects)
 	struct xvi_compaction *cycle = &objects->compaction;
 
 	cycle->phase = COMPACT_SCAN;
-	cycle->cursor = 0;
+	cycle->cursor = objects->heap.page_base;
 	cycle->round_grains = objects->heap.committed_grains - objects->heap.spare_grains;
 	memset(cycle->grains, 0, sizeof(cycle->grains));
 }
@@ -136,7 +136,7 @@ static void scan_page(struct step *step)
 	struct xvi_compaction *cycle = &objects->compaction;
 
 	if (cycle->cursor >= heap->page_limit) {
-		cycle->cursor = 0;
+		cycle->cursor = heap->page_base;
 		cycle->phase = COMPACT_SWEEP;
 		if (!round_choose(cycle))
 			cycle->cursor = UINT32_MAX; /* nothing to sweep */

@@ -79,7 +79,8 @@ XVI_ALWAYS_INLINE int object_free(struct xvi_objects *objects, xv_handle handle)
 	uint32_t *words;
 	uint32_t header;
 
-	if (XVI_UNLIKELY(page >= heap->page_limit || unit >= heap->fast_end))
+	if (XVI_UNLIKELY(page < heap->page_base || page >= heap->page_limit ||
+			 unit >= heap->fast_end))
 		return xvi_object_free_slow(objects, handle);
 	record = heap_page(heap, page);
 	words = (uint32_t *)(void *)(heap->base + ((size_t)page << FAST_PAGE_SHIFT));

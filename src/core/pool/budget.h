@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * budget.h: the bytes that a pool holds, and its limit. Every byte is charged here before it
- * is taken from the provider, and discharged after it is given back.
+ * budget.h: the bytes that a pool holds, and their limit; and stretches of the provider's meta
+ * memory. Every byte is charged here before it is taken from the provider, and discharged after
+ * it is given back: whoever has a stretch charges it.
  *
  *   held      memory that was obtained
  *   promised  memory that will be touched without asking: address space of the hole tables that
@@ -10,13 +11,18 @@
  *   stayed    memory of pages given back that the system did not take: it counts as held until it
  *             is taken again
  *
- * Allowed is what leaves held + promised + stayed within the limit. The lock is the last one of a pool:
- * nothing is called with it held. O(1).
+ * All change with a shard locked, so who has locked all of them may read. The lock guards the
+ * page table too. Nothing is called with it held but the provider's meta calls. O(1).
  */
 #ifndef XVI_BUDGET_H
 #define XVI_BUDGET_H
 
 #include "xvi_lock.h"
+
+enum {
+	META_CHUNK_BYTES = 4096, /* in which memory of tables is counted */
+	META_STEP_CHUNKS = 16,   /* that become usable at once, where they cost nothing untouched */
+};
 
 struct xvi_budget {
 	struct xvi_lock lock;
@@ -27,33 +33,83 @@ struct xvi_budget {
 	uint64_t peak; /* of held + stayed */
 };
 
-struct xvi_budget_reading {
-	uint64_t limit, promised, stayed, peak;
-	uint64_t held; /* with what stayed */
+static inline uint64_t budget_all_held(const struct xvi_budget *budget)
+{
+	return budget->held + budget->stayed;
+}
+
+/* Charge bytes held and bytes promised, or, below 0, discharge them. 0, or -XV_ENOSPC where their
+ * sum is above 0 and the limit would be passed. The budget is locked. */
+static inline int budget_change(struct xvi_budget *budget, int64_t held, int64_t promised)
+{
+	uint64_t all = budget->held + budget->promised + budget->stayed;
+	int64_t more = held + promised;
+
+	if (more > 0 && budget->limit != 0 &&
+	    (all > budget->limit || (uint64_t)more > budget->limit - all))
+		return -XV_ENOSPC;
+	budget->held += (uint64_t)held;
+	budget->promised += (uint64_t)promised;
+	if (budget_all_held(budget) > budget->peak)
+		budget->peak = budget_all_held(budget);
+	return 0;
+}
+
+/* The same, and takes the lock. */
+static inline int budget_charge(struct xvi_budget *budget, int64_t held, int64_t promised)
+{
+	int err;
+
+	xvi_lock_acquire(&budget->lock);
+	err = budget_change(budget, held, promised);
+	xvi_lock_release(&budget->lock);
+	return err;
+}
+
+/* ---- meta memory: address space reserved at once, and made usable from its beginning ---- */
+
+struct xvi_meta {
+	unsigned char *base; /* NULL: nothing is reserved */
+	size_t reserved;     /* bytes */
+	size_t committed;    /* bytes that are usable */
 };
 
-int xvi_budget_init(struct xvi_budget *budget, enum xv_lock_kind lock, uint64_t limit);
-void xvi_budget_fini(struct xvi_budget *budget);
+static inline size_t meta_round(size_t bytes, size_t to)
+{
+	return (bytes + to - 1) / to * to;
+}
 
-/* Charge bytes. 0 or -XV_ENOSPC. */
-int xvi_budget_take(struct xvi_budget *budget, uint64_t bytes);
-void xvi_budget_give(struct xvi_budget *budget, uint64_t bytes);
+/* Make the first bytes usable, or, where they are fewer than now, only them. */
+static inline int meta_commit(struct xv_provider *provider, struct xvi_meta *meta, size_t bytes)
+{
+	int err = provider->ops->meta_commit(provider, meta->base, meta->committed, bytes);
 
-/* The same for memory of pages, which may be in what stayed, or stay. */
-int xvi_budget_take_pages(struct xvi_budget *budget, uint64_t bytes);
-void xvi_budget_give_pages(struct xvi_budget *budget, uint64_t bytes, uint64_t stayed);
-/* There is no more than so much memory, all pools' over the provider, that did not go back. */
-void xvi_budget_settle(struct xvi_budget *budget, uint64_t spare);
+	if (err == 0)
+		meta->committed = bytes;
+	return err;
+}
 
-/* Promise bytes: 0 or -XV_ENOSPC. Promised bytes become held as they are touched, and are
- * promised again when their memory has gone back. */
-int xvi_budget_promise(struct xvi_budget *budget, uint64_t bytes);
-void xvi_budget_forgo(struct xvi_budget *budget, uint64_t bytes);
-void xvi_budget_touch(struct xvi_budget *budget, uint64_t bytes);
-void xvi_budget_untouch(struct xvi_budget *budget, uint64_t bytes);
+static inline void meta_release(struct xv_provider *provider, struct xvi_meta *meta)
+{
+	if (meta->base != NULL)
+		provider->ops->meta_release(provider, meta->base, meta->reserved, meta->committed);
+	meta->base = NULL;
+}
 
-struct xvi_budget_reading xvi_budget_read(struct xvi_budget *budget);
-void xvi_budget_set_limit(struct xvi_budget *budget, uint64_t limit);
-void xvi_budget_reset_peak(struct xvi_budget *budget);
+/* Reserve so many bytes, the first `usable` of them usable. 0, -XV_ENOMEM or the provider's. */
+static inline int meta_reserve(struct xv_provider *provider, struct xvi_meta *meta, size_t bytes,
+			       size_t usable)
+{
+	int err;
+
+	*meta = (struct xvi_meta){.base = provider->ops->meta_reserve(provider, bytes),
+				  .reserved = bytes};
+	if (meta->base == NULL)
+		return -XV_ENOMEM;
+	err = usable != 0 ? meta_commit(provider, meta, usable) : 0;
+	if (err != 0)
+		meta_release(provider, meta);
+	return err;
+}
 
 #endif

@@ -107,6 +107,8 @@ void xvi_enter_crowded(struct xvi_shard *shard)
 	if (homes == pool->shard_most || ++shard->crowded < CROWDED_TIMES)
 		return;
 	shard->crowded = 0;
+	if (homes == 1 && xvi_pool_widen(pool) != 0)
+		return;
 	/* While there is one home this is the first one: nobody works by the old number. */
 	xvi_atomic_store_release(&pool->homes,
 				 homes * 2 < pool->shard_most ? homes * 2 : pool->shard_most);
@@ -136,9 +138,17 @@ struct xvi_shard *xvi_enter_home_spread(struct xv_pool *pool)
 
 struct xvi_shard *xvi_enter_page_if_any(struct xv_pool *pool, uint32_t page)
 {
-	uint32_t owner = page_table_owner(&pool->pages, page);
 	struct xvi_shard *shard = NULL;
+	uint32_t owner;
 
+	if (!pool_is_spread(pool)) {
+		shard_enter(pool->first);
+		if (page_table_owner(&pool->pages, page) == 1)
+			return pool->first;
+		shard_leave(pool->first);
+		return NULL;
+	}
+	owner = page_table_owner(&pool->pages, page);
 	if (owner != PAGE_NOBODY && owner != PAGE_KEPT) {
 		shard = xvi_atomic_ptr_load(&pool->shard[owner - 1]);
 		shard_enter(shard);
@@ -183,11 +193,9 @@ int xvi_free_spread(struct xv_pool *pool, xv_handle handle)
 /* With the first one locked none is made meanwhile. */
 void xvi_enter_all(struct xv_pool *pool)
 {
-	for (uint32_t i = 0; i < pool->shard_most; i++) {
-		struct xvi_shard *shard = pool_shard(pool, i);
+	struct xvi_shard *shard;
 
-		if (shard == NULL)
-			continue;
+	for (uint32_t i = 0; (shard = pool_next(pool, &i)) != NULL;) {
 		xvi_lock_acquire(&shard->lock);
 		xvi_mail_read_all(shard);
 	}
@@ -195,12 +203,10 @@ void xvi_enter_all(struct xv_pool *pool)
 
 void xvi_leave_all(struct xv_pool *pool)
 {
-	for (uint32_t i = pool->shard_most; i-- > 0;) {
-		struct xvi_shard *shard = pool_shard(pool, i);
+	struct xvi_shard *shard;
 
-		if (shard != NULL)
-			shard_leave(shard);
-	}
+	for (uint32_t i = 0; (shard = pool_next(pool, &i)) != NULL;)
+		shard_leave(shard);
 }
 
 /* Who waits for a lock of a pool must not hold the provider for another pool meanwhile: whoever
@@ -228,7 +234,6 @@ void xv_pool_lock_all(struct xv_pool *pool)
 		return;
 	times = provider_release(pool);
 	xvi_enter_all(pool);
-	xvi_lock_acquire(&pool->pages.lock);
 	xvi_lock_acquire(&pool->budget.lock);
 	provider_hold(pool, times + 1);
 }
@@ -241,7 +246,6 @@ void xv_pool_unlock_all(struct xv_pool *pool)
 		return;
 	times = provider_release(pool);
 	xvi_lock_release(&pool->budget.lock);
-	xvi_lock_release(&pool->pages.lock);
 	xvi_leave_all(pool);
 	if (times > 1)
 		provider_hold(pool, times - 1);

@@ -6,52 +6,120 @@
  */
 #include "pool_impl.h"
 
-static uint32_t page_grains_whole(const struct xv_pool *pool)
+/* Charge bytes for the shard, held and promised, or discharge them. */
+static int charge(struct xvi_shard *shard, int64_t held, int64_t promised)
 {
-	return pool->provider->grain_shift == 0 ||
-	       pool->provider->grain_shift == pool->provider->page_shift;
+	int err = budget_charge(&shard->pool->budget, held, promised);
+
+	shard->held += err == 0 ? held : 0;
+	return err;
 }
 
-/* What stayed of the pool's pages may be another pool's by now. */
-void xvi_pool_settle(struct xv_pool *pool)
+/* The same for memory of pages, which may be what stayed of others. */
+static int pages_charge_once(struct xvi_shard *shard, int64_t bytes)
 {
-	struct xv_provider *provider = pool->provider;
+	struct xvi_budget *budget = &shard->pool->budget;
+	uint64_t again;
+	int err;
 
-	if (xvi_budget_read(&pool->budget).stayed != 0)
-		xvi_budget_settle(&pool->budget, provider->ops->spare_bytes != NULL
-							 ? provider->ops->spare_bytes(provider)
-							 : 0);
+	xvi_lock_acquire(&budget->lock);
+	again = (uint64_t)bytes < budget->stayed ? (uint64_t)bytes : budget->stayed;
+	budget->stayed -= again;
+	err = budget_change(budget, bytes, 0);
+	if (err != 0)
+		budget->stayed += again;
+	else
+		shard->held += bytes - (int64_t)again;
+	xvi_lock_release(&budget->lock);
+	return err;
 }
 
-static int pages_charge(struct xv_pool *pool, uint64_t bytes)
+static int pages_charge(struct xvi_shard *shard, int64_t bytes)
 {
-	int err = xvi_budget_take_pages(&pool->budget, bytes);
+	int err = pages_charge_once(shard, bytes);
 
 	if (err == 0)
 		return 0;
-	xvi_pool_settle(pool);
-	return xvi_budget_take_pages(&pool->budget, bytes);
+	xvi_pool_settle(shard->pool);
+	return pages_charge_once(shard, bytes);
+}
+
+static void pages_discharge(struct xvi_shard *shard, int64_t bytes, size_t stayed)
+{
+	struct xvi_budget *budget = &shard->pool->budget;
+
+	xvi_lock_acquire(&budget->lock);
+	budget->held -= (uint64_t)bytes;
+	budget->stayed += stayed;
+	shard->held += (int64_t)stayed - bytes;
+	xvi_lock_release(&budget->lock);
+}
+
+void xvi_pool_settle(struct xv_pool *pool)
+{
+	struct xv_provider *provider = pool->provider;
+	struct xvi_budget *budget = &pool->budget;
+	uint64_t spare = 0;
+	bool any;
+
+	xvi_lock_acquire(&budget->lock);
+	any = budget->stayed != 0;
+	xvi_lock_release(&budget->lock);
+	if (!any)
+		return;
+	if (provider->ops->spare_bytes != NULL)
+		spare = provider->ops->spare_bytes(provider);
+	xvi_lock_acquire(&budget->lock);
+	if (budget->stayed > spare)
+		budget->stayed = spare;
+	xvi_lock_release(&budget->lock);
+}
+
+static int64_t grain_bytes(const struct xv_pool *pool, uint64_t count)
+{
+	return (int64_t)(count << pool->grain_shift);
+}
+
+/* ---- pages and grains ---- */
+
+/* The page table's records may have moved, or be of other pages. */
+static void records_follow(struct xvi_shard *shard)
+{
+	const struct xvi_page_table *table = &shard->pool->pages;
+
+	shard->objects.heap.page_base = table->origin;
+	shard->objects.heap.pages = (unsigned char *)((uintptr_t)table->records -
+						      (uintptr_t)table->origin * table->stride);
+}
+
+int xvi_pool_widen(struct xv_pool *pool)
+{
+	int err = xvi_page_table_widen(&pool->pages, &pool->first->held);
+
+	records_follow(pool->first);
+	return err;
 }
 
 static int source_page_take(void *context, uint32_t *page)
 {
 	struct xvi_shard *shard = context;
 	struct xv_pool *pool = shard->pool;
-	uint64_t bytes = page_grains_whole(pool) ? pool->grain_bytes : 0;
+	uint32_t grains = xv_provider_page_grains(pool->provider) == 1;
 	uint32_t taken;
-	int err = bytes != 0 ? pages_charge(pool, bytes) : 0;
+	int err = pages_charge(shard, grain_bytes(pool, grains));
 
 	if (err != 0)
 		return err;
 	err = pool->provider->ops->page_alloc(pool->provider, &taken);
 	if (err == 0) {
-		err = xvi_page_table_add(&pool->pages, taken, shard->number);
+		err = xvi_page_table_add(&pool->pages, taken, shard->number, !pool_is_spread(pool),
+					 &shard->held);
+		records_follow(shard);
 		if (err != 0)
 			(void)pool->provider->ops->pages_free(pool->provider, taken, 1);
 	}
 	if (err != 0) {
-		if (bytes != 0)
-			xvi_budget_give(&pool->budget, bytes);
+		(void)charge(shard, -grain_bytes(pool, grains), 0);
 		return err;
 	}
 	shard->pages_taken++;
@@ -66,34 +134,34 @@ static void source_pages_give(void *context, uint32_t page, uint32_t count, uint
 	size_t stayed;
 
 	/* Once the provider has them they may be another shard's. */
-	xvi_page_table_remove(&pool->pages, page, count);
+	xvi_page_table_remove(&pool->pages, page, count, &shard->held);
 	stayed = pool->provider->ops->pages_free(pool->provider, page, count);
 	shard->pages_given += count;
-	if (grains != 0 || stayed != 0)
-		xvi_budget_give_pages(&pool->budget, grains * pool->grain_bytes, stayed);
+	pages_discharge(shard, grain_bytes(pool, grains), stayed);
 }
 
 static int source_grains_take(void *context, uint32_t page, uint32_t first, uint32_t count)
 {
-	struct xv_pool *pool = ((struct xvi_shard *)context)->pool;
-	uint64_t bytes = (uint64_t)count * pool->grain_bytes;
-	int err = pages_charge(pool, bytes);
+	struct xvi_shard *shard = context;
+	struct xv_pool *pool = shard->pool;
+	int err = pages_charge(shard, grain_bytes(pool, count));
 
 	if (err != 0)
 		return err;
 	err = pool->provider->ops->grains_take(pool->provider, page, first, count);
 	if (err != 0)
-		xvi_budget_give(&pool->budget, bytes);
+		(void)charge(shard, -grain_bytes(pool, count), 0);
 	return err;
 }
 
 static bool source_grains_give(void *context, uint32_t page, uint32_t first, uint32_t count)
 {
-	struct xv_pool *pool = ((struct xvi_shard *)context)->pool;
+	struct xvi_shard *shard = context;
+	struct xv_pool *pool = shard->pool;
 
 	if (!pool->provider->ops->grains_give(pool->provider, page, first, count))
 		return false;
-	xvi_budget_give(&pool->budget, (uint64_t)count * pool->grain_bytes);
+	(void)charge(shard, -grain_bytes(pool, count), 0);
 	return true;
 }
 
@@ -104,11 +172,23 @@ static bool source_page_is_ours(void *context, uint32_t page)
 	return page_table_owner(&shard->pool->pages, page) == shard->number + 1;
 }
 
-/* ---- hole records ---- */
+/* ---- hole records: the first ones behind the shard, then all in a stretch of their own ---- */
 
 static size_t records_bytes(uint32_t count)
 {
 	return meta_round((size_t)count * sizeof(struct xvi_hole), META_CHUNK_BYTES);
+}
+
+static bool records_are_first(const struct xvi_shard *shard)
+{
+	return shard->objects.heap.holes.records == shard->first_records;
+}
+
+/* Charge what the hole table grows by, or gives back where that is below 0: as promised where
+ * untouched memory is not held. */
+static int records_charge(struct xvi_shard *shard, int64_t bytes)
+{
+	return shard->pool->purges ? charge(shard, 0, bytes) : charge(shard, bytes, 0);
 }
 
 /* Reserve address space for all the records that the heap may want, or, in a small address
@@ -118,46 +198,17 @@ static int records_reserve(struct xvi_shard *shard)
 	size_t least = records_bytes(FIRST_RECORDS) + META_CHUNK_BYTES;
 	size_t bytes = records_bytes(shard->objects.heap.holes.most);
 
-	while (bytes > least && meta_reserve(shard->pool->provider, &shard->records, bytes) != 0)
+	while (bytes > least && meta_reserve(shard->pool->provider, &shard->records, bytes, 0) != 0)
 		bytes = meta_round(bytes / 2, META_CHUNK_BYTES);
 	return shard->records.base != NULL ? 0 : -XV_ENOMEM;
-}
-
-/* From now on the records are in a stretch of their own. */
-static void records_move(struct xvi_shard *shard)
-{
-	struct xvi_hole_table *holes = &shard->objects.heap.holes;
-
-	memcpy(shard->records.base, holes->records, holes->high * sizeof(struct xvi_hole));
-	holes->records = (struct xvi_hole *)(void *)shard->records.base;
-}
-
-static bool records_are_first(const struct xvi_shard *shard)
-{
-	return shard->objects.heap.holes.records == shard->first_records;
-}
-
-/* Charge what the hole table grows by: as promised where untouched memory is not held. */
-static int records_charge(struct xv_pool *pool, size_t bytes)
-{
-	return pool->purges ? xvi_budget_promise(&pool->budget, bytes)
-			    : xvi_budget_take(&pool->budget, bytes);
-}
-
-static void records_discharge(struct xv_pool *pool, size_t bytes)
-{
-	if (pool->purges)
-		xvi_budget_forgo(&pool->budget, bytes);
-	else
-		xvi_budget_give(&pool->budget, bytes);
 }
 
 static int source_records_take(void *context, uint32_t count)
 {
 	struct xvi_shard *shard = context;
-	struct xv_pool *pool = shard->pool;
+	struct xvi_hole_table *holes = &shard->objects.heap.holes;
 	size_t bytes = records_bytes(count);
-	size_t more;
+	int64_t more;
 	int err = shard->records.base == NULL ? records_reserve(shard) : 0;
 
 	if (err != 0)
@@ -165,19 +216,20 @@ static int source_records_take(void *context, uint32_t count)
 	if (bytes > shard->records.reserved)
 		return -XV_ENOMEM;
 	if (bytes > shard->records.committed) {
-		more = bytes - shard->records.committed;
-		err = records_charge(pool, more);
+		more = (int64_t)(bytes - shard->records.committed);
+		err = records_charge(shard, more);
 		if (err != 0)
 			return err;
-		err = meta_commit(pool->provider, &shard->records, bytes);
+		err = meta_commit(shard->pool->provider, &shard->records, bytes);
 		if (err != 0) {
-			records_discharge(pool, more);
+			(void)records_charge(shard, -more);
 			return err;
 		}
 	}
 	if (records_are_first(shard)) {
-		records_move(shard);
-		xvi_pool_source.records_used(shard, shard->objects.heap.holes.high);
+		memcpy(shard->records.base, holes->records, holes->high * sizeof(struct xvi_hole));
+		holes->records = (struct xvi_hole *)(void *)shard->records.base;
+		xvi_pool_source.records_used(shard, holes->high);
 	}
 	return 0;
 }
@@ -186,11 +238,12 @@ static void source_records_used(void *context, uint32_t high)
 {
 	struct xvi_shard *shard = context;
 	size_t bytes = records_bytes(high);
+	int64_t more = (int64_t)(bytes - shard->records_touched);
 
 	if (!shard->pool->purges || records_are_first(shard) || bytes <= shard->records_touched)
 		return;
 	XVI_ASSERT(bytes <= shard->records.committed);
-	xvi_budget_touch(&shard->pool->budget, bytes - shard->records_touched);
+	(void)charge(shard, more, -more);
 	shard->records_touched = bytes;
 }
 
@@ -198,14 +251,15 @@ static void source_records_used(void *context, uint32_t high)
 static bool records_purge(struct xvi_shard *shard, size_t bytes)
 {
 	struct xv_pool *pool = shard->pool;
+	size_t less;
 
 	if (!pool->purges || bytes >= shard->records_touched)
 		return true;
-	if (pool->provider->ops->meta_purge(pool->provider, shard->records.base, bytes,
-					    shard->records_touched - bytes) <
-	    shard->records_touched - bytes)
+	less = shard->records_touched - bytes;
+	if (pool->provider->ops->meta_purge(pool->provider, shard->records.base, bytes, less) <
+	    less)
 		return false;
-	xvi_budget_untouch(&pool->budget, shard->records_touched - bytes);
+	(void)charge(shard, -(int64_t)less, (int64_t)less);
 	shard->records_touched = bytes;
 	return true;
 }
@@ -214,14 +268,13 @@ static void source_records_give(void *context, uint32_t high, uint32_t sure)
 {
 	struct xvi_shard *shard = context;
 	size_t bytes = records_bytes(sure > high ? sure : high);
-	size_t less;
+	size_t less = shard->records.committed - bytes;
 
 	if (records_are_first(shard) || !records_purge(shard, records_bytes(high)) ||
 	    bytes >= shard->records.committed)
 		return;
-	less = shard->records.committed - bytes;
 	(void)meta_commit(shard->pool->provider, &shard->records, bytes);
-	records_discharge(shard->pool, less);
+	(void)records_charge(shard, -(int64_t)less);
 }
 
 /* ---- a window ---- */

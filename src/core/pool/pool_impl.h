@@ -137,6 +137,11 @@ int xvi_free_spread(struct xv_pool *pool, xv_handle handle);
 int xvi_malloc_anywhere(struct xv_pool *pool, struct xvi_shard *home, size_t size, size_t alignment,
 			uint32_t owner, xv_handle *handle);
 
+/* The same for xv_realloc of an object of this shard, which failed with `err`: an error that room
+ * would not have mended is returned. An object larger than a page stays in its shard. */
+int xvi_realloc_anywhere(struct xv_pool *pool, struct xvi_shard *shard, xv_handle *handle,
+			 size_t size, int err);
+
 /* Lock all shards, mailboxes empty. */
 void xvi_enter_all(struct xv_pool *pool);
 void xvi_leave_all(struct xv_pool *pool);

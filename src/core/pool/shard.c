@@ -12,9 +12,9 @@ enum {
 	CROWDED_TIMES = 16,         /* that threads meet in so many allocations ... */
 	CROWDED_ALLOCATIONS = 4096, /* ... before they are spread over more shards */
 
-	MAIL_TRIES = 4,        /* slots that are tried */
-	MAIL_BUSY_TURNS = 64,  /* frees left without a look at the lock, once it was taken */
-	MAIL_POLL_TURNS = 16,  /* turns at home between two looks at the next slot, */
+	MAIL_TRIES = 4,          /* slots that are tried */
+	MAIL_BUSY_TURNS = 64,    /* frees left without a look at the lock, once it was taken */
+	MAIL_POLL_TURNS = 16,    /* turns at home between two looks at the next slot, */
 	MAIL_SWEEP_TURNS = 4096, /* and between two at all slots */
 };
 
@@ -263,8 +263,8 @@ static int shard_malloc(struct xvi_shard *shard, size_t size, size_t alignment, 
 }
 
 /* Home comes last: what the others give back is its to take. */
-int xvi_malloc_anywhere(struct xv_pool *pool, struct xvi_shard *home, size_t size,
-			size_t alignment, uint32_t owner, xv_handle *handle)
+int xvi_malloc_anywhere(struct xv_pool *pool, struct xvi_shard *home, size_t size, size_t alignment,
+			uint32_t owner, xv_handle *handle)
 {
 	int err = -XV_ENOMEM;
 
@@ -285,6 +285,76 @@ int xvi_malloc_anywhere(struct xv_pool *pool, struct xvi_shard *home, size_t siz
 			(void)xvi_atomic_add(&pool->rescued, 1);
 			break;
 		}
+	}
+	return err;
+}
+
+/* Make the object, of a page at most, anew in another shard. False: it stays. Both are locked. */
+static bool object_to(struct xvi_shard *to, struct xvi_shard *from, xv_handle *handle, size_t size)
+{
+	struct xvi_objects *objects = &from->objects;
+	uint32_t offset = xv_handle_offset(*handle);
+	struct xvi_location at, made;
+	uint32_t owner = XV_NO_OWNER;
+	size_t alignment = 1;
+	size_t old_size;
+	xv_handle moved;
+
+	if (!xvi_object_is(objects, *handle, &at))
+		return false;
+	old_size = object_size(objects, &at);
+	if (objects->prefix_bytes != 0)
+		owner = xvi_object_owner(objects, &at);
+	if (block_kind(at.header) == KIND_FIXED)
+		alignment =
+			(offset | OBJECT_ALIGNMENT_MAX) & (0U - (offset | OBJECT_ALIGNMENT_MAX));
+	if (old_size > objects->whole_max || shard_malloc(to, size, alignment, owner, &moved) != 0)
+		return false;
+	(void)xvi_object_is(&to->objects, moved, &made);
+	xvi_object_copy(&to->objects, &made, objects, &at, old_size < size ? old_size : size);
+	(void)xvi_object_free(objects, *handle);
+	*handle = moved;
+	return true;
+}
+
+/* With what this other shard gives back, or in it. None is locked. */
+static int realloc_with(struct xvi_shard *other, struct xvi_shard *shard, xv_handle *handle,
+			size_t size)
+{
+	struct xvi_shard *first = other->number < shard->number ? other : shard;
+	uint64_t failures;
+	int err;
+
+	shard_enter(first);
+	if (other != shard)
+		shard_enter(first == other ? shard : other);
+	xvi_mail_read_all(other);
+	(void)xvi_heap_give_back(&other->objects.heap, 0);
+	failures = shard->objects.failures;
+	err = xvi_object_realloc(&shard->objects, handle, size);
+	shard->objects.failures = failures;
+	if (other != shard && (err == -XV_ENOMEM || err == -XV_ENOSPC) &&
+	    object_to(other, shard, handle, size))
+		err = 0;
+	shard_leave(shard);
+	if (other != shard)
+		shard_leave(other);
+	return err;
+}
+
+int xvi_realloc_anywhere(struct xv_pool *pool, struct xvi_shard *shard, xv_handle *handle,
+			 size_t size, int err)
+{
+	for (uint32_t i = 0; i < pool->shard_most && pool_is_spread(pool); i++) {
+		struct xvi_shard *other = pool_shard(pool, (shard->number + i) % pool->shard_most);
+
+		if (err != -XV_ENOMEM && err != -XV_ENOSPC)
+			return err;
+		if (other == NULL)
+			continue;
+		err = realloc_with(other, shard, handle, size);
+		if (err == 0)
+			(void)xvi_atomic_add(&pool->rescued, 1);
 	}
 	return err;
 }

@@ -330,6 +330,7 @@ static int realloc_with(struct xvi_shard *other, struct xvi_shard *shard, xv_han
 		shard_enter(first == other ? shard : other);
 	xvi_mail_read_all(other);
 	(void)xvi_heap_give_back(&other->objects.heap, 0);
+	(void)xvi_heap_give_sure(&other->objects.heap);
 	failures = shard->objects.failures;
 	err = xvi_object_realloc(&shard->objects, handle, size);
 	shard->objects.failures = failures;

@@ -81,11 +81,21 @@ static bool pool_compacts(const struct xv_pool *pool)
 	       pool->options.owner_ops->relocated != NULL;
 }
 
+/* Bytes that a step gave back, but for what an earlier one of the cycle took. */
+static uint64_t freed_bytes(struct xvi_shard *shard, int64_t held_before, bool more)
+{
+	int64_t taken = shard->compact_taken + shard->held - held_before;
+
+	shard->compact_taken = more && taken > 0 ? taken : 0;
+	return taken < 0 ? (uint64_t)-taken : 0;
+}
+
 /* The shards go through their cycles in turn. */
 int xv_compact(struct xv_pool *pool, size_t budget_bytes, struct xv_compact_report *report)
 {
 	struct xv_compact_report mine;
 	struct xvi_shard *shard;
+	int64_t held;
 	uint32_t number;
 
 	if (pool == NULL)
@@ -98,10 +108,12 @@ int xv_compact(struct xv_pool *pool, size_t budget_bytes, struct xv_compact_repo
 	if (shard != NULL) {
 		shard_enter(shard);
 		xvi_mail_read_all(shard);
+		held = shard->held;
 		xvi_objects_compact(&shard->objects,
 				    budget_bytes != 0 ? budget_bytes : XV_COMPACT_BUDGET, &mine);
 		if (!mine.more)
 			xvi_heap_shrink_records(&shard->objects.heap);
+		mine.freed_bytes = freed_bytes(shard, held, mine.more);
 		shard_leave(shard);
 	}
 	if (!mine.more) {

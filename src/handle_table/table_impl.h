@@ -78,8 +78,8 @@ void xvi_ids_enter(struct xv_handle_table *table);
 /* Held bytes of table and pool. */
 uint64_t xvi_ids_held_bytes(const struct xv_handle_table *table);
 
-/* The pool gets what `table_bytes` for the table leave of the limit. */
-void xvi_ids_share_limit(struct xv_handle_table *table, size_t table_bytes);
+/* What `table_bytes` for the table leave of the limit for the pool. */
+uint64_t xvi_ids_pool_limit(const struct xv_handle_table *table, size_t table_bytes);
 
 /*
  * Make GROWTH_SLOTS more slots, or what is missing to max_ids. Under the lock. 0, -XV_ENOSPC

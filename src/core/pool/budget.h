@@ -38,32 +38,31 @@ static inline uint64_t budget_all_held(const struct xvi_budget *budget)
 	return budget->held + budget->stayed;
 }
 
-/* Charge bytes held and bytes promised, or, below 0, discharge them. 0, or -XV_ENOSPC where their
- * sum is above 0 and the limit would be passed. The budget is locked. */
-static inline int budget_change(struct xvi_budget *budget, int64_t held, int64_t promised)
+/*
+ * Charge bytes held and bytes promised, or, below 0, discharge them. What stays of held bytes that
+ * are discharged is `stayed`; below 0 it is how many of those charged may be in what stayed. 0, or
+ * -XV_ENOSPC where more is charged than discharged and the limit would be passed. What all held
+ * bytes grew by is added to *sum. The budget is locked.
+ */
+static inline int budget_change(struct xvi_budget *budget, int64_t held, int64_t promised,
+				int64_t stayed, int64_t *sum)
 {
-	uint64_t all = budget->held + budget->promised + budget->stayed;
-	int64_t more = held + promised;
+	uint64_t all = budget_all_held(budget) + budget->promised;
+	int64_t more;
 
+	if (stayed < 0 && (uint64_t)-stayed > budget->stayed)
+		stayed = -(int64_t)budget->stayed;
+	more = held + promised + (stayed < 0 ? stayed : 0);
 	if (more > 0 && budget->limit != 0 &&
 	    (all > budget->limit || (uint64_t)more > budget->limit - all))
 		return -XV_ENOSPC;
 	budget->held += (uint64_t)held;
 	budget->promised += (uint64_t)promised;
+	budget->stayed += (uint64_t)stayed;
 	if (budget_all_held(budget) > budget->peak)
 		budget->peak = budget_all_held(budget);
+	*sum += held + stayed;
 	return 0;
-}
-
-/* The same, and takes the lock. */
-static inline int budget_charge(struct xvi_budget *budget, int64_t held, int64_t promised)
-{
-	int err;
-
-	xvi_lock_acquire(&budget->lock);
-	err = budget_change(budget, held, promised);
-	xvi_lock_release(&budget->lock);
-	return err;
 }
 
 /* ---- meta memory: address space reserved at once, and made usable from its beginning ---- */

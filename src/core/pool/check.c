@@ -52,13 +52,13 @@ static bool check_budget(struct xv_pool *pool, enum xv_check_level level,
 			 struct xv_check_report *report)
 {
 	const struct xvi_shard *shard;
-	uint64_t held = pool->self_bytes;
+	uint64_t held = (uint64_t)pool->self_bytes;
 	uint64_t promised = 0;
 
 	for (uint32_t i = 0; (shard = pool_next(pool, &i)) != NULL;) {
-		held += shard->self.committed + shard_records_held(shard) +
+		held += shard->records_touched +
 			(shard->objects.heap.committed_grains << pool->grain_shift);
-		promised += shard_records_promised(shard);
+		promised += shard->records.committed - shard->records_touched;
 	}
 	if (promised != pool->budget.promised)
 		return fails(report, 33, UINT32_MAX, "promised bytes are not the hole tables'");

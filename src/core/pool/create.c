@@ -232,6 +232,17 @@ static int shard_init(struct xv_pool *pool, struct xvi_shard *shard, uint32_t nu
 	return xvi_lock_init(&shard->lock, pool->options.lock);
 }
 
+/* Charge bytes for the pool and its shards. */
+static int self_charge(struct xv_pool *pool, int64_t bytes)
+{
+	int err;
+
+	xvi_lock_acquire(&pool->budget.lock);
+	err = budget_change(&pool->budget, bytes, 0, 0, &pool->self_bytes);
+	xvi_lock_release(&pool->budget.lock);
+	return err;
+}
+
 /* A shard in a stretch of its own, or NULL where there is no memory. */
 static struct xvi_shard *shard_new(struct xv_pool *pool, uint32_t number)
 {
@@ -240,7 +251,7 @@ static struct xvi_shard *shard_new(struct xv_pool *pool, uint32_t number)
 	struct xvi_shard *shard;
 	struct xvi_meta self;
 
-	if (budget_charge(&pool->budget, (int64_t)bytes, 0) != 0)
+	if (self_charge(pool, (int64_t)bytes) != 0)
 		return NULL;
 	if (meta_reserve(pool->provider, &self, bytes, bytes) == 0) {
 		shard = (struct xvi_shard *)(void *)self.base;
@@ -250,7 +261,7 @@ static struct xvi_shard *shard_new(struct xv_pool *pool, uint32_t number)
 		}
 		meta_release(pool->provider, &self);
 	}
-	(void)budget_charge(&pool->budget, -(int64_t)bytes, 0);
+	(void)self_charge(pool, -(int64_t)bytes);
 	return NULL;
 }
 
@@ -370,14 +381,13 @@ static int pool_init(struct xv_pool *pool, struct xv_provider *provider,
 	pool->purges = !place->fixed && provider->ops->meta_purge != NULL;
 	if (options->memory == NULL)
 		pool->self = place->memory;
-	pool->self_bytes = place->charged;
 	table_init(pool, place);
 	err = xvi_lock_init(&pool->budget.lock, options->lock);
 	if (err != 0)
 		return err;
 	pool->budget.limit = options->limit_bytes;
 	pool->first = (struct xvi_shard *)(void *)(place->memory.base + aligned(sizeof(*pool)));
-	err = budget_charge(&pool->budget, (int64_t)place->charged, 0);
+	err = self_charge(pool, (int64_t)place->charged);
 	if (err == 0)
 		err = shard_init(pool, pool->first, 0, place->shards > 1, place->records);
 	if (err != 0)

@@ -59,14 +59,6 @@ static bool chunk_is_used(const struct xvi_page_table *table, size_t chunk, bool
 	return false;
 }
 
-static int table_charge(struct xvi_page_table *table, int64_t bytes, int64_t *held)
-{
-	int err = budget_change(table->budget, bytes, 0);
-
-	*held += err == 0 ? bytes : 0;
-	return err;
-}
-
 /* The chunk has no page's record any more. */
 static void chunk_purge(struct xvi_page_table *table, size_t chunk, int64_t *held)
 {
@@ -77,7 +69,7 @@ static void chunk_purge(struct xvi_page_table *table, size_t chunk, int64_t *hel
 		slot++;
 	if (table->provider->ops->meta_purge(table->provider, table->memory->base, begin,
 					     META_CHUNK_BYTES) >= META_CHUNK_BYTES) {
-		(void)table_charge(table, -META_CHUNK_BYTES, held);
+		(void)budget_change(table->budget, -META_CHUNK_BYTES, 0, 0, held);
 	} else if (slot < xvi_atomic_load(&table->covered)) {
 		xvi_atomic8_store(page_table_byte(table, slot), PAGE_KEPT);
 	}
@@ -96,12 +88,12 @@ static int cover(struct xvi_page_table *table, uint32_t slot, int64_t *held)
 	if (bytes > table->memory->reserved) /* whole chunks, too */
 		bytes = table->memory->reserved;
 	more = table->sparse ? 0 : (int64_t)(bytes - table->memory->committed);
-	err = table_charge(table, more, held);
+	err = budget_change(table->budget, more, 0, 0, held);
 	if (err != 0)
 		return err;
 	err = meta_commit(table->provider, table->memory, bytes);
 	if (err != 0)
-		(void)table_charge(table, -more, held);
+		(void)budget_change(table->budget, -more, 0, 0, held);
 	else
 		xvi_atomic_store_release(&table->covered,
 					 (uint32_t)((bytes - table->at) / table->stride));
@@ -120,7 +112,7 @@ static int chunks_charge(struct xvi_page_table *table, uint32_t first, uint32_t 
 	chunks_of(table, first, count, &from, &to);
 	for (size_t chunk = from; chunk < to; chunk++)
 		bytes += chunk_is_used(table, chunk, true) ? 0 : META_CHUNK_BYTES;
-	return table_charge(table, bytes, held);
+	return budget_change(table->budget, bytes, 0, 0, held);
 }
 
 /* Move the records of the head to where they are for the origin 0. There are few, and theirs are
@@ -132,9 +124,10 @@ static int widen(struct xvi_page_table *table, int64_t *held)
 	uint32_t last = origin + high < table->most ? origin + high : table->most - 1;
 	int err;
 
-	if (origin == 0)
+	table->origin = table->pages == 0 ? 0 : origin;
+	if (table->origin == 0)
 		return 0;
-	XVI_ASSERT(origin >= table->window && table->pages != 0);
+	XVI_ASSERT(origin >= table->window);
 	while (!slot_is_used(table, low))
 		low++;
 	while (!slot_is_used(table, high))
@@ -156,13 +149,10 @@ static int widen(struct xvi_page_table *table, int64_t *held)
 
 int xvi_page_table_widen(struct xvi_page_table *table, int64_t *held)
 {
-	int err = 0;
+	int err;
 
 	xvi_lock_acquire(&table->budget->lock);
-	if (table->pages == 0)
-		table->origin = 0;
-	else
-		err = widen(table, held);
+	err = widen(table, held);
 	xvi_lock_release(&table->budget->lock);
 	return err;
 }

@@ -64,7 +64,8 @@ struct xvi_shard {
 	_Alignas(MEMORY_ALIGNMENT) struct xvi_lock lock;
 	struct xvi_objects objects;
 	struct xvi_meta records; /* of holes, once the first ones are outgrown */
-	size_t records_touched;  /* bytes of them that are held; the rest is promised */
+	size_t records_touched;  /* bytes of them that are held; the rest of what is usable is
+				  * promised */
 	int64_t held;            /* bytes charged for pages, page table and hole table */
 	int64_t compact_taken;   /* of them by steps of this cycle, above what they gave back */
 	uint64_t pages_taken;    /* ever, count */
@@ -84,9 +85,9 @@ struct xv_pool {
 	uint32_t grain_shift;           /* bytes; of the whole page where it is one grain */
 	uint32_t key;
 	uint32_t shard_most;
-	bool fixed;        /* tables do not grow */
-	bool purges;       /* what tables do not touch is not held */
-	size_t self_bytes; /* charged for the pool's own stretch */
+	bool fixed;         /* tables do not grow */
+	bool purges;        /* what tables do not touch is not held */
+	int64_t self_bytes; /* charged for the pool and its shards */
 	struct xvi_meta self;
 
 	struct xvi_page_table pages;
@@ -233,19 +234,6 @@ static inline bool slots_take(struct xv_provider *provider, uint32_t count)
 static inline void slots_give(struct xv_provider *provider, uint32_t count)
 {
 	(void)xvi_atomic_add((struct xvi_atomic32 *)(void *)&provider->slots_taken, 0U - count);
-}
-
-/* ---- sums (stats.c) ---- */
-
-/* Bytes of hole tables of a shard that are held, and that are promised. */
-static inline uint64_t shard_records_held(const struct xvi_shard *shard)
-{
-	return shard->pool->purges ? shard->records_touched : shard->records.committed;
-}
-
-static inline uint64_t shard_records_promised(const struct xvi_shard *shard)
-{
-	return shard->records.committed - shard_records_held(shard);
 }
 
 #endif

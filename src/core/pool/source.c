@@ -6,53 +6,27 @@
  */
 #include "pool_impl.h"
 
-/* Charge bytes for the shard, held and promised, or discharge them. */
-static int charge(struct xvi_shard *shard, int64_t held, int64_t promised)
+/* Charge bytes for the shard; see budget_change. */
+static int charge(struct xvi_shard *shard, int64_t held, int64_t promised, int64_t stayed)
 {
-	int err = budget_charge(&shard->pool->budget, held, promised);
+	struct xvi_budget *budget = &shard->pool->budget;
+	int err;
 
-	shard->held += err == 0 ? held : 0;
+	xvi_lock_acquire(&budget->lock);
+	err = budget_change(budget, held, promised, stayed, &shard->held);
+	xvi_lock_release(&budget->lock);
 	return err;
 }
 
 /* The same for memory of pages, which may be what stayed of others. */
-static int pages_charge_once(struct xvi_shard *shard, int64_t bytes)
-{
-	struct xvi_budget *budget = &shard->pool->budget;
-	uint64_t again;
-	int err;
-
-	xvi_lock_acquire(&budget->lock);
-	again = (uint64_t)bytes < budget->stayed ? (uint64_t)bytes : budget->stayed;
-	budget->stayed -= again;
-	err = budget_change(budget, bytes, 0);
-	if (err != 0)
-		budget->stayed += again;
-	else
-		shard->held += bytes - (int64_t)again;
-	xvi_lock_release(&budget->lock);
-	return err;
-}
-
 static int pages_charge(struct xvi_shard *shard, int64_t bytes)
 {
-	int err = pages_charge_once(shard, bytes);
+	int err = charge(shard, bytes, 0, -bytes);
 
 	if (err == 0)
 		return 0;
 	xvi_pool_settle(shard->pool);
-	return pages_charge_once(shard, bytes);
-}
-
-static void pages_discharge(struct xvi_shard *shard, int64_t bytes, size_t stayed)
-{
-	struct xvi_budget *budget = &shard->pool->budget;
-
-	xvi_lock_acquire(&budget->lock);
-	budget->held -= (uint64_t)bytes;
-	budget->stayed += stayed;
-	shard->held += (int64_t)stayed - bytes;
-	xvi_lock_release(&budget->lock);
+	return charge(shard, bytes, 0, -bytes);
 }
 
 void xvi_pool_settle(struct xv_pool *pool)
@@ -119,7 +93,7 @@ static int source_page_take(void *context, uint32_t *page)
 			(void)pool->provider->ops->pages_free(pool->provider, taken, 1);
 	}
 	if (err != 0) {
-		(void)charge(shard, -grain_bytes(pool, grains), 0);
+		(void)charge(shard, -grain_bytes(pool, grains), 0, 0);
 		return err;
 	}
 	shard->pages_taken++;
@@ -137,7 +111,7 @@ static void source_pages_give(void *context, uint32_t page, uint32_t count, uint
 	xvi_page_table_remove(&pool->pages, page, count, &shard->held);
 	stayed = pool->provider->ops->pages_free(pool->provider, page, count);
 	shard->pages_given += count;
-	pages_discharge(shard, grain_bytes(pool, grains), stayed);
+	(void)charge(shard, -grain_bytes(pool, grains), 0, (int64_t)stayed);
 }
 
 static int source_grains_take(void *context, uint32_t page, uint32_t first, uint32_t count)
@@ -150,7 +124,7 @@ static int source_grains_take(void *context, uint32_t page, uint32_t first, uint
 		return err;
 	err = pool->provider->ops->grains_take(pool->provider, page, first, count);
 	if (err != 0)
-		(void)charge(shard, -grain_bytes(pool, count), 0);
+		(void)charge(shard, -grain_bytes(pool, count), 0, 0);
 	return err;
 }
 
@@ -161,7 +135,7 @@ static bool source_grains_give(void *context, uint32_t page, uint32_t first, uin
 
 	if (!pool->provider->ops->grains_give(pool->provider, page, first, count))
 		return false;
-	(void)charge(shard, -grain_bytes(pool, count), 0);
+	(void)charge(shard, -grain_bytes(pool, count), 0, 0);
 	return true;
 }
 
@@ -184,11 +158,23 @@ static bool records_are_first(const struct xvi_shard *shard)
 	return shard->objects.heap.holes.records == shard->first_records;
 }
 
-/* Charge what the hole table grows by, or gives back where that is below 0: as promised where
- * untouched memory is not held. */
-static int records_charge(struct xvi_shard *shard, int64_t bytes)
+/* So much of what is usable is held from now on; the rest is promised. */
+static void records_touch(struct xvi_shard *shard, size_t bytes)
 {
-	return shard->pool->purges ? charge(shard, 0, bytes) : charge(shard, bytes, 0);
+	int64_t more = (int64_t)(bytes - shard->records_touched);
+
+	XVI_ASSERT(bytes <= shard->records.committed);
+	(void)charge(shard, more, -more, 0);
+	shard->records_touched = bytes;
+}
+
+static void source_records_used(void *context, uint32_t high)
+{
+	struct xvi_shard *shard = context;
+	size_t bytes = shard->pool->purges ? records_bytes(high) : shard->records.committed;
+
+	if (!records_are_first(shard) && bytes > shard->records_touched)
+		records_touch(shard, bytes);
 }
 
 /* Reserve address space for all the records that the heap may want, or, in a small address
@@ -217,64 +203,45 @@ static int source_records_take(void *context, uint32_t count)
 		return -XV_ENOMEM;
 	if (bytes > shard->records.committed) {
 		more = (int64_t)(bytes - shard->records.committed);
-		err = records_charge(shard, more);
+		err = charge(shard, 0, more, 0);
 		if (err != 0)
 			return err;
 		err = meta_commit(shard->pool->provider, &shard->records, bytes);
 		if (err != 0) {
-			(void)records_charge(shard, -more);
+			(void)charge(shard, 0, -more, 0);
 			return err;
 		}
 	}
 	if (records_are_first(shard)) {
 		memcpy(shard->records.base, holes->records, holes->high * sizeof(struct xvi_hole));
 		holes->records = (struct xvi_hole *)(void *)shard->records.base;
-		xvi_pool_source.records_used(shard, holes->high);
 	}
+	source_records_used(shard, holes->high);
 	return 0;
-}
-
-static void source_records_used(void *context, uint32_t high)
-{
-	struct xvi_shard *shard = context;
-	size_t bytes = records_bytes(high);
-	int64_t more = (int64_t)(bytes - shard->records_touched);
-
-	if (!shard->pool->purges || records_are_first(shard) || bytes <= shard->records_touched)
-		return;
-	XVI_ASSERT(bytes <= shard->records.committed);
-	(void)charge(shard, more, -more);
-	shard->records_touched = bytes;
-}
-
-/* What is committed beyond these bytes has no memory any more. False: it could not be purged. */
-static bool records_purge(struct xvi_shard *shard, size_t bytes)
-{
-	struct xv_pool *pool = shard->pool;
-	size_t less;
-
-	if (!pool->purges || bytes >= shard->records_touched)
-		return true;
-	less = shard->records_touched - bytes;
-	if (pool->provider->ops->meta_purge(pool->provider, shard->records.base, bytes, less) <
-	    less)
-		return false;
-	(void)charge(shard, -(int64_t)less, (int64_t)less);
-	shard->records_touched = bytes;
-	return true;
 }
 
 static void source_records_give(void *context, uint32_t high, uint32_t sure)
 {
 	struct xvi_shard *shard = context;
+	struct xv_provider *provider = shard->pool->provider;
+	size_t used = records_bytes(high);
 	size_t bytes = records_bytes(sure > high ? sure : high);
-	size_t less = shard->records.committed - bytes;
+	size_t less = shard->records_touched - used;
 
-	if (records_are_first(shard) || !records_purge(shard, records_bytes(high)) ||
-	    bytes >= shard->records.committed)
+	if (records_are_first(shard))
 		return;
-	(void)meta_commit(shard->pool->provider, &shard->records, bytes);
-	(void)records_charge(shard, -(int64_t)less);
+	if (shard->pool->purges && used < shard->records_touched) {
+		if (provider->ops->meta_purge(provider, shard->records.base, used, less) < less)
+			return;
+		records_touch(shard, used);
+	}
+	if (bytes >= shard->records.committed)
+		return;
+	if (bytes < shard->records_touched)
+		records_touch(shard, bytes);
+	less = shard->records.committed - bytes;
+	(void)meta_commit(provider, &shard->records, bytes);
+	(void)charge(shard, 0, -(int64_t)less, 0);
 }
 
 /* ---- a window ---- */

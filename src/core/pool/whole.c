@@ -77,8 +77,8 @@ int xv_pool_walk(struct xv_pool *pool, int (*visit)(void *context, xv_handle han
 
 static bool pool_compacts(const struct xv_pool *pool)
 {
-	return (pool->options.flags & XV_POOL_OWNERS) != 0 && pool->options.owner_ops != NULL &&
-	       pool->options.owner_ops->relocated != NULL;
+	return (pool->options.flags & XV_POOL_OWNERS) != 0 &&
+	       pool->first->objects.owner_ops != NULL;
 }
 
 /* Bytes that a step gave back, but for what an earlier one of the cycle took. */

@@ -59,19 +59,26 @@ static bool chunk_is_used(const struct xvi_page_table *table, size_t chunk, bool
 	return false;
 }
 
-/* The chunk has no page's record any more. */
-static void chunk_purge(struct xvi_page_table *table, size_t chunk, int64_t *held)
+/* Chunks [from, to) have no page's record any more. Those that stay get the mark in their first
+ * slot. */
+static void chunks_purge(struct xvi_page_table *table, size_t from, size_t to, int64_t *held)
 {
-	size_t begin = chunk * META_CHUNK_BYTES;
-	uint32_t slot = (uint32_t)((begin - table->at) / table->stride);
+	size_t bytes = (to - from) * META_CHUNK_BYTES;
 
-	while (slot_at(table, slot) + offsetof(struct xvi_page, source) < begin)
-		slot++;
-	if (table->provider->ops->meta_purge(table->provider, table->memory->base, begin,
-					     META_CHUNK_BYTES) >= META_CHUNK_BYTES) {
-		(void)budget_change(table->budget, -META_CHUNK_BYTES, 0, 0, held);
-	} else if (slot < xvi_atomic_load(&table->covered)) {
-		xvi_atomic8_store(page_table_byte(table, slot), PAGE_KEPT);
+	if (from == to)
+		return;
+	if (table->provider->ops->meta_purge(table->provider, table->memory->base,
+					     from * META_CHUNK_BYTES, bytes) >= bytes) {
+		(void)budget_change(table->budget, -(int64_t)bytes, 0, 0, held);
+		return;
+	}
+	for (; from < to; from++) {
+		size_t begin = from * META_CHUNK_BYTES;
+		uint32_t slot = (uint32_t)((begin - table->at) / table->stride);
+
+		slot += slot_at(table, slot) + offsetof(struct xvi_page, source) < begin;
+		if (slot < xvi_atomic_load(&table->covered))
+			xvi_atomic8_store(page_table_byte(table, slot), PAGE_KEPT);
 	}
 }
 
@@ -202,10 +209,12 @@ void xvi_page_table_remove(struct xvi_page_table *table, uint32_t first, uint32_
 	table->pages -= count;
 	if (table->sparse) {
 		chunks_of(table, first, count, &from, &to);
-		for (size_t chunk = from; chunk < to; chunk++) {
-			if (!chunk_is_used(table, chunk, false))
-				chunk_purge(table, chunk, held);
-		}
+		/* Only the chunks at both ends may have records of others. */
+		if (from < to && chunk_is_used(table, from, false))
+			from++;
+		if (from < to && chunk_is_used(table, to - 1, false))
+			to--;
+		chunks_purge(table, from, to, held);
 	}
 	xvi_lock_release(&table->budget->lock);
 }

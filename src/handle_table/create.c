@@ -68,7 +68,7 @@ static int table_init(struct xv_handle_table *table, struct xv_provider *provide
 	table->max_ids = max_ids;
 	table->slots.threaded = table->lock.kind != XV_LOCK_NONE;
 	table->slots.index_bits = bits > INDEX_BITS_MIN ? bits : INDEX_BITS_MIN;
-	table->slots.handles = table->handles.base;
+	table->slots.handles = (void *)table->handles.base;
 	table->slots.states = (void *)((char *)table + xvi_ids_table_bytes(0));
 	table->limit_bytes = options->pool.limit_bytes;
 	pool_options.flags |= XV_POOL_OWNERS;
@@ -105,39 +105,12 @@ static int create_in_memory(struct xv_handle_table **out, struct xv_provider *pr
 	if (slots <= max_ids)
 		max_ids = (uint32_t)slots - 1;
 	memset(table, 0, sizeof(*table));
-	table->states.committed_bytes = options->memory_bytes;
-	table->handles.base = (char *)table + xvi_ids_table_bytes(slots);
+	table->states.committed = options->memory_bytes;
+	table->handles.base = (unsigned char *)table + xvi_ids_table_bytes(slots);
 	err = table_init(table, provider, options, max_ids);
 	if (err == 0)
 		*out = table;
 	return err;
-}
-
-static void release(struct xv_provider *provider, struct handle_memory memory)
-{
-	if (memory.base != NULL)
-		provider->ops->meta_release(provider, memory.base, memory.reserved_bytes,
-					    memory.committed_bytes);
-}
-
-/* Reserve memory and commit the first bytes of it. */
-static int reserve(struct xv_provider *provider, struct handle_memory *memory,
-		   size_t reserved_bytes, size_t committed_bytes)
-{
-	struct handle_memory made = {.reserved_bytes = reserved_bytes};
-	int err;
-
-	made.base = provider->ops->meta_reserve(provider, reserved_bytes);
-	if (made.base == NULL)
-		return -XV_ENOMEM;
-	err = provider->ops->meta_commit(provider, made.base, 0, committed_bytes);
-	if (err != 0) {
-		release(provider, made);
-		return err;
-	}
-	made.committed_bytes = committed_bytes;
-	*memory = made;
-	return 0;
 }
 
 static int create_from_provider(struct xv_handle_table **out, struct xv_provider *provider,
@@ -149,17 +122,18 @@ static int create_from_provider(struct xv_handle_table **out, struct xv_provider
 	uint32_t max_ids = options->max_ids != 0 ? options->max_ids : default_ids(provider);
 	size_t slots = slots_for(max_ids);
 	size_t first = grows ? 1 : slots;
-	struct handle_memory states, handles = {.base = NULL};
+	struct xvi_meta states, handles;
 	struct xv_handle_table *table;
 	int err;
 
 	if (ops->meta_reserve == NULL || ops->meta_commit == NULL || ops->meta_release == NULL)
 		return -XV_ENOTSUP;
-	err = reserve(provider, &states, xvi_ids_table_bytes(slots), xvi_ids_table_bytes(first));
+	err = meta_reserve(provider, &states, xvi_ids_table_bytes(slots),
+			   xvi_ids_table_bytes(first));
 	if (err != 0)
 		return err;
-	table = states.base;
-	err = reserve(provider, &handles, slots * HANDLE_BYTES, first * HANDLE_BYTES);
+	table = (void *)states.base;
+	err = meta_reserve(provider, &handles, slots * HANDLE_BYTES, first * HANDLE_BYTES);
 	if (err == 0) {
 		table->states = states;
 		table->handles = handles;
@@ -170,8 +144,8 @@ static int create_from_provider(struct xv_handle_table **out, struct xv_provider
 		handles = table->handles;
 	}
 	if (err != 0) {
-		release(provider, handles);
-		release(provider, states);
+		meta_release(provider, &handles);
+		meta_release(provider, &states);
 		return err;
 	}
 	*out = table;
@@ -195,12 +169,17 @@ int xv_handle_table_create(struct xv_handle_table **out, struct xv_provider *pro
 
 void xv_handle_table_destroy(struct xv_handle_table *table)
 {
+	struct xv_provider *provider;
+	struct xvi_meta states;
+
 	if (table == NULL)
 		return;
 	xv_pool_destroy(table->pool);
 	xvi_lock_fini(&table->lock);
 	if (table->owned) {
-		release(table->provider, table->handles);
-		release(table->provider, table->states); /* the table lies in it */
+		states = table->states; /* the table lies in it */
+		provider = table->provider;
+		meta_release(provider, &table->handles);
+		meta_release(provider, &states);
 	}
 }

@@ -46,20 +46,10 @@ uint64_t xvi_ids_pool_limit(const struct xv_handle_table *table, size_t table_by
 	return table->limit_bytes > table_bytes ? table->limit_bytes - table_bytes : 1;
 }
 
-static int resize(struct xv_handle_table *table, struct handle_memory *memory, size_t bytes)
-{
-	int err = table->provider->ops->meta_commit(table->provider, memory->base,
-						    memory->committed_bytes, bytes);
-
-	if (err == 0)
-		memory->committed_bytes = bytes;
-	return err;
-}
-
 /* Have memory for this many slots. On error nothing has changed. */
 static int commit(struct xv_handle_table *table, uint32_t slots)
 {
-	size_t old_states = table->states.committed_bytes;
+	size_t old_states = table->states.committed;
 	size_t old_bytes = xvi_ids_table_held_bytes(table);
 	size_t states =
 		xvi_ids_table_bytes(slots) > old_states ? xvi_ids_table_bytes(slots) : old_states;
@@ -73,11 +63,12 @@ static int commit(struct xv_handle_table *table, uint32_t slots)
 	if (table->limit_bytes != 0 && xvi_ids_held_bytes(table) + more > table->limit_bytes)
 		err = -XV_ENOSPC;
 	if (err == 0)
-		err = resize(table, &table->states, states);
+		err = meta_commit(table->provider, &table->states, states);
 	if (err == 0) {
-		err = resize(table, &table->handles, (size_t)slots * HANDLE_BYTES);
+		err = meta_commit(table->provider, &table->handles, (size_t)slots * HANDLE_BYTES);
 		if (err != 0)
-			(void)resize(table, &table->states, old_states); /* cannot fail */
+			(void)meta_commit(table->provider, &table->states,
+					  old_states); /* cannot fail */
 	}
 	if (err != 0)
 		xv_pool_set_limit(table->pool, xvi_ids_pool_limit(table, old_bytes));
@@ -131,7 +122,7 @@ void xvi_ids_trim(struct xv_handle_table *table)
 	xvi_atomic_store(&slots->count, keep);
 	if (!table->grows)
 		return;
-	(void)resize(table, &table->handles, (size_t)keep * HANDLE_BYTES);
+	(void)meta_commit(table->provider, &table->handles, (size_t)keep * HANDLE_BYTES);
 	xv_pool_set_limit(table->pool, xvi_ids_pool_limit(table, xvi_ids_table_held_bytes(table)));
 }
 

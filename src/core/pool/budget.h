@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * budget.h: the bytes that a pool holds, and their limit; and stretches of the provider's meta
- * memory. Every byte is charged here before it is taken from the provider, and discharged after
- * it is given back: whoever has a stretch charges it.
+ * budget.h: the bytes that a pool holds, and their limit. Every byte is charged here before it is
+ * taken from the provider, and discharged after it is given back.
  *
  *   held      memory that was obtained
  *   promised  memory that will be touched without asking: address space of the hole tables that
@@ -18,11 +17,6 @@
 #define XVI_BUDGET_H
 
 #include "xvi_lock.h"
-
-enum {
-	META_CHUNK_BYTES = 4096, /* in which memory of tables is counted */
-	META_STEP_CHUNKS = 16,   /* that become usable at once, where they cost nothing untouched */
-};
 
 struct xvi_budget {
 	struct xvi_lock lock;
@@ -63,52 +57,6 @@ static inline int budget_change(struct xvi_budget *budget, int64_t held, int64_t
 		budget->peak = budget_all_held(budget);
 	*sum += held + stayed;
 	return 0;
-}
-
-/* ---- meta memory: address space reserved at once, and made usable from its beginning ---- */
-
-struct xvi_meta {
-	unsigned char *base; /* NULL: nothing is reserved */
-	size_t reserved;     /* bytes */
-	size_t committed;    /* bytes that are usable */
-};
-
-static inline size_t meta_round(size_t bytes, size_t to)
-{
-	return (bytes + to - 1) / to * to;
-}
-
-/* Make the first bytes usable, or, where they are fewer than now, only them. */
-static inline int meta_commit(struct xv_provider *provider, struct xvi_meta *meta, size_t bytes)
-{
-	int err = provider->ops->meta_commit(provider, meta->base, meta->committed, bytes);
-
-	if (err == 0)
-		meta->committed = bytes;
-	return err;
-}
-
-static inline void meta_release(struct xv_provider *provider, struct xvi_meta *meta)
-{
-	if (meta->base != NULL)
-		provider->ops->meta_release(provider, meta->base, meta->reserved, meta->committed);
-	meta->base = NULL;
-}
-
-/* Reserve so many bytes, the first `usable` of them usable. 0, -XV_ENOMEM or the provider's. */
-static inline int meta_reserve(struct xv_provider *provider, struct xvi_meta *meta, size_t bytes,
-			       size_t usable)
-{
-	int err;
-
-	*meta = (struct xvi_meta){.base = provider->ops->meta_reserve(provider, bytes),
-				  .reserved = bytes};
-	if (meta->base == NULL)
-		return -XV_ENOMEM;
-	err = usable != 0 ? meta_commit(provider, meta, usable) : 0;
-	if (err != 0)
-		meta_release(provider, meta);
-	return err;
 }
 
 #endif

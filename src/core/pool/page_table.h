@@ -28,8 +28,12 @@
 
 #include "budget.h"
 #include "heap.h"
+#include "xvi_meta.h"
 
 enum {
+	META_CHUNK_BYTES = 4096, /* in which memory of tables is counted */
+	META_STEP_CHUNKS = 16,   /* that become usable at once, where they cost nothing untouched */
+
 	PAGE_NOBODY = 0,
 	PAGE_KEPT = 255, /* nobody's, and its chunk is charged: its memory could not be purged */
 };

@@ -214,7 +214,8 @@ XV_API int xv_free(struct xv_pool *pool, xv_handle handle);
  * and *handle is renewed (the old handle is dead); one of several pieces gets more of them, or a
  * longer last one, and *handle stays. An object that grows above a page becomes one of several,
  * and one that shrinks into its first piece is of one piece again. Its owner is kept, and not
- * told. An object that moves stays in its shard: room in others does not help it. Returns 0,
+ * told. An object that moves stays in its shard while that has room; one larger than a page
+ * always. Returns 0,
  * -XV_EINVAL (bad handle, null, size 0), -XV_E2BIG, -XV_ENOMEM, -XV_ENOSPC, the provider's, or
  * -XV_EBUSY (it would have to move, and its page is mapped, for this object or another, or is
  * being copied by another thread); on error the object and *handle are as before. O(pieces), and

@@ -54,39 +54,12 @@ static uint32_t default_ids(const struct xv_provider *provider)
 	return ids < IDS_DEFAULT ? (uint32_t)ids : IDS_DEFAULT;
 }
 
-static uint32_t index_bits(uint32_t max_ids)
-{
-	uint32_t bits = 64 - xvi_clz64(max_ids);
-
-	return bits > INDEX_BITS_MIN ? bits : INDEX_BITS_MIN;
-}
-
-/* Make the pool and the first slots of a table that is filled in but for them. */
-static int make_pool(struct xv_handle_table *table, const struct xv_pool_options *options)
-{
-	struct xv_pool_options pool_options = *options;
-	int err;
-
-	pool_options.flags |= XV_POOL_OWNERS;
-	pool_options.owner_ops = &xvi_ids_owner_ops;
-	pool_options.owner_context = table;
-	pool_options.limit_bytes = 0; /* until both are made */
-	err = xv_pool_create(&table->pool, table->provider, &pool_options);
-	if (err != 0)
-		return err;
-	xvi_ids_share_limit(table, xvi_ids_table_held_bytes(table));
-	err = xvi_ids_grow(table);
-	if (err == 0 && table->limit_bytes != 0 && xvi_ids_held_bytes(table) > table->limit_bytes)
-		err = -XV_ENOSPC;
-	if (err != 0)
-		xv_pool_destroy(table->pool);
-	return err;
-}
-
-/* Fill in a zeroed table whose memory is known. */
+/* Make lock, pool and first slots of a zeroed table whose memory is known. */
 static int table_init(struct xv_handle_table *table, struct xv_provider *provider,
 		      const struct xv_handle_table_options *options, uint32_t max_ids)
 {
+	struct xv_pool_options pool_options = options->pool;
+	uint32_t bits = 64 - xvi_clz64(max_ids);
 	int err = xvi_lock_init(&table->lock, options->pool.lock);
 
 	if (err != 0)
@@ -94,13 +67,21 @@ static int table_init(struct xv_handle_table *table, struct xv_provider *provide
 	table->provider = provider;
 	table->max_ids = max_ids;
 	table->slots.threaded = table->lock.kind != XV_LOCK_NONE;
-	table->slots.index_bits = index_bits(max_ids);
-	table->slots.handles = table->handles.base;
+	table->slots.index_bits = bits > INDEX_BITS_MIN ? bits : INDEX_BITS_MIN;
+	table->slots.handles = (void *)table->handles.base;
 	table->slots.states = (void *)((char *)table + xvi_ids_table_bytes(0));
 	table->limit_bytes = options->pool.limit_bytes;
-	err = make_pool(table, &options->pool);
-	if (err != 0)
+	pool_options.flags |= XV_POOL_OWNERS;
+	pool_options.owner_ops = &xvi_ids_owner_ops;
+	pool_options.owner_context = table;
+	pool_options.limit_bytes = xvi_ids_pool_limit(table, xvi_ids_table_held_bytes(table));
+	err = xv_pool_create(&table->pool, provider, &pool_options);
+	if (err == 0)
+		err = xvi_ids_grow(table);
+	if (err != 0) {
+		xv_pool_destroy(table->pool);
 		xvi_lock_fini(&table->lock);
+	}
 	return err;
 }
 
@@ -124,41 +105,12 @@ static int create_in_memory(struct xv_handle_table **out, struct xv_provider *pr
 	if (slots <= max_ids)
 		max_ids = (uint32_t)slots - 1;
 	memset(table, 0, sizeof(*table));
-	table->states.committed_bytes = options->memory_bytes;
-	table->handles.base = (char *)table + xvi_ids_table_bytes(slots);
+	table->states.committed = options->memory_bytes;
+	table->handles.base = (unsigned char *)table + xvi_ids_table_bytes(slots);
 	err = table_init(table, provider, options, max_ids);
 	if (err == 0)
 		*out = table;
 	return err;
-}
-
-/* Reserve memory and commit the first bytes of it. */
-static int reserve(struct xv_provider *provider, struct handle_memory *memory,
-		   size_t reserved_bytes, size_t committed_bytes)
-{
-	void *base = provider->ops->meta_reserve(provider, reserved_bytes);
-	int err;
-
-	if (base == NULL)
-		return -XV_ENOMEM;
-	err = provider->ops->meta_commit(provider, base, 0, committed_bytes);
-	if (err != 0)
-		provider->ops->meta_release(provider, base, reserved_bytes, 0);
-	else
-		*memory = (struct handle_memory){base, reserved_bytes, committed_bytes};
-	return err;
-}
-
-/* Give back both; the table's structure is in the first. */
-static void release(struct xv_provider *provider, struct handle_memory states,
-		    struct handle_memory handles)
-{
-	const struct xv_provider_ops *ops = provider->ops;
-
-	if (handles.base != NULL)
-		ops->meta_release(provider, handles.base, handles.reserved_bytes,
-				  handles.committed_bytes);
-	ops->meta_release(provider, states.base, states.reserved_bytes, states.committed_bytes);
 }
 
 static int create_from_provider(struct xv_handle_table **out, struct xv_provider *provider,
@@ -170,28 +122,34 @@ static int create_from_provider(struct xv_handle_table **out, struct xv_provider
 	uint32_t max_ids = options->max_ids != 0 ? options->max_ids : default_ids(provider);
 	size_t slots = slots_for(max_ids);
 	size_t first = grows ? 1 : slots;
-	struct handle_memory states;
+	struct xvi_meta states, handles;
 	struct xv_handle_table *table;
 	int err;
 
 	if (ops->meta_reserve == NULL || ops->meta_commit == NULL || ops->meta_release == NULL)
 		return -XV_ENOTSUP;
-	err = reserve(provider, &states, xvi_ids_table_bytes(slots), xvi_ids_table_bytes(first));
+	err = meta_reserve(provider, &states, xvi_ids_table_bytes(slots),
+			   xvi_ids_table_bytes(first));
 	if (err != 0)
 		return err;
-	table = states.base;
-	table->states = states;
-	err = reserve(provider, &table->handles, slots * HANDLE_BYTES, first * HANDLE_BYTES);
+	table = (void *)states.base;
+	err = meta_reserve(provider, &handles, slots * HANDLE_BYTES, first * HANDLE_BYTES);
 	if (err == 0) {
+		table->states = states;
+		table->handles = handles;
 		table->owned = true;
 		table->grows = grows;
 		err = table_init(table, provider, options, max_ids);
+		states = table->states; /* they may have grown */
+		handles = table->handles;
 	}
-	if (err == 0)
-		*out = table;
-	else
-		release(provider, table->states, table->handles);
-	return err;
+	if (err != 0) {
+		meta_release(provider, &handles);
+		meta_release(provider, &states);
+		return err;
+	}
+	*out = table;
+	return 0;
 }
 
 int xv_handle_table_create(struct xv_handle_table **out, struct xv_provider *provider,
@@ -211,10 +169,17 @@ int xv_handle_table_create(struct xv_handle_table **out, struct xv_provider *pro
 
 void xv_handle_table_destroy(struct xv_handle_table *table)
 {
+	struct xv_provider *provider;
+	struct xvi_meta states;
+
 	if (table == NULL)
 		return;
 	xv_pool_destroy(table->pool);
 	xvi_lock_fini(&table->lock);
-	if (table->owned)
-		release(table->provider, table->states, table->handles);
+	if (table->owned) {
+		states = table->states; /* the table lies in it */
+		provider = table->provider;
+		meta_release(provider, &table->handles);
+		meta_release(provider, &states);
+	}
 }

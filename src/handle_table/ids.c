@@ -72,16 +72,14 @@ int xv_id_malloc(struct xv_handle_table *table, size_t size, xv_id *id)
 	return 0;
 }
 
-/* Free the object of a locked slot without maps; else the slot gets this state. */
-static int free_object(struct xv_handle_table *table, uint32_t index, uint32_t state)
+/* Free the object of a locked slot without maps. */
+static void free_object(struct xv_handle_table *table, uint32_t index)
 {
 	int err = xv_free(table->pool, table->slots.handles[index]);
 
-	if (err == 0)
-		xvi_ids_give(table, index, 1);
-	else
-		slot_settle(&table->slots, index, state);
-	return err;
+	XVI_ASSERT(err == 0);
+	(void)err; /* the handle is good */
+	xvi_ids_give(table, index, 1);
 }
 
 int xv_id_free(struct xv_handle_table *table, xv_id id)
@@ -93,8 +91,9 @@ int xv_id_free(struct xv_handle_table *table, xv_id id)
 		return err;
 	state = slot_load(&table->slots, index) - SLOT_LOCKED;
 	if ((state & SLOT_MAPS_MASK) == 0)
-		return free_object(table, index, state);
-	slot_settle(&table->slots, index, state | SLOT_FREED);
+		free_object(table, index);
+	else
+		slot_settle(&table->slots, index, state | SLOT_FREED);
 	return 0;
 }
 
@@ -187,14 +186,13 @@ int xv_id_unmap(struct xv_handle_table *table, const struct xv_id_mapping *mappi
 	    slot_enter(&table->slots, mapping->id, SLOT_LOCKED, SLOT_OBJECT_MASK, &index) != 0)
 		return -XV_EINVAL;
 	state = slot_load(&table->slots, index) - SLOT_LOCKED;
-	if ((state & SLOT_MAPS_MASK) != 0) {
+	if ((state & SLOT_MAPS_MASK) != 0)
 		err = xv_unmap(table->pool, table->slots.handles[index], mapping->ptr);
-		state -= err == 0 ? SLOT_MAP : 0;
-	} else if ((state & SLOT_KIND_MASK) == SLOT_FREED) {
-		err = 0; /* all that is left of an earlier call is to free the object */
-	}
-	if (err == 0 && (state & (SLOT_MAPS_MASK | SLOT_KIND_MASK)) == SLOT_FREED)
-		return free_object(table, index, state);
-	slot_settle(&table->slots, index, state);
+	if (err == 0)
+		state -= SLOT_MAP;
+	if ((state & (SLOT_MAPS_MASK | SLOT_KIND_MASK)) == SLOT_FREED)
+		free_object(table, index);
+	else
+		slot_settle(&table->slots, index, state);
 	return err;
 }

@@ -38,60 +38,40 @@ uint64_t xvi_ids_held_bytes(const struct xv_handle_table *table)
 	return stats.held_bytes + xvi_ids_table_held_bytes(table);
 }
 
-void xvi_ids_share_limit(struct xv_handle_table *table, size_t table_bytes)
+uint64_t xvi_ids_pool_limit(const struct xv_handle_table *table, size_t table_bytes)
 {
-	uint64_t limit = table->limit_bytes;
-
+	if (table->limit_bytes == 0)
+		return 0;
 	/* 0 would be no limit. */
-	if (limit != 0)
-		limit = limit > table_bytes ? limit - table_bytes : 1;
-	xv_pool_set_limit(table->pool, limit);
-}
-
-static bool limit_allows(const struct xv_handle_table *table, size_t more_bytes)
-{
-	return table->limit_bytes == 0 ||
-	       xvi_ids_held_bytes(table) + more_bytes <= table->limit_bytes;
-}
-
-static int resize(struct xv_handle_table *table, struct handle_memory *memory, size_t bytes)
-{
-	int err = table->provider->ops->meta_commit(table->provider, memory->base,
-						    memory->committed_bytes, bytes);
-
-	if (err == 0)
-		memory->committed_bytes = bytes;
-	return err;
+	return table->limit_bytes > table_bytes ? table->limit_bytes - table_bytes : 1;
 }
 
 /* Have memory for this many slots. On error nothing has changed. */
 static int commit(struct xv_handle_table *table, uint32_t slots)
 {
-	size_t old_states = table->states.committed_bytes;
-	size_t old_handles = table->handles.committed_bytes;
+	size_t old_states = table->states.committed;
+	size_t old_bytes = xvi_ids_table_held_bytes(table);
 	size_t states =
 		xvi_ids_table_bytes(slots) > old_states ? xvi_ids_table_bytes(slots) : old_states;
-	size_t handles = (size_t)slots * HANDLE_BYTES;
-	int err;
+	size_t more = states + (size_t)slots * HANDLE_BYTES - old_bytes;
+	int err = 0;
 
 	if (!table->grows)
 		return 0;
-	if (!limit_allows(table, states + handles - old_states - old_handles))
-		return -XV_ENOSPC;
 	/* The pool may not grow into what the table is about to take. */
-	xvi_ids_share_limit(table, states + handles);
-	err = resize(table, &table->states, states);
-	if (err == 0)
-		err = resize(table, &table->handles, handles);
-	/* What the provider rounds up is known only now. */
-	if (err == 0 && !limit_allows(table, 0))
+	xv_pool_set_limit(table->pool, xvi_ids_pool_limit(table, old_bytes + more));
+	if (table->limit_bytes != 0 && xvi_ids_held_bytes(table) + more > table->limit_bytes)
 		err = -XV_ENOSPC;
-	if (err != 0) {
-		/* Shrinking cannot fail. */
-		(void)resize(table, &table->handles, old_handles);
-		(void)resize(table, &table->states, old_states);
-		xvi_ids_share_limit(table, old_states + old_handles);
+	if (err == 0)
+		err = meta_commit(table->provider, &table->states, states);
+	if (err == 0) {
+		err = meta_commit(table->provider, &table->handles, (size_t)slots * HANDLE_BYTES);
+		if (err != 0)
+			(void)meta_commit(table->provider, &table->states,
+					  old_states); /* cannot fail */
 	}
+	if (err != 0)
+		xv_pool_set_limit(table->pool, xvi_ids_pool_limit(table, old_bytes));
 	return err;
 }
 
@@ -142,8 +122,8 @@ void xvi_ids_trim(struct xv_handle_table *table)
 	xvi_atomic_store(&slots->count, keep);
 	if (!table->grows)
 		return;
-	(void)resize(table, &table->handles, (size_t)keep * HANDLE_BYTES);
-	xvi_ids_share_limit(table, xvi_ids_table_held_bytes(table));
+	(void)meta_commit(table->provider, &table->handles, (size_t)keep * HANDLE_BYTES);
+	xv_pool_set_limit(table->pool, xvi_ids_pool_limit(table, xvi_ids_table_held_bytes(table)));
 }
 
 /* ---- slots out of the queue and back ---- */

@@ -33,7 +33,7 @@ void xv_handle_table_set_limit(struct xv_handle_table *table, uint64_t limit_byt
 		return;
 	xvi_lock_acquire(&table->lock);
 	table->limit_bytes = limit_bytes;
-	xvi_ids_share_limit(table, xvi_ids_table_held_bytes(table));
+	xv_pool_set_limit(table->pool, xvi_ids_pool_limit(table, xvi_ids_table_held_bytes(table)));
 	xvi_lock_release(&table->lock);
 }
 
@@ -155,15 +155,13 @@ static int check_slot(const struct xv_handle_table *table, uint32_t index,
 {
 	uint32_t state = slot_load(&table->slots, index);
 	uint32_t owner;
-	int err;
 
 	if ((state & (SLOT_LOCKED | SLOT_CALLS_MASK)) != 0 ||
 	    (state & SLOT_KIND_MASK) == SLOT_TAKEN)
 		return broken(report, 104, index, "a slot is locked, in a call, or half made");
 	if ((state & SLOT_KIND_MASK) == SLOT_FREE)
 		return 0;
-	err = xv_get_owner(table->pool, table->slots.handles[index], &owner);
-	if (err != 0 || owner != index)
+	if (xv_get_owner(table->pool, table->slots.handles[index], &owner) != 0 || owner != index)
 		return broken(report, 103, index, "a slot in use has no object, or another's");
 	return 0;
 }

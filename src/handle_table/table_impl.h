@@ -19,6 +19,7 @@
 
 #include "slot.h"
 #include "xvi_lock.h"
+#include "xvi_meta.h"
 
 enum {
 	GROWTH_SLOTS = 256, /* slots made at a time, and the least a table has room for */
@@ -28,13 +29,6 @@ enum {
 };
 
 _Static_assert(HANDLE_BYTES + STATE_BYTES == 12, "a slot costs what the header says");
-
-/* A reservation of the provider's meta memory. */
-struct handle_memory {
-	void *base;
-	size_t reserved_bytes;
-	size_t committed_bytes;
-};
 
 struct xv_handle_table {
 	/* Constants after creation, but for slots.count. */
@@ -46,9 +40,9 @@ struct xv_handle_table {
 	bool grows; /* and committed as it is needed */
 
 	struct xvi_lock lock;
-	bool closed;                 /* by lock_all: no slot leaves the queue */
-	struct handle_memory states; /* with this structure; all of the caller's memory */
-	struct handle_memory handles;
+	bool closed;            /* by lock_all: no slot leaves the queue */
+	struct xvi_meta states; /* with this structure; all of the caller's memory */
+	struct xvi_meta handles;
 	uint32_t states_made; /* >= slots.count: the generations of trimmed slots are kept */
 	uint32_t first_free;  /* 0: none */
 	uint32_t last_free;
@@ -69,7 +63,7 @@ static inline size_t xvi_ids_table_bytes(size_t slots)
 
 static inline size_t xvi_ids_table_held_bytes(const struct xv_handle_table *table)
 {
-	return table->states.committed_bytes + table->handles.committed_bytes;
+	return table->states.committed + table->handles.committed;
 }
 
 /* Take the table's lock, when no thread has the whole table (lock_all). */
@@ -78,8 +72,8 @@ void xvi_ids_enter(struct xv_handle_table *table);
 /* Held bytes of table and pool. */
 uint64_t xvi_ids_held_bytes(const struct xv_handle_table *table);
 
-/* The pool gets what `table_bytes` for the table leave of the limit. */
-void xvi_ids_share_limit(struct xv_handle_table *table, size_t table_bytes);
+/* What `table_bytes` for the table leave of the limit for the pool. */
+uint64_t xvi_ids_pool_limit(const struct xv_handle_table *table, size_t table_bytes);
 
 /*
  * Make GROWTH_SLOTS more slots, or what is missing to max_ids. Under the lock. 0, -XV_ENOSPC

@@ -165,6 +165,7 @@ static void *fault_page_map(struct xv_provider *self, uint32_t page)
 		map = &fault->mapped[fault->mapped_now];
 		*map = (struct fault_map){.page = page};
 		count_up(&fault->mapped_now, &fault->mapped_peak);
+		fault->mapped_ever++;
 	}
 	map->maps++;
 	return address;

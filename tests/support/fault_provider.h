@@ -87,6 +87,7 @@ struct fault_provider {
 	uint16_t taken[FAULT_PAGES_COUNTED];
 	uint32_t mapped_now; /* pages mapped; one mapped twice counts once */
 	uint32_t mapped_peak;
+	uint64_t mapped_ever;                     /* times that a page became mapped */
 	struct fault_map mapped[FAULT_SLOTS_MAX]; /* the first mapped_now of them */
 	uint64_t misuse; /* pages_free of a mapped page, page_unmap of one that is not */
 	uint32_t meta_reservations_now;

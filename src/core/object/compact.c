@@ -96,7 +96,7 @@ static void round_begin(struct xvi_objects *objects)
 	struct xvi_compaction *cycle = &objects->compaction;
 
 	cycle->phase = COMPACT_SCAN;
-	cycle->cursor = 0;
+	cycle->cursor = objects->heap.page_base;
 	cycle->round_grains = objects->heap.committed_grains - objects->heap.spare_grains;
 	memset(cycle->grains, 0, sizeof(cycle->grains));
 }
@@ -133,7 +133,7 @@ static void scan_page(struct step *step)
 	struct xvi_compaction *cycle = &objects->compaction;
 
 	if (cycle->cursor >= heap->page_limit) {
-		cycle->cursor = 0;
+		cycle->cursor = heap->page_base;
 		cycle->phase = COMPACT_SWEEP;
 		if (!round_choose(cycle))
 			cycle->cursor = UINT32_MAX; /* nothing to sweep */
@@ -213,29 +213,11 @@ static void sweep(struct step *step)
 	}
 }
 
-/* What this step gave back, but for what an earlier one of the cycle took. */
-static void count_freed(struct xvi_objects *objects, uint64_t grains_before,
-			struct xv_compact_report *report)
-{
-	struct xvi_compaction *cycle = &objects->compaction;
-	uint64_t taken = cycle->taken_grains;
-	uint64_t before = grains_before > taken ? grains_before - taken : 0;
-	uint64_t grains = objects->heap.committed_grains;
-
-	if (grains < before)
-		report->freed_bytes += (before - grains)
-				       << (objects->heap.shape.grain_shift + UNIT_SHIFT);
-	cycle->taken_grains = grains > before ? grains - before : 0;
-	if (cycle->phase == COMPACT_IDLE)
-		cycle->taken_grains = 0;
-}
-
 void xvi_objects_compact(struct xvi_objects *objects, size_t budget_bytes,
 			 struct xv_compact_report *report)
 {
 	struct step step = {.objects = objects, .report = report};
 	struct xvi_compaction *cycle = &objects->compaction;
-	uint64_t grains = objects->heap.committed_grains;
 
 	XVI_ASSERT(objects->owner_ops != NULL);
 	step.budget = budget_bytes < INT32_MAX ? (int64_t)budget_bytes : INT32_MAX;
@@ -248,7 +230,6 @@ void xvi_objects_compact(struct xvi_objects *objects, size_t budget_bytes,
 			sweep(&step);
 	} while (step.budget > 0 && cycle->phase != COMPACT_IDLE);
 	report->more = cycle->phase != COMPACT_IDLE;
-	count_freed(objects, grains, report);
 }
 
 /* ---- the estimate ---- */
@@ -259,21 +240,31 @@ uint64_t xvi_objects_compactable(const struct xvi_objects *objects)
 	const struct xvi_compaction *cycle = &objects->compaction;
 	uint64_t free_units = heap_free_units(heap);
 	uint64_t used = heap->used_units;
-	uint64_t left;
+	uint64_t left = free_units; /* at the end */
+	uint64_t block, lost;
 
 	if (objects->owner_ops == NULL || heap_block_count(heap) == 0)
 		return 0;
+	block = used / heap_block_count(heap);
 	if (cycle->left_of_used != 0) {
 		/* What was left by the last cycle, of as many units as are used now. */
 		left = used < cycle->left_of_used ? cycle->left_units * used / cycle->left_of_used
 						  : cycle->left_units;
-	} else {
-		/* Half a block is lost in a page, or, where objects are split, a small piece. */
-		uint64_t lost = objects->split ? PIECE_MIN_BYTES / UNIT_BYTES
-					       : used / heap_block_count(heap) / 2;
-
+	} else if (heap->page_count > 1) {
+		/* In each page half a block is lost, or what blocks of one size leave, or half a
+		 * grain, whichever is least; where objects are split, a small piece. */
+		lost = (heap->shape.end_unit - heap->shape.first_unit) % block;
+		if (lost > block / 2)
+			lost = block / 2;
+		if (lost > 1U << heap->shape.grain_shift >> 1)
+			lost = 1U << heap->shape.grain_shift >> 1;
+		if (objects->split)
+			lost = PIECE_MIN_BYTES / UNIT_BYTES;
 		left = used * lost / (heap->shape.end_unit - lost);
 	}
 	left += left / 64 + (1U << heap->shape.grain_shift);
-	return free_units > left ? (free_units - left) * UNIT_BYTES : 0;
+	/* Spare grains go back at the end of a cycle. */
+	return ((free_units > left ? free_units - left : 0) +
+		(heap->spare_grains << heap->shape.grain_shift)) *
+	       UNIT_BYTES;
 }

@@ -121,7 +121,6 @@ struct xvi_compaction {
 	uint64_t quota;                   /* ... of the bucket itself so many grains, */
 	uint64_t round_grains;            /* committed when the round began */
 	bool emptying;                    /* victims are being emptied, and none is added */
-	uint64_t taken_grains; /* by steps of this cycle, more than was given back so far */
 	uint64_t left_units;   /* free in used pages when the last cycle ended: what it could not */
 	uint64_t left_of_used; /* ... gain, while so many units were used */
 };
@@ -367,7 +366,7 @@ uint32_t xvi_objects_list(struct xvi_objects *objects, uint32_t *page, uint32_t 
 /*
  * A step of compaction: moves about `budget_bytes`, and looks at one page record for each 32
  * bytes of it that it does not move; at least one block is moved, or one page looked at. Adds
- * to *report: moved_bytes, moved_blocks, freed_bytes (grains), refused, pinned_pages; sets
+ * to *report: moved_bytes, moved_blocks, refused, pinned_pages; sets
  * more. Repeat it until more is false: the cycle is over then, and its last round gained
  * nothing worth while. Objects without owner, FIXED ones and those in pinned pages stay.
  * Precondition: owner_ops. O(budget + one page).

@@ -45,8 +45,8 @@ XVI_ALWAYS_INLINE int object_free_fast(struct xvi_objects *objects, const struct
 	struct xvi_around around;
 	uint32_t header;
 
-	if (XVI_UNLIKELY(page >= heap->page_limit || unit >= shape->end_unit ||
-			 record->state != PAGE_OURS) ||
+	if (XVI_UNLIKELY(page < heap->page_base || page >= heap->page_limit ||
+			 unit >= shape->end_unit || record->state != PAGE_OURS) ||
 	    !(shape->prove ? start_is(heap, shape, record, words, unit)
 			   : keyed_is(heap, shape, record, page, words, unit, &around)))
 		return xvi_object_free(objects, handle);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * budget.h: the bytes that a pool holds, and its limit. Every byte is charged here before it
- * is taken from the provider, and discharged after it is given back.
+ * budget.h: the bytes that a pool holds, and their limit. Every byte is charged here before it is
+ * taken from the provider, and discharged after it is given back.
  *
  *   held      memory that was obtained
  *   promised  memory that will be touched without asking: address space of the hole tables that
@@ -10,8 +10,8 @@
  *   stayed    memory of pages given back that the system did not take: it counts as held until it
  *             is taken again
  *
- * Allowed is what leaves held + promised + stayed within the limit. The lock is the last one of a pool:
- * nothing is called with it held. O(1).
+ * All change with a shard locked, so who has locked all of them may read. The lock guards the
+ * page table too. Nothing is called with it held but the provider's meta calls. O(1).
  */
 #ifndef XVI_BUDGET_H
 #define XVI_BUDGET_H
@@ -27,33 +27,36 @@ struct xvi_budget {
 	uint64_t peak; /* of held + stayed */
 };
 
-struct xvi_budget_reading {
-	uint64_t limit, promised, stayed, peak;
-	uint64_t held; /* with what stayed */
-};
+static inline uint64_t budget_all_held(const struct xvi_budget *budget)
+{
+	return budget->held + budget->stayed;
+}
 
-int xvi_budget_init(struct xvi_budget *budget, enum xv_lock_kind lock, uint64_t limit);
-void xvi_budget_fini(struct xvi_budget *budget);
+/*
+ * Charge bytes held and bytes promised, or, below 0, discharge them. What stays of held bytes that
+ * are discharged is `stayed`; below 0 it is how many of those charged may be in what stayed. 0, or
+ * -XV_ENOSPC where more is charged than discharged and the limit would be passed. What all held
+ * bytes grew by is added to *sum. The budget is locked.
+ */
+static inline int budget_change(struct xvi_budget *budget, int64_t held, int64_t promised,
+				int64_t stayed, int64_t *sum)
+{
+	uint64_t all = budget_all_held(budget) + budget->promised;
+	int64_t more;
 
-/* Charge bytes. 0 or -XV_ENOSPC. */
-int xvi_budget_take(struct xvi_budget *budget, uint64_t bytes);
-void xvi_budget_give(struct xvi_budget *budget, uint64_t bytes);
-
-/* The same for memory of pages, which may be in what stayed, or stay. */
-int xvi_budget_take_pages(struct xvi_budget *budget, uint64_t bytes);
-void xvi_budget_give_pages(struct xvi_budget *budget, uint64_t bytes, uint64_t stayed);
-/* There is no more than so much memory, all pools' over the provider, that did not go back. */
-void xvi_budget_settle(struct xvi_budget *budget, uint64_t spare);
-
-/* Promise bytes: 0 or -XV_ENOSPC. Promised bytes become held as they are touched, and are
- * promised again when their memory has gone back. */
-int xvi_budget_promise(struct xvi_budget *budget, uint64_t bytes);
-void xvi_budget_forgo(struct xvi_budget *budget, uint64_t bytes);
-void xvi_budget_touch(struct xvi_budget *budget, uint64_t bytes);
-void xvi_budget_untouch(struct xvi_budget *budget, uint64_t bytes);
-
-struct xvi_budget_reading xvi_budget_read(struct xvi_budget *budget);
-void xvi_budget_set_limit(struct xvi_budget *budget, uint64_t limit);
-void xvi_budget_reset_peak(struct xvi_budget *budget);
+	if (stayed < 0 && (uint64_t)-stayed > budget->stayed)
+		stayed = -(int64_t)budget->stayed;
+	more = held + promised + (stayed < 0 ? stayed : 0);
+	if (more > 0 && budget->limit != 0 &&
+	    (all > budget->limit || (uint64_t)more > budget->limit - all))
+		return -XV_ENOSPC;
+	budget->held += (uint64_t)held;
+	budget->promised += (uint64_t)promised;
+	budget->stayed += (uint64_t)stayed;
+	if (budget_all_held(budget) > budget->peak)
+		budget->peak = budget_all_held(budget);
+	*sum += held + stayed;
+	return 0;
+}
 
 #endif

@@ -15,14 +15,13 @@ static bool fails(struct xv_check_report *report, uint32_t invariant, uint32_t p
 /* Pages of a shard, those that the page table says are its. */
 static bool check_owners(struct xvi_shard *shard, struct xv_check_report *report)
 {
-	const struct xv_pool *pool = shard->pool;
+	struct xvi_page_table *table = &shard->pool->pages;
 	const struct xvi_heap *heap = &shard->objects.heap;
-	uint32_t covered = xvi_atomic_load(&pool->pages.covered);
 	uint32_t count = 0;
 	uint64_t pins = 0;
 
-	for (uint32_t page = 0; page < covered; page++) {
-		if (page_table_owner(&pool->pages, page) != shard->number + 1)
+	for (uint32_t page = 0; xvi_page_table_next(table, &page); page++) {
+		if (page_table_owner(table, page) != shard->number + 1)
 			continue;
 		if (!heap_owns(heap, page))
 			return fails(report, 32, page, "the page is not the shard's that has it");
@@ -52,23 +51,20 @@ static bool check_shard(struct xvi_shard *shard, enum xv_check_level level,
 static bool check_budget(struct xv_pool *pool, enum xv_check_level level,
 			 struct xv_check_report *report)
 {
-	struct xvi_budget_reading budget = xvi_budget_read(&pool->budget);
-	uint64_t held = pool->self_bytes + budget.stayed;
+	const struct xvi_shard *shard;
+	uint64_t held = (uint64_t)pool->self_bytes;
 	uint64_t promised = 0;
 
-	for (uint32_t i = 0; i < pool->shard_most; i++) {
-		const struct xvi_shard *shard = pool_shard(pool, i);
-
-		if (shard == NULL)
-			continue;
-		held += shard->self.committed + shard_records_held(shard) +
-			shard->objects.heap.committed_grains * pool->grain_bytes;
-		promised += shard_records_promised(shard);
+	for (uint32_t i = 0; (shard = pool_next(pool, &i)) != NULL;) {
+		held += shard->records_touched +
+			(shard->objects.heap.committed_grains << pool->grain_shift);
+		promised += shard->records.committed - shard->records_touched;
 	}
-	if (promised != budget.promised)
+	if (promised != pool->budget.promised)
 		return fails(report, 33, UINT32_MAX, "promised bytes are not the hole tables'");
-	if (level == XV_CHECK_QUICK ? held > budget.held
-				    : held + xvi_page_table_charged(&pool->pages) != budget.held)
+	if (level == XV_CHECK_QUICK
+		    ? held > pool->budget.held
+		    : held + xvi_page_table_charged(&pool->pages) != pool->budget.held)
 		return fails(report, 31, UINT32_MAX, "held bytes are not the sum of the parts");
 	return true;
 }
@@ -76,6 +72,7 @@ static bool check_budget(struct xv_pool *pool, enum xv_check_level level,
 int xv_pool_check(struct xv_pool *pool, enum xv_check_level level, struct xv_check_report *report)
 {
 	struct xv_check_report mine;
+	struct xvi_shard *shard;
 	bool holds = true;
 
 	if (report == NULL)
@@ -86,10 +83,8 @@ int xv_pool_check(struct xv_pool *pool, enum xv_check_level level, struct xv_che
 	if (pool == NULL || (level != XV_CHECK_QUICK && level != XV_CHECK_DEEP))
 		return -XV_EINVAL;
 	xvi_enter_all(pool);
-	for (uint32_t i = 0; i < pool->shard_most && holds; i++) {
-		if (pool_shard(pool, i) != NULL)
-			holds = check_shard(pool_shard(pool, i), level, report);
-	}
+	for (uint32_t i = 0; holds && (shard = pool_next(pool, &i)) != NULL;)
+		holds = check_shard(shard, level, report);
 	holds = holds && check_budget(pool, level, report);
 	xvi_leave_all(pool);
 	return holds ? 0 : -XV_EBADMSG;

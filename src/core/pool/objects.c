@@ -135,7 +135,7 @@ int xv_realloc(struct xv_pool *pool, xv_handle *handle, size_t size)
 		return -XV_EINVAL;
 	err = xvi_object_realloc(&shard->objects, handle, size);
 	shard_leave(shard);
-	return err;
+	return XVI_LIKELY(err == 0) ? 0 : xvi_realloc_anywhere(pool, shard, handle, size, err);
 }
 
 int xv_object_size(struct xv_pool *pool, xv_handle handle)

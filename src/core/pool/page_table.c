@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
-/* page_table.c: records of pages by chunks; see page_table.h. */
+/* page_table.c: records of pages by chunks; see page_table.h. A slot's number is its page's less
+ * the origin. */
 #include "page_table.h"
 
-static size_t record_at(const struct xvi_page_table *table, uint32_t page)
+enum { NEXT_SLOTS = 4096 }; /* that are looked at under the lock at a time */
+
+static size_t slot_at(const struct xvi_page_table *table, uint32_t slot)
 {
-	return table->at + (size_t)page * table->stride;
+	return table->at + (size_t)slot * table->stride;
+}
+
+static bool slot_is_used(const struct xvi_page_table *table, uint32_t slot)
+{
+	uint32_t owner = xvi_atomic8_load(page_table_byte(table, slot));
+
+	return owner != PAGE_NOBODY && owner != PAGE_KEPT;
 }
 
 /* Chunks of the head, the last of which may have records too. */
@@ -14,14 +24,14 @@ static size_t head_chunks(const struct xvi_page_table *table)
 	return meta_round(table->at, META_CHUNK_BYTES) / META_CHUNK_BYTES;
 }
 
-/* Chunks that have a part of these pages' records, the head's left out: [*from, *to). */
+/* Chunks that have a part of these slots, the head's left out: [*from, *to). */
 static void chunks_of(const struct xvi_page_table *table, uint32_t first, uint32_t count,
 		      size_t *from, size_t *to)
 {
 	size_t head = head_chunks(table);
 
-	*from = record_at(table, first) / META_CHUNK_BYTES;
-	*to = meta_round(record_at(table, first + count), META_CHUNK_BYTES) / META_CHUNK_BYTES;
+	*from = slot_at(table, first) / META_CHUNK_BYTES;
+	*to = meta_round(slot_at(table, first + count), META_CHUNK_BYTES) / META_CHUNK_BYTES;
 	if (*from < head)
 		*from = head;
 	if (*to < *from)
@@ -35,102 +45,193 @@ static bool chunk_is_used(const struct xvi_page_table *table, size_t chunk, bool
 	size_t begin = chunk * META_CHUNK_BYTES;
 	size_t end = begin + META_CHUNK_BYTES;
 	uint32_t covered = xvi_atomic_load(&table->covered);
-	uint32_t page = (uint32_t)((begin - table->at) / table->stride);
+	uint32_t slot = (uint32_t)((begin - table->at) / table->stride);
 
-	for (; page < covered && record_at(table, page) < end; page++) {
-		uint32_t owner = xvi_atomic8_load(page_table_byte(table, page));
-		size_t byte = record_at(table, page) + offsetof(struct xvi_page, source);
+	for (; slot < covered && slot_at(table, slot) < end; slot++) {
+		size_t byte = slot_at(table, slot) + offsetof(struct xvi_page, source);
 
-		if (owner != PAGE_NOBODY && owner != PAGE_KEPT)
+		if (slot_is_used(table, slot))
 			return true;
-		if (kept && owner == PAGE_KEPT && byte >= begin && byte < end)
+		if (kept && byte >= begin && byte < end &&
+		    xvi_atomic8_load(page_table_byte(table, slot)) == PAGE_KEPT)
 			return true;
 	}
 	return false;
 }
 
-/* The chunk has no page's record any more. */
-static void chunk_purge(struct xvi_page_table *table, size_t chunk)
+/* Chunks [from, to) have no page's record any more. Those that stay get the mark in their first
+ * slot. */
+static void chunks_purge(struct xvi_page_table *table, size_t from, size_t to, int64_t *held)
 {
-	size_t begin = chunk * META_CHUNK_BYTES;
-	uint32_t page = (uint32_t)((begin - table->at) / table->stride);
+	size_t bytes = (to - from) * META_CHUNK_BYTES;
 
-	while (record_at(table, page) + offsetof(struct xvi_page, source) < begin)
-		page++;
-	if (table->provider->ops->meta_purge(table->provider, table->memory->base, begin,
-					     META_CHUNK_BYTES) >= META_CHUNK_BYTES)
-		xvi_budget_give(table->budget, META_CHUNK_BYTES);
-	else if (page < xvi_atomic_load(&table->covered))
-		xvi_atomic8_store(page_table_byte(table, page), PAGE_KEPT);
+	if (from == to)
+		return;
+	if (table->provider->ops->meta_purge(table->provider, table->memory->base,
+					     from * META_CHUNK_BYTES, bytes) >= bytes) {
+		(void)budget_change(table->budget, -(int64_t)bytes, 0, 0, held);
+		return;
+	}
+	for (; from < to; from++) {
+		size_t begin = from * META_CHUNK_BYTES;
+		uint32_t slot = (uint32_t)((begin - table->at) / table->stride);
+
+		slot += slot_at(table, slot) + offsetof(struct xvi_page, source) < begin;
+		if (slot < xvi_atomic_load(&table->covered))
+			xvi_atomic8_store(page_table_byte(table, slot), PAGE_KEPT);
+	}
 }
 
-/* Charge the chunks of a page that is to be added. */
-static int chunks_charge(struct xvi_page_table *table, uint32_t page)
-{
-	size_t from, to;
-	uint64_t bytes = 0;
-
-	chunks_of(table, page, 1, &from, &to);
-	for (size_t chunk = from; chunk < to; chunk++)
-		bytes += chunk_is_used(table, chunk, true) ? 0 : META_CHUNK_BYTES;
-	return bytes != 0 ? xvi_budget_take(table->budget, bytes) : 0;
-}
-
-/* Make records up to this page's usable. */
-static int cover(struct xvi_page_table *table, uint32_t page)
+/* Make slots up to this one readable. */
+static int cover(struct xvi_page_table *table, uint32_t slot, int64_t *held)
 {
 	size_t step = META_CHUNK_BYTES * (table->sparse ? META_STEP_CHUNKS : 1);
-	size_t bytes = meta_round(record_at(table, page + 1), step);
-	size_t more;
+	size_t bytes = meta_round(slot_at(table, slot + 1), step);
+	int64_t more;
 	int err;
 
+	if (slot < xvi_atomic_load(&table->covered))
+		return 0;
 	if (bytes > table->memory->reserved) /* whole chunks, too */
 		bytes = table->memory->reserved;
-	more = bytes - table->memory->committed;
-	err = table->sparse ? 0 : xvi_budget_take(table->budget, more);
+	more = table->sparse ? 0 : (int64_t)(bytes - table->memory->committed);
+	err = budget_change(table->budget, more, 0, 0, held);
 	if (err != 0)
 		return err;
 	err = meta_commit(table->provider, table->memory, bytes);
-	if (err != 0 && !table->sparse)
-		xvi_budget_give(table->budget, more);
-	if (err == 0)
+	if (err != 0)
+		(void)budget_change(table->budget, -more, 0, 0, held);
+	else
 		xvi_atomic_store_release(&table->covered,
 					 (uint32_t)((bytes - table->at) / table->stride));
 	return err;
 }
 
-int xvi_page_table_add(struct xvi_page_table *table, uint32_t page, uint32_t shard)
+/* Charge the chunks of slots that are to be used. */
+static int chunks_charge(struct xvi_page_table *table, uint32_t first, uint32_t count,
+			 int64_t *held)
 {
-	int err = 0;
+	int64_t bytes = 0;
+	size_t from, to;
 
-	if (page >= table->most)
-		return -XV_ENOMEM;
-	xvi_lock_acquire(&table->lock);
-	if (page >= xvi_atomic_load(&table->covered))
-		err = cover(table, page);
-	if (err == 0 && table->sparse)
-		err = chunks_charge(table, page);
+	if (!table->sparse)
+		return 0;
+	chunks_of(table, first, count, &from, &to);
+	for (size_t chunk = from; chunk < to; chunk++)
+		bytes += chunk_is_used(table, chunk, true) ? 0 : META_CHUNK_BYTES;
+	return budget_change(table->budget, bytes, 0, 0, held);
+}
+
+/* Move the records of the head to where they are for the origin 0. There are few, and theirs are
+ * at most two chunks. */
+static int widen(struct xvi_page_table *table, int64_t *held)
+{
+	uint32_t origin = table->origin;
+	uint32_t low = 0, high = table->window - 1;
+	uint32_t last = origin + high < table->most ? origin + high : table->most - 1;
+	int err;
+
+	table->origin = table->pages == 0 ? 0 : origin;
+	if (table->origin == 0)
+		return 0;
+	XVI_ASSERT(origin >= table->window);
+	while (!slot_is_used(table, low))
+		low++;
+	while (!slot_is_used(table, high))
+		high--;
+	err = cover(table, last, held);
 	if (err == 0)
-		xvi_atomic8_store(page_table_byte(table, page), (uint8_t)(shard + 1));
-	xvi_lock_release(&table->lock);
+		err = chunks_charge(table, origin + low, high - low + 1, held);
+	if (err != 0)
+		return err;
+	for (uint32_t slot = low; slot <= high; slot++) {
+		unsigned char *record = table->records + (size_t)slot * table->stride;
+
+		memcpy(record + (size_t)origin * table->stride, record, table->stride);
+		memset(record, 0, table->stride);
+	}
+	table->origin = 0;
+	return 0;
+}
+
+int xvi_page_table_widen(struct xvi_page_table *table, int64_t *held)
+{
+	int err;
+
+	xvi_lock_acquire(&table->budget->lock);
+	err = widen(table, held);
+	xvi_lock_release(&table->budget->lock);
 	return err;
 }
 
-void xvi_page_table_remove(struct xvi_page_table *table, uint32_t first, uint32_t count)
+static int add_locked(struct xvi_page_table *table, uint32_t page, uint32_t shard, bool alone,
+		      int64_t *held)
+{
+	int err = 0;
+
+	if (alone && table->pages == 0)
+		table->origin = page < table->window || table->window == 0 ? 0 : page;
+	else if (table->origin != 0 && page - table->origin >= table->window)
+		err = widen(table, held);
+	if (err == 0)
+		err = cover(table, page - table->origin, held);
+	if (err == 0)
+		err = chunks_charge(table, page - table->origin, 1, held);
+	if (err != 0)
+		return err;
+	xvi_atomic8_store(page_table_byte(table, page - table->origin), (uint8_t)(shard + 1));
+	table->pages++;
+	return 0;
+}
+
+int xvi_page_table_add(struct xvi_page_table *table, uint32_t page, uint32_t shard, bool alone,
+		       int64_t *held)
+{
+	int err;
+
+	if (page >= table->most)
+		return -XV_ENOMEM;
+	xvi_lock_acquire(&table->budget->lock);
+	err = add_locked(table, page, shard, alone, held);
+	xvi_lock_release(&table->budget->lock);
+	return err;
+}
+
+void xvi_page_table_remove(struct xvi_page_table *table, uint32_t first, uint32_t count,
+			   int64_t *held)
 {
 	size_t from, to;
 
-	xvi_lock_acquire(&table->lock);
-	for (uint32_t page = first; page < first + count; page++)
-		xvi_atomic8_store(page_table_byte(table, page), PAGE_NOBODY);
+	xvi_lock_acquire(&table->budget->lock);
+	first -= table->origin;
+	for (uint32_t slot = first; slot < first + count; slot++)
+		xvi_atomic8_store(page_table_byte(table, slot), PAGE_NOBODY);
+	table->pages -= count;
 	if (table->sparse) {
 		chunks_of(table, first, count, &from, &to);
-		for (size_t chunk = from; chunk < to; chunk++) {
-			if (!chunk_is_used(table, chunk, false))
-				chunk_purge(table, chunk);
-		}
+		/* Only the chunks at both ends may have records of others. */
+		if (from < to && chunk_is_used(table, from, false))
+			from++;
+		if (from < to && chunk_is_used(table, to - 1, false))
+			to--;
+		chunks_purge(table, from, to, held);
 	}
-	xvi_lock_release(&table->lock);
+	xvi_lock_release(&table->budget->lock);
+}
+
+bool xvi_page_table_next(struct xvi_page_table *table, uint32_t *page)
+{
+	uint32_t slot, covered, end;
+
+	xvi_lock_acquire(&table->budget->lock);
+	slot = *page > table->origin ? *page - table->origin : 0;
+	covered = xvi_atomic_load(&table->covered);
+	end = slot < covered && covered - slot > NEXT_SLOTS ? slot + NEXT_SLOTS : covered;
+	while (slot < end && !slot_is_used(table, slot))
+		slot++;
+	*page = table->origin + slot;
+	xvi_lock_release(&table->budget->lock);
+	return slot < covered;
 }
 
 uint64_t xvi_page_table_charged(struct xvi_page_table *table)
@@ -140,10 +241,9 @@ uint64_t xvi_page_table_charged(struct xvi_page_table *table)
 	if (table->memory == NULL)
 		return 0;
 	if (!table->sparse)
-		return table->memory->committed -
-		       (uint64_t)head_chunks(table) * META_CHUNK_BYTES;
-	for (size_t chunk = head_chunks(table);
-	     chunk < table->memory->committed / META_CHUNK_BYTES; chunk++)
+		return table->memory->committed - (uint64_t)head_chunks(table) * META_CHUNK_BYTES;
+	for (size_t chunk = head_chunks(table); chunk < table->memory->committed / META_CHUNK_BYTES;
+	     chunk++)
 		bytes += chunk_is_used(table, chunk, true) ? META_CHUNK_BYTES : 0;
 	return bytes;
 }

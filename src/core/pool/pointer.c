@@ -119,6 +119,8 @@ void *xv_resize(struct xv_pool *pool, void *ptr, size_t size)
 	handle = location_handle(shard, &at);
 	err = xvi_object_realloc(&shard->objects, &handle, size);
 	shard_leave(shard);
+	if (err != 0)
+		err = xvi_realloc_anywhere(pool, shard, &handle, size, err);
 	return err == 0 ? address_of(pool, handle) : NULL;
 }
 

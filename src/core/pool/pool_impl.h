@@ -2,7 +2,7 @@
 /* Copyright (c) the libxvmalloc authors */
 /*
  * pool_impl.h: a pool: shards with a lock and a heap of objects each, one table of pages, one
- * budget. Read this first; budget.h, page_table.h and mailbox.h are its parts.
+ * budget. Read this first; budget.h and page_table.h are its parts.
  *
  * Words
  *   shard    a heap with its lock. A pool begins with one, the first; more are made as threads
@@ -18,9 +18,10 @@
  *   a shard's      [shard][list heads][mailbox][first hole records]
  *   a hole table   [hole records ...], made when the first ones are used up
  *
- * Locks are taken in this order: shards by their numbers, the page table, the budget; then the
- * provider's own. The owner of a page, in the page table, is read without a lock: the page of a
- * live object stays its shard's, so who is told another shard, or none, has a bad handle.
+ * Locks are taken in this order: shards by their numbers, the budget, which guards the page table
+ * too; then the provider's own. Where there are several shards the owner of a page, in the page
+ * table, is read without a lock: the page of a live object stays its shard's, so who is told
+ * another shard, or none, has a bad handle.
  *
  * Invariants (xv_pool_check names them by number; 1 to 25 are the heap's and the objects'):
  *   31  held bytes are the sum over pages, page table, hole tables and shards
@@ -38,18 +39,10 @@
 
 enum {
 	MEMORY_ALIGNMENT = 64, /* a cache line: what is written by one CPU is not in another's */
-	FIRST_RECORDS = 16,    /* of holes, behind each shard: the first page record still fits 8 KiB */
-	FIXED_RECORDS_MIN = 16,
-	FIXED_RECORD_BYTES = 1024, /* of page, for each hole record where tables do not grow */
-	LEAST_BLOCK_BYTES = 8,
-	HOLE_RECORDS_MOST = 1 << 27, /* that a hole's word can name */
-
+	FIRST_RECORDS =
+		16, /* of holes, behind each shard: the first page record still fits 8 KiB */
 	MAIL_SLOTS = 64,
 	OWN_MAP_SLOTS = 2, /* of a window, for each shard */
-
-	/* Between the generations of shards: pages go from one to another, and a golden section
-	 * of the 4,096 keeps any number of them apart. */
-	GENERATION_STEP = 2531,
 };
 
 /* Handles that other threads have left to a shard. */
@@ -71,7 +64,10 @@ struct xvi_shard {
 	_Alignas(MEMORY_ALIGNMENT) struct xvi_lock lock;
 	struct xvi_objects objects;
 	struct xvi_meta records; /* of holes, once the first ones are outgrown */
-	size_t records_touched;  /* bytes of them that are held; the rest is promised */
+	size_t records_touched;  /* bytes of them that are held; the rest of what is usable is
+				  * promised */
+	int64_t held;            /* bytes charged for pages, page table and hole table */
+	int64_t compact_taken;   /* of them by steps of this cycle, above what they gave back */
 	uint64_t pages_taken;    /* ever, count */
 	uint64_t pages_given;
 	uint64_t remote_frees;
@@ -86,17 +82,15 @@ struct xv_pool {
 	/* Constants. */
 	struct xv_provider *provider;
 	struct xv_pool_options options; /* with defaults filled in */
-	uint32_t grain_bytes;
+	uint32_t grain_shift;           /* bytes; of the whole page where it is one grain */
 	uint32_t key;
-	uint32_t list_count;
 	uint32_t shard_most;
-	bool caller_memory;
-	bool fixed; /* tables do not grow */
-	bool purges;
+	bool fixed;  /* tables do not grow */
+	bool purges; /* what tables do not touch is not held */
 	/* The objects of the one heap there is where no lock is taken, or NULL: a pool with
 	 * XV_LOCK_NONE has one shard. */
 	struct xvi_objects *alone;
-	size_t self_bytes; /* charged for the pool's own stretch */
+	int64_t self_bytes; /* charged for the pool and its shards */
 	struct xvi_meta self;
 
 	struct xvi_page_table pages;
@@ -113,8 +107,13 @@ struct xv_pool {
 
 extern const struct xvi_heap_source xvi_pool_source;
 
-/* Let the budget know how much memory there may be that did not go back. Locks: none, or shards'. */
+/* What stayed of the pool's pages may be another pool's by now: let the budget know. Shards may
+ * be locked. */
 void xvi_pool_settle(struct xv_pool *pool);
+
+/* Before threads use several shards: the page table has all pages from 0 on. The first shard is
+ * locked. On an error nothing has changed. */
+int xvi_pool_widen(struct xv_pool *pool);
 
 /* ---- making shards (create.c) ---- */
 
@@ -139,8 +138,13 @@ void xvi_mail_read_all(struct xvi_shard *shard);
 int xvi_free_spread(struct xv_pool *pool, xv_handle handle);
 
 /* No room in the home shard: look in the others, and give back what they keep. No lock is held. */
-int xvi_malloc_anywhere(struct xv_pool *pool, struct xvi_shard *home, size_t size,
-			size_t alignment, uint32_t owner, xv_handle *handle);
+int xvi_malloc_anywhere(struct xv_pool *pool, struct xvi_shard *home, size_t size, size_t alignment,
+			uint32_t owner, xv_handle *handle);
+
+/* The same for xv_realloc of an object of this shard, which failed with `err`: an error that room
+ * would not have mended is returned. An object larger than a page stays in its shard. */
+int xvi_realloc_anywhere(struct xv_pool *pool, struct xvi_shard *shard, xv_handle *handle,
+			 size_t size, int err);
 
 /* Lock all shards, mailboxes empty. */
 void xvi_enter_all(struct xv_pool *pool);
@@ -159,6 +163,16 @@ static inline struct xvi_shard *pool_shard(const struct xv_pool *pool, uint32_t 
 	struct xvi_shard *shard = xvi_atomic_ptr_load(&pool->shard[number]);
 
 	return shard != NULL && shard->number == number ? shard : NULL;
+}
+
+/* The next shard from number *at on, which is set behind it; NULL at the end. */
+static inline struct xvi_shard *pool_next(const struct xv_pool *pool, uint32_t *at)
+{
+	struct xvi_shard *shard = NULL;
+
+	while (shard == NULL && *at < pool->shard_most)
+		shard = pool_shard(pool, (*at)++);
+	return shard;
 }
 
 static inline void shard_enter(struct xvi_shard *shard)
@@ -223,19 +237,6 @@ static inline bool slots_take(struct xv_provider *provider, uint32_t count)
 static inline void slots_give(struct xv_provider *provider, uint32_t count)
 {
 	(void)xvi_atomic_add((struct xvi_atomic32 *)(void *)&provider->slots_taken, 0U - count);
-}
-
-/* ---- sums (stats.c) ---- */
-
-/* Bytes of hole tables of a shard that are held, and that are promised. */
-static inline uint64_t shard_records_held(const struct xvi_shard *shard)
-{
-	return shard->pool->purges ? shard->records_touched : shard->records.committed;
-}
-
-static inline uint64_t shard_records_promised(const struct xvi_shard *shard)
-{
-	return shard->records.committed - shard_records_held(shard);
 }
 
 #endif

@@ -12,9 +12,9 @@ enum {
 	CROWDED_TIMES = 16,         /* that threads meet in so many allocations ... */
 	CROWDED_ALLOCATIONS = 4096, /* ... before they are spread over more shards */
 
-	MAIL_TRIES = 4,        /* slots that are tried */
-	MAIL_BUSY_TURNS = 64,  /* frees left without a look at the lock, once it was taken */
-	MAIL_POLL_TURNS = 16,  /* turns at home between two looks at the next slot, */
+	MAIL_TRIES = 4,          /* slots that are tried */
+	MAIL_BUSY_TURNS = 64,    /* frees left without a look at the lock, once it was taken */
+	MAIL_POLL_TURNS = 16,    /* turns at home between two looks at the next slot, */
 	MAIL_SWEEP_TURNS = 4096, /* and between two at all slots */
 };
 
@@ -107,6 +107,8 @@ void xvi_enter_crowded(struct xvi_shard *shard)
 	if (homes == pool->shard_most || ++shard->crowded < CROWDED_TIMES)
 		return;
 	shard->crowded = 0;
+	if (homes == 1 && xvi_pool_widen(pool) != 0)
+		return;
 	/* While there is one home this is the first one: nobody works by the old number. */
 	xvi_atomic_store_release(&pool->homes,
 				 homes * 2 < pool->shard_most ? homes * 2 : pool->shard_most);
@@ -136,9 +138,17 @@ struct xvi_shard *xvi_enter_home_spread(struct xv_pool *pool)
 
 struct xvi_shard *xvi_enter_page_if_any(struct xv_pool *pool, uint32_t page)
 {
-	uint32_t owner = page_table_owner(&pool->pages, page);
 	struct xvi_shard *shard = NULL;
+	uint32_t owner;
 
+	if (!pool_is_spread(pool)) {
+		shard_enter(pool->first);
+		if (page_table_owner(&pool->pages, page) == 1)
+			return pool->first;
+		shard_leave(pool->first);
+		return NULL;
+	}
+	owner = page_table_owner(&pool->pages, page);
 	if (owner != PAGE_NOBODY && owner != PAGE_KEPT) {
 		shard = xvi_atomic_ptr_load(&pool->shard[owner - 1]);
 		shard_enter(shard);
@@ -183,11 +193,9 @@ int xvi_free_spread(struct xv_pool *pool, xv_handle handle)
 /* With the first one locked none is made meanwhile. */
 void xvi_enter_all(struct xv_pool *pool)
 {
-	for (uint32_t i = 0; i < pool->shard_most; i++) {
-		struct xvi_shard *shard = pool_shard(pool, i);
+	struct xvi_shard *shard;
 
-		if (shard == NULL)
-			continue;
+	for (uint32_t i = 0; (shard = pool_next(pool, &i)) != NULL;) {
 		xvi_lock_acquire(&shard->lock);
 		xvi_mail_read_all(shard);
 	}
@@ -195,12 +203,10 @@ void xvi_enter_all(struct xv_pool *pool)
 
 void xvi_leave_all(struct xv_pool *pool)
 {
-	for (uint32_t i = pool->shard_most; i-- > 0;) {
-		struct xvi_shard *shard = pool_shard(pool, i);
+	struct xvi_shard *shard;
 
-		if (shard != NULL)
-			shard_leave(shard);
-	}
+	for (uint32_t i = 0; (shard = pool_next(pool, &i)) != NULL;)
+		shard_leave(shard);
 }
 
 /* Who waits for a lock of a pool must not hold the provider for another pool meanwhile: whoever
@@ -228,7 +234,6 @@ void xv_pool_lock_all(struct xv_pool *pool)
 		return;
 	times = provider_release(pool);
 	xvi_enter_all(pool);
-	xvi_lock_acquire(&pool->pages.lock);
 	xvi_lock_acquire(&pool->budget.lock);
 	provider_hold(pool, times + 1);
 }
@@ -241,7 +246,6 @@ void xv_pool_unlock_all(struct xv_pool *pool)
 		return;
 	times = provider_release(pool);
 	xvi_lock_release(&pool->budget.lock);
-	xvi_lock_release(&pool->pages.lock);
 	xvi_leave_all(pool);
 	if (times > 1)
 		provider_hold(pool, times - 1);
@@ -259,8 +263,8 @@ static int shard_malloc(struct xvi_shard *shard, size_t size, size_t alignment, 
 }
 
 /* Home comes last: what the others give back is its to take. */
-int xvi_malloc_anywhere(struct xv_pool *pool, struct xvi_shard *home, size_t size,
-			size_t alignment, uint32_t owner, xv_handle *handle)
+int xvi_malloc_anywhere(struct xv_pool *pool, struct xvi_shard *home, size_t size, size_t alignment,
+			uint32_t owner, xv_handle *handle)
 {
 	int err = -XV_ENOMEM;
 
@@ -281,6 +285,77 @@ int xvi_malloc_anywhere(struct xv_pool *pool, struct xvi_shard *home, size_t siz
 			(void)xvi_atomic_add(&pool->rescued, 1);
 			break;
 		}
+	}
+	return err;
+}
+
+/* Make the object, of a page at most, anew in another shard. False: it stays. Both are locked. */
+static bool object_to(struct xvi_shard *to, struct xvi_shard *from, xv_handle *handle, size_t size)
+{
+	struct xvi_objects *objects = &from->objects;
+	uint32_t offset = xv_handle_offset(*handle);
+	struct xvi_location at, made;
+	uint32_t owner = XV_NO_OWNER;
+	size_t alignment = 1;
+	size_t old_size;
+	xv_handle moved;
+
+	if (!xvi_object_is(objects, *handle, &at))
+		return false;
+	old_size = object_size(objects, &at);
+	if (objects->prefix_bytes != 0)
+		owner = object_owner(objects, &at);
+	if (block_kind(at.header) == KIND_FIXED)
+		alignment =
+			(offset | OBJECT_ALIGNMENT_MAX) & (0U - (offset | OBJECT_ALIGNMENT_MAX));
+	if (old_size > objects->whole_max || shard_malloc(to, size, alignment, owner, &moved) != 0)
+		return false;
+	(void)xvi_object_is(&to->objects, moved, &made);
+	xvi_object_copy(&to->objects, &made, objects, &at, old_size < size ? old_size : size);
+	(void)xvi_object_free(objects, *handle);
+	*handle = moved;
+	return true;
+}
+
+/* With what this other shard gives back, or in it. None is locked. */
+static int realloc_with(struct xvi_shard *other, struct xvi_shard *shard, xv_handle *handle,
+			size_t size)
+{
+	struct xvi_shard *first = other->number < shard->number ? other : shard;
+	uint64_t failures;
+	int err;
+
+	shard_enter(first);
+	if (other != shard)
+		shard_enter(first == other ? shard : other);
+	xvi_mail_read_all(other);
+	(void)xvi_heap_give_back(&other->objects.heap, 0);
+	(void)xvi_heap_give_sure(&other->objects.heap);
+	failures = shard->objects.failures;
+	err = xvi_object_realloc(&shard->objects, handle, size);
+	shard->objects.failures = failures;
+	if (other != shard && (err == -XV_ENOMEM || err == -XV_ENOSPC) &&
+	    object_to(other, shard, handle, size))
+		err = 0;
+	shard_leave(shard);
+	if (other != shard)
+		shard_leave(other);
+	return err;
+}
+
+int xvi_realloc_anywhere(struct xv_pool *pool, struct xvi_shard *shard, xv_handle *handle,
+			 size_t size, int err)
+{
+	for (uint32_t i = 0; i < pool->shard_most && pool_is_spread(pool); i++) {
+		struct xvi_shard *other = pool_shard(pool, (shard->number + i) % pool->shard_most);
+
+		if (err != -XV_ENOMEM && err != -XV_ENOSPC)
+			return err;
+		if (other == NULL)
+			continue;
+		err = realloc_with(other, shard, handle, size);
+		if (err == 0)
+			(void)xvi_atomic_add(&pool->rescued, 1);
 	}
 	return err;
 }

@@ -6,52 +6,94 @@
  */
 #include "pool_impl.h"
 
-static uint32_t page_grains_whole(const struct xv_pool *pool)
+/* Charge bytes for the shard; see budget_change. */
+static int charge(struct xvi_shard *shard, int64_t held, int64_t promised, int64_t stayed)
 {
-	return pool->provider->grain_shift == 0 ||
-	       pool->provider->grain_shift == pool->provider->page_shift;
+	struct xvi_budget *budget = &shard->pool->budget;
+	int err;
+
+	xvi_lock_acquire(&budget->lock);
+	err = budget_change(budget, held, promised, stayed, &shard->held);
+	xvi_lock_release(&budget->lock);
+	return err;
 }
 
-/* What stayed of the pool's pages may be another pool's by now. */
-void xvi_pool_settle(struct xv_pool *pool)
+/* The same for memory of pages, which may be what stayed of others. */
+static int pages_charge(struct xvi_shard *shard, int64_t bytes)
 {
-	struct xv_provider *provider = pool->provider;
-
-	if (xvi_budget_read(&pool->budget).stayed != 0)
-		xvi_budget_settle(&pool->budget, provider->ops->spare_bytes != NULL
-							 ? provider->ops->spare_bytes(provider)
-							 : 0);
-}
-
-static int pages_charge(struct xv_pool *pool, uint64_t bytes)
-{
-	int err = xvi_budget_take_pages(&pool->budget, bytes);
+	int err = charge(shard, bytes, 0, -bytes);
 
 	if (err == 0)
 		return 0;
-	xvi_pool_settle(pool);
-	return xvi_budget_take_pages(&pool->budget, bytes);
+	xvi_pool_settle(shard->pool);
+	return charge(shard, bytes, 0, -bytes);
+}
+
+void xvi_pool_settle(struct xv_pool *pool)
+{
+	struct xv_provider *provider = pool->provider;
+	struct xvi_budget *budget = &pool->budget;
+	uint64_t spare = 0;
+	bool any;
+
+	xvi_lock_acquire(&budget->lock);
+	any = budget->stayed != 0;
+	xvi_lock_release(&budget->lock);
+	if (!any)
+		return;
+	if (provider->ops->spare_bytes != NULL)
+		spare = provider->ops->spare_bytes(provider);
+	xvi_lock_acquire(&budget->lock);
+	if (budget->stayed > spare)
+		budget->stayed = spare;
+	xvi_lock_release(&budget->lock);
+}
+
+static int64_t grain_bytes(const struct xv_pool *pool, uint64_t count)
+{
+	return (int64_t)(count << pool->grain_shift);
+}
+
+/* ---- pages and grains ---- */
+
+/* The page table's records may have moved, or be of other pages. */
+static void records_follow(struct xvi_shard *shard)
+{
+	const struct xvi_page_table *table = &shard->pool->pages;
+
+	shard->objects.heap.page_base = table->origin;
+	shard->objects.heap.pages = (unsigned char *)((uintptr_t)table->records -
+						      (uintptr_t)table->origin * table->stride);
+}
+
+int xvi_pool_widen(struct xv_pool *pool)
+{
+	int err = xvi_page_table_widen(&pool->pages, &pool->first->held);
+
+	records_follow(pool->first);
+	return err;
 }
 
 static int source_page_take(void *context, uint32_t *page)
 {
 	struct xvi_shard *shard = context;
 	struct xv_pool *pool = shard->pool;
-	uint64_t bytes = page_grains_whole(pool) ? pool->grain_bytes : 0;
+	uint32_t grains = xv_provider_page_grains(pool->provider) == 1;
 	uint32_t taken;
-	int err = bytes != 0 ? pages_charge(pool, bytes) : 0;
+	int err = pages_charge(shard, grain_bytes(pool, grains));
 
 	if (err != 0)
 		return err;
 	err = pool->provider->ops->page_alloc(pool->provider, &taken);
 	if (err == 0) {
-		err = xvi_page_table_add(&pool->pages, taken, shard->number);
+		err = xvi_page_table_add(&pool->pages, taken, shard->number, !pool_is_spread(pool),
+					 &shard->held);
+		records_follow(shard);
 		if (err != 0)
 			(void)pool->provider->ops->pages_free(pool->provider, taken, 1);
 	}
 	if (err != 0) {
-		if (bytes != 0)
-			xvi_budget_give(&pool->budget, bytes);
+		(void)charge(shard, -grain_bytes(pool, grains), 0, 0);
 		return err;
 	}
 	shard->pages_taken++;
@@ -66,34 +108,34 @@ static void source_pages_give(void *context, uint32_t page, uint32_t count, uint
 	size_t stayed;
 
 	/* Once the provider has them they may be another shard's. */
-	xvi_page_table_remove(&pool->pages, page, count);
+	xvi_page_table_remove(&pool->pages, page, count, &shard->held);
 	stayed = pool->provider->ops->pages_free(pool->provider, page, count);
 	shard->pages_given += count;
-	if (grains != 0 || stayed != 0)
-		xvi_budget_give_pages(&pool->budget, grains * pool->grain_bytes, stayed);
+	(void)charge(shard, -grain_bytes(pool, grains), 0, (int64_t)stayed);
 }
 
 static int source_grains_take(void *context, uint32_t page, uint32_t first, uint32_t count)
 {
-	struct xv_pool *pool = ((struct xvi_shard *)context)->pool;
-	uint64_t bytes = (uint64_t)count * pool->grain_bytes;
-	int err = pages_charge(pool, bytes);
+	struct xvi_shard *shard = context;
+	struct xv_pool *pool = shard->pool;
+	int err = pages_charge(shard, grain_bytes(pool, count));
 
 	if (err != 0)
 		return err;
 	err = pool->provider->ops->grains_take(pool->provider, page, first, count);
 	if (err != 0)
-		xvi_budget_give(&pool->budget, bytes);
+		(void)charge(shard, -grain_bytes(pool, count), 0, 0);
 	return err;
 }
 
 static bool source_grains_give(void *context, uint32_t page, uint32_t first, uint32_t count)
 {
-	struct xv_pool *pool = ((struct xvi_shard *)context)->pool;
+	struct xvi_shard *shard = context;
+	struct xv_pool *pool = shard->pool;
 
 	if (!pool->provider->ops->grains_give(pool->provider, page, first, count))
 		return false;
-	xvi_budget_give(&pool->budget, (uint64_t)count * pool->grain_bytes);
+	(void)charge(shard, -grain_bytes(pool, count), 0, 0);
 	return true;
 }
 
@@ -104,11 +146,35 @@ static bool source_page_is_ours(void *context, uint32_t page)
 	return page_table_owner(&shard->pool->pages, page) == shard->number + 1;
 }
 
-/* ---- hole records ---- */
+/* ---- hole records: the first ones behind the shard, then all in a stretch of their own ---- */
 
 static size_t records_bytes(uint32_t count)
 {
 	return meta_round((size_t)count * sizeof(struct xvi_hole), META_CHUNK_BYTES);
+}
+
+static bool records_are_first(const struct xvi_shard *shard)
+{
+	return shard->objects.heap.holes.records == shard->first_records;
+}
+
+/* So much of what is usable is held from now on; the rest is promised. */
+static void records_touch(struct xvi_shard *shard, size_t bytes)
+{
+	int64_t more = (int64_t)(bytes - shard->records_touched);
+
+	XVI_ASSERT(bytes <= shard->records.committed);
+	(void)charge(shard, more, -more, 0);
+	shard->records_touched = bytes;
+}
+
+static void source_records_used(void *context, uint32_t high)
+{
+	struct xvi_shard *shard = context;
+	size_t bytes = shard->pool->purges ? records_bytes(high) : shard->records.committed;
+
+	if (!records_are_first(shard) && bytes > shard->records_touched)
+		records_touch(shard, bytes);
 }
 
 /* Reserve address space for all the records that the heap may want, or, in a small address
@@ -118,46 +184,17 @@ static int records_reserve(struct xvi_shard *shard)
 	size_t least = records_bytes(FIRST_RECORDS) + META_CHUNK_BYTES;
 	size_t bytes = records_bytes(shard->objects.heap.holes.most);
 
-	while (bytes > least && meta_reserve(shard->pool->provider, &shard->records, bytes) != 0)
+	while (bytes > least && meta_reserve(shard->pool->provider, &shard->records, bytes, 0) != 0)
 		bytes = meta_round(bytes / 2, META_CHUNK_BYTES);
 	return shard->records.base != NULL ? 0 : -XV_ENOMEM;
-}
-
-/* From now on the records are in a stretch of their own. */
-static void records_move(struct xvi_shard *shard)
-{
-	struct xvi_hole_table *holes = &shard->objects.heap.holes;
-
-	memcpy(shard->records.base, holes->records, holes->high * sizeof(struct xvi_hole));
-	holes->records = (struct xvi_hole *)(void *)shard->records.base;
-}
-
-static bool records_are_first(const struct xvi_shard *shard)
-{
-	return shard->objects.heap.holes.records == shard->first_records;
-}
-
-/* Charge what the hole table grows by: as promised where untouched memory is not held. */
-static int records_charge(struct xv_pool *pool, size_t bytes)
-{
-	return pool->purges ? xvi_budget_promise(&pool->budget, bytes)
-			    : xvi_budget_take(&pool->budget, bytes);
-}
-
-static void records_discharge(struct xv_pool *pool, size_t bytes)
-{
-	if (pool->purges)
-		xvi_budget_forgo(&pool->budget, bytes);
-	else
-		xvi_budget_give(&pool->budget, bytes);
 }
 
 static int source_records_take(void *context, uint32_t count)
 {
 	struct xvi_shard *shard = context;
-	struct xv_pool *pool = shard->pool;
+	struct xvi_hole_table *holes = &shard->objects.heap.holes;
 	size_t bytes = records_bytes(count);
-	size_t more;
+	int64_t more;
 	int err = shard->records.base == NULL ? records_reserve(shard) : 0;
 
 	if (err != 0)
@@ -165,63 +202,46 @@ static int source_records_take(void *context, uint32_t count)
 	if (bytes > shard->records.reserved)
 		return -XV_ENOMEM;
 	if (bytes > shard->records.committed) {
-		more = bytes - shard->records.committed;
-		err = records_charge(pool, more);
+		more = (int64_t)(bytes - shard->records.committed);
+		err = charge(shard, 0, more, 0);
 		if (err != 0)
 			return err;
-		err = meta_commit(pool->provider, &shard->records, bytes);
+		err = meta_commit(shard->pool->provider, &shard->records, bytes);
 		if (err != 0) {
-			records_discharge(pool, more);
+			(void)charge(shard, 0, -more, 0);
 			return err;
 		}
 	}
 	if (records_are_first(shard)) {
-		records_move(shard);
-		xvi_pool_source.records_used(shard, shard->objects.heap.holes.high);
+		memcpy(shard->records.base, holes->records, holes->high * sizeof(struct xvi_hole));
+		holes->records = (struct xvi_hole *)(void *)shard->records.base;
 	}
+	source_records_used(shard, holes->high);
 	return 0;
-}
-
-static void source_records_used(void *context, uint32_t high)
-{
-	struct xvi_shard *shard = context;
-	size_t bytes = records_bytes(high);
-
-	if (!shard->pool->purges || records_are_first(shard) || bytes <= shard->records_touched)
-		return;
-	XVI_ASSERT(bytes <= shard->records.committed);
-	xvi_budget_touch(&shard->pool->budget, bytes - shard->records_touched);
-	shard->records_touched = bytes;
-}
-
-/* What is committed beyond these bytes has no memory any more. False: it could not be purged. */
-static bool records_purge(struct xvi_shard *shard, size_t bytes)
-{
-	struct xv_pool *pool = shard->pool;
-
-	if (!pool->purges || bytes >= shard->records_touched)
-		return true;
-	if (pool->provider->ops->meta_purge(pool->provider, shard->records.base, bytes,
-					    shard->records_touched - bytes) <
-	    shard->records_touched - bytes)
-		return false;
-	xvi_budget_untouch(&pool->budget, shard->records_touched - bytes);
-	shard->records_touched = bytes;
-	return true;
 }
 
 static void source_records_give(void *context, uint32_t high, uint32_t sure)
 {
 	struct xvi_shard *shard = context;
+	struct xv_provider *provider = shard->pool->provider;
+	size_t used = records_bytes(high);
 	size_t bytes = records_bytes(sure > high ? sure : high);
-	size_t less;
+	size_t less = shard->records_touched - used;
 
-	if (records_are_first(shard) || !records_purge(shard, records_bytes(high)) ||
-	    bytes >= shard->records.committed)
+	if (records_are_first(shard))
 		return;
+	if (shard->pool->purges && used < shard->records_touched) {
+		if (provider->ops->meta_purge(provider, shard->records.base, used, less) < less)
+			return;
+		records_touch(shard, used);
+	}
+	if (bytes >= shard->records.committed)
+		return;
+	if (bytes < shard->records_touched)
+		records_touch(shard, bytes);
 	less = shard->records.committed - bytes;
-	(void)meta_commit(shard->pool->provider, &shard->records, bytes);
-	records_discharge(shard->pool, less);
+	(void)meta_commit(provider, &shard->records, bytes);
+	(void)charge(shard, 0, -(int64_t)less, 0);
 }
 
 /* ---- a window ---- */

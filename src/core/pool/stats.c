@@ -17,14 +17,13 @@ static void add_shard(const struct xvi_shard *shard, struct xv_pool_stats *stats
 {
 	const struct xvi_objects *objects = &shard->objects;
 	const struct xvi_heap *heap = &objects->heap;
-	uint64_t grain_bytes = shard->pool->grain_bytes;
 
 	stats->requested_bytes += objects->requested_bytes;
 	stats->header_bytes += (uint64_t)heap_block_count(heap) * BLOCK_HEADER_BYTES;
 	stats->owner_bytes += objects_count(objects) * objects->prefix_bytes;
 	stats->link_bytes += objects_link_bytes(objects);
 	stats->free_bytes += heap_free_units(heap) * UNIT_BYTES;
-	stats->reserve_bytes += heap->spare_grains * grain_bytes;
+	stats->reserve_bytes += heap->spare_grains << shard->pool->grain_shift;
 	/* The rest of used blocks. */
 	stats->rounding_bytes += heap->used_units * UNIT_BYTES;
 	stats->objects += objects_count(objects);
@@ -45,7 +44,7 @@ static void add_shard(const struct xvi_shard *shard, struct xv_pool_stats *stats
 
 void xv_pool_get_stats(struct xv_pool *pool, struct xv_pool_stats *stats)
 {
-	struct xvi_budget_reading budget;
+	struct xvi_shard *shard;
 
 	if (stats == NULL)
 		return;
@@ -53,21 +52,18 @@ void xv_pool_get_stats(struct xv_pool *pool, struct xv_pool_stats *stats)
 	if (pool == NULL)
 		return;
 	xvi_enter_all(pool);
+	for (uint32_t i = 0; (shard = pool_next(pool, &i)) != NULL;)
+		add_shard(shard, stats);
 	xvi_pool_settle(pool);
-	for (uint32_t i = 0; i < pool->shard_most; i++) {
-		if (pool_shard(pool, i) != NULL)
-			add_shard(pool_shard(pool, i), stats);
-	}
-	budget = xvi_budget_read(&pool->budget);
+	stats->held_bytes = budget_all_held(&pool->budget);
+	stats->reserve_bytes += pool->budget.stayed;
+	stats->peak_held_bytes = pool->budget.peak;
 	xvi_leave_all(pool);
 	stats->failures -= xvi_atomic_load(&pool->rescued);
 	stats->bad_handles += xvi_atomic_load(&pool->strays);
-	stats->held_bytes = budget.held;
-	stats->peak_held_bytes = budget.peak;
-	stats->reserve_bytes += budget.stayed;
 	stats->table_bytes = stats->held_bytes - stats->rounding_bytes - stats->free_bytes -
 			     stats->reserve_bytes;
-	stats->rounding_bytes -= stats->requested_bytes + stats->header_bytes +
-				 stats->owner_bytes + stats->link_bytes;
+	stats->rounding_bytes -= stats->requested_bytes + stats->header_bytes + stats->owner_bytes +
+				 stats->link_bytes;
 	stats->page_bytes = (size_t)1 << pool->provider->page_shift;
 }

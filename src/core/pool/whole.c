@@ -54,7 +54,7 @@ int xv_pool_walk(struct xv_pool *pool, int (*visit)(void *context, xv_handle han
 
 	if (pool == NULL || visit == NULL)
 		return -XV_EINVAL;
-	for (uint32_t page = 0; page < xvi_atomic_load_acquire(&pool->pages.covered); page++) {
+	for (uint32_t page = 0; xvi_page_table_next(&pool->pages, &page); page++) {
 		uint32_t unit = 0;
 		uint32_t count;
 
@@ -77,8 +77,17 @@ int xv_pool_walk(struct xv_pool *pool, int (*visit)(void *context, xv_handle han
 
 static bool pool_compacts(const struct xv_pool *pool)
 {
-	return (pool->options.flags & XV_POOL_OWNERS) != 0 && pool->options.owner_ops != NULL &&
-	       pool->options.owner_ops->relocated != NULL;
+	return (pool->options.flags & XV_POOL_OWNERS) != 0 &&
+	       pool->first->objects.owner_ops != NULL;
+}
+
+/* Bytes that a step gave back, but for what an earlier one of the cycle took. */
+static uint64_t freed_bytes(struct xvi_shard *shard, int64_t held_before, bool more)
+{
+	int64_t taken = shard->compact_taken + shard->held - held_before;
+
+	shard->compact_taken = more && taken > 0 ? taken : 0;
+	return taken < 0 ? (uint64_t)-taken : 0;
 }
 
 /* The shards go through their cycles in turn. */
@@ -86,6 +95,7 @@ int xv_compact(struct xv_pool *pool, size_t budget_bytes, struct xv_compact_repo
 {
 	struct xv_compact_report mine;
 	struct xvi_shard *shard;
+	int64_t held;
 	uint32_t number;
 
 	if (pool == NULL)
@@ -98,10 +108,12 @@ int xv_compact(struct xv_pool *pool, size_t budget_bytes, struct xv_compact_repo
 	if (shard != NULL) {
 		shard_enter(shard);
 		xvi_mail_read_all(shard);
+		held = shard->held;
 		xvi_objects_compact(&shard->objects,
 				    budget_bytes != 0 ? budget_bytes : XV_COMPACT_BUDGET, &mine);
 		if (!mine.more)
 			xvi_heap_shrink_records(&shard->objects.heap);
+		mine.freed_bytes = freed_bytes(shard, held, mine.more);
 		shard_leave(shard);
 	}
 	if (!mine.more) {
@@ -116,15 +128,12 @@ int xv_compact(struct xv_pool *pool, size_t budget_bytes, struct xv_compact_repo
 
 uint64_t xv_compactable(struct xv_pool *pool)
 {
+	struct xvi_shard *shard;
 	uint64_t bytes = 0;
 
 	if (pool == NULL || !pool_compacts(pool))
 		return 0;
-	for (uint32_t i = 0; i < pool->shard_most; i++) {
-		struct xvi_shard *shard = pool_shard(pool, i);
-
-		if (shard == NULL)
-			continue;
+	for (uint32_t i = 0; (shard = pool_next(pool, &i)) != NULL;) {
 		shard_enter(shard);
 		bytes += xvi_objects_compactable(&shard->objects);
 		shard_leave(shard);
@@ -136,41 +145,37 @@ uint64_t xv_compactable(struct xv_pool *pool)
 
 size_t xv_pool_trim(struct xv_pool *pool)
 {
+	struct xvi_shard *shard;
 	uint64_t before, after;
 
 	if (pool == NULL)
 		return 0;
 	xvi_enter_all(pool);
-	before = xvi_budget_read(&pool->budget).held;
-	for (uint32_t i = 0; i < pool->shard_most; i++) {
-		struct xvi_shard *shard = pool_shard(pool, i);
-
-		if (shard == NULL)
-			continue;
+	before = budget_all_held(&pool->budget);
+	for (uint32_t i = 0; (shard = pool_next(pool, &i)) != NULL;) {
 		(void)xvi_heap_give_back(&shard->objects.heap, 0);
 		xvi_heap_shrink_records(&shard->objects.heap);
 	}
-	after = xvi_budget_read(&pool->budget).held;
+	after = budget_all_held(&pool->budget);
 	xvi_leave_all(pool);
 	return before > after ? (size_t)(before - after) : 0;
 }
 
 int xv_pool_reset(struct xv_pool *pool)
 {
+	struct xvi_shard *shard;
 	uint64_t pins = 0;
 
 	if (pool == NULL)
 		return -XV_EINVAL;
 	xvi_enter_all(pool);
-	for (uint32_t i = 0; i < pool->shard_most; i++)
-		pins += pool_shard(pool, i) != NULL ? pool_shard(pool, i)->pins : 0;
-	for (uint32_t i = 0; i < pool->shard_most && pins == 0; i++) {
-		if (pool_shard(pool, i) != NULL)
-			xvi_objects_clear(&pool_shard(pool, i)->objects);
-	}
+	for (uint32_t i = 0; (shard = pool_next(pool, &i)) != NULL;)
+		pins += shard->pins;
+	for (uint32_t i = 0; pins == 0 && (shard = pool_next(pool, &i)) != NULL;)
+		xvi_objects_clear(&shard->objects);
 	if (pins == 0) {
 		xvi_atomic_store(&pool->compact_at, 0);
-		xvi_budget_reset_peak(&pool->budget);
+		pool->budget.peak = budget_all_held(&pool->budget);
 	}
 	xvi_leave_all(pool);
 	return pins == 0 ? 0 : -XV_EBUSY;
@@ -178,12 +183,18 @@ int xv_pool_reset(struct xv_pool *pool)
 
 void xv_pool_set_limit(struct xv_pool *pool, uint64_t limit_bytes)
 {
-	if (pool != NULL)
-		xvi_budget_set_limit(&pool->budget, limit_bytes);
+	if (pool == NULL)
+		return;
+	xvi_lock_acquire(&pool->budget.lock);
+	pool->budget.limit = limit_bytes;
+	xvi_lock_release(&pool->budget.lock);
 }
 
 void xv_pool_reset_peak(struct xv_pool *pool)
 {
-	if (pool != NULL)
-		xvi_budget_reset_peak(&pool->budget);
+	if (pool == NULL)
+		return;
+	xvi_enter_all(pool);
+	pool->budget.peak = budget_all_held(&pool->budget);
+	xvi_leave_all(pool);
 }

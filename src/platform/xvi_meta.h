@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * meta.h: a stretch of the provider's meta memory: address space that is reserved at once and
- * made usable from its beginning. Charges nothing: whoever has one charges the budget.
+ * xvi_meta.h: a stretch of a provider's meta memory: address space that is reserved at once and
+ * made usable from its beginning. Calls the provider's meta operations; charges nothing, whoever
+ * has a stretch does. No lock. O(1) apart from the provider.
  */
 #ifndef XVI_META_H
 #define XVI_META_H
 
 #include <xvmalloc/provider.h>
-
-enum {
-	META_CHUNK_BYTES = 4096, /* in which memory of tables is counted */
-	META_STEP_CHUNKS = 16,   /* that become usable at once, where they cost nothing untouched */
-};
 
 struct xvi_meta {
 	unsigned char *base; /* NULL: nothing is reserved */
@@ -23,14 +19,6 @@ struct xvi_meta {
 static inline size_t meta_round(size_t bytes, size_t to)
 {
 	return (bytes + to - 1) / to * to;
-}
-
-static inline int meta_reserve(struct xv_provider *provider, struct xvi_meta *meta, size_t bytes)
-{
-	meta->base = provider->ops->meta_reserve(provider, bytes);
-	meta->reserved = bytes;
-	meta->committed = 0;
-	return meta->base != NULL ? 0 : -XV_ENOMEM;
 }
 
 /* Make the first bytes usable, or, where they are fewer than now, only them. */
@@ -48,6 +36,22 @@ static inline void meta_release(struct xv_provider *provider, struct xvi_meta *m
 	if (meta->base != NULL)
 		provider->ops->meta_release(provider, meta->base, meta->reserved, meta->committed);
 	meta->base = NULL;
+}
+
+/* Reserve so many bytes, the first `usable` of them usable. 0, -XV_ENOMEM or the provider's. */
+static inline int meta_reserve(struct xv_provider *provider, struct xvi_meta *meta, size_t bytes,
+			       size_t usable)
+{
+	int err;
+
+	*meta = (struct xvi_meta){.base = provider->ops->meta_reserve(provider, bytes),
+				  .reserved = bytes};
+	if (meta->base == NULL)
+		return -XV_ENOMEM;
+	err = usable != 0 ? meta_commit(provider, meta, usable) : 0;
+	if (err != 0)
+		meta_release(provider, meta);
+	return err;
 }
 
 #endif

@@ -48,4 +48,5 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
 		SOURCES test_pool_copies.c LIBS xv_whitebox Threads::Threads)
 	target_link_options(test_pool_copies PRIVATE LINKER:--wrap=pthread_mutex_unlock)
 endif()
+
 xv_add_test(NAME test_pool_small SOURCES test_pool_small.c)

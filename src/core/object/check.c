@@ -100,7 +100,8 @@ static bool check_page(struct check *check, uint32_t page)
 {
 	const struct xvi_heap *heap = &check->objects->heap;
 	uint32_t *words = heap_map(heap, page);
-	struct xvi_location at = {page, xvi_heap_next_used(heap, page, words, heap->shape.first_unit), 0};
+	struct xvi_location at = {page,
+				  xvi_heap_next_used(heap, page, words, heap->shape.first_unit), 0};
 	bool holds = true;
 
 	while (holds && at.unit < heap->shape.end_unit) {

@@ -95,7 +95,7 @@ static int cover(struct xvi_page_table *table, uint32_t slot, int64_t *held)
 		return 0;
 	if (bytes > table->memory->reserved) /* whole chunks, too */
 		bytes = table->memory->reserved;
-	more = table->sparse ? 0 : (int64_t)(bytes - table->memory->committed);
+	more = table->sparse ? 0 : (int64_t)bytes - (int64_t)table->memory->committed;
 	err = budget_change(table->budget, more, 0, 0, held);
 	if (err != 0)
 		return err;

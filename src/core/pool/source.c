@@ -161,7 +161,7 @@ static bool records_are_first(const struct xvi_shard *shard)
 /* So much of what is usable is held from now on; the rest is promised. */
 static void records_touch(struct xvi_shard *shard, size_t bytes)
 {
-	int64_t more = (int64_t)(bytes - shard->records_touched);
+	int64_t more = (int64_t)bytes - (int64_t)shard->records_touched;
 
 	XVI_ASSERT(bytes <= shard->records.committed);
 	(void)charge(shard, more, -more, 0);

@@ -132,11 +132,11 @@ static bool fork_once(struct world *world, int first, int last)
 	child = fork();
 	if (child == 0)
 		_exit(child_uses(world, first, last));
-	if (world->shared && child > 0)
-		(void)waitpid(child, &status, 0);
-	for (int i = last; i >= first; i--)
+	/* Who works on what a child has used would find it changed: locked until the process ends.
+	 */
+	for (int i = last; i >= first && !world->shared; i--)
 		xv_pool_unlock_all(world->pool[i]);
-	if (!world->shared && child > 0)
+	if (child > 0)
 		(void)waitpid(child, &status, 0);
 	if (child < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
 		fprintf(stderr, "child: status %#x\n", (unsigned)status);
@@ -197,7 +197,7 @@ static void world_run(const struct provider_case *which, int forks)
 			_exit(1);
 	}
 	if (world.shared)
-		_exit(0); /* the threads work on what the child has used: they end with the process */
+		_exit(0);
 	atomic_store(&world.stop, true);
 	for (int i = 0; i < count; i++)
 		(void)pthread_join(threads[i], NULL);

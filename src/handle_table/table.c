@@ -91,10 +91,17 @@ static void lock_slot(const struct handle_slots *slots, uint32_t index)
 	slot_wait_for_calls(slots, index);
 }
 
+/* Whom the lock waits for may need the provider, which the thread may hold for a pool or table
+ * that it has locked before; xv_pool_lock_all does the same. */
 void xv_handle_table_lock_all(struct xv_handle_table *table)
 {
+	const struct xv_provider_ops *ops;
+	uint32_t times;
+
 	if (table == NULL)
 		return;
+	ops = table->provider->ops;
+	times = ops->release != NULL ? ops->release(table->provider) : 0;
 	xvi_ids_enter(table);
 	table->closed = true;
 	xvi_lock_release(&table->lock);
@@ -102,6 +109,8 @@ void xv_handle_table_lock_all(struct xv_handle_table *table)
 		lock_slot(&table->slots, i);
 	xvi_lock_acquire(&table->lock);
 	xv_pool_lock_all(table->pool);
+	if (times != 0)
+		ops->hold(table->provider, times);
 }
 
 void xv_handle_table_unlock_all(struct xv_handle_table *table)

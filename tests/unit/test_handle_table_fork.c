@@ -15,6 +15,7 @@
 enum { THREADS = 3, FORKS = 60, BOARD = 48, CHILD_SECONDS = 120 };
 
 static struct xv_handle_table *table;
+static struct xv_pool *beside; /* over the same provider; locked with the table if it is there */
 static _Atomic xv_id board[BOARD];
 static atomic_bool ending;
 static atomic_uint errors;
@@ -120,11 +121,13 @@ static void fork_once(void)
 	int status = -1;
 	pid_t child;
 
+	xv_pool_lock_all(beside);
 	xv_handle_table_lock_all(table);
 	child = fork();
 	if (child == 0)
 		(void)alarm(CHILD_SECONDS);
 	xv_handle_table_unlock_all(table);
+	xv_pool_unlock_all(beside);
 	if (child == 0)
 		_exit(child_uses());
 	assert_true(child > 0);
@@ -133,7 +136,7 @@ static void fork_once(void)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-static void fork_beside_threads(enum xv_lock_kind lock, uint32_t shards)
+static void fork_beside_threads(enum xv_lock_kind lock, uint32_t shards, bool with_pool)
 {
 	struct xv_handle_table_options options;
 	struct xv_provider *provider;
@@ -146,6 +149,8 @@ static void fork_beside_threads(enum xv_lock_kind lock, uint32_t shards)
 	options.pool.lock = lock;
 	options.pool.shards = shards;
 	assert_int_equal(xv_handle_table_create(&table, provider, &options), 0);
+	if (with_pool)
+		assert_int_equal(xv_pool_create(&beside, provider, NULL), 0);
 	atomic_store(&ending, false);
 	for (uintptr_t i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, work, (void *)(i + 1)), 0);
@@ -163,15 +168,25 @@ static void fork_beside_threads(enum xv_lock_kind lock, uint32_t shards)
 			assert_int_equal(xv_id_free(table, id), 0);
 	}
 	xv_handle_table_destroy(table);
+	xv_pool_destroy(beside);
+	beside = NULL;
 	provider_case_destroy(&provider_cases[0], provider);
 }
 
 static void test_children_of_busy_threads_use_table_and_pool(void **state)
 {
 	(void)state;
-	fork_beside_threads(XV_LOCK_SPIN, 1);
-	fork_beside_threads(XV_LOCK_MUTEX, 1);
-	fork_beside_threads(XV_LOCK_SPIN, 2);
+	fork_beside_threads(XV_LOCK_SPIN, 1, false);
+	fork_beside_threads(XV_LOCK_MUTEX, 1, false);
+	fork_beside_threads(XV_LOCK_SPIN, 2, false);
+}
+
+/* A call under way on an id may wait for the provider, which the pool's lock holds. */
+static void test_a_pool_over_the_provider_may_be_locked_first(void **state)
+{
+	(void)state;
+	fork_beside_threads(XV_LOCK_SPIN, 1, true);
+	fork_beside_threads(XV_LOCK_MUTEX, 2, true);
 }
 
 /* Two threads may each ask for the whole table, one after the other. */
@@ -215,6 +230,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_children_of_busy_threads_use_table_and_pool),
+		cmocka_unit_test(test_a_pool_over_the_provider_may_be_locked_first),
 		cmocka_unit_test(test_threads_take_turns_to_lock_all),
 	};
 

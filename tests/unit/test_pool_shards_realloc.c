@@ -97,6 +97,7 @@ static void a_free_that_was_left_makes_room(struct pool_fixture *f)
 static void an_object_moves_to(struct pool_fixture *f, uint32_t flags, size_t alignment)
 {
 	size_t half = f->page_bytes / 2;
+	struct xv_pool_stats before, after;
 	struct shard_cpus cpus;
 	xv_handle handle, other, victim;
 	uint32_t owner;
@@ -112,7 +113,11 @@ static void an_object_moves_to(struct pool_fixture *f, uint32_t flags, size_t al
 		assert_int_equal(xv_set_owner(f->pool, handle, OWNER), 0);
 	fill_to_the_limit(f, &victim);
 	fixture_free(f, other);
+	before = fixture_stats(f);
 	assert_int_equal(xv_realloc(f->pool, &handle, half - 512), 0);
+	after = fixture_stats(f);
+	assert_int_equal(after.mallocs, before.mallocs);
+	assert_int_equal(after.frees, before.frees);
 	assert_int_equal(xv_handle_offset(handle) % alignment, 0);
 	if ((flags & XV_POOL_OWNERS) != 0) {
 		assert_int_equal(xv_get_owner(f->pool, handle, &owner), 0);

@@ -313,6 +313,7 @@ static bool object_to(struct xvi_shard *to, struct xvi_shard *from, xv_handle *h
 	(void)xvi_object_is(&to->objects, moved, &made);
 	xvi_object_copy(&to->objects, &made, objects, &at, old_size < size ? old_size : size);
 	(void)xvi_object_free(objects, *handle);
+	objects->mallocs--; /* it was made once, and counts where it is */
 	*handle = moved;
 	return true;
 }

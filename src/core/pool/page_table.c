@@ -87,6 +87,7 @@ static int cover(struct xvi_page_table *table, uint32_t slot, int64_t *held)
 {
 	size_t step = META_CHUNK_BYTES * (table->sparse ? META_STEP_CHUNKS : 1);
 	size_t bytes = meta_round(slot_at(table, slot + 1), step);
+	size_t slots;
 	int64_t more;
 	int err;
 
@@ -99,12 +100,15 @@ static int cover(struct xvi_page_table *table, uint32_t slot, int64_t *held)
 	if (err != 0)
 		return err;
 	err = meta_commit(table->provider, table->memory, bytes);
-	if (err != 0)
+	if (err != 0) {
 		(void)budget_change(table->budget, -more, 0, 0, held);
-	else
-		xvi_atomic_store_release(&table->covered,
-					 (uint32_t)((bytes - table->at) / table->stride));
-	return err;
+		return err;
+	}
+	/* Whole chunks can have room for more slots than 32 bits count. */
+	slots = (bytes - table->at) / table->stride;
+	xvi_atomic_store_release(&table->covered,
+				 slots < table->most ? (uint32_t)slots : table->most);
+	return 0;
 }
 
 /* Charge the chunks of slots that are to be used. */

@@ -50,3 +50,6 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
 endif()
 
 xv_add_test(NAME test_pool_small SOURCES test_pool_small.c)
+if(UNIX)
+	xv_add_test(NAME test_pool_lives SOURCES test_pool_lives.c)
+endif()

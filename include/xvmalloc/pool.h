@@ -39,10 +39,11 @@
  * that shard's lock if it is free, and else leaves the handle in that shard's mailbox: such a
  * free has returned 0 although it is yet to come. It comes with one of the shard's next
  * allocations or frees, or with a call on the pool as a whole, such as xv_pool_get_stats; no
- * free is lost. A bad handle among them is counted in bad_handles and not reported. A thread that
- * ends leaves nothing behind. A pool has one shard where options.shards is 1, where it is made with
- * XV_LOCK_NONE or in the caller's memory, where meta memory is scarce, and, unless options.shards
- * asks for more, where pages are not always addressable.
+ * free is lost, and until it comes a call with the old handle may still find the object. A bad
+ * handle among them is counted in bad_handles and not reported. A thread that ends leaves nothing
+ * behind. A pool has one shard where options.shards is 1, where it is made with XV_LOCK_NONE or in
+ * the caller's memory, where meta memory is scarce, and, unless options.shards asks for more, where
+ * pages are not always addressable.
  *
  * Windows: over a provider without base address each shard keeps two slots of the window
  * (xv_provider.map_slots) as long as the pool lives, and callers' maps share the others, all

@@ -36,8 +36,8 @@ struct xv_owner_ops {
 struct xv_compact_report {
 	uint64_t moved_bytes;  /* payload bytes copied, of moves that were not refused */
 	uint64_t moved_blocks; /* count */
-	uint64_t freed_bytes;  /* memory of pages given back, less what earlier steps of the cycle
-				* took; tables not counted */
+	uint64_t freed_bytes;  /* held bytes given back, tables too, less what earlier steps of the
+				* cycle took */
 	uint64_t refused;      /* moves that an owner refused, count */
 	uint64_t pinned_pages; /* pages left because they are mapped, count, once a round */
 	bool more;             /* the cycle is not over: call again */

@@ -158,7 +158,8 @@ XV_API XV_MUST_USE int xv_pool_create(struct xv_pool **out, struct xv_provider *
 /*
  * Free every object and give all memory back to the provider (options.memory stays
  * the caller's). Every handle and pointer of the pool is dead. Maps must have
- * ended. NULL is allowed. Never beside another call on the pool. O(pages), and a call of the
+ * ended. NULL is allowed. Never beside another call on the pool. O(highest number of a page), and a
+ * call of the
  * provider for each run of pages that follow each other.
  */
 XV_API void xv_pool_destroy(struct xv_pool *pool);
@@ -380,7 +381,7 @@ XV_API size_t xv_pool_trim(struct xv_pool *pool);
 /*
  * Free every object at once; the pool stays usable, at its limit and options, and
  * peak_held_bytes begins anew. Returns 0, -XV_EINVAL (null), or -XV_EBUSY when a page is mapped,
- * or a long copy is under way (nothing is freed then). O(pages).
+ * or a long copy is under way (nothing is freed then). O(highest number of a page).
  */
 XV_API XV_MUST_USE int xv_pool_reset(struct xv_pool *pool);
 
@@ -445,7 +446,8 @@ XV_API void xv_pool_reset_peak(struct xv_pool *pool);
 
 enum xv_check_level {
 	XV_CHECK_QUICK, /* O(shards): the bytes held against the parts' */
-	XV_CHECK_DEEP,  /* O(pages + blocks): every page, block, list, bitmap and byte count */
+	XV_CHECK_DEEP,  /* O(highest number of a page + blocks): every page, block, list, bitmap
+			 * and byte count */
 };
 
 /* What a check found. */

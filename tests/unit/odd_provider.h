@@ -212,7 +212,7 @@ static int odd_meta_commit(struct xv_provider *self, void *base, size_t old_byte
 		return -XV_ENOMEM;
 	if (new_bytes < old_bytes)
 		memset((char *)base + new_bytes, 0, old_bytes - new_bytes);
-	o->committed += new_bytes - old_bytes;
+	o->committed += (uint64_t)new_bytes - old_bytes;
 	return 0;
 }
 

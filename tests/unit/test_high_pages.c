@@ -208,8 +208,18 @@ static void objects_past_16_gib_are_named_by_place_alone(struct pool_fixture *f)
 /* The first pages of a pool have the last numbers that there can be. */
 static void the_last_page_numbers_are_used(struct pool_fixture *f)
 {
+	const size_t table_bytes = SIZE_MAX / 2 < (uint64_t)XV_PAGES_MAX * 128
+					   ? 0
+					   : (size_t)((uint64_t)XV_PAGES_MAX * 128);
 	struct density d;
+	void *space;
 
+	if (table_bytes == 0)
+		return;
+	space = f->inner->ops->meta_reserve(f->inner, table_bytes);
+	if (space == NULL)
+		return; /* no address space for such a table */
+	f->inner->ops->meta_release(f->inner, space, table_bytes, 0);
 	high_open_at(f, XV_PAGES_MAX - PAGES);
 	high.first = XV_PAGES_MAX - 2;
 	density_open_on(&d, f, 0);

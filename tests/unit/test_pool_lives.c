@@ -54,7 +54,7 @@ struct life {
 };
 
 static uint64_t first_seed = 1;
-static uint64_t seeds = 60;
+static uint64_t seeds = 12;
 static unsigned char buffer[BYTES_MAX];
 static unsigned char wanted[BYTES_MAX];
 

@@ -61,7 +61,7 @@ static void fill_to_the_limit(struct pool_fixture *f, xv_handle *victim)
 	(void)xv_pool_trim(f->pool);
 	xv_pool_set_limit(f->pool, fixture_stats(f).held_bytes);
 	for (unsigned i = 0; i < 8; i++) {
-		while (xv_malloc(f->pool, SMALL << (7 - i), &handle) == 0)
+		while (xv_malloc(f->pool, (size_t)SMALL << (7 - i), &handle) == 0)
 			;
 	}
 }

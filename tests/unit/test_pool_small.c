@@ -47,7 +47,7 @@ static struct xv_provider *provider_new(uint32_t page_bytes)
 	xv_provider_mmap_options_init(&options);
 	options.page_bytes = page_bytes;
 	/* A thousand page tables fit a small address space, too. */
-	options.reserve_bytes = sizeof(void *) == 4 ? 128 * MIB : 0;
+	options.reserve_bytes = sizeof(void *) == 4 || under_valgrind() ? 128 * MIB : 0;
 	assert_int_equal(xv_provider_mmap_create(&provider, &options), 0);
 	return provider;
 }
@@ -165,7 +165,7 @@ static void little_is_left_of_a_gibibyte(void **state)
 
 	(void)state;
 	skip_on_larger_os_pages();
-	if (sizeof(void *) == 4)
+	if (sizeof(void *) == 4 || under_valgrind())
 		skip(); /* no address space for it */
 	provider = provider_new(0);
 	pool = pool_new(provider, XV_POOL_SPLIT | XV_POOL_OWNERS);

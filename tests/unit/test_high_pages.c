@@ -92,8 +92,10 @@ static size_t high_overhead_bytes(struct xv_provider *self)
 }
 
 /* In place of the fixture's provider, until close. */
-static void high_open_at(struct pool_fixture *f, uint64_t border)
+static void high_open(struct pool_fixture *f)
 {
+	uint64_t border = ((uint64_t)1 << 34) / f->page_bytes;
+
 	fixture_drop_pool(f);
 	high = (struct high_provider){.inner = f->inner, .first = (uint32_t)border - BELOW};
 	high.ops = (struct xv_provider_ops){
@@ -115,11 +117,6 @@ static void high_open_at(struct pool_fixture *f, uint64_t border)
 					     .map_slots = 8};
 	f->inner = &high.provider;
 	fault_provider_init(&f->fault, f->inner, 0);
-}
-
-static void high_open(struct pool_fixture *f)
-{
-	high_open_at(f, ((uint64_t)1 << 34) / f->page_bytes);
 }
 
 static void high_close(struct pool_fixture *f)
@@ -205,33 +202,6 @@ static void objects_past_16_gib_are_named_by_place_alone(struct pool_fixture *f)
 	high_close(f);
 }
 
-/* The first pages of a pool have the last numbers that there can be. */
-static void the_last_page_numbers_are_used(struct pool_fixture *f)
-{
-	const size_t table_bytes = SIZE_MAX / 2 < (uint64_t)XV_PAGES_MAX * 128
-					   ? 0
-					   : (size_t)((uint64_t)XV_PAGES_MAX * 128);
-	struct density d;
-	void *space;
-
-	if (table_bytes == 0)
-		return;
-	space = f->inner->ops->meta_reserve(f->inner, table_bytes);
-	if (space == NULL)
-		return; /* no address space for such a table */
-	f->inner->ops->meta_release(f->inner, space, table_bytes, 0);
-	high_open_at(f, XV_PAGES_MAX - PAGES);
-	high.first = XV_PAGES_MAX - 2;
-	density_open_on(&d, f, 0);
-	for (uint32_t slot = 0; slot < 2; slot++) {
-		assert_int_equal(density_malloc(&d, slot, f->page_bytes * 3 / 4), 0);
-		assert_int_equal(xv_handle_page(d.slot[slot].handle), high.first + slot);
-	}
-	density_verify(&d);
-	density_close(&d);
-	high_close(f);
-}
-
 static void compaction_moves_objects_past_16_gib(struct pool_fixture *f)
 {
 	struct density d;
@@ -256,7 +226,6 @@ static void compaction_moves_objects_past_16_gib(struct pool_fixture *f)
 static const struct pool_test tests[] = {
 	POOL_TEST(pieces_past_16_gib_keep_their_bytes, ON_MMAP),
 	POOL_TEST(objects_past_16_gib_are_named_by_place_alone, ON_MMAP),
-	POOL_TEST(the_last_page_numbers_are_used, ON_MMAP),
 	POOL_TEST(compaction_moves_objects_past_16_gib, EACH_ALIGNMENT | ON_MMAP),
 };
 

@@ -203,7 +203,7 @@ static void record_move(struct xvi_heap *heap, uint32_t from, uint32_t to)
 	records[from].units = 0;
 }
 
-bool xvi_heap_give_sure(struct xvi_heap *heap)
+static bool give_sure(struct xvi_heap *heap)
 {
 	const uint32_t step = RECORD_STEP_BYTES / sizeof(struct xvi_hole);
 	struct xvi_hole_table *holes = &heap->holes;
@@ -219,6 +219,13 @@ bool xvi_heap_give_sure(struct xvi_heap *heap)
 	return true;
 }
 
+bool xvi_heap_give_all(struct xvi_heap *heap)
+{
+	bool grains = xvi_heap_give_back(heap, 0) != 0;
+
+	return give_sure(heap) || grains;
+}
+
 void xvi_heap_shrink_records(struct xvi_heap *heap)
 {
 	const uint32_t step = RECORD_STEP_BYTES / sizeof(struct xvi_hole);
@@ -227,7 +234,7 @@ void xvi_heap_shrink_records(struct xvi_heap *heap)
 	uint32_t low = 1;
 
 	if (holes->bounded || holes->high < high + step) {
-		(void)xvi_heap_give_sure(heap);
+		(void)give_sure(heap);
 		return;
 	}
 	for (uint32_t i = holes->high; i-- > high;) {
@@ -241,6 +248,6 @@ void xvi_heap_shrink_records(struct xvi_heap *heap)
 	/* The live ones fill the table's beginning: none below `high` is free. */
 	holes->free_head = 0;
 	holes->high = high;
-	if (!xvi_heap_give_sure(heap))
+	if (!give_sure(heap))
 		heap->source->records_give(heap->context, high, holes->sure);
 }

@@ -451,9 +451,10 @@ static inline uint64_t heap_spare_most(const struct xvi_heap *heap)
  * `keep` are left, pages that are pinned left out. Returns and is O(grains given back). */
 uint64_t xvi_heap_give_back(struct xvi_heap *heap, uint64_t keep);
 
-/* Give back what the hole table has beyond what is used and must be sure, where that is a step
- * or more; no record moves. False: nothing. O(1). */
-bool xvi_heap_give_sure(struct xvi_heap *heap);
+/* Give back all spare grains, and what the hole table has beyond what is used and must be sure,
+ * where that is a step or more; no record moves. All of it counts for the limit. False: there
+ * was nothing. O(grains given back). */
+bool xvi_heap_give_all(struct xvi_heap *heap);
 
 /* Move the records of the hole table to its beginning, and give back the rest, where that is
  * a step or more. O(records). */

@@ -246,27 +246,19 @@ static int malloc_without_growth(struct xvi_heap *heap, const struct request *re
 	return index != 0 ? malloc_from_hole(heap, index, request, place) : err;
 }
 
-/* Spare grains and records count for the limit: without them there may be room. */
-static bool give_back_all(struct xvi_heap *heap)
-{
-	bool grains = xvi_heap_give_back(heap, 0) != 0;
-
-	return xvi_heap_give_sure(heap) || grains;
-}
-
 static int malloc_request(struct xvi_heap *heap, const struct request *request, unsigned flags,
 			  struct xvi_place *place)
 {
 	int err = records_ensure(heap, 0);
 
-	if (err != 0 && give_back_all(heap))
+	if (err != 0 && xvi_heap_give_all(heap))
 		err = records_ensure(heap, 0);
 	if (err != 0)
 		return err;
 	if (request->units < heap->listed_min_units)
 		heap->listed_min_units = request->units;
 	err = malloc_from_any(heap, request, flags, place);
-	if (err != 0 && give_back_all(heap))
+	if (err != 0 && xvi_heap_give_all(heap))
 		err = malloc_from_any(heap, request, flags, place);
 	return err == 0 ? 0 : malloc_without_growth(heap, request, flags, err, place);
 }

@@ -276,10 +276,8 @@ int xvi_malloc_anywhere(struct xv_pool *pool, struct xvi_shard *home, size_t siz
 		shard_enter(shard);
 		xvi_mail_read_all(shard);
 		err = shard_malloc(shard, size, alignment, owner, handle);
-		if (err != 0) {
-			(void)xvi_heap_give_back(&shard->objects.heap, 0);
-			(void)xvi_heap_give_sure(&shard->objects.heap);
-		}
+		if (err != 0)
+			(void)xvi_heap_give_all(&shard->objects.heap);
 		shard_leave(shard);
 		if (err == 0) {
 			(void)xvi_atomic_add(&pool->rescued, 1);
@@ -330,8 +328,7 @@ static int realloc_with(struct xvi_shard *other, struct xvi_shard *shard, xv_han
 	if (other != shard)
 		shard_enter(first == other ? shard : other);
 	xvi_mail_read_all(other);
-	(void)xvi_heap_give_back(&other->objects.heap, 0);
-	(void)xvi_heap_give_sure(&other->objects.heap);
+	(void)xvi_heap_give_all(&other->objects.heap);
 	failures = shard->objects.failures;
 	err = xvi_object_realloc(&shard->objects, handle, size);
 	shard->objects.failures = failures;

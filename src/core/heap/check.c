@@ -113,7 +113,7 @@ static bool hole_read(struct check *check, uint32_t *word, uint32_t *units)
 static bool check_hole(struct check *check)
 {
 	const struct xvi_shape *shape = &check->heap->shape;
-	uint32_t word, units, end;
+	uint32_t word = 0, units = 0, end;
 
 	if (check->after_hole)
 		return fail(check, 1, "two holes touch");

@@ -302,7 +302,7 @@ XV_API XV_MUST_USE void *xv_alloc_aligned(struct xv_pool *pool, size_t size, siz
  * Free the object at an address, as xv_alloc, xv_map or xv_address_of gave it. NULL is allowed
  * and does nothing. Returns 0, -XV_EINVAL (no live object of this pool of one piece begins there;
  * with XV_POOL_KEYED as far as the keyed check tells), or -XV_ENOTSUP (a provider without base
- * address). Waits for the lock of the object's shard. O(1).
+ * address). May leave the object to another shard, as xv_free. O(1).
  */
 XV_API int xv_release(struct xv_pool *pool, void *ptr);
 

@@ -418,19 +418,20 @@ static int used_units_wrong(void)
 
 static int start_is_none(void)
 {
-	start_bytes(&heap->shape, heap_page(heap, BLOCK_PAGE))[0] = START_NONE;
+	start_remove(&heap->shape, heap_page(heap, BLOCK_PAGE), unit[AFTER_LEAD],
+		     heap->shape.end_unit);
 	return (int)unit[AFTER_LEAD];
 }
 
 static int start_is_a_later_block(void)
 {
-	start_bytes(&heap->shape, heap_page(heap, BLOCK_PAGE))[0] = (uint8_t)unit[AFTER_HOLE];
+	*start_byte(&heap->shape, heap_page(heap, BLOCK_PAGE), 0) = (uint8_t)unit[AFTER_HOLE];
 	return (int)unit[AFTER_LEAD];
 }
 
 static int start_without_a_block(void)
 {
-	start_bytes(&heap->shape, heap_page(heap, EMPTY_PAGE))[1] = 7;
+	start_add(&heap->shape, heap_page(heap, EMPTY_PAGE), heap->shape.first_unit + 64);
 	return ANYWHERE;
 }
 
@@ -438,7 +439,7 @@ static int start_without_a_block(void)
 static int start_in_a_payload(uint32_t word)
 {
 	page_words()[unit[AFTER_LEAD] + 1] = word;
-	start_bytes(&heap->shape, heap_page(heap, BLOCK_PAGE))[0] = (uint8_t)(unit[AFTER_LEAD] + 1);
+	*start_byte(&heap->shape, heap_page(heap, BLOCK_PAGE), 0) = (uint8_t)(unit[AFTER_LEAD] + 1);
 	return (int)unit[AFTER_LEAD];
 }
 
@@ -455,7 +456,7 @@ static int start_at_a_word_of_no_record(void)
 /* The block's byte comes from a place before it, which makes it the first. */
 static int start_before_its_block(void)
 {
-	start_bytes(&heap->shape, heap_page(heap, BLOCK_PAGE))[0] = (uint8_t)unit[LEAD];
+	*start_byte(&heap->shape, heap_page(heap, BLOCK_PAGE), 0) = (uint8_t)unit[LEAD];
 	page_words()[unit[LEAD]] = hole_unlisted_word(0);
 	return ANYWHERE;
 }
@@ -549,11 +550,11 @@ const struct damage damages[] = {
 	DAMAGE(10, block_count_wrong, 0),
 	DAMAGE(10, used_units_wrong, 0),
 	DAMAGE(11, start_is_none, WITH_PROOF),
-	DAMAGE(11, start_is_a_later_block, WITH_PROOF),
+	DAMAGE(11, start_is_a_later_block, WITH_PROOF | WITH_BYTES),
 	DAMAGE(11, start_without_a_block, WITH_PROOF),
-	DAMAGE(11, start_at_a_word_without_length, WITH_PROOF),
-	DAMAGE(11, start_at_a_word_of_no_record, WITH_PROOF),
-	DAMAGE(11, start_before_its_block, WITH_PROOF),
+	DAMAGE(11, start_at_a_word_without_length, WITH_PROOF | WITH_BYTES),
+	DAMAGE(11, start_at_a_word_of_no_record, WITH_PROOF | WITH_BYTES),
+	DAMAGE(11, start_before_its_block, WITH_PROOF | WITH_BYTES),
 	DAMAGE(12, records_not_sure, 0),
 	DAMAGE(0, lead_of_no_length, 0),
 	DAMAGE(13, lead_longer_than_its_page, 0),

@@ -20,7 +20,14 @@ enum {
 };
 
 /* Where a damage can be done; FULL: it is in that page. */
-enum { WITH_PROOF = 1, WITHOUT_PROOF = 2, WITH_GRAINS = 4, WITHOUT_GRAINS = 8, FULL = 16 };
+enum {
+	WITH_PROOF = 1,
+	WITHOUT_PROOF = 2,
+	WITH_GRAINS = 4,
+	WITHOUT_GRAINS = 8,
+	FULL = 16,
+	WITH_BYTES = 32, /* of the proof */
+};
 
 struct damage {
 	const char *name;

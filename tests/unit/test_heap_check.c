@@ -16,7 +16,7 @@
 enum {
 	KEPT_BYTES = 4096, /* of a page: its first grain */
 	KEPT_HOLES = 64,
-	STRIDE_MAX = 128,
+	STRIDE_MAX = 544,
 };
 
 static struct xvi_heap *const heap = &damaged.heap;
@@ -25,6 +25,7 @@ static const struct heap_source_shape shapes[] = {
 	{.page_shift = 16, .grain_shift = 12, .alignment = 4, .prove = true},
 	{.page_shift = 16, .grain_shift = 12, .alignment = 16, .prefix_bytes = 4, .window = true},
 	{.page_shift = 14, .grain_shift = 12, .alignment = 8, .prove = true, .window = true},
+	{.page_shift = 16, .grain_shift = 12, .alignment = 16, .prove = true},
 	{.page_shift = 12, .grain_shift = 12, .alignment = 4, .prove = true},
 	{.page_shift = 12, .grain_shift = 12, .alignment = 16},
 };
@@ -81,6 +82,7 @@ static bool runs_here(const struct damage *damage)
 {
 	return ((damage->where & WITH_PROOF) == 0 || heap->shape.prove) &&
 	       ((damage->where & WITHOUT_PROOF) == 0 || !heap->shape.prove) &&
+	       ((damage->where & WITH_BYTES) == 0 || !heap->shape.start_bits) &&
 	       ((damage->where & WITH_GRAINS) == 0 || heap->shape.grain_count > 1) &&
 	       ((damage->where & WITHOUT_GRAINS) == 0 || heap->shape.grain_count == 1);
 }

@@ -26,7 +26,7 @@ struct check {
 	uint32_t unit;
 	uint32_t page_used_units;
 	uint32_t wanted_hot; /* grains */
-	uint32_t starts;     /* KiB whose bytes are checked */
+	uint32_t starts;     /* bytes of the proof that are checked, or blocks that have a bit */
 	bool after_hole;
 };
 
@@ -53,22 +53,41 @@ static bool is_there(const struct check *check, uint32_t unit)
 		1U) != 0;
 }
 
-/* The bytes of the KiB up to that of this unit, where the next used block
- * begins, or the end. */
+/* Where blocks have bits: the block's is set, and no others are, as counted at the end. */
+static bool start_bits_are_right(struct check *check, uint32_t unit)
+{
+	const struct xvi_shape *shape = &check->heap->shape;
+	const uint8_t *bytes = start_byte(shape, check->record, 0);
+	uint32_t count = 0;
+
+	if (unit < shape->end_unit) {
+		check->starts++;
+		return start_is(check->heap, shape, check->record, check->words, unit);
+	}
+	for (uint32_t i = 0; i < start_bytes(shape->page_shift, true); i++)
+		count += grain_bits(bytes[i]);
+	return count == check->starts;
+}
+
+/* What proves blocks, up to the next used block, at unit, or to the end. */
 static bool starts_are_right(struct check *check, uint32_t unit)
 {
 	const struct xvi_shape *shape = &check->heap->shape;
-	const uint8_t *bytes = (const uint8_t *)check->record + shape->starts_at;
-	uint32_t count = start_count(shape->page_shift);
-	uint32_t kib = unit >> START_SHIFT;
+	const uint8_t *bytes = start_byte(shape, check->record, 0);
+	uint32_t count = start_bytes(shape->page_shift, false);
+	uint32_t at = unit < shape->end_unit ? unit >> START_SHIFT : count;
 
-	if (!shape->prove || kib < check->starts)
+	if (!shape->prove)
 		return true;
-	while (check->starts < kib && check->starts < count) {
+	if (shape->start_bits)
+		return start_bits_are_right(check, unit);
+	if (at < check->starts)
+		return true;
+	while (check->starts < at) {
 		if (bytes[check->starts++] != START_NONE)
 			return false;
 	}
-	return check->starts == count || bytes[check->starts++] == (uint8_t)unit;
+	return at == count || bytes[check->starts++] == (unit & START_MASK);
 }
 
 static bool check_listed(struct check *check, uint32_t index, uint32_t units)
@@ -148,7 +167,7 @@ static bool check_used(struct check *check)
 	if (!heap->shape.prove && !heap_check_is_keyed(heap, check->page, check->unit, word))
 		return fail(check, 5, "a block's check field is wrong");
 	if (!starts_are_right(check, check->unit))
-		return fail(check, 11, "a KiB's byte is not its first block");
+		return fail(check, 11, "the proof does not name a block");
 	check->wanted_hot |= grain_mask(&heap->shape, check->unit, check->unit + units);
 	check->page_used_units += units;
 	check->blocks++;
@@ -195,8 +214,8 @@ static bool walk_page(struct check *check)
 	}
 	if (!good)
 		return false;
-	if (!starts_are_right(check, start_count(shape->page_shift) << START_SHIFT))
-		return fail(check, 11, "a KiB's byte is no block's");
+	if (!starts_are_right(check, shape->end_unit))
+		return fail(check, 11, "the proof names what is no block");
 	if (check->page_used_units != check->record->used_units)
 		return fail(check, 6, "used_units is not the blocks' sum");
 	check->pages++;

@@ -17,12 +17,12 @@
 		.align_mask = (alignment)-1, .first_unit = (first),                                \
 		.end_unit = (1 << (16 - UNIT_SHIFT)) - ((first) != 0),                             \
 		.page_stride = 28 + (prove_bytes), .starts_at = 28, .prove = (prove_bytes) != 0,   \
-		.usual = true                                                                      \
+		.start_bits = (alignment) == 16, .usual = true                                     \
 	}
 
-static const struct xvi_shape shape_proved = USUAL_SHAPE(64, 4, 0);
+static const struct xvi_shape shape_proved = USUAL_SHAPE(128, 4, 0);
 static const struct xvi_shape shape_keyed = USUAL_SHAPE(0, 4, 0);
-static const struct xvi_shape shape_malloc = USUAL_SHAPE(64, 16, 3); /* as malloc aligns */
+static const struct xvi_shape shape_malloc = USUAL_SHAPE(512, 16, 3); /* as malloc aligns */
 
 /* Is the memory there for a block of so many units at the front of a hole, and for the first
  * word of the rest? */

@@ -21,12 +21,19 @@ static uint32_t starts_at(uint32_t page_shift, uint32_t grain_shift)
 	return grain_shift < page_shift ? GRAINS_AT + GRAINS_RECORD_BYTES : PAGE_RECORD_BYTES;
 }
 
-uint32_t xvi_heap_page_stride(uint32_t page_shift, uint32_t grain_shift, bool prove)
+/* Is the proof a bit for each place? */
+static bool has_start_bits(uint32_t alignment)
+{
+	return alignment == UNIT_BYTES << START_BIT_SHIFT;
+}
+
+uint32_t xvi_heap_page_stride(uint32_t page_shift, uint32_t grain_shift, uint32_t alignment,
+			      bool prove)
 {
 	uint32_t bytes = starts_at(page_shift, grain_shift);
 
 	if (prove)
-		bytes += start_count(page_shift);
+		bytes += start_bytes(page_shift, has_start_bits(alignment));
 	return (bytes + 3U) & ~3U;
 }
 
@@ -44,10 +51,11 @@ static void heap_set_shape(struct xvi_heap *heap, const struct xvi_heap_config *
 	heap->shape.first_unit = ((0U - payload_at) & heap->shape.align_mask) / UNIT_BYTES;
 	heap->shape.end_unit = heap->shape.first_unit +
 			       (page_units - heap->shape.first_unit) / align_units * align_units;
-	heap->shape.page_stride =
-		xvi_heap_page_stride(config->page_shift, config->grain_shift, config->prove);
+	heap->shape.page_stride = xvi_heap_page_stride(config->page_shift, config->grain_shift,
+						       config->alignment, config->prove);
 	heap->shape.starts_at = starts_at(config->page_shift, config->grain_shift);
 	heap->shape.prove = config->prove;
+	heap->shape.start_bits = has_start_bits(config->alignment);
 }
 
 void xvi_heap_init(struct xvi_heap *heap, const struct xvi_heap_config *config)
@@ -158,26 +166,6 @@ void xvi_heap_clear(struct xvi_heap *heap)
 	heap->victim_count = 0;
 	heap->listed_min_units = LISTED_MIN_UNITS_MAX;
 	heap_is_empty(heap);
-}
-
-bool xvi_start_is_from_before(const struct xvi_heap *heap, struct xvi_page *page,
-			      const uint32_t *words, uint32_t unit)
-{
-	size_t record = (size_t)((unsigned char *)page - heap->pages);
-	uint32_t kib = unit >> START_SHIFT;
-
-	while (kib-- != 0) {
-		uint32_t low = start_bytes(&heap->shape, page)[kib];
-
-		if (low != START_NONE)
-			return start_leads_to(heap, &heap->shape, words, kib << START_SHIFT | low,
-					      unit);
-	}
-	/* No byte names a block before: the page's first block is this one, or begins at such
-	 * a place too. */
-	return start_leads_to(heap, &heap->shape, words,
-			      heap_first_used(heap, (uint32_t)(record / heap->shape.page_stride)),
-			      unit);
 }
 
 /* ---- the hole table ---- */

@@ -30,7 +30,7 @@
  *   0           2           4           6     8      9       10  12   14         16     20     24
  *   [used_units][generation][lead_units][pins][state][source][..][hot][committed][older][newer][whole]
  *
- *   then, where blocks are proved (see start.h), a byte for each KiB; hot and what
+ *   then, where blocks are proved, what start.h keeps; hot and what
  *   follows up to whole only where a page has several grains.
  *
  * Invariants (xvi_heap_check names them by number):
@@ -48,7 +48,7 @@
  *   9  a grain that holds a byte of a used block or a word of a hole is hot; hot grains are
  *      committed; spare grains are committed, not hot, and counted
  *  10  pages, blocks, used units, committed and spare grains are the sums over the pages
- *  11  where blocks are proved, the byte of a KiB names the first used block in it
+ *  11  where blocks are proved, the proof names the used blocks (start.h)
  *  12  holes never outnumber the records made sure of
  *  13  lead_units is the length of the hole at first_unit, 0 where a block is there
  *
@@ -205,6 +205,7 @@ struct xvi_shape {
 	uint32_t page_stride; /* bytes of a page record, ... */
 	uint32_t starts_at;   /* ... in which the proof begins here */
 	bool prove;
+	bool start_bits; /* the proof is a bit for each place (start.h) */
 	bool usual; /* always addressable, the table of records grows, and the caller has seen that
 		     * the page is no victim */
 };
@@ -387,7 +388,8 @@ static inline void heap_set_block_limit(struct xvi_heap *heap)
 
 /* Free lists of a heap with such pages, and bytes of a page's record. */
 uint32_t xvi_heap_list_count(uint32_t page_shift);
-uint32_t xvi_heap_page_stride(uint32_t page_shift, uint32_t grain_shift, bool prove);
+uint32_t xvi_heap_page_stride(uint32_t page_shift, uint32_t grain_shift, uint32_t alignment,
+			      bool prove);
 
 void xvi_heap_init(struct xvi_heap *heap, const struct xvi_heap_config *config);
 

@@ -181,7 +181,7 @@ static int page_take(struct xvi_heap *heap, uint32_t *page, uint32_t *index)
 	record->state = PAGE_OURS;
 	record->generation = heap->generation;
 	if (heap->shape.prove)
-		start_clear(heap, record);
+		start_clear(&heap->shape, record);
 	heap->page_count++;
 	heap_set_block_limit(heap);
 	if (*page >= heap->page_limit)

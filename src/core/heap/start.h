@@ -1,55 +1,75 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * start.h: the proof that a place is where a used block begins. For each KiB of a page its
- * record has a byte: the unit in that KiB where the first used block begins, or START_NONE.
- * From there blocks are followed to the place. Owns these bytes; reads headers.
+ * start.h: the proof that a place is where a used block begins, in the page's record. Owns it;
+ * reads headers.
  *
- * START_NONE is also the KiB's last unit. Where a block that begins there is the first of its
- * KiB, the byte does not tell it from none: that one place is proved from an earlier KiB.
- *
- * O(blocks that begin in a KiB); for that one place O(blocks and KiB of a page).
+ *   alignment 16     a bit for each place where a block can begin. O(1)
+ *   4 and 8          a byte for each 512 bytes: the unit in them where the first used block
+ *                    begins, or START_NONE. From there blocks are followed to the place.
+ *                    O(blocks that begin in 512 bytes)
  */
 #ifndef XVI_HEAP_START_H
 #define XVI_HEAP_START_H
 
 #include "heap.h"
 
-enum { START_SHIFT = 8, START_NONE = 255 }; /* units in a KiB */
+enum {
+	START_SHIFT = 7, /* units that have a byte */
+	START_MASK = (1 << START_SHIFT) - 1,
+	START_NONE = 255,
+
+	START_BIT_SHIFT = 2, /* units that have a bit */
+	START_BIT_MASK = (1 << START_BIT_SHIFT) - 1,
+};
 
 /* Bytes of a page of this size. */
-static inline uint32_t start_count(uint32_t page_shift)
+static inline uint32_t start_bytes(uint32_t page_shift, bool bits)
 {
-	return page_shift > START_SHIFT + UNIT_SHIFT ? 1U << (page_shift - START_SHIFT - UNIT_SHIFT)
-						     : 1U;
+	uint32_t shift = UNIT_SHIFT + (bits ? START_BIT_SHIFT + 3 : START_SHIFT);
+
+	return page_shift > shift ? 1U << (page_shift - shift) : 1U;
 }
 
-static inline uint8_t *start_bytes(const struct xvi_shape *shape, struct xvi_page *page)
+/* The byte that tells of a unit. */
+static inline uint8_t *start_byte(const struct xvi_shape *shape, struct xvi_page *page,
+				  uint32_t unit)
 {
-	return (uint8_t *)page + shape->starts_at;
+	return (uint8_t *)page + shape->starts_at +
+	       (unit >> (shape->start_bits ? START_BIT_SHIFT + 3 : START_SHIFT));
+}
+
+static inline uint8_t start_bit(uint32_t unit)
+{
+	return (uint8_t)(1U << (unit >> START_BIT_SHIFT & 7U));
 }
 
 /* A used block now begins at unit. */
 static inline void start_add(const struct xvi_shape *shape, struct xvi_page *page, uint32_t unit)
 {
-	uint8_t *first = start_bytes(shape, page) + (unit >> START_SHIFT);
+	uint8_t *byte = start_byte(shape, page, unit);
 
-	if (XVI_LIKELY((uint8_t)unit < *first))
-		*first = (uint8_t)unit;
+	if (shape->start_bits)
+		*byte |= start_bit(unit);
+	else if (XVI_LIKELY((unit & START_MASK) < *byte))
+		*byte = (uint8_t)(unit & START_MASK);
 }
 
 /* The used block at unit is gone; the next one in the page, if any, begins at `next`. */
 static inline void start_remove(const struct xvi_shape *shape, struct xvi_page *page, uint32_t unit,
 				uint32_t next)
 {
-	uint8_t *first = start_bytes(shape, page) + (unit >> START_SHIFT);
+	uint8_t *byte = start_byte(shape, page, unit);
 
-	if (*first == (uint8_t)unit)
-		*first = (unit ^ next) >> START_SHIFT == 0 && next < shape->end_unit ? (uint8_t)next
-										     : START_NONE;
+	if (shape->start_bits)
+		*byte &= (uint8_t)~start_bit(unit);
+	else if (*byte == (unit & START_MASK))
+		*byte = (unit ^ next) >> START_SHIFT == 0 && next < shape->end_unit
+				? (uint8_t)(next & START_MASK)
+				: START_NONE;
 }
 
-/* Is `unit` a used block's, on the way from the block or hole at `at`? */
+/* Is `unit` a used block's, on the way from the used block at `at`? */
 static inline bool start_leads_to(const struct xvi_heap *heap, const struct xvi_shape *shape,
 				  const uint32_t *words, uint32_t at, uint32_t unit)
 {
@@ -62,28 +82,47 @@ static inline bool start_leads_to(const struct xvi_heap *heap, const struct xvi_
 	return at == unit && !block_is_free(words[unit]);
 }
 
-/* The same from an earlier KiB of the page. (heap.c) */
-bool xvi_start_is_from_before(const struct xvi_heap *heap, struct xvi_page *page,
-			      const uint32_t *words, uint32_t unit);
-
 /* Does a used block begin at unit? The page is mapped, and ours. */
 static inline bool start_is(const struct xvi_heap *heap, const struct xvi_shape *shape,
 			    struct xvi_page *page, const uint32_t *words, uint32_t unit)
 {
-	uint32_t low = start_bytes(shape, page)[unit >> START_SHIFT];
+	uint32_t byte = *start_byte(shape, page, unit);
 
 	XVI_ASSERT(unit < shape->end_unit);
-	if (XVI_UNLIKELY(low == START_NONE))
-		return (uint8_t)unit == START_NONE &&
-		       xvi_start_is_from_before(heap, page, words, unit);
-	return low == (uint8_t)unit ||
-	       start_leads_to(heap, shape, words, (unit & ~(uint32_t)START_NONE) | low, unit);
+	if (shape->start_bits)
+		return (byte & start_bit(unit)) != 0 &&
+		       ((unit ^ shape->first_unit) & START_BIT_MASK) == 0;
+	return byte == (unit & START_MASK) ||
+	       (XVI_LIKELY(byte != START_NONE) &&
+		start_leads_to(heap, shape, words, (unit & ~(uint32_t)START_MASK) | byte, unit));
+}
+
+/* A place from which the blocks can be followed to the first used one from `unit` on: a used
+ * block's not behind it, or first_unit. O(512 bytes of the page). */
+static inline uint32_t start_before(const struct xvi_shape *shape, struct xvi_page *page,
+				    uint32_t unit)
+{
+	uint32_t first = unit & ~(uint32_t)START_MASK;
+
+	if (!shape->start_bits) {
+		uint32_t byte = *start_byte(shape, page, unit);
+
+		return byte != START_NONE && (first | byte) <= unit ? first | byte
+								    : shape->first_unit;
+	}
+	for (uint32_t at = first | shape->first_unit; at <= (unit | START_BIT_MASK);
+	     at += START_BIT_MASK + 1U) {
+		if ((*start_byte(shape, page, at) & start_bit(at)) != 0)
+			return at;
+	}
+	return shape->first_unit;
 }
 
 /* No block begins anywhere in the page. */
-static inline void start_clear(const struct xvi_heap *heap, struct xvi_page *page)
+static inline void start_clear(const struct xvi_shape *shape, struct xvi_page *page)
 {
-	memset(start_bytes(&heap->shape, page), START_NONE, start_count(heap->shape.page_shift));
+	memset((uint8_t *)page + shape->starts_at, shape->start_bits ? 0 : START_NONE,
+	       start_bytes(shape->page_shift, shape->start_bits));
 }
 
 #endif

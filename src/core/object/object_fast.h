@@ -26,12 +26,16 @@ XVI_ALWAYS_INLINE int object_malloc_fast(struct xvi_objects *objects, const stru
 	return 0;
 }
 
-/* Are kind and tag of the header those of an object of one piece with this handle? */
-static inline bool header_is(const struct xvi_objects *objects, uint32_t header, xv_handle handle)
+/* Are kind and tag of the header those of an object of one piece with this handle? Where its
+ * place is proved it needs no tag. */
+static inline bool header_is(const struct xvi_objects *objects, const struct xvi_shape *shape,
+			     uint32_t header, xv_handle handle)
 {
 	uint32_t bits = BLOCK_FREE | BLOCK_KIND_MASK << BLOCK_KIND_SHIFT; /* 0 of a WHOLE one */
+	uint32_t tag = handle_tag(handle);
 
-	return (objects->tag | block_check(header)) == handle_tag(handle) && (header & bits) == 0;
+	return (tag == (objects->tag | block_check(header)) || (shape->prove && tag == 0)) &&
+	       (header & bits) == 0;
 }
 
 XVI_ALWAYS_INLINE int object_free_fast(struct xvi_objects *objects, const struct xvi_shape *shape,
@@ -51,7 +55,7 @@ XVI_ALWAYS_INLINE int object_free_fast(struct xvi_objects *objects, const struct
 			   : keyed_is(heap, shape, record, page, words, unit, &around)))
 		return xvi_object_free(objects, handle);
 	header = words[unit];
-	if (XVI_UNLIKELY(!header_is(objects, header, handle)))
+	if (XVI_UNLIKELY(!header_is(objects, shape, header, handle)))
 		return xvi_object_free(objects, handle);
 	if (shape->prove)
 		around = around_look(heap, shape, words, unit, header);

@@ -41,19 +41,11 @@ void xvi_objects_clear(struct xvi_objects *objects)
 
 /* ---- walking ---- */
 
-/* Where a walk over the page's blocks may begin that is to see all from unit on: the first used
- * block of unit's KiB, where there is a proof, or of the page. */
+/* Where a walk over the page's blocks may begin that is to see all from unit on. */
 static uint32_t walk_from(const struct xvi_heap *heap, uint32_t page, uint32_t unit)
 {
-	struct xvi_page *record = heap_page(heap, page);
-
-	if (heap->shape.prove && unit < heap->shape.end_unit) {
-		uint32_t kib = unit >> START_SHIFT;
-		uint32_t low = start_bytes(&heap->shape, record)[kib];
-
-		if (low != START_NONE && (kib << START_SHIFT | low) <= unit)
-			return kib << START_SHIFT | low;
-	}
+	if (heap->shape.prove && unit < heap->shape.end_unit)
+		return start_before(&heap->shape, heap_page(heap, page), unit);
 	return heap->shape.first_unit;
 }
 

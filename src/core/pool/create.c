@@ -151,16 +151,16 @@ static uint32_t fixed_records(const struct xv_provider *provider)
 	return records > FIXED_RECORDS_MIN ? records : FIXED_RECORDS_MIN;
 }
 
-static uint32_t stride_of(const struct xv_provider *provider, uint32_t flags)
+static uint32_t stride_of(const struct xv_provider *provider, const struct xv_pool_options *options)
 {
-	return xvi_heap_page_stride(provider->page_shift, grain_shift(provider),
-				    (flags & XV_POOL_KEYED) == 0);
+	return xvi_heap_page_stride(provider->page_shift, grain_shift(provider), options->alignment,
+				    (options->flags & XV_POOL_KEYED) == 0);
 }
 
 /* Bytes of the page table, 0 where it would not fit the address space. */
-static size_t table_bytes(const struct xv_provider *provider, uint32_t flags)
+static size_t table_bytes(const struct xv_provider *provider, const struct xv_pool_options *options)
 {
-	uint64_t bytes = provider->max_pages * stride_of(provider, flags);
+	uint64_t bytes = provider->max_pages * stride_of(provider, options);
 
 	return bytes < SIZE_MAX / 4 ? (size_t)bytes : 0;
 }
@@ -168,13 +168,17 @@ static size_t table_bytes(const struct xv_provider *provider, uint32_t flags)
 size_t xv_pool_memory_bytes(const struct xv_provider *provider,
 			    const struct xv_pool_options *options)
 {
-	uint32_t flags = options != NULL ? options->flags : 0;
+	struct xv_pool_options defaults;
 
-	if (!provider_is_good(provider) || (options != NULL && !options_are_good(options)) ||
-	    table_bytes(provider, flags) == 0)
+	xv_pool_options_init(&defaults);
+	if (options == NULL)
+		options = &defaults;
+	if (!provider_is_good(provider) || !options_are_good(options))
 		return 0;
-	return MEMORY_ALIGNMENT + head_bytes(provider, false, fixed_records(provider)) +
-	       table_bytes(provider, flags);
+	return table_bytes(provider, options) == 0
+		       ? 0
+		       : MEMORY_ALIGNMENT + head_bytes(provider, false, fixed_records(provider)) +
+				 table_bytes(provider, options);
 }
 
 /* ---- shards ---- */
@@ -299,7 +303,7 @@ static int place_given(const struct xv_provider *provider, const struct xv_pool_
 		       struct place *place)
 {
 	size_t skip = (size_t)(0U - (uintptr_t)options->memory) % MEMORY_ALIGNMENT;
-	size_t need = skip + head_bytes(provider, false, 0) + table_bytes(provider, options->flags);
+	size_t need = skip + head_bytes(provider, false, 0) + table_bytes(provider, options);
 	size_t records;
 
 	if (options->memory_bytes < need + FIXED_RECORDS_MIN * sizeof(struct xvi_hole))
@@ -325,7 +329,7 @@ static int place_reserved(struct xv_provider *provider, const struct xv_pool_opt
 		return -XV_ENOTSUP;
 	place->records = place->fixed ? fixed_records(provider) : FIRST_RECORDS;
 	place->table_at = head_bytes(provider, place->shards > 1, place->records);
-	most = place->table_at + table_bytes(provider, options->flags);
+	most = place->table_at + table_bytes(provider, options);
 	if (!place->fixed)
 		most = meta_round(most, META_CHUNK_BYTES);
 	place->charged = place->fixed ? most : meta_round(place->table_at, META_CHUNK_BYTES);
@@ -346,7 +350,7 @@ static void table_init(struct xv_pool *pool, const struct place *place)
 	struct xvi_page_table *table = &pool->pages;
 	uint32_t slots;
 
-	table->stride = stride_of(pool->provider, pool->options.flags);
+	table->stride = stride_of(pool->provider, &pool->options);
 	table->records = place->memory.base + place->table_at;
 	table->most = (uint32_t)pool->provider->max_pages;
 	table->at = place->table_at;
@@ -354,7 +358,7 @@ static void table_init(struct xv_pool *pool, const struct place *place)
 	table->budget = &pool->budget;
 	if (pool->fixed) {
 		slots = table->most;
-		memset(table->records, 0, table_bytes(pool->provider, pool->options.flags));
+		memset(table->records, 0, table_bytes(pool->provider, &pool->options));
 	} else {
 		slots = (uint32_t)((pool->self.committed - table->at) / table->stride);
 		table->sparse = pool->purges;
@@ -413,7 +417,7 @@ int xv_pool_create(struct xv_pool **out, struct xv_provider *provider,
 		options = &defaults;
 	}
 	if (out == NULL || !provider_is_good(provider) || !options_are_good(options) ||
-	    table_bytes(provider, options->flags) == 0)
+	    table_bytes(provider, options) == 0)
 		return -XV_EINVAL;
 	place.fixed = tables_are_fixed(provider, options);
 	place.shards = own_slots_take(provider, shards_wanted(provider, options));

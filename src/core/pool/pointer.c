@@ -71,7 +71,12 @@ static void *address_of(const struct xv_pool *pool, xv_handle handle)
 
 void *xv_alloc(struct xv_pool *pool, size_t size)
 {
-	return xv_alloc_aligned(pool, size, 1);
+	xv_handle handle;
+
+	if (pool == NULL || pool->provider->base == NULL ||
+	    (pool->options.flags & XV_POOL_SPLIT) != 0)
+		return xv_alloc_aligned(pool, size, 1);
+	return xv_malloc(pool, size, &handle) == 0 ? address_of(pool, handle) : NULL;
 }
 
 void *xv_alloc_aligned(struct xv_pool *pool, size_t size, size_t alignment)
@@ -96,6 +101,9 @@ int xv_release(struct xv_pool *pool, void *ptr)
 		return -XV_ENOTSUP;
 	if (ptr == NULL)
 		return 0;
+	/* Where the place alone proves an object, and there are none of several pieces. */
+	if ((pool->options.flags & (XV_POOL_KEYED | XV_POOL_SPLIT)) == 0)
+		return xv_free(pool, plain_handle(pool, ptr));
 	shard = enter_address(pool, ptr, true, &at);
 	if (shard == NULL)
 		return -XV_EINVAL;

@@ -39,7 +39,7 @@ struct trace_record {
 /* ---- Loaded ---- */
 
 /* Objects above this go past the heaps compared, as large blocks of malloc go to mmap. */
-#define TRACE_SIZE_MAX 65536U
+#define TRACE_SIZE_MAX 65000U
 
 struct trace_step {
 	uint32_t slot;

@@ -132,8 +132,8 @@ XV_API void xv_pool_options_init(struct xv_pool_options *options);
 /*
  * Bytes of memory that a pool over provider with these options needs to be given in
  * options.memory: the pool (6 to 8 KiB), a record for each of the provider's pages (12 to 92
- * bytes: more for a large page, for grains and without XV_POOL_KEYED), and 16 bytes for each KiB
- * of them, for the records of holes. Less is accepted as long as 16 records of holes are left. A
+ * bytes, and with alignment 16 up to 540: more for a large page, for grains and without
+ * XV_POOL_KEYED), and 16 bytes for each KiB of them, for the records of holes. Less is accepted as long as 16 records of holes are left. A
  * hole that finds no record is used again only once a neighbour is freed, and joined to it; so it
  * is also in a pool of many small objects, which has more holes than records. options may be
  * NULL. 0 when provider or options are bad. O(1).

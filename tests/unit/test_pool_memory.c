@@ -71,8 +71,11 @@ static void leave(struct pool_fixture *f, struct guarded *g)
 /* The provider as live_in makes it, for asking what a pool over it needs. */
 static size_t enough_bytes(struct pool_fixture *f, size_t pages)
 {
+	struct xv_pool_options options;
+
+	fixture_options(f, &options);
 	fixture_remake(f, pages, NULL, 0);
-	return xv_pool_memory_bytes(&f->fault.provider, NULL);
+	return xv_pool_memory_bytes(&f->fault.provider, &options);
 }
 
 static bool is_accepted(struct pool_fixture *f, const struct guarded *g, size_t bytes)

@@ -20,7 +20,7 @@
 		.start_bits = (alignment) == 16, .usual = true                                     \
 	}
 
-static const struct xvi_shape shape_proved = USUAL_SHAPE(128, 4, 0);
+static const struct xvi_shape shape_proved = USUAL_SHAPE(64, 4, 0);
 static const struct xvi_shape shape_keyed = USUAL_SHAPE(0, 4, 0);
 static const struct xvi_shape shape_malloc = USUAL_SHAPE(512, 16, 3); /* as malloc aligns */
 

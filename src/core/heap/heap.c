@@ -168,6 +168,26 @@ void xvi_heap_clear(struct xvi_heap *heap)
 	heap_is_empty(heap);
 }
 
+bool xvi_start_is_from_before(const struct xvi_heap *heap, struct xvi_page *page,
+			      const uint32_t *words, uint32_t unit)
+{
+	size_t record = (size_t)((unsigned char *)page - heap->pages);
+	uint32_t kib = unit >> START_SHIFT;
+
+	while (kib-- != 0) {
+		uint32_t low = *start_byte(&heap->shape, page, kib << START_SHIFT);
+
+		if (low != START_NONE)
+			return start_leads_to(heap, &heap->shape, words, kib << START_SHIFT | low,
+					      unit);
+	}
+	/* No byte names a block before: the page's first block is this one, or begins at such
+	 * a place too. */
+	return start_leads_to(heap, &heap->shape, words,
+			      heap_first_used(heap, (uint32_t)(record / heap->shape.page_stride)),
+			      unit);
+}
+
 /* ---- the hole table ---- */
 
 /* A record that moves has its number written into its hole's words. */

@@ -5,9 +5,13 @@
  * reads headers.
  *
  *   alignment 16     a bit for each place where a block can begin. O(1)
- *   4 and 8          a byte for each 512 bytes: the unit in them where the first used block
- *                    begins, or START_NONE. From there blocks are followed to the place.
- *                    O(blocks that begin in 512 bytes)
+ *   4 and 8          a byte for each KiB: the unit in it where the first used block begins, or
+ *                    START_NONE. From there blocks are followed to the place. O(blocks that
+ *                    begin in a KiB)
+ *
+ * START_NONE is also the KiB's last unit. Where a block that begins there is the first of its
+ * KiB, the byte does not tell it from none: that one place is proved from an earlier KiB, in
+ * O(blocks and KiB of a page).
  */
 #ifndef XVI_HEAP_START_H
 #define XVI_HEAP_START_H
@@ -15,7 +19,7 @@
 #include "heap.h"
 
 enum {
-	START_SHIFT = 7, /* units that have a byte */
+	START_SHIFT = 8, /* units that have a byte: a KiB */
 	START_MASK = (1 << START_SHIFT) - 1,
 	START_NONE = 255,
 
@@ -82,6 +86,10 @@ static inline bool start_leads_to(const struct xvi_heap *heap, const struct xvi_
 	return at == unit && !block_is_free(words[unit]);
 }
 
+/* The same from an earlier KiB of the page. (heap.c) */
+bool xvi_start_is_from_before(const struct xvi_heap *heap, struct xvi_page *page,
+			      const uint32_t *words, uint32_t unit);
+
 /* Does a used block begin at unit? The page is mapped, and ours. */
 static inline bool start_is(const struct xvi_heap *heap, const struct xvi_shape *shape,
 			    struct xvi_page *page, const uint32_t *words, uint32_t unit)
@@ -92,13 +100,15 @@ static inline bool start_is(const struct xvi_heap *heap, const struct xvi_shape 
 	if (shape->start_bits)
 		return (byte & start_bit(unit)) != 0 &&
 		       ((unit ^ shape->first_unit) & START_BIT_MASK) == 0;
+	if (XVI_UNLIKELY(byte == START_NONE))
+		return (unit & START_MASK) == START_NONE &&
+		       xvi_start_is_from_before(heap, page, words, unit);
 	return byte == (unit & START_MASK) ||
-	       (XVI_LIKELY(byte != START_NONE) &&
-		start_leads_to(heap, shape, words, (unit & ~(uint32_t)START_MASK) | byte, unit));
+	       start_leads_to(heap, shape, words, (unit & ~(uint32_t)START_MASK) | byte, unit);
 }
 
 /* A place from which the blocks can be followed to the first used one from `unit` on: a used
- * block's not behind it, or first_unit. O(512 bytes of the page). */
+ * block's not behind it, or first_unit. O(blocks of a KiB). */
 static inline uint32_t start_before(const struct xvi_shape *shape, struct xvi_page *page,
 				    uint32_t unit)
 {

@@ -1,128 +1,73 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * copy.c: bytes into objects, out of them, and between two. A cursor runs over a chain with the
- * page of one piece mapped. O(pieces + bytes).
+ * copy.c: bytes into objects, out of them, and between two. The page of one piece is mapped at a
+ * time, once.
  */
 #include "piece.h"
 
-struct cursor {
-	const struct xvi_objects *objects;
-	struct xvi_location piece;
-	uint32_t *words; /* its page, mapped */
-	uint32_t done;   /* bytes of its payload passed */
-};
-
-static void cursor_close(const struct cursor *cursor)
+/* Copy bytes of an object to `to`; where that is NULL, into the object from `from`; zeros where
+ * that is NULL too. */
+static void object_transfer(const struct xvi_objects *objects, const struct xvi_location *at,
+			    size_t offset, size_t bytes, unsigned char *to,
+			    const unsigned char *from)
 {
-	heap_unmap(&cursor->objects->heap, cursor->piece.page, cursor->words);
-}
+	struct xvi_location piece = *at;
+	uint32_t skip = bytes != 0 ? xvi_piece_seek(objects, &piece, offset) : 0;
 
-static void cursor_enter(struct cursor *cursor, struct xvi_link link)
-{
-	XVI_ASSERT(link.page != LINK_NONE);
-	cursor->words = heap_map(&cursor->objects->heap, link.page);
-	cursor->piece = (struct xvi_location){link.page, link.unit, cursor->words[link.unit]};
-	cursor->done = 0;
-	XVI_ASSERT(!block_is_free(cursor->piece.header));
-}
+	for (size_t run; bytes != 0; bytes -= run) {
+		uint32_t page = piece.page;
+		uint32_t *words = heap_map(&objects->heap, page);
+		unsigned char *payload = words_payload(objects, words, piece.unit) + skip;
+		uint32_t left = piece_payload_bytes(objects, words[piece.unit]) - skip;
 
-/* Bytes of the piece that are left; at its end, of the next one, which there is. */
-static uint32_t cursor_left(struct cursor *cursor)
-{
-	uint32_t bytes = piece_payload_bytes(cursor->objects, cursor->piece.header);
-	struct xvi_link next;
-
-	if (cursor->done < bytes)
-		return bytes - cursor->done;
-	next = words_next(cursor->objects, cursor->words, cursor->piece.unit);
-	cursor_close(cursor);
-	cursor_enter(cursor, next);
-	return piece_payload_bytes(cursor->objects, cursor->piece.header);
-}
-
-/* At byte `offset` of the payloads from this piece on, which there must be. */
-static void cursor_open(struct cursor *cursor, const struct xvi_objects *objects,
-			const struct xvi_location *at, size_t offset)
-{
-	uint32_t left;
-
-	cursor->objects = objects;
-	cursor_enter(cursor, link_to(at));
-	while (offset >= (left = cursor_left(cursor))) {
-		offset -= left;
-		cursor->done += left;
+		run = bytes < left ? bytes : left;
+		if (to != NULL) {
+			memcpy(to, payload, run);
+			to += run;
+		} else if (from != NULL) {
+			memcpy(payload, from, run);
+			from += run;
+		} else {
+			memset(payload, 0, run);
+		}
+		piece = words_next(objects, words, piece.unit);
+		skip = 0;
+		heap_unmap(&objects->heap, page, words);
+		XVI_ASSERT(bytes == run || piece.page != LINK_NONE);
 	}
-	cursor->done += (uint32_t)offset;
-}
-
-/* Pass over some bytes, at most `most`, *bytes in a row. */
-static unsigned char *cursor_run(struct cursor *cursor, size_t most, size_t *bytes)
-{
-	uint32_t left = cursor_left(cursor);
-	unsigned char *run =
-		words_payload(cursor->objects, cursor->words, cursor->piece.unit) + cursor->done;
-
-	*bytes = most < left ? most : left;
-	cursor->done += (uint32_t)*bytes;
-	return run;
 }
 
 void xvi_object_read(const struct xvi_objects *objects, const struct xvi_location *at,
 		     size_t offset, void *buffer, size_t bytes)
 {
-	struct cursor cursor;
-	unsigned char *to = buffer;
-
-	if (bytes == 0)
-		return;
-	cursor_open(&cursor, objects, at, offset);
-	for (size_t run; bytes != 0; bytes -= run, to += run) {
-		const unsigned char *from = cursor_run(&cursor, bytes, &run);
-
-		memcpy(to, from, run);
-	}
-	cursor_close(&cursor);
+	XVI_ASSERT(buffer != NULL || bytes == 0);
+	object_transfer(objects, at, offset, bytes, buffer, NULL);
 }
 
 void xvi_object_write(struct xvi_objects *objects, const struct xvi_location *at, size_t offset,
 		      const void *buffer, size_t bytes)
 {
-	struct cursor cursor;
-	const unsigned char *from = buffer;
-
-	if (bytes == 0)
-		return;
-	cursor_open(&cursor, objects, at, offset);
-	for (size_t run; bytes != 0; bytes -= run) {
-		unsigned char *to = cursor_run(&cursor, bytes, &run);
-
-		if (from == NULL) {
-			memset(to, 0, run);
-			continue;
-		}
-		memcpy(to, from, run);
-		from += run;
-	}
-	cursor_close(&cursor);
+	object_transfer(objects, at, offset, bytes, NULL, buffer);
 }
 
 void xvi_object_copy(struct xvi_objects *to_objects, const struct xvi_location *to,
 		     const struct xvi_objects *from_objects, const struct xvi_location *from,
 		     size_t bytes)
 {
-	struct cursor target, source;
+	struct xvi_location piece = *from;
+	size_t run;
 
-	if (bytes == 0)
-		return;
-	cursor_open(&source, from_objects, from, 0);
-	cursor_open(&target, to_objects, to, 0);
-	for (size_t run; bytes != 0; bytes -= run) {
-		uint32_t most = cursor_left(&target);
-		const unsigned char *in = cursor_run(&source, most < bytes ? most : bytes, &run);
+	for (size_t done = 0; done < bytes; done += run) {
+		uint32_t page = piece.page;
+		uint32_t *words = heap_map(&from_objects->heap, page);
+		uint32_t left = piece_payload_bytes(from_objects, words[piece.unit]);
 
-		memcpy(cursor_run(&target, run, &run), in, run);
+		run = bytes - done < left ? bytes - done : left;
+		xvi_object_write(to_objects, to, done,
+				 words_payload(from_objects, words, piece.unit), run);
+		piece = words_next(from_objects, words, piece.unit);
+		heap_unmap(&from_objects->heap, page, words);
+		XVI_ASSERT(done + run == bytes || piece.page != LINK_NONE);
 	}
-	cursor_close(&target);
-	cursor_close(&source);
 }

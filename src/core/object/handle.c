@@ -20,15 +20,11 @@ bool xvi_unit_is_used(const struct xvi_heap *heap, uint32_t page, const uint32_t
 static bool page_leads_to(const struct xvi_heap *heap, uint32_t page, const uint32_t *words,
 			  uint32_t unit)
 {
-	uint32_t at = heap->shape.first_unit;
+	uint32_t at = xvi_heap_next_used(heap, page, words, heap->shape.first_unit);
 
-	do {
-		at = xvi_heap_next_used(heap, page, words, at);
-		if (at >= unit)
-			return at == unit;
-		at += heap_block_units(heap, words[at]);
-	} while (at <= unit);
-	return false;
+	while (at < unit)
+		at = page_next_used(heap, page, words, at);
+	return at == unit;
 }
 
 /* May it be an object's first piece? Where places are not proved, also by what a FIRST piece

@@ -217,6 +217,13 @@ static inline uint32_t piece_payload_offset(const struct xvi_objects *objects, u
 	return unit * UNIT_BYTES + BLOCK_HEADER_BYTES + piece_head_bytes(objects, kind);
 }
 
+/* The used block behind this one in a mapped page, or end_unit. */
+static inline uint32_t page_next_used(const struct xvi_heap *heap, uint32_t page,
+				      const uint32_t *words, uint32_t unit)
+{
+	return xvi_heap_next_used(heap, page, words, unit + heap_block_units(heap, words[unit]));
+}
+
 /* Bytes of a live object, > 0. O(1). */
 static inline size_t object_size(const struct xvi_objects *objects, const struct xvi_location *at)
 {
@@ -286,6 +293,11 @@ void xvi_objects_set_calls(struct xvi_objects *objects);
  */
 int xvi_object_realloc(struct xvi_objects *objects, xv_handle *handle, size_t size);
 
+/* Make the object of one page at most anew with this size, in its heap or another one; its page
+ * is not pinned. *handle is renewed. As xvi_object_malloc. (realloc.c) */
+int xvi_object_move(struct xvi_objects *to_objects, struct xvi_objects *objects,
+		    const struct xvi_location *at, size_t size, xv_handle *handle);
+
 /* Owner of a live object in a pool with owners. O(1). */
 static inline uint32_t object_owner(const struct xvi_objects *objects,
 				    const struct xvi_location *at)
@@ -311,7 +323,6 @@ struct xvi_pin {
 	struct xvi_location piece;
 	uint32_t offset; /* bytes */
 	uint32_t bytes;  /* up to the end of the piece */
-	bool last;       /* the object ends with this piece */
 };
 
 /*
@@ -340,7 +351,7 @@ void xvi_object_write(struct xvi_objects *objects, const struct xvi_location *at
 		      const void *buffer, size_t bytes);
 
 /* Copy the first bytes of one object to another, of this heap or of another one. A page of each
- * is mapped at a time. O(pieces + bytes). */
+ * is mapped at a time. O(pieces of the one * pieces of the other + bytes). */
 void xvi_object_copy(struct xvi_objects *to_objects, const struct xvi_location *to,
 		     const struct xvi_objects *from_objects, const struct xvi_location *from,
 		     size_t bytes);

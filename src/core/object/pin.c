@@ -8,14 +8,21 @@
 #include "piece.h"
 #include "prove.h"
 
-static bool page_pin(struct xvi_objects *objects, uint32_t page)
+/* Pin the piece, from this byte of its payload on. */
+static int piece_pin(struct xvi_objects *objects, const struct xvi_location *piece, uint32_t skip,
+		     struct xvi_pin *pin)
 {
-	struct xvi_page *record = heap_page(&objects->heap, page);
+	struct xvi_page *record = heap_page(&objects->heap, piece->page);
+	uint32_t bytes = piece_payload_bytes(objects, piece->header);
 
+	XVI_ASSERT(skip < bytes);
 	if (record->pins == UINT16_MAX)
-		return false;
+		return -XV_EAGAIN;
 	record->pins++;
-	return true;
+	pin->piece = *piece;
+	pin->offset = piece_payload_offset(objects, piece->unit, block_kind(piece->header)) + skip;
+	pin->bytes = bytes - skip;
+	return 0;
 }
 
 bool xvi_object_unpin(struct xvi_objects *objects, uint32_t page)
@@ -34,69 +41,46 @@ bool xvi_object_unpin(struct xvi_objects *objects, uint32_t page)
 	return true;
 }
 
-static void pin_set(const struct xvi_objects *objects, struct xvi_pin *pin,
-		    const struct xvi_location *piece, size_t done)
-{
-	uint32_t kind = block_kind(piece->header);
-
-	XVI_ASSERT(done < piece_payload_bytes(objects, piece->header));
-	pin->piece = *piece;
-	pin->offset = piece_payload_offset(objects, piece->unit, kind) + (uint32_t)done;
-	pin->bytes = piece_payload_bytes(objects, piece->header) - (uint32_t)done;
-	pin->last = xvi_piece_next(objects, piece).page == LINK_NONE;
-}
-
 int xvi_object_pin(struct xvi_objects *objects, xv_handle handle, size_t offset,
 		   struct xvi_pin *pin)
 {
 	struct xvi_location at;
+	uint32_t skip;
 
 	if (!xvi_object_find(objects, handle, &at))
 		return -XV_EINVAL;
 	if (offset >= object_size(objects, &at))
 		return -XV_ERANGE;
-	while (offset >= piece_payload_bytes(objects, at.header)) {
-		offset -= piece_payload_bytes(objects, at.header);
-		xvi_piece_at(objects, xvi_piece_next(objects, &at), &at);
-	}
-	if (!page_pin(objects, at.page))
-		return -XV_EAGAIN;
-	pin_set(objects, pin, &at, offset);
-	return 0;
+	skip = xvi_piece_seek(objects, &at, offset);
+	return piece_pin(objects, &at, skip, pin);
 }
 
-/* Is the pinned piece still the one that it was? Its page is ours, being pinned. */
-static bool pin_is_live(const struct xvi_objects *objects, const struct xvi_location *piece,
-			struct xvi_link *next)
+/* The piece behind a pinned one, whose page is ours; piece_none too when that one is gone. */
+static struct xvi_location pinned_next(const struct xvi_objects *objects,
+				       const struct xvi_location *piece)
 {
 	const struct xvi_heap *heap = &objects->heap;
 	uint32_t *words = heap_map(heap, piece->page);
-	bool live = xvi_unit_is_used(heap, piece->page, words, piece->unit);
+	bool lives = xvi_unit_is_used(heap, piece->page, words, piece->unit) &&
+		     block_check(words[piece->unit]) == block_check(piece->header) &&
+		     block_kind(words[piece->unit]) == block_kind(piece->header);
 
-	if (live) {
-		uint32_t header = words[piece->unit];
-
-		live = block_check(header) == block_check(piece->header) &&
-		       block_kind(header) == block_kind(piece->header);
-		*next = live ? words_next(objects, words, piece->unit) : link_none;
-	}
 	heap_unmap(heap, piece->page, words);
-	return live;
+	return lives ? xvi_piece_next(objects, piece) : piece_none;
 }
 
 int xvi_object_pin_next(struct xvi_objects *objects, struct xvi_pin *pin)
 {
 	uint32_t before = pin->piece.page;
-	struct xvi_location at;
-	struct xvi_link next;
+	struct xvi_location next;
+	int err;
 
-	XVI_ASSERT(link_is_pinned(objects, before));
-	if (!pin_is_live(objects, &pin->piece, &next) || next.page == LINK_NONE)
+	XVI_ASSERT(page_is_pinned(objects, before));
+	next = pinned_next(objects, &pin->piece);
+	if (next.page == LINK_NONE)
 		return -XV_EINVAL;
-	xvi_piece_at(objects, next, &at);
-	if (!page_pin(objects, at.page))
-		return -XV_EAGAIN;
-	pin_set(objects, pin, &at, 0);
-	(void)xvi_object_unpin(objects, before);
-	return 0;
+	err = piece_pin(objects, &next, 0, pin);
+	if (err == 0)
+		(void)xvi_object_unpin(objects, before);
+	return err;
 }

@@ -57,8 +57,7 @@ static bool page_is_movable(struct step *step, uint32_t page)
 
 	while (movable && unit < heap->shape.end_unit) {
 		movable = block_is_movable(words, unit);
-		unit = xvi_heap_next_used(heap, page, words,
-					  unit + heap_block_units(heap, words[unit]));
+		unit = page_next_used(heap, page, words, unit);
 		step->budget -= BLOCK_COST;
 	}
 	heap_unmap(heap, page, words);
@@ -67,28 +66,24 @@ static bool page_is_movable(struct step *step, uint32_t page)
 
 /* ---- choosing ---- */
 
-/* Sets threshold and quota from the grains counted. False: nothing can be gained. */
+/*
+ * Sets threshold and quota from the grains counted. False: nothing can be gained. What is in
+ * the victims fits into what is free in the others exactly when there are no more victims, in
+ * grains, than are free in all.
+ */
 static bool round_choose(struct xvi_compaction *cycle)
 {
-	uint64_t room = 0, moved = 0; /* in 2 * COMPACT_BUCKETS-ths of a grain */
+	uint64_t room = 0; /* in 2 * COMPACT_BUCKETS-ths of a grain */
 
 	for (uint32_t i = 0; i < COMPACT_BUCKETS; i++)
 		room += (uint64_t)cycle->grains[i] * (2 * COMPACT_BUCKETS - 2 * i - 1);
-	for (uint32_t i = 0; i < COMPACT_BUCKETS; i++) {
-		uint32_t used = 2 * i + 1;
-		uint32_t free_part = 2 * COMPACT_BUCKETS - used;
-		uint64_t grains = cycle->grains[i];
-
-		/* A victim grain takes its free part from the room and needs room for the rest. */
-		if (moved + grains * used > room - grains * free_part) {
-			cycle->threshold = i;
-			cycle->quota = (room - moved) / (2 * COMPACT_BUCKETS);
-			return cycle->quota != 0 || moved != 0;
-		}
-		moved += grains * used;
-		room -= grains * free_part;
-	}
-	return false;
+	cycle->threshold = 0;
+	cycle->quota = room / (2 * COMPACT_BUCKETS);
+	if (cycle->quota == 0)
+		return false;
+	while (cycle->grains[cycle->threshold] <= cycle->quota)
+		cycle->quota -= cycle->grains[cycle->threshold++];
+	return true;
 }
 
 static void round_begin(struct xvi_objects *objects)

@@ -9,6 +9,9 @@
  * become victims (no block is put into them), and their blocks are moved into holes of the
  * other pages; when no memory can be had, into those that need none. A victim that cannot be
  * emptied is a page like others again. The cycle ends with the first round that does not pay.
+ *
+ * A WHOLE or FIRST piece moves when its owner agrees; of a REST piece only the links around it
+ * change.
  */
 #include "grain.h"
 #include "piece.h"
@@ -47,6 +50,16 @@ static bool page_counts(const struct xvi_heap *heap, uint32_t page)
 	return heap_holds(heap, page) && heap_page(heap, page)->used_units != 0;
 }
 
+/* May the block be moved at all? The page is mapped. */
+static bool block_is_movable(const uint32_t *words, uint32_t unit)
+{
+	uint32_t kind = block_kind(words[unit]);
+
+	if (kind == KIND_REST)
+		return true;
+	return kind != KIND_FIXED && words[unit + 1] != XV_NO_OWNER;
+}
+
 /* Is every block of the page one that may be moved? */
 static bool page_is_movable(struct step *step, uint32_t page)
 {
@@ -62,6 +75,90 @@ static bool page_is_movable(struct step *step, uint32_t page)
 	}
 	heap_unmap(heap, page, words);
 	return movable;
+}
+
+/* ---- moving a block ---- */
+
+/* Is a piece of the object in a page that somebody reads or writes? */
+static bool chain_is_pinned(const struct xvi_objects *objects, const struct xvi_location *first)
+{
+	struct xvi_location at = *first;
+
+	while (at.page != LINK_NONE && !page_is_pinned(objects, at.page))
+		at = xvi_piece_next(objects, &at);
+	return at.page != LINK_NONE;
+}
+
+/* Make an object of several pieces one block, if none of them is to stay where it is. */
+static bool target_joined(struct xvi_objects *objects, const struct xvi_location *at,
+			  struct xvi_location *to)
+{
+	size_t size = object_size(objects, at);
+
+	return size <= objects->whole_max && !chain_is_pinned(objects, at) &&
+	       xvi_piece_malloc(objects, (uint32_t)size + objects->prefix_bytes, KIND_WHOLE, 1,
+				HEAP_KEEP_VICTIMS, to) == 0;
+}
+
+/* Where the block goes: with the rest of its object, as it is, or laid over a few holes. */
+static bool target_find(struct xvi_objects *objects, const struct xvi_location *at,
+			struct xvi_location *to)
+{
+	uint32_t kind = block_kind(at->header);
+
+	if (kind == KIND_FIRST && target_joined(objects, at, to))
+		return true;
+	if (xvi_piece_malloc(objects, block_content(at->header), kind, 1, HEAP_KEEP_VICTIMS, to) ==
+	    0)
+		return true;
+	return objects->split && xvi_chain_lay(objects, kind == KIND_REST ? KIND_REST : KIND_FIRST,
+					       piece_payload_bytes(objects, at->header),
+					       LAY_PIECES_FEW, HEAP_KEEP_VICTIMS, to) == 0;
+}
+
+/* Ask the owner, who has a handle of the new place then. */
+static bool owner_agrees(struct xvi_objects *objects, const struct xvi_location *at,
+			 const struct xvi_location *to)
+{
+	uint32_t owner = object_owner(objects, at);
+
+	object_set_owner(objects, to, owner);
+	return objects->owner_ops->relocated(
+		       objects->owner_context, owner,
+		       objects_handle(objects, at->page, at->unit, at->header),
+		       objects_handle(objects, to->page, to->unit, to->header)) == 0;
+}
+
+/* Move a block that may be moved. True when it is gone, and its page perhaps with it. False:
+ * nothing fits, or its owner refused. O(bytes). */
+static bool block_move(struct xvi_objects *objects, const struct xvi_location *at,
+		       struct xv_compact_report *report)
+{
+	uint32_t kind = block_kind(at->header);
+	uint32_t bytes = piece_payload_bytes(objects, at->header);
+	struct xvi_location to;
+	bool joined;
+
+	XVI_ASSERT(kind != KIND_FIXED && !page_is_pinned(objects, at->page));
+	if (!target_find(objects, at, &to))
+		return false;
+	XVI_ASSERT(to.page != at->page);
+	joined = kind == KIND_FIRST && block_kind(to.header) == KIND_WHOLE;
+	if (joined)
+		bytes = (uint32_t)object_size(objects, at);
+	xvi_object_copy(objects, &to, objects, at, bytes);
+	if (kind != KIND_REST && !owner_agrees(objects, at, &to)) {
+		xvi_chain_free(objects, &to);
+		report->refused++;
+		return false;
+	}
+	if (joined)
+		xvi_chain_free(objects, at);
+	else
+		xvi_piece_replace(objects, at, &to);
+	report->moved_bytes += bytes;
+	report->moved_blocks++;
+	return true;
 }
 
 /* ---- choosing ---- */
@@ -159,11 +256,9 @@ static void sweep_page(struct step *step)
 		return;
 	record = heap_page(heap, page);
 	bucket = page_bucket(heap, record);
-	if (record->pins != 0 || bucket > cycle->threshold)
-		return;
-	if (bucket == cycle->threshold && cycle->quota == 0)
-		return;
-	if (!page_is_movable(step, page) || !xvi_heap_victim_add(heap, page))
+	if (record->pins != 0 || bucket > cycle->threshold ||
+	    (bucket == cycle->threshold && cycle->quota == 0) || !page_is_movable(step, page) ||
+	    !xvi_heap_victim_add(heap, page))
 		return;
 	if (bucket == cycle->threshold) {
 		uint32_t grains = page_hot_grains(heap, record);
@@ -186,8 +281,7 @@ static void empty_victim(struct step *step)
 	XVI_ASSERT(unit < heap->shape.end_unit);
 	heap_unmap(heap, page, words);
 	step->budget -= MOVE_COST + block_content(at.header);
-	if (heap_page(heap, page)->pins != 0 || !movable ||
-	    !xvi_block_move(objects, &at, step->report))
+	if (heap_page(heap, page)->pins != 0 || !movable || !block_move(objects, &at, step->report))
 		xvi_heap_victim_end(heap, page);
 }
 

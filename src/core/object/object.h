@@ -313,7 +313,7 @@ static inline void object_set_owner(struct xvi_objects *objects, const struct xv
 	heap_set_word(&objects->heap, at->page, at->unit + 1, owner);
 }
 
-/* ---- reading and writing (pin.c, copy.c) ---- */
+/* ---- reading and writing (access.c) ---- */
 
 /*
  * A pinned part of an object: [offset, offset + bytes) of the page, which the caller maps. To
@@ -372,7 +372,7 @@ struct xvi_object_seen {
 uint32_t xvi_objects_list(struct xvi_objects *objects, uint32_t *page, uint32_t *unit,
 			  struct xvi_object_seen *seen, uint32_t most);
 
-/* ---- compaction (compact.c, move.c) ---- */
+/* ---- compaction (compact.c) ---- */
 
 /*
  * A step of compaction: moves about `budget_bytes`, and looks at one page record for each 32

@@ -73,22 +73,18 @@ uint32_t xvi_objects_list(struct xvi_objects *objects, uint32_t *page, uint32_t 
 			  struct xvi_object_seen *seen, uint32_t most)
 {
 	const struct xvi_heap *heap = &objects->heap;
+	uint32_t count = 0;
 
-	XVI_ASSERT(most != 0);
-	while (*page < heap->page_limit) {
-		uint32_t count = 0;
+	XVI_ASSERT(most != 0 && *unit < heap->shape.end_unit);
+	while (count == 0 && *page < heap->page_limit) {
+		bool used = heap_holds(heap, *page) && heap_page(heap, *page)->used_units != 0;
 
-		if (heap_holds(heap, *page) && heap_page(heap, *page)->used_units != 0 &&
-		    *unit < heap->shape.end_unit)
+		if (used)
 			count = page_list(objects, *page, unit, seen, most);
-		else
-			*unit = heap->shape.end_unit;
-		if (*unit >= heap->shape.end_unit) {
+		if (!used || *unit >= heap->shape.end_unit) {
 			*page += 1;
 			*unit = 0;
 		}
-		if (count != 0)
-			return count;
 	}
-	return 0;
+	return count;
 }

@@ -90,24 +90,4 @@ int xvi_chain_lay(struct xvi_objects *objects, uint32_t kind, size_t bytes, uint
 /* Free this piece and all that follow. O(pieces). */
 void xvi_chain_free(struct xvi_objects *objects, const struct xvi_location *first);
 
-/* ---- moving for compaction (move.c) ---- */
-
-/* May the block be moved at all? The page is mapped. */
-static inline bool block_is_movable(const uint32_t *words, uint32_t unit)
-{
-	uint32_t kind = block_kind(words[unit]);
-
-	if (kind == KIND_REST)
-		return true;
-	return kind != KIND_FIXED && words[unit + 1] != XV_NO_OWNER;
-}
-
-/*
- * Move a block that may be moved into holes of pages that are no victims. True when it is gone;
- * its page may be gone with it. False: nothing fits, or its owner refused, which is added to
- * *report. O(bytes).
- */
-bool xvi_block_move(struct xvi_objects *objects, const struct xvi_location *at,
-		    struct xv_compact_report *report);
-
 #endif

@@ -157,19 +157,6 @@ void xvi_piece_replace(struct xvi_objects *objects, const struct xvi_location *a
 		xvi_pieces_join(objects, &last, &next);
 }
 
-void xvi_piece_set_whole(struct xvi_objects *objects, struct xvi_location *at, uint32_t bytes)
-{
-	uint32_t *words = heap_map(&objects->heap, at->page);
-	unsigned char *payload = words_payload(objects, words, at->unit);
-
-	XVI_ASSERT(block_kind(words[at->unit]) == KIND_FIRST);
-	XVI_ASSERT(words_next(objects, words, at->unit).page == LINK_NONE);
-	memmove(payload - FIRST_LINK_BYTES, payload, bytes);
-	at->header = words[at->unit] = block_with_kind(words[at->unit], KIND_WHOLE);
-	piece_count(objects, KIND_FIRST, UINT32_MAX);
-	heap_unmap(&objects->heap, at->page, words);
-}
-
 /* ---- chains ---- */
 
 void xvi_chain_free(struct xvi_objects *objects, const struct xvi_location *first)

@@ -64,9 +64,6 @@ struct xvi_location xvi_piece_free(struct xvi_objects *objects, const struct xvi
 void xvi_piece_replace(struct xvi_objects *objects, const struct xvi_location *at,
 		       const struct xvi_location *to);
 
-/* The only piece of an object, of kind FIRST, becomes WHOLE, with `bytes` of its payload. */
-void xvi_piece_set_whole(struct xvi_objects *objects, struct xvi_location *at, uint32_t bytes);
-
 static inline bool page_is_pinned(const struct xvi_objects *objects, uint32_t page)
 {
 	return heap_page(&objects->heap, page)->pins != 0;

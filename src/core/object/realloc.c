@@ -62,6 +62,20 @@ static int chain_grow(struct xvi_objects *objects, const struct xvi_location *fi
 
 /* ---- shorter ---- */
 
+/* The only piece of an object, of kind FIRST, becomes WHOLE, with `bytes` of its payload. */
+static void first_set_whole(struct xvi_objects *objects, struct xvi_location *at, uint32_t bytes)
+{
+	uint32_t *words = heap_map(&objects->heap, at->page);
+	unsigned char *payload = words_payload(objects, words, at->unit);
+
+	XVI_ASSERT(block_kind(words[at->unit]) == KIND_FIRST);
+	XVI_ASSERT(words_next(objects, words, at->unit).page == LINK_NONE);
+	memmove(payload - FIRST_LINK_BYTES, payload, bytes);
+	at->header = words[at->unit] = block_with_kind(words[at->unit], KIND_WHOLE);
+	objects->split_objects--;
+	heap_unmap(&objects->heap, at->page, words);
+}
+
 /* Shorten a chain: its last byte is then in a piece that stays. */
 static void chain_shrink(struct xvi_objects *objects, const struct xvi_location *first, size_t size)
 {
@@ -74,7 +88,7 @@ static void chain_shrink(struct xvi_objects *objects, const struct xvi_location 
 	xvi_chain_free(objects, &rest);
 	xvi_piece_set_size(objects, first, size);
 	if (block_kind(at.header) == KIND_FIRST && !page_is_pinned(objects, at.page))
-		xvi_piece_set_whole(objects, &at, bytes);
+		first_set_whole(objects, &at, bytes);
 	done = piece_resize(objects, &at, piece_head_bytes(objects, block_kind(at.header)) + bytes);
 	XVI_ASSERT(done);
 	(void)done; /* a block can always be made shorter */

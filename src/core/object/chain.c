@@ -108,11 +108,8 @@ static void piece_begin(struct xvi_objects *objects, struct xvi_place *place,
 	XVI_ASSERT(block_content(place->header) > piece_head_bytes(objects, kind));
 	if (kind == KIND_FIRST || kind == KIND_REST) {
 		link[0] = LINK_NONE;
-		link[1] = 0;
 		link[2] = kind == KIND_REST ? LINK_NONE : 0;
 	}
-	if (kind == KIND_REST)
-		link[3] = 0;
 	piece_count(objects, kind, 1);
 	*at = (struct xvi_location){place->page, place->unit, place->header};
 	heap_unmap(&objects->heap, place->page, place->words);

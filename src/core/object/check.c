@@ -131,7 +131,7 @@ bool xvi_objects_check(struct xvi_objects *objects, struct xvi_heap_fault *fault
 	if (!xvi_heap_check(&objects->heap, fault))
 		return false;
 	for (uint32_t page = objects->heap.page_base; page < objects->heap.page_limit; page++) {
-		if (heap_holds(&objects->heap, page) && !check_page(&check, page))
+		if (page_has_blocks(&objects->heap, page) && !check_page(&check, page))
 			return false;
 	}
 	return check_sums(&check);

@@ -45,11 +45,6 @@ static uint32_t page_bucket(const struct xvi_heap *heap, struct xvi_page *record
 	return bucket < COMPACT_BUCKETS ? bucket : COMPACT_BUCKETS - 1;
 }
 
-static bool page_counts(const struct xvi_heap *heap, uint32_t page)
-{
-	return heap_holds(heap, page) && heap_page(heap, page)->used_units != 0;
-}
-
 /* May the block be moved at all? The page is mapped. */
 static bool block_is_movable(const uint32_t *words, uint32_t unit)
 {
@@ -225,13 +220,11 @@ static void scan_page(struct step *step)
 	struct xvi_compaction *cycle = &objects->compaction;
 
 	if (cycle->cursor >= heap->page_limit) {
-		cycle->cursor = heap->page_base;
 		cycle->phase = COMPACT_SWEEP;
-		if (!round_choose(cycle))
-			cycle->cursor = UINT32_MAX; /* nothing to sweep */
+		cycle->cursor = round_choose(cycle) ? heap->page_base : UINT32_MAX;
 		return;
 	}
-	if (page_counts(heap, cycle->cursor)) {
+	if (page_has_blocks(heap, cycle->cursor)) {
 		struct xvi_page *record = heap_page(heap, cycle->cursor);
 
 		step->report->pinned_pages += record->pins != 0;
@@ -252,7 +245,7 @@ static void sweep_page(struct step *step)
 	uint32_t bucket;
 
 	step->budget -= RECORD_COST;
-	if (!page_counts(heap, page))
+	if (!page_has_blocks(heap, page))
 		return;
 	record = heap_page(heap, page);
 	bucket = page_bucket(heap, record);

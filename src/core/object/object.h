@@ -208,6 +208,12 @@ static inline uint32_t piece_payload_offset(const struct xvi_objects *objects, u
 	return unit * UNIT_BYTES + BLOCK_HEADER_BYTES + piece_head_bytes(objects, kind);
 }
 
+/* Of the pages below page_limit, is it one of this heap with a used block? */
+static inline bool page_has_blocks(const struct xvi_heap *heap, uint32_t page)
+{
+	return heap_holds(heap, page) && heap_page(heap, page)->used_units != 0;
+}
+
 /* The used block behind this one in a mapped page, or end_unit. */
 static inline uint32_t page_next_used(const struct xvi_heap *heap, uint32_t page,
 				      const uint32_t *words, uint32_t unit)

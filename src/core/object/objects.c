@@ -77,7 +77,7 @@ uint32_t xvi_objects_list(struct xvi_objects *objects, uint32_t *page, uint32_t 
 
 	XVI_ASSERT(most != 0 && *unit < heap->shape.end_unit);
 	while (count == 0 && *page < heap->page_limit) {
-		bool used = heap_holds(heap, *page) && heap_page(heap, *page)->used_units != 0;
+		bool used = page_has_blocks(heap, *page);
 
 		if (used)
 			count = page_list(objects, *page, unit, seen, most);

@@ -216,7 +216,7 @@ static void do_pin(struct model *model, const struct slot *slot)
 
 		bytes_verify(slot, offset, page + pin.offset, pin.bytes);
 		offset += pin.bytes;
-		if (pin.last)
+		if (offset == slot->size)
 			break;
 		err = xvi_object_pin_next(&model->objects, &pin);
 		assert_int_equal(err, 0);

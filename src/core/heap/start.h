@@ -107,27 +107,6 @@ static inline bool start_is(const struct xvi_heap *heap, const struct xvi_shape 
 	       start_leads_to(heap, shape, words, (unit & ~(uint32_t)START_MASK) | byte, unit);
 }
 
-/* A place from which the blocks can be followed to the first used one from `unit` on: a used
- * block's not behind it, or first_unit. O(blocks of a KiB). */
-static inline uint32_t start_before(const struct xvi_shape *shape, struct xvi_page *page,
-				    uint32_t unit)
-{
-	uint32_t first = unit & ~(uint32_t)START_MASK;
-
-	if (!shape->start_bits) {
-		uint32_t byte = *start_byte(shape, page, unit);
-
-		return byte != START_NONE && (first | byte) <= unit ? first | byte
-								    : shape->first_unit;
-	}
-	for (uint32_t at = first | shape->first_unit; at <= (unit | START_BIT_MASK);
-	     at += START_BIT_MASK + 1U) {
-		if ((*start_byte(shape, page, at) & start_bit(at)) != 0)
-			return at;
-	}
-	return shape->first_unit;
-}
-
 /* No block begins anywhere in the page. */
 static inline void start_clear(const struct xvi_shape *shape, struct xvi_page *page)
 {

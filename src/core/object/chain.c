@@ -8,55 +8,77 @@
 
 /* ---- links ---- */
 
-void xvi_piece_at(const struct xvi_objects *objects, struct xvi_link link, struct xvi_location *at)
+struct xvi_location xvi_piece_next(const struct xvi_objects *objects, const struct xvi_location *at)
 {
-	XVI_ASSERT(heap_owns(&objects->heap, link.page) &&
-		   link.unit < objects->heap.shape.end_unit);
-	*at = (struct xvi_location){link.page, link.unit,
-				    heap_word(&objects->heap, link.page, link.unit)};
-	XVI_ASSERT(!block_is_free(at->header));
-}
+	const struct xvi_heap *heap = &objects->heap;
+	uint32_t *words = heap_map(heap, at->page);
+	struct xvi_location next = words_next(objects, words, at->unit);
 
-struct xvi_link xvi_piece_next(const struct xvi_objects *objects, const struct xvi_location *at)
-{
-	uint32_t *words = heap_map(&objects->heap, at->page);
-	struct xvi_link next = words_next(objects, words, at->unit);
-
-	heap_unmap(&objects->heap, at->page, words);
+	heap_unmap(heap, at->page, words);
+	if (next.page == LINK_NONE)
+		return next;
+	XVI_ASSERT(heap_owns(heap, next.page) && next.unit < heap->shape.end_unit);
+	next.header = heap_word(heap, next.page, next.unit);
+	XVI_ASSERT(!block_is_free(next.header));
 	return next;
 }
 
-struct xvi_link xvi_piece_previous(const struct xvi_objects *objects, const struct xvi_location *at)
+struct xvi_location xvi_piece_previous(const struct xvi_objects *objects,
+				       const struct xvi_location *at)
 {
 	uint32_t *words = heap_map(&objects->heap, at->page);
-	struct xvi_link previous = {words[at->unit + 3], words[at->unit + 4]};
+	struct xvi_location previous = {words[at->unit + 3], words[at->unit + 4], 0};
 
 	XVI_ASSERT(block_kind(words[at->unit]) == KIND_REST);
 	heap_unmap(&objects->heap, at->page, words);
 	return previous;
 }
 
-/* Write a link of a piece: the next one, or, of a REST piece, the previous one. */
-static void link_write(struct xvi_objects *objects, struct xvi_link at, bool next,
-		       struct xvi_link value)
+struct xvi_location xvi_piece_last(const struct xvi_objects *objects, const struct xvi_location *at)
 {
-	uint32_t *words, kind, unit;
+	struct xvi_location last = *at;
+	struct xvi_location next;
 
-	if (at.page == LINK_NONE)
-		return;
-	words = heap_map(&objects->heap, at.page);
-	kind = block_kind(words[at.unit]);
-	unit = piece_link_unit(objects, at.unit, kind) + (next ? 0 : 2);
-	XVI_ASSERT(kind == KIND_REST || (kind == KIND_FIRST && next));
-	words[unit] = value.page;
-	words[unit + 1] = value.unit;
-	heap_unmap(&objects->heap, at.page, words);
+	while ((next = xvi_piece_next(objects, &last)).page != LINK_NONE)
+		last = next;
+	return last;
 }
 
-void xvi_pieces_join(struct xvi_objects *objects, struct xvi_link before, struct xvi_link after)
+uint32_t xvi_piece_seek(const struct xvi_objects *objects, struct xvi_location *at, size_t offset)
 {
-	link_write(objects, before, true, after);
-	link_write(objects, after, false, before);
+	uint32_t bytes;
+
+	while (offset >= (bytes = piece_payload_bytes(objects, at->header))) {
+		offset -= bytes;
+		*at = xvi_piece_next(objects, at);
+		XVI_ASSERT(at->page != LINK_NONE);
+	}
+	return (uint32_t)offset;
+}
+
+/* Write a link of a piece: `word` is 0 for the next one, or 2, of a REST piece, for the previous
+ * one. */
+static void link_write(struct xvi_objects *objects, const struct xvi_location *at, uint32_t word,
+		       const struct xvi_location *to)
+{
+	uint32_t *words, *link, kind;
+
+	if (at->page == LINK_NONE)
+		return;
+	words = heap_map(&objects->heap, at->page);
+	kind = block_kind(words[at->unit]);
+	XVI_ASSERT(kind == KIND_REST || (kind == KIND_FIRST && word == 0));
+	link = words + piece_link_unit(objects, at->unit, kind) + word;
+	link[0] = to->page;
+	link[1] = to->unit;
+	heap_unmap(&objects->heap, at->page, words);
+}
+
+void xvi_pieces_join(struct xvi_objects *objects, const struct xvi_location *before,
+		     const struct xvi_location *after)
+{
+	link_write(objects, before, 0, after);
+	link_write(objects, after, 2, before);
 }
 
 void xvi_piece_set_size(struct xvi_objects *objects, const struct xvi_location *at, size_t size)
@@ -86,11 +108,8 @@ static void piece_begin(struct xvi_objects *objects, struct xvi_place *place,
 	XVI_ASSERT(block_content(place->header) > piece_head_bytes(objects, kind));
 	if (kind == KIND_FIRST || kind == KIND_REST) {
 		link[0] = LINK_NONE;
-		link[1] = 0;
 		link[2] = kind == KIND_REST ? LINK_NONE : 0;
 	}
-	if (kind == KIND_REST)
-		link[3] = 0;
 	piece_count(objects, kind, 1);
 	*at = (struct xvi_location){place->page, place->unit, place->header};
 	heap_unmap(&objects->heap, place->page, place->words);
@@ -107,59 +126,42 @@ int xvi_piece_malloc(struct xvi_objects *objects, uint32_t content, uint32_t kin
 	return err;
 }
 
-void xvi_piece_free(struct xvi_objects *objects, const struct xvi_location *at)
+struct xvi_location xvi_piece_free(struct xvi_objects *objects, const struct xvi_location *at)
 {
 	uint32_t *words = heap_map(&objects->heap, at->page);
+	struct xvi_location next = words_next(objects, words, at->unit);
 
 	piece_count(objects, block_kind(words[at->unit]), UINT32_MAX);
 	xvi_heap_free(&objects->heap, at->page, words, at->unit);
+	return next;
 }
 
-void xvi_piece_set_first(struct xvi_objects *objects, struct xvi_location *at)
+void xvi_piece_replace(struct xvi_objects *objects, const struct xvi_location *at,
+		       const struct xvi_location *to)
 {
-	uint32_t *words = heap_map(&objects->heap, at->page);
-	unsigned char *payload = words_payload(objects, words, at->unit);
-	uint32_t bytes = piece_payload_bytes(objects, words[at->unit]);
+	struct xvi_location last = xvi_piece_last(objects, to);
+	struct xvi_location next;
 
-	XVI_ASSERT(block_kind(words[at->unit]) == KIND_WHOLE && bytes > FIRST_LINK_BYTES);
-	memmove(payload + FIRST_LINK_BYTES, payload, bytes - FIRST_LINK_BYTES);
-	at->header = words[at->unit] = block_with_kind(words[at->unit], KIND_FIRST);
-	heap_unmap(&objects->heap, at->page, words);
-	xvi_pieces_join(objects, link_to(at), link_none);
-	piece_count(objects, KIND_FIRST, 1);
-}
+	if (block_kind(at->header) == KIND_REST) {
+		struct xvi_location previous = xvi_piece_previous(objects, at);
 
-void xvi_piece_set_whole(struct xvi_objects *objects, struct xvi_location *at)
-{
-	uint32_t *words = heap_map(&objects->heap, at->page);
-	unsigned char *payload = words_payload(objects, words, at->unit);
-	uint32_t bytes = piece_payload_bytes(objects, words[at->unit]);
-	struct xvi_place place = {at->page, at->unit, words, 0};
-	bool done;
-
-	XVI_ASSERT(block_kind(words[at->unit]) == KIND_FIRST);
-	XVI_ASSERT(words_next(objects, words, at->unit).page == LINK_NONE);
-	memmove(payload - FIRST_LINK_BYTES, payload, bytes);
-	place.header = words[at->unit] = block_with_kind(words[at->unit], KIND_WHOLE);
-	piece_count(objects, KIND_FIRST, UINT32_MAX);
-	done = xvi_heap_resize(&objects->heap, &place, bytes + objects->prefix_bytes);
-	XVI_ASSERT(done);
-	(void)done; /* a block can always be made shorter */
-	at->header = place.header;
-	heap_unmap(&objects->heap, at->page, words);
+		xvi_pieces_join(objects, &previous, to);
+	} else if (block_kind(to->header) == KIND_FIRST) {
+		xvi_piece_set_size(objects, to, object_size(objects, at));
+	}
+	next = xvi_piece_free(objects, at);
+	if (next.page != LINK_NONE)
+		xvi_pieces_join(objects, &last, &next);
 }
 
 /* ---- chains ---- */
 
-void xvi_chain_free(struct xvi_objects *objects, struct xvi_link link)
+void xvi_chain_free(struct xvi_objects *objects, const struct xvi_location *first)
 {
-	while (link.page != LINK_NONE) {
-		struct xvi_location at;
+	struct xvi_location at = *first;
 
-		xvi_piece_at(objects, link, &at);
-		link = xvi_piece_next(objects, &at);
-		xvi_piece_free(objects, &at);
-	}
+	while (at.page != LINK_NONE)
+		at = xvi_piece_free(objects, &at);
 }
 
 /* A piece of at most `content` bytes, in the hole that suits best; where the memory for that one
@@ -167,13 +169,9 @@ void xvi_chain_free(struct xvi_objects *objects, struct xvi_link link)
 static int part_malloc(struct xvi_objects *objects, uint32_t content, uint32_t kind, unsigned flags,
 		       struct xvi_location *at)
 {
-	uint32_t least = piece_head_bytes(objects, kind) + 1;
-	int err = -XV_ENOMEM;
+	uint32_t least = content < PIECE_MIN_BYTES ? content : PIECE_MIN_BYTES;
+	int err;
 
-	if (least < PIECE_MIN_BYTES)
-		least = PIECE_MIN_BYTES;
-	if (least > content)
-		least = content;
 	do {
 		struct xvi_place place;
 
@@ -185,53 +183,52 @@ static int part_malloc(struct xvi_objects *objects, uint32_t content, uint32_t k
 	return err;
 }
 
-/* The next piece of a chain of which `bytes` are left. */
-static int lay_piece(struct xvi_objects *objects, const struct xvi_lay *lay, uint32_t bytes,
-		     uint32_t kind, uint32_t pieces_left, struct xvi_location *at)
+/* The next piece of a chain of which `bytes` and `pieces_left` pieces are left. */
+static int lay_piece(struct xvi_objects *objects, uint32_t kind, size_t bytes, uint32_t pieces_left,
+		     unsigned flags, struct xvi_location *at)
 {
 	uint32_t most = heap_content_max(&objects->heap);
 	uint32_t head = piece_head_bytes(objects, kind);
-	uint32_t content = bytes < most - head ? bytes + head : most;
-	unsigned flags = lay->flags & ~(unsigned)HEAP_MAY_GROW;
+	uint32_t content = bytes < most - head ? (uint32_t)bytes + head : most;
 	int err = -XV_ENOMEM;
 
 	if (pieces_left == 0)
 		return err;
-	if ((lay->flags & HEAP_MAY_GROW) != 0)
-		err = xvi_piece_malloc(objects, content, kind, 1, lay->flags, at);
-	if (err != 0 && pieces_left > 1 && part_malloc(objects, content, kind, flags, at) == 0)
-		err = 0;
-	else if (err != 0 && pieces_left == 1 && (lay->flags & HEAP_MAY_GROW) == 0)
+	if ((flags & HEAP_MAY_GROW) != 0 || pieces_left == 1)
 		err = xvi_piece_malloc(objects, content, kind, 1, flags, at);
+	if (err != 0 && pieces_left > 1 &&
+	    part_malloc(objects, content, kind, flags & ~(unsigned)HEAP_MAY_GROW, at) == 0)
+		err = 0;
 	return err;
 }
 
-int xvi_chain_lay(struct xvi_objects *objects, struct xvi_lay *lay)
+int xvi_chain_lay(struct xvi_objects *objects, uint32_t kind, size_t bytes, uint32_t pieces,
+		  unsigned flags, struct xvi_location *first)
 {
-	uint32_t kind = lay->kind;
-	uint32_t bytes = lay->bytes;
-	uint32_t pieces_left = lay->pieces_most;
+	uint32_t pieces_left = (uint32_t)((bytes - 1) / objects->whole_max + 1) * pieces;
+	size_t left = bytes;
+	struct xvi_location last, at;
 
 	XVI_ASSERT(objects->split && bytes != 0);
 	XVI_ASSERT(kind == KIND_FIRST || kind == KIND_REST);
-	while (bytes != 0) {
-		struct xvi_location at;
-		int err = lay_piece(objects, lay, bytes, kind, pieces_left--, &at);
+	while (left != 0) {
+		int err = lay_piece(objects, kind, left, pieces_left, flags, &at);
 
 		if (err != 0) {
-			if (bytes != lay->bytes)
-				xvi_chain_free(objects, link_to(&lay->first));
+			if (left != bytes)
+				xvi_chain_free(objects, first);
 			return err;
 		}
-		if (bytes == lay->bytes)
-			lay->first = at;
+		if (left == bytes)
+			*first = at;
 		else
-			xvi_pieces_join(objects, link_to(&lay->last), link_to(&at));
-		lay->last = at;
-		bytes -= piece_payload_bytes(objects, at.header);
+			xvi_pieces_join(objects, &last, &at);
+		last = at;
+		left -= piece_payload_bytes(objects, at.header);
+		pieces_left--;
 		kind = KIND_REST;
 	}
-	if (lay->kind == KIND_FIRST)
-		xvi_piece_set_size(objects, &lay->first, lay->bytes);
+	if (block_kind(first->header) == KIND_FIRST)
+		xvi_piece_set_size(objects, first, bytes);
 	return 0;
 }

@@ -24,51 +24,48 @@ static bool fail(struct check *check, uint32_t invariant, const struct xvi_locat
 	return false;
 }
 
-/* The piece at a link that may lead anywhere. */
-static bool link_follow(struct check *check, const struct xvi_location *from, struct xvi_link link,
-			struct xvi_location *at)
+/* The piece behind, by a link that may lead anywhere, or piece_none. Links in a circle come to a
+ * piece whose previous link is not the one that was followed. */
+static bool link_follow(struct check *check, const struct xvi_location *at,
+			struct xvi_location *next)
 {
 	const struct xvi_heap *heap = &check->objects->heap;
-	uint32_t *words;
-	bool used;
+	uint32_t *words = heap_map(heap, at->page);
+	struct xvi_location previous;
 
-	if (!heap_holds(heap, link.page) || link.unit < heap->shape.first_unit ||
-	    link.unit >= heap->shape.end_unit)
-		return fail(check, 23, from, "a link leads out of the heap");
-	words = heap_map(heap, link.page);
-	used = xvi_unit_is_used(heap, link.page, words, link.unit);
-	*at = (struct xvi_location){link.page, link.unit, used ? words[link.unit] : 0};
-	heap_unmap(heap, link.page, words);
-	if (!used || block_kind(at->header) != KIND_REST)
-		return fail(check, 23, from, "a link leads to no piece");
+	*next = words_next(check->objects, words, at->unit);
+	heap_unmap(heap, at->page, words);
+	if (next->page == LINK_NONE)
+		return true;
+	if (!heap_holds(heap, next->page) || next->unit < heap->shape.first_unit ||
+	    next->unit >= heap->shape.end_unit)
+		return fail(check, 23, at, "a link leads out of the heap");
+	words = heap_map(heap, next->page);
+	if (xvi_unit_is_used(heap, next->page, words, next->unit))
+		next->header = words[next->unit];
+	heap_unmap(heap, next->page, words);
+	if (block_kind(next->header) != KIND_REST)
+		return fail(check, 23, at, "a link leads to no piece");
+	previous = xvi_piece_previous(check->objects, next);
+	if (previous.page != at->page || previous.unit != at->unit)
+		return fail(check, 23, next, "the piece before is another one");
+	check->chained++;
 	return true;
 }
 
-/* The chain of a FIRST piece. It ends: where links lead in a circle, they come to a piece whose
- * previous link is not the one that was followed. */
+/* The chain of a FIRST piece. */
 static bool check_chain(struct check *check, const struct xvi_location *first)
 {
-	const struct xvi_objects *objects = check->objects;
-	struct xvi_location at = *first;
-	size_t size = object_size(objects, first);
-	uint64_t sum = piece_payload_bytes(objects, at.header);
-	struct xvi_link next = xvi_piece_next(objects, &at);
+	struct xvi_location at, next = *first;
+	uint64_t sum = 0;
 
-	while (next.page != LINK_NONE) {
-		struct xvi_location piece;
-		struct xvi_link previous;
-
-		if (!link_follow(check, &at, next, &piece))
+	do {
+		at = next;
+		sum += piece_payload_bytes(check->objects, at.header);
+		if (!link_follow(check, &at, &next))
 			return false;
-		previous = xvi_piece_previous(objects, &piece);
-		if (previous.page != at.page || previous.unit != at.unit)
-			return fail(check, 23, &piece, "the piece before is another one");
-		check->chained++;
-		sum += piece_payload_bytes(objects, piece.header);
-		at = piece;
-		next = xvi_piece_next(objects, &at);
-	}
-	if (sum != size)
+	} while (next.page != LINK_NONE);
+	if (sum != object_size(check->objects, first))
 		return fail(check, 24, first, "the pieces are not the size");
 	return true;
 }
@@ -107,8 +104,7 @@ static bool check_page(struct check *check, uint32_t page)
 	while (holds && at.unit < heap->shape.end_unit) {
 		at.header = words[at.unit];
 		holds = check_block(check, &at);
-		at.unit = xvi_heap_next_used(heap, page, words,
-					     at.unit + heap_block_units(heap, at.header));
+		at.unit = page_next_used(heap, page, words, at.unit);
 	}
 	heap_unmap(heap, page, words);
 	return holds;
@@ -135,7 +131,7 @@ bool xvi_objects_check(struct xvi_objects *objects, struct xvi_heap_fault *fault
 	if (!xvi_heap_check(&objects->heap, fault))
 		return false;
 	for (uint32_t page = objects->heap.page_base; page < objects->heap.page_limit; page++) {
-		if (heap_holds(&objects->heap, page) && !check_page(&check, page))
+		if (page_has_blocks(&objects->heap, page) && !check_page(&check, page))
 			return false;
 	}
 	return check_sums(&check);

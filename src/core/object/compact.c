@@ -9,6 +9,9 @@
  * become victims (no block is put into them), and their blocks are moved into holes of the
  * other pages; when no memory can be had, into those that need none. A victim that cannot be
  * emptied is a page like others again. The cycle ends with the first round that does not pay.
+ *
+ * A WHOLE or FIRST piece moves when its owner agrees; of a REST piece only the links around it
+ * change.
  */
 #include "grain.h"
 #include "piece.h"
@@ -42,9 +45,14 @@ static uint32_t page_bucket(const struct xvi_heap *heap, struct xvi_page *record
 	return bucket < COMPACT_BUCKETS ? bucket : COMPACT_BUCKETS - 1;
 }
 
-static bool page_counts(const struct xvi_heap *heap, uint32_t page)
+/* May the block be moved at all? The page is mapped. */
+static bool block_is_movable(const uint32_t *words, uint32_t unit)
 {
-	return heap_holds(heap, page) && heap_page(heap, page)->used_units != 0;
+	uint32_t kind = block_kind(words[unit]);
+
+	if (kind == KIND_REST)
+		return true;
+	return kind != KIND_FIXED && words[unit + 1] != XV_NO_OWNER;
 }
 
 /* Is every block of the page one that may be moved? */
@@ -57,38 +65,117 @@ static bool page_is_movable(struct step *step, uint32_t page)
 
 	while (movable && unit < heap->shape.end_unit) {
 		movable = block_is_movable(words, unit);
-		unit = xvi_heap_next_used(heap, page, words,
-					  unit + heap_block_units(heap, words[unit]));
+		unit = page_next_used(heap, page, words, unit);
 		step->budget -= BLOCK_COST;
 	}
 	heap_unmap(heap, page, words);
 	return movable;
 }
 
+/* ---- moving a block ---- */
+
+/* Is a piece of the object in a page that somebody reads or writes? */
+static bool chain_is_pinned(const struct xvi_objects *objects, const struct xvi_location *first)
+{
+	struct xvi_location at = *first;
+
+	while (at.page != LINK_NONE && !page_is_pinned(objects, at.page))
+		at = xvi_piece_next(objects, &at);
+	return at.page != LINK_NONE;
+}
+
+/* Make an object of several pieces one block, if none of them is to stay where it is. */
+static bool target_joined(struct xvi_objects *objects, const struct xvi_location *at,
+			  struct xvi_location *to)
+{
+	size_t size = object_size(objects, at);
+
+	return size <= objects->whole_max && !chain_is_pinned(objects, at) &&
+	       xvi_piece_malloc(objects, (uint32_t)size + objects->prefix_bytes, KIND_WHOLE, 1,
+				HEAP_KEEP_VICTIMS, to) == 0;
+}
+
+/* Where the block goes: with the rest of its object, as it is, or laid over a few holes. */
+static bool target_find(struct xvi_objects *objects, const struct xvi_location *at,
+			struct xvi_location *to)
+{
+	uint32_t kind = block_kind(at->header);
+
+	if (kind == KIND_FIRST && target_joined(objects, at, to))
+		return true;
+	if (xvi_piece_malloc(objects, block_content(at->header), kind, 1, HEAP_KEEP_VICTIMS, to) ==
+	    0)
+		return true;
+	return objects->split && xvi_chain_lay(objects, kind == KIND_REST ? KIND_REST : KIND_FIRST,
+					       piece_payload_bytes(objects, at->header),
+					       LAY_PIECES_FEW, HEAP_KEEP_VICTIMS, to) == 0;
+}
+
+/* Ask the owner, who has a handle of the new place then. */
+static bool owner_agrees(struct xvi_objects *objects, const struct xvi_location *at,
+			 const struct xvi_location *to)
+{
+	uint32_t owner = object_owner(objects, at);
+
+	object_set_owner(objects, to, owner);
+	return objects->owner_ops->relocated(
+		       objects->owner_context, owner,
+		       objects_handle(objects, at->page, at->unit, at->header),
+		       objects_handle(objects, to->page, to->unit, to->header)) == 0;
+}
+
+/* Move a block that may be moved. True when it is gone, and its page perhaps with it. False:
+ * nothing fits, or its owner refused. O(bytes). */
+static bool block_move(struct xvi_objects *objects, const struct xvi_location *at,
+		       struct xv_compact_report *report)
+{
+	uint32_t kind = block_kind(at->header);
+	uint32_t bytes = piece_payload_bytes(objects, at->header);
+	struct xvi_location to;
+	bool joined;
+
+	XVI_ASSERT(kind != KIND_FIXED && !page_is_pinned(objects, at->page));
+	if (!target_find(objects, at, &to))
+		return false;
+	XVI_ASSERT(to.page != at->page);
+	joined = kind == KIND_FIRST && block_kind(to.header) == KIND_WHOLE;
+	if (joined)
+		bytes = (uint32_t)object_size(objects, at);
+	xvi_object_copy(objects, &to, objects, at, bytes);
+	if (kind != KIND_REST && !owner_agrees(objects, at, &to)) {
+		xvi_chain_free(objects, &to);
+		report->refused++;
+		return false;
+	}
+	if (joined)
+		xvi_chain_free(objects, at);
+	else
+		xvi_piece_replace(objects, at, &to);
+	report->moved_bytes += bytes;
+	report->moved_blocks++;
+	return true;
+}
+
 /* ---- choosing ---- */
 
-/* Sets threshold and quota from the grains counted. False: nothing can be gained. */
+/*
+ * Sets threshold and quota from the grains counted. False: nothing can be gained. What is in
+ * the victims fits into what is free in the others exactly when there are no more victims, in
+ * grains, than are free in all.
+ */
 static bool round_choose(struct xvi_compaction *cycle)
 {
-	uint64_t room = 0, moved = 0; /* in 2 * COMPACT_BUCKETS-ths of a grain */
+	uint64_t room = 0; /* in 2 * COMPACT_BUCKETS-ths of a grain */
 
 	for (uint32_t i = 0; i < COMPACT_BUCKETS; i++)
 		room += (uint64_t)cycle->grains[i] * (2 * COMPACT_BUCKETS - 2 * i - 1);
-	for (uint32_t i = 0; i < COMPACT_BUCKETS; i++) {
-		uint32_t used = 2 * i + 1;
-		uint32_t free_part = 2 * COMPACT_BUCKETS - used;
-		uint64_t grains = cycle->grains[i];
-
-		/* A victim grain takes its free part from the room and needs room for the rest. */
-		if (moved + grains * used > room - grains * free_part) {
-			cycle->threshold = i;
-			cycle->quota = (room - moved) / (2 * COMPACT_BUCKETS);
-			return cycle->quota != 0 || moved != 0;
-		}
-		moved += grains * used;
-		room -= grains * free_part;
-	}
-	return false;
+	cycle->threshold = 0;
+	cycle->quota = room / (2 * COMPACT_BUCKETS);
+	if (cycle->quota == 0)
+		return false;
+	while (cycle->grains[cycle->threshold] <= cycle->quota)
+		cycle->quota -= cycle->grains[cycle->threshold++];
+	return true;
 }
 
 static void round_begin(struct xvi_objects *objects)
@@ -133,13 +220,11 @@ static void scan_page(struct step *step)
 	struct xvi_compaction *cycle = &objects->compaction;
 
 	if (cycle->cursor >= heap->page_limit) {
-		cycle->cursor = heap->page_base;
 		cycle->phase = COMPACT_SWEEP;
-		if (!round_choose(cycle))
-			cycle->cursor = UINT32_MAX; /* nothing to sweep */
+		cycle->cursor = round_choose(cycle) ? heap->page_base : UINT32_MAX;
 		return;
 	}
-	if (page_counts(heap, cycle->cursor)) {
+	if (page_has_blocks(heap, cycle->cursor)) {
 		struct xvi_page *record = heap_page(heap, cycle->cursor);
 
 		step->report->pinned_pages += record->pins != 0;
@@ -160,15 +245,13 @@ static void sweep_page(struct step *step)
 	uint32_t bucket;
 
 	step->budget -= RECORD_COST;
-	if (!page_counts(heap, page))
+	if (!page_has_blocks(heap, page))
 		return;
 	record = heap_page(heap, page);
 	bucket = page_bucket(heap, record);
-	if (record->pins != 0 || bucket > cycle->threshold)
-		return;
-	if (bucket == cycle->threshold && cycle->quota == 0)
-		return;
-	if (!page_is_movable(step, page) || !xvi_heap_victim_add(heap, page))
+	if (record->pins != 0 || bucket > cycle->threshold ||
+	    (bucket == cycle->threshold && cycle->quota == 0) || !page_is_movable(step, page) ||
+	    !xvi_heap_victim_add(heap, page))
 		return;
 	if (bucket == cycle->threshold) {
 		uint32_t grains = page_hot_grains(heap, record);
@@ -191,8 +274,7 @@ static void empty_victim(struct step *step)
 	XVI_ASSERT(unit < heap->shape.end_unit);
 	heap_unmap(heap, page, words);
 	step->budget -= MOVE_COST + block_content(at.header);
-	if (heap_page(heap, page)->pins != 0 || !movable ||
-	    !xvi_block_move(objects, &at, step->report))
+	if (heap_page(heap, page)->pins != 0 || !movable || !block_move(objects, &at, step->report))
 		xvi_heap_victim_end(heap, page);
 }
 

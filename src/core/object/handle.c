@@ -20,15 +20,11 @@ bool xvi_unit_is_used(const struct xvi_heap *heap, uint32_t page, const uint32_t
 static bool page_leads_to(const struct xvi_heap *heap, uint32_t page, const uint32_t *words,
 			  uint32_t unit)
 {
-	uint32_t at = heap->shape.first_unit;
+	uint32_t at = xvi_heap_next_used(heap, page, words, heap->shape.first_unit);
 
-	do {
-		at = xvi_heap_next_used(heap, page, words, at);
-		if (at >= unit)
-			return at == unit;
-		at += heap_block_units(heap, words[at]);
-	} while (at <= unit);
-	return false;
+	while (at < unit)
+		at = page_next_used(heap, page, words, at);
+	return at == unit;
 }
 
 /* May it be an object's first piece? Where places are not proved, also by what a FIRST piece
@@ -57,7 +53,6 @@ bool xvi_object_is(const struct xvi_objects *objects, xv_handle handle, struct x
 	uint32_t page = xv_handle_page(handle);
 	uint32_t unit = handle_unit(objects, handle);
 	uint32_t tag = handle_tag(handle);
-	uint32_t header = 0;
 	uint32_t *words;
 	bool good;
 
@@ -66,15 +61,12 @@ bool xvi_object_is(const struct xvi_objects *objects, xv_handle handle, struct x
 	words = heap_map(heap, page);
 	good = heap->shape.prove || tag != 0 ? xvi_unit_is_used(heap, page, words, unit)
 					     : page_leads_to(heap, page, words, unit);
-	if (good) {
-		header = words[unit];
-		good = piece_is_first(objects, page, words, unit);
-	}
+	good = good && piece_is_first(objects, page, words, unit) &&
+	       (tag == 0 || tag == (objects->tag | block_check(words[unit])));
+	if (good)
+		*at = (struct xvi_location){page, unit, words[unit]};
 	heap_unmap(heap, page, words);
-	if (!good || (tag != 0 && tag != (objects->tag | block_check(header))))
-		return false;
-	*at = (struct xvi_location){page, unit, header};
-	return true;
+	return good;
 }
 
 bool xvi_object_find(struct xvi_objects *objects, xv_handle handle, struct xvi_location *at)

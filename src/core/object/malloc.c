@@ -17,41 +17,17 @@ enum {
 		8 /* of the used units, free in used pages, for splitting without need */
 };
 
-/* ---- one piece ---- */
-
-/* Does a payload of this size fit a page of its own at this alignment? */
-static bool fits_aligned(const struct xvi_objects *objects, size_t size, size_t alignment)
+static int malloc_fixed(struct xvi_objects *objects, size_t size, size_t alignment,
+			struct xvi_location *at)
 {
 	const struct xvi_heap *heap = &objects->heap;
 	size_t offset = heap->shape.first_unit * UNIT_BYTES + heap->payload_at;
 
-	offset = (offset + alignment - 1) & ~(alignment - 1);
-	return size <= objects->whole_max && offset + size <= heap->shape.end_unit * UNIT_BYTES;
-}
-
-static int malloc_fixed(struct xvi_objects *objects, size_t size, size_t alignment,
-			struct xvi_location *at)
-{
-	if (!fits_aligned(objects, size, alignment))
+	offset = (offset + alignment - 1) & ~(alignment - 1); /* in a page of its own */
+	if (size > objects->whole_max || offset + size > heap->shape.end_unit * UNIT_BYTES)
 		return -XV_E2BIG;
 	return xvi_piece_malloc(objects, (uint32_t)size + objects->prefix_bytes, KIND_FIXED,
 				(uint32_t)alignment, HEAP_MAY_GROW, at);
-}
-
-/* ---- chains ---- */
-
-static int malloc_chain(struct xvi_objects *objects, size_t size, uint32_t pieces_most,
-			unsigned flags, struct xvi_location *at)
-{
-	struct xvi_lay lay = {.bytes = (uint32_t)size,
-			      .kind = KIND_FIRST,
-			      .pieces_most = pieces_most,
-			      .flags = flags};
-	int err = xvi_chain_lay(objects, &lay);
-
-	if (err == 0)
-		*at = lay.first;
-	return err;
 }
 
 /* Are there holes enough for it, and none that it fits whole? */
@@ -70,23 +46,23 @@ static bool should_split(const struct xvi_objects *objects, uint64_t units)
 static int malloc_splittable(struct xvi_objects *objects, size_t size, struct xvi_location *at)
 {
 	uint32_t content = (uint32_t)size + objects->prefix_bytes;
-	uint32_t pages = (uint32_t)(size / objects->whole_max) + 1;
 	int err;
 
 	if (should_split(objects, heap_units_for(&objects->heap, content)) &&
-	    malloc_chain(objects, size, pages * LAY_PIECES_FEW, 0, at) == 0)
+	    xvi_chain_lay(objects, KIND_FIRST, size, LAY_PIECES_FEW, 0, at) == 0)
 		return 0;
 	if (size > objects->whole_max)
-		return malloc_chain(objects, size, pages * LAY_PIECES_MANY, HEAP_MAY_GROW, at);
+		return xvi_chain_lay(objects, KIND_FIRST, size, LAY_PIECES_MANY, HEAP_MAY_GROW, at);
 	err = xvi_piece_malloc(objects, content, KIND_WHOLE, 1, HEAP_MAY_GROW, at);
 	if (err != 0 && heap_free_units(&objects->heap) * UNIT_BYTES > size &&
-	    malloc_chain(objects, size, LAY_PIECES_MANY, 0, at) == 0)
+	    xvi_chain_lay(objects, KIND_FIRST, size, LAY_PIECES_MANY, 0, at) == 0)
 		err = 0;
 	return err;
 }
 
-int xvi_object_place(struct xvi_objects *objects, size_t size, size_t alignment,
-		     struct xvi_location *at)
+/* The pieces of a new object, with its owner undefined and not counted. */
+static int object_place(struct xvi_objects *objects, size_t size, size_t alignment,
+			struct xvi_location *at)
 {
 	if (size > objects->max_size)
 		return -XV_E2BIG;
@@ -110,7 +86,7 @@ int xvi_object_malloc(struct xvi_objects *objects, size_t size, size_t alignment
 		return -XV_EINVAL;
 	XVI_ASSERT(alignment != 0 && alignment <= OBJECT_ALIGNMENT_MAX);
 	XVI_ASSERT((alignment & (alignment - 1)) == 0);
-	err = xvi_object_place(objects, size, alignment, &at);
+	err = object_place(objects, size, alignment, &at);
 	if (err != 0) {
 		objects->failures += err != -XV_E2BIG;
 		return err;
@@ -135,10 +111,7 @@ int xvi_object_free(struct xvi_objects *objects, xv_handle handle)
 	XVI_ASSERT(objects_count(objects) != 0);
 	XVI_ASSERT(objects->requested_bytes >= object_size(objects, &at));
 	objects->requested_bytes -= object_size(objects, &at);
-	if (block_kind(at.header) == KIND_FIRST)
-		xvi_chain_free(objects, link_to(&at));
-	else
-		xvi_piece_free(objects, &at);
+	xvi_chain_free(objects, &at);
 	return 0;
 }
 

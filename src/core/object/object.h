@@ -4,9 +4,8 @@
  * object.h: objects with handles on one heap. Read this first; object_fast.h has the common
  * malloc and free, inline.
  *
- * The layer knows no lock: one caller at a time, and no other call on the heap in between but
- * xvi_heap_give_back, xvi_heap_shrink_records and reading. The pool above locks, routes a
- * handle to the heap that has its page, and counts bytes.
+ * The layer knows no lock: one caller at a time, who calls of the heap only xvi_heap_give_back,
+ * xvi_heap_shrink_records and what reads.
  *
  * Words
  *   object    what the caller asked for: one piece, or a chain of pieces
@@ -15,10 +14,9 @@
  *   link      page and unit of another piece of the same object
  *   pinned    a page that somebody reads or writes while the lock is let go: its pieces do
  *             not move, and its memory stays
- *   proof     what tells a handle from one that is stale or invented, see below
  *
- * Kinds of a block, and what lies behind its header. A word is 4 bytes; the owner is there only
- * in pools with owners. Content (heap/block.h) is all of it, so that sizes are exact:
+ * Kinds of a block, and its content (heap/block.h), in words of 4 bytes; the owner is there only
+ * in pools with owners:
  *
  *   WHOLE  [owner]                                                        payload
  *   FIXED  [owner]                                                        payload
@@ -26,25 +24,23 @@
  *   REST          [next page][next unit][previous page][previous unit]    payload
  *
  *   WHOLE  an object of one piece
- *   FIXED  one of a larger alignment than the pool's: it is never moved nor split, but by
- *          realloc, which keeps the alignment that its offset has, up to 256
- *   FIRST  the first piece of several. It may be alone for a while (next page LINK_NONE), when
- *          an object in a pinned page was made shorter
+ *   FIXED  one of a larger alignment than the pool's: only realloc moves it, and keeps the
+ *          alignment that its offset has, up to 256
+ *   FIRST  the first piece of several; alone (next page LINK_NONE) when an object in a pinned
+ *          page was made shorter
  *   REST   a later piece; in the last one next page is LINK_NONE
  *
- * Handles. The tag, 16 bits:
+ * Handles. The tag, 16 bits; all 0 is a handle without one:
  *
  *   15        14     12 11          0
  *   [ TAGGED ][ key    ][ check     ]
  *
- * check equals the check field of the block's header (heap/block.h): a count of the blocks made in
- * its page, which begins elsewhere in each pool. key tells pools apart too. A handle without TAGGED
- * (all 16 bits 0) is good by the proof alone. A handle is good when the page is the heap's, the
- * proof holds, the kind is WHOLE, FIXED or FIRST, and the tag is equal.
+ * check is the check field of the block's header (heap/block.h), a count of the blocks made in its
+ * page; key tells pools apart. A handle is good when the page is the heap's, the proof holds, the
+ * kind is WHOLE, FIXED or FIRST, and the tag, if any, is equal.
  *
- * The proof, where the heap keeps it: a used block begins at that place (start.h), exactly.
- * What slips: the very same place, when its page has made 4,096 blocks, or a multiple, since. A
- * page that went back to the source and comes again goes on counting where the heap's others were.
+ * The proof, where the heap keeps it (start.h): a used block begins at that place, exactly. What
+ * slips is the very same place, when its page has made a multiple of 4,096 blocks since.
  *
  * Elsewhere, the keyed check: the header fits its page; the block behind has the keyed bits of
  * its place and no hole before it, or is a hole whose record or words say that it begins there;
@@ -60,9 +56,8 @@
  *   24  the payloads of a chain sum up to the size in its first piece
  *   25  requested_bytes, split_objects and rest_pieces are the sums over the blocks
  *
- * Errors. Unless a call says otherwise they are -XV_EINVAL for a bad handle, which is counted
- * in bad_handles. On an error nothing has changed and outputs are untouched. Nothing fails
- * because a page cannot be mapped: at most two pages of the heap are mapped at a time.
+ * Errors. -XV_EINVAL is a bad handle, which is counted in bad_handles. On an error nothing has
+ * changed and outputs are untouched. At most two pages of the heap are mapped at a time.
  */
 #ifndef XVI_OBJECT_H
 #define XVI_OBJECT_H
@@ -82,8 +77,7 @@ enum {
 	REST_LINK_WORDS = 4,
 	FIRST_LINK_BYTES = FIRST_LINK_WORDS * UNIT_BYTES,
 	REST_LINK_BYTES = REST_LINK_WORDS * UNIT_BYTES,
-	PIECE_MIN_BYTES =
-		48, /* content of a piece that is laid into a hole that happens to be there */
+	PIECE_MIN_BYTES = 48, /* content of a piece that is laid into a hole */
 
 	OBJECT_ALIGNMENT_MAX = 256, /* that can be asked for, bytes */
 	OBJECT_SIZE_MAX = 1 << 30,  /* bytes, in pools that may split */
@@ -137,17 +131,15 @@ struct xvi_objects_config {
 struct xvi_objects {
 	struct xvi_heap heap;
 
-	/* The calls by which objects are made, with the pool's alignment, and freed:
-	 * xvi_object_malloc and xvi_object_free, or where the heap is of a usual shape what
-	 * object_fast.h makes of them. */
+	/* xvi_object_malloc with the pool's alignment, and xvi_object_free, or where the heap is
+	 * of a usual shape what object_fast.h makes of them. */
 	int (*make)(struct xvi_objects *objects, size_t size, uint32_t owner, xv_handle *handle);
 	int (*free)(struct xvi_objects *objects, xv_handle handle);
 
 	/* Constants. */
 	uint32_t prefix_bytes; /* OWNER_BYTES or 0 */
 	uint32_t tag;          /* TAG_TAGGED and the key, in place: check is or-ed to it */
-	uint64_t handle_base;  /* tag and offset of the handle of a block with check 0 at unit 0 of
-				* page 0 */
+	uint64_t handle_base;  /* handle of a block with check 0 at unit 0 of page 0 */
 	uint32_t max_size;     /* of an object, bytes */
 	uint32_t whole_max;    /* of an object of one piece, bytes */
 	bool split;
@@ -179,8 +171,7 @@ static inline uint64_t objects_count(const struct xvi_objects *objects)
 	return heap_block_count(&objects->heap) - objects->rest_pieces;
 }
 
-/* Of all live objects, bytes that are link words. Headers are heap_block_count() * 4 bytes, owner
- * words objects_count() * prefix_bytes. O(1). */
+/* Bytes of link words in all live objects. */
 static inline uint64_t objects_link_bytes(const struct xvi_objects *objects)
 {
 	return (uint64_t)objects->split_objects * FIRST_LINK_BYTES +
@@ -215,6 +206,19 @@ static inline uint32_t piece_payload_offset(const struct xvi_objects *objects, u
 					    uint32_t kind)
 {
 	return unit * UNIT_BYTES + BLOCK_HEADER_BYTES + piece_head_bytes(objects, kind);
+}
+
+/* Of the pages below page_limit, is it one of this heap with a used block? */
+static inline bool page_has_blocks(const struct xvi_heap *heap, uint32_t page)
+{
+	return heap_holds(heap, page) && heap_page(heap, page)->used_units != 0;
+}
+
+/* The used block behind this one in a mapped page, or end_unit. */
+static inline uint32_t page_next_used(const struct xvi_heap *heap, uint32_t page,
+				      const uint32_t *words, uint32_t unit)
+{
+	return xvi_heap_next_used(heap, page, words, unit + heap_block_units(heap, words[unit]));
 }
 
 /* Bytes of a live object, > 0. O(1). */
@@ -254,7 +258,7 @@ static inline uint32_t handle_unit(const struct xvi_objects *objects, xv_handle 
  * O(1) but for a handle without a tag under the keyed check, O(blocks of its page). */
 bool xvi_object_find(struct xvi_objects *objects, xv_handle handle, struct xvi_location *at);
 
-/* Is it good? As xvi_object_find, and nothing is counted. */
+/* The same, and nothing is counted. */
 bool xvi_object_is(const struct xvi_objects *objects, xv_handle handle, struct xvi_location *at);
 
 /* ---- objects ---- */
@@ -281,10 +285,14 @@ void xvi_objects_set_calls(struct xvi_objects *objects);
  * renewed when the object moves; its owner is not told. Where it can, in place: an object of one
  * piece by what lies behind it, one of several by its last piece or by more pieces. 0,
  * -XV_EINVAL, -XV_E2BIG, -XV_EBUSY (a piece that would have to move is in a pinned page), or
- * what the source said. Copies a block at most, or a page of an object that grows above one.
- * O(pieces). (realloc.c)
+ * what the source said. Copies a block at most. O(pieces). (realloc.c)
  */
 int xvi_object_realloc(struct xvi_objects *objects, xv_handle *handle, size_t size);
+
+/* Make the object of one page at most anew with this size, in its heap or another one; its page
+ * is not pinned. *handle is renewed. As xvi_object_malloc. (realloc.c) */
+int xvi_object_move(struct xvi_objects *to_objects, struct xvi_objects *objects,
+		    const struct xvi_location *at, size_t size, xv_handle *handle);
 
 /* Owner of a live object in a pool with owners. O(1). */
 static inline uint32_t object_owner(const struct xvi_objects *objects,
@@ -301,7 +309,7 @@ static inline void object_set_owner(struct xvi_objects *objects, const struct xv
 	heap_set_word(&objects->heap, at->page, at->unit + 1, owner);
 }
 
-/* ---- reading and writing (pin.c, copy.c) ---- */
+/* ---- reading and writing (access.c) ---- */
 
 /*
  * A pinned part of an object: [offset, offset + bytes) of the page, which the caller maps. To
@@ -311,7 +319,6 @@ struct xvi_pin {
 	struct xvi_location piece;
 	uint32_t offset; /* bytes */
 	uint32_t bytes;  /* up to the end of the piece */
-	bool last;       /* the object ends with this piece */
 };
 
 /*
@@ -340,7 +347,7 @@ void xvi_object_write(struct xvi_objects *objects, const struct xvi_location *at
 		      const void *buffer, size_t bytes);
 
 /* Copy the first bytes of one object to another, of this heap or of another one. A page of each
- * is mapped at a time. O(pieces + bytes). */
+ * is mapped at a time. O(pieces of the one * pieces of the other + bytes). */
 void xvi_object_copy(struct xvi_objects *to_objects, const struct xvi_location *to,
 		     const struct xvi_objects *from_objects, const struct xvi_location *from,
 		     size_t bytes);
@@ -361,7 +368,7 @@ struct xvi_object_seen {
 uint32_t xvi_objects_list(struct xvi_objects *objects, uint32_t *page, uint32_t *unit,
 			  struct xvi_object_seen *seen, uint32_t most);
 
-/* ---- compaction (compact.c, move.c) ---- */
+/* ---- compaction (compact.c) ---- */
 
 /*
  * A step of compaction: moves about `budget_bytes`, and looks at one page record for each 32

@@ -4,7 +4,7 @@
  * objects.c: making the layer over a heap, ending it, and walking over it; see object.h.
  */
 #include "object.h"
-#include "start.h"
+#include "prove.h"
 
 void xvi_objects_init(struct xvi_objects *objects, const struct xvi_objects_config *config)
 {
@@ -41,36 +41,28 @@ void xvi_objects_clear(struct xvi_objects *objects)
 
 /* ---- walking ---- */
 
-/* Where a walk over the page's blocks may begin that is to see all from unit on. */
-static uint32_t walk_from(const struct xvi_heap *heap, uint32_t page, uint32_t unit)
-{
-	if (heap->shape.prove && unit < heap->shape.end_unit)
-		return start_before(&heap->shape, heap_page(heap, page), unit);
-	return heap->shape.first_unit;
-}
-
 /* The objects of a page from *unit on; *unit is then where to go on, end_unit at its end. */
 static uint32_t page_list(const struct xvi_objects *objects, uint32_t page, uint32_t *unit,
 			  struct xvi_object_seen *seen, uint32_t most)
 {
 	const struct xvi_heap *heap = &objects->heap;
 	uint32_t *words = heap_map(heap, page);
-	uint32_t at = xvi_heap_next_used(heap, page, words, walk_from(heap, page, *unit));
+	/* Where an object was, there may be none any more. */
+	bool known = heap->shape.prove && xvi_unit_is_used(heap, page, words, *unit);
+	uint32_t at = xvi_heap_next_used(heap, page, words, known ? *unit : heap->shape.first_unit);
 	uint32_t count = 0;
 
 	while (at < heap->shape.end_unit && count < most) {
 		uint32_t header = words[at];
+		struct xvi_location piece = {page, at, header};
 
 		XVI_ASSERT(!block_is_free(header));
 		if (at >= *unit && block_kind(header) != KIND_REST) {
 			seen[count].handle = objects_handle(objects, page, at, header);
-			seen[count].size =
-				block_kind(header) == KIND_FIRST
-					? words[piece_link_unit(objects, at, KIND_FIRST) + 2]
-					: piece_payload_bytes(objects, header);
+			seen[count].size = object_size(objects, &piece);
 			count++;
 		}
-		at = xvi_heap_next_used(heap, page, words, at + heap_block_units(heap, header));
+		at = page_next_used(heap, page, words, at);
 	}
 	*unit = at;
 	heap_unmap(heap, page, words);
@@ -81,22 +73,18 @@ uint32_t xvi_objects_list(struct xvi_objects *objects, uint32_t *page, uint32_t 
 			  struct xvi_object_seen *seen, uint32_t most)
 {
 	const struct xvi_heap *heap = &objects->heap;
+	uint32_t count = 0;
 
-	XVI_ASSERT(most != 0);
-	while (*page < heap->page_limit) {
-		uint32_t count = 0;
+	XVI_ASSERT(most != 0 && *unit < heap->shape.end_unit);
+	while (count == 0 && *page < heap->page_limit) {
+		bool used = page_has_blocks(heap, *page);
 
-		if (heap_holds(heap, *page) && heap_page(heap, *page)->used_units != 0 &&
-		    *unit < heap->shape.end_unit)
+		if (used)
 			count = page_list(objects, *page, unit, seen, most);
-		else
-			*unit = heap->shape.end_unit;
-		if (*unit >= heap->shape.end_unit) {
+		if (!used || *unit >= heap->shape.end_unit) {
 			*page += 1;
 			*unit = 0;
 		}
-		if (count != 0)
-			return count;
 	}
-	return 0;
+	return count;
 }

@@ -9,28 +9,20 @@
 
 #include "object.h"
 
-struct xvi_link {
-	uint32_t page; /* LINK_NONE: nowhere */
-	uint32_t unit;
-};
-
-static const struct xvi_link link_none = {LINK_NONE, 0};
-
-static inline struct xvi_link link_to(const struct xvi_location *at)
-{
-	return (struct xvi_link){at->page, at->unit};
-}
+static const struct xvi_location piece_none = {LINK_NONE, 0, 0};
 
 /* ---- words of a mapped piece ---- */
 
-static inline struct xvi_link words_next(const struct xvi_objects *objects, const uint32_t *words,
-					 uint32_t unit)
+/* Where the piece behind is, its header not read, or piece_none. */
+static inline struct xvi_location words_next(const struct xvi_objects *objects,
+					     const uint32_t *words, uint32_t unit)
 {
 	uint32_t kind = block_kind(words[unit]);
 	const uint32_t *link = words + piece_link_unit(objects, unit, kind);
 
-	return kind == KIND_FIRST || kind == KIND_REST ? (struct xvi_link){link[0], link[1]}
-						       : link_none;
+	if (kind != KIND_FIRST && kind != KIND_REST)
+		return piece_none;
+	return (struct xvi_location){link[0], link[1], 0};
 }
 
 static inline unsigned char *words_payload(const struct xvi_objects *objects, uint32_t *words,
@@ -42,27 +34,37 @@ static inline unsigned char *words_payload(const struct xvi_objects *objects, ui
 
 /* ---- a piece (chain.c) ---- */
 
-/* The piece at a link, which leads to one. */
-void xvi_piece_at(const struct xvi_objects *objects, struct xvi_link link, struct xvi_location *at);
-struct xvi_link xvi_piece_next(const struct xvi_objects *objects, const struct xvi_location *at);
-struct xvi_link xvi_piece_previous(const struct xvi_objects *objects,
+/* The piece behind, or piece_none. */
+struct xvi_location xvi_piece_next(const struct xvi_objects *objects,
 				   const struct xvi_location *at);
+/* Where the piece before a REST one is; its header is not read. */
+struct xvi_location xvi_piece_previous(const struct xvi_objects *objects,
+				       const struct xvi_location *at);
+/* The last piece of the chain. O(pieces). */
+struct xvi_location xvi_piece_last(const struct xvi_objects *objects,
+				   const struct xvi_location *at);
+/* Go on to the piece that holds the byte `offset` of the payloads from *at on. Returns where in
+ * its payload that is. O(pieces). */
+uint32_t xvi_piece_seek(const struct xvi_objects *objects, struct xvi_location *at, size_t offset);
+
 /* One piece follows the other, in both links; either may be none, which ends the chain. */
-void xvi_pieces_join(struct xvi_objects *objects, struct xvi_link before, struct xvi_link after);
+void xvi_pieces_join(struct xvi_objects *objects, const struct xvi_location *before,
+		     const struct xvi_location *after);
 /* Of a FIRST piece. */
 void xvi_piece_set_size(struct xvi_objects *objects, const struct xvi_location *at, size_t size);
 
-/* Make one of so much content: its links lead nowhere. As xvi_heap_malloc. */
+/* Make one of `content` bytes: its links lead nowhere. As xvi_heap_malloc. */
 int xvi_piece_malloc(struct xvi_objects *objects, uint32_t content, uint32_t kind,
 		     uint32_t alignment, unsigned flags, struct xvi_location *at);
-void xvi_piece_free(struct xvi_objects *objects, const struct xvi_location *at);
+/* Returns where the piece behind is; its header is not read. */
+struct xvi_location xvi_piece_free(struct xvi_objects *objects, const struct xvi_location *at);
 
-/* A block of kind WHOLE becomes FIRST, or the reverse, with its payload moved: the last
- * FIRST_LINK_BYTES of it must not be needed, or are there to be used then. */
-void xvi_piece_set_first(struct xvi_objects *objects, struct xvi_location *at);
-void xvi_piece_set_whole(struct xvi_objects *objects, struct xvi_location *at);
+/* Free the piece at `at`, and put the chain at `to`, which has its payload, in its place.
+ * O(pieces of `to`). */
+void xvi_piece_replace(struct xvi_objects *objects, const struct xvi_location *at,
+		       const struct xvi_location *to);
 
-static inline bool link_is_pinned(const struct xvi_objects *objects, uint32_t page)
+static inline bool page_is_pinned(const struct xvi_objects *objects, uint32_t page)
 {
 	return heap_page(&objects->heap, page)->pins != 0;
 }
@@ -70,51 +72,19 @@ static inline bool link_is_pinned(const struct xvi_objects *objects, uint32_t pa
 /* ---- chains (chain.c) ---- */
 
 enum {
-	LAY_PIECES_FEW = 4,   /* where there would be another way */
-	LAY_PIECES_MANY = 16, /* in a page, where there is none */
+	LAY_PIECES_FEW = 4,   /* for a page of payload, where there would be another way */
+	LAY_PIECES_MANY = 16, /* where there is none */
 };
-
-/* A chain to be laid, and then where it is. */
-struct xvi_lay {
-	uint32_t bytes;       /* payload */
-	uint32_t kind;        /* of its first piece */
-	uint32_t pieces_most; /* count */
-	unsigned flags;       /* of the heap: with HEAP_MAY_GROW pieces are as long as can be, else
-			       * they are laid over holes */
-	struct xvi_location first;
-	struct xvi_location last;
-};
-
-/* Lay it. The links at both ends lead nowhere; the size in a FIRST piece is bytes. On an error,
- * as xvi_heap_malloc, nothing is left. */
-int xvi_chain_lay(struct xvi_objects *objects, struct xvi_lay *lay);
-
-/* Free this piece and all that follow. O(pieces). */
-void xvi_chain_free(struct xvi_objects *objects, struct xvi_link link);
-
-/* The pieces of a new object, with its owner undefined and not counted: the errors of
- * xvi_object_malloc. (malloc.c) */
-int xvi_object_place(struct xvi_objects *objects, size_t size, size_t alignment,
-		     struct xvi_location *at);
-
-/* ---- moving for compaction (move.c) ---- */
-
-/* May the block be moved at all? The page is mapped. */
-static inline bool block_is_movable(const uint32_t *words, uint32_t unit)
-{
-	uint32_t kind = block_kind(words[unit]);
-
-	if (kind == KIND_REST)
-		return true;
-	return kind != KIND_FIXED && words[unit + 1] != XV_NO_OWNER;
-}
 
 /*
- * Move a block that may be moved into holes of pages that are no victims. True when it is gone;
- * its page may be gone with it. False: nothing fits, or its owner refused, which is added to
- * *report. O(bytes).
+ * Lay a chain of `bytes` of payload, *first of this kind, and for each page of them at most
+ * `pieces` pieces: as long as can be with HEAP_MAY_GROW, else over holes. Its ends lead nowhere;
+ * the size in a FIRST piece is `bytes`. On an error, as xvi_heap_malloc, nothing is left.
  */
-bool xvi_block_move(struct xvi_objects *objects, const struct xvi_location *at,
-		    struct xv_compact_report *report);
+int xvi_chain_lay(struct xvi_objects *objects, uint32_t kind, size_t bytes, uint32_t pieces,
+		  unsigned flags, struct xvi_location *first);
+
+/* Free this piece and all that follow. O(pieces). */
+void xvi_chain_free(struct xvi_objects *objects, const struct xvi_location *first);
 
 #endif

@@ -20,91 +20,21 @@ static bool piece_resize(struct xvi_objects *objects, struct xvi_location *at, u
 	return done;
 }
 
-/* ---- moving ---- */
-
-/* Alignment above the pool's that the offset of a FIXED object has. */
-static size_t fixed_alignment(const struct xvi_objects *objects, const struct xvi_location *at)
-{
-	uint32_t offset = at->unit * UNIT_BYTES + objects->heap.payload_at;
-	uint32_t alignment = offset & (0U - offset);
-
-	XVI_ASSERT(block_kind(at->header) == KIND_FIXED && alignment >= UNIT_BYTES);
-	return alignment < OBJECT_ALIGNMENT_MAX ? alignment : OBJECT_ALIGNMENT_MAX;
-}
-
-/* Of `bytes` more or fewer: the object was counted with its old size. */
-static void count_size(struct xvi_objects *objects, size_t old_size, size_t size)
-{
-	objects->requested_bytes = objects->requested_bytes - old_size + size;
-}
-
-/* Make it anew, copy, and free the old one, which is of one piece. */
-static int object_move(struct xvi_objects *objects, const struct xvi_location *at, size_t old_size,
-		       size_t size, xv_handle *handle)
-{
-	size_t alignment = block_kind(at->header) == KIND_FIXED ? fixed_alignment(objects, at) : 1;
-	uint32_t owner = objects->prefix_bytes != 0 ? object_owner(objects, at) : 0;
-	struct xvi_location to;
-	int err = xvi_object_place(objects, size, alignment, &to);
-
-	if (err != 0)
-		return err;
-	if (objects->prefix_bytes != 0)
-		object_set_owner(objects, &to, owner);
-	xvi_object_copy(objects, &to, objects, at, old_size < size ? old_size : size);
-	xvi_piece_free(objects, at);
-	*handle = objects_handle(objects, to.page, to.unit, to.header);
-	return 0;
-}
-
 /* ---- longer ---- */
 
-/* Lay `bytes` more as pieces that are to follow others. */
-static int rest_lay(struct xvi_objects *objects, size_t bytes, struct xvi_link *rest)
-{
-	struct xvi_lay lay = {.bytes = (uint32_t)bytes, .kind = KIND_REST, .flags = HEAP_MAY_GROW};
-	int err;
-
-	lay.pieces_most = (lay.bytes / objects->whole_max + 1) * LAY_PIECES_MANY;
-	err = xvi_chain_lay(objects, &lay);
-	if (err == 0)
-		*rest = link_to(&lay.first);
-	return err;
-}
-
-/* A WHOLE block gets more bytes behind it, as a chain, which takes what its links displace. */
-static int whole_append(struct xvi_objects *objects, struct xvi_location *at, size_t size)
-{
-	uint32_t kept = piece_payload_bytes(objects, at->header) - FIRST_LINK_BYTES;
-	unsigned char end[FIRST_LINK_BYTES];
-	struct xvi_link rest;
-	int err = rest_lay(objects, size - kept, &rest);
-
-	if (err != 0)
-		return err;
-	xvi_object_read(objects, at, kept, end, FIRST_LINK_BYTES);
-	xvi_piece_set_first(objects, at);
-	xvi_piece_set_size(objects, at, size);
-	xvi_pieces_join(objects, link_to(at), rest);
-	xvi_object_write(objects, at, kept, end, FIRST_LINK_BYTES);
-	return 0;
-}
-
-/* Make the last piece, of kind REST, anew with `more` bytes. False: nothing has changed. */
+/* Make the last piece, if it is of kind REST, anew with `more` bytes. False: nothing has
+ * changed. */
 static bool tail_move(struct xvi_objects *objects, const struct xvi_location *tail, uint32_t more)
 {
-	uint32_t bytes = piece_payload_bytes(objects, tail->header);
-	struct xvi_link previous = xvi_piece_previous(objects, tail);
+	uint32_t content = block_content(tail->header) + more;
 	struct xvi_location to;
 
-	if (link_is_pinned(objects, tail->page) ||
-	    bytes + more + REST_LINK_BYTES > heap_content_max(&objects->heap) ||
-	    xvi_piece_malloc(objects, bytes + more + REST_LINK_BYTES, KIND_REST, 1, HEAP_MAY_GROW,
-			     &to) != 0)
+	if (block_kind(tail->header) != KIND_REST || page_is_pinned(objects, tail->page) ||
+	    content > heap_content_max(&objects->heap) ||
+	    xvi_piece_malloc(objects, content, KIND_REST, 1, HEAP_MAY_GROW, &to) != 0)
 		return false;
-	xvi_object_copy(objects, &to, objects, tail, bytes);
-	xvi_pieces_join(objects, previous, link_to(&to));
-	xvi_piece_free(objects, tail);
+	xvi_object_copy(objects, &to, objects, tail, piece_payload_bytes(objects, tail->header));
+	xvi_piece_replace(objects, tail, &to);
 	return true;
 }
 
@@ -113,73 +43,83 @@ static int chain_grow(struct xvi_objects *objects, const struct xvi_location *fi
 		      size_t old_size, size_t size)
 {
 	size_t more = size - old_size;
-	struct xvi_location tail = *first;
-	struct xvi_link next;
-	int err = 0;
+	struct xvi_location tail = xvi_piece_last(objects, first);
 
-	while ((next = xvi_piece_next(objects, &tail)).page != LINK_NONE)
-		xvi_piece_at(objects, next, &tail);
 	if (more > objects->whole_max ||
 	    !(piece_resize(objects, &tail, block_content(tail.header) + (uint32_t)more) ||
-	      (block_kind(tail.header) == KIND_REST &&
-	       tail_move(objects, &tail, (uint32_t)more)))) {
-		err = rest_lay(objects, more, &next);
-		if (err == 0)
-			xvi_pieces_join(objects, link_to(&tail), next);
+	      tail_move(objects, &tail, (uint32_t)more))) {
+		struct xvi_location rest;
+		int err = xvi_chain_lay(objects, KIND_REST, more, LAY_PIECES_MANY, HEAP_MAY_GROW,
+					&rest);
+
+		if (err != 0)
+			return err;
+		xvi_pieces_join(objects, &tail, &rest);
 	}
-	if (err == 0)
-		xvi_piece_set_size(objects, first, size);
-	return err;
+	xvi_piece_set_size(objects, first, size);
+	return 0;
 }
 
 /* ---- shorter ---- */
+
+/* The only piece of an object, of kind FIRST, becomes WHOLE, with `bytes` of its payload. */
+static void first_set_whole(struct xvi_objects *objects, struct xvi_location *at, uint32_t bytes)
+{
+	uint32_t *words = heap_map(&objects->heap, at->page);
+	unsigned char *payload = words_payload(objects, words, at->unit);
+
+	XVI_ASSERT(block_kind(words[at->unit]) == KIND_FIRST);
+	XVI_ASSERT(words_next(objects, words, at->unit).page == LINK_NONE);
+	memmove(payload - FIRST_LINK_BYTES, payload, bytes);
+	at->header = words[at->unit] = block_with_kind(words[at->unit], KIND_WHOLE);
+	objects->split_objects--;
+	heap_unmap(&objects->heap, at->page, words);
+}
 
 /* Shorten a chain: its last byte is then in a piece that stays. */
 static void chain_shrink(struct xvi_objects *objects, const struct xvi_location *first, size_t size)
 {
 	struct xvi_location at = *first;
-	size_t before = 0;
-	struct xvi_link next;
+	uint32_t bytes = xvi_piece_seek(objects, &at, size - 1) + 1;
+	struct xvi_location rest = xvi_piece_next(objects, &at);
 	bool done;
 
-	while (before + piece_payload_bytes(objects, at.header) < size) {
-		before += piece_payload_bytes(objects, at.header);
-		xvi_piece_at(objects, xvi_piece_next(objects, &at), &at);
-	}
-	next = xvi_piece_next(objects, &at);
-	xvi_pieces_join(objects, link_to(&at), link_none);
-	xvi_chain_free(objects, next);
-	done = piece_resize(objects, &at,
-			    piece_head_bytes(objects, block_kind(at.header)) +
-				    (uint32_t)(size - before));
+	xvi_pieces_join(objects, &at, &piece_none);
+	xvi_chain_free(objects, &rest);
+	xvi_piece_set_size(objects, first, size);
+	if (block_kind(at.header) == KIND_FIRST && !page_is_pinned(objects, at.page))
+		first_set_whole(objects, &at, bytes);
+	done = piece_resize(objects, &at, piece_head_bytes(objects, block_kind(at.header)) + bytes);
 	XVI_ASSERT(done);
 	(void)done; /* a block can always be made shorter */
-	xvi_piece_set_size(objects, first, size);
-	if (before == 0 && !link_is_pinned(objects, at.page))
-		xvi_piece_set_whole(objects, &at);
 }
 
 /* ---- the call ---- */
 
-static int realloc_whole(struct xvi_objects *objects, struct xvi_location *at, size_t old_size,
-			 size_t size, xv_handle *handle)
+int xvi_object_move(struct xvi_objects *to_objects, struct xvi_objects *objects,
+		    const struct xvi_location *at, size_t size, xv_handle *handle)
 {
-	bool appends = objects->split && block_kind(at->header) == KIND_WHOLE;
+	uint32_t offset = at->unit * UNIT_BYTES + objects->heap.payload_at;
+	uint32_t owner = objects->prefix_bytes != 0 ? object_owner(objects, at) : XV_NO_OWNER;
+	size_t bytes = object_size(objects, at);
+	size_t alignment = 1;
+	struct xvi_location to;
+	xv_handle moved;
 	int err;
 
-	if (size <= objects->whole_max &&
-	    piece_resize(objects, at, (uint32_t)size + objects->prefix_bytes))
-		return 0;
-	if (!appends && size > objects->whole_max)
-		return -XV_E2BIG;
-	if (link_is_pinned(objects, at->page))
-		return -XV_EBUSY;
-	/* A large object stays, and gets more pieces; a small one moves to where it is of one. */
-	appends = appends && old_size > FIRST_LINK_BYTES;
-	if (appends && size > objects->whole_max && old_size > objects->whole_max / 8)
-		return whole_append(objects, at, size);
-	err = object_move(objects, at, old_size, size, handle);
-	return err != 0 && appends ? whole_append(objects, at, size) : err;
+	if (block_kind(at->header) == KIND_FIXED) {
+		offset |= OBJECT_ALIGNMENT_MAX;
+		alignment = offset & (0U - offset);
+	}
+	err = xvi_object_malloc(to_objects, size, alignment, owner, &moved);
+	if (err != 0)
+		return err;
+	(void)xvi_object_is(to_objects, moved, &to);
+	xvi_object_copy(to_objects, &to, objects, at, bytes < size ? bytes : size);
+	(void)xvi_object_free(objects, *handle);
+	objects->mallocs--; /* it was made once, and counts where it is */
+	*handle = moved;
+	return 0;
 }
 
 int xvi_object_realloc(struct xvi_objects *objects, xv_handle *handle, size_t size)
@@ -194,17 +134,20 @@ int xvi_object_realloc(struct xvi_objects *objects, xv_handle *handle, size_t si
 	if (size > objects->max_size)
 		return -XV_E2BIG;
 	old_size = object_size(objects, &at);
-	if (size == old_size)
-		return 0;
-	if (block_kind(at.header) != KIND_FIRST)
-		err = realloc_whole(objects, &at, old_size, size, handle);
-	else if (size > old_size)
-		err = chain_grow(objects, &at, old_size, size);
-	else
-		chain_shrink(objects, &at, size);
+	if (block_kind(at.header) == KIND_FIRST) {
+		if (size > old_size)
+			err = chain_grow(objects, &at, old_size, size);
+		else if (size < old_size)
+			chain_shrink(objects, &at, size);
+	} else if (size > objects->whole_max ||
+		   !piece_resize(objects, &at, (uint32_t)size + objects->prefix_bytes)) {
+		return page_is_pinned(objects, at.page)
+			       ? -XV_EBUSY
+			       : xvi_object_move(objects, objects, &at, size, handle);
+	}
 	if (err == 0)
-		count_size(objects, old_size, size);
+		objects->requested_bytes = objects->requested_bytes - old_size + size;
 	else
-		objects->failures += err != -XV_E2BIG && err != -XV_EBUSY;
+		objects->failures++;
 	return err;
 }

@@ -291,29 +291,14 @@ int xvi_malloc_anywhere(struct xv_pool *pool, struct xvi_shard *home, size_t siz
 static bool object_to(struct xvi_shard *to, struct xvi_shard *from, xv_handle *handle, size_t size)
 {
 	struct xvi_objects *objects = &from->objects;
-	uint32_t offset = xv_handle_offset(*handle);
-	struct xvi_location at, made;
-	uint32_t owner = XV_NO_OWNER;
-	size_t alignment = 1;
-	size_t old_size;
-	xv_handle moved;
+	uint64_t failures = to->objects.failures;
+	struct xvi_location at;
+	bool moved = xvi_object_is(objects, *handle, &at) &&
+		     object_size(objects, &at) <= objects->whole_max &&
+		     xvi_object_move(&to->objects, objects, &at, size, handle) == 0;
 
-	if (!xvi_object_is(objects, *handle, &at))
-		return false;
-	old_size = object_size(objects, &at);
-	if (objects->prefix_bytes != 0)
-		owner = object_owner(objects, &at);
-	if (block_kind(at.header) == KIND_FIXED)
-		alignment =
-			(offset | OBJECT_ALIGNMENT_MAX) & (0U - (offset | OBJECT_ALIGNMENT_MAX));
-	if (old_size > objects->whole_max || shard_malloc(to, size, alignment, owner, &moved) != 0)
-		return false;
-	(void)xvi_object_is(&to->objects, moved, &made);
-	xvi_object_copy(&to->objects, &made, objects, &at, old_size < size ? old_size : size);
-	(void)xvi_object_free(objects, *handle);
-	objects->mallocs--; /* it was made once, and counts where it is */
-	*handle = moved;
-	return true;
+	to->objects.failures = failures;
+	return moved;
 }
 
 /* With what this other shard gives back, or in it. None is locked. */

@@ -22,20 +22,6 @@ void xv_handle_table_options_init(struct xv_handle_table_options *options)
 	options->pool.flags = XV_POOL_SPLIT | XV_POOL_OWNERS;
 }
 
-/* Slots to have memory for, an even number. */
-static size_t slots_for(uint32_t max_ids)
-{
-	return max_ids < GROWTH_SLOTS ? GROWTH_SLOTS : ((size_t)max_ids + 2) / 2 * 2;
-}
-
-size_t xv_handle_table_memory_bytes(uint32_t max_ids)
-{
-	if (max_ids == 0 || max_ids > XV_IDS_MAX)
-		return 0;
-	return TABLE_ALIGNMENT - 1 + xvi_ids_table_bytes(slots_for(max_ids)) +
-	       slots_for(max_ids) * HANDLE_BYTES;
-}
-
 static bool options_are_good(const struct xv_provider *provider,
 			     const struct xv_handle_table_options *options)
 {
@@ -55,27 +41,24 @@ static uint32_t default_ids(const struct xv_provider *provider)
 }
 
 /* Make lock, pool and first slots of a zeroed table whose memory is known. */
-static int table_init(struct xv_handle_table *table, struct xv_provider *provider,
-		      const struct xv_handle_table_options *options, uint32_t max_ids)
+static int table_init(struct xv_handle_table *table, const struct xv_handle_table_options *options)
 {
 	struct xv_pool_options pool_options = options->pool;
-	uint32_t bits = 64 - xvi_clz64(max_ids);
+	uint32_t bits = 64 - xvi_clz64(table->max_ids);
 	int err = xvi_lock_init(&table->lock, options->pool.lock);
 
 	if (err != 0)
 		return err;
-	table->provider = provider;
-	table->max_ids = max_ids;
-	table->slots.threaded = table->lock.kind != XV_LOCK_NONE;
-	table->slots.index_bits = bits > INDEX_BITS_MIN ? bits : INDEX_BITS_MIN;
 	table->slots.handles = (void *)table->handles.base;
 	table->slots.states = (void *)((char *)table + xvi_ids_table_bytes(0));
+	table->slots.index_bits = bits > INDEX_BITS_MIN ? bits : INDEX_BITS_MIN;
+	table->slots.threaded = table->lock.kind != XV_LOCK_NONE;
+	xvi_atomic_store(&table->slots.count, 1);
 	table->limit_bytes = options->pool.limit_bytes;
 	pool_options.flags |= XV_POOL_OWNERS;
 	pool_options.owner_ops = &xvi_ids_owner_ops;
 	pool_options.owner_context = table;
-	pool_options.limit_bytes = xvi_ids_pool_limit(table, xvi_ids_table_held_bytes(table));
-	err = xv_pool_create(&table->pool, provider, &pool_options);
+	err = xv_pool_create(&table->pool, table->provider, &pool_options);
 	if (err == 0)
 		err = xvi_ids_grow(table);
 	if (err != 0) {
@@ -85,77 +68,45 @@ static int table_init(struct xv_handle_table *table, struct xv_provider *provide
 	return err;
 }
 
-/* In the caller's memory the handles follow the states, at a multiple of 8 bytes: so the
- * states are an even number. */
-static int create_in_memory(struct xv_handle_table **out, struct xv_provider *provider,
-			    const struct xv_handle_table_options *options)
+static void table_release(struct xv_handle_table *table)
 {
-	size_t skip = (size_t)(-(uintptr_t)options->memory & (TABLE_ALIGNMENT - 1));
-	struct xv_handle_table *table = (void *)((char *)options->memory + skip);
-	uint32_t max_ids = options->max_ids != 0 ? options->max_ids : XV_IDS_MAX;
-	size_t slots;
-	int err;
+	struct xv_provider *provider = table->provider;
+	struct xvi_meta states = table->states; /* the table lies in it */
 
-	if (options->memory_bytes <
-	    skip + xvi_ids_table_bytes(GROWTH_SLOTS) + (size_t)GROWTH_SLOTS * HANDLE_BYTES)
-		return -XV_EINVAL;
-	slots = (options->memory_bytes - skip - xvi_ids_table_bytes(0)) /
-		(STATE_BYTES + HANDLE_BYTES);
-	slots -= slots % 2;
-	if (slots <= max_ids)
-		max_ids = (uint32_t)slots - 1;
-	memset(table, 0, sizeof(*table));
-	table->states.committed = options->memory_bytes;
-	table->handles.base = (unsigned char *)table + xvi_ids_table_bytes(slots);
-	err = table_init(table, provider, options, max_ids);
-	if (err == 0)
-		*out = table;
-	return err;
+	meta_release(provider, &table->handles);
+	meta_release(provider, &states);
 }
 
-static int create_from_provider(struct xv_handle_table **out, struct xv_provider *provider,
-				const struct xv_handle_table_options *options)
+/* Memory for a table with slot 0 and room for more. */
+static int table_reserve(struct xv_handle_table **out, struct xv_provider *provider,
+			 uint32_t max_ids)
 {
-	const struct xv_provider_ops *ops = provider->ops;
-	/* Scarce memory is used up by reserving it. */
-	bool grows = (provider->flags & XV_PROVIDER_META_IS_SCARCE) == 0;
-	uint32_t max_ids = options->max_ids != 0 ? options->max_ids : default_ids(provider);
-	size_t slots = slots_for(max_ids);
-	size_t first = grows ? 1 : slots;
-	struct xvi_meta states, handles;
+	size_t slots = (size_t)max_ids + 1;
+	struct xvi_meta states;
 	struct xv_handle_table *table;
 	int err;
 
-	if (ops->meta_reserve == NULL || ops->meta_commit == NULL || ops->meta_release == NULL)
-		return -XV_ENOTSUP;
-	err = meta_reserve(provider, &states, xvi_ids_table_bytes(slots),
-			   xvi_ids_table_bytes(first));
+	err = meta_reserve(provider, &states, xvi_ids_table_bytes(slots), xvi_ids_table_bytes(1));
 	if (err != 0)
 		return err;
 	table = (void *)states.base;
-	err = meta_reserve(provider, &handles, slots * HANDLE_BYTES, first * HANDLE_BYTES);
-	if (err == 0) {
-		table->states = states;
-		table->handles = handles;
-		table->owned = true;
-		table->grows = grows;
-		err = table_init(table, provider, options, max_ids);
-		states = table->states; /* they may have grown */
-		handles = table->handles;
-	}
-	if (err != 0) {
-		meta_release(provider, &handles);
-		meta_release(provider, &states);
-		return err;
-	}
-	*out = table;
-	return 0;
+	table->provider = provider;
+	table->max_ids = max_ids;
+	table->states = states;
+	err = meta_reserve(provider, &table->handles, slots * HANDLE_BYTES, HANDLE_BYTES);
+	if (err == 0)
+		*out = table;
+	else
+		table_release(table);
+	return err;
 }
 
 int xv_handle_table_create(struct xv_handle_table **out, struct xv_provider *provider,
 			   const struct xv_handle_table_options *options)
 {
 	struct xv_handle_table_options defaults;
+	struct xv_handle_table *table;
+	int err;
 
 	if (options == NULL) {
 		xv_handle_table_options_init(&defaults);
@@ -163,23 +114,26 @@ int xv_handle_table_create(struct xv_handle_table **out, struct xv_provider *pro
 	}
 	if (out == NULL || !options_are_good(provider, options))
 		return -XV_EINVAL;
-	return options->memory != NULL ? create_in_memory(out, provider, options)
-				       : create_from_provider(out, provider, options);
+	if (provider->ops->meta_reserve == NULL || provider->ops->meta_commit == NULL ||
+	    provider->ops->meta_release == NULL)
+		return -XV_ENOTSUP;
+	err = table_reserve(&table, provider,
+			    options->max_ids != 0 ? options->max_ids : default_ids(provider));
+	if (err != 0)
+		return err;
+	err = table_init(table, options);
+	if (err == 0)
+		*out = table;
+	else
+		table_release(table);
+	return err;
 }
 
 void xv_handle_table_destroy(struct xv_handle_table *table)
 {
-	struct xv_provider *provider;
-	struct xvi_meta states;
-
 	if (table == NULL)
 		return;
 	xv_pool_destroy(table->pool);
 	xvi_lock_fini(&table->lock);
-	if (table->owned) {
-		states = table->states; /* the table lies in it */
-		provider = table->provider;
-		meta_release(provider, &table->handles);
-		meta_release(provider, &states);
-	}
+	table_release(table);
 }

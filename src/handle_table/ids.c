@@ -12,15 +12,14 @@
 static int table_relocated(void *context, uint32_t owner, xv_handle from, xv_handle to)
 {
 	const struct xv_handle_table *table = context;
-	uint32_t state;
 	bool known;
 
-	if (!slot_try_lock(&table->slots, owner, &state))
+	if (!slot_try_lock(&table->slots, owner))
 		return -XV_EBUSY;
 	known = table->slots.handles[owner] == from;
 	if (known)
 		table->slots.handles[owner] = to;
-	slot_settle(&table->slots, owner, state);
+	slot_leave(&table->slots, owner, SLOT_LOCKED);
 	return known ? 0 : -XV_EINVAL;
 }
 
@@ -30,14 +29,15 @@ const struct xv_owner_ops xvi_ids_owner_ops = {
 
 /* ---- making and freeing ---- */
 
-/* Enter the slot of a live id; refusals are counted. */
+/* Enter the slot of a live id, *index; refusals are counted. */
 static int enter(struct xv_handle_table *table, xv_id id, uint32_t how, uint32_t *index)
 {
 	int err;
 
 	if (table == NULL)
 		return -XV_EINVAL;
-	err = slot_enter(&table->slots, id, how, SLOT_KIND_MASK, index);
+	*index = slot_index(&table->slots, id);
+	err = slot_enter(&table->slots, id, how, SLOT_KIND_MASK);
 	if (err == -XV_EINVAL) {
 		xvi_lock_acquire(&table->lock);
 		table->bad_ids++;
@@ -62,10 +62,11 @@ int xv_id_malloc(struct xv_handle_table *table, size_t size, xv_id *id)
 		return err;
 	err = xv_malloc_owned(table->pool, size, index, &handle);
 	if (err != 0) {
-		xvi_ids_give(table, index, 0);
+		xvi_ids_give(table, index);
 		return err;
 	}
-	state = (slot_load(&table->slots, index) & SLOT_GENERATION_MASK) | SLOT_USED;
+	state = (slot_load(&table->slots, index) & SLOT_GENERATION_MASK) + SLOT_GENERATION_ONE +
+		SLOT_USED;
 	table->slots.handles[index] = handle;
 	*id = slot_id(&table->slots, index, state);
 	slot_settle(&table->slots, index, state);
@@ -79,7 +80,7 @@ static void free_object(struct xv_handle_table *table, uint32_t index)
 
 	XVI_ASSERT(err == 0);
 	(void)err; /* the handle is good */
-	xvi_ids_give(table, index, 1);
+	xvi_ids_give(table, index);
 }
 
 int xv_id_free(struct xv_handle_table *table, xv_id id)
@@ -99,37 +100,35 @@ int xv_id_free(struct xv_handle_table *table, xv_id id)
 
 int xv_id_realloc(struct xv_handle_table *table, xv_id id, size_t size)
 {
-	xv_handle handle;
-	uint32_t index, state;
+	uint32_t index;
 	int err = enter(table, id, SLOT_LOCKED, &index);
 
 	if (err != 0)
 		return err;
-	state = slot_load(&table->slots, index) - SLOT_LOCKED;
-	if ((state & SLOT_MAPS_MASK) != 0) {
-		err = -XV_EBUSY;
-	} else {
-		handle = table->slots.handles[index];
-		err = xv_realloc(table->pool, &handle, size);
-		if (err == 0)
-			table->slots.handles[index] = handle;
-	}
-	slot_settle(&table->slots, index, state);
+	err = (slot_load(&table->slots, index) & SLOT_MAPS_MASK) != 0
+		      ? -XV_EBUSY
+		      : xv_realloc(table->pool, &table->slots.handles[index], size);
+	slot_leave(&table->slots, index, SLOT_LOCKED);
 	return err;
 }
 
 /* ---- looking into an object ---- */
 
+/* What a call on an entered slot returns. */
+static int leave(struct xv_handle_table *table, uint32_t index, int result)
+{
+	slot_leave(&table->slots, index, SLOT_CALL);
+	return result;
+}
+
 int xv_id_size(struct xv_handle_table *table, xv_id id)
 {
 	uint32_t index;
-	int result = enter(table, id, SLOT_CALL, &index);
+	int err = enter(table, id, SLOT_CALL, &index);
 
-	if (result != 0)
-		return result;
-	result = xv_object_size(table->pool, table->slots.handles[index]);
-	slot_leave(&table->slots, index, SLOT_CALL);
-	return result;
+	if (err != 0)
+		return err;
+	return leave(table, index, xv_object_size(table->pool, table->slots.handles[index]));
 }
 
 int xv_id_read(struct xv_handle_table *table, xv_id id, size_t offset, void *buffer, size_t length)
@@ -139,9 +138,8 @@ int xv_id_read(struct xv_handle_table *table, xv_id id, size_t offset, void *buf
 
 	if (err != 0)
 		return err;
-	err = xv_read(table->pool, table->slots.handles[index], offset, buffer, length);
-	slot_leave(&table->slots, index, SLOT_CALL);
-	return err;
+	return leave(table, index,
+		     xv_read(table->pool, table->slots.handles[index], offset, buffer, length));
 }
 
 int xv_id_write(struct xv_handle_table *table, xv_id id, size_t offset, const void *buffer,
@@ -152,9 +150,8 @@ int xv_id_write(struct xv_handle_table *table, xv_id id, size_t offset, const vo
 
 	if (err != 0)
 		return err;
-	err = xv_write(table->pool, table->slots.handles[index], offset, buffer, length);
-	slot_leave(&table->slots, index, SLOT_CALL);
-	return err;
+	return leave(table, index,
+		     xv_write(table->pool, table->slots.handles[index], offset, buffer, length));
 }
 
 int xv_id_map(struct xv_handle_table *table, xv_id id, struct xv_id_mapping *mapping)
@@ -183,8 +180,9 @@ int xv_id_unmap(struct xv_handle_table *table, const struct xv_id_mapping *mappi
 	int err = -XV_EINVAL;
 
 	if (table == NULL || mapping == NULL ||
-	    slot_enter(&table->slots, mapping->id, SLOT_LOCKED, SLOT_OBJECT_MASK, &index) != 0)
+	    slot_enter(&table->slots, mapping->id, SLOT_LOCKED, SLOT_OBJECT_MASK) != 0)
 		return -XV_EINVAL;
+	index = slot_index(&table->slots, mapping->id);
 	state = slot_load(&table->slots, index) - SLOT_LOCKED;
 	if ((state & SLOT_MAPS_MASK) != 0)
 		err = xv_unmap(table->pool, table->slots.handles[index], mapping->ptr);

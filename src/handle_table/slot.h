@@ -11,8 +11,8 @@
  *
  * generation counts the objects that the slot has had, modulo 2^16. An id is [ low bits of
  * the generation ][ slot number ], the number in as many bits as max_ids takes (at least 16).
- * Slot 0 is never given out, so that no id is 0. Free slots are queued: the handle word of
- * each is the number of the next, 0 at the end.
+ * Slot 0 is never given out, so that no id is 0. Free slots are queued in a ring that begins
+ * and ends with slot 0: the handle word of each is the number of the next.
  *
  * The rule. The state is atomic; the handle is not, and may be touched by
  *   - a call counted in the slot (many may be): to read it;
@@ -37,8 +37,8 @@
  * and stores alone.
  *
  * Invariants (xv_handle_table_check names them by number):
- *   101  free slots and slots in use, as counted, are all there are
- *   102  the queue holds the free slots, as many as counted, and ends at the last of them
+ *   101  as many slots are SLOT_FREE as are counted; the others are in use
+ *   102  the queue holds free slots, as many as counted, and ends at the last of them
  *   103  a slot in use has a live object in the pool, and that object's owner is the slot
  *   104  between calls no slot is locked, counts a call, or is SLOT_TAKEN
  */
@@ -105,8 +105,7 @@ static inline bool slot_replace(const struct handle_slots *slots, uint32_t index
 	return true;
 }
 
-/* The new state of a slot that is the caller's alone: locked, taken, or free under the
- * table's lock. */
+/* The new state of a slot that is the caller's alone: locked, taken, or out of the queue. */
 static inline void slot_settle(const struct handle_slots *slots, uint32_t index, uint32_t state)
 {
 	xvi_atomic_store_release(&slots->states[index], state);
@@ -122,68 +121,59 @@ static inline xv_id slot_id(const struct handle_slots *slots, uint32_t index, ui
 	return (state >> SLOT_GENERATION_SHIFT) << slots->index_bits | index;
 }
 
-static inline void slot_wait_for_calls(const struct handle_slots *slots, uint32_t index)
-{
-	unsigned turns = 0;
-
-	while ((slot_load(slots, index) & SLOT_CALLS_MASK) != 0)
-		xvi_pause(&turns);
-}
-
 /*
- * Enter the slot that an id names, *index: `how` is added to its state, which is SLOT_CALL,
+ * Enter the slot that an id names: `how` is added to its state, which is SLOT_CALL,
  * SLOT_CALL + SLOT_MAP or SLOT_LOCKED. kind_mask is SLOT_KIND_MASK where the id must be
  * live, SLOT_OBJECT_MASK where its object is enough. Waits while the slot is locked. Returns 0,
  * -XV_EINVAL (the id names nothing) or -XV_EAGAIN (no more maps).
  */
 static inline int slot_enter(const struct handle_slots *slots, xv_id id, uint32_t how,
-			     uint32_t kind_mask, uint32_t *index)
+			     uint32_t kind_mask)
 {
+	uint32_t index = slot_index(slots, id);
 	unsigned turns = 0;
 
-	*index = slot_index(slots, id);
-	if (*index >= slot_count(slots))
+	if (index >= slot_count(slots))
 		return -XV_EINVAL;
 	for (;;) {
-		uint32_t state = slot_load(slots, *index);
+		uint32_t state = slot_load(slots, index);
 
-		if ((state & kind_mask) != SLOT_USED || slot_id(slots, *index, state) != id)
+		if ((state & kind_mask) != SLOT_USED || slot_id(slots, index, state) != id)
 			return -XV_EINVAL;
 		if ((how & SLOT_MAP) != 0 && (state & SLOT_MAPS_MASK) == SLOT_MAPS_MASK)
 			return -XV_EAGAIN;
 		if (XVI_UNLIKELY((state & SLOT_LOCKED) != 0 ||
 				 (state & SLOT_CALLS_MASK) == SLOT_CALLS_MASK))
 			xvi_pause(&turns);
-		else if (slot_replace(slots, *index, state, state + how))
+		else if (slot_replace(slots, index, state, state + how))
 			break;
 	}
-	if ((how & SLOT_LOCKED) != 0)
-		slot_wait_for_calls(slots, *index);
+	while ((how & SLOT_LOCKED) != 0 && (slot_load(slots, index) & SLOT_CALLS_MASK) != 0)
+		xvi_pause(&turns);
 	return 0;
 }
 
-/* A counted call is over: take from the state what is no longer so, SLOT_CALL with or without
- * SLOT_MAP. */
+/* Take from the state what slot_enter or slot_try_lock has added. */
 static inline void slot_leave(const struct handle_slots *slots, uint32_t index, uint32_t what)
 {
-	XVI_ASSERT((slot_load(slots, index) & SLOT_CALLS_MASK) != 0);
+	XVI_ASSERT((slot_load(slots, index) & (SLOT_LOCKED | SLOT_CALLS_MASK)) != 0);
 	if (slots->threaded)
 		xvi_atomic_sub_release(&slots->states[index], what);
 	else
 		slot_settle(slots, index, slot_load(slots, index) - what);
 }
 
-/*
- * Lock a slot by its number without waiting; *state is what to settle it with. False when its
- * id is not live, it is mapped, or a call is busy with it.
- */
-static inline bool slot_try_lock(const struct handle_slots *slots, uint32_t index, uint32_t *state)
+/* Lock a slot by its number without waiting. False when its id is not live, it is mapped, or a
+ * call is busy with it. */
+static inline bool slot_try_lock(const struct handle_slots *slots, uint32_t index)
 {
-	if (index == 0 || index >= slot_count(slots))
+	uint32_t state;
+
+	if (index >= slot_count(slots))
 		return false;
-	*state = slot_load(slots, index);
-	return (*state & ~SLOT_GENERATION_MASK) == SLOT_USED &&
-	       slot_replace(slots, index, *state, *state | SLOT_LOCKED);
+	state = slot_load(slots, index);
+	return (state & ~SLOT_GENERATION_MASK) == SLOT_USED &&
+	       slot_replace(slots, index, state, state | SLOT_LOCKED);
 }
 
 #endif

@@ -14,17 +14,16 @@ int xv_handle_table_compact(struct xv_handle_table *table, size_t budget_bytes,
 
 size_t xv_handle_table_trim(struct xv_handle_table *table)
 {
-	uint64_t before, after;
+	struct xv_handle_table_stats before, after;
 
 	if (table == NULL)
 		return 0;
-	xvi_lock_acquire(&table->lock);
-	before = xvi_ids_held_bytes(table);
+	xv_handle_table_get_stats(table, &before);
 	(void)xv_pool_trim(table->pool);
 	xvi_ids_trim(table);
-	after = xvi_ids_held_bytes(table);
-	xvi_lock_release(&table->lock);
-	return before > after ? (size_t)(before - after) : 0;
+	xv_handle_table_get_stats(table, &after);
+	return before.held_bytes > after.held_bytes ? (size_t)(before.held_bytes - after.held_bytes)
+						    : 0;
 }
 
 void xv_handle_table_set_limit(struct xv_handle_table *table, uint64_t limit_bytes)
@@ -33,7 +32,7 @@ void xv_handle_table_set_limit(struct xv_handle_table *table, uint64_t limit_byt
 		return;
 	xvi_lock_acquire(&table->lock);
 	table->limit_bytes = limit_bytes;
-	xv_pool_set_limit(table->pool, xvi_ids_pool_limit(table, xvi_ids_table_held_bytes(table)));
+	xvi_ids_limit_pool(table, xvi_ids_table_held_bytes(table));
 	xvi_lock_release(&table->lock);
 }
 
@@ -50,8 +49,8 @@ void xv_handle_table_get_stats(struct xv_handle_table *table, struct xv_handle_t
 	xv_pool_get_stats(table->pool, &stats->pool);
 	stats->table_bytes = xvi_ids_table_held_bytes(table);
 	stats->held_bytes = stats->pool.held_bytes + stats->table_bytes;
-	stats->ids = table->used_slots;
 	stats->slots = slot_count(&table->slots);
+	stats->ids = stats->slots - 1 - table->free_slots;
 	stats->max_ids = table->max_ids;
 	stats->generations = (uint64_t)1 << (32 - table->slots.index_bits);
 	stats->bad_ids = table->bad_ids;
@@ -78,17 +77,10 @@ static void lock_slot(const struct handle_slots *slots, uint32_t index)
 {
 	unsigned turns = 0;
 
-	for (;;) {
-		uint32_t state = slot_load(slots, index);
-
-		if ((state & SLOT_KIND_MASK) == SLOT_FREE)
-			return;
-		if ((state & SLOT_LOCKED) != 0 || (state & SLOT_KIND_MASK) == SLOT_TAKEN)
-			xvi_pause(&turns);
-		else if (slot_replace(slots, index, state, state | SLOT_LOCKED))
-			break;
-	}
-	slot_wait_for_calls(slots, index);
+	while (slot_kind(slots, index) != SLOT_FREE &&
+	       slot_enter(slots, slot_id(slots, index, slot_load(slots, index)), SLOT_LOCKED,
+			  SLOT_OBJECT_MASK) != 0)
+		xvi_pause(&turns); /* it is SLOT_TAKEN, or has changed meanwhile */
 }
 
 /* Whom the lock waits for may need the provider, which the thread may hold for a pool or table
@@ -119,10 +111,8 @@ void xv_handle_table_unlock_all(struct xv_handle_table *table)
 		return;
 	xv_pool_unlock_all(table->pool);
 	for (uint32_t i = 1; i < slot_count(&table->slots); i++) {
-		uint32_t state = slot_load(&table->slots, i);
-
-		if ((state & SLOT_KIND_MASK) != SLOT_FREE)
-			slot_settle(&table->slots, i, state - SLOT_LOCKED);
+		if (slot_kind(&table->slots, i) != SLOT_FREE)
+			slot_leave(&table->slots, i, SLOT_LOCKED);
 	}
 	table->closed = false;
 	xvi_lock_release(&table->lock);
@@ -146,7 +136,7 @@ static int check_queue(const struct xv_handle_table *table, struct xv_check_repo
 	uint32_t count = 0;
 	uint32_t last = 0;
 
-	for (uint64_t at = table->first_free; at != 0; at = slots->handles[at]) {
+	for (uint64_t at = slots->handles[0]; at != 0; at = slots->handles[at]) {
 		if (at >= slot_count(slots) ||
 		    (slot_load(slots, (uint32_t)at) & ~SLOT_GENERATION_MASK) != SLOT_FREE)
 			return broken(report, 102, last, "a slot in the queue is not free");
@@ -175,19 +165,18 @@ static int check_slot(const struct xv_handle_table *table, uint32_t index,
 	return 0;
 }
 
-static int check_locked(const struct xv_handle_table *table, enum xv_check_level level,
-			struct xv_check_report *report)
+static int check_locked(const struct xv_handle_table *table, struct xv_check_report *report)
 {
-	int err;
+	const struct handle_slots *slots = &table->slots;
+	uint32_t free_slots = 0;
+	int err = check_queue(table, report);
 
-	if ((uint64_t)table->free_slots + table->used_slots + 1 != slot_count(&table->slots))
-		return broken(report, 101, UINT32_MAX,
-			      "free slots and slots in use are not all there are");
-	if (level != XV_CHECK_DEEP)
-		return 0;
-	err = check_queue(table, report);
-	for (uint32_t i = 1; err == 0 && i < slot_count(&table->slots); i++)
+	for (uint32_t i = 1; err == 0 && i < slot_count(slots); i++) {
+		free_slots += slot_kind(slots, i) == SLOT_FREE;
 		err = check_slot(table, i, report);
+	}
+	if (err == 0 && free_slots != table->free_slots)
+		err = broken(report, 101, UINT32_MAX, "a free slot is not in the queue");
 	return err;
 }
 
@@ -202,10 +191,10 @@ int xv_handle_table_check(struct xv_handle_table *table, enum xv_check_level lev
 	if (report == NULL)
 		report = &unused;
 	err = xv_pool_check(table->pool, level, report);
-	if (err != 0)
+	if (err != 0 || level != XV_CHECK_DEEP)
 		return err;
 	xvi_lock_acquire(&table->lock);
-	err = check_locked(table, level, report);
+	err = check_locked(table, report);
 	xvi_lock_release(&table->lock);
 	return err;
 }

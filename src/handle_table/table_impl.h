@@ -5,8 +5,7 @@
  * public headers and the platform. The table's lock guards the queue, the memory and the
  * counters. Order: a slot, then the table's lock, then the pool's.
  *
- * The memory is two reservations, which grow at their ends (of the caller's memory, or where
- * meta memory is scarce, all is there from the start):
+ * The memory is two reservations, which grow at their ends:
  *
  *   [ struct xv_handle_table ][ state of slot 0 ][ state of slot 1 ] ...
  *   [ handle of slot 0 ][ handle of slot 1 ] ...
@@ -36,18 +35,13 @@ struct xv_handle_table {
 	struct xv_provider *provider;
 	struct xv_pool *pool;
 	uint32_t max_ids;
-	bool owned; /* memory from the provider */
-	bool grows; /* and committed as it is needed */
 
 	struct xvi_lock lock;
 	bool closed;            /* by lock_all: no slot leaves the queue */
-	struct xvi_meta states; /* with this structure; all of the caller's memory */
+	struct xvi_meta states; /* with this structure */
 	struct xvi_meta handles;
-	uint32_t states_made; /* >= slots.count: the generations of trimmed slots are kept */
-	uint32_t first_free;  /* 0: none */
-	uint32_t last_free;
+	uint32_t last_free; /* end of the queue; 0: it is empty */
 	uint32_t free_slots;
-	uint32_t used_slots; /* the others but slot 0 */
 	uint64_t limit_bytes;
 	uint64_t bad_ids;
 };
@@ -69,11 +63,8 @@ static inline size_t xvi_ids_table_held_bytes(const struct xv_handle_table *tabl
 /* Take the table's lock, when no thread has the whole table (lock_all). */
 void xvi_ids_enter(struct xv_handle_table *table);
 
-/* Held bytes of table and pool. */
-uint64_t xvi_ids_held_bytes(const struct xv_handle_table *table);
-
-/* What `table_bytes` for the table leave of the limit for the pool. */
-uint64_t xvi_ids_pool_limit(const struct xv_handle_table *table, size_t table_bytes);
+/* The pool's limit is what `table_bytes` for the table leave of the whole. */
+void xvi_ids_limit_pool(struct xv_handle_table *table, size_t table_bytes);
 
 /*
  * Make GROWTH_SLOTS more slots, or what is missing to max_ids. Under the lock. 0, -XV_ENOSPC
@@ -81,14 +72,14 @@ uint64_t xvi_ids_pool_limit(const struct xv_handle_table *table, size_t table_by
  */
 int xvi_ids_grow(struct xv_handle_table *table);
 
-/* Drop free slots at the end. Under the lock, and never beside a call on an id. O(slots). */
+/* Drop free slots at the end. Never beside another call on the table. O(slots). */
 void xvi_ids_trim(struct xv_handle_table *table);
 
 /* Take the slot that has been free for longest: SLOT_TAKEN. Errors as xvi_ids_grow. */
 int xvi_ids_take(struct xv_handle_table *table, uint32_t *index);
 
-/* Queue a slot that is the caller's alone, `generations` later than it was. */
-void xvi_ids_give(struct xv_handle_table *table, uint32_t index, uint32_t generations);
+/* Queue a slot that is the caller's alone. */
+void xvi_ids_give(struct xv_handle_table *table, uint32_t index);
 
 /* How the pool's compaction asks and tells the table. */
 extern const struct xv_owner_ops xvi_ids_owner_ops;

@@ -43,9 +43,13 @@ static void test_check_names_what_is_broken(void **state)
 	first = slot_index(slots, one);
 	second = slot_index(slots, two);
 
-	f.table->used_slots++;
-	assert_broken(&f, XV_CHECK_QUICK, 101, UINT32_MAX);
-	f.table->used_slots--;
+	saved = slot_load(slots, first);
+	slot_settle(slots, first, SLOT_FREE);
+	assert_broken(&f, XV_CHECK_DEEP, 101, UINT32_MAX);
+	slot_settle(slots, first, saved);
+	f.table->free_slots++;
+	assert_broken(&f, XV_CHECK_DEEP, 102, f.table->last_free);
+	f.table->free_slots--;
 
 	handle = slots->handles[20];
 	slots->handles[20] = 0; /* the queue ends early, */
@@ -95,24 +99,19 @@ static void test_busy_objects_are_not_moved(void **state)
 		if (i % 8 != 0)
 			assert_int_equal(xv_id_free(f.table, ids[i]), 0);
 		else if (i % 16 == 0)
-			assert_int_equal(slot_enter(&f.table->slots, ids[i], SLOT_CALL,
-						    SLOT_KIND_MASK, &index),
-					 0);
+			assert_int_equal(
+				slot_enter(&f.table->slots, ids[i], SLOT_CALL, SLOT_KIND_MASK), 0);
 		else
-			assert_int_equal(slot_enter(&f.table->slots, ids[i], SLOT_LOCKED,
-						    SLOT_KIND_MASK, &index),
-					 0);
+			assert_int_equal(
+				slot_enter(&f.table->slots, ids[i], SLOT_LOCKED, SLOT_KIND_MASK),
+				0);
 	}
 	assert_int_equal(compact_all(&f, &report), 0);
 	assert_int_equal(report.moved_blocks, 0);
 	assert_true(report.refused > 0);
 	for (uint32_t i = 0; i < 2000; i += 8) {
 		index = slot_index(&f.table->slots, ids[i]);
-		if (i % 16 == 0)
-			slot_leave(&f.table->slots, index, SLOT_CALL);
-		else
-			slot_settle(&f.table->slots, index,
-				    slot_load(&f.table->slots, index) - SLOT_LOCKED);
+		slot_leave(&f.table->slots, index, i % 16 == 0 ? SLOT_CALL : SLOT_LOCKED);
 	}
 	fixture_check(&f);
 	assert_int_equal(compact_all(&f, &report), 0);

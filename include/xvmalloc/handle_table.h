@@ -197,7 +197,7 @@ XV_API void xv_handle_table_get_stats(struct xv_handle_table *table,
 
 /*
  * Prove table and pool, as xv_pool_check. Invariants of the table have numbers above 100
- * (src/handle_table/slot.h); report->offset is then the slot's number (UINT32_MAX where it
+ * (src/handle_table/table_impl.h); report->offset is then the slot's number (UINT32_MAX where it
  * is about none), and report->page UINT32_MAX. XV_CHECK_DEEP never beside another call on the
  * table.
  */

@@ -69,28 +69,22 @@ struct xv_handle_table_options {
 	 * are the table's and must be NULL. lock is for table and pool; limit_bytes is for
 	 * the held bytes of both together. */
 	struct xv_pool_options pool;
-	uint32_t max_ids;    /* most objects at once, 1 .. XV_IDS_MAX; 0 = 4,194,303, or one
-			      * for every 512 bytes of the provider if that is less (at
-			      * least 255); in memory of the caller's as many as fit */
-	void *memory;        /* not NULL: the table lives here and not in the provider's meta
-			      * memory. The pool has its own: options.pool.memory */
-	size_t memory_bytes; /* size of memory; see xv_handle_table_memory_bytes */
+	uint32_t max_ids; /* most objects at once, 1 .. XV_IDS_MAX; 0 = 4,194,303, or one for
+			   * every 512 bytes of the provider if that is less (at least 255) */
 };
 
 /* Options with every field at its default: the pool's, and XV_POOL_SPLIT. Always start
  * from this. */
 XV_API void xv_handle_table_options_init(struct xv_handle_table_options *options);
 
-/* Bytes of options.memory that a table of max_ids (1 .. XV_IDS_MAX) takes; 0 when
- * max_ids is none of these. With less, there are as many ids as fit, at least 255. O(1). */
-XV_API size_t xv_handle_table_memory_bytes(uint32_t max_ids);
-
 /*
  * Make a table and its pool over provider, which must outlive them; options may be
- * NULL. Store it in *out; end it with xv_handle_table_destroy. No malloc. Returns as
- * xv_pool_create; -XV_EINVAL also for owner_ops or owner_context that are set, max_ids
- * above XV_IDS_MAX, and memory that does not hold 255 ids; -XV_ENOSPC where limit_bytes
- * is less than the empty table and its pool take. O(1) apart from pool and provider.
+ * NULL. Store it in *out; end it with xv_handle_table_destroy. No malloc: the table lives
+ * in the provider's meta memory, also where options.pool.memory is given. Returns as
+ * xv_pool_create; -XV_EINVAL also for owner_ops or owner_context that are set, and max_ids
+ * above XV_IDS_MAX; -XV_ENOTSUP where the provider has no meta memory; -XV_ENOSPC where
+ * limit_bytes is less than the empty table and its pool take. O(1) apart from pool and
+ * provider.
  */
 XV_API XV_MUST_USE int xv_handle_table_create(struct xv_handle_table **out,
 					      struct xv_provider *provider,
@@ -187,7 +181,7 @@ XV_API struct xv_pool *xv_handle_table_pool(struct xv_handle_table *table);
 
 struct xv_handle_table_stats {
 	uint64_t held_bytes;  /* pool.held_bytes + table_bytes */
-	uint64_t table_bytes; /* table and slots; all of options.memory where it was given */
+	uint64_t table_bytes; /* table and slots */
 	uint64_t ids;         /* that live, and freed ones whose objects are mapped, count */
 	uint64_t slots;       /* free ones included, count */
 	uint64_t max_ids;     /* count */
@@ -203,7 +197,7 @@ XV_API void xv_handle_table_get_stats(struct xv_handle_table *table,
 
 /*
  * Prove table and pool, as xv_pool_check. Invariants of the table have numbers above 100
- * (src/handle_table/slot.h); report->offset is then the slot's number (UINT32_MAX where it
+ * (src/handle_table/table_impl.h); report->offset is then the slot's number (UINT32_MAX where it
  * is about none), and report->page UINT32_MAX. XV_CHECK_DEEP never beside another call on the
  * table.
  */

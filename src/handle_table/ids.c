@@ -1,26 +1,162 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * The calls on ids, and what compaction asks of the table. Who may touch a slot when is told
- * in slot.h. The owner callbacks run under the pool's lock and wait for nothing. O(1) apart
- * from the pool.
+ * Slots and ids: the memory of slots and the queue of free ones, the calls on ids, and what
+ * compaction asks of the table. O(1) apart from the pool. See table_impl.h.
  */
 #include "table_impl.h"
+
+/* ---- the queue of free slots: under the table's lock ---- */
+
+static void queue_put_last(struct xv_handle_table *table, uint32_t index)
+{
+	table->handles[index] = 0;
+	table->handles[table->last_free] = index;
+	table->last_free = index;
+	table->free_slots++;
+}
+
+static uint32_t queue_take_first(struct xv_handle_table *table)
+{
+	xv_handle *handles = table->handles;
+	uint32_t index = (uint32_t)handles[0];
+
+	XVI_ASSERT(index != 0 && slot_kind(table, index) == SLOT_FREE);
+	handles[0] = handles[index];
+	if (handles[0] == 0)
+		table->last_free = 0;
+	table->free_slots--;
+	return index;
+}
+
+/* ---- memory and limit: under the table's lock ---- */
+
+void xvi_ids_limit_pool(struct xv_handle_table *table, size_t more)
+{
+	uint64_t table_bytes = xvi_ids_table_held_bytes(table) + more;
+	uint64_t limit = table->limit_bytes;
+
+	if (limit != 0)
+		limit = limit > table_bytes ? limit - table_bytes : 1; /* 0 would be no limit */
+	xv_pool_set_limit(table->pool, limit);
+}
+
+/* Have memory for this many slots. On error nothing has changed. */
+static int commit(struct xv_handle_table *table, uint32_t slots)
+{
+	size_t old_states = table->state_memory.committed;
+	size_t states =
+		xvi_ids_table_bytes(slots) > old_states ? xvi_ids_table_bytes(slots) : old_states;
+	size_t handles = (size_t)slots * sizeof(xv_handle);
+	struct xv_pool_stats stats;
+	int err = 0;
+
+	/* The pool may not grow into what the table is about to take. */
+	xvi_ids_limit_pool(table, states + handles - xvi_ids_table_held_bytes(table));
+	xv_pool_get_stats(table->pool, &stats);
+	if (table->limit_bytes != 0 && stats.held_bytes + states + handles > table->limit_bytes)
+		err = -XV_ENOSPC;
+	if (err == 0)
+		err = meta_commit(table->provider, &table->state_memory, states);
+	if (err == 0)
+		err = meta_commit(table->provider, &table->handle_memory, handles);
+	if (err != 0) {
+		/* To take less cannot fail. */
+		(void)meta_commit(table->provider, &table->state_memory, old_states);
+		xvi_ids_limit_pool(table, 0);
+	}
+	return err;
+}
+
+/* States that become usable are zero, SLOT_FREE; those of slots that were trimmed still are. */
+int xvi_ids_grow(struct xv_handle_table *table)
+{
+	uint32_t from = slot_count(table);
+	uint32_t to = (from / GROWTH_SLOTS + 1) * GROWTH_SLOTS;
+	int err;
+
+	if (from > table->max_ids)
+		return -XV_ENOSPC;
+	if (to > table->max_ids + 1)
+		to = table->max_ids + 1;
+	err = commit(table, to);
+	if (err != 0)
+		return err;
+	for (uint32_t i = from; i < to; i++)
+		queue_put_last(table, i);
+	xvi_atomic_store_release(&table->count, to);
+	return 0;
+}
+
+/* Nobody else calls: the lock is not needed. */
+void xvi_ids_trim(struct xv_handle_table *table)
+{
+	uint32_t keep = slot_count(table);
+	uint64_t at = table->handles[0];
+
+	while (keep > 1 && slot_kind(table, keep - 1) == SLOT_FREE)
+		keep--;
+	keep = (keep + GROWTH_SLOTS - 1) / GROWTH_SLOTS * GROWTH_SLOTS;
+	if (keep >= slot_count(table))
+		return;
+	table->handles[0] = 0;
+	table->last_free = 0;
+	table->free_slots = 0;
+	while (at != 0) {
+		uint64_t next = table->handles[at];
+
+		if (at < keep)
+			queue_put_last(table, (uint32_t)at);
+		at = next;
+	}
+	xvi_atomic_store(&table->count, keep);
+	(void)meta_commit(table->provider, &table->handle_memory, (size_t)keep * sizeof(xv_handle));
+	xvi_ids_limit_pool(table, 0);
+}
+
+/* ---- slots out of the queue and back ---- */
+
+/* Take the slot that has been free for longest: SLOT_TAKEN. Errors as xvi_ids_grow. */
+static int slot_take(struct xv_handle_table *table, uint32_t *index)
+{
+	int err = 0;
+
+	xvi_ids_enter(table);
+	if (table->free_slots <= XV_ID_SPARE)
+		err = xvi_ids_grow(table);
+	if (table->free_slots != 0) {
+		*index = queue_take_first(table);
+		slot_settle(table, *index, slot_load(table, *index) | SLOT_TAKEN);
+		err = 0;
+	}
+	xvi_lock_release(&table->lock);
+	return err;
+}
+
+/* Queue a slot that is the caller's alone. */
+static void slot_give(struct xv_handle_table *table, uint32_t index)
+{
+	uint32_t generation = slot_load(table, index) & SLOT_GENERATION_MASK;
+
+	xvi_lock_acquire(&table->lock);
+	slot_settle(table, index, generation | SLOT_FREE);
+	queue_put_last(table, index);
+	xvi_lock_release(&table->lock);
+}
 
 /* ---- what compaction asks: under the pool's lock ---- */
 
 static int table_relocated(void *context, uint32_t owner, xv_handle from, xv_handle to)
 {
-	const struct xv_handle_table *table = context;
-	uint32_t state;
+	struct xv_handle_table *table = context;
 	bool known;
 
-	if (!slot_try_lock(&table->slots, owner, &state))
+	if (!slot_try_lock(table, owner))
 		return -XV_EBUSY;
-	known = table->slots.handles[owner] == from;
+	known = table->handles[owner] == from;
 	if (known)
-		table->slots.handles[owner] = to;
-	slot_settle(&table->slots, owner, state);
+		table->handles[owner] = to;
+	slot_leave(table, owner, SLOT_LOCKED);
 	return known ? 0 : -XV_EINVAL;
 }
 
@@ -30,14 +166,15 @@ const struct xv_owner_ops xvi_ids_owner_ops = {
 
 /* ---- making and freeing ---- */
 
-/* Enter the slot of a live id; refusals are counted. */
+/* Enter the slot of a live id, *index; refusals are counted. */
 static int enter(struct xv_handle_table *table, xv_id id, uint32_t how, uint32_t *index)
 {
 	int err;
 
 	if (table == NULL)
 		return -XV_EINVAL;
-	err = slot_enter(&table->slots, id, how, SLOT_KIND_MASK, index);
+	*index = slot_index(table, id);
+	err = slot_enter(table, id, how, SLOT_KIND_MASK);
 	if (err == -XV_EINVAL) {
 		xvi_lock_acquire(&table->lock);
 		table->bad_ids++;
@@ -57,29 +194,29 @@ int xv_id_malloc(struct xv_handle_table *table, size_t size, xv_id *id)
 		return -XV_EINVAL;
 	if (size > xv_pool_max_size(table->pool))
 		return -XV_E2BIG;
-	err = xvi_ids_take(table, &index);
+	err = slot_take(table, &index);
 	if (err != 0)
 		return err;
 	err = xv_malloc_owned(table->pool, size, index, &handle);
 	if (err != 0) {
-		xvi_ids_give(table, index, 0);
+		slot_give(table, index);
 		return err;
 	}
-	state = (slot_load(&table->slots, index) & SLOT_GENERATION_MASK) | SLOT_USED;
-	table->slots.handles[index] = handle;
-	*id = slot_id(&table->slots, index, state);
-	slot_settle(&table->slots, index, state);
+	state = (slot_load(table, index) & SLOT_GENERATION_MASK) + SLOT_GENERATION_ONE + SLOT_USED;
+	table->handles[index] = handle;
+	*id = slot_id(table, index, state);
+	slot_settle(table, index, state);
 	return 0;
 }
 
 /* Free the object of a locked slot without maps. */
 static void free_object(struct xv_handle_table *table, uint32_t index)
 {
-	int err = xv_free(table->pool, table->slots.handles[index]);
+	int err = xv_free(table->pool, table->handles[index]);
 
 	XVI_ASSERT(err == 0);
 	(void)err; /* the handle is good */
-	xvi_ids_give(table, index, 1);
+	slot_give(table, index);
 }
 
 int xv_id_free(struct xv_handle_table *table, xv_id id)
@@ -89,47 +226,45 @@ int xv_id_free(struct xv_handle_table *table, xv_id id)
 
 	if (err != 0)
 		return err;
-	state = slot_load(&table->slots, index) - SLOT_LOCKED;
+	state = slot_load(table, index) - SLOT_LOCKED;
 	if ((state & SLOT_MAPS_MASK) == 0)
 		free_object(table, index);
 	else
-		slot_settle(&table->slots, index, state | SLOT_FREED);
+		slot_settle(table, index, state | SLOT_FREED);
 	return 0;
 }
 
 int xv_id_realloc(struct xv_handle_table *table, xv_id id, size_t size)
 {
-	xv_handle handle;
-	uint32_t index, state;
+	uint32_t index;
 	int err = enter(table, id, SLOT_LOCKED, &index);
 
 	if (err != 0)
 		return err;
-	state = slot_load(&table->slots, index) - SLOT_LOCKED;
-	if ((state & SLOT_MAPS_MASK) != 0) {
-		err = -XV_EBUSY;
-	} else {
-		handle = table->slots.handles[index];
-		err = xv_realloc(table->pool, &handle, size);
-		if (err == 0)
-			table->slots.handles[index] = handle;
-	}
-	slot_settle(&table->slots, index, state);
+	err = (slot_load(table, index) & SLOT_MAPS_MASK) != 0
+		      ? -XV_EBUSY
+		      : xv_realloc(table->pool, &table->handles[index], size);
+	slot_leave(table, index, SLOT_LOCKED);
 	return err;
 }
 
 /* ---- looking into an object ---- */
 
+/* What a call on an entered slot returns. */
+static int leave(struct xv_handle_table *table, uint32_t index, int result)
+{
+	slot_leave(table, index, SLOT_CALL);
+	return result;
+}
+
 int xv_id_size(struct xv_handle_table *table, xv_id id)
 {
 	uint32_t index;
-	int result = enter(table, id, SLOT_CALL, &index);
+	int err = enter(table, id, SLOT_CALL, &index);
 
-	if (result != 0)
-		return result;
-	result = xv_object_size(table->pool, table->slots.handles[index]);
-	slot_leave(&table->slots, index, SLOT_CALL);
-	return result;
+	if (err != 0)
+		return err;
+	return leave(table, index, xv_object_size(table->pool, table->handles[index]));
 }
 
 int xv_id_read(struct xv_handle_table *table, xv_id id, size_t offset, void *buffer, size_t length)
@@ -139,9 +274,8 @@ int xv_id_read(struct xv_handle_table *table, xv_id id, size_t offset, void *buf
 
 	if (err != 0)
 		return err;
-	err = xv_read(table->pool, table->slots.handles[index], offset, buffer, length);
-	slot_leave(&table->slots, index, SLOT_CALL);
-	return err;
+	return leave(table, index,
+		     xv_read(table->pool, table->handles[index], offset, buffer, length));
 }
 
 int xv_id_write(struct xv_handle_table *table, xv_id id, size_t offset, const void *buffer,
@@ -152,9 +286,8 @@ int xv_id_write(struct xv_handle_table *table, xv_id id, size_t offset, const vo
 
 	if (err != 0)
 		return err;
-	err = xv_write(table->pool, table->slots.handles[index], offset, buffer, length);
-	slot_leave(&table->slots, index, SLOT_CALL);
-	return err;
+	return leave(table, index,
+		     xv_write(table->pool, table->handles[index], offset, buffer, length));
 }
 
 int xv_id_map(struct xv_handle_table *table, xv_id id, struct xv_id_mapping *mapping)
@@ -168,8 +301,8 @@ int xv_id_map(struct xv_handle_table *table, xv_id id, struct xv_id_mapping *map
 	err = enter(table, id, SLOT_CALL + SLOT_MAP, &index);
 	if (err != 0)
 		return err;
-	err = xv_map(table->pool, table->slots.handles[index], &ptr);
-	slot_leave(&table->slots, index, err == 0 ? SLOT_CALL : SLOT_CALL + SLOT_MAP);
+	err = xv_map(table->pool, table->handles[index], &ptr);
+	slot_leave(table, index, err == 0 ? SLOT_CALL : SLOT_CALL + SLOT_MAP);
 	if (err == 0) {
 		mapping->ptr = ptr;
 		mapping->id = id;
@@ -183,16 +316,17 @@ int xv_id_unmap(struct xv_handle_table *table, const struct xv_id_mapping *mappi
 	int err = -XV_EINVAL;
 
 	if (table == NULL || mapping == NULL ||
-	    slot_enter(&table->slots, mapping->id, SLOT_LOCKED, SLOT_OBJECT_MASK, &index) != 0)
+	    slot_enter(table, mapping->id, SLOT_LOCKED, SLOT_OBJECT_MASK) != 0)
 		return -XV_EINVAL;
-	state = slot_load(&table->slots, index) - SLOT_LOCKED;
+	index = slot_index(table, mapping->id);
+	state = slot_load(table, index) - SLOT_LOCKED;
 	if ((state & SLOT_MAPS_MASK) != 0)
-		err = xv_unmap(table->pool, table->slots.handles[index], mapping->ptr);
+		err = xv_unmap(table->pool, table->handles[index], mapping->ptr);
 	if (err == 0)
 		state -= SLOT_MAP;
 	if ((state & (SLOT_MAPS_MASK | SLOT_KIND_MASK)) == SLOT_FREED)
 		free_object(table, index);
 	else
-		slot_settle(&table->slots, index, state);
+		slot_settle(table, index, state);
 	return err;
 }

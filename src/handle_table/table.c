@@ -1,10 +1,138 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * The handle table as a whole: compaction, trimming, limit, statistics, holding it for a fork,
- * proving it. Takes the table's lock; see slot.h for what it does with slots.
+ * The handle table as a whole: making and ending it, compaction, trimming, limit, statistics,
+ * holding it for a fork, proving it. Calls the provider's meta operations, ids.c and the pool.
  */
 #include "table_impl.h"
+#include "xvi_mem.h"
+
+enum {
+	IDS_DEFAULT = 4194303,
+	BYTES_PER_ID = 512, /* of the provider, for the default of max_ids */
+	INDEX_BITS_MIN = 32 - SLOT_GENERATION_BITS,
+};
+
+/* ---- making and ending it ---- */
+
+void xv_handle_table_options_init(struct xv_handle_table_options *options)
+{
+	if (options == NULL)
+		return;
+	memset(options, 0, sizeof(*options));
+	xv_pool_options_init(&options->pool);
+	options->pool.flags = XV_POOL_SPLIT | XV_POOL_OWNERS;
+}
+
+static bool options_are_good(const struct xv_provider *provider,
+			     const struct xv_handle_table_options *options)
+{
+	return provider != NULL && provider->ops != NULL && options->max_ids <= XV_IDS_MAX &&
+	       options->pool.owner_ops == NULL && options->pool.owner_context == NULL &&
+	       xv_pool_memory_bytes(provider, &options->pool) != 0;
+}
+
+/* Most ids, when the caller does not say. */
+static uint32_t default_ids(const struct xv_provider *provider)
+{
+	uint64_t ids = (provider->max_pages << provider->page_shift) / BYTES_PER_ID;
+
+	if (ids < GROWTH_SLOTS)
+		return GROWTH_SLOTS - 1;
+	return ids < IDS_DEFAULT ? (uint32_t)ids : IDS_DEFAULT;
+}
+
+/* Make lock, pool and first slots of a zeroed table whose memory is known. */
+static int table_init(struct xv_handle_table *table, const struct xv_handle_table_options *options)
+{
+	struct xv_pool_options pool_options = options->pool;
+	uint32_t bits = 64 - xvi_clz64(table->max_ids);
+	int err = xvi_lock_init(&table->lock, options->pool.lock);
+
+	if (err != 0)
+		return err;
+	table->handles = (void *)table->handle_memory.base;
+	table->index_bits = bits > INDEX_BITS_MIN ? bits : INDEX_BITS_MIN;
+	table->threaded = table->lock.kind != XV_LOCK_NONE;
+	xvi_atomic_store(&table->count, 1);
+	table->limit_bytes = options->pool.limit_bytes;
+	pool_options.flags |= XV_POOL_OWNERS;
+	pool_options.owner_ops = &xvi_ids_owner_ops;
+	pool_options.owner_context = table;
+	err = xv_pool_create(&table->pool, table->provider, &pool_options);
+	if (err == 0)
+		err = xvi_ids_grow(table);
+	if (err != 0) {
+		xv_pool_destroy(table->pool);
+		xvi_lock_fini(&table->lock);
+	}
+	return err;
+}
+
+static void table_release(struct xv_handle_table *table)
+{
+	struct xv_provider *provider = table->provider;
+	struct xvi_meta states = table->state_memory; /* the table lies in it */
+
+	meta_release(provider, &table->handle_memory);
+	meta_release(provider, &states);
+}
+
+/* Take memory for slot 0 and address space for the others. */
+static int table_make(struct xv_handle_table **out, struct xv_provider *provider,
+		      const struct xv_handle_table_options *options)
+{
+	uint32_t max_ids = options->max_ids != 0 ? options->max_ids : default_ids(provider);
+	size_t slots = (size_t)max_ids + 1;
+	struct xv_handle_table *table;
+	struct xvi_meta states;
+	int err =
+		meta_reserve(provider, &states, xvi_ids_table_bytes(slots), xvi_ids_table_bytes(1));
+
+	if (err != 0)
+		return err;
+	table = (void *)states.base;
+	table->provider = provider;
+	table->max_ids = max_ids;
+	table->state_memory = states;
+	err = meta_reserve(provider, &table->handle_memory, slots * sizeof(xv_handle),
+			   sizeof(xv_handle));
+	if (err == 0)
+		err = table_init(table, options);
+	if (err == 0)
+		*out = table;
+	else
+		table_release(table);
+	return err;
+}
+
+int xv_handle_table_create(struct xv_handle_table **out, struct xv_provider *provider,
+			   const struct xv_handle_table_options *options)
+{
+	struct xv_handle_table_options defaults;
+
+	if (options == NULL) {
+		xv_handle_table_options_init(&defaults);
+		options = &defaults;
+	}
+	if (out == NULL || !options_are_good(provider, options))
+		return -XV_EINVAL;
+	if (provider->ops->meta_reserve == NULL || provider->ops->meta_commit == NULL ||
+	    provider->ops->meta_release == NULL)
+		return -XV_ENOTSUP;
+	return table_make(out, provider, options);
+}
+
+void xv_handle_table_destroy(struct xv_handle_table *table)
+{
+	if (table == NULL)
+		return;
+	xv_pool_destroy(table->pool);
+	xvi_lock_fini(&table->lock);
+	table_release(table);
+}
+
+/* ---- calls on the whole ---- */
 
 int xv_handle_table_compact(struct xv_handle_table *table, size_t budget_bytes,
 			    struct xv_compact_report *report)
@@ -14,17 +142,16 @@ int xv_handle_table_compact(struct xv_handle_table *table, size_t budget_bytes,
 
 size_t xv_handle_table_trim(struct xv_handle_table *table)
 {
-	uint64_t before, after;
+	struct xv_handle_table_stats before, after;
 
 	if (table == NULL)
 		return 0;
-	xvi_lock_acquire(&table->lock);
-	before = xvi_ids_held_bytes(table);
+	xv_handle_table_get_stats(table, &before);
 	(void)xv_pool_trim(table->pool);
 	xvi_ids_trim(table);
-	after = xvi_ids_held_bytes(table);
-	xvi_lock_release(&table->lock);
-	return before > after ? (size_t)(before - after) : 0;
+	xv_handle_table_get_stats(table, &after);
+	return before.held_bytes > after.held_bytes ? (size_t)(before.held_bytes - after.held_bytes)
+						    : 0;
 }
 
 void xv_handle_table_set_limit(struct xv_handle_table *table, uint64_t limit_bytes)
@@ -33,7 +160,7 @@ void xv_handle_table_set_limit(struct xv_handle_table *table, uint64_t limit_byt
 		return;
 	xvi_lock_acquire(&table->lock);
 	table->limit_bytes = limit_bytes;
-	xv_pool_set_limit(table->pool, xvi_ids_pool_limit(table, xvi_ids_table_held_bytes(table)));
+	xvi_ids_limit_pool(table, 0);
 	xvi_lock_release(&table->lock);
 }
 
@@ -50,10 +177,10 @@ void xv_handle_table_get_stats(struct xv_handle_table *table, struct xv_handle_t
 	xv_pool_get_stats(table->pool, &stats->pool);
 	stats->table_bytes = xvi_ids_table_held_bytes(table);
 	stats->held_bytes = stats->pool.held_bytes + stats->table_bytes;
-	stats->ids = table->used_slots;
-	stats->slots = slot_count(&table->slots);
+	stats->slots = slot_count(table);
+	stats->ids = stats->slots - 1 - table->free_slots;
 	stats->max_ids = table->max_ids;
-	stats->generations = (uint64_t)1 << (32 - table->slots.index_bits);
+	stats->generations = (uint64_t)1 << (32 - table->index_bits);
 	stats->bad_ids = table->bad_ids;
 	xvi_lock_release(&table->lock);
 }
@@ -74,21 +201,14 @@ void xvi_ids_enter(struct xv_handle_table *table)
 
 /* Lock a slot that is not free, when the calls that are busy with it have ended. The table is
  * closed, so a free slot stays free; its lock is not held, for they may need it to end. */
-static void lock_slot(const struct handle_slots *slots, uint32_t index)
+static void lock_slot(struct xv_handle_table *table, uint32_t index)
 {
 	unsigned turns = 0;
 
-	for (;;) {
-		uint32_t state = slot_load(slots, index);
-
-		if ((state & SLOT_KIND_MASK) == SLOT_FREE)
-			return;
-		if ((state & SLOT_LOCKED) != 0 || (state & SLOT_KIND_MASK) == SLOT_TAKEN)
-			xvi_pause(&turns);
-		else if (slot_replace(slots, index, state, state | SLOT_LOCKED))
-			break;
-	}
-	slot_wait_for_calls(slots, index);
+	while (slot_kind(table, index) != SLOT_FREE &&
+	       slot_enter(table, slot_id(table, index, slot_load(table, index)), SLOT_LOCKED,
+			  SLOT_OBJECT_MASK) != 0)
+		xvi_pause(&turns); /* it is SLOT_TAKEN, or has changed meanwhile */
 }
 
 /* Whom the lock waits for may need the provider, which the thread may hold for a pool or table
@@ -105,8 +225,8 @@ void xv_handle_table_lock_all(struct xv_handle_table *table)
 	xvi_ids_enter(table);
 	table->closed = true;
 	xvi_lock_release(&table->lock);
-	for (uint32_t i = 1; i < slot_count(&table->slots); i++)
-		lock_slot(&table->slots, i);
+	for (uint32_t i = 1; i < slot_count(table); i++)
+		lock_slot(table, i);
 	xvi_lock_acquire(&table->lock);
 	xv_pool_lock_all(table->pool);
 	if (times != 0)
@@ -118,17 +238,15 @@ void xv_handle_table_unlock_all(struct xv_handle_table *table)
 	if (table == NULL)
 		return;
 	xv_pool_unlock_all(table->pool);
-	for (uint32_t i = 1; i < slot_count(&table->slots); i++) {
-		uint32_t state = slot_load(&table->slots, i);
-
-		if ((state & SLOT_KIND_MASK) != SLOT_FREE)
-			slot_settle(&table->slots, i, state - SLOT_LOCKED);
+	for (uint32_t i = 1; i < slot_count(table); i++) {
+		if (slot_kind(table, i) != SLOT_FREE)
+			slot_leave(table, i, SLOT_LOCKED);
 	}
 	table->closed = false;
 	xvi_lock_release(&table->lock);
 }
 
-/* ---- proving it: the invariants of slot.h, by number ---- */
+/* ---- proving it: the invariants of table_impl.h, by number ---- */
 
 static int broken(struct xv_check_report *report, uint32_t invariant, uint32_t index,
 		  const char *message)
@@ -142,13 +260,12 @@ static int broken(struct xv_check_report *report, uint32_t invariant, uint32_t i
 
 static int check_queue(const struct xv_handle_table *table, struct xv_check_report *report)
 {
-	const struct handle_slots *slots = &table->slots;
 	uint32_t count = 0;
 	uint32_t last = 0;
 
-	for (uint64_t at = table->first_free; at != 0; at = slots->handles[at]) {
-		if (at >= slot_count(slots) ||
-		    (slot_load(slots, (uint32_t)at) & ~SLOT_GENERATION_MASK) != SLOT_FREE)
+	for (uint64_t at = table->handles[0]; at != 0; at = table->handles[at]) {
+		if (at >= slot_count(table) ||
+		    (slot_load(table, (uint32_t)at) & ~SLOT_GENERATION_MASK) != SLOT_FREE)
 			return broken(report, 102, last, "a slot in the queue is not free");
 		if (count++ == table->free_slots)
 			break;
@@ -162,7 +279,7 @@ static int check_queue(const struct xv_handle_table *table, struct xv_check_repo
 static int check_slot(const struct xv_handle_table *table, uint32_t index,
 		      struct xv_check_report *report)
 {
-	uint32_t state = slot_load(&table->slots, index);
+	uint32_t state = slot_load(table, index);
 	uint32_t owner;
 
 	if ((state & (SLOT_LOCKED | SLOT_CALLS_MASK)) != 0 ||
@@ -170,24 +287,22 @@ static int check_slot(const struct xv_handle_table *table, uint32_t index,
 		return broken(report, 104, index, "a slot is locked, in a call, or half made");
 	if ((state & SLOT_KIND_MASK) == SLOT_FREE)
 		return 0;
-	if (xv_get_owner(table->pool, table->slots.handles[index], &owner) != 0 || owner != index)
+	if (xv_get_owner(table->pool, table->handles[index], &owner) != 0 || owner != index)
 		return broken(report, 103, index, "a slot in use has no object, or another's");
 	return 0;
 }
 
-static int check_locked(const struct xv_handle_table *table, enum xv_check_level level,
-			struct xv_check_report *report)
+static int check_locked(const struct xv_handle_table *table, struct xv_check_report *report)
 {
-	int err;
+	uint32_t free_slots = 0;
+	int err = check_queue(table, report);
 
-	if ((uint64_t)table->free_slots + table->used_slots + 1 != slot_count(&table->slots))
-		return broken(report, 101, UINT32_MAX,
-			      "free slots and slots in use are not all there are");
-	if (level != XV_CHECK_DEEP)
-		return 0;
-	err = check_queue(table, report);
-	for (uint32_t i = 1; err == 0 && i < slot_count(&table->slots); i++)
+	for (uint32_t i = 1; err == 0 && i < slot_count(table); i++) {
+		free_slots += slot_kind(table, i) == SLOT_FREE;
 		err = check_slot(table, i, report);
+	}
+	if (err == 0 && free_slots != table->free_slots)
+		err = broken(report, 101, UINT32_MAX, "a free slot is not in the queue");
 	return err;
 }
 
@@ -202,10 +317,10 @@ int xv_handle_table_check(struct xv_handle_table *table, enum xv_check_level lev
 	if (report == NULL)
 		report = &unused;
 	err = xv_pool_check(table->pool, level, report);
-	if (err != 0)
+	if (err != 0 || level != XV_CHECK_DEEP)
 		return err;
 	xvi_lock_acquire(&table->lock);
-	err = check_locked(table, level, report);
+	err = check_locked(table, report);
 	xvi_lock_release(&table->lock);
 	return err;
 }

@@ -117,21 +117,31 @@ int xvi_os_commit(void *base, size_t bytes)
 	return mprotect(base, bytes, PROT_READ | PROT_WRITE) == 0 ? 0 : -XV_ENOMEM;
 }
 
-static bool map_over_once(void *base, size_t bytes, int fd, uint64_t offset)
+static bool map_over_once(void *base, size_t bytes, int protection, int fd, uint64_t offset)
 {
 	if (fd < 0)
-		return map_anonymous(base, bytes, PROT_NONE, MAP_FIXED) != NULL;
-	return mmap(base, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
-		    (off_t)offset) != MAP_FAILED;
+		return map_anonymous(base, bytes, protection, MAP_FIXED) != NULL;
+	return mmap(base, bytes, protection, MAP_SHARED | MAP_FIXED, fd, (off_t)offset) !=
+	       MAP_FAILED;
 }
 
 /* The limit on locked memory counts the new mapping while the old one is there too. */
-bool xvi_os_map_over(void *base, size_t bytes, int fd, uint64_t offset)
+static bool map_over(void *base, size_t bytes, int protection, int fd, uint64_t offset)
 {
-	if (map_over_once(base, bytes, fd, offset))
+	if (map_over_once(base, bytes, protection, fd, offset))
 		return true;
 	return errno == EAGAIN && munlock(base, bytes) == 0 &&
-	       map_over_once(base, bytes, fd, offset);
+	       map_over_once(base, bytes, protection, fd, offset);
+}
+
+bool xvi_os_map_over(void *base, size_t bytes, int fd, uint64_t offset)
+{
+	return map_over(base, bytes, fd < 0 ? PROT_NONE : PROT_READ | PROT_WRITE, fd, offset);
+}
+
+bool xvi_os_map_sparse(void *base, size_t bytes, int fd, uint64_t offset)
+{
+	return map_over(base, bytes, PROT_NONE, fd, offset) && xvi_os_commit(base, bytes) == 0;
 }
 
 void xvi_os_hide(void *base, size_t bytes)

@@ -77,6 +77,13 @@ size_t xvi_os_resident_bytes(const void *base, size_t bytes);
 bool xvi_os_map_over(void *base, size_t bytes, int fd, uint64_t offset);
 
 /*
+ * The same for a part of a file with holes, which stay holes where the process locks its
+ * memory: a mapping brings in all that can be touched, a change of access brings in nothing.
+ * False when the system refuses; what the window shows then is nobody's.
+ */
+bool xvi_os_map_sparse(void *base, size_t bytes, int fd, uint64_t offset);
+
+/*
  * Take a window off what it shows: nothing can be read or written through it any more.
  * The bytes behind it are not touched. Where the system refuses even that, the window
  * stays as it is until something else is mapped over it.

@@ -111,12 +111,21 @@ static uint32_t slot_written_back(struct xvi_window *window)
 	return window->slot_count;
 }
 
+/* The page's holes stay holes, which takes a system call more. */
+static bool slot_show(struct xvi_window *window, uint32_t slot, uint32_t page)
+{
+	char *at = slot_address(window, slot);
+	uint64_t offset = page_offset(window, page);
+
+	if (xvi_grain_taken(window->map, page) == xvi_grain_all(window->map))
+		return xvi_os_map_over(at, page_bytes(window), window->file->fd, offset);
+	return xvi_os_map_sparse(at, page_bytes(window), window->file->fd, offset);
+}
+
 /* Put a page into a free slot. */
 static bool slot_fill(struct xvi_window *window, uint32_t slot, uint32_t page)
 {
-	if (!xvi_os_map_over(slot_address(window, slot), page_bytes(window), window->file->fd,
-			     page_offset(window, page)) &&
-	    !copy_in(window, slot, page))
+	if (!slot_show(window, slot, page) && !copy_in(window, slot, page))
 		return false;
 	window->slots[slot].page = page;
 	return true;

@@ -5,7 +5,7 @@
  *
  * Owns: the slots, what is mapped over their address space, and their buffers; counts maps in
  * the provider's statistics. May call: os_memory.h, backing_file.h, grain_map.h.
- * Locking: the provider holds its lock. Complexity: O(slots) and one or two system calls; where
+ * Locking: the provider holds its lock. Complexity: O(slots) and up to three system calls; where
  * the system refuses those, one for each run of taken grains of the page.
  *
  *   file    [page 0][page 1][page 2][ hole ][page 4] ...

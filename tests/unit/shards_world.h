@@ -54,6 +54,7 @@ struct world {
 	atomic_ullong moves;       /* by compaction */
 	atomic_ullong bad_handles; /* calls that said so */
 	atomic_ullong no_room;     /* calls that failed for it */
+	atomic_ullong made, freed; /* objects */
 	atomic_ullong maps_made;
 	atomic_ullong maps_refused; /* for want of a slot */
 	uint64_t ops;               /* of each thread */

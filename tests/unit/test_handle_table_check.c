@@ -30,7 +30,7 @@ static void assert_broken(struct table_fixture *f, enum xv_check_level level, ui
 static void test_check_names_what_is_broken(void **state)
 {
 	struct table_fixture f;
-	struct handle_slots *slots;
+	struct xv_handle_table *table;
 	xv_id one, two;
 	uint32_t first, second, saved;
 	uint64_t handle;
@@ -39,41 +39,45 @@ static void test_check_names_what_is_broken(void **state)
 	open_one(&f);
 	one = id_make(&f, 100, 1);
 	two = id_make(&f, 200, 2);
-	slots = &f.table->slots;
-	first = slot_index(slots, one);
-	second = slot_index(slots, two);
+	table = f.table;
+	first = slot_index(table, one);
+	second = slot_index(table, two);
 
-	f.table->used_slots++;
-	assert_broken(&f, XV_CHECK_QUICK, 101, UINT32_MAX);
-	f.table->used_slots--;
+	saved = slot_load(table, first);
+	slot_settle(table, first, SLOT_FREE);
+	assert_broken(&f, XV_CHECK_DEEP, 101, UINT32_MAX);
+	slot_settle(table, first, saved);
+	f.table->free_slots++;
+	assert_broken(&f, XV_CHECK_DEEP, 102, f.table->last_free);
+	f.table->free_slots--;
 
-	handle = slots->handles[20];
-	slots->handles[20] = 0; /* the queue ends early, */
+	handle = table->handles[20];
+	table->handles[20] = 0; /* the queue ends early, */
 	assert_broken(&f, XV_CHECK_DEEP, 102, 20);
-	slots->handles[20] = 19; /* or turns in a circle, */
+	table->handles[20] = 19; /* or turns in a circle, */
 	assert_broken(&f, XV_CHECK_DEEP, 102, 19);
-	slots->handles[20] = UINT64_MAX; /* or leads out of the table */
+	table->handles[20] = UINT64_MAX; /* or leads out of the table */
 	assert_broken(&f, XV_CHECK_DEEP, 102, 20);
-	slots->handles[20] = handle;
-	saved = slot_load(slots, 20);
-	slot_settle(slots, 20, saved | SLOT_USED);
+	table->handles[20] = handle;
+	saved = slot_load(table, 20);
+	slot_settle(table, 20, saved | SLOT_USED);
 	assert_broken(&f, XV_CHECK_DEEP, 102, 19);
-	slot_settle(slots, 20, saved);
+	slot_settle(table, 20, saved);
 
-	handle = slots->handles[first];
-	slots->handles[first] = slots->handles[second];
+	handle = table->handles[first];
+	table->handles[first] = table->handles[second];
 	assert_broken(&f, XV_CHECK_DEEP, 103, first);
-	slots->handles[first] = handle;
+	table->handles[first] = handle;
 
-	saved = slot_load(slots, second);
+	saved = slot_load(table, second);
 	for (uint32_t i = 0; i < 3; i++) {
 		static const uint32_t busy[] = {SLOT_CALL | SLOT_USED, SLOT_LOCKED | SLOT_USED,
 						SLOT_TAKEN};
 
-		slot_settle(slots, second, (saved & SLOT_GENERATION_MASK) | busy[i]);
+		slot_settle(table, second, (saved & SLOT_GENERATION_MASK) | busy[i]);
 		assert_broken(&f, XV_CHECK_DEEP, 104, second);
 	}
-	slot_settle(slots, second, saved);
+	slot_settle(table, second, saved);
 
 	fixture_check(&f);
 	fixture_close(&f);
@@ -95,24 +99,17 @@ static void test_busy_objects_are_not_moved(void **state)
 		if (i % 8 != 0)
 			assert_int_equal(xv_id_free(f.table, ids[i]), 0);
 		else if (i % 16 == 0)
-			assert_int_equal(slot_enter(&f.table->slots, ids[i], SLOT_CALL,
-						    SLOT_KIND_MASK, &index),
-					 0);
+			assert_int_equal(slot_enter(f.table, ids[i], SLOT_CALL, SLOT_KIND_MASK), 0);
 		else
-			assert_int_equal(slot_enter(&f.table->slots, ids[i], SLOT_LOCKED,
-						    SLOT_KIND_MASK, &index),
+			assert_int_equal(slot_enter(f.table, ids[i], SLOT_LOCKED, SLOT_KIND_MASK),
 					 0);
 	}
 	assert_int_equal(compact_all(&f, &report), 0);
 	assert_int_equal(report.moved_blocks, 0);
 	assert_true(report.refused > 0);
 	for (uint32_t i = 0; i < 2000; i += 8) {
-		index = slot_index(&f.table->slots, ids[i]);
-		if (i % 16 == 0)
-			slot_leave(&f.table->slots, index, SLOT_CALL);
-		else
-			slot_settle(&f.table->slots, index,
-				    slot_load(&f.table->slots, index) - SLOT_LOCKED);
+		index = slot_index(f.table, ids[i]);
+		slot_leave(f.table, index, i % 16 == 0 ? SLOT_CALL : SLOT_LOCKED);
 	}
 	fixture_check(&f);
 	assert_int_equal(compact_all(&f, &report), 0);
@@ -139,7 +136,7 @@ static void test_foreign_objects_are_not_taken_for_ours(void **state)
 	for (uint32_t i = 0; i < 100; i++)
 		ids[i] = id_make(&f, 1000, i);
 	for (uint32_t i = 0; i < 2000; i++) {
-		uint32_t owner = slot_index(&f.table->slots, ids[i % 100]);
+		uint32_t owner = slot_index(f.table, ids[i % 100]);
 
 		/* Some owners are no slots at all. */
 		assert_int_equal(

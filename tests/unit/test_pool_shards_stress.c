@@ -3,11 +3,11 @@
 /*
  * Threads on a pool of several shards, over pages that are always addressable and over a window:
  * they make, read, write, map, resize and free each other's objects, while one compacts and one
- * checks, counts, walks and trims; with a limit and without. The index of an object in the table
- * is its owner number. Who has a slot busy has its object to himself; while the handle is in the
- * table compaction may move the object, and who uses it tries again with the new handle. Longer
- * with XV_OPS. Meant for the thread sanitizer too. May call: public headers, POSIX threads, C11
- * atomics.
+ * checks, counts, walks and trims; with a limit that moves and without. The index of an object in
+ * the table is its owner number. Who has a slot busy has its object to himself; while the handle is
+ * in the table compaction may move the object, and who uses it tries again with the new handle.
+ * Longer with XV_OPS. Meant for the thread sanitizer too. May call: public headers, POSIX threads,
+ * C11 atomics.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -138,6 +138,7 @@ static void make(struct worker *worker, uint32_t slot)
 	expect(world, err == 0 || is_no_room(worker, err), "malloc", err);
 	if (err != 0)
 		return;
+	atomic_fetch_add(&world->made, 1);
 	err = xv_object_size(world->pool, handle);
 	expect(world, err > 0, "size of a new one", err);
 	object->size = (uint32_t)err;
@@ -153,6 +154,7 @@ static void drop(struct worker *worker, struct object *object)
 	int err = xv_free(worker->world->pool, handle);
 
 	expect(worker->world, err == 0, "free", err);
+	atomic_fetch_add(&worker->world->freed, 1);
 }
 
 static void resize(struct worker *worker, struct object *object)
@@ -200,8 +202,10 @@ static void map(struct worker *worker, struct object *object)
 		pattern_fill(ptr, object->size, object->pattern);
 		sched_yield();
 	}
-	if (drops)
+	if (drops) {
 		expect(world, xv_free(world->pool, handle) == 0, "free of a mapped one", 0);
+		atomic_fetch_add(&world->freed, 1);
+	}
 	if (err == 0) {
 		/* Those of a freed one may be another's by now. */
 		expect(world, drops || pattern_matches(ptr, object->size, object->pattern),
@@ -317,9 +321,19 @@ static void count(struct world *world)
 	       (int64_t)s.table_bytes);
 }
 
+/* To anything from a quarter of it to all. */
+static void move_limit(struct world *world, uint64_t *random)
+{
+	uint64_t least = world->kind->limit / 4;
+
+	if (world->kind->limit != 0)
+		xv_pool_set_limit(world->pool, least + random_below(random, 3 * least + 1));
+}
+
 static void *watch(void *argument)
 {
 	struct world *world = argument;
+	uint64_t random = 2;
 
 	for (uint32_t i = 0; atomic_load(&world->running) != 0; i++) {
 		count(world);
@@ -329,6 +343,8 @@ static void *watch(void *argument)
 			(void)xv_pool_trim(world->pool);
 		if (i % 8 == 2)
 			expect(world, xv_pool_walk(world->pool, look_at, world) == 0, "walk", 0);
+		if (i % 8 == 3)
+			move_limit(world, &random);
 		sched_yield();
 	}
 	return NULL;
@@ -433,6 +449,8 @@ static void all_is_counted(struct world *world)
 	xv_pool_get_stats(world->pool, &stats);
 	assert_int_equal(stats.objects, live);
 	assert_int_equal(stats.requested_bytes, bytes);
+	assert_int_equal(stats.mallocs, atomic_load(&world->made));
+	assert_int_equal(stats.frees, atomic_load(&world->freed));
 	assert_int_equal(stats.remote_waiting, 0);
 	assert_int_equal(stats.bad_handles, atomic_load(&world->bad_handles));
 	assert_int_equal(atomic_load(&world->errors), 0);

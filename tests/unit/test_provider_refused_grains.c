@@ -269,14 +269,17 @@ static int window_life(void)
 	return life(highmem_make(), true);
 }
 
-static void highmem_file_holds_what_is_said(void **state)
+/* Pages that are seen have only the grains that were taken. */
+static int locked_window_life(void)
 {
-	struct looks looks;
+	lock_all(MCL_CURRENT | MCL_FUTURE);
+	return window_life();
+}
 
-	(void)state;
-	if (memory_cannot_be_looked_at())
-		skip();
-	looks = look_at(window_life);
+static void file_holds_what_is_said(int (*child)(void))
+{
+	struct looks looks = look_at(child);
+
 	if (looks.status == LOOK_SKIPPED)
 		skip();
 	assert_int_equal(looks.status, 0);
@@ -286,6 +289,22 @@ static void highmem_file_holds_what_is_said(void **state)
 	assert_int_equal(looks.at[1].memfd_bytes, PAGES * FILLED * GRAIN_BYTES);
 	assert_int_equal(looks.at[2].memfd_bytes, PAGES * FILLED / 2 * GRAIN_BYTES);
 	assert_int_equal(looks.at[4].memfd_bytes, 0);
+}
+
+static void highmem_file_holds_what_is_said(void **state)
+{
+	(void)state;
+	if (memory_cannot_be_looked_at())
+		skip();
+	file_holds_what_is_said(window_life);
+}
+
+static void highmem_file_holds_what_is_said_where_memory_is_locked(void **state)
+{
+	(void)state;
+	if (memory_cannot_be_looked_at())
+		skip();
+	file_holds_what_is_said(locked_window_life);
 }
 
 static void highmem_without_fallocate_counts_grains_that_stay(void **state)
@@ -370,6 +389,7 @@ int main(void)
 		cmocka_unit_test(mmap_without_madvise_counts_grains_that_stay),
 		cmocka_unit_test(mmap_run_with_a_locked_page_gives_back_all_others),
 		cmocka_unit_test(highmem_file_holds_what_is_said),
+		cmocka_unit_test(highmem_file_holds_what_is_said_where_memory_is_locked),
 		cmocka_unit_test(highmem_without_fallocate_counts_grains_that_stay),
 		cmocka_unit_test(purged_meta_reads_as_zero_whether_it_went_back_or_not),
 	};

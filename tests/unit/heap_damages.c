@@ -364,19 +364,19 @@ static int record_in_use_among_those_not(void)
 
 static int grain_in_use_not_hot(void)
 {
-	page_grains(heap_page(heap, FULL_PAGE))->hot &= 0xFFFE;
+	heap_page(heap, FULL_PAGE)->hot &= 0xFFFE;
 	return IN_PAGE;
 }
 
 static int hot_grain_not_committed(void)
 {
-	page_grains(heap_page(heap, FULL_PAGE))->committed &= 0xFFFE;
+	heap_page(heap, FULL_PAGE)->committed &= 0xFFFE;
 	return (int)heap->shape.first_unit;
 }
 
 static int grain_inside_a_block_not_committed(void)
 {
-	page_grains(heap_page(heap, FULL_PAGE))->committed &= 0xFFFD;
+	heap_page(heap, FULL_PAGE)->committed &= 0xFFFD;
 	return IN_PAGE;
 }
 
@@ -539,8 +539,8 @@ const struct damage damages[] = {
 	DAMAGE(8, records_not_in_use_out_of_the_table, 0),
 	DAMAGE(8, records_not_in_use_in_a_circle, 0),
 	DAMAGE(8, record_in_use_among_those_not, 0),
-	DAMAGE(9, grain_in_use_not_hot, WITH_GRAINS | FULL),
-	DAMAGE(9, hot_grain_not_committed, WITH_GRAINS | FULL),
+	DAMAGE(9, grain_in_use_not_hot, FULL),
+	DAMAGE(9, hot_grain_not_committed, FULL),
 	DAMAGE(9, grain_inside_a_block_not_committed, WITH_GRAINS | FULL),
 	DAMAGE(9, committed_grains_wrong, 0),
 	DAMAGE(9, spare_grains_wrong, 0),

@@ -262,6 +262,8 @@ static void model_end(struct model *model)
 	model->source.refuse_give = false;
 	check(model);
 	assert_int_equal(heap->used_units, 0);
+	(void)xvi_heap_give_back(heap, 0);
+	assert_int_equal(heap->page_count, 0);
 	while (heap->victim_count != 0)
 		xvi_heap_victim_end(heap, heap->victim[0]);
 	heap_source_fini(&model->source);

@@ -48,9 +48,7 @@ static bool is_there(const struct check *check, uint32_t unit)
 {
 	const struct xvi_shape *shape = &check->heap->shape;
 
-	return shape->grain_count == 1 ||
-	       ((uint32_t)page_grains(check->record)->committed >> (unit >> shape->grain_shift) &
-		1U) != 0;
+	return (check->record->committed >> (unit >> shape->grain_shift) & 1) != 0;
 }
 
 /* The bytes of the KiB up to that of this unit, where the next used block
@@ -159,19 +157,14 @@ static bool check_used(struct check *check)
 
 static bool check_grains(struct check *check)
 {
-	const struct xvi_grains *grains = page_grains(check->record);
+	const struct xvi_page *record = check->record;
 
-	if (check->heap->shape.grain_count == 1) {
-		check->committed++;
-		check->spare += check->record->used_units == 0;
-		return true;
-	}
-	if ((check->wanted_hot & ~(uint32_t)grains->hot) != 0)
+	if ((check->wanted_hot & ~(uint32_t)record->hot) != 0)
 		return fail(check, 9, "a grain in use is not hot");
-	if (((uint32_t)grains->hot & ~(uint32_t)grains->committed) != 0)
+	if (((uint32_t)record->hot & ~(uint32_t)record->committed) != 0)
 		return fail(check, 9, "a hot grain is not committed");
-	check->committed += grain_bits(grains->committed);
-	check->spare += grain_bits(grains->committed & ~(uint32_t)grains->hot);
+	check->committed += grain_bits(record->committed);
+	check->spare += grain_bits(record->committed & ~(uint32_t)record->hot);
 	return true;
 }
 

@@ -19,12 +19,8 @@ void xvi_free_end(struct xvi_heap *heap, uint32_t page, uint32_t *words, uint32_
 			list_push(heap, index, end - first);
 	}
 	heap_unmap(heap, page, words); /* before the page, or another, is given back */
-	if (heap->shape.grain_count > 1) {
-		page_grains(record)->whole = index; /* of use once the page is empty */
-		xvi_grains_cool(heap, page, first, end);
-	} else if (record->used_units == 0) {
-		xvi_page_cool(heap, page, index);
-	}
+	record->whole = index;         /* of use once the page is empty */
+	xvi_grains_cool(heap, page, first, end);
 }
 
 void xvi_heap_free(struct xvi_heap *heap, uint32_t page, uint32_t *words, uint32_t unit)
@@ -59,7 +55,7 @@ static void resize_units(struct xvi_heap *heap, const struct xvi_place *place, u
 		(void)hole_put(heap, place->page, place->words, end, all - units, index);
 	else if (index != 0)
 		hole_give(heap, index);
-	if (heap->shape.grain_count > 1 && units < old_units)
+	if (units < old_units)
 		xvi_grains_cool(heap, place->page, end, all_end);
 }
 

@@ -5,29 +5,16 @@
  */
 #include "hole.h"
 
-enum { PAGE_RECORD_BYTES = 10, GRAINS_AT = 12, GRAINS_RECORD_BYTES = 16 };
-
-_Static_assert(sizeof(struct xvi_page) == PAGE_RECORD_BYTES, "what the heap clears ends there");
-_Static_assert(sizeof(struct xvi_grains) == GRAINS_RECORD_BYTES, "16 bytes");
-
 uint32_t xvi_heap_list_count(uint32_t page_shift)
 {
 	return list_of(1U << (page_shift - UNIT_SHIFT)) + 1;
 }
 
-/* Where the proof begins in a page record. */
-static uint32_t starts_at(uint32_t page_shift, uint32_t grain_shift)
+uint32_t xvi_heap_page_stride(uint32_t page_shift, bool prove)
 {
-	return grain_shift < page_shift ? GRAINS_AT + GRAINS_RECORD_BYTES : PAGE_RECORD_BYTES;
-}
+	uint32_t proof = prove ? start_count(page_shift) : 0;
 
-uint32_t xvi_heap_page_stride(uint32_t page_shift, uint32_t grain_shift, bool prove)
-{
-	uint32_t bytes = starts_at(page_shift, grain_shift);
-
-	if (prove)
-		bytes += start_count(page_shift);
-	return (bytes + 3U) & ~3U;
+	return (uint32_t)sizeof(struct xvi_page) + ((proof + 3U) & ~3U);
 }
 
 static void heap_set_shape(struct xvi_heap *heap, const struct xvi_heap_config *config)
@@ -44,9 +31,8 @@ static void heap_set_shape(struct xvi_heap *heap, const struct xvi_heap_config *
 	heap->shape.first_unit = ((0U - payload_at) & heap->shape.align_mask) / UNIT_BYTES;
 	heap->shape.end_unit = heap->shape.first_unit +
 			       (page_units - heap->shape.first_unit) / align_units * align_units;
-	heap->shape.page_stride =
-		xvi_heap_page_stride(config->page_shift, config->grain_shift, config->prove);
-	heap->shape.starts_at = starts_at(config->page_shift, config->grain_shift);
+	heap->shape.page_stride = xvi_heap_page_stride(config->page_shift, config->prove);
+	heap->shape.starts_at = sizeof(struct xvi_page);
 	heap->shape.prove = config->prove;
 }
 
@@ -96,31 +82,47 @@ static void record_clear(struct xvi_heap *heap, struct xvi_page *record)
 	if ((uint16_t)(record->generation - heap->generation) < 0x8000U)
 		heap->generation = record->generation;
 	memset(record, 0, offsetof(struct xvi_page, source));
-	memset((unsigned char *)record + PAGE_RECORD_BYTES, 0,
-	       heap->shape.page_stride - PAGE_RECORD_BYTES);
+	memset(&record->hot, 0, heap->shape.page_stride - offsetof(struct xvi_page, hot));
 }
 
-/* Committed grains of a page of ours. */
-static uint32_t page_committed(const struct xvi_heap *heap, struct xvi_page *record)
+int xvi_page_take(struct xvi_heap *heap, uint32_t *page)
 {
-	return heap->shape.grain_count == 1 ? 1 : grain_bits(page_grains(record)->committed);
+	struct xvi_page *record;
+	int err = heap->source->page_take(heap->context, page);
+
+	if (err != 0)
+		return err;
+	record = heap_page(heap, *page);
+	record->state = PAGE_OURS;
+	record->generation = heap->generation;
+	if (heap->shape.prove)
+		start_clear(heap, record);
+	heap->page_count++;
+	heap_set_block_limit(heap);
+	if (*page >= heap->page_limit)
+		heap->page_limit = *page + 1;
+	xvi_grains_set(heap, *page, heap->shape.grain_count == 1, 0);
+	/* A lead that ends its page has no words: the page need not be mapped. */
+	record->whole = hole_put(heap, *page, NULL, heap->shape.first_unit,
+				 heap->shape.end_unit - heap->shape.first_unit, 0);
+	return 0;
 }
 
-void xvi_page_release(struct xvi_heap *heap, uint32_t page, uint32_t index)
+void xvi_page_release(struct xvi_heap *heap, uint32_t page)
 {
 	struct xvi_page *record = heap_page(heap, page);
-	uint32_t grains = page_committed(heap, record);
+	uint32_t grains = grain_bits(record->committed);
 
-	XVI_ASSERT(record->used_units == 0 && record->pins == 0);
-	if (index != 0) {
-		XVI_ASSERT(heap->holes.records[index].page == page);
-		list_unlink(heap, index);
-		hole_give(heap, index);
+	XVI_ASSERT(record->used_units == 0 && record->pins == 0 && record->hot == 0);
+	if (record->whole != 0) {
+		XVI_ASSERT(heap->holes.records[record->whole].page == page);
+		list_unlink(heap, record->whole);
+		hole_give(heap, record->whole);
 	}
+	xvi_grains_set(heap, page, 0, 0);
 	record_clear(heap, record);
 	heap->page_count--;
 	heap_set_block_limit(heap);
-	heap->committed_grains -= grains;
 	heap->source->pages_give(heap->context, page, 1, grains);
 	if (heap->page_count == 0)
 		heap_is_empty(heap);
@@ -136,7 +138,7 @@ void xvi_heap_clear(struct xvi_heap *heap)
 
 		/* A run of pages that follow each other goes in one call. */
 		for (; page < heap->page_limit && heap_holds(heap, page); page++) {
-			grains += page_committed(heap, heap_page(heap, page));
+			grains += grain_bits(heap_page(heap, page)->committed);
 			record_clear(heap, heap_page(heap, page));
 		}
 		if (page != first)
@@ -197,8 +199,8 @@ static void record_move(struct xvi_heap *heap, uint32_t from, uint32_t to)
 		list_push(heap, to, hole.units);
 	hole_write_words(&heap->shape, words, hole.first, (uint32_t)hole.first + hole.units,
 			 hole_listed_word(to));
-	if (heap->shape.grain_count > 1 && record->used_units == 0)
-		page_grains(record)->whole = to;
+	if (record->used_units == 0)
+		record->whole = to;
 	heap_unmap(heap, hole.page, words);
 	records[from].units = 0;
 }

@@ -10,7 +10,8 @@
  * Words
  *   page      what the source hands out: 4 to 64 KiB of addresses, named by a number
  *   grain     the part of a page in which memory is obtained and given back
- *   hot       a grain with memory that a block, or a word of a hole, lies in
+ *   hot       a grain with memory that a block, or a word of a hole, lies in, or that the
+ *             source would not take back
  *   spare     a grain with memory that lies wholly inside a hole: kept for a while
  *   hole      a free block; listed when it has a record of 16 bytes in the hole table
  *   lead      the hole at the very beginning of a page: its length is in the page's record,
@@ -25,13 +26,8 @@
  *   first_unit is the least unit for which payloads are aligned, and end_unit where no block
  *   begins any more; with alignment 4 both edges are empty.
  *
- * A page's record, page_stride bytes, in an array indexed by page number:
- *
- *   0           2           4           6     8      9       10  12   14         16     20     24
- *   [used_units][generation][lead_units][pins][state][source][..][hot][committed][older][newer][whole]
- *
- *   then, where blocks are proved (see start.h), a byte for each KiB; hot and what
- *   follows up to whole only where a page has several grains.
+ * A page's record, page_stride bytes, in an array indexed by page number: struct xvi_page, then,
+ * where blocks are proved (see start.h), a byte for each KiB.
  *
  * Invariants (xvi_heap_check names them by number):
  *   1  the blocks and holes of a page tile it from first_unit to end_unit; no two holes touch
@@ -67,8 +63,6 @@
 enum {
 	PAGE_OURS = 1 << 0,
 	PAGE_VICTIM = 1 << 1,
-	PAGE_STUCK = 1 << 2, /* the source would not take spare grains back: not asked again
-			      * until more of the page becomes spare */
 
 	GRAINS_MAX = 16, /* in a page */
 
@@ -97,13 +91,9 @@ struct xvi_page {
 	uint16_t pins;       /* maps of the page by others: the heap only asks for 0 */
 	uint8_t state;       /* PAGE_* */
 	uint8_t source;      /* the source's own: the heap leaves it alone */
-};
-
-/* Only in pages of several grains, behind struct xvi_page. */
-struct xvi_grains {
-	uint16_t hot;       /* bit i: grain i */
-	uint16_t committed; /* superset of hot; the others are spare */
-	uint32_t older;     /* in the list of pages with spare grains: page + 1, 0 = none */
+	uint16_t hot;        /* bit i: grain i */
+	uint16_t committed;  /* superset of hot; the others are spare */
+	uint32_t older;      /* in the list of pages with spare grains: page + 1, 0 = none */
 	uint32_t newer;
 	uint32_t whole; /* of an empty page: its hole's record, or 0 */
 };
@@ -116,6 +106,7 @@ struct xvi_hole {
 	uint16_t units; /* 0 marks a record not in use */
 };
 
+_Static_assert(sizeof(struct xvi_page) == 28, "a page costs 28 bytes and its proof");
 _Static_assert(sizeof(struct xvi_hole) == 16, "a hole costs 16 bytes");
 
 struct xvi_free_lists {
@@ -227,12 +218,12 @@ struct xvi_heap {
 
 	/* Counters. */
 	uint32_t page_count;
-	uint32_t block_limit;      /* used blocks that there are records for, ... */
-	uint32_t blocks_left;      /* ... less those that there are: see heap_block_count */
-	uint64_t used_units;       /* of used blocks */
-	uint64_t committed_grains; /* a page of one grain counts as one */
-	uint64_t spare_grains;     /* and as spare while it is empty */
-	uint32_t oldest_spare;     /* list of pages with spare grains: page + 1, 0 = none */
+	uint32_t block_limit; /* used blocks that there are records for, ... */
+	uint32_t blocks_left; /* ... less those that there are: see heap_block_count */
+	uint64_t used_units;  /* of used blocks */
+	uint64_t committed_grains;
+	uint64_t spare_grains;
+	uint32_t oldest_spare; /* list of pages with spare grains: page + 1, 0 = none */
 	uint32_t newest_spare;
 
 	uint32_t victim[VICTIMS_MAX];
@@ -256,11 +247,6 @@ static inline struct xvi_page *shape_page(const struct xvi_heap *heap,
 static inline struct xvi_page *heap_page(const struct xvi_heap *heap, uint32_t page)
 {
 	return shape_page(heap, &heap->shape, page);
-}
-
-static inline struct xvi_grains *page_grains(struct xvi_page *page)
-{
-	return (struct xvi_grains *)(void *)((unsigned char *)page + 12);
 }
 
 static inline uint32_t *heap_map(const struct xvi_heap *heap, uint32_t page)
@@ -387,7 +373,7 @@ static inline void heap_set_block_limit(struct xvi_heap *heap)
 
 /* Free lists of a heap with such pages, and bytes of a page's record. */
 uint32_t xvi_heap_list_count(uint32_t page_shift);
-uint32_t xvi_heap_page_stride(uint32_t page_shift, uint32_t grain_shift, bool prove);
+uint32_t xvi_heap_page_stride(uint32_t page_shift, bool prove);
 
 void xvi_heap_init(struct xvi_heap *heap, const struct xvi_heap_config *config);
 

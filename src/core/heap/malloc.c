@@ -167,37 +167,6 @@ static int records_ensure(struct xvi_heap *heap, uint32_t pages)
 	return err;
 }
 
-/* Take a page: one hole, its lead, of which nothing is hot. *index is its record, or 0. */
-static int page_take(struct xvi_heap *heap, uint32_t *page, uint32_t *index)
-{
-	struct xvi_page *record;
-	int err = records_ensure(heap, 1);
-
-	if (err == 0)
-		err = heap->source->page_take(heap->context, page);
-	if (err != 0)
-		return err;
-	record = heap_page(heap, *page);
-	record->state = PAGE_OURS;
-	record->generation = heap->generation;
-	if (heap->shape.prove)
-		start_clear(heap, record);
-	heap->page_count++;
-	heap_set_block_limit(heap);
-	if (*page >= heap->page_limit)
-		heap->page_limit = *page + 1;
-	if (heap->shape.grain_count == 1) {
-		heap->committed_grains++;
-		heap->spare_grains++;
-	}
-	/* A page's lead that ends the page has no words: the page need not be mapped. */
-	*index = hole_put(heap, *page, NULL, heap->shape.first_unit,
-			  heap->shape.end_unit - heap->shape.first_unit, 0);
-	if (heap->shape.grain_count > 1)
-		page_grains(record)->whole = *index;
-	return 0;
-}
-
 static int malloc_from_new_page(struct xvi_heap *heap, const struct request *request,
 				struct xvi_place *place)
 {
@@ -207,15 +176,16 @@ static int malloc_from_new_page(struct xvi_heap *heap, const struct request *req
 	if (request->units + front_units(heap, heap->shape.first_unit, request->alignment) >
 	    heap->shape.end_unit - heap->shape.first_unit)
 		return -XV_ENOMEM;
-	err = page_take(heap, &page, &index);
+	err = records_ensure(heap, 1);
+	if (err == 0)
+		err = xvi_page_take(heap, &page);
 	if (err != 0)
 		return err;
+	index = heap_page(heap, page)->whole;
 	/* In a bounded table the hole may have found no record. */
 	err = index != 0 ? malloc_from_hole(heap, index, request, place) : -XV_ENOMEM;
-	if (err != 0 && heap_page(heap, page)->state != 0) {
-		heap->spare_grains -= heap->shape.grain_count == 1;
-		xvi_page_release(heap, page, index);
-	}
+	if (err != 0)
+		xvi_page_release(heap, page);
 	return err;
 }
 

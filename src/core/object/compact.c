@@ -28,14 +28,9 @@ struct step {
 
 /* ---- what a page is to compaction ---- */
 
-static uint32_t page_hot_grains(const struct xvi_heap *heap, struct xvi_page *record)
-{
-	return heap->shape.grain_count == 1 ? 1 : grain_bits(page_grains(record)->hot);
-}
-
 static uint32_t page_bucket(const struct xvi_heap *heap, struct xvi_page *record)
 {
-	uint32_t hot_units = page_hot_grains(heap, record) << heap->shape.grain_shift;
+	uint32_t hot_units = grain_bits(record->hot) << heap->shape.grain_shift;
 	uint32_t bucket = record->used_units * (uint32_t)COMPACT_BUCKETS / hot_units;
 
 	XVI_ASSERT(hot_units != 0 && record->used_units != 0);
@@ -144,7 +139,7 @@ static void scan_page(struct step *step)
 
 		step->report->pinned_pages += record->pins != 0;
 		if (record->pins == 0)
-			cycle->grains[page_bucket(heap, record)] += page_hot_grains(heap, record);
+			cycle->grains[page_bucket(heap, record)] += grain_bits(record->hot);
 	}
 	cycle->cursor++;
 	step->budget -= RECORD_COST;
@@ -171,7 +166,7 @@ static void sweep_page(struct step *step)
 	if (!page_is_movable(step, page) || !xvi_heap_victim_add(heap, page))
 		return;
 	if (bucket == cycle->threshold) {
-		uint32_t grains = page_hot_grains(heap, record);
+		uint32_t grains = grain_bits(record->hot);
 
 		cycle->quota -= grains < cycle->quota ? grains : cycle->quota;
 	}

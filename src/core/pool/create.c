@@ -153,8 +153,7 @@ static uint32_t fixed_records(const struct xv_provider *provider)
 
 static uint32_t stride_of(const struct xv_provider *provider, uint32_t flags)
 {
-	return xvi_heap_page_stride(provider->page_shift, grain_shift(provider),
-				    (flags & XV_POOL_KEYED) == 0);
+	return xvi_heap_page_stride(provider->page_shift, (flags & XV_POOL_KEYED) == 0);
 }
 
 /* Bytes of the page table, 0 where it would not fit the address space. */

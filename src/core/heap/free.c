@@ -14,7 +14,8 @@ void xvi_free_end(struct xvi_heap *heap, uint32_t page, uint32_t *words, uint32_
 	struct xvi_page *record = heap_page(heap, page);
 
 	if (record->used_units == 0 && page_is_victim(record)) {
-		xvi_victim_forget(heap, page);
+		record->state = PAGE_OURS;
+		heap->victim = 0;
 		if (index != 0)
 			list_push(heap, index, end - first);
 	}

@@ -61,9 +61,6 @@ void xvi_grains_cool(struct xvi_heap *heap, uint32_t page, uint32_t first, uint3
 void xvi_free_end(struct xvi_heap *heap, uint32_t page, uint32_t *words, uint32_t first,
 		  uint32_t end, uint32_t index);
 
-/* A page is no victim any more. (victim.c) */
-void xvi_victim_forget(struct xvi_heap *heap, uint32_t page);
-
 /* Take a page: one hole, its lead, of which nothing is hot. 0, or what the source said, with
  * nothing changed; records are made sure of. (heap.c) */
 int xvi_page_take(struct xvi_heap *heap, uint32_t *page);

@@ -157,7 +157,7 @@ void xvi_heap_clear(struct xvi_heap *heap)
 	heap->spare_grains = 0;
 	heap->oldest_spare = 0;
 	heap->newest_spare = 0;
-	heap->victim_count = 0;
+	heap->victim = 0;
 	heap->listed_min_units = LISTED_MIN_UNITS_MAX;
 	heap_is_empty(heap);
 }

@@ -16,7 +16,7 @@
  *   hole      a free block; listed when it has a record of 16 bytes in the hole table
  *   lead      the hole at the very beginning of a page: its length is in the page's record,
  *             so that no word of it needs memory
- *   victim    a page that compaction empties: its holes have records, but are in no list
+ *   victim    the page that compaction empties: its holes have records, but are in no list
  *
  * A page:
  *
@@ -39,7 +39,7 @@
  *      keyed bits of its place
  *   6  used_units of a page is the sum over its used blocks
  *   7  a free list holds holes of its lengths only, linked both ways; a bit is set exactly
- *      where its list, or its word of lists, is not empty; holes of victims are in no list
+ *      where its list, or its word of lists, is not empty; holes of the victim are in no list
  *   8  every listed hole of a page is in a list, and records in use are as many as holes
  *   9  a grain that holds a byte of a used block or a word of a hole is hot; hot grains are
  *      committed; spare grains are committed, not hot, and counted
@@ -79,7 +79,6 @@ enum {
 	SPARE_MIN_GRAINS = 8,      /* that may be kept, ... */
 	SPARE_PER_COMMITTED = 200, /* ... or one in so many committed, if that is more */
 	RECORD_STEP_BYTES = 4096,  /* of the hole table */
-	VICTIMS_MAX = 16,
 
 	GENERATION_SHIFT = 5, /* of the check field where blocks are not proved */
 };
@@ -226,8 +225,7 @@ struct xvi_heap {
 	uint32_t oldest_spare; /* list of pages with spare grains: page + 1, 0 = none */
 	uint32_t newest_spare;
 
-	uint32_t victim[VICTIMS_MAX];
-	uint32_t victim_count;
+	uint32_t victim; /* page + 1, 0 = none */
 
 	const struct xvi_heap_source *source;
 	void *context;
@@ -339,6 +337,13 @@ static inline uint32_t heap_hole_units(const struct xvi_heap *heap, uint32_t wor
 				    : hole_value(word);
 }
 
+/* Units of the block or hole that begins with this word. */
+static inline uint32_t shape_units_at(const struct xvi_heap *heap, const struct xvi_shape *shape,
+				      uint32_t word)
+{
+	return block_is_free(word) ? heap_hole_units(heap, word) : shape_block_units(shape, word);
+}
+
 /* A hash of a place, in the bits of the check field of a header; below, others. */
 static inline uint32_t heap_place_hash(const struct xvi_heap *heap, uint32_t page, uint32_t unit)
 {
@@ -384,7 +389,7 @@ void xvi_heap_clear(struct xvi_heap *heap);
 
 enum {
 	HEAP_MAY_GROW = 1,
-	HEAP_KEEP_VICTIMS = 2, /* victims stay victims when nothing else fits */
+	HEAP_KEEP_VICTIMS = 2, /* the victim stays one when nothing else fits */
 };
 
 /*
@@ -446,11 +451,10 @@ bool xvi_heap_give_all(struct xvi_heap *heap);
  * a step or more. O(records). */
 void xvi_heap_shrink_records(struct xvi_heap *heap);
 
-/* Make a page a victim: its holes leave the lists. False when there are VICTIMS_MAX. And the
- * reverse, if it is still one. O(blocks of the page). */
-bool xvi_heap_victim_add(struct xvi_heap *heap, uint32_t page);
-void xvi_heap_victim_end(struct xvi_heap *heap, uint32_t page);
-void xvi_heap_victims_end(struct xvi_heap *heap);
+/* Make a page with a block the victim, where there is none: its holes leave the lists. And the
+ * reverse, if it still is one. O(blocks of the page). */
+void xvi_heap_victim_begin(struct xvi_heap *heap, uint32_t page);
+void xvi_heap_victim_end(struct xvi_heap *heap);
 
 /* First used block of a mapped page from `unit` on, which must be where a block or hole
  * begins; end_unit when there is none. */

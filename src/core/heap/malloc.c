@@ -209,8 +209,8 @@ static int malloc_without_growth(struct xvi_heap *heap, const struct request *re
 
 	if (index == 0)
 		index = find_hole(heap, request, LOOKS_LAST_RESORT);
-	if (index == 0 && (flags & HEAP_KEEP_VICTIMS) == 0 && heap->victim_count != 0) {
-		xvi_heap_victims_end(heap);
+	if (index == 0 && (flags & HEAP_KEEP_VICTIMS) == 0 && heap->victim != 0) {
+		xvi_heap_victim_end(heap);
 		index = find_hole(heap, request, LOOKS_LAST_RESORT);
 	}
 	return index != 0 ? malloc_from_hole(heap, index, request, place) : err;

@@ -53,12 +53,8 @@ static inline void start_remove(const struct xvi_shape *shape, struct xvi_page *
 static inline bool start_leads_to(const struct xvi_heap *heap, const struct xvi_shape *shape,
 				  const uint32_t *words, uint32_t at, uint32_t unit)
 {
-	while (at < unit) {
-		uint32_t word = words[at];
-
-		at += block_is_free(word) ? heap_hole_units(heap, word)
-					  : shape_block_units(shape, word);
-	}
+	while (at < unit)
+		at += shape_units_at(heap, shape, words[at]);
 	return at == unit && !block_is_free(words[unit]);
 }
 

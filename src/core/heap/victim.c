@@ -1,80 +1,52 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * victim.c: pages that compaction empties. Their holes are in no list, so that nothing is put
- * into them; a victim that is emptied is one no more (free.c).
+ * victim.c: the page that compaction empties. Its holes are in no list, so that nothing is put
+ * into them; once it is empty it is a page like others (free.c).
  */
 #include "hole.h"
 
-/* Put the holes of a mapped page into their lists, or take them out. */
-static void holes_relist(struct xvi_heap *heap, uint32_t page, const uint32_t *words, bool in)
+static void hole_relist(struct xvi_heap *heap, uint32_t word, bool in)
 {
-	uint32_t unit = heap->shape.first_unit;
-	uint32_t lead = heap_page(heap, page)->lead_units;
-
-	while (unit < heap->shape.end_unit) {
-		/* The lead has no first word; its last one, before the first block, tells. */
-		bool is_lead = unit == heap->shape.first_unit && lead != 0;
-		uint32_t word = words[is_lead ? unit + lead - 1 : unit];
-
-		if (!block_is_free(word)) {
-			unit += heap_block_units(heap, word);
-			continue;
-		}
-		unit += heap_hole_units(heap, word);
-		if (!hole_is_listed(word))
-			continue;
-		if (in)
-			list_push(heap, hole_value(word), heap_hole_units(heap, word));
-		else
-			list_unlink(heap, hole_value(word));
-	}
-}
-
-void xvi_victim_forget(struct xvi_heap *heap, uint32_t page)
-{
-	struct xvi_page *record = heap_page(heap, page);
-
-	XVI_ASSERT(page_is_victim(record));
-	record->state = (uint8_t)(record->state & ~PAGE_VICTIM);
-	for (uint32_t i = 0; i < heap->victim_count; i++) {
-		if (heap->victim[i] == page)
-			heap->victim[i] = heap->victim[--heap->victim_count];
-	}
-}
-
-bool xvi_heap_victim_add(struct xvi_heap *heap, uint32_t page)
-{
-	struct xvi_page *record = heap_page(heap, page);
-	uint32_t *words;
-
-	XVI_ASSERT(heap_owns(heap, page));
-	if (heap->victim_count == VICTIMS_MAX || record->used_units == 0 || page_is_victim(record))
-		return false;
-	words = heap_map(heap, page);
-	holes_relist(heap, page, words, false);
-	heap_unmap(heap, page, words);
-	record->state |= PAGE_VICTIM;
-	heap->victim[heap->victim_count++] = page;
-	return true;
-}
-
-void xvi_heap_victim_end(struct xvi_heap *heap, uint32_t page)
-{
-	uint32_t *words;
-
-	if (page >= heap->page_limit || !page_is_victim(heap_page(heap, page)))
+	if (!block_is_free(word) || !hole_is_listed(word))
 		return;
-	xvi_victim_forget(heap, page);
-	words = heap_map(heap, page);
-	holes_relist(heap, page, words, true);
+	if (in)
+		list_push(heap, hole_value(word), heap_hole_units(heap, word));
+	else
+		list_unlink(heap, hole_value(word));
+}
+
+/* Put the holes of a page that has a block into their lists, or take them out. */
+static void holes_relist(struct xvi_heap *heap, uint32_t page, bool in)
+{
+	uint32_t *words = heap_map(heap, page);
+	uint32_t unit = heap_first_used(heap, page);
+
+	if (unit != heap->shape.first_unit) /* the lead has no first word */
+		hole_relist(heap, words[unit - 1], in);
+	while (unit < heap->shape.end_unit) {
+		hole_relist(heap, words[unit], in);
+		unit += shape_units_at(heap, &heap->shape, words[unit]);
+	}
 	heap_unmap(heap, page, words);
 }
 
-void xvi_heap_victims_end(struct xvi_heap *heap)
+void xvi_heap_victim_begin(struct xvi_heap *heap, uint32_t page)
 {
-	while (heap->victim_count != 0)
-		xvi_heap_victim_end(heap, heap->victim[heap->victim_count - 1]);
+	XVI_ASSERT(heap_owns(heap, page) && heap->victim == 0);
+	XVI_ASSERT(heap_page(heap, page)->used_units != 0);
+	holes_relist(heap, page, false);
+	heap_page(heap, page)->state |= PAGE_VICTIM;
+	heap->victim = page + 1;
+}
+
+void xvi_heap_victim_end(struct xvi_heap *heap)
+{
+	if (heap->victim == 0)
+		return;
+	heap_page(heap, heap->victim - 1)->state = PAGE_OURS;
+	holes_relist(heap, heap->victim - 1, true);
+	heap->victim = 0;
 }
 
 uint32_t xvi_heap_next_used(const struct xvi_heap *heap, uint32_t page, const uint32_t *words,

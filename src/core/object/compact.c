@@ -5,8 +5,8 @@
  *
  * A cycle is made of rounds. A round scans the page records and counts hot grains by how full
  * their page's are; it chooses the emptiest pages whose blocks fit, by their sum, into what is
- * free in the hot grains of the others. Then it sweeps over the pages: a few of those chosen
- * become victims (no block is put into them), and their blocks are moved into holes of the
+ * free in the hot grains of the others. Then it sweeps over the pages: each of those chosen
+ * becomes the victim (no block is put into it), and its blocks are moved into holes of the
  * other pages; when no memory can be had, into those that need none. A victim that cannot be
  * emptied is a page like others again. The cycle ends with the first round that does not pay.
  */
@@ -98,7 +98,7 @@ static void round_begin(struct xvi_objects *objects)
 
 void xvi_objects_compact_end(struct xvi_objects *objects)
 {
-	xvi_heap_victims_end(&objects->heap);
+	xvi_heap_victim_end(&objects->heap);
 	objects->compaction.phase = COMPACT_IDLE;
 }
 
@@ -145,7 +145,7 @@ static void scan_page(struct step *step)
 	step->budget -= RECORD_COST;
 }
 
-/* The page at the cursor becomes a victim, if it is one of the chosen. */
+/* The page at the cursor becomes the victim, if it is one of the chosen. */
 static void sweep_page(struct step *step)
 {
 	struct xvi_heap *heap = &step->objects->heap;
@@ -163,8 +163,9 @@ static void sweep_page(struct step *step)
 		return;
 	if (bucket == cycle->threshold && cycle->quota == 0)
 		return;
-	if (!page_is_movable(step, page) || !xvi_heap_victim_add(heap, page))
+	if (!page_is_movable(step, page))
 		return;
+	xvi_heap_victim_begin(heap, page);
 	if (bucket == cycle->threshold) {
 		uint32_t grains = grain_bits(record->hot);
 
@@ -172,12 +173,12 @@ static void sweep_page(struct step *step)
 	}
 }
 
-/* One block out of the victim that was added last. */
+/* One block out of the victim. */
 static void empty_victim(struct step *step)
 {
 	struct xvi_objects *objects = step->objects;
 	struct xvi_heap *heap = &objects->heap;
-	uint32_t page = heap->victim[heap->victim_count - 1];
+	uint32_t page = heap->victim - 1;
 	uint32_t *words = heap_map(heap, page);
 	uint32_t unit = xvi_heap_next_used(heap, page, words, heap->shape.first_unit);
 	struct xvi_location at = {page, unit, words[unit]};
@@ -188,24 +189,19 @@ static void empty_victim(struct step *step)
 	step->budget -= MOVE_COST + block_content(at.header);
 	if (heap_page(heap, page)->pins != 0 || !movable ||
 	    !xvi_block_move(objects, &at, step->report))
-		xvi_heap_victim_end(heap, page);
+		xvi_heap_victim_end(heap);
 }
 
 static void sweep(struct step *step)
 {
-	struct xvi_heap *heap = &step->objects->heap;
-	struct xvi_compaction *cycle = &step->objects->compaction;
+	const struct xvi_heap *heap = &step->objects->heap;
 
-	if (heap->victim_count != 0 && (cycle->emptying || cycle->cursor >= heap->page_limit ||
-					heap->victim_count == VICTIMS_MAX)) {
-		cycle->emptying = true;
+	if (heap->victim != 0)
 		empty_victim(step);
-	} else if (cycle->cursor < heap->page_limit) {
-		cycle->emptying = false;
+	else if (step->objects->compaction.cursor < heap->page_limit)
 		sweep_page(step);
-	} else {
+	else
 		round_end(step->objects);
-	}
 }
 
 void xvi_objects_compact(struct xvi_objects *objects, size_t budget_bytes,

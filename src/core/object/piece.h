@@ -110,7 +110,7 @@ static inline bool block_is_movable(const uint32_t *words, uint32_t unit)
 }
 
 /*
- * Move a block that may be moved into holes of pages that are no victims. True when it is gone;
+ * Move a block that may be moved into holes of other pages. True when it is gone;
  * its page may be gone with it. False: nothing fits, or its owner refused, which is added to
  * *report. O(bytes).
  */

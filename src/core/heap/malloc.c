@@ -10,9 +10,9 @@
 #include "fast.h"
 
 enum {
-	LOOKS_OWN_LIST = 8,       /* at holes of the request's own list, where it is not exact */
-	LOOKS_LAST_RESORT = 1024, /* the same, before a request fails */
-	LOOKS_FOR_HOT = 32,       /* at larger holes, for one that needs no memory */
+	LOOKS_FIRST = 8,          /* at holes that may be too short, or begin at the wrong place, */
+	LOOKS_FOR_HOT = 32,       /* at those that may need memory, where none can be had, */
+	LOOKS_LAST_RESORT = 1024, /* and before a request fails */
 	RECORDS_PER_STEP = RECORD_STEP_BYTES / sizeof(struct xvi_hole),
 };
 
@@ -65,52 +65,37 @@ static uint32_t look_along(const struct xvi_heap *heap, uint32_t list,
 			   const struct request *request, bool hot, uint32_t *looks)
 {
 	const struct xvi_hole *records = heap->holes.records;
-	uint32_t index = list != UINT32_MAX ? heap->lists.heads[list] : 0;
+	uint32_t index = heap->lists.heads[list];
 
 	for (; index != 0 && *looks != 0; index = records[index].next, *looks -= 1) {
 		const struct xvi_hole *hole = &records[index];
-		uint32_t front = front_units(heap, hole->first, request->alignment);
+		uint32_t units =
+			request->units + front_units(heap, hole->first, request->alignment);
 
-		if (hole->units >= front + request->units &&
-		    (!hot || hole_is_ready(heap, &heap->shape, hole, front + request->units)))
+		if (hole->units >= units &&
+		    (!hot || hole_is_ready(heap, &heap->shape, hole, units)))
 			return index;
 	}
 	return 0;
 }
 
-/* The hole to use, or 0. `looks`: how many holes of a list that is not exact, or of those that
- * alignment may rule out, are looked at. */
+/* The smallest hole that fits among the first `looks`, hot if it must be; or one that is long
+ * enough wherever it begins, if it need not be hot; or 0. */
 static uint32_t find_hole(const struct xvi_heap *heap, const struct request *request,
-			  uint32_t looks)
+			  uint32_t looks, bool hot)
 {
 	const struct xvi_free_lists *lists = &heap->lists;
-	uint32_t list = list_of(request->units);
-	uint32_t left = looks;
-	uint32_t index = look_along(heap, list, request, false, &left);
-
-	if (index != 0)
-		return index;
-	/* What is in the next lists is long enough, but for the alignment. */
-	left = looks;
-	index = look_along(heap, list_next(lists, list + 1), request, false, &left);
-	if (index != 0)
-		return index;
-	list = list_next(lists, list_of(request->units + request->alignment / UNIT_BYTES) + 1);
-	return list != UINT32_MAX ? lists->heads[list] : 0;
-}
-
-/* A larger hole whose beginning is hot already, or 0: of the first ones in the next lists. */
-static uint32_t find_hot_hole(const struct xvi_heap *heap, const struct request *request)
-{
-	uint32_t looks = LOOKS_FOR_HOT;
-	uint32_t list = list_next(&heap->lists, list_of(request->units));
+	uint32_t list = list_next(lists, list_of(request->units));
 	uint32_t index = 0;
 
-	while (index == 0 && list != UINT32_MAX && looks != 0) {
-		index = look_along(heap, list, request, true, &looks);
-		list = list_next(&heap->lists, list + 1);
+	while (list != UINT32_MAX && looks != 0) {
+		index = look_along(heap, list, request, hot, &looks);
+		if (index != 0)
+			return index;
+		list = list_next(lists, list + 1);
 	}
-	return index;
+	list = list_next(lists, list_of(request->units + request->alignment / UNIT_BYTES) + 1);
+	return list != UINT32_MAX && !hot ? lists->heads[list] : 0;
 }
 
 /* ---- the parts of the slow path ---- */
@@ -152,7 +137,7 @@ static int records_ensure(struct xvi_heap *heap, uint32_t pages)
 	uint64_t sure = need + RECORDS_PER_STEP - 1;
 	int err;
 
-	if (holes->bounded || need <= holes->sure)
+	if (heap->blocks_left > pages)
 		return 0;
 	if (need > holes->most)
 		return -XV_ENOMEM;
@@ -189,48 +174,44 @@ static int malloc_from_new_page(struct xvi_heap *heap, const struct request *req
 	return err;
 }
 
-/* From a hole that is found, or a new page. */
-static int malloc_from_any(struct xvi_heap *heap, const struct request *request, unsigned flags,
-			   struct xvi_place *place)
+/* From a hole, or a new page. */
+static int malloc_once(struct xvi_heap *heap, const struct request *request, unsigned flags,
+		       struct xvi_place *place)
 {
-	uint32_t index = find_hole(heap, request, LOOKS_OWN_LIST);
+	int err = records_ensure(heap, 0);
+	uint32_t index;
 
+	if (err != 0)
+		return err;
+	index = find_hole(heap, request, LOOKS_FIRST, false);
 	if (index != 0)
 		return malloc_from_hole(heap, index, request, place);
 	return (flags & HEAP_MAY_GROW) != 0 ? malloc_from_new_page(heap, request, place)
 					    : -XV_ENOMEM;
 }
 
-/* What is tried when the heap can have no memory, or may not take any. */
-static int malloc_without_growth(struct xvi_heap *heap, const struct request *request,
-				 unsigned flags, int err, struct xvi_place *place)
-{
-	uint32_t index = find_hot_hole(heap, request);
-
-	if (index == 0)
-		index = find_hole(heap, request, LOOKS_LAST_RESORT);
-	if (index == 0 && (flags & HEAP_KEEP_VICTIMS) == 0 && heap->victim != 0) {
-		xvi_heap_victim_end(heap);
-		index = find_hole(heap, request, LOOKS_LAST_RESORT);
-	}
-	return index != 0 ? malloc_from_hole(heap, index, request, place) : err;
-}
-
 static int malloc_request(struct xvi_heap *heap, const struct request *request, unsigned flags,
 			  struct xvi_place *place)
 {
-	int err = records_ensure(heap, 0);
+	uint32_t index;
+	int err;
 
-	if (err != 0 && xvi_heap_give_all(heap))
-		err = records_ensure(heap, 0);
-	if (err != 0)
-		return err;
 	if (request->units < heap->listed_min_units)
 		heap->listed_min_units = request->units;
-	err = malloc_from_any(heap, request, flags, place);
+	err = malloc_once(heap, request, flags, place);
 	if (err != 0 && xvi_heap_give_all(heap))
-		err = malloc_from_any(heap, request, flags, place);
-	return err == 0 ? 0 : malloc_without_growth(heap, request, flags, err, place);
+		err = malloc_once(heap, request, flags, place);
+	if (err == 0 || heap->blocks_left == 0)
+		return err;
+	/* The heap can have no memory, or may not take any. */
+	index = find_hole(heap, request, LOOKS_FOR_HOT, true);
+	if (index == 0)
+		index = find_hole(heap, request, LOOKS_LAST_RESORT, false);
+	if (index == 0 && (flags & HEAP_KEEP_VICTIMS) == 0 && heap->victim != 0) {
+		xvi_heap_victim_end(heap);
+		index = find_hole(heap, request, LOOKS_LAST_RESORT, false);
+	}
+	return index != 0 ? malloc_from_hole(heap, index, request, place) : err;
 }
 
 int xvi_heap_malloc(struct xvi_heap *heap, uint32_t content, uint32_t kind, uint32_t alignment,
@@ -254,7 +235,7 @@ int xvi_heap_malloc(struct xvi_heap *heap, uint32_t content, uint32_t kind, uint
 uint32_t xvi_heap_largest(const struct xvi_heap *heap)
 {
 	const struct xvi_hole *records = heap->holes.records;
-	uint32_t word, list, index, best = 0, looks = LOOKS_OWN_LIST;
+	uint32_t word, list, index, best = 0, looks = LOOKS_FIRST;
 
 	if (heap->lists.words == 0)
 		return 0;
@@ -276,7 +257,7 @@ int xvi_heap_malloc_part(struct xvi_heap *heap, uint32_t content, uint32_t least
 	struct request request = {.kind = kind,
 				  .units = heap_units_for(heap, good > longer ? good : longer),
 				  .alignment = 1};
-	uint32_t index = find_hole(heap, &request, LOOKS_OWN_LIST);
+	uint32_t index = find_hole(heap, &request, LOOKS_FIRST, false);
 	uint32_t units = index != 0 ? heap->holes.records[index].units : xvi_heap_largest(heap);
 	uint32_t room;
 

@@ -195,6 +195,18 @@ static int record_of_the_lead_of_another_length(void)
 	return (int)unit[LEAD];
 }
 
+static int record_of_an_empty_page_lost(void)
+{
+	heap_page(heap, EMPTY_PAGE)->whole = 0;
+	return ANYWHERE;
+}
+
+static int record_of_an_empty_page_wrong(void)
+{
+	heap_page(heap, EMPTY_PAGE)->whole = hole_value(page_words()[unit[OTHER_HOLE]]);
+	return ANYWHERE;
+}
+
 static int record_number_0(void)
 {
 	heap->holes.records[0].units = (uint16_t)block_units(HOLE);
@@ -513,6 +525,8 @@ const struct damage damages[] = {
 	DAMAGE(4, record_of_another_page, 0),
 	DAMAGE(4, record_of_another_place, 0),
 	DAMAGE(4, record_of_the_lead_of_another_length, 0),
+	DAMAGE(4, record_of_an_empty_page_lost, 0),
+	DAMAGE(4, record_of_an_empty_page_wrong, 0),
 	DAMAGE(4, record_number_0, 0),
 	DAMAGE(4, record_number_too_high, 0),
 	DAMAGE(4, record_number_too_high_in_the_lead, 0),

@@ -34,7 +34,8 @@
  *   2  PREV_FREE of a block says whether a hole lies before it; the first block's is clear
  *   3  the words of a hole agree: the first unless the hole is its page's lead, the last
  *      unless it ends its page
- *   4  a listed hole's record names its page, first unit and units
+ *   4  a listed hole's record names its page, first unit and units; an empty page names its
+ *      hole's record
  *   5  a used block's content fits it; where blocks are not proved, its check field has the
  *      keyed bits of its place
  *   6  used_units of a page is the sum over its used blocks

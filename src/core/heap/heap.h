@@ -65,8 +65,6 @@ enum {
 	PAGE_OURS = 1 << 0,
 	PAGE_VICTIM = 1 << 1,
 
-	GRAINS_MAX = 16, /* in a page */
-
 	LIST_EXACT_UNITS = 1024, /* up to 4 KiB each length has a list of its own */
 	LIST_EXACT_SHIFT = 10,
 	LIST_OCTAVE_SHIFT = 6, /* above, 64 lists for each doubling */
@@ -79,7 +77,7 @@ enum {
 
 	SPARE_MIN_GRAINS = 8,      /* that may be kept, ... */
 	SPARE_PER_COMMITTED = 200, /* ... or one in so many committed, if that is more */
-	RECORD_STEP_BYTES = 4096,  /* of the hole table */
+	RECORD_STEP = 256,         /* records by which the hole table grows: 4 KiB */
 
 	GENERATION_SHIFT = 5, /* of the check field where blocks are not proved */
 };
@@ -429,7 +427,7 @@ static inline uint64_t heap_free_units(const struct xvi_heap *heap)
 	return all > heap->used_units ? all - heap->used_units : 0;
 }
 
-/* ---- grains, records, victims (grain.c, heap.c, victim.c) ---- */
+/* ---- grains (grain.c), records, the victim (heap.c) ---- */
 
 /* Most spare grains that are kept. */
 static inline uint64_t heap_spare_most(const struct xvi_heap *heap)
@@ -461,15 +459,6 @@ void xvi_heap_victim_end(struct xvi_heap *heap);
  * begins; end_unit when there is none. */
 uint32_t xvi_heap_next_used(const struct xvi_heap *heap, uint32_t page, const uint32_t *words,
 			    uint32_t unit);
-
-/* Where a walk over a page's blocks begins: behind its lead. */
-static inline uint32_t heap_first_used(const struct xvi_heap *heap, uint32_t page)
-{
-	const struct xvi_page *record = heap_page(heap, page);
-
-	return record->used_units == 0 ? heap->shape.end_unit
-				       : heap->shape.first_unit + record->lead_units;
-}
 
 /* ---- checking (check.c) ---- */
 

@@ -13,7 +13,6 @@ enum {
 	LOOKS_FIRST = 8,          /* at holes that may be too short, or begin at the wrong place, */
 	LOOKS_FOR_HOT = 32,       /* at those that may need memory, where none can be had, */
 	LOOKS_LAST_RESORT = 1024, /* and before a request fails */
-	RECORDS_PER_STEP = RECORD_STEP_BYTES / sizeof(struct xvi_hole),
 };
 
 struct request {
@@ -45,17 +44,13 @@ static void hole_cut_middle(struct xvi_heap *heap, struct xvi_place *place, uint
 			    uint32_t index)
 {
 	struct xvi_hole hole = heap->holes.records[index];
-	uint32_t end = place->unit + units;
-	uint32_t hole_end = (uint32_t)hole.first + hole.units;
 
 	place->header |= BLOCK_PREV_FREE;
 	place->words[place->unit] = place->header;
 	(void)hole_put(heap, place->page, place->words, hole.first, place->unit - hole.first,
 		       index);
-	if (end != hole_end)
-		(void)hole_put(heap, place->page, place->words, end, hole_end - end, 0);
-	else if (end < heap->shape.end_unit)
-		place->words[end] &= ~(uint32_t)BLOCK_PREV_FREE;
+	hole_put_rest(heap, place->page, place->words, place->unit + units,
+		      (uint32_t)hole.first + hole.units, 0);
 }
 
 /* ---- choosing a hole ---- */
@@ -134,14 +129,14 @@ static int records_ensure(struct xvi_heap *heap, uint32_t pages)
 {
 	struct xvi_hole_table *holes = &heap->holes;
 	uint64_t need = (uint64_t)heap_block_count(heap) + heap->page_count + pages + 2;
-	uint64_t sure = need + RECORDS_PER_STEP - 1;
+	uint64_t sure = need + RECORD_STEP - 1;
 	int err;
 
 	if (heap->blocks_left > pages)
 		return 0;
 	if (need > holes->most)
 		return -XV_ENOMEM;
-	sure -= sure % RECORDS_PER_STEP;
+	sure -= sure % RECORD_STEP;
 	if (sure > holes->most)
 		sure = holes->most;
 	err = heap->source->records_take(heap->context, (uint32_t)sure);

@@ -130,8 +130,8 @@ struct xvi_heap_source {
 	/* A page: its record is zero, and nothing of it is committed, or, of one grain, all. */
 	int (*page_take)(void *context, uint32_t *page);
 
-	/* `count` pages from this one on go back, with `grains` committed grains and zero records.
-	 */
+	/* `count` pages from this one on, with zero records, and their `grains` committed grains
+	 * go back. */
 	void (*pages_give)(void *context, uint32_t page, uint32_t count, uint64_t grains);
 
 	/* Memory for `count` grains from `first` on; and back: false where that could not be. */
@@ -278,7 +278,7 @@ static inline void heap_set_word(const struct xvi_heap *heap, uint32_t page, uin
 	heap_unmap(heap, page, words);
 }
 
-/* Is it a page of this heap? */
+/* Is it this heap's? */
 static inline bool heap_owns(const struct xvi_heap *heap, uint32_t page)
 {
 	return page >= heap->page_base && page < heap->page_limit &&

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * malloc.c: making a block. Chooses a hole, makes its grains hot, and carves the block from its
- * front.
- *
- * fast.h has the common path. Here are all the others: memory to be obtained, a larger alignment,
+ * malloc.c: making a block where fast.h does not: memory to be obtained, a larger alignment,
  * records or a page to be taken, and what is tried before a request fails.
  */
 #include "fast.h"
@@ -22,7 +19,7 @@ struct request {
 	uint32_t alignment; /* of the payload's offset; 1 = the heap's */
 };
 
-/* ---- carving ---- */
+/* ---- choosing a hole ---- */
 
 /* Units to leave free in front of a block, so that its payload's offset is a multiple of
  * alignment. */
@@ -30,30 +27,8 @@ static uint32_t front_units(const struct xvi_heap *heap, uint32_t first, uint32_
 {
 	uint32_t offset = first * UNIT_BYTES + heap->payload_at;
 
-	if (XVI_LIKELY(alignment <= heap->shape.align_mask + 1U))
-		return 0;
-	return (((offset + alignment - 1U) & ~(alignment - 1U)) - offset) / UNIT_BYTES;
+	return ((0U - offset) & (alignment - 1U)) / UNIT_BYTES;
 }
-
-/*
- * Put a block `front` units into a hole, which is in no list any more.
- *
- *   [ hole: avail                 ]  =>  [ hole: front ][ used: units ][ hole: the rest ]
- */
-static void hole_cut_middle(struct xvi_heap *heap, struct xvi_place *place, uint32_t units,
-			    uint32_t index)
-{
-	struct xvi_hole hole = heap->holes.records[index];
-
-	place->header |= BLOCK_PREV_FREE;
-	place->words[place->unit] = place->header;
-	(void)hole_put(heap, place->page, place->words, hole.first, place->unit - hole.first,
-		       index);
-	hole_put_rest(heap, place->page, place->words, place->unit + units,
-		      (uint32_t)hole.first + hole.units, 0);
-}
-
-/* ---- choosing a hole ---- */
 
 /* Of the first *looks holes of a list, one that fits, hot if it must be, or 0. */
 static uint32_t look_along(const struct xvi_heap *heap, uint32_t list,
@@ -95,32 +70,40 @@ static uint32_t find_hole(const struct xvi_heap *heap, const struct request *req
 
 /* ---- the parts of the slow path ---- */
 
-/* Carve the block from this hole. 0, or the error of what obtains memory for it. */
+/*
+ * Put the block into this hole. 0, or the error of what obtains memory for it.
+ *
+ *   [ hole                        ]  =>  [ hole: front ][ used: units ][ hole: the rest ]
+ */
 static int malloc_from_hole(struct xvi_heap *heap, uint32_t index, const struct request *request,
 			    struct xvi_place *place)
 {
-	const struct xvi_hole *hole = &heap->holes.records[index];
-	struct xvi_page *record = heap_page(heap, hole->page);
-	uint32_t front = front_units(heap, hole->first, request->alignment);
-	uint32_t unit = hole->first + front;
+	struct xvi_hole hole = heap->holes.records[index];
+	struct xvi_page *record = heap_page(heap, hole.page);
+	uint32_t front = front_units(heap, hole.first, request->alignment);
+	uint32_t unit = hole.first + front;
 	uint32_t end = unit + request->units;
-	int err;
-
+	uint32_t hole_end = (uint32_t)hole.first + hole.units;
 	/* The first word of the rest, and the last of what stays in front, are written too. */
-	end += end < (uint32_t)hole->first + hole->units;
-	err = xvi_grains_heat(heap, hole->page, unit - (front != 0), end);
+	int err = xvi_grains_heat(heap, hole.page, unit - (front != 0), end + (end < hole_end));
+
 	if (err != 0)
 		return err;
-	place->page = hole->page;
+	place->page = hole.page;
 	place->unit = unit;
-	place->words = heap_map(heap, hole->page);
+	place->words = heap_map(heap, hole.page);
 	place->header = block_put(heap, &heap->shape, record, place, request->units,
 				  request->content, request->kind);
 	list_unlink(heap, index);
-	if (front == 0)
-		hole_cut_front(heap, &heap->shape, record, place, request->units, index);
-	else
-		hole_cut_middle(heap, place, request->units, index);
+	if (front != 0) {
+		place->header |= BLOCK_PREV_FREE;
+		place->words[unit] = place->header;
+		(void)hole_put(heap, hole.page, place->words, hole.first, front, index);
+		index = 0;
+	} else if (unit == heap->shape.first_unit) {
+		record->lead_units = 0;
+	}
+	hole_put_rest(heap, hole.page, place->words, end, hole_end, index);
 	return 0;
 }
 

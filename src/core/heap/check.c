@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * check.c: proves the invariants of heap.h by number. Reads everything, repairs
- * nothing, and follows nothing that a broken heap could make endless or lead
- * outside.
+ * check.c: proves the invariants of heap.h by number. Reads everything, repairs nothing, and
+ * follows nothing that a broken heap could make endless or lead outside.
  */
 #include "hole.h"
 

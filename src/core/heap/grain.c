@@ -139,6 +139,7 @@ static uint64_t give_back(struct xvi_heap *heap, uint64_t keep, uint32_t looks)
 	while (heap->spare_grains > keep) {
 		uint32_t page = heap->oldest_spare - 1;
 
+		XVI_ASSERT(heap->oldest_spare != 0);
 		if (heap_page(heap, page)->pins == 0) {
 			gone += page_give_back(heap, page);
 		} else if (looks-- != 0) {

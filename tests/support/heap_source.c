@@ -187,8 +187,7 @@ static const struct xvi_heap_source source_ops = {
 void heap_source_open(struct heap_source *source, const struct heap_source_shape *shape,
 		      struct xvi_heap_config *config)
 {
-	uint32_t stride = xvi_heap_page_stride(shape->page_shift, shape->grain_shift,
-					       shape->alignment, shape->prove);
+	uint32_t stride = xvi_heap_page_stride(shape->page_shift, shape->alignment, shape->prove);
 
 	memset(source, 0, sizeof(*source));
 	source->shape = *shape;

@@ -195,6 +195,18 @@ static int record_of_the_lead_of_another_length(void)
 	return (int)unit[LEAD];
 }
 
+static int record_of_an_empty_page_lost(void)
+{
+	heap_page(heap, EMPTY_PAGE)->whole = 0;
+	return ANYWHERE;
+}
+
+static int record_of_an_empty_page_wrong(void)
+{
+	heap_page(heap, EMPTY_PAGE)->whole = hole_value(page_words()[unit[OTHER_HOLE]]);
+	return ANYWHERE;
+}
+
 static int record_number_0(void)
 {
 	heap->holes.records[0].units = (uint16_t)block_units(HOLE);
@@ -364,19 +376,19 @@ static int record_in_use_among_those_not(void)
 
 static int grain_in_use_not_hot(void)
 {
-	page_grains(heap_page(heap, FULL_PAGE))->hot &= 0xFFFE;
+	heap_page(heap, FULL_PAGE)->hot &= 0xFFFE;
 	return IN_PAGE;
 }
 
 static int hot_grain_not_committed(void)
 {
-	page_grains(heap_page(heap, FULL_PAGE))->committed &= 0xFFFE;
+	heap_page(heap, FULL_PAGE)->committed &= 0xFFFE;
 	return (int)heap->shape.first_unit;
 }
 
 static int grain_inside_a_block_not_committed(void)
 {
-	page_grains(heap_page(heap, FULL_PAGE))->committed &= 0xFFFD;
+	heap_page(heap, FULL_PAGE)->committed &= 0xFFFD;
 	return IN_PAGE;
 }
 
@@ -514,6 +526,8 @@ const struct damage damages[] = {
 	DAMAGE(4, record_of_another_page, 0),
 	DAMAGE(4, record_of_another_place, 0),
 	DAMAGE(4, record_of_the_lead_of_another_length, 0),
+	DAMAGE(4, record_of_an_empty_page_lost, 0),
+	DAMAGE(4, record_of_an_empty_page_wrong, 0),
 	DAMAGE(4, record_number_0, 0),
 	DAMAGE(4, record_number_too_high, 0),
 	DAMAGE(4, record_number_too_high_in_the_lead, 0),
@@ -540,8 +554,8 @@ const struct damage damages[] = {
 	DAMAGE(8, records_not_in_use_out_of_the_table, 0),
 	DAMAGE(8, records_not_in_use_in_a_circle, 0),
 	DAMAGE(8, record_in_use_among_those_not, 0),
-	DAMAGE(9, grain_in_use_not_hot, WITH_GRAINS | FULL),
-	DAMAGE(9, hot_grain_not_committed, WITH_GRAINS | FULL),
+	DAMAGE(9, grain_in_use_not_hot, FULL),
+	DAMAGE(9, hot_grain_not_committed, FULL),
 	DAMAGE(9, grain_inside_a_block_not_committed, WITH_GRAINS | FULL),
 	DAMAGE(9, committed_grains_wrong, 0),
 	DAMAGE(9, spare_grains_wrong, 0),

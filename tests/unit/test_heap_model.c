@@ -178,10 +178,10 @@ static void model_victim(struct model *model)
 	page = (uint32_t)random_below(&model->random, heap->page_limit);
 	if (!heap_owns(heap, page))
 		return;
-	if (random_below(&model->random, 3) == 0)
-		(void)xvi_heap_victim_add(heap, page);
-	else
-		xvi_heap_victim_end(heap, page);
+	if (heap->victim != 0)
+		xvi_heap_victim_end(heap);
+	else if (heap_page(heap, page)->used_units != 0)
+		xvi_heap_victim_begin(heap, page);
 }
 
 static void model_pin(struct model *model)
@@ -262,8 +262,9 @@ static void model_end(struct model *model)
 	model->source.refuse_give = false;
 	check(model);
 	assert_int_equal(heap->used_units, 0);
-	while (heap->victim_count != 0)
-		xvi_heap_victim_end(heap, heap->victim[0]);
+	(void)xvi_heap_give_back(heap, 0);
+	assert_int_equal(heap->page_count, 0);
+	assert_int_equal(heap->victim, 0);
 	heap_source_fini(&model->source);
 }
 

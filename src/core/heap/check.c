@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * check.c: proves the invariants of heap.h by number. Reads everything, repairs
- * nothing, and follows nothing that a broken heap could make endless or lead
- * outside.
+ * check.c: proves the invariants of heap.h by number. Reads everything, repairs nothing, and
+ * follows nothing that a broken heap could make endless or lead outside.
  */
 #include "hole.h"
 
@@ -15,7 +14,6 @@ struct check {
 	uint32_t blocks;
 	uint32_t listed;   /* holes with a record, ... */
 	uint32_t in_lists; /* ... and of them those that should be in lists */
-	uint32_t empty;    /* pages without a block: their holes have no word to tell */
 	uint64_t used_units;
 	uint64_t committed;
 	uint64_t spare;
@@ -42,15 +40,12 @@ static bool fail(struct check *check, uint32_t invariant, const char *message)
 
 /* ---- a page ---- */
 
-/* Has the grain of this unit memory? What has none may not even be looked at.
- */
+/* Has the grain of this unit memory? What has none may not even be looked at. */
 static bool is_there(const struct check *check, uint32_t unit)
 {
 	const struct xvi_shape *shape = &check->heap->shape;
 
-	return shape->grain_count == 1 ||
-	       ((uint32_t)page_grains(check->record)->committed >> (unit >> shape->grain_shift) &
-		1U) != 0;
+	return (check->record->committed >> (unit >> shape->grain_shift) & 1) != 0;
 }
 
 /* Where blocks have bits: the block's is set, and no others are, as counted at the end. */
@@ -90,42 +85,41 @@ static bool starts_are_right(struct check *check, uint32_t unit)
 	return at == count || bytes[check->starts++] == (unit & START_MASK);
 }
 
-static bool check_listed(struct check *check, uint32_t index, uint32_t units)
-{
-	const struct xvi_heap *heap = check->heap;
-	const struct xvi_hole *hole = &heap->holes.records[index];
-
-	if (index == 0 || index >= heap->holes.high)
-		return fail(check, 4, "a hole names no record");
-	if (hole->page != check->page || hole->first != check->unit || hole->units != units)
-		return fail(check, 4, "a hole's record says another place or length");
-	check->listed++;
-	check->in_lists += !page_is_victim(check->record);
-	return true;
-}
-
 /* The word that says what the hole at the walk's place is, and its length. */
 static bool hole_read(struct check *check, uint32_t *word, uint32_t *units)
 {
 	const struct xvi_heap *heap = check->heap;
+	const struct xvi_page *record = check->record;
+	bool lead = check->unit == heap->shape.first_unit;
+	uint32_t at = lead ? check->unit + record->lead_units - 1 : check->unit;
 	uint32_t left = heap->shape.end_unit - check->unit;
 
-	if (check->unit == heap->shape.first_unit) {
-		*units = check->record->lead_units;
-		if (*units == 0 || *units > left)
-			return fail(check, 13, "the lead's length is none");
-		if (*units < left && !is_there(check, check->unit + *units - 1))
-			return fail(check, 9, "a word has no memory");
-		*word = *units < left ? check->words[check->unit + *units - 1]
-				      : hole_unlisted_word(*units);
-	} else {
-		*word = check->words[check->unit];
-		if (hole_is_listed(*word) && hole_value(*word) >= heap->holes.high)
-			return fail(check, 4, "a hole names no record");
-		*units = heap_hole_units(heap, *word);
-	}
-	if (!block_is_free(*word) || block_prev_is_free(*word) || *units == 0 || *units > left)
-		return fail(check, 3, "a hole's word says no length");
+	if (lead && record->lead_units - 1U >= left)
+		return fail(check, 13, "the lead's length is none");
+	if (lead && record->lead_units == left) /* an empty page has no word */
+		*word = record->whole != 0 || !heap->holes.bounded ? hole_listed_word(record->whole)
+								   : hole_unlisted_word(left);
+	else if (is_there(check, at))
+		*word = check->words[at];
+	else
+		return fail(check, 9, "a word has no memory");
+	if (!block_is_free(*word) || block_prev_is_free(*word))
+		return fail(check, 3, "a hole's last word is none");
+	if (hole_is_listed(*word) &&
+	    (hole_value(*word) == 0 || hole_value(*word) >= heap->holes.high))
+		return fail(check, 4, "a hole names no record");
+	*units = lead ? record->lead_units : heap_hole_units(heap, *word);
+	return (*units != 0 && *units <= left) || fail(check, 3, "a hole's word says no length");
+}
+
+static bool check_listed(struct check *check, uint32_t index, uint32_t units)
+{
+	const struct xvi_hole *hole = &check->heap->holes.records[index];
+
+	if (hole->page != check->page || hole->first != check->unit || hole->units != units)
+		return fail(check, 4, "a hole's record says another place or length");
+	check->listed++;
+	check->in_lists += !page_is_victim(check->record);
 	return true;
 }
 
@@ -141,9 +135,7 @@ static bool check_hole(struct check *check)
 	end = check->unit + units;
 	if (end < shape->end_unit && (!is_there(check, end - 1) || check->words[end - 1] != word))
 		return fail(check, 3, "a hole's words differ");
-	if (end == shape->end_unit && check->unit == shape->first_unit)
-		check->empty++;
-	else if (hole_is_listed(word) && !check_listed(check, hole_value(word), units))
+	if (hole_is_listed(word) && !check_listed(check, hole_value(word), units))
 		return false;
 	if (check->unit != shape->first_unit)
 		check->wanted_hot |= grain_mask(shape, check->unit, check->unit + 1);
@@ -178,19 +170,14 @@ static bool check_used(struct check *check)
 
 static bool check_grains(struct check *check)
 {
-	const struct xvi_grains *grains = page_grains(check->record);
+	const struct xvi_page *record = check->record;
 
-	if (check->heap->shape.grain_count == 1) {
-		check->committed++;
-		check->spare += check->record->used_units == 0;
-		return true;
-	}
-	if ((check->wanted_hot & ~(uint32_t)grains->hot) != 0)
+	if ((check->wanted_hot & ~(uint32_t)record->hot) != 0)
 		return fail(check, 9, "a grain in use is not hot");
-	if (((uint32_t)grains->hot & ~(uint32_t)grains->committed) != 0)
+	if (((uint32_t)record->hot & ~(uint32_t)record->committed) != 0)
 		return fail(check, 9, "a hot grain is not committed");
-	check->committed += grain_bits(grains->committed);
-	check->spare += grain_bits(grains->committed & ~(uint32_t)grains->hot);
+	check->committed += grain_bits(record->committed);
+	check->spare += grain_bits(record->committed & ~(uint32_t)record->hot);
 	return true;
 }
 
@@ -272,27 +259,22 @@ static bool check_free_records(struct check *check)
 static bool check_lists(struct check *check)
 {
 	const struct xvi_heap *heap = check->heap;
-	uint32_t left = check->in_lists + check->empty;
+	uint32_t left = check->in_lists;
 	uint32_t count = xvi_heap_list_count(heap->shape.page_shift);
 
 	for (uint32_t list = 0; list < LIST_WORDS * 64; list++) {
-		bool bit = (heap->lists.bits[list >> 6] >> (list & 63U) & 1U) != 0;
+		uint64_t bits = heap->lists.bits[list >> 6];
+		bool bit = (bits >> (list & 63U) & 1U) != 0;
 
 		check->unit = list;
+		if ((heap->lists.words >> (list >> 6) & 1U) != (bits != 0))
+			return fail(check, 7, "a word's bit is wrong");
 		if (bit != (list < count && heap->lists.heads[list] != 0))
 			return fail(check, 7, "a list's bit is wrong");
 		if (bit && !check_list(check, list, &left))
 			return false;
 	}
-	for (uint32_t word = 0; word < LIST_WORDS; word++) {
-		if ((heap->lists.words >> word & 1U) != (heap->lists.bits[word] != 0))
-			return fail(check, 7, "a word's bit is wrong");
-	}
-	/* In a bounded table the hole of an empty page may have found no record. */
-	if (left != 0 && !(heap->holes.bounded && left <= check->empty))
-		return fail(check, 8, "a hole is in no list");
-	check->listed += check->empty - left;
-	return true;
+	return left == 0 || fail(check, 8, "a hole is in no list");
 }
 
 static bool check_sums(struct check *check)

@@ -108,7 +108,7 @@ static inline uint32_t hole_take(struct xvi_heap *heap)
 			return 0;
 		}
 		index = holes->high++;
-		if (XVI_UNLIKELY(index % (RECORD_STEP_BYTES / sizeof(struct xvi_hole)) == 0))
+		if (XVI_UNLIKELY(index % RECORD_STEP == 0))
 			heap->source->records_used(heap->context, holes->high);
 	}
 	holes->live++;

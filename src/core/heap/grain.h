@@ -40,13 +40,14 @@ static inline uint32_t grain_mask_inside(const struct xvi_heap *heap, uint32_t f
 }
 
 /* Do these units of a page lie in hot grains? */
-static inline bool grain_is_hot(const struct xvi_shape *shape, struct xvi_page *record,
+static inline bool grain_is_hot(const struct xvi_shape *shape, const struct xvi_page *record,
 				uint32_t from, uint32_t to)
 {
-	if (XVI_UNLIKELY(shape->grain_count == 1))
-		return record->used_units != 0;
-	return (grain_mask(shape, from, to) & ~(uint32_t)page_grains(record)->hot) == 0;
+	return (grain_mask(shape, from, to) & ~(uint32_t)record->hot) == 0;
 }
+
+/* These grains of a page are committed, and these hot, from now on. */
+void xvi_grains_set(struct xvi_heap *heap, uint32_t page, uint32_t committed, uint32_t hot);
 
 /* Make the grains of these units hot. 0, or what the source said, with nothing changed. */
 int xvi_grains_heat(struct xvi_heap *heap, uint32_t page, uint32_t from, uint32_t to);
@@ -55,19 +56,16 @@ int xvi_grains_heat(struct xvi_heap *heap, uint32_t page, uint32_t from, uint32_
  * too much. The page may be gone afterwards if it is empty. */
 void xvi_grains_cool(struct xvi_heap *heap, uint32_t page, uint32_t first, uint32_t end);
 
-/* A page of one grain has no block any more; index is its hole's record. It may be gone
- * afterwards. */
-void xvi_page_cool(struct xvi_heap *heap, uint32_t page, uint32_t index);
-
 /* A block is gone, and its hole [first, end), with this record, is long, or all of its page: ends
  * the map, and what follows. The page may be gone afterwards. (free.c) */
 void xvi_free_end(struct xvi_heap *heap, uint32_t page, uint32_t *words, uint32_t first,
 		  uint32_t end, uint32_t index);
 
-/* A page is no victim any more. (victim.c) */
-void xvi_victim_forget(struct xvi_heap *heap, uint32_t page);
+/* Take a page: one hole, its lead, of which nothing is hot. 0, or what the source said, with
+ * nothing changed; records are made sure of. (heap.c) */
+int xvi_page_take(struct xvi_heap *heap, uint32_t *page);
 
-/* Give an empty page back, with its hole, whose record is index. (heap.c) */
-void xvi_page_release(struct xvi_heap *heap, uint32_t page, uint32_t index);
+/* Give an empty page back, with its hole. (heap.c) */
+void xvi_page_release(struct xvi_heap *heap, uint32_t page);
 
 #endif

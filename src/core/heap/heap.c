@@ -1,24 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * heap.c: making a heap, its pages and records given back; see heap.h.
+ * heap.c: making a heap, its pages, its records given back, its victim, and walks over a page's
+ * blocks; see heap.h.
  */
 #include "hole.h"
-
-enum { PAGE_RECORD_BYTES = 10, GRAINS_AT = 12, GRAINS_RECORD_BYTES = 16 };
-
-_Static_assert(sizeof(struct xvi_page) == PAGE_RECORD_BYTES, "what the heap clears ends there");
-_Static_assert(sizeof(struct xvi_grains) == GRAINS_RECORD_BYTES, "16 bytes");
 
 uint32_t xvi_heap_list_count(uint32_t page_shift)
 {
 	return list_of(1U << (page_shift - UNIT_SHIFT)) + 1;
 }
 
-/* Where the proof begins in a page record. */
-static uint32_t starts_at(uint32_t page_shift, uint32_t grain_shift)
+uint32_t xvi_heap_page_stride(uint32_t page_shift, bool prove)
 {
-	return grain_shift < page_shift ? GRAINS_AT + GRAINS_RECORD_BYTES : PAGE_RECORD_BYTES;
+	uint32_t proof = prove ? start_count(page_shift) : 0;
+
+	return (uint32_t)sizeof(struct xvi_page) + ((proof + 3U) & ~3U);
 }
 
 /* Is the proof a bit for each place? */
@@ -27,42 +24,63 @@ static bool has_start_bits(uint32_t alignment)
 	return alignment == UNIT_BYTES << START_BIT_SHIFT;
 }
 
-uint32_t xvi_heap_page_stride(uint32_t page_shift, uint32_t grain_shift, uint32_t alignment,
-			      bool prove)
+uint32_t xvi_heap_page_stride(uint32_t page_shift, uint32_t alignment, bool prove)
 {
-	uint32_t bytes = starts_at(page_shift, grain_shift);
+	uint32_t proof = prove ? start_bytes(page_shift, has_start_bits(alignment)) : 0;
 
-	if (prove)
-		bytes += start_bytes(page_shift, has_start_bits(alignment));
-	return (bytes + 3U) & ~3U;
+	return (uint32_t)sizeof(struct xvi_page) + ((proof + 3U) & ~3U);
 }
 
-static void heap_set_shape(struct xvi_heap *heap, const struct xvi_heap_config *config)
+static struct xvi_shape shape_make(const struct xvi_heap_config *config)
 {
 	uint32_t payload_at = BLOCK_HEADER_BYTES + config->prefix_bytes;
 	uint32_t align_units = config->alignment / UNIT_BYTES;
-	uint32_t page_units = 1U << (config->page_shift - UNIT_SHIFT);
+	uint32_t first = ((0U - payload_at) & (config->alignment - 1)) / UNIT_BYTES;
+	uint32_t most = (1U << (config->page_shift - UNIT_SHIFT)) - first;
 
-	heap->shape.page_shift = config->page_shift;
-	heap->shape.grain_shift = config->grain_shift - UNIT_SHIFT;
-	heap->shape.grain_count = 1U << (config->page_shift - config->grain_shift);
-	heap->shape.align_mask = config->alignment - 1;
-	heap->payload_at = payload_at;
-	heap->shape.first_unit = ((0U - payload_at) & heap->shape.align_mask) / UNIT_BYTES;
-	heap->shape.end_unit = heap->shape.first_unit +
-			       (page_units - heap->shape.first_unit) / align_units * align_units;
-	heap->shape.page_stride = xvi_heap_page_stride(config->page_shift, config->grain_shift,
-						       config->alignment, config->prove);
-	heap->shape.starts_at = starts_at(config->page_shift, config->grain_shift);
-	heap->shape.prove = config->prove;
-	heap->shape.start_bits = has_start_bits(config->alignment);
+	return (struct xvi_shape){
+		.page_shift = config->page_shift,
+		.grain_shift = config->grain_shift - UNIT_SHIFT,
+		.grain_count = 1U << (config->page_shift - config->grain_shift),
+		.align_mask = config->alignment - 1,
+		.first_unit = first,
+		.end_unit = first + most / align_units * align_units,
+		.page_stride = xvi_heap_page_stride(config->page_shift, config->prove),
+		.prove = config->prove,
+		.start_bits = has_start_bits(config->alignment),
+	};
+}
+
+/* No page is left: lists, counters and the hole table begin anew. */
+static void heap_reset(struct xvi_heap *heap)
+{
+	size_t heads = xvi_heap_list_count(heap->shape.page_shift);
+
+	memset(heap->lists.heads, 0, heads * sizeof(heap->lists.heads[0]));
+	memset(heap->lists.bits, 0, sizeof(heap->lists.bits));
+	heap->lists.words = 0;
+	heap->listed_min_units = LISTED_MIN_UNITS_MAX;
+	heap->holes.live = 0;
+	heap->holes.free_head = 0;
+	heap->holes.high = 1;
+	heap->page_limit = 0;
+	heap->page_count = 0;
+	heap->blocks_left = heap->block_limit;
+	heap->used_units = 0;
+	heap->committed_grains = 0;
+	heap->spare_grains = 0;
+	heap->oldest_spare = 0;
+	heap->newest_spare = 0;
+	heap->victim = 0;
+	heap_set_block_limit(heap);
 }
 
 void xvi_heap_init(struct xvi_heap *heap, const struct xvi_heap_config *config)
 {
 	XVI_ASSERT(config->page_shift - config->grain_shift <= 4);
 	memset(heap, 0, sizeof(*heap));
-	heap_set_shape(heap, config);
+	heap->shape = shape_make(config);
+	heap->payload_at = BLOCK_HEADER_BYTES + config->prefix_bytes;
 	heap->base = config->base;
 	heap->pages = config->pages;
 	heap->key = config->key;
@@ -73,29 +91,29 @@ void xvi_heap_init(struct xvi_heap *heap, const struct xvi_heap_config *config)
 	heap->holes.sure = config->records_sure;
 	heap->holes.most = config->records_most;
 	heap->holes.bounded = config->records_bounded;
-	heap->holes.high = 1;
-	heap->listed_min_units = LISTED_MIN_UNITS_MAX;
 	heap->source = config->source;
 	heap->context = config->context;
-	heap_set_block_limit(heap);
-	memset(heap->lists.heads, 0,
-	       xvi_heap_list_count(config->page_shift) * sizeof(heap->lists.heads[0]));
+	heap_reset(heap);
 }
 
-/* Nothing is left: the hole table begins anew. */
-static void heap_is_empty(struct xvi_heap *heap)
+/* Give back what the hole table has beyond what is used and must be sure, where that is a step or
+ * more. */
+static bool give_sure(struct xvi_heap *heap)
 {
-	XVI_ASSERT(heap->holes.live == 0 && heap_block_count(heap) == 0);
-	heap->page_limit = 0;
-	heap->holes.free_head = 0;
-	heap->holes.high = 1;
-	if (!heap->holes.bounded &&
-	    heap->holes.sure > RECORD_STEP_BYTES / sizeof(struct xvi_hole)) {
-		heap->holes.sure = RECORD_STEP_BYTES / sizeof(struct xvi_hole);
-		heap->source->records_give(heap->context, heap->holes.high, heap->holes.sure);
-	}
+	struct xvi_hole_table *holes = &heap->holes;
+	uint32_t need = heap_block_count(heap) + heap->page_count + 2;
+
+	need = need > holes->high ? need : holes->high;
+	need = (need + RECORD_STEP - 1) / RECORD_STEP * RECORD_STEP;
+	if (holes->bounded || holes->sure < need + RECORD_STEP)
+		return false;
+	holes->sure = need;
 	heap_set_block_limit(heap);
+	heap->source->records_give(heap->context, holes->high, holes->sure);
+	return true;
 }
+
+/* ---- pages ---- */
 
 /* All of a page's record but what is the source's. The next page goes on counting where this one
  * was: a page that comes again is not taken for what it was. */
@@ -104,34 +122,53 @@ static void record_clear(struct xvi_heap *heap, struct xvi_page *record)
 	if ((uint16_t)(record->generation - heap->generation) < 0x8000U)
 		heap->generation = record->generation;
 	memset(record, 0, offsetof(struct xvi_page, source));
-	memset((unsigned char *)record + PAGE_RECORD_BYTES, 0,
-	       heap->shape.page_stride - PAGE_RECORD_BYTES);
+	memset(&record->hot, 0, heap->shape.page_stride - offsetof(struct xvi_page, hot));
 }
 
-/* Committed grains of a page of ours. */
-static uint32_t page_committed(const struct xvi_heap *heap, struct xvi_page *record)
+int xvi_page_take(struct xvi_heap *heap, uint32_t *page)
 {
-	return heap->shape.grain_count == 1 ? 1 : grain_bits(page_grains(record)->committed);
+	struct xvi_page *record;
+	int err = heap->source->page_take(heap->context, page);
+
+	if (err != 0)
+		return err;
+	record = heap_page(heap, *page);
+	record->state = PAGE_OURS;
+	record->generation = heap->generation;
+	if (heap->shape.prove)
+		start_clear(&heap->shape, record);
+	heap->page_count++;
+	heap_set_block_limit(heap);
+	if (*page >= heap->page_limit)
+		heap->page_limit = *page + 1;
+	xvi_grains_set(heap, *page, heap->shape.grain_count == 1, 0);
+	/* A lead that ends its page has no words: the page need not be mapped. */
+	record->whole = hole_put(heap, *page, NULL, heap->shape.first_unit,
+				 heap->shape.end_unit - heap->shape.first_unit, 0);
+	return 0;
 }
 
-void xvi_page_release(struct xvi_heap *heap, uint32_t page, uint32_t index)
+void xvi_page_release(struct xvi_heap *heap, uint32_t page)
 {
 	struct xvi_page *record = heap_page(heap, page);
-	uint32_t grains = page_committed(heap, record);
+	uint32_t grains = grain_bits(record->committed);
 
-	XVI_ASSERT(record->used_units == 0 && record->pins == 0);
-	if (index != 0) {
-		XVI_ASSERT(heap->holes.records[index].page == page);
-		list_unlink(heap, index);
-		hole_give(heap, index);
+	XVI_ASSERT(record->used_units == 0 && record->pins == 0 && record->hot == 0);
+	if (record->whole != 0) {
+		XVI_ASSERT(heap->holes.records[record->whole].page == page);
+		list_unlink(heap, record->whole);
+		hole_give(heap, record->whole);
 	}
+	xvi_grains_set(heap, page, 0, 0);
 	record_clear(heap, record);
 	heap->page_count--;
 	heap_set_block_limit(heap);
-	heap->committed_grains -= grains;
 	heap->source->pages_give(heap->context, page, 1, grains);
-	if (heap->page_count == 0)
-		heap_is_empty(heap);
+	if (heap->page_count == 0) {
+		XVI_ASSERT(heap->holes.live == 0 && heap_block_count(heap) == 0);
+		heap_reset(heap);
+		(void)give_sure(heap);
+	}
 }
 
 void xvi_heap_clear(struct xvi_heap *heap)
@@ -144,48 +181,15 @@ void xvi_heap_clear(struct xvi_heap *heap)
 
 		/* A run of pages that follow each other goes in one call. */
 		for (; page < heap->page_limit && heap_holds(heap, page); page++) {
-			grains += page_committed(heap, heap_page(heap, page));
+			grains += grain_bits(heap_page(heap, page)->committed);
 			record_clear(heap, heap_page(heap, page));
 		}
 		if (page != first)
 			heap->source->pages_give(heap->context, first, page - first, grains);
 		page += page == first;
 	}
-	memset(heap->lists.heads, 0,
-	       xvi_heap_list_count(heap->shape.page_shift) * sizeof(heap->lists.heads[0]));
-	memset(heap->lists.bits, 0, sizeof(heap->lists.bits));
-	heap->lists.words = 0;
-	heap->holes.live = 0;
-	heap->blocks_left = heap->block_limit;
-	heap->page_count = 0;
-	heap->used_units = 0;
-	heap->committed_grains = 0;
-	heap->spare_grains = 0;
-	heap->oldest_spare = 0;
-	heap->newest_spare = 0;
-	heap->victim_count = 0;
-	heap->listed_min_units = LISTED_MIN_UNITS_MAX;
-	heap_is_empty(heap);
-}
-
-bool xvi_start_is_from_before(const struct xvi_heap *heap, struct xvi_page *page,
-			      const uint32_t *words, uint32_t unit)
-{
-	size_t record = (size_t)((unsigned char *)page - heap->pages);
-	uint32_t kib = unit >> START_SHIFT;
-
-	while (kib-- != 0) {
-		uint32_t low = *start_byte(&heap->shape, page, kib << START_SHIFT);
-
-		if (low != START_NONE)
-			return start_leads_to(heap, &heap->shape, words, kib << START_SHIFT | low,
-					      unit);
-	}
-	/* No byte names a block before: the page's first block is this one, or begins at such
-	 * a place too. */
-	return start_leads_to(heap, &heap->shape, words,
-			      heap_first_used(heap, (uint32_t)(record / heap->shape.page_stride)),
-			      unit);
+	heap_reset(heap);
+	(void)give_sure(heap);
 }
 
 /* ---- the hole table ---- */
@@ -195,36 +199,17 @@ static void record_move(struct xvi_heap *heap, uint32_t from, uint32_t to)
 {
 	struct xvi_hole *records = heap->holes.records;
 	struct xvi_hole hole = records[from];
+	uint32_t end = (uint32_t)hole.first + hole.units;
 	struct xvi_page *record = heap_page(heap, hole.page);
 	uint32_t *words = heap_map(heap, hole.page);
 
-	if (!page_is_victim(record))
-		list_unlink(heap, from);
-	records[to] = hole;
-	if (!page_is_victim(record))
-		list_push(heap, to, hole.units);
-	hole_write_words(&heap->shape, words, hole.first, (uint32_t)hole.first + hole.units,
-			 hole_listed_word(to));
-	if (heap->shape.grain_count > 1 && record->used_units == 0)
-		page_grains(record)->whole = to;
+	hole_unlist(heap, &heap->shape, record, from);
+	hole_set(heap, &heap->shape, record, hole.page, hole.first, end, to);
+	hole_write_words(&heap->shape, words, hole.first, end, hole_listed_word(to));
+	if (record->used_units == 0)
+		record->whole = to;
 	heap_unmap(heap, hole.page, words);
 	records[from].units = 0;
-}
-
-static bool give_sure(struct xvi_heap *heap)
-{
-	const uint32_t step = RECORD_STEP_BYTES / sizeof(struct xvi_hole);
-	struct xvi_hole_table *holes = &heap->holes;
-	uint32_t need = heap_block_count(heap) + heap->page_count + 2;
-
-	need = need > holes->high ? need : holes->high;
-	need = (need + step - 1) / step * step;
-	if (holes->bounded || holes->sure < need + step)
-		return false;
-	holes->sure = need;
-	heap_set_block_limit(heap);
-	heap->source->records_give(heap->context, holes->high, holes->sure);
-	return true;
 }
 
 bool xvi_heap_give_all(struct xvi_heap *heap)
@@ -236,12 +221,11 @@ bool xvi_heap_give_all(struct xvi_heap *heap)
 
 void xvi_heap_shrink_records(struct xvi_heap *heap)
 {
-	const uint32_t step = RECORD_STEP_BYTES / sizeof(struct xvi_hole);
 	struct xvi_hole_table *holes = &heap->holes;
 	uint32_t high = holes->live + 1;
 	uint32_t low = 1;
 
-	if (holes->bounded || holes->high < high + step) {
+	if (holes->bounded || holes->high < high + RECORD_STEP) {
 		(void)give_sure(heap);
 		return;
 	}
@@ -258,4 +242,83 @@ void xvi_heap_shrink_records(struct xvi_heap *heap)
 	holes->high = high;
 	if (!give_sure(heap))
 		heap->source->records_give(heap->context, high, holes->sure);
+}
+
+/* ---- the victim, and walks over a page's blocks ---- */
+
+/* Where a walk over the blocks begins: behind the lead. */
+static uint32_t page_first_used(const struct xvi_heap *heap, const struct xvi_page *record)
+{
+	return record->used_units == 0 ? heap->shape.end_unit
+				       : heap->shape.first_unit + record->lead_units;
+}
+
+static void hole_relist(struct xvi_heap *heap, uint32_t word, bool in)
+{
+	if (!block_is_free(word) || !hole_is_listed(word))
+		return;
+	if (in)
+		list_push(heap, hole_value(word), heap_hole_units(heap, word));
+	else
+		list_unlink(heap, hole_value(word));
+}
+
+/* Put the holes of a page that has a block into their lists, or take them out. */
+static void holes_relist(struct xvi_heap *heap, uint32_t page, bool in)
+{
+	uint32_t *words = heap_map(heap, page);
+	uint32_t unit = page_first_used(heap, heap_page(heap, page));
+
+	if (unit != heap->shape.first_unit) /* the lead has no first word */
+		hole_relist(heap, words[unit - 1], in);
+	while (unit < heap->shape.end_unit) {
+		hole_relist(heap, words[unit], in);
+		unit += shape_units_at(heap, &heap->shape, words[unit]);
+	}
+	heap_unmap(heap, page, words);
+}
+
+void xvi_heap_victim_begin(struct xvi_heap *heap, uint32_t page)
+{
+	XVI_ASSERT(heap_owns(heap, page) && heap->victim == 0);
+	XVI_ASSERT(heap_page(heap, page)->used_units != 0);
+	holes_relist(heap, page, false);
+	heap_page(heap, page)->state |= PAGE_VICTIM;
+	heap->victim = page + 1;
+}
+
+void xvi_heap_victim_end(struct xvi_heap *heap)
+{
+	if (heap->victim == 0)
+		return;
+	heap_page(heap, heap->victim - 1)->state = PAGE_OURS;
+	holes_relist(heap, heap->victim - 1, true);
+	heap->victim = 0;
+}
+
+uint32_t xvi_heap_next_used(const struct xvi_heap *heap, uint32_t page, const uint32_t *words,
+			    uint32_t unit)
+{
+	if (unit == heap->shape.first_unit)
+		unit = page_first_used(heap, heap_page(heap, page));
+	while (unit < heap->shape.end_unit && block_is_free(words[unit]))
+		unit += heap_hole_units(heap, words[unit]);
+	return unit;
+}
+
+bool xvi_start_is_from_before(const struct xvi_heap *heap, struct xvi_page *page,
+			      const uint32_t *words, uint32_t unit)
+{
+	uint32_t kib = unit >> START_SHIFT;
+
+	while (kib-- != 0) {
+		uint32_t low = *start_byte(&heap->shape, page, kib << START_SHIFT);
+
+		if (low != START_NONE)
+			return start_leads_to(heap, &heap->shape, words, kib << START_SHIFT | low,
+					      unit);
+	}
+	/* No byte names a block before: the page's first block is this one, or begins at such
+	 * a place too. */
+	return start_leads_to(heap, &heap->shape, words, page_first_used(heap, page), unit);
 }

@@ -10,12 +10,13 @@
  * Words
  *   page      what the source hands out: 4 to 64 KiB of addresses, named by a number
  *   grain     the part of a page in which memory is obtained and given back
- *   hot       a grain with memory that a block, or a word of a hole, lies in
+ *   hot       a grain with memory that a block, or a word of a hole, lies in, or that the
+ *             source would not take back
  *   spare     a grain with memory that lies wholly inside a hole: kept for a while
  *   hole      a free block; listed when it has a record of 16 bytes in the hole table
  *   lead      the hole at the very beginning of a page: its length is in the page's record,
  *             so that no word of it needs memory
- *   victim    a page that compaction empties: its holes have records, but are in no list
+ *   victim    the page that compaction empties: its holes have records, but are in no list
  *
  * A page:
  *
@@ -25,25 +26,21 @@
  *   first_unit is the least unit for which payloads are aligned, and end_unit where no block
  *   begins any more; with alignment 4 both edges are empty.
  *
- * A page's record, page_stride bytes, in an array indexed by page number:
- *
- *   0           2           4           6     8      9       10  12   14         16     20     24
- *   [used_units][generation][lead_units][pins][state][source][..][hot][committed][older][newer][whole]
- *
- *   then, where blocks are proved, what start.h keeps; hot and what
- *   follows up to whole only where a page has several grains.
+ * A page's record, page_stride bytes, in an array indexed by page number: struct xvi_page, then,
+ * where blocks are proved, what start.h keeps.
  *
  * Invariants (xvi_heap_check names them by number):
  *   1  the blocks and holes of a page tile it from first_unit to end_unit; no two holes touch
  *   2  PREV_FREE of a block says whether a hole lies before it; the first block's is clear
  *   3  the words of a hole agree: the first unless the hole is its page's lead, the last
  *      unless it ends its page
- *   4  a listed hole's record names its page, first unit and units
+ *   4  a listed hole's record names its page, first unit and units; an empty page names its
+ *      hole's record
  *   5  a used block's content fits it; where blocks are not proved, its check field has the
  *      keyed bits of its place
  *   6  used_units of a page is the sum over its used blocks
  *   7  a free list holds holes of its lengths only, linked both ways; a bit is set exactly
- *      where its list, or its word of lists, is not empty; holes of victims are in no list
+ *      where its list, or its word of lists, is not empty; holes of the victim are in no list
  *   8  every listed hole of a page is in a list, and records in use are as many as holes
  *   9  a grain that holds a byte of a used block or a word of a hole is hot; hot grains are
  *      committed; spare grains are committed, not hot, and counted
@@ -67,10 +64,6 @@
 enum {
 	PAGE_OURS = 1 << 0,
 	PAGE_VICTIM = 1 << 1,
-	PAGE_STUCK = 1 << 2, /* the source would not take spare grains back: not asked again
-			      * until more of the page becomes spare */
-
-	GRAINS_MAX = 16, /* in a page */
 
 	LIST_EXACT_UNITS = 1024, /* up to 4 KiB each length has a list of its own */
 	LIST_EXACT_SHIFT = 10,
@@ -84,8 +77,7 @@ enum {
 
 	SPARE_MIN_GRAINS = 8,      /* that may be kept, ... */
 	SPARE_PER_COMMITTED = 200, /* ... or one in so many committed, if that is more */
-	RECORD_STEP_BYTES = 4096,  /* of the hole table */
-	VICTIMS_MAX = 16,
+	RECORD_STEP = 256,         /* records by which the hole table grows: 4 KiB */
 
 	GENERATION_SHIFT = 5, /* of the check field where blocks are not proved */
 };
@@ -97,13 +89,9 @@ struct xvi_page {
 	uint16_t pins;       /* maps of the page by others: the heap only asks for 0 */
 	uint8_t state;       /* PAGE_* */
 	uint8_t source;      /* the source's own: the heap leaves it alone */
-};
-
-/* Only in pages of several grains, behind struct xvi_page. */
-struct xvi_grains {
-	uint16_t hot;       /* bit i: grain i */
-	uint16_t committed; /* superset of hot; the others are spare */
-	uint32_t older;     /* in the list of pages with spare grains: page + 1, 0 = none */
+	uint16_t hot;        /* bit i: grain i */
+	uint16_t committed;  /* superset of hot; the others are spare */
+	uint32_t older;      /* in the list of pages with spare grains: page + 1, 0 = none */
 	uint32_t newer;
 	uint32_t whole; /* of an empty page: its hole's record, or 0 */
 };
@@ -116,6 +104,7 @@ struct xvi_hole {
 	uint16_t units; /* 0 marks a record not in use */
 };
 
+_Static_assert(sizeof(struct xvi_page) == 28, "a page costs 28 bytes and its proof");
 _Static_assert(sizeof(struct xvi_hole) == 16, "a hole costs 16 bytes");
 
 struct xvi_free_lists {
@@ -141,8 +130,8 @@ struct xvi_heap_source {
 	/* A page: its record is zero, and nothing of it is committed, or, of one grain, all. */
 	int (*page_take)(void *context, uint32_t *page);
 
-	/* `count` pages from this one on go back, with `grains` committed grains and zero records.
-	 */
+	/* `count` pages from this one on, with zero records, and their `grains` committed grains
+	 * go back. */
 	void (*pages_give)(void *context, uint32_t page, uint32_t count, uint64_t grains);
 
 	/* Memory for `count` grains from `first` on; and back: false where that could not be. */
@@ -202,8 +191,7 @@ struct xvi_shape {
 	uint32_t align_mask;  /* alignment - 1, bytes */
 	uint32_t first_unit;
 	uint32_t end_unit;
-	uint32_t page_stride; /* bytes of a page record, ... */
-	uint32_t starts_at;   /* ... in which the proof begins here */
+	uint32_t page_stride; /* bytes of a page record */
 	bool prove;
 	bool start_bits; /* the proof is a bit for each place (start.h) */
 	bool usual; /* always addressable, the table of records grows, and the caller has seen that
@@ -228,16 +216,15 @@ struct xvi_heap {
 
 	/* Counters. */
 	uint32_t page_count;
-	uint32_t block_limit;      /* used blocks that there are records for, ... */
-	uint32_t blocks_left;      /* ... less those that there are: see heap_block_count */
-	uint64_t used_units;       /* of used blocks */
-	uint64_t committed_grains; /* a page of one grain counts as one */
-	uint64_t spare_grains;     /* and as spare while it is empty */
-	uint32_t oldest_spare;     /* list of pages with spare grains: page + 1, 0 = none */
+	uint32_t block_limit; /* used blocks that there are records for, ... */
+	uint32_t blocks_left; /* ... less those that there are: see heap_block_count */
+	uint64_t used_units;  /* of used blocks */
+	uint64_t committed_grains;
+	uint64_t spare_grains;
+	uint32_t oldest_spare; /* list of pages with spare grains: page + 1, 0 = none */
 	uint32_t newest_spare;
 
-	uint32_t victim[VICTIMS_MAX];
-	uint32_t victim_count;
+	uint32_t victim; /* page + 1, 0 = none */
 
 	const struct xvi_heap_source *source;
 	void *context;
@@ -257,11 +244,6 @@ static inline struct xvi_page *shape_page(const struct xvi_heap *heap,
 static inline struct xvi_page *heap_page(const struct xvi_heap *heap, uint32_t page)
 {
 	return shape_page(heap, &heap->shape, page);
-}
-
-static inline struct xvi_grains *page_grains(struct xvi_page *page)
-{
-	return (struct xvi_grains *)(void *)((unsigned char *)page + 12);
 }
 
 static inline uint32_t *heap_map(const struct xvi_heap *heap, uint32_t page)
@@ -296,7 +278,7 @@ static inline void heap_set_word(const struct xvi_heap *heap, uint32_t page, uin
 	heap_unmap(heap, page, words);
 }
 
-/* Is it a page of this heap? */
+/* Is it this heap's? */
 static inline bool heap_owns(const struct xvi_heap *heap, uint32_t page)
 {
 	return page >= heap->page_base && page < heap->page_limit &&
@@ -354,6 +336,13 @@ static inline uint32_t heap_hole_units(const struct xvi_heap *heap, uint32_t wor
 				    : hole_value(word);
 }
 
+/* Units of the block or hole that begins with this word. */
+static inline uint32_t shape_units_at(const struct xvi_heap *heap, const struct xvi_shape *shape,
+				      uint32_t word)
+{
+	return block_is_free(word) ? heap_hole_units(heap, word) : shape_block_units(shape, word);
+}
+
 /* A hash of a place, in the bits of the check field of a header; below, others. */
 static inline uint32_t heap_place_hash(const struct xvi_heap *heap, uint32_t page, uint32_t unit)
 {
@@ -388,8 +377,7 @@ static inline void heap_set_block_limit(struct xvi_heap *heap)
 
 /* Free lists of a heap with such pages, and bytes of a page's record. */
 uint32_t xvi_heap_list_count(uint32_t page_shift);
-uint32_t xvi_heap_page_stride(uint32_t page_shift, uint32_t grain_shift, uint32_t alignment,
-			      bool prove);
+uint32_t xvi_heap_page_stride(uint32_t page_shift, uint32_t alignment, bool prove);
 
 void xvi_heap_init(struct xvi_heap *heap, const struct xvi_heap_config *config);
 
@@ -400,7 +388,7 @@ void xvi_heap_clear(struct xvi_heap *heap);
 
 enum {
 	HEAP_MAY_GROW = 1,
-	HEAP_KEEP_VICTIMS = 2, /* victims stay victims when nothing else fits */
+	HEAP_KEEP_VICTIMS = 2, /* the victim stays one when nothing else fits */
 };
 
 /*
@@ -439,7 +427,7 @@ static inline uint64_t heap_free_units(const struct xvi_heap *heap)
 	return all > heap->used_units ? all - heap->used_units : 0;
 }
 
-/* ---- grains, records, victims (grain.c, heap.c, victim.c) ---- */
+/* ---- grains (grain.c), records, the victim (heap.c) ---- */
 
 /* Most spare grains that are kept. */
 static inline uint64_t heap_spare_most(const struct xvi_heap *heap)
@@ -462,25 +450,15 @@ bool xvi_heap_give_all(struct xvi_heap *heap);
  * a step or more. O(records). */
 void xvi_heap_shrink_records(struct xvi_heap *heap);
 
-/* Make a page a victim: its holes leave the lists. False when there are VICTIMS_MAX. And the
- * reverse, if it is still one. O(blocks of the page). */
-bool xvi_heap_victim_add(struct xvi_heap *heap, uint32_t page);
-void xvi_heap_victim_end(struct xvi_heap *heap, uint32_t page);
-void xvi_heap_victims_end(struct xvi_heap *heap);
+/* Make a page with a block the victim, where there is none: its holes leave the lists. And the
+ * reverse, if it still is one. O(blocks of the page). */
+void xvi_heap_victim_begin(struct xvi_heap *heap, uint32_t page);
+void xvi_heap_victim_end(struct xvi_heap *heap);
 
 /* First used block of a mapped page from `unit` on, which must be where a block or hole
  * begins; end_unit when there is none. */
 uint32_t xvi_heap_next_used(const struct xvi_heap *heap, uint32_t page, const uint32_t *words,
 			    uint32_t unit);
-
-/* Where a walk over a page's blocks begins: behind its lead. */
-static inline uint32_t heap_first_used(const struct xvi_heap *heap, uint32_t page)
-{
-	const struct xvi_page *record = heap_page(heap, page);
-
-	return record->used_units == 0 ? heap->shape.end_unit
-				       : heap->shape.first_unit + record->lead_units;
-}
 
 /* ---- checking (check.c) ---- */
 

@@ -87,6 +87,21 @@ XVI_ALWAYS_INLINE void hole_unlist(struct xvi_heap *heap, const struct xvi_shape
 		list_unlink(heap, index);
 }
 
+/* Units [first, end) behind a block are free, under the record `index`, as above; or there are
+ * none, and the record is not needed. */
+static inline void hole_put_rest(struct xvi_heap *heap, uint32_t page, uint32_t *words,
+				 uint32_t first, uint32_t end, uint32_t index)
+{
+	uint32_t prev_free = first != end ? BLOCK_PREV_FREE : 0;
+
+	if (first != end)
+		(void)hole_put(heap, page, words, first, end - first, index);
+	else if (index != 0)
+		hole_give(heap, index);
+	if (end < heap->shape.end_unit)
+		words[end] = (words[end] & ~(uint32_t)BLOCK_PREV_FREE) | prev_free;
+}
+
 /* Write the header of a used block and count it. Nothing is free before it. */
 XVI_ALWAYS_INLINE uint32_t block_put(struct xvi_heap *heap, const struct xvi_shape *shape,
 				     struct xvi_page *record, const struct xvi_place *place,

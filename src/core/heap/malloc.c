@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * malloc.c: making a block. Chooses a hole, makes its grains hot, and carves the block from its
- * front.
- *
- * fast.h has the common path. Here are all the others: memory to be obtained, a larger alignment,
+ * malloc.c: making a block where fast.h does not: memory to be obtained, a larger alignment,
  * records or a page to be taken, and what is tried before a request fails.
  */
 #include "fast.h"
 
 enum {
-	LOOKS_OWN_LIST = 8,       /* at holes of the request's own list, where it is not exact */
-	LOOKS_LAST_RESORT = 1024, /* the same, before a request fails */
-	LOOKS_FOR_HOT = 32,       /* at larger holes, for one that needs no memory */
-	RECORDS_PER_STEP = RECORD_STEP_BYTES / sizeof(struct xvi_hole),
+	LOOKS_FIRST = 8,          /* at holes that may be too short, or begin at the wrong place, */
+	LOOKS_FOR_HOT = 32,       /* at those that may need memory, where none can be had, */
+	LOOKS_LAST_RESORT = 1024, /* and before a request fails */
 };
 
 struct request {
@@ -23,7 +19,7 @@ struct request {
 	uint32_t alignment; /* of the payload's offset; 1 = the heap's */
 };
 
-/* ---- carving ---- */
+/* ---- choosing a hole ---- */
 
 /* Units to leave free in front of a block, so that its payload's offset is a multiple of
  * alignment. */
@@ -31,116 +27,83 @@ static uint32_t front_units(const struct xvi_heap *heap, uint32_t first, uint32_
 {
 	uint32_t offset = first * UNIT_BYTES + heap->payload_at;
 
-	if (XVI_LIKELY(alignment <= heap->shape.align_mask + 1U))
-		return 0;
-	return (((offset + alignment - 1U) & ~(alignment - 1U)) - offset) / UNIT_BYTES;
+	return ((0U - offset) & (alignment - 1U)) / UNIT_BYTES;
 }
-
-/*
- * Put a block `front` units into a hole, which is in no list any more.
- *
- *   [ hole: avail                 ]  =>  [ hole: front ][ used: units ][ hole: the rest ]
- */
-static void hole_cut_middle(struct xvi_heap *heap, struct xvi_place *place, uint32_t units,
-			    uint32_t index)
-{
-	struct xvi_hole hole = heap->holes.records[index];
-	uint32_t end = place->unit + units;
-	uint32_t hole_end = (uint32_t)hole.first + hole.units;
-
-	place->header |= BLOCK_PREV_FREE;
-	place->words[place->unit] = place->header;
-	(void)hole_put(heap, place->page, place->words, hole.first, place->unit - hole.first,
-		       index);
-	if (end != hole_end)
-		(void)hole_put(heap, place->page, place->words, end, hole_end - end, 0);
-	else if (end < heap->shape.end_unit)
-		place->words[end] &= ~(uint32_t)BLOCK_PREV_FREE;
-}
-
-/* ---- choosing a hole ---- */
 
 /* Of the first *looks holes of a list, one that fits, hot if it must be, or 0. */
 static uint32_t look_along(const struct xvi_heap *heap, uint32_t list,
 			   const struct request *request, bool hot, uint32_t *looks)
 {
 	const struct xvi_hole *records = heap->holes.records;
-	uint32_t index = list != UINT32_MAX ? heap->lists.heads[list] : 0;
+	uint32_t index = heap->lists.heads[list];
 
 	for (; index != 0 && *looks != 0; index = records[index].next, *looks -= 1) {
 		const struct xvi_hole *hole = &records[index];
-		uint32_t front = front_units(heap, hole->first, request->alignment);
+		uint32_t units =
+			request->units + front_units(heap, hole->first, request->alignment);
 
-		if (hole->units >= front + request->units &&
-		    (!hot || hole_is_ready(heap, &heap->shape, hole, front + request->units)))
+		if (hole->units >= units &&
+		    (!hot || hole_is_ready(heap, &heap->shape, hole, units)))
 			return index;
 	}
 	return 0;
 }
 
-/* The hole to use, or 0. `looks`: how many holes of a list that is not exact, or of those that
- * alignment may rule out, are looked at. */
+/* The smallest hole that fits among the first `looks`, hot if it must be; or one that is long
+ * enough wherever it begins, if it need not be hot; or 0. */
 static uint32_t find_hole(const struct xvi_heap *heap, const struct request *request,
-			  uint32_t looks)
+			  uint32_t looks, bool hot)
 {
 	const struct xvi_free_lists *lists = &heap->lists;
-	uint32_t list = list_of(request->units);
-	uint32_t left = looks;
-	uint32_t index = look_along(heap, list, request, false, &left);
-
-	if (index != 0)
-		return index;
-	/* What is in the next lists is long enough, but for the alignment. */
-	left = looks;
-	index = look_along(heap, list_next(lists, list + 1), request, false, &left);
-	if (index != 0)
-		return index;
-	list = list_next(lists, list_of(request->units + request->alignment / UNIT_BYTES) + 1);
-	return list != UINT32_MAX ? lists->heads[list] : 0;
-}
-
-/* A larger hole whose beginning is hot already, or 0: of the first ones in the next lists. */
-static uint32_t find_hot_hole(const struct xvi_heap *heap, const struct request *request)
-{
-	uint32_t looks = LOOKS_FOR_HOT;
-	uint32_t list = list_next(&heap->lists, list_of(request->units));
+	uint32_t list = list_next(lists, list_of(request->units));
 	uint32_t index = 0;
 
-	while (index == 0 && list != UINT32_MAX && looks != 0) {
-		index = look_along(heap, list, request, true, &looks);
-		list = list_next(&heap->lists, list + 1);
+	while (list != UINT32_MAX && looks != 0) {
+		index = look_along(heap, list, request, hot, &looks);
+		if (index != 0)
+			return index;
+		list = list_next(lists, list + 1);
 	}
-	return index;
+	list = list_next(lists, list_of(request->units + request->alignment / UNIT_BYTES) + 1);
+	return list != UINT32_MAX && !hot ? lists->heads[list] : 0;
 }
 
 /* ---- the parts of the slow path ---- */
 
-/* Carve the block from this hole. 0, or the error of what obtains memory for it. */
+/*
+ * Put the block into this hole. 0, or the error of what obtains memory for it.
+ *
+ *   [ hole                        ]  =>  [ hole: front ][ used: units ][ hole: the rest ]
+ */
 static int malloc_from_hole(struct xvi_heap *heap, uint32_t index, const struct request *request,
 			    struct xvi_place *place)
 {
-	const struct xvi_hole *hole = &heap->holes.records[index];
-	struct xvi_page *record = heap_page(heap, hole->page);
-	uint32_t front = front_units(heap, hole->first, request->alignment);
-	uint32_t unit = hole->first + front;
+	struct xvi_hole hole = heap->holes.records[index];
+	struct xvi_page *record = heap_page(heap, hole.page);
+	uint32_t front = front_units(heap, hole.first, request->alignment);
+	uint32_t unit = hole.first + front;
 	uint32_t end = unit + request->units;
-	int err;
-
+	uint32_t hole_end = (uint32_t)hole.first + hole.units;
 	/* The first word of the rest, and the last of what stays in front, are written too. */
-	end += end < (uint32_t)hole->first + hole->units;
-	err = xvi_grains_heat(heap, hole->page, unit - (front != 0), end);
+	int err = xvi_grains_heat(heap, hole.page, unit - (front != 0), end + (end < hole_end));
+
 	if (err != 0)
 		return err;
-	place->page = hole->page;
+	place->page = hole.page;
 	place->unit = unit;
-	place->words = heap_map(heap, hole->page);
+	place->words = heap_map(heap, hole.page);
 	place->header = block_put(heap, &heap->shape, record, place, request->units,
 				  request->content, request->kind);
 	list_unlink(heap, index);
-	if (front == 0)
-		hole_cut_front(heap, &heap->shape, record, place, request->units, index);
-	else
-		hole_cut_middle(heap, place, request->units, index);
+	if (front != 0) {
+		place->header |= BLOCK_PREV_FREE;
+		place->words[unit] = place->header;
+		(void)hole_put(heap, hole.page, place->words, hole.first, front, index);
+		index = 0;
+	} else if (unit == heap->shape.first_unit) {
+		record->lead_units = 0;
+	}
+	hole_put_rest(heap, hole.page, place->words, end, hole_end, index);
 	return 0;
 }
 
@@ -149,14 +112,14 @@ static int records_ensure(struct xvi_heap *heap, uint32_t pages)
 {
 	struct xvi_hole_table *holes = &heap->holes;
 	uint64_t need = (uint64_t)heap_block_count(heap) + heap->page_count + pages + 2;
-	uint64_t sure = need + RECORDS_PER_STEP - 1;
+	uint64_t sure = need + RECORD_STEP - 1;
 	int err;
 
-	if (holes->bounded || need <= holes->sure)
+	if (heap->blocks_left > pages)
 		return 0;
 	if (need > holes->most)
 		return -XV_ENOMEM;
-	sure -= sure % RECORDS_PER_STEP;
+	sure -= sure % RECORD_STEP;
 	if (sure > holes->most)
 		sure = holes->most;
 	err = heap->source->records_take(heap->context, (uint32_t)sure);
@@ -165,37 +128,6 @@ static int records_ensure(struct xvi_heap *heap, uint32_t pages)
 		heap_set_block_limit(heap);
 	}
 	return err;
-}
-
-/* Take a page: one hole, its lead, of which nothing is hot. *index is its record, or 0. */
-static int page_take(struct xvi_heap *heap, uint32_t *page, uint32_t *index)
-{
-	struct xvi_page *record;
-	int err = records_ensure(heap, 1);
-
-	if (err == 0)
-		err = heap->source->page_take(heap->context, page);
-	if (err != 0)
-		return err;
-	record = heap_page(heap, *page);
-	record->state = PAGE_OURS;
-	record->generation = heap->generation;
-	if (heap->shape.prove)
-		start_clear(&heap->shape, record);
-	heap->page_count++;
-	heap_set_block_limit(heap);
-	if (*page >= heap->page_limit)
-		heap->page_limit = *page + 1;
-	if (heap->shape.grain_count == 1) {
-		heap->committed_grains++;
-		heap->spare_grains++;
-	}
-	/* A page's lead that ends the page has no words: the page need not be mapped. */
-	*index = hole_put(heap, *page, NULL, heap->shape.first_unit,
-			  heap->shape.end_unit - heap->shape.first_unit, 0);
-	if (heap->shape.grain_count > 1)
-		page_grains(record)->whole = *index;
-	return 0;
 }
 
 static int malloc_from_new_page(struct xvi_heap *heap, const struct request *request,
@@ -207,60 +139,57 @@ static int malloc_from_new_page(struct xvi_heap *heap, const struct request *req
 	if (request->units + front_units(heap, heap->shape.first_unit, request->alignment) >
 	    heap->shape.end_unit - heap->shape.first_unit)
 		return -XV_ENOMEM;
-	err = page_take(heap, &page, &index);
+	err = records_ensure(heap, 1);
+	if (err == 0)
+		err = xvi_page_take(heap, &page);
 	if (err != 0)
 		return err;
+	index = heap_page(heap, page)->whole;
 	/* In a bounded table the hole may have found no record. */
 	err = index != 0 ? malloc_from_hole(heap, index, request, place) : -XV_ENOMEM;
-	if (err != 0 && heap_page(heap, page)->state != 0) {
-		heap->spare_grains -= heap->shape.grain_count == 1;
-		xvi_page_release(heap, page, index);
-	}
+	if (err != 0)
+		xvi_page_release(heap, page);
 	return err;
 }
 
-/* From a hole that is found, or a new page. */
-static int malloc_from_any(struct xvi_heap *heap, const struct request *request, unsigned flags,
-			   struct xvi_place *place)
+/* From a hole, or a new page. */
+static int malloc_once(struct xvi_heap *heap, const struct request *request, unsigned flags,
+		       struct xvi_place *place)
 {
-	uint32_t index = find_hole(heap, request, LOOKS_OWN_LIST);
+	int err = records_ensure(heap, 0);
+	uint32_t index;
 
+	if (err != 0)
+		return err;
+	index = find_hole(heap, request, LOOKS_FIRST, false);
 	if (index != 0)
 		return malloc_from_hole(heap, index, request, place);
 	return (flags & HEAP_MAY_GROW) != 0 ? malloc_from_new_page(heap, request, place)
 					    : -XV_ENOMEM;
 }
 
-/* What is tried when the heap can have no memory, or may not take any. */
-static int malloc_without_growth(struct xvi_heap *heap, const struct request *request,
-				 unsigned flags, int err, struct xvi_place *place)
-{
-	uint32_t index = find_hot_hole(heap, request);
-
-	if (index == 0)
-		index = find_hole(heap, request, LOOKS_LAST_RESORT);
-	if (index == 0 && (flags & HEAP_KEEP_VICTIMS) == 0 && heap->victim_count != 0) {
-		xvi_heap_victims_end(heap);
-		index = find_hole(heap, request, LOOKS_LAST_RESORT);
-	}
-	return index != 0 ? malloc_from_hole(heap, index, request, place) : err;
-}
-
 static int malloc_request(struct xvi_heap *heap, const struct request *request, unsigned flags,
 			  struct xvi_place *place)
 {
-	int err = records_ensure(heap, 0);
+	uint32_t index;
+	int err;
 
-	if (err != 0 && xvi_heap_give_all(heap))
-		err = records_ensure(heap, 0);
-	if (err != 0)
-		return err;
 	if (request->units < heap->listed_min_units)
 		heap->listed_min_units = request->units;
-	err = malloc_from_any(heap, request, flags, place);
+	err = malloc_once(heap, request, flags, place);
 	if (err != 0 && xvi_heap_give_all(heap))
-		err = malloc_from_any(heap, request, flags, place);
-	return err == 0 ? 0 : malloc_without_growth(heap, request, flags, err, place);
+		err = malloc_once(heap, request, flags, place);
+	if (err == 0 || heap->blocks_left == 0)
+		return err;
+	/* The heap can have no memory, or may not take any. */
+	index = find_hole(heap, request, LOOKS_FOR_HOT, true);
+	if (index == 0)
+		index = find_hole(heap, request, LOOKS_LAST_RESORT, false);
+	if (index == 0 && (flags & HEAP_KEEP_VICTIMS) == 0 && heap->victim != 0) {
+		xvi_heap_victim_end(heap);
+		index = find_hole(heap, request, LOOKS_LAST_RESORT, false);
+	}
+	return index != 0 ? malloc_from_hole(heap, index, request, place) : err;
 }
 
 int xvi_heap_malloc(struct xvi_heap *heap, uint32_t content, uint32_t kind, uint32_t alignment,
@@ -284,7 +213,7 @@ int xvi_heap_malloc(struct xvi_heap *heap, uint32_t content, uint32_t kind, uint
 uint32_t xvi_heap_largest(const struct xvi_heap *heap)
 {
 	const struct xvi_hole *records = heap->holes.records;
-	uint32_t word, list, index, best = 0, looks = LOOKS_OWN_LIST;
+	uint32_t word, list, index, best = 0, looks = LOOKS_FIRST;
 
 	if (heap->lists.words == 0)
 		return 0;
@@ -306,7 +235,7 @@ int xvi_heap_malloc_part(struct xvi_heap *heap, uint32_t content, uint32_t least
 	struct request request = {.kind = kind,
 				  .units = heap_units_for(heap, good > longer ? good : longer),
 				  .alignment = 1};
-	uint32_t index = find_hole(heap, &request, LOOKS_OWN_LIST);
+	uint32_t index = find_hole(heap, &request, LOOKS_FIRST, false);
 	uint32_t units = index != 0 ? heap->holes.records[index].units : xvi_heap_largest(heap);
 	uint32_t room;
 

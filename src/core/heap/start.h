@@ -39,7 +39,7 @@ static inline uint32_t start_bytes(uint32_t page_shift, bool bits)
 static inline uint8_t *start_byte(const struct xvi_shape *shape, struct xvi_page *page,
 				  uint32_t unit)
 {
-	return (uint8_t *)page + shape->starts_at +
+	return (uint8_t *)(page + 1) +
 	       (unit >> (shape->start_bits ? START_BIT_SHIFT + 3 : START_SHIFT));
 }
 
@@ -77,12 +77,8 @@ static inline void start_remove(const struct xvi_shape *shape, struct xvi_page *
 static inline bool start_leads_to(const struct xvi_heap *heap, const struct xvi_shape *shape,
 				  const uint32_t *words, uint32_t at, uint32_t unit)
 {
-	while (at < unit) {
-		uint32_t word = words[at];
-
-		at += block_is_free(word) ? heap_hole_units(heap, word)
-					  : shape_block_units(shape, word);
-	}
+	while (at < unit)
+		at += shape_units_at(heap, shape, words[at]);
 	return at == unit && !block_is_free(words[unit]);
 }
 
@@ -110,7 +106,7 @@ static inline bool start_is(const struct xvi_heap *heap, const struct xvi_shape 
 /* No block begins anywhere in the page. */
 static inline void start_clear(const struct xvi_shape *shape, struct xvi_page *page)
 {
-	memset((uint8_t *)page + shape->starts_at, shape->start_bits ? 0 : START_NONE,
+	memset((uint8_t *)(page + 1), shape->start_bits ? 0 : START_NONE,
 	       start_bytes(shape->page_shift, shape->start_bits));
 }
 

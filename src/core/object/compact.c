@@ -5,8 +5,8 @@
  *
  * A cycle is made of rounds. A round scans the page records and counts hot grains by how full
  * their page's are; it chooses the emptiest pages whose blocks fit, by their sum, into what is
- * free in the hot grains of the others. Then it sweeps over the pages: a few of those chosen
- * become victims (no block is put into them), and their blocks are moved into holes of the
+ * free in the hot grains of the others. Then it sweeps over the pages: each of those chosen
+ * becomes the victim (no block is put into it), and its blocks are moved into holes of the
  * other pages; when no memory can be had, into those that need none. A victim that cannot be
  * emptied is a page like others again. The cycle ends with the first round that does not pay.
  *
@@ -31,14 +31,9 @@ struct step {
 
 /* ---- what a page is to compaction ---- */
 
-static uint32_t page_hot_grains(const struct xvi_heap *heap, struct xvi_page *record)
-{
-	return heap->shape.grain_count == 1 ? 1 : grain_bits(page_grains(record)->hot);
-}
-
 static uint32_t page_bucket(const struct xvi_heap *heap, struct xvi_page *record)
 {
-	uint32_t hot_units = page_hot_grains(heap, record) << heap->shape.grain_shift;
+	uint32_t hot_units = grain_bits(record->hot) << heap->shape.grain_shift;
 	uint32_t bucket = record->used_units * (uint32_t)COMPACT_BUCKETS / hot_units;
 
 	XVI_ASSERT(hot_units != 0 && record->used_units != 0);
@@ -190,7 +185,7 @@ static void round_begin(struct xvi_objects *objects)
 
 void xvi_objects_compact_end(struct xvi_objects *objects)
 {
-	xvi_heap_victims_end(&objects->heap);
+	xvi_heap_victim_end(&objects->heap);
 	objects->compaction.phase = COMPACT_IDLE;
 }
 
@@ -229,13 +224,13 @@ static void scan_page(struct step *step)
 
 		step->report->pinned_pages += record->pins != 0;
 		if (record->pins == 0)
-			cycle->grains[page_bucket(heap, record)] += page_hot_grains(heap, record);
+			cycle->grains[page_bucket(heap, record)] += grain_bits(record->hot);
 	}
 	cycle->cursor++;
 	step->budget -= RECORD_COST;
 }
 
-/* The page at the cursor becomes a victim, if it is one of the chosen. */
+/* The page at the cursor becomes the victim, if it is one of the chosen. */
 static void sweep_page(struct step *step)
 {
 	struct xvi_heap *heap = &step->objects->heap;
@@ -250,22 +245,22 @@ static void sweep_page(struct step *step)
 	record = heap_page(heap, page);
 	bucket = page_bucket(heap, record);
 	if (record->pins != 0 || bucket > cycle->threshold ||
-	    (bucket == cycle->threshold && cycle->quota == 0) || !page_is_movable(step, page) ||
-	    !xvi_heap_victim_add(heap, page))
+	    (bucket == cycle->threshold && cycle->quota == 0) || !page_is_movable(step, page))
 		return;
+	xvi_heap_victim_begin(heap, page);
 	if (bucket == cycle->threshold) {
-		uint32_t grains = page_hot_grains(heap, record);
+		uint32_t grains = grain_bits(record->hot);
 
 		cycle->quota -= grains < cycle->quota ? grains : cycle->quota;
 	}
 }
 
-/* One block out of the victim that was added last. */
+/* One block out of the victim. */
 static void empty_victim(struct step *step)
 {
 	struct xvi_objects *objects = step->objects;
 	struct xvi_heap *heap = &objects->heap;
-	uint32_t page = heap->victim[heap->victim_count - 1];
+	uint32_t page = heap->victim - 1;
 	uint32_t *words = heap_map(heap, page);
 	uint32_t unit = xvi_heap_next_used(heap, page, words, heap->shape.first_unit);
 	struct xvi_location at = {page, unit, words[unit]};
@@ -275,24 +270,19 @@ static void empty_victim(struct step *step)
 	heap_unmap(heap, page, words);
 	step->budget -= MOVE_COST + block_content(at.header);
 	if (heap_page(heap, page)->pins != 0 || !movable || !block_move(objects, &at, step->report))
-		xvi_heap_victim_end(heap, page);
+		xvi_heap_victim_end(heap);
 }
 
 static void sweep(struct step *step)
 {
-	struct xvi_heap *heap = &step->objects->heap;
-	struct xvi_compaction *cycle = &step->objects->compaction;
+	const struct xvi_heap *heap = &step->objects->heap;
 
-	if (heap->victim_count != 0 && (cycle->emptying || cycle->cursor >= heap->page_limit ||
-					heap->victim_count == VICTIMS_MAX)) {
-		cycle->emptying = true;
+	if (heap->victim != 0)
 		empty_victim(step);
-	} else if (cycle->cursor < heap->page_limit) {
-		cycle->emptying = false;
+	else if (step->objects->compaction.cursor < heap->page_limit)
 		sweep_page(step);
-	} else {
+	else
 		round_end(step->objects);
-	}
 }
 
 void xvi_objects_compact(struct xvi_objects *objects, size_t budget_bytes,

@@ -114,7 +114,6 @@ struct xvi_compaction {
 	uint32_t threshold;               /* pages of this bucket and below are emptied, ... */
 	uint64_t quota;                   /* ... of the bucket itself so many grains, */
 	uint64_t round_grains;            /* committed when the round began */
-	bool emptying;                    /* victims are being emptied, and none is added */
 	uint64_t left_units;   /* free in used pages when the last cycle ended: what it could not */
 	uint64_t left_of_used; /* ... gain, while so many units were used */
 };
@@ -381,7 +380,7 @@ uint32_t xvi_objects_list(struct xvi_objects *objects, uint32_t *page, uint32_t 
 void xvi_objects_compact(struct xvi_objects *objects, size_t budget_bytes,
 			 struct xv_compact_report *report);
 
-/* End a cycle that is under way: its victims are pages like others. */
+/* End a cycle that is under way: its victim is a page like others. */
 void xvi_objects_compact_end(struct xvi_objects *objects);
 
 /* Estimate of the bytes of grains that compaction would give back. Objects that cannot move are

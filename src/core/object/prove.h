@@ -13,9 +13,7 @@
 static inline bool unit_is_hot(const struct xvi_shape *shape, struct xvi_page *record,
 			       uint32_t unit)
 {
-	if (shape->grain_count == 1)
-		return record->used_units != 0;
-	return ((uint32_t)page_grains(record)->hot >> (unit >> shape->grain_shift) & 1U) != 0;
+	return ((uint32_t)record->hot >> (unit >> shape->grain_shift) & 1U) != 0;
 }
 
 /* The record that a listed hole's word names, if it is this page's, or NULL. Record 0 is no

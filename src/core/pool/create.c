@@ -153,7 +153,7 @@ static uint32_t fixed_records(const struct xv_provider *provider)
 
 static uint32_t stride_of(const struct xv_provider *provider, const struct xv_pool_options *options)
 {
-	return xvi_heap_page_stride(provider->page_shift, grain_shift(provider), options->alignment,
+	return xvi_heap_page_stride(provider->page_shift, options->alignment,
 				    (options->flags & XV_POOL_KEYED) == 0);
 }
 

@@ -59,4 +59,16 @@ static inline int budget_change(struct xvi_budget *budget, int64_t held, int64_t
 	return 0;
 }
 
+/* The same where the budget is not locked. */
+static inline int budget_charge(struct xvi_budget *budget, int64_t held, int64_t promised,
+				int64_t stayed, int64_t *sum)
+{
+	int err;
+
+	xvi_lock_acquire(&budget->lock);
+	err = budget_change(budget, held, promised, stayed, sum);
+	xvi_lock_release(&budget->lock);
+	return err;
+}
+
 #endif

@@ -12,8 +12,8 @@
  *
  * The origin. The records that end within the head's last chunk cost nothing. So that a small pool
  * needs no more, whichever pages it gets of a provider that it shares, the origin is its first
- * page for as long as those records are enough; then, and before there are several shards, they
- * move and the origin is 0. A pool without pages begins anew.
+ * page for as long as those records are enough; then they move and the origin is 0. A pool without
+ * pages begins anew.
  *
  * Memory. Address space becomes usable in large steps, and never less. Where the provider can
  * purge, a chunk is charged while a page with a record in it, or in part of it, is somebody's;
@@ -43,23 +43,21 @@ struct xvi_page_table {
 	unsigned char *records; /* slot 0 */
 	uint32_t stride;
 	uint32_t most;           /* pages */
-	uint32_t window;         /* slots in the head; 0: the origin is always 0 */
 	bool sparse;             /* charged by chunk */
 	struct xvi_meta *memory; /* NULL: all is usable, and charged by who made it */
 	size_t at;               /* of slot 0 in it, bytes */
 	struct xv_provider *provider;
 	struct xvi_budget *budget;
 
+	uint32_t window;             /* slots in the head; 0: the origin is 0 for good */
 	uint32_t origin;             /* page of slot 0 */
 	uint32_t pages;              /* that are somebody's, count */
 	struct xvi_atomic32 covered; /* slots below this can be read */
 };
 
-/* A page is now the shard's of this number. `alone`: it is the first shard, and threads use no
- * other. Adds what was charged to *held, on an error too. 0, -XV_ENOSPC, -XV_ENOMEM or the
- * provider's. */
-int xvi_page_table_add(struct xvi_page_table *table, uint32_t page, uint32_t shard, bool alone,
-		       int64_t *held);
+/* A page is now the shard's of this number. Adds what was charged to *held, on an error too. 0,
+ * -XV_ENOSPC, -XV_ENOMEM or the provider's. */
+int xvi_page_table_add(struct xvi_page_table *table, uint32_t page, uint32_t shard, int64_t *held);
 
 /* The origin is 0 from now on. As xvi_page_table_add. */
 int xvi_page_table_widen(struct xvi_page_table *table, int64_t *held);
@@ -80,14 +78,15 @@ static inline struct xvi_atomic8 *page_table_byte(const struct xvi_page_table *t
 					      offsetof(struct xvi_page, source));
 }
 
-/* Number of the shard that has the page, and 1; PAGE_NOBODY or PAGE_KEPT. */
+/* Number of the shard that has the page, and 1; or PAGE_NOBODY. */
 static inline uint32_t page_table_owner(const struct xvi_page_table *table, uint32_t page)
 {
 	uint32_t slot = page - table->origin;
+	uint32_t owner = PAGE_NOBODY;
 
-	if (slot >= xvi_atomic_load_acquire(&table->covered))
-		return PAGE_NOBODY;
-	return xvi_atomic8_load(page_table_byte(table, slot));
+	if (slot < xvi_atomic_load_acquire(&table->covered))
+		owner = xvi_atomic8_load(page_table_byte(table, slot));
+	return owner != PAGE_KEPT ? owner : PAGE_NOBODY;
 }
 
 #endif

@@ -56,7 +56,6 @@ struct xvi_shard {
 	/* Constants. */
 	struct xv_pool *pool;
 	struct xvi_mailbox *mailbox; /* NULL in a pool of one shard */
-	struct xvi_hole *first_records;
 	uint32_t number;
 	struct xvi_meta self; /* not the first one's */
 
@@ -83,10 +82,7 @@ struct xv_pool {
 	struct xv_provider *provider;
 	struct xv_pool_options options; /* with defaults filled in */
 	uint32_t grain_shift;           /* bytes; of the whole page where it is one grain */
-	uint32_t key;
 	uint32_t shard_most;
-	bool fixed;  /* tables do not grow */
-	bool purges; /* what tables do not touch is not held */
 	/* The objects of the one heap there is where no lock is taken, or NULL: a pool with
 	 * XV_LOCK_NONE has one shard. */
 	struct xvi_objects *alone;

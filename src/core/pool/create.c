@@ -97,37 +97,29 @@ static bool tables_are_fixed(const struct xv_pool *pool)
 	       (pool->provider->flags & XV_PROVIDER_META_IS_SCARCE) != 0;
 }
 
-static uint32_t shards_wanted(const struct xv_pool *pool)
+/* The most shards the pool may have, with their slots of a window taken where there is one: of
+ * those that other pools leave. 0: there are none. */
+static uint32_t shards_take(const struct xv_pool *draft)
 {
-	const struct xv_provider *provider = pool->provider;
-	uint32_t asked = pool->options.shards;
+	struct xv_provider *provider = draft->provider;
+	uint32_t asked = draft->options.shards;
 	uint32_t shards = asked != 0 ? asked : xvi_cpu_count();
 
-	if (pool->options.lock == XV_LOCK_NONE || tables_are_fixed(pool) ||
-	    (provider->base == NULL && asked == 0))
-		return 1;
 	if (shards > XV_SHARDS_MAX)
 		shards = XV_SHARDS_MAX;
-	if (provider->base == NULL && shards > provider->map_slots / OWN_MAP_SLOTS)
-		shards = provider->map_slots / OWN_MAP_SLOTS;
-	return shards;
-}
-
-/* Slots of a window for so many shards, or for as many as other pools leave room for. 0: for none.
- * Where pages are addressable none are needed. */
-static uint32_t own_slots_take(struct xv_provider *provider, uint32_t shards)
-{
-	if (provider->base != NULL)
-		return shards;
-	while (shards != 0 && !slots_take(provider, OWN_MAP_SLOTS * shards))
+	if (draft->options.lock == XV_LOCK_NONE || tables_are_fixed(draft) ||
+	    (provider->base == NULL && asked == 0))
+		shards = 1;
+	while (provider->base == NULL && shards != 0 &&
+	       !slots_take(provider, OWN_MAP_SLOTS * shards))
 		shards--;
 	return shards;
 }
 
-static void own_slots_give(struct xv_provider *provider, uint32_t shards)
+static void shards_give(const struct xv_pool *pool)
 {
-	if (provider->base == NULL)
-		slots_give(provider, OWN_MAP_SLOTS * shards);
+	if (pool->provider->base == NULL)
+		slots_give(pool->provider, OWN_MAP_SLOTS * pool->shard_most);
 }
 
 /* ---- sizes ---- */
@@ -404,7 +396,7 @@ int xv_pool_create(struct xv_pool **out, struct xv_provider *provider,
 
 	if (out == NULL || !pool_draft(&draft, provider, options))
 		return -XV_EINVAL;
-	draft.shard_most = own_slots_take(provider, shards_wanted(&draft));
+	draft.shard_most = shards_take(&draft);
 	if (draft.shard_most == 0)
 		return -XV_ENOMEM;
 	records = tables_are_fixed(&draft) ? fixed_records(&draft) : FIRST_RECORDS;
@@ -414,7 +406,7 @@ int xv_pool_create(struct xv_pool **out, struct xv_provider *provider,
 		err = pool_init((struct xv_pool *)(void *)base, &draft, records);
 	if (err != 0) {
 		meta_release(provider, &draft.self);
-		own_slots_give(provider, draft.shard_most);
+		shards_give(&draft);
 		return err;
 	}
 	*out = (struct xv_pool *)(void *)base;
@@ -423,22 +415,20 @@ int xv_pool_create(struct xv_pool **out, struct xv_provider *provider,
 
 void xv_pool_destroy(struct xv_pool *pool)
 {
-	struct xv_provider *provider;
 	struct xvi_shard *shard;
-	struct xvi_meta self;
+	struct xvi_meta self; /* what is released lies in it */
 
 	if (pool == NULL)
 		return;
-	provider = pool->provider;
 	for (uint32_t i = 0; (shard = pool_next(pool, &i)) != NULL;) {
 		xvi_heap_clear(&shard->objects.heap);
-		meta_release(provider, &shard->records);
+		meta_release(pool->provider, &shard->records);
 		xvi_lock_fini(&shard->lock);
-		self = shard->self; /* the shard lies in it */
-		meta_release(provider, &self);
+		self = shard->self;
+		meta_release(pool->provider, &self);
 	}
 	xvi_lock_fini(&pool->budget.lock);
-	own_slots_give(provider, pool->shard_most);
+	shards_give(pool);
 	self = pool->self;
-	meta_release(provider, &self);
+	meta_release(pool->provider, &self);
 }

@@ -131,9 +131,8 @@ static int chunks_charge(struct xvi_page_table *table, uint32_t first, uint32_t 
 	return budget_change(table->budget, bytes, 0, 0, held);
 }
 
-/* Move the records of the head to where they are for the origin 0. There are few, and theirs are
- * at most two chunks. */
-static int widen(struct xvi_page_table *table, int64_t *held)
+/* The records of the head move. There are few, and theirs are at most two chunks. */
+int xvi_page_table_widen(struct xvi_page_table *table, int64_t *held)
 {
 	uint32_t origin = table->origin;
 	uint32_t low = 0, high = table->window - 1;
@@ -162,26 +161,16 @@ static int widen(struct xvi_page_table *table, int64_t *held)
 	return 0;
 }
 
-int xvi_page_table_widen(struct xvi_page_table *table, int64_t *held)
+int xvi_page_table_add(struct xvi_page_table *table, uint32_t page, uint32_t shard, int64_t *held)
 {
-	int err;
+	int err = page < table->most ? 0 : -XV_ENOMEM;
 
-	xvi_lock_acquire(&table->budget->lock);
-	err = widen(table, held);
-	if (err == 0)
-		table->window = 0;
-	xvi_lock_release(&table->budget->lock);
-	return err;
-}
-
-static int add_locked(struct xvi_page_table *table, uint32_t page, uint32_t shard, int64_t *held)
-{
-	int err = 0;
-
-	if (table->window != 0 && table->pages == 0)
-		table->origin = page < table->window ? 0 : page;
-	else if (table->window != 0 && page - table->origin >= table->window)
-		err = widen(table, held);
+	if (err == 0 && table->window != 0) {
+		if (table->pages == 0)
+			table->origin = page < table->window ? 0 : page;
+		else if (page - table->origin >= table->window)
+			err = xvi_page_table_widen(table, held);
+	}
 	if (err == 0)
 		err = cover(table, page - table->origin, held);
 	if (err == 0)
@@ -193,24 +182,11 @@ static int add_locked(struct xvi_page_table *table, uint32_t page, uint32_t shar
 	return 0;
 }
 
-int xvi_page_table_add(struct xvi_page_table *table, uint32_t page, uint32_t shard, int64_t *held)
-{
-	int err;
-
-	if (page >= table->most)
-		return -XV_ENOMEM;
-	xvi_lock_acquire(&table->budget->lock);
-	err = add_locked(table, page, shard, held);
-	xvi_lock_release(&table->budget->lock);
-	return err;
-}
-
 void xvi_page_table_remove(struct xvi_page_table *table, uint32_t first, uint32_t count,
 			   int64_t *held)
 {
 	size_t from, to;
 
-	xvi_lock_acquire(&table->budget->lock);
 	first -= table->origin;
 	for (uint32_t slot = first; slot < first + count; slot++)
 		xvi_atomic8_store(page_table_byte(table, slot), PAGE_NOBODY);
@@ -224,7 +200,6 @@ void xvi_page_table_remove(struct xvi_page_table *table, uint32_t first, uint32_
 			to--;
 		chunks_purge(table, from, to, held);
 	}
-	xvi_lock_release(&table->budget->lock);
 }
 
 bool xvi_page_table_next(struct xvi_page_table *table, uint32_t *page)

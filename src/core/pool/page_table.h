@@ -19,9 +19,9 @@
  * purge, a chunk is charged while a page with a record in it, or in part of it, is somebody's;
  * elsewhere what is usable is charged. The head is charged by who made it.
  *
- * All is changed under the budget's lock. With the first shard locked the origin stays; once
- * there are several it is 0 for good, and the byte of a record can be read without a lock. Adding
- * and removing are O(pages of a chunk) for each chunk and the provider.
+ * All is changed with the budget locked. With the first shard locked the origin stays; once there
+ * are several it is 0 for good, and the byte of a record can be read without a lock. Adding and
+ * removing are O(pages of a chunk) for each chunk and the provider.
  */
 #ifndef XVI_PAGE_TABLE_H
 #define XVI_PAGE_TABLE_H
@@ -55,18 +55,19 @@ struct xvi_page_table {
 	struct xvi_atomic32 covered; /* slots below this can be read */
 };
 
-/* A page is now the shard's of this number. Adds what was charged to *held, on an error too. 0,
- * -XV_ENOSPC, -XV_ENOMEM or the provider's. */
+/* A page is now the shard's of this number. The budget is locked, here and below. Adds what was
+ * charged to *held, on an error too. 0, -XV_ENOSPC, -XV_ENOMEM or the provider's. */
 int xvi_page_table_add(struct xvi_page_table *table, uint32_t page, uint32_t shard, int64_t *held);
 
-/* The origin is 0 from now on. As xvi_page_table_add. */
+/* The origin is 0, until the table has no page. As xvi_page_table_add. */
 int xvi_page_table_widen(struct xvi_page_table *table, int64_t *held);
 
 /* These pages are nobody's: their records are zero. */
 void xvi_page_table_remove(struct xvi_page_table *table, uint32_t first, uint32_t count,
 			   int64_t *held);
 
-/* Go on to a page that is somebody's, or a number of pages that are not: false at the end. */
+/* Go on to a page that is somebody's, or a number of pages that are not: false at the end. The
+ * budget is not locked. */
 bool xvi_page_table_next(struct xvi_page_table *table, uint32_t *page);
 
 /* Bytes charged, the head's not. O(pages). All shards are locked. */

@@ -56,8 +56,13 @@ static void records_follow(struct xvi_shard *shard)
 
 int xvi_pool_widen(struct xv_pool *pool)
 {
-	int err = xvi_page_table_widen(&pool->pages, &pool->first->held);
+	int err;
 
+	xvi_lock_acquire(&pool->budget.lock);
+	err = xvi_page_table_widen(&pool->pages, &pool->first->held);
+	if (err == 0)
+		pool->pages.window = 0;
+	xvi_lock_release(&pool->budget.lock);
 	records_follow(pool->first);
 	return err;
 }
@@ -74,7 +79,9 @@ static int source_page_take(void *context, uint32_t *page)
 		return err;
 	err = pool->provider->ops->page_alloc(pool->provider, &taken);
 	if (err == 0) {
+		xvi_lock_acquire(&pool->budget.lock);
 		err = xvi_page_table_add(&pool->pages, taken, shard->number, &shard->held);
+		xvi_lock_release(&pool->budget.lock);
 		records_follow(shard);
 		if (err != 0)
 			(void)pool->provider->ops->pages_free(pool->provider, taken, 1);
@@ -95,9 +102,10 @@ static void source_pages_give(void *context, uint32_t page, uint32_t count, uint
 	size_t stayed;
 
 	/* Once the provider has them they may be another shard's. */
+	xvi_lock_acquire(&pool->budget.lock);
 	xvi_page_table_remove(&pool->pages, page, count, &shard->held);
+	xvi_lock_release(&pool->budget.lock);
 	stayed = pool->provider->ops->pages_free(pool->provider, page, count);
-	shard->pages_given += count;
 	(void)charge(shard, -grain_bytes(pool, grains), 0, (int64_t)stayed);
 }
 

@@ -166,19 +166,33 @@ static bool free_is_left(struct xv_pool *pool, xv_handle handle)
 	return mail_leave(shard->mailbox, handle);
 }
 
-int xvi_free_locked(struct xv_pool *pool, xv_handle handle)
+static XVI_NOINLINE int free_spread(struct xv_pool *pool, xv_handle handle)
 {
-	bool spread = pool_is_spread(pool);
 	struct xvi_shard *shard;
 	int err;
 
-	if (XVI_UNLIKELY(spread) && free_is_left(pool, handle))
+	if (free_is_left(pool, handle))
 		return 0;
+	shard = xvi_enter_page_spread(pool, xv_handle_page(handle));
+	if (shard == NULL)
+		return -XV_EINVAL;
+	if (XVI_UNLIKELY(mail_is_next(shard)))
+		mail_read(shard);
+	err = shard->objects.free(&shard->objects, handle);
+	shard_leave(shard);
+	return err;
+}
+
+int xvi_free_locked(struct xv_pool *pool, xv_handle handle)
+{
+	struct xvi_shard *shard;
+	int err;
+
+	if (XVI_UNLIKELY(pool_is_spread(pool)))
+		return free_spread(pool, handle);
 	shard = enter_page(pool, xv_handle_page(handle));
 	if (XVI_UNLIKELY(shard == NULL))
 		return -XV_EINVAL;
-	if (XVI_UNLIKELY(spread) && mail_is_next(shard))
-		mail_read(shard);
 	err = shard->objects.free(&shard->objects, handle);
 	shard_leave(shard);
 	return err;

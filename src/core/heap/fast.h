@@ -16,8 +16,8 @@
 		.page_shift = 16, .grain_shift = 12 - UNIT_SHIFT, .grain_count = 16,               \
 		.align_mask = (alignment)-1, .first_unit = (first),                                \
 		.end_unit = (1 << (16 - UNIT_SHIFT)) - ((first) != 0),                             \
-		.page_stride = sizeof(struct xvi_page) + (prove_bytes), .prove = (prove_bytes) != 0,   \
-		.start_bits = (alignment) == 16, .usual = true                                     \
+		.page_stride = sizeof(struct xvi_page) + (prove_bytes),                            \
+		.prove = (prove_bytes) != 0, .start_bits = (alignment) == 16, .usual = true        \
 	}
 
 static const struct xvi_shape shape_proved = USUAL_SHAPE(64, 4, 0);

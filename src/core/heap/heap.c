@@ -11,13 +11,6 @@ uint32_t xvi_heap_list_count(uint32_t page_shift)
 	return list_of(1U << (page_shift - UNIT_SHIFT)) + 1;
 }
 
-uint32_t xvi_heap_page_stride(uint32_t page_shift, bool prove)
-{
-	uint32_t proof = prove ? start_count(page_shift) : 0;
-
-	return (uint32_t)sizeof(struct xvi_page) + ((proof + 3U) & ~3U);
-}
-
 /* Is the proof a bit for each place? */
 static bool has_start_bits(uint32_t alignment)
 {
@@ -45,7 +38,8 @@ static struct xvi_shape shape_make(const struct xvi_heap_config *config)
 		.align_mask = config->alignment - 1,
 		.first_unit = first,
 		.end_unit = first + most / align_units * align_units,
-		.page_stride = xvi_heap_page_stride(config->page_shift, config->prove),
+		.page_stride =
+			xvi_heap_page_stride(config->page_shift, config->alignment, config->prove),
 		.prove = config->prove,
 		.start_bits = has_start_bits(config->alignment),
 	};

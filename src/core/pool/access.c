@@ -10,47 +10,54 @@ enum { COPY_BYTES = 32768 };
 
 /* ---- maps ---- */
 
-/* A window slot for a caller's map. NULL: the slots that are left are the pools' own. */
-static void *window_map(struct xv_pool *pool, uint32_t page)
+/* NULL: the window slots that are left are the pools' own. */
+static void *map_begin(struct xv_pool *pool, xv_handle handle)
 {
-	void *addr;
+	unsigned char *page;
 
+	if (pool->provider->base != NULL)
+		return pool_address(pool, handle);
 	if (!slots_take(pool->provider, 1))
 		return NULL;
-	addr = pool->provider->ops->page_map(pool->provider, page);
-	if (addr == NULL)
-		slots_give(pool->provider, 1);
-	return addr;
+	page = pool->provider->ops->page_map(pool->provider, xv_handle_page(handle));
+	if (page != NULL)
+		return page + xv_handle_offset(handle);
+	slots_give(pool->provider, 1);
+	return NULL;
 }
 
-static unsigned char *page_address(const struct xv_pool *pool, uint32_t page)
+/* Is the pointer the one that a map of this handle gave? Over a window the slot is let go. */
+static bool map_end(struct xv_pool *pool, xv_handle handle, void *ptr)
 {
-	return (unsigned char *)pool->provider->base + ((size_t)page << pool->provider->page_shift);
+	unsigned char *page = (unsigned char *)ptr - xv_handle_offset(handle);
+
+	if (pool->provider->base != NULL)
+		return ptr == pool_address(pool, handle);
+	if (pool->provider->ops->page_unmap(pool->provider, xv_handle_page(handle), page) != 0)
+		return false;
+	slots_give(pool->provider, 1);
+	return true;
 }
 
 /* Map the first piece of an object, which is pinned then. */
 static int shard_map(struct xvi_shard *shard, xv_handle handle, void **ptr)
 {
-	struct xv_pool *pool = shard->pool;
+	void *address = NULL;
 	struct xvi_pin pin;
-	unsigned char *page;
 	int err = xvi_object_pin(&shard->objects, handle, 0, &pin);
 
 	if (err != 0)
 		return err;
 	if (block_kind(pin.piece.header) == KIND_FIRST)
 		err = -XV_ESPLIT;
-	page = pool->provider->base != NULL ? page_address(pool, pin.piece.page) : NULL;
-	if (err == 0 && page == NULL)
-		page = window_map(pool, pin.piece.page);
-	if (err == 0 && page == NULL)
+	else if ((address = map_begin(shard->pool, handle)) == NULL)
 		err = -XV_EAGAIN;
 	if (err != 0) {
 		(void)xvi_object_unpin(&shard->objects, pin.piece.page);
 		return err;
 	}
 	shard->pins++;
-	*ptr = page + pin.offset;
+	*ptr = address;
 	return 0;
 }
 
@@ -59,29 +66,12 @@ int xv_map(struct xv_pool *pool, xv_handle handle, void **ptr)
 	struct xvi_shard *shard;
 	int err;
 
-	if (pool == NULL || ptr == NULL)
-		return -XV_EINVAL;
-	shard = enter_page(pool, xv_handle_page(handle));
+	shard = pool != NULL && ptr != NULL ? enter_page(pool, xv_handle_page(handle)) : NULL;
 	if (shard == NULL)
 		return -XV_EINVAL;
 	err = shard_map(shard, handle, ptr);
 	shard_leave(shard);
 	return err;
-}
-
-/* Is the pointer the one that a map of this handle gave? Over a window the slot is let go. */
-static bool map_ends(struct xv_pool *pool, xv_handle handle, void *ptr)
-{
-	uint32_t page = xv_handle_page(handle);
-	unsigned char *address;
-
-	if (pool->provider->base != NULL)
-		return ptr == page_address(pool, page) + xv_handle_offset(handle);
-	address = (unsigned char *)ptr - xv_handle_offset(handle);
-	if (pool->provider->ops->page_unmap(pool->provider, page, address) != 0)
-		return false;
-	slots_give(pool->provider, 1);
-	return true;
 }
 
 int xv_unmap(struct xv_pool *pool, xv_handle handle, void *ptr)
@@ -94,7 +84,7 @@ int xv_unmap(struct xv_pool *pool, xv_handle handle, void *ptr)
 	if (shard == NULL)
 		return -XV_EINVAL;
 	ended = heap_owns(&shard->objects.heap, page) &&
-		heap_page(&shard->objects.heap, page)->pins != 0 && map_ends(pool, handle, ptr) &&
+		heap_page(&shard->objects.heap, page)->pins != 0 && map_end(pool, handle, ptr) &&
 		xvi_object_unpin(&shard->objects, page);
 	shard->pins -= ended;
 	shard_leave(shard);
@@ -175,8 +165,9 @@ static int copy_locked(struct xvi_shard *shard, xv_handle handle, const struct x
 
 static int copy_object(struct xv_pool *pool, xv_handle handle, struct copy *copy)
 {
+	bool has_buffer = copy->length == 0 || copy->to != NULL || copy->from != NULL;
 	struct xvi_location at;
-	struct xvi_shard *shard = enter_object(pool, handle, &at);
+	struct xvi_shard *shard = has_buffer ? enter_object(pool, handle, &at) : NULL;
 	size_t size;
 	int err = 0;
 
@@ -195,8 +186,6 @@ int xv_read(struct xv_pool *pool, xv_handle handle, size_t offset, void *buffer,
 {
 	struct copy copy = {.offset = offset, .length = length, .to = buffer};
 
-	if (pool == NULL || (buffer == NULL && length != 0))
-		return -XV_EINVAL;
 	return copy_object(pool, handle, &copy);
 }
 
@@ -205,8 +194,6 @@ int xv_write(struct xv_pool *pool, xv_handle handle, size_t offset, const void *
 {
 	struct copy copy = {.offset = offset, .length = length, .from = buffer};
 
-	if (pool == NULL || (buffer == NULL && length != 0))
-		return -XV_EINVAL;
 	return copy_object(pool, handle, &copy);
 }
 
@@ -219,14 +206,12 @@ int xv_peek(struct xv_pool *pool, xv_handle handle, void *buffer, size_t buffer_
 	size_t size;
 	int err = 0;
 
-	if (pool == NULL || buffer == NULL || ptr == NULL)
-		return -XV_EINVAL;
-	shard = enter_object(pool, handle, &at);
+	shard = buffer != NULL && ptr != NULL ? enter_object(pool, handle, &at) : NULL;
 	if (shard == NULL)
 		return -XV_EINVAL;
 	size = object_size(&shard->objects, &at);
 	if (pool->provider->base != NULL && block_kind(at.header) != KIND_FIRST) {
-		*ptr = page_address(pool, at.page) + xv_handle_offset(handle);
+		*ptr = pool_address(pool, handle);
 	} else if (size > buffer_bytes) {
 		err = -XV_ERANGE;
 	} else {

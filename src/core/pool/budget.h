@@ -11,7 +11,7 @@
  *             is taken again
  *
  * All change with a shard locked, so who has locked all of them may read. The lock guards the
- * page table too. Nothing is called with it held but the provider's meta calls. O(1).
+ * page table too. With it held only the provider's meta calls and spare_bytes are called. O(1).
  */
 #ifndef XVI_BUDGET_H
 #define XVI_BUDGET_H
@@ -57,6 +57,18 @@ static inline int budget_change(struct xvi_budget *budget, int64_t held, int64_t
 		budget->peak = budget_all_held(budget);
 	*sum += held + stayed;
 	return 0;
+}
+
+/* The same where the budget is not locked. */
+static inline int budget_charge(struct xvi_budget *budget, int64_t held, int64_t promised,
+				int64_t stayed, int64_t *sum)
+{
+	int err;
+
+	xvi_lock_acquire(&budget->lock);
+	err = budget_change(budget, held, promised, stayed, sum);
+	xvi_lock_release(&budget->lock);
+	return err;
 }
 
 #endif

@@ -17,14 +17,12 @@ int xv_malloc_aligned(struct xv_pool *pool, size_t size, size_t alignment, xv_ha
 	if ((pool->options.flags & XV_POOL_SPLIT) != 0 && alignment <= pool->options.alignment)
 		alignment = 2 * pool->options.alignment;
 	shard = enter_home(pool);
-	if (alignment <= shard->pool->options.alignment)
+	if (alignment <= pool->options.alignment)
 		err = shard->objects.make(&shard->objects, size, XV_NO_OWNER, handle);
 	else
 		err = xvi_object_malloc(&shard->objects, size, alignment, XV_NO_OWNER, handle);
 	shard_leave(shard);
-	if (XVI_UNLIKELY(err != 0 && err != -XV_E2BIG && pool_is_spread(pool)))
-		err = xvi_malloc_anywhere(pool, shard, size, alignment, XV_NO_OWNER, handle);
-	return err;
+	return xvi_malloc_anywhere(shard, size, alignment, XV_NO_OWNER, handle, err);
 }
 
 static bool pool_has_owners(const struct xv_pool *pool)
@@ -39,10 +37,7 @@ static XVI_NOINLINE int malloc_locked(struct xv_pool *pool, size_t size, uint32_
 	int err = shard->objects.make(&shard->objects, size, owner, handle);
 
 	shard_leave(shard);
-	if (XVI_UNLIKELY(err == 0 || err == -XV_E2BIG || err == -XV_EINVAL ||
-			 !pool_is_spread(pool)))
-		return err;
-	return xvi_malloc_anywhere(pool, shard, size, 1, owner, handle);
+	return XVI_LIKELY(err == 0) ? 0 : xvi_malloc_anywhere(shard, size, 1, owner, handle, err);
 }
 
 XVI_ALWAYS_INLINE int malloc_any(struct xv_pool *pool, size_t size, uint32_t owner,
@@ -98,28 +93,13 @@ int xv_calloc(struct xv_pool *pool, size_t count, size_t size, xv_handle *handle
 	return 0;
 }
 
-static XVI_NOINLINE int free_locked(struct xv_pool *pool, xv_handle handle)
-{
-	struct xvi_shard *shard;
-	int err;
-
-	if (XVI_UNLIKELY(pool_is_spread(pool)))
-		return xvi_free_spread(pool, handle);
-	shard = enter_page(pool, xv_handle_page(handle));
-	if (XVI_UNLIKELY(shard == NULL))
-		return -XV_EINVAL;
-	err = shard->objects.free(&shard->objects, handle);
-	shard_leave(shard);
-	return err;
-}
-
 int xv_free(struct xv_pool *pool, xv_handle handle)
 {
 	if (XVI_UNLIKELY(pool == NULL))
 		return -XV_EINVAL;
 	if (pool->alone != NULL)
 		return pool->alone->free(pool->alone, handle);
-	return free_locked(pool, handle);
+	return xvi_free_locked(pool, handle);
 }
 
 int xv_realloc(struct xv_pool *pool, xv_handle *handle, size_t size)
@@ -128,23 +108,20 @@ int xv_realloc(struct xv_pool *pool, xv_handle *handle, size_t size)
 	struct xvi_shard *shard;
 	int err;
 
-	if (pool == NULL || handle == NULL || size == 0)
-		return -XV_EINVAL;
-	shard = enter_object(pool, *handle, &at);
+	shard = handle != NULL && size != 0 ? enter_object(pool, *handle, &at) : NULL;
 	if (shard == NULL)
 		return -XV_EINVAL;
 	err = xvi_object_realloc(&shard->objects, handle, size);
 	shard_leave(shard);
-	return XVI_LIKELY(err == 0) ? 0 : xvi_realloc_anywhere(pool, shard, handle, size, err);
+	return XVI_LIKELY(err == 0) ? 0 : xvi_realloc_anywhere(shard, handle, size, err);
 }
 
 int xv_object_size(struct xv_pool *pool, xv_handle handle)
 {
 	struct xvi_location at;
-	struct xvi_shard *shard;
+	struct xvi_shard *shard = enter_object(pool, handle, &at);
 	int size;
 
-	shard = pool != NULL ? enter_object(pool, handle, &at) : NULL;
 	if (shard == NULL)
 		return -XV_EINVAL;
 	size = (int)object_size(&shard->objects, &at);
@@ -159,7 +136,7 @@ int xv_set_owner(struct xv_pool *pool, xv_handle handle, uint32_t owner)
 
 	if (pool != NULL && !pool_has_owners(pool))
 		return -XV_ENOTSUP;
-	shard = pool != NULL ? enter_object(pool, handle, &at) : NULL;
+	shard = enter_object(pool, handle, &at);
 	if (shard == NULL)
 		return -XV_EINVAL;
 	object_set_owner(&shard->objects, &at, owner);
@@ -174,7 +151,7 @@ int xv_get_owner(struct xv_pool *pool, xv_handle handle, uint32_t *owner)
 
 	if (pool != NULL && !pool_has_owners(pool))
 		return -XV_ENOTSUP;
-	shard = pool != NULL && owner != NULL ? enter_object(pool, handle, &at) : NULL;
+	shard = owner != NULL ? enter_object(pool, handle, &at) : NULL;
 	if (shard == NULL)
 		return -XV_EINVAL;
 	*owner = object_owner(&shard->objects, &at);

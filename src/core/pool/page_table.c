@@ -13,9 +13,7 @@ static size_t slot_at(const struct xvi_page_table *table, uint32_t slot)
 
 static bool slot_is_used(const struct xvi_page_table *table, uint32_t slot)
 {
-	uint32_t owner = xvi_atomic8_load(page_table_byte(table, slot));
-
-	return owner != PAGE_NOBODY && owner != PAGE_KEPT;
+	return page_table_owner(table, table->origin + slot) != PAGE_NOBODY;
 }
 
 /* Chunks of the head, the last of which may have records too. */
@@ -38,29 +36,39 @@ static void chunks_of(const struct xvi_page_table *table, uint32_t first, uint32
 		*to = *from;
 }
 
-/* Is there a page whose record lies in the chunk, or in part? With `kept`, a mark that says that
- * the chunk is charged counts as one. */
-static bool chunk_is_used(const struct xvi_page_table *table, size_t chunk, bool kept)
+/* Is there a page whose record lies in the chunk, or in part? */
+static bool chunk_is_used(const struct xvi_page_table *table, size_t chunk)
 {
-	size_t begin = chunk * META_CHUNK_BYTES;
-	size_t end = begin + META_CHUNK_BYTES;
+	size_t end = (chunk + 1) * META_CHUNK_BYTES;
 	uint32_t covered = xvi_atomic_load(&table->covered);
-	uint32_t slot = (uint32_t)((begin - table->at) / table->stride);
+	uint32_t slot = (uint32_t)((chunk * META_CHUNK_BYTES - table->at) / table->stride);
 
 	for (; slot < covered && slot_at(table, slot) < end; slot++) {
-		size_t byte = slot_at(table, slot) + offsetof(struct xvi_page, source);
-
 		if (slot_is_used(table, slot))
-			return true;
-		if (kept && byte >= begin && byte < end &&
-		    xvi_atomic8_load(page_table_byte(table, slot)) == PAGE_KEPT)
 			return true;
 	}
 	return false;
 }
 
-/* Chunks [from, to) have no page's record any more. Those that stay get the mark in their first
- * slot. */
+/* Where the mark of a chunk would be: the first of the bytes in it that name an owner. NULL: there
+ * is none. */
+static struct xvi_atomic8 *chunk_mark(const struct xvi_page_table *table, size_t chunk)
+{
+	size_t byte_at = table->at + offsetof(struct xvi_page, source);
+	size_t slot = (chunk * META_CHUNK_BYTES + table->stride - 1 - byte_at) / table->stride;
+
+	return slot < xvi_atomic_load(&table->covered) ? page_table_byte(table, (uint32_t)slot)
+						       : NULL;
+}
+
+static bool chunk_is_charged(const struct xvi_page_table *table, size_t chunk)
+{
+	const struct xvi_atomic8 *mark = chunk_mark(table, chunk);
+
+	return chunk_is_used(table, chunk) || (mark != NULL && xvi_atomic8_load(mark) == PAGE_KEPT);
+}
+
+/* Chunks [from, to) have no page's record any more. Those that stay are marked. */
 static void chunks_purge(struct xvi_page_table *table, size_t from, size_t to, int64_t *held)
 {
 	size_t bytes = (to - from) * META_CHUNK_BYTES;
@@ -73,12 +81,10 @@ static void chunks_purge(struct xvi_page_table *table, size_t from, size_t to, i
 		return;
 	}
 	for (; from < to; from++) {
-		size_t begin = from * META_CHUNK_BYTES;
-		uint32_t slot = (uint32_t)((begin - table->at) / table->stride);
+		struct xvi_atomic8 *mark = chunk_mark(table, from);
 
-		slot += slot_at(table, slot) + offsetof(struct xvi_page, source) < begin;
-		if (slot < xvi_atomic_load(&table->covered))
-			xvi_atomic8_store(page_table_byte(table, slot), PAGE_KEPT);
+		if (mark != NULL)
+			xvi_atomic8_store(mark, PAGE_KEPT);
 	}
 }
 
@@ -121,17 +127,15 @@ static int chunks_charge(struct xvi_page_table *table, uint32_t first, uint32_t 
 		return 0;
 	chunks_of(table, first, count, &from, &to);
 	for (size_t chunk = from; chunk < to; chunk++)
-		bytes += chunk_is_used(table, chunk, true) ? 0 : META_CHUNK_BYTES;
+		bytes += chunk_is_charged(table, chunk) ? 0 : META_CHUNK_BYTES;
 	return budget_change(table->budget, bytes, 0, 0, held);
 }
 
-/* Move the records of the head to where they are for the origin 0. There are few, and theirs are
- * at most two chunks. */
-static int widen(struct xvi_page_table *table, int64_t *held)
+/* The records of the head move. There are few, and theirs are at most two chunks. */
+int xvi_page_table_widen(struct xvi_page_table *table, int64_t *held)
 {
 	uint32_t origin = table->origin;
 	uint32_t low = 0, high = table->window - 1;
-	uint32_t last = origin + high < table->most ? origin + high : table->most - 1;
 	int err;
 
 	table->origin = table->pages == 0 ? 0 : origin;
@@ -142,7 +146,7 @@ static int widen(struct xvi_page_table *table, int64_t *held)
 		low++;
 	while (!slot_is_used(table, high))
 		high--;
-	err = cover(table, last, held);
+	err = cover(table, origin + high, held);
 	if (err == 0)
 		err = chunks_charge(table, origin + low, high - low + 1, held);
 	if (err != 0)
@@ -157,25 +161,16 @@ static int widen(struct xvi_page_table *table, int64_t *held)
 	return 0;
 }
 
-int xvi_page_table_widen(struct xvi_page_table *table, int64_t *held)
+int xvi_page_table_add(struct xvi_page_table *table, uint32_t page, uint32_t shard, int64_t *held)
 {
-	int err;
+	int err = page < table->most ? 0 : -XV_ENOMEM;
 
-	xvi_lock_acquire(&table->budget->lock);
-	err = widen(table, held);
-	xvi_lock_release(&table->budget->lock);
-	return err;
-}
-
-static int add_locked(struct xvi_page_table *table, uint32_t page, uint32_t shard, bool alone,
-		      int64_t *held)
-{
-	int err = 0;
-
-	if (alone && table->pages == 0)
-		table->origin = page < table->window || table->window == 0 ? 0 : page;
-	else if (table->origin != 0 && page - table->origin >= table->window)
-		err = widen(table, held);
+	if (err == 0 && table->window != 0) {
+		if (table->pages == 0)
+			table->origin = page < table->window ? 0 : page;
+		else if (page - table->origin >= table->window)
+			err = xvi_page_table_widen(table, held);
+	}
 	if (err == 0)
 		err = cover(table, page - table->origin, held);
 	if (err == 0)
@@ -187,25 +182,11 @@ static int add_locked(struct xvi_page_table *table, uint32_t page, uint32_t shar
 	return 0;
 }
 
-int xvi_page_table_add(struct xvi_page_table *table, uint32_t page, uint32_t shard, bool alone,
-		       int64_t *held)
-{
-	int err;
-
-	if (page >= table->most)
-		return -XV_ENOMEM;
-	xvi_lock_acquire(&table->budget->lock);
-	err = add_locked(table, page, shard, alone, held);
-	xvi_lock_release(&table->budget->lock);
-	return err;
-}
-
 void xvi_page_table_remove(struct xvi_page_table *table, uint32_t first, uint32_t count,
 			   int64_t *held)
 {
 	size_t from, to;
 
-	xvi_lock_acquire(&table->budget->lock);
 	first -= table->origin;
 	for (uint32_t slot = first; slot < first + count; slot++)
 		xvi_atomic8_store(page_table_byte(table, slot), PAGE_NOBODY);
@@ -213,13 +194,12 @@ void xvi_page_table_remove(struct xvi_page_table *table, uint32_t first, uint32_
 	if (table->sparse) {
 		chunks_of(table, first, count, &from, &to);
 		/* Only the chunks at both ends may have records of others. */
-		if (from < to && chunk_is_used(table, from, false))
+		if (from < to && chunk_is_used(table, from))
 			from++;
-		if (from < to && chunk_is_used(table, to - 1, false))
+		if (from < to && chunk_is_used(table, to - 1))
 			to--;
 		chunks_purge(table, from, to, held);
 	}
-	xvi_lock_release(&table->budget->lock);
 }
 
 bool xvi_page_table_next(struct xvi_page_table *table, uint32_t *page)
@@ -247,6 +227,6 @@ uint64_t xvi_page_table_charged(struct xvi_page_table *table)
 		return table->memory->committed - (uint64_t)head_chunks(table) * META_CHUNK_BYTES;
 	for (size_t chunk = head_chunks(table); chunk < table->memory->committed / META_CHUNK_BYTES;
 	     chunk++)
-		bytes += chunk_is_used(table, chunk, true) ? META_CHUNK_BYTES : 0;
+		bytes += chunk_is_charged(table, chunk) ? META_CHUNK_BYTES : 0;
 	return bytes;
 }

@@ -12,16 +12,16 @@
  *
  * The origin. The records that end within the head's last chunk cost nothing. So that a small pool
  * needs no more, whichever pages it gets of a provider that it shares, the origin is its first
- * page for as long as those records are enough; then, and before there are several shards, they
- * move and the origin is 0. A pool without pages begins anew.
+ * page for as long as those records are enough; then they move and the origin is 0. A pool without
+ * pages begins anew.
  *
  * Memory. Address space becomes usable in large steps, and never less. Where the provider can
  * purge, a chunk is charged while a page with a record in it, or in part of it, is somebody's;
  * elsewhere what is usable is charged. The head is charged by who made it.
  *
- * All is changed under the budget's lock. With the first shard locked the origin stays; once
- * there are several it is 0 for good, and the byte of a record can be read without a lock. Adding
- * and removing are O(pages of a chunk) for each chunk and the provider.
+ * All is changed with the budget locked. With the first shard locked the origin stays; once there
+ * are several it is 0 for good, and the byte of a record can be read without a lock. Adding and
+ * removing are O(pages of a chunk) for each chunk and the provider.
  */
 #ifndef XVI_PAGE_TABLE_H
 #define XVI_PAGE_TABLE_H
@@ -43,32 +43,31 @@ struct xvi_page_table {
 	unsigned char *records; /* slot 0 */
 	uint32_t stride;
 	uint32_t most;           /* pages */
-	uint32_t window;         /* slots in the head; 0: the origin is always 0 */
 	bool sparse;             /* charged by chunk */
 	struct xvi_meta *memory; /* NULL: all is usable, and charged by who made it */
 	size_t at;               /* of slot 0 in it, bytes */
 	struct xv_provider *provider;
 	struct xvi_budget *budget;
 
+	uint32_t window;             /* slots in the head; 0: the origin is 0 for good */
 	uint32_t origin;             /* page of slot 0 */
 	uint32_t pages;              /* that are somebody's, count */
 	struct xvi_atomic32 covered; /* slots below this can be read */
 };
 
-/* A page is now the shard's of this number. `alone`: it is the first shard, and threads use no
- * other. Adds what was charged to *held, on an error too. 0, -XV_ENOSPC, -XV_ENOMEM or the
- * provider's. */
-int xvi_page_table_add(struct xvi_page_table *table, uint32_t page, uint32_t shard, bool alone,
-		       int64_t *held);
+/* A page is now the shard's of this number. The budget is locked, here and below. Adds what was
+ * charged to *held, on an error too. 0, -XV_ENOSPC, -XV_ENOMEM or the provider's. */
+int xvi_page_table_add(struct xvi_page_table *table, uint32_t page, uint32_t shard, int64_t *held);
 
-/* The origin is 0 from now on. As xvi_page_table_add. */
+/* The origin is 0, until the table has no page. As xvi_page_table_add. */
 int xvi_page_table_widen(struct xvi_page_table *table, int64_t *held);
 
 /* These pages are nobody's: their records are zero. */
 void xvi_page_table_remove(struct xvi_page_table *table, uint32_t first, uint32_t count,
 			   int64_t *held);
 
-/* Go on to a page that is somebody's, or a number of pages that are not: false at the end. */
+/* Go on to a page that is somebody's, or a number of pages that are not: false at the end. The
+ * budget is not locked. */
 bool xvi_page_table_next(struct xvi_page_table *table, uint32_t *page);
 
 /* Bytes charged, the head's not. O(pages). All shards are locked. */
@@ -80,14 +79,15 @@ static inline struct xvi_atomic8 *page_table_byte(const struct xvi_page_table *t
 					      offsetof(struct xvi_page, source));
 }
 
-/* Number of the shard that has the page, and 1; PAGE_NOBODY or PAGE_KEPT. */
+/* Number of the shard that has the page, and 1; or PAGE_NOBODY. */
 static inline uint32_t page_table_owner(const struct xvi_page_table *table, uint32_t page)
 {
 	uint32_t slot = page - table->origin;
+	uint32_t owner = PAGE_NOBODY;
 
-	if (slot >= xvi_atomic_load_acquire(&table->covered))
-		return PAGE_NOBODY;
-	return xvi_atomic8_load(page_table_byte(table, slot));
+	if (slot < xvi_atomic_load_acquire(&table->covered))
+		owner = xvi_atomic8_load(page_table_byte(table, slot));
+	return owner != PAGE_KEPT ? owner : PAGE_NOBODY;
 }
 
 #endif

@@ -62,13 +62,6 @@ static xv_handle location_handle(const struct xvi_shard *shard, const struct xvi
 	return objects_handle(&shard->objects, at->page, at->unit, at->header);
 }
 
-static void *address_of(const struct xv_pool *pool, xv_handle handle)
-{
-	return (unsigned char *)pool->provider->base +
-	       ((size_t)xv_handle_page(handle) << pool->provider->page_shift) +
-	       xv_handle_offset(handle);
-}
-
 void *xv_alloc(struct xv_pool *pool, size_t size)
 {
 	xv_handle handle;
@@ -76,7 +69,7 @@ void *xv_alloc(struct xv_pool *pool, size_t size)
 	if (pool == NULL || pool->provider->base == NULL ||
 	    (pool->options.flags & XV_POOL_SPLIT) != 0)
 		return xv_alloc_aligned(pool, size, 1);
-	return xv_malloc(pool, size, &handle) == 0 ? address_of(pool, handle) : NULL;
+	return xv_malloc(pool, size, &handle) == 0 ? pool_address(pool, handle) : NULL;
 }
 
 void *xv_alloc_aligned(struct xv_pool *pool, size_t size, size_t alignment)
@@ -86,7 +79,7 @@ void *xv_alloc_aligned(struct xv_pool *pool, size_t size, size_t alignment)
 	if (pool == NULL || pool->provider->base == NULL ||
 	    xv_malloc_aligned(pool, size, alignment, &handle) != 0)
 		return NULL;
-	return address_of(pool, handle);
+	return pool_address(pool, handle);
 }
 
 int xv_release(struct xv_pool *pool, void *ptr)
@@ -127,9 +120,8 @@ void *xv_resize(struct xv_pool *pool, void *ptr, size_t size)
 	handle = location_handle(shard, &at);
 	err = xvi_object_realloc(&shard->objects, &handle, size);
 	shard_leave(shard);
-	if (err != 0)
-		err = xvi_realloc_anywhere(pool, shard, &handle, size, err);
-	return err == 0 ? address_of(pool, handle) : NULL;
+	err = xvi_realloc_anywhere(shard, &handle, size, err);
+	return err == 0 ? pool_address(pool, handle) : NULL;
 }
 
 size_t xv_usable_size(struct xv_pool *pool, const void *ptr)
@@ -165,12 +157,11 @@ void *xv_address_of(struct xv_pool *pool, xv_handle handle)
 	struct xvi_shard *shard;
 	bool one_piece;
 
-	if (pool == NULL || pool->provider->base == NULL)
-		return NULL;
-	shard = enter_object(pool, handle, &at);
+	shard = pool != NULL && pool->provider->base != NULL ? enter_object(pool, handle, &at)
+							     : NULL;
 	if (shard == NULL)
 		return NULL;
 	one_piece = block_kind(at.header) != KIND_FIRST;
 	shard_leave(shard);
-	return one_piece ? address_of(pool, handle) : NULL;
+	return one_piece ? pool_address(pool, handle) : NULL;
 }

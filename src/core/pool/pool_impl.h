@@ -14,8 +14,8 @@
  * Memory. Three kinds of stretches, all of the provider's meta memory, or all cut from what the
  * caller gave (then there is one shard):
  *
- *   the pool's     [struct xv_pool][shard 0][list heads][mailbox][first hole records][pages ...]
- *   a shard's      [shard][list heads][mailbox][first hole records]
+ *   the pool's     [struct xv_pool][shard 0][mailbox][list heads][first hole records][pages ...]
+ *   a shard's      [shard][mailbox][list heads][first hole records]
  *   a hole table   [hole records ...], made when the first ones are used up
  *
  * Locks are taken in this order: shards by their numbers, the budget, which guards the page table
@@ -56,7 +56,6 @@ struct xvi_shard {
 	/* Constants. */
 	struct xv_pool *pool;
 	struct xvi_mailbox *mailbox; /* NULL in a pool of one shard */
-	struct xvi_hole *first_records;
 	uint32_t number;
 	struct xvi_meta self; /* not the first one's */
 
@@ -69,7 +68,6 @@ struct xvi_shard {
 	int64_t held;            /* bytes charged for pages, page table and hole table */
 	int64_t compact_taken;   /* of them by steps of this cycle, above what they gave back */
 	uint64_t pages_taken;    /* ever, count */
-	uint64_t pages_given;
 	uint64_t remote_frees;
 	uint64_t pins;          /* callers' maps */
 	uint64_t crowded_since; /* objects.mallocs when counting began */
@@ -83,10 +81,7 @@ struct xv_pool {
 	struct xv_provider *provider;
 	struct xv_pool_options options; /* with defaults filled in */
 	uint32_t grain_shift;           /* bytes; of the whole page where it is one grain */
-	uint32_t key;
 	uint32_t shard_most;
-	bool fixed;  /* tables do not grow */
-	bool purges; /* what tables do not touch is not held */
 	/* The objects of the one heap there is where no lock is taken, or NULL: a pool with
 	 * XV_LOCK_NONE has one shard. */
 	struct xvi_objects *alone;
@@ -134,17 +129,17 @@ void xvi_enter_crowded(struct xvi_shard *shard);
 /* Empty a shard's mailbox. The shard is locked. */
 void xvi_mail_read_all(struct xvi_shard *shard);
 
-/* Free an object where several shards are in use. */
-int xvi_free_spread(struct xv_pool *pool, xv_handle handle);
+/* Free an object in a pool with locks, or leave it to its shard to be freed. */
+int xvi_free_locked(struct xv_pool *pool, xv_handle handle);
 
-/* No room in the home shard: look in the others, and give back what they keep. No lock is held. */
-int xvi_malloc_anywhere(struct xv_pool *pool, struct xvi_shard *home, size_t size, size_t alignment,
-			uint32_t owner, xv_handle *handle);
-
-/* The same for xv_realloc of an object of this shard, which failed with `err`: an error that room
- * would not have mended is returned. An object larger than a page stays in its shard. */
-int xvi_realloc_anywhere(struct xv_pool *pool, struct xvi_shard *shard, xv_handle *handle,
-			 size_t size, int err);
+/*
+ * After `err` at home, which is the shard of the object for xv_realloc: an error that room would
+ * not mend is returned. Else look in the other shards, and give back what they keep. No lock is
+ * held. An object larger than a page stays in its shard.
+ */
+int xvi_malloc_anywhere(struct xvi_shard *home, size_t size, size_t alignment, uint32_t owner,
+			xv_handle *handle, int err);
+int xvi_realloc_anywhere(struct xvi_shard *shard, xv_handle *handle, size_t size, int err);
 
 /* Lock all shards, mailboxes empty. */
 void xvi_enter_all(struct xv_pool *pool);
@@ -207,17 +202,25 @@ static inline struct xvi_shard *enter_page(struct xv_pool *pool, uint32_t page)
 	return xvi_enter_page_spread(pool, page);
 }
 
-/* Lock the shard that has a live object, and find it. NULL: a bad handle; nothing is locked. */
+/* Lock the shard that has a live object, and find it. NULL: a bad handle, or no pool; nothing is
+ * locked. */
 static inline struct xvi_shard *enter_object(struct xv_pool *pool, xv_handle handle,
 					     struct xvi_location *at)
 {
-	struct xvi_shard *shard = enter_page(pool, xv_handle_page(handle));
+	struct xvi_shard *shard = pool != NULL ? enter_page(pool, xv_handle_page(handle)) : NULL;
 
-	if (XVI_UNLIKELY(shard != NULL && !xvi_object_find(&shard->objects, handle, at))) {
-		shard_leave(shard);
-		return NULL;
-	}
-	return shard;
+	if (XVI_LIKELY(shard == NULL || xvi_object_find(&shard->objects, handle, at)))
+		return shard;
+	shard_leave(shard);
+	return NULL;
+}
+
+/* Where an object begins, over a provider with a base. */
+static inline unsigned char *pool_address(const struct xv_pool *pool, xv_handle handle)
+{
+	return (unsigned char *)pool->provider->base +
+	       ((size_t)xv_handle_page(handle) << pool->provider->page_shift) +
+	       xv_handle_offset(handle);
 }
 
 /* ---- slots of a window ---- */

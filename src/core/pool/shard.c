@@ -71,26 +71,6 @@ static bool mail_leave(struct xvi_mailbox *mailbox, xv_handle handle)
 	return false;
 }
 
-/*
- * Leave a handle to another shard if its lock is taken, and then, for a while, without asking:
- * where two CPUs use a shard, what is freed here brings all its lines over. False: free it under
- * the lock.
- */
-static bool free_is_left(struct xvi_shard *shard, xv_handle handle)
-{
-	uint32_t busy = xvi_atomic_load(&shard->mailbox->busy);
-
-	if (busy == 0) {
-		if (xvi_lock_try(&shard->lock)) {
-			shard_leave(shard);
-			return false;
-		}
-		busy = MAIL_BUSY_TURNS;
-	}
-	xvi_atomic_store(&shard->mailbox->busy, busy - 1);
-	return mail_leave(shard->mailbox, handle);
-}
-
 /* ---- entering ---- */
 
 void xvi_enter_crowded(struct xvi_shard *shard)
@@ -138,24 +118,16 @@ struct xvi_shard *xvi_enter_home_spread(struct xv_pool *pool)
 
 struct xvi_shard *xvi_enter_page_if_any(struct xv_pool *pool, uint32_t page)
 {
-	struct xvi_shard *shard = NULL;
-	uint32_t owner;
+	uint32_t owner = pool_is_spread(pool) ? page_table_owner(&pool->pages, page) : 1;
+	struct xvi_shard *shard;
 
-	if (!pool_is_spread(pool)) {
-		shard_enter(pool->first);
-		if (page_table_owner(&pool->pages, page) == 1)
-			return pool->first;
-		shard_leave(pool->first);
+	if (owner == PAGE_NOBODY)
 		return NULL;
-	}
-	owner = page_table_owner(&pool->pages, page);
-	if (owner != PAGE_NOBODY && owner != PAGE_KEPT) {
-		shard = xvi_atomic_ptr_load(&pool->shard[owner - 1]);
-		shard_enter(shard);
-		if (page_table_owner(&pool->pages, page) == owner)
-			return shard;
-		shard_leave(shard);
-	}
+	shard = xvi_atomic_ptr_load(&pool->shard[owner - 1]);
+	shard_enter(shard);
+	if (page_table_owner(&pool->pages, page) == owner)
+		return shard;
+	shard_leave(shard);
 	return NULL;
 }
 
@@ -168,21 +140,59 @@ struct xvi_shard *xvi_enter_page_spread(struct xv_pool *pool, uint32_t page)
 	return shard;
 }
 
-int xvi_free_spread(struct xv_pool *pool, xv_handle handle)
+/*
+ * Leave a handle to another shard if its lock is taken, and then, for a while, without asking:
+ * where two CPUs use a shard, what is freed here brings all its lines over. False: free it under
+ * the lock.
+ */
+static bool free_is_left(struct xv_pool *pool, xv_handle handle)
 {
-	uint32_t page = xv_handle_page(handle);
-	uint32_t owner = page_table_owner(&pool->pages, page);
+	uint32_t owner = page_table_owner(&pool->pages, xv_handle_page(handle));
+	struct xvi_shard *shard;
+	uint32_t busy;
+
+	if (owner == PAGE_NOBODY || owner - 1 == home_number(pool))
+		return false;
+	shard = xvi_atomic_ptr_load(&pool->shard[owner - 1]);
+	busy = xvi_atomic_load(&shard->mailbox->busy);
+	if (busy == 0) {
+		if (xvi_lock_try(&shard->lock)) {
+			shard_leave(shard);
+			return false;
+		}
+		busy = MAIL_BUSY_TURNS;
+	}
+	xvi_atomic_store(&shard->mailbox->busy, busy - 1);
+	return mail_leave(shard->mailbox, handle);
+}
+
+static XVI_NOINLINE int free_spread(struct xv_pool *pool, xv_handle handle)
+{
 	struct xvi_shard *shard;
 	int err;
 
-	if (owner != PAGE_NOBODY && owner != PAGE_KEPT && owner - 1 != home_number(pool) &&
-	    free_is_left(xvi_atomic_ptr_load(&pool->shard[owner - 1]), handle))
+	if (free_is_left(pool, handle))
 		return 0;
-	shard = xvi_enter_page_spread(pool, page);
+	shard = xvi_enter_page_spread(pool, xv_handle_page(handle));
 	if (shard == NULL)
 		return -XV_EINVAL;
 	if (XVI_UNLIKELY(mail_is_next(shard)))
 		mail_read(shard);
+	err = shard->objects.free(&shard->objects, handle);
+	shard_leave(shard);
+	return err;
+}
+
+int xvi_free_locked(struct xv_pool *pool, xv_handle handle)
+{
+	struct xvi_shard *shard;
+	int err;
+
+	if (XVI_UNLIKELY(pool_is_spread(pool)))
+		return free_spread(pool, handle);
+	shard = enter_page(pool, xv_handle_page(handle));
+	if (XVI_UNLIKELY(shard == NULL))
+		return -XV_EINVAL;
 	err = shard->objects.free(&shard->objects, handle);
 	shard_leave(shard);
 	return err;
@@ -251,6 +261,12 @@ void xv_pool_unlock_all(struct xv_pool *pool)
 		provider_hold(pool, times - 1);
 }
 
+static bool room_may_help(const struct xv_pool *pool, int err)
+{
+	return err != 0 && err != -XV_EINVAL && err != -XV_E2BIG && err != -XV_EBUSY &&
+	       pool_is_spread(pool);
+}
+
 /* A shard's failed try is not the caller's failure, who has counted it at home. */
 static int shard_malloc(struct xvi_shard *shard, size_t size, size_t alignment, uint32_t owner,
 			xv_handle *handle)
@@ -263,12 +279,12 @@ static int shard_malloc(struct xvi_shard *shard, size_t size, size_t alignment, 
 }
 
 /* Home comes last: what the others give back is its to take. */
-int xvi_malloc_anywhere(struct xv_pool *pool, struct xvi_shard *home, size_t size, size_t alignment,
-			uint32_t owner, xv_handle *handle)
+int xvi_malloc_anywhere(struct xvi_shard *home, size_t size, size_t alignment, uint32_t owner,
+			xv_handle *handle, int err)
 {
-	int err = -XV_ENOMEM;
+	struct xv_pool *pool = home->pool;
 
-	for (uint32_t i = 1; i <= pool->shard_most; i++) {
+	for (uint32_t i = 1; i <= pool->shard_most && room_may_help(pool, err); i++) {
 		struct xvi_shard *shard = pool_shard(pool, (home->number + i) % pool->shard_most);
 
 		if (shard == NULL)
@@ -279,10 +295,8 @@ int xvi_malloc_anywhere(struct xv_pool *pool, struct xvi_shard *home, size_t siz
 		if (err != 0)
 			(void)xvi_heap_give_all(&shard->objects.heap);
 		shard_leave(shard);
-		if (err == 0) {
+		if (err == 0)
 			(void)xvi_atomic_add(&pool->rescued, 1);
-			break;
-		}
 	}
 	return err;
 }
@@ -305,19 +319,21 @@ static bool object_to(struct xvi_shard *to, struct xvi_shard *from, xv_handle *h
 static int realloc_with(struct xvi_shard *other, struct xvi_shard *shard, xv_handle *handle,
 			size_t size)
 {
-	struct xvi_shard *first = other->number < shard->number ? other : shard;
+	bool first = shard->number < other->number;
 	uint64_t failures;
 	int err;
 
-	shard_enter(first);
-	if (other != shard)
-		shard_enter(first == other ? shard : other);
+	if (first)
+		shard_enter(shard);
+	shard_enter(other);
+	if (!first && other != shard)
+		shard_enter(shard);
 	xvi_mail_read_all(other);
 	(void)xvi_heap_give_all(&other->objects.heap);
 	failures = shard->objects.failures;
 	err = xvi_object_realloc(&shard->objects, handle, size);
 	shard->objects.failures = failures;
-	if (other != shard && (err == -XV_ENOMEM || err == -XV_ENOSPC) &&
+	if (other != shard && room_may_help(shard->pool, err) &&
 	    object_to(other, shard, handle, size))
 		err = 0;
 	shard_leave(shard);
@@ -326,14 +342,13 @@ static int realloc_with(struct xvi_shard *other, struct xvi_shard *shard, xv_han
 	return err;
 }
 
-int xvi_realloc_anywhere(struct xv_pool *pool, struct xvi_shard *shard, xv_handle *handle,
-			 size_t size, int err)
+int xvi_realloc_anywhere(struct xvi_shard *shard, xv_handle *handle, size_t size, int err)
 {
-	for (uint32_t i = 0; i < pool->shard_most && pool_is_spread(pool); i++) {
+	struct xv_pool *pool = shard->pool;
+
+	for (uint32_t i = 0; i < pool->shard_most && room_may_help(pool, err); i++) {
 		struct xvi_shard *other = pool_shard(pool, (shard->number + i) % pool->shard_most);
 
-		if (err != -XV_ENOMEM && err != -XV_ENOSPC)
-			return err;
 		if (other == NULL)
 			continue;
 		err = realloc_with(other, shard, handle, size);

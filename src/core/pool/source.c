@@ -6,19 +6,27 @@
  */
 #include "pool_impl.h"
 
-/* Charge bytes for the shard; see budget_change. */
 static int charge(struct xvi_shard *shard, int64_t held, int64_t promised, int64_t stayed)
 {
-	struct xvi_budget *budget = &shard->pool->budget;
-	int err;
-
-	xvi_lock_acquire(&budget->lock);
-	err = budget_change(budget, held, promised, stayed, &shard->held);
-	xvi_lock_release(&budget->lock);
-	return err;
+	return budget_charge(&shard->pool->budget, held, promised, stayed, &shard->held);
 }
 
-/* The same for memory of pages, which may be what stayed of others. */
+void xvi_pool_settle(struct xv_pool *pool)
+{
+	const struct xv_provider_ops *ops = pool->provider->ops;
+	struct xvi_budget *budget = &pool->budget;
+	uint64_t spare;
+
+	xvi_lock_acquire(&budget->lock);
+	if (budget->stayed != 0) {
+		spare = ops->spare_bytes != NULL ? ops->spare_bytes(pool->provider) : 0;
+		if (budget->stayed > spare)
+			budget->stayed = spare;
+	}
+	xvi_lock_release(&budget->lock);
+}
+
+/* Charge memory of pages, which may be what stayed of others. */
 static int pages_charge(struct xvi_shard *shard, int64_t bytes)
 {
 	int err = charge(shard, bytes, 0, -bytes);
@@ -27,26 +35,6 @@ static int pages_charge(struct xvi_shard *shard, int64_t bytes)
 		return 0;
 	xvi_pool_settle(shard->pool);
 	return charge(shard, bytes, 0, -bytes);
-}
-
-void xvi_pool_settle(struct xv_pool *pool)
-{
-	struct xv_provider *provider = pool->provider;
-	struct xvi_budget *budget = &pool->budget;
-	uint64_t spare = 0;
-	bool any;
-
-	xvi_lock_acquire(&budget->lock);
-	any = budget->stayed != 0;
-	xvi_lock_release(&budget->lock);
-	if (!any)
-		return;
-	if (provider->ops->spare_bytes != NULL)
-		spare = provider->ops->spare_bytes(provider);
-	xvi_lock_acquire(&budget->lock);
-	if (budget->stayed > spare)
-		budget->stayed = spare;
-	xvi_lock_release(&budget->lock);
 }
 
 static int64_t grain_bytes(const struct xv_pool *pool, uint64_t count)
@@ -68,8 +56,13 @@ static void records_follow(struct xvi_shard *shard)
 
 int xvi_pool_widen(struct xv_pool *pool)
 {
-	int err = xvi_page_table_widen(&pool->pages, &pool->first->held);
+	int err;
 
+	xvi_lock_acquire(&pool->budget.lock);
+	err = xvi_page_table_widen(&pool->pages, &pool->first->held);
+	if (err == 0)
+		pool->pages.window = 0;
+	xvi_lock_release(&pool->budget.lock);
 	records_follow(pool->first);
 	return err;
 }
@@ -86,8 +79,9 @@ static int source_page_take(void *context, uint32_t *page)
 		return err;
 	err = pool->provider->ops->page_alloc(pool->provider, &taken);
 	if (err == 0) {
-		err = xvi_page_table_add(&pool->pages, taken, shard->number, !pool_is_spread(pool),
-					 &shard->held);
+		xvi_lock_acquire(&pool->budget.lock);
+		err = xvi_page_table_add(&pool->pages, taken, shard->number, &shard->held);
+		xvi_lock_release(&pool->budget.lock);
 		records_follow(shard);
 		if (err != 0)
 			(void)pool->provider->ops->pages_free(pool->provider, taken, 1);
@@ -108,9 +102,10 @@ static void source_pages_give(void *context, uint32_t page, uint32_t count, uint
 	size_t stayed;
 
 	/* Once the provider has them they may be another shard's. */
+	xvi_lock_acquire(&pool->budget.lock);
 	xvi_page_table_remove(&pool->pages, page, count, &shard->held);
+	xvi_lock_release(&pool->budget.lock);
 	stayed = pool->provider->ops->pages_free(pool->provider, page, count);
-	shard->pages_given += count;
 	(void)charge(shard, -grain_bytes(pool, grains), 0, (int64_t)stayed);
 }
 
@@ -155,7 +150,7 @@ static size_t records_bytes(uint32_t count)
 
 static bool records_are_first(const struct xvi_shard *shard)
 {
-	return shard->objects.heap.holes.records == shard->first_records;
+	return (void *)shard->objects.heap.holes.records != shard->records.base;
 }
 
 /* So much of what is usable is held from now on; the rest is promised. */
@@ -171,7 +166,7 @@ static void records_touch(struct xvi_shard *shard, size_t bytes)
 static void source_records_used(void *context, uint32_t high)
 {
 	struct xvi_shard *shard = context;
-	size_t bytes = shard->pool->purges ? records_bytes(high) : shard->records.committed;
+	size_t bytes = shard->pool->pages.sparse ? records_bytes(high) : shard->records.committed;
 
 	if (!records_are_first(shard) && bytes > shard->records_touched)
 		records_touch(shard, bytes);
@@ -230,7 +225,7 @@ static void source_records_give(void *context, uint32_t high, uint32_t sure)
 
 	if (records_are_first(shard))
 		return;
-	if (shard->pool->purges && used < shard->records_touched) {
+	if (shard->pool->pages.sparse && used < shard->records_touched) {
 		if (provider->ops->meta_purge(provider, shard->records.base, used, less) < less)
 			return;
 		records_touch(shard, used);

@@ -36,7 +36,7 @@ static void add_shard(const struct xvi_shard *shard, struct xv_pool_stats *stats
 	stats->failures += objects->failures;
 	stats->bad_handles += objects->bad_handles;
 	stats->page_allocs += shard->pages_taken;
-	stats->page_frees += shard->pages_given;
+	stats->page_frees += shard->pages_taken - heap->page_count;
 	stats->remote_frees += shard->remote_frees;
 	stats->remote_waiting += mail_waiting(shard);
 	stats->shards++;

@@ -137,7 +137,7 @@ static void alignment_is_kept_for_life(void **state)
 			fixture_drop(&fixture, i);
 	}
 	do
-		xvi_objects_compact(objects, 8192, &report);
+		xvi_objects_compact(objects, 8192, objects->heap.page_count, &report);
 	while (report.more);
 	assert_true(report.moved_blocks != 0);
 	assert_int_equal(fixture.handle[0], handle);

@@ -28,7 +28,7 @@ static struct xv_compact_report cycle(size_t budget)
 	struct xv_compact_report report = {0};
 
 	do
-		xvi_objects_compact(objects, budget, &report);
+		xvi_objects_compact(objects, budget, objects->heap.page_count, &report);
 	while (report.more);
 	assert_int_equal(objects->heap.victim, 0);
 	fixture_check(&fixture);
@@ -151,7 +151,7 @@ static void step_is_bounded_by_its_budget(void **state)
 		uint64_t blocks = report.moved_blocks;
 		uint64_t given = fixture.source.given;
 
-		xvi_objects_compact(objects, 4096, &report);
+		xvi_objects_compact(objects, 4096, objects->heap.page_count, &report);
 		assert_true(report.moved_bytes - moved <= 4096 + 1800);
 		assert_true(report.moved_blocks - blocks <= 4096 / 64 + 1);
 		/* What a step gives back are victims' grains, and the reserve at the end. */
@@ -244,7 +244,7 @@ static void later_pieces_move_without_asking(void **state)
 		const unsigned char *page =
 			fixture.source.base + ((size_t)pin.piece.page << 12) + pin.offset;
 
-		xvi_objects_compact(objects, 60000, &report);
+		xvi_objects_compact(objects, 60000, objects->heap.page_count, &report);
 		for (uint32_t i = 0; i < pin.bytes; i++)
 			assert_int_equal(page[i], (unsigned char)((offset + i) / 100));
 		offset += pin.bytes;
@@ -327,7 +327,7 @@ static void malloc_in_a_cycle_finds_what_the_victim_holds(void **state)
 	make_sparse(400, 900, 910, 2);
 	fixture.source.grains_most = fixture.source.grains;
 	do
-		xvi_objects_compact(objects, 1, &report);
+		xvi_objects_compact(objects, 1, objects->heap.page_count, &report);
 	while (objects->heap.victim == 0 && report.more);
 	for (uint32_t i = 1; i < 400; i += 2)
 		fixture_make(&fixture, i, 900);

@@ -262,7 +262,8 @@ static void do_compact(struct model *model)
 		return;
 	model->refuse = below(model, 4) == 0;
 	do {
-		xvi_objects_compact(&model->objects, below(model, 20000), &report);
+		xvi_objects_compact(&model->objects, below(model, 20000),
+				    model->objects.heap.page_count, &report);
 	} while (report.more && steps-- != 0);
 	if (below(model, 4) == 0)
 		xvi_objects_compact_end(&model->objects);

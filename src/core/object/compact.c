@@ -8,7 +8,12 @@
  * free in the hot grains of the others. Then it sweeps over the pages: each of those chosen
  * becomes the victim (no block is put into it), and its blocks are moved into holes of the
  * other pages; when no memory can be had, into those that need none. A victim that cannot be
- * emptied is a page like others again. The cycle ends with the first round that does not pay.
+ * emptied is a page like others again. The first round that does not pay is the last one.
+ *
+ * Pages that are left here and there keep the records of all pages around them. So among pages of
+ * which each has a quarter free and more, the highest are emptied; and where the records of pages
+ * that are gone weigh much, the cycle ends with a sweep that moves the highest pages down, to new
+ * ones, of which the source has the lowest.
  *
  * A WHOLE or FIRST piece moves when its owner agrees; of a REST piece only the links around it
  * change.
@@ -21,22 +26,28 @@ enum {
 	BLOCK_COST = 16,     /* at a block, */
 	MOVE_COST = 64,      /* and for moving one, beside its bytes */
 	ROUND_SHARE = 16384, /* of the grains: what a round must gain to be followed by one */
+	MORE_SHARE = 128,    /* of the grains: that are tried beyond those that must fit, for what
+			      * is joined needs less */
+	TABLE_SHARE = 256,   /* of the used bytes: records of pages that weigh much, ... */
+	TABLE_BYTES = 16384, /* ... if they are that many, too */
 };
 
 struct step {
 	struct xvi_objects *objects;
 	struct xv_compact_report *report;
 	int64_t budget;
+	uint32_t pages;
 };
 
 /* ---- what a page is to compaction ---- */
 
 static uint32_t page_bucket(const struct xvi_heap *heap, struct xvi_page *record)
 {
-	uint32_t hot_units = grain_bits(record->hot) << heap->shape.grain_shift;
-	uint32_t bucket = record->used_units * (uint32_t)COMPACT_BUCKETS / hot_units;
+	uint32_t quarter = grain_bits(record->hot) << heap->shape.grain_shift >> 2;
+	uint32_t above = record->used_units > 3 * quarter ? record->used_units - 3 * quarter : 0;
+	uint32_t bucket = above * (uint32_t)COMPACT_BUCKETS / quarter;
 
-	XVI_ASSERT(hot_units != 0 && record->used_units != 0);
+	XVI_ASSERT(record->hot != 0 && record->used_units != 0);
 	return bucket < COMPACT_BUCKETS ? bucket : COMPACT_BUCKETS - 1;
 }
 
@@ -90,20 +101,25 @@ static bool target_joined(struct xvi_objects *objects, const struct xvi_location
 				HEAP_KEEP_VICTIMS, to) == 0;
 }
 
-/* Where the block goes: with the rest of its object, as it is, or laid over a few holes. */
+/* Where the block goes: with the rest of its object, as it is, laid over a few holes, or, where
+ * pages are moved down, into a new page. */
 static bool target_find(struct xvi_objects *objects, const struct xvi_location *at,
 			struct xvi_location *to)
 {
 	uint32_t kind = block_kind(at->header);
+	uint32_t content = block_content(at->header);
 
 	if (kind == KIND_FIRST && target_joined(objects, at, to))
 		return true;
-	if (xvi_piece_malloc(objects, block_content(at->header), kind, 1, HEAP_KEEP_VICTIMS, to) ==
-	    0)
+	if (xvi_piece_malloc(objects, content, kind, 1, HEAP_KEEP_VICTIMS, to) == 0)
 		return true;
-	return objects->split && xvi_chain_lay(objects, kind == KIND_REST ? KIND_REST : KIND_FIRST,
-					       piece_payload_bytes(objects, at->header),
-					       LAY_PIECES_FEW, HEAP_KEEP_VICTIMS, to) == 0;
+	if (objects->split && xvi_chain_lay(objects, kind == KIND_REST ? KIND_REST : KIND_FIRST,
+					    piece_payload_bytes(objects, at->header),
+					    LAY_PIECES_FEW, HEAP_KEEP_VICTIMS, to) == 0)
+		return true;
+	return objects->compaction.phase == COMPACT_DOWN &&
+	       xvi_piece_malloc(objects, content, kind, 1, HEAP_KEEP_VICTIMS | HEAP_MAY_GROW, to) ==
+		       0;
 }
 
 /* Ask the owner, who has a handle of the new place then. */
@@ -148,6 +164,8 @@ static bool block_move(struct xvi_objects *objects, const struct xvi_location *a
 		xvi_piece_replace(objects, at, &to);
 	report->moved_bytes += bytes;
 	report->moved_blocks++;
+	if (to.page > at->page && objects->compaction.phase == COMPACT_DOWN)
+		objects->compaction.cursor = 0; /* the source has no lower page */
 	return true;
 }
 
@@ -155,20 +173,16 @@ static bool block_move(struct xvi_objects *objects, const struct xvi_location *a
 
 /*
  * Sets threshold and quota from the grains counted. False: nothing can be gained. What is in
- * the victims fits into what is free in the others exactly when there are no more victims, in
- * grains, than are free in all.
+ * the victims fits into what is free in the others when there are no more victims, in grains,
+ * than are free in all.
  */
 static bool round_choose(struct xvi_compaction *cycle)
 {
-	uint64_t room = 0; /* in 2 * COMPACT_BUCKETS-ths of a grain */
-
-	for (uint32_t i = 0; i < COMPACT_BUCKETS; i++)
-		room += (uint64_t)cycle->grains[i] * (2 * COMPACT_BUCKETS - 2 * i - 1);
 	cycle->threshold = 0;
-	cycle->quota = room / (2 * COMPACT_BUCKETS);
 	if (cycle->quota == 0)
 		return false;
-	while (cycle->grains[cycle->threshold] <= cycle->quota)
+	while (cycle->threshold < COMPACT_BUCKETS - 1 &&
+	       cycle->grains[cycle->threshold] <= cycle->quota)
 		cycle->quota -= cycle->grains[cycle->threshold++];
 	return true;
 }
@@ -180,6 +194,7 @@ static void round_begin(struct xvi_objects *objects)
 	cycle->phase = COMPACT_SCAN;
 	cycle->cursor = objects->heap.page_base;
 	cycle->round_grains = objects->heap.committed_grains - objects->heap.spare_grains;
+	cycle->free_units = 0;
 	memset(cycle->grains, 0, sizeof(cycle->grains));
 }
 
@@ -189,21 +204,37 @@ void xvi_objects_compact_end(struct xvi_objects *objects)
 	objects->compaction.phase = COMPACT_IDLE;
 }
 
-/* The sweep is over: another round, or the end of the cycle. */
-static void round_end(struct xvi_objects *objects)
+/* Are pages to be moved down? */
+static bool pages_are_sparse(const struct step *step)
 {
-	struct xvi_heap *heap = &objects->heap;
-	struct xvi_compaction *cycle = &objects->compaction;
-	uint64_t grains = heap->committed_grains - heap->spare_grains;
+	const struct xvi_heap *heap = &step->objects->heap;
+	uint64_t records = (uint64_t)heap->page_limit * heap->shape.page_stride;
 
-	if (grains + cycle->round_grains / ROUND_SHARE < cycle->round_grains) {
-		round_begin(objects);
-		return;
+	return heap->page_limit / 2 > step->pages && records > TABLE_BYTES &&
+	       records > heap->used_units * UNIT_BYTES / TABLE_SHARE;
+}
+
+/* The sweep is over: another round, or the pages down, or the end of the cycle. */
+static void sweep_end(struct step *step)
+{
+	struct xvi_heap *heap = &step->objects->heap;
+	struct xvi_compaction *cycle = &step->objects->compaction;
+	uint64_t grains = heap->committed_grains - heap->spare_grains;
+	bool down = cycle->phase == COMPACT_DOWN;
+
+	if (down ? !pages_are_sparse(step)
+		 : grains + cycle->round_grains / ROUND_SHARE < cycle->round_grains) {
+		round_begin(step->objects);
+	} else if (!down && pages_are_sparse(step)) {
+		(void)xvi_heap_give_back(heap, 0);
+		cycle->phase = COMPACT_DOWN;
+		cycle->cursor = heap->page_limit;
+	} else {
+		xvi_objects_compact_end(step->objects);
+		cycle->left_units = heap_free_units(heap);
+		cycle->left_of_used = heap->used_units;
+		(void)xvi_heap_give_back(heap, 0);
 	}
-	xvi_objects_compact_end(objects);
-	cycle->left_units = heap_free_units(heap);
-	cycle->left_of_used = heap->used_units;
-	(void)xvi_heap_give_back(heap, 0);
 }
 
 /* ---- the phases ---- */
@@ -216,26 +247,38 @@ static void scan_page(struct step *step)
 
 	if (cycle->cursor >= heap->page_limit) {
 		cycle->phase = COMPACT_SWEEP;
-		cycle->cursor = round_choose(cycle) ? heap->page_base : UINT32_MAX;
+		cycle->quota = (cycle->free_units >> heap->shape.grain_shift) +
+			       cycle->round_grains / MORE_SHARE;
+		cycle->cursor = round_choose(cycle) ? heap->page_limit : 0;
 		return;
 	}
 	if (page_has_blocks(heap, cycle->cursor)) {
 		struct xvi_page *record = heap_page(heap, cycle->cursor);
 
 		step->report->pinned_pages += record->pins != 0;
-		if (record->pins == 0)
-			cycle->grains[page_bucket(heap, record)] += grain_bits(record->hot);
+		if (record->pins == 0) {
+			uint32_t grains = grain_bits(record->hot);
+
+			cycle->grains[page_bucket(heap, record)] += grains;
+			cycle->free_units +=
+				(grains << heap->shape.grain_shift) - record->used_units;
+		}
 	}
 	cycle->cursor++;
 	step->budget -= RECORD_COST;
 }
 
-/* The page at the cursor becomes the victim, if it is one of the chosen. */
+static bool is_chosen(const struct xvi_compaction *cycle, uint32_t bucket)
+{
+	return bucket < cycle->threshold || (bucket == cycle->threshold && cycle->quota != 0);
+}
+
+/* The page below the cursor becomes the victim, if it is one of the chosen, or is moved down. */
 static void sweep_page(struct step *step)
 {
 	struct xvi_heap *heap = &step->objects->heap;
 	struct xvi_compaction *cycle = &step->objects->compaction;
-	uint32_t page = cycle->cursor++;
+	uint32_t page = --cycle->cursor;
 	struct xvi_page *record;
 	uint32_t bucket;
 
@@ -244,15 +287,21 @@ static void sweep_page(struct step *step)
 		return;
 	record = heap_page(heap, page);
 	bucket = page_bucket(heap, record);
-	if (record->pins != 0 || bucket > cycle->threshold ||
-	    (bucket == cycle->threshold && cycle->quota == 0) || !page_is_movable(step, page))
+	if (record->pins != 0 || (cycle->phase == COMPACT_SWEEP && !is_chosen(cycle, bucket)) ||
+	    !page_is_movable(step, page))
 		return;
 	xvi_heap_victim_begin(heap, page);
-	if (bucket == cycle->threshold) {
-		uint32_t grains = grain_bits(record->hot);
+	cycle->victim_grains = bucket == cycle->threshold ? grain_bits(record->hot) : 0;
+}
 
-		cycle->quota -= grains < cycle->quota ? grains : cycle->quota;
-	}
+/* The victim is gone. */
+static void victim_emptied(struct xvi_objects *objects)
+{
+	struct xvi_compaction *cycle = &objects->compaction;
+
+	cycle->quota -= cycle->victim_grains < cycle->quota ? cycle->victim_grains : cycle->quota;
+	if (cycle->phase == COMPACT_DOWN) /* nothing is put into it again: it is high */
+		(void)xvi_heap_give_back(&objects->heap, 0);
 }
 
 /* One block out of the victim. */
@@ -264,31 +313,43 @@ static void empty_victim(struct step *step)
 	uint32_t *words = heap_map(heap, page);
 	uint32_t unit = xvi_heap_next_used(heap, page, words, heap->shape.first_unit);
 	struct xvi_location at = {page, unit, words[unit]};
-	bool movable = block_is_movable(words, unit);
+	bool movable = block_is_movable(words, unit) && heap_page(heap, page)->pins == 0;
+	uint64_t moved_bytes = step->report->moved_bytes;
 
 	XVI_ASSERT(unit < heap->shape.end_unit);
 	heap_unmap(heap, page, words);
-	step->budget -= MOVE_COST + block_content(at.header);
-	if (heap_page(heap, page)->pins != 0 || !movable || !block_move(objects, &at, step->report))
+	if (movable && block_move(objects, &at, step->report)) {
+		step->budget -= MOVE_COST + (int64_t)(step->report->moved_bytes - moved_bytes);
+		if (heap->victim == 0)
+			victim_emptied(objects);
+	} else {
+		step->budget -= MOVE_COST + block_content(at.header);
 		xvi_heap_victim_end(heap);
+	}
 }
 
 static void sweep(struct step *step)
 {
-	const struct xvi_heap *heap = &step->objects->heap;
+	struct xvi_heap *heap = &step->objects->heap;
+	const struct xvi_compaction *cycle = &step->objects->compaction;
+	uint32_t least = cycle->phase == COMPACT_DOWN ? step->pages : heap->page_base;
 
-	if (heap->victim != 0)
+	if (heap->victim != 0) {
 		empty_victim(step);
-	else if (step->objects->compaction.cursor < heap->page_limit)
+	} else if (cycle->cursor > least) {
 		sweep_page(step);
-	else
-		round_end(step->objects);
+	} else if (heap->page_limit > heap->page_base && !heap_holds(heap, heap->page_limit - 1)) {
+		heap->page_limit--;
+		step->budget -= RECORD_COST;
+	} else {
+		sweep_end(step);
+	}
 }
 
-void xvi_objects_compact(struct xvi_objects *objects, size_t budget_bytes,
+void xvi_objects_compact(struct xvi_objects *objects, size_t budget_bytes, uint32_t pages,
 			 struct xv_compact_report *report)
 {
-	struct step step = {.objects = objects, .report = report};
+	struct step step = {.objects = objects, .report = report, .pages = pages};
 	struct xvi_compaction *cycle = &objects->compaction;
 
 	XVI_ASSERT(objects->owner_ops != NULL);

@@ -87,7 +87,7 @@ enum {
 	TAG_KEY_SHIFT = 12,
 	TAG_KEY_MASK = 7,
 
-	COMPACT_BUCKETS = 64, /* of pages, by how full their grains are */
+	COMPACT_BUCKETS = 32, /* of pages: their grains are up to half full, and 31 above */
 };
 
 #define LINK_NONE UINT32_MAX /* page of a link that leads nowhere */
@@ -102,9 +102,10 @@ struct xvi_location {
 };
 
 enum xvi_compact_phase {
-	COMPACT_IDLE, /* no cycle is under way */
-	COMPACT_SCAN, /* counting pages by fullness */
-	COMPACT_SWEEP /* emptying the sparse ones */
+	COMPACT_IDLE,  /* no cycle is under way */
+	COMPACT_SCAN,  /* counting pages by fullness */
+	COMPACT_SWEEP, /* emptying the sparse ones */
+	COMPACT_DOWN   /* moving the highest ones to new ones */
 };
 
 struct xvi_compaction {
@@ -112,7 +113,10 @@ struct xvi_compaction {
 	uint32_t cursor;                  /* next page to be looked at */
 	uint32_t grains[COMPACT_BUCKETS]; /* hot grains of the pages of each fullness */
 	uint32_t threshold;               /* pages of this bucket and below are emptied, ... */
-	uint64_t quota;                   /* ... of the bucket itself so many grains, */
+	uint64_t quota;                   /* ... of the bucket itself so many grains, from
+					   * the highest page down */
+	uint64_t free_units;              /* in hot grains, as scanned */
+	uint32_t victim_grains;           /* of the quota that the victim has */
 	uint64_t round_grains;            /* committed when the round began */
 	uint64_t left_units;   /* free in used pages when the last cycle ended: what it could not */
 	uint64_t left_of_used; /* ... gain, while so many units were used */
@@ -375,9 +379,10 @@ uint32_t xvi_objects_list(struct xvi_objects *objects, uint32_t *page, uint32_t 
  * to *report: moved_bytes, moved_blocks, refused, pinned_pages; sets
  * more. Repeat it until more is false: the cycle is over then, and its last round gained
  * nothing worth while. Objects without owner, FIXED ones and those in pinned pages stay.
+ * Pages with a number below `pages`, what the heaps of the pool have together, are low enough.
  * Precondition: owner_ops. O(budget + one page).
  */
-void xvi_objects_compact(struct xvi_objects *objects, size_t budget_bytes,
+void xvi_objects_compact(struct xvi_objects *objects, size_t budget_bytes, uint32_t pages,
 			 struct xv_compact_report *report);
 
 /* End a cycle that is under way: its victim is a page like others. */

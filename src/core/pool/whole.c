@@ -90,6 +90,16 @@ static uint64_t freed_bytes(struct xvi_shard *shard, int64_t held_before, bool m
 	return taken < 0 ? (uint64_t)-taken : 0;
 }
 
+static uint32_t pool_pages(struct xv_pool *pool)
+{
+	uint32_t pages;
+
+	xvi_lock_acquire(&pool->budget.lock);
+	pages = pool->pages.pages;
+	xvi_lock_release(&pool->budget.lock);
+	return pages;
+}
+
 /* The shards go through their cycles in turn. */
 int xv_compact(struct xv_pool *pool, size_t budget_bytes, struct xv_compact_report *report)
 {
@@ -110,7 +120,8 @@ int xv_compact(struct xv_pool *pool, size_t budget_bytes, struct xv_compact_repo
 		xvi_mail_read_all(shard);
 		held = shard->held;
 		xvi_objects_compact(&shard->objects,
-				    budget_bytes != 0 ? budget_bytes : XV_COMPACT_BUDGET, &mine);
+				    budget_bytes != 0 ? budget_bytes : XV_COMPACT_BUDGET,
+				    pool_pages(pool), &mine);
 		if (!mine.more)
 			xvi_heap_shrink_records(&shard->objects.heap);
 		mine.freed_bytes = freed_bytes(shard, held, mine.more);

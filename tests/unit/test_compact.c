@@ -331,6 +331,30 @@ static void what_is_mapped_between_steps_stays(struct pool_fixture *f)
 /* ---- tables ---- */
 
 /* Nine objects in ten go: with the pages, the tables shrink. */
+/* Of 2,000 pages 60 are left here and there: their records come to lie together. */
+static void pages_that_are_left_lie_together_in_the_end(struct pool_fixture *f)
+{
+	enum { OBJECTS = 4000, KEEP = 33, RECORD_BYTES = 128, HEAD_BYTES = 24576 };
+	size_t size = f->page_bytes / 2 - 64;
+	struct xv_pool_stats after;
+	struct density d;
+
+	density_open(&d, f, OBJECTS / 2 + 100, XV_POOL_OWNERS | XV_POOL_SPLIT, 0);
+	for (uint32_t i = 0; i < OBJECTS; i++)
+		assert_int_equal(density_malloc(&d, i, size), 0);
+	for (uint32_t i = 0; i < OBJECTS; i++) {
+		if (i % KEEP != 0)
+			assert_int_equal(density_free(&d, i), 0);
+	}
+	(void)density_compact(&d, 0);
+	density_verify(&d);
+	after = fixture_stats(f);
+	assert_true(after.pages <= OBJECTS / KEEP / 2 + 2);
+	if (f->which->kind != PROVIDER_BUFFER) /* what is made stays */
+		assert_true(after.table_bytes < HEAD_BYTES + after.pages * RECORD_BYTES);
+	density_close(&d);
+}
+
 static void tables_shrink_after_most_is_freed(struct pool_fixture *f)
 {
 	enum { OBJECTS = 8000 };
@@ -411,6 +435,7 @@ static const struct pool_test tests[] = {
 	POOL_TEST(all_refused_changes_nothing, 0),
 	POOL_TEST(pinned_pages_stay, EACH_ALIGNMENT),
 	POOL_TEST(what_is_mapped_between_steps_stays, EACH_ALIGNMENT),
+	POOL_TEST(pages_that_are_left_lie_together_in_the_end, 0),
 	POOL_TEST(tables_shrink_after_most_is_freed, 0),
 	POOL_TEST(pool_at_its_limit_is_compacted, EACH_ALIGNMENT),
 	POOL_TEST(at_most_two_pages_are_mapped, EACH_ALIGNMENT),

@@ -343,6 +343,9 @@ XV_API size_t xv_pool_max_size(const struct xv_pool *pool);
 /*
  * One bounded step of compaction: move about budget_bytes (0 = XV_COMPACT_BUDGET) of
  * objects out of the sparsest pages into holes of the others, and give the emptied memory back.
+ * Where few pages are left of many, so that the records of those that are gone weigh much, the
+ * cycle also moves the pages with the highest numbers to new ones, of which a provider should give
+ * the lowest.
  * Looking at a page's record costs 32 bytes of the budget; at least one block is moved, or one
  * page looked at. The shards take turns. Call it until report->more is false: that ends a cycle,
  * in which what could be gained was gained; the next call begins another. Other calls, by any

@@ -68,8 +68,8 @@ expect_status 0 --version
 expect_out '^xvfrag [0-9]+\.[0-9]+\.[0-9]+$' --version
 run --list
 expect_status 0 --list
-for name in xvmalloc xvmalloc-nosplit xvmalloc-keyed ideal glibc jemalloc mimalloc tcmalloc tlsf zram slub slob buddy zbud \
-	z3fold plugin:PATH lz4; do
+for name in xvmalloc xvmalloc-nosplit xvmalloc-keyed ideal glibc jemalloc mimalloc tcmalloc tlsf zram slub slob \
+	plugin:PATH lz4; do
 	expect_out "^  $name " --list
 done
 expect_out '^  xvmalloc:NAME=VALUE' --list
@@ -143,10 +143,10 @@ expect_out '^xvmalloc +1\.[0-9]{3} ' 'xvmalloc'
 expect_out 'Page size of xvmalloc: 16384, of models: 16384' 'xvmalloc'
 
 # Models are of the kernel, and have its pages where none are asked for.
-run --sizes "$dir/sizes" --allocator xvmalloc,zbud --csv
+run --sizes "$dir/sizes" --allocator xvmalloc,slub --csv
 expect_status 0 'page sizes'
 expect_out ',xvmalloc,65536,fill,' 'page sizes'
-expect_out ',zbud,4096,fill,' 'page sizes'
+expect_out ',slub,4096,fill,' 'page sizes'
 
 # Compaction: its columns, and a second table under the first.
 run --sizes "$dir/sizes" --allocator xvmalloc,xvmalloc-nosplit

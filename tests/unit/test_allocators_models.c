@@ -3,13 +3,12 @@
 /* The models that only count, on cases small enough to work out by hand. */
 #include "test_allocators_support.h"
 
-#include <errno.h>
-
-enum { PAGE = 4096, CHUNK = PAGE / 64 };
+enum { PAGE = 4096 };
 
 static const struct xvfrag_plugin *const models[] = {
-	&xvf_allocator_ideal, &xvf_allocator_slub, &xvf_allocator_slob,
-	&xvf_allocator_buddy, &xvf_allocator_zbud, &xvf_allocator_z3fold,
+	&xvf_allocator_ideal,
+	&xvf_allocator_slub,
+	&xvf_allocator_slob,
 };
 
 enum { MODELS = sizeof(models) / sizeof(models[0]) };
@@ -26,24 +25,6 @@ static void ideal_holds_what_is_requested(void **state)
 	ideal->free(heap, token, 1000);
 	assert_int_equal(ideal->held_bytes(heap), 23);
 	ideal->destroy(heap);
-}
-
-static void buddy_rounds_to_a_power_of_two_of_pages(void **state)
-{
-	const struct xvfrag_plugin *buddy = &xvf_allocator_buddy;
-	void *heap = test_heap(buddy, PAGE, NULL);
-	uint64_t token;
-
-	(void)state;
-	test_alloc(buddy, heap, 1);
-	assert_int_equal(buddy->held_bytes(heap), PAGE);
-	test_alloc(buddy, heap, PAGE);
-	assert_int_equal(buddy->held_bytes(heap), 2 * PAGE);
-	token = test_alloc(buddy, heap, 2 * PAGE + 1);
-	assert_int_equal(buddy->held_bytes(heap), 6 * PAGE);
-	buddy->free(heap, token, 2 * PAGE + 1);
-	assert_int_equal(buddy->held_bytes(heap), 2 * PAGE);
-	buddy->destroy(heap);
 }
 
 /* Bytes that the first object of this size makes SLUB take: its slab. */
@@ -127,107 +108,6 @@ static void slub_reuses_partial_slabs_and_keeps_a_few_empty(void **state)
 	slub->destroy(heap);
 }
 
-static void zbud_packs_two_in_a_page(void **state)
-{
-	const struct xvfrag_plugin *zbud = &xvf_allocator_zbud;
-	void *heap = test_heap(zbud, PAGE, NULL);
-	uint64_t empty = zbud->held_bytes(heap);
-	uint64_t first, second;
-
-	(void)state;
-	first = test_alloc(zbud, heap, 31 * CHUNK);
-	second = test_alloc(zbud, heap, 32 * CHUNK);
-	assert_int_equal(zbud->held_bytes(heap) - empty, PAGE);
-	test_alloc(zbud, heap, 1);
-	assert_int_equal(zbud->held_bytes(heap) - empty, 2 * PAGE);
-	zbud->free(heap, first, 31 * CHUNK);
-	/* One chunk too large for the place of the first: it goes beside the third. */
-	test_alloc(zbud, heap, 32 * CHUNK);
-	assert_int_equal(zbud->held_bytes(heap) - empty, 2 * PAGE);
-	zbud->free(heap, second, 32 * CHUNK);
-	assert_int_equal(zbud->held_bytes(heap) - empty, PAGE);
-	zbud->destroy(heap);
-}
-
-static void zbud_does_not_pair_what_does_not_fit(void **state)
-{
-	const struct xvfrag_plugin *zbud = &xvf_allocator_zbud;
-	void *heap = test_heap(zbud, PAGE, NULL);
-	uint64_t empty = zbud->held_bytes(heap);
-	uint64_t token = 7;
-
-	(void)state;
-	test_alloc(zbud, heap, 32 * CHUNK);
-	test_alloc(zbud, heap, 32 * CHUNK);
-	assert_int_equal(zbud->held_bytes(heap) - empty, 2 * PAGE);
-	test_alloc(zbud, heap, PAGE);
-	assert_int_equal(zbud->held_bytes(heap) - empty, 3 * PAGE);
-	assert_int_equal(zbud->alloc(heap, PAGE + 1, &token), -E2BIG);
-	assert_int_equal(token, 7);
-	zbud->destroy(heap);
-}
-
-/* Pages that z3fold holds, each with its 64-byte record. */
-static unsigned z3fold_pages(void *heap)
-{
-	uint64_t held = xvf_allocator_z3fold.held_bytes(heap);
-
-	assert_int_equal(held % (PAGE + 64), 0);
-	return (unsigned)(held / (PAGE + 64));
-}
-
-static void z3fold_packs_three_in_a_page(void **state)
-{
-	const struct xvfrag_plugin *fold = &xvf_allocator_z3fold;
-	void *heap = test_heap(fold, PAGE, NULL);
-	uint64_t tokens[3];
-	int i;
-
-	(void)state;
-	for (i = 0; i < 3; i++)
-		tokens[i] = test_alloc(fold, heap, 21 * CHUNK);
-	assert_int_equal(z3fold_pages(heap), 1);
-	test_alloc(fold, heap, 1);
-	assert_int_equal(z3fold_pages(heap), 2);
-	for (i = 0; i < 3; i++)
-		fold->free(heap, tokens[i], 21 * CHUNK);
-	assert_int_equal(z3fold_pages(heap), 1);
-	fold->destroy(heap);
-}
-
-static void z3fold_moves_a_lone_middle_object_to_the_start(void **state)
-{
-	const struct xvfrag_plugin *fold = &xvf_allocator_z3fold;
-	void *heap = test_heap(fold, PAGE, NULL);
-	uint64_t first, last, middle;
-
-	(void)state;
-	first = test_alloc(fold, heap, 20 * CHUNK);
-	last = test_alloc(fold, heap, 20 * CHUNK);
-	middle = test_alloc(fold, heap, 10 * CHUNK);
-	fold->free(heap, first, 20 * CHUNK);
-	fold->free(heap, last, 20 * CHUNK);
-	/* 53 chunks are free in one piece only when the middle one has moved. */
-	last = test_alloc(fold, heap, 53 * CHUNK);
-	assert_int_equal(z3fold_pages(heap), 1);
-	fold->free(heap, middle, 10 * CHUNK);
-	assert_int_equal(z3fold_pages(heap), 1);
-	fold->free(heap, last, 53 * CHUNK);
-	assert_int_equal(z3fold_pages(heap), 0);
-	fold->destroy(heap);
-}
-
-static void z3fold_gives_a_large_object_a_bare_page(void **state)
-{
-	const struct xvfrag_plugin *fold = &xvf_allocator_z3fold;
-	void *heap = test_heap(fold, PAGE, NULL);
-
-	(void)state;
-	test_alloc(fold, heap, PAGE);
-	assert_int_equal(fold->held_bytes(heap), PAGE);
-	fold->destroy(heap);
-}
-
 struct model_object {
 	uint64_t token;
 	size_t size;
@@ -297,15 +177,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ideal_holds_what_is_requested),
-		cmocka_unit_test(buddy_rounds_to_a_power_of_two_of_pages),
 		cmocka_unit_test(slub_has_the_slab_orders_of_the_kernel),
 		cmocka_unit_test(slub_rounds_up_to_its_classes),
 		cmocka_unit_test(slub_reuses_partial_slabs_and_keeps_a_few_empty),
-		cmocka_unit_test(zbud_packs_two_in_a_page),
-		cmocka_unit_test(zbud_does_not_pair_what_does_not_fit),
-		cmocka_unit_test(z3fold_packs_three_in_a_page),
-		cmocka_unit_test(z3fold_moves_a_lone_middle_object_to_the_start),
-		cmocka_unit_test(z3fold_gives_a_large_object_a_bare_page),
 		cmocka_unit_test(models_hold_enough_and_give_all_back),
 		cmocka_unit_test(models_destroy_with_live_objects),
 	};

@@ -7,14 +7,9 @@
 #include <elf.h>
 #include <unistd.h>
 
-static const char *const expected[] = {"xvmalloc",       "xvmalloc-nosplit",
-				       "xvmalloc-keyed", "ideal",
-				       "glibc",          "jemalloc",
-				       "mimalloc",       "tcmalloc",
-				       "tlsf",           "zram",
-				       "slub",           "slob",
-				       "buddy",          "zbud",
-				       "z3fold"};
+static const char *const expected[] = {
+	"xvmalloc", "xvmalloc-nosplit", "xvmalloc-keyed", "ideal", "glibc", "jemalloc",
+	"mimalloc", "tcmalloc",         "tlsf",           "zram",  "slub",  "slob"};
 
 enum { EXPECTED = sizeof(expected) / sizeof(expected[0]) };
 

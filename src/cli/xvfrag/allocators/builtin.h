@@ -17,8 +17,5 @@ extern const struct xvfrag_plugin xvf_allocator_malloc;
 extern const struct xvfrag_plugin xvf_allocator_tlsf;
 extern const struct xvfrag_plugin xvf_allocator_slub;
 extern const struct xvfrag_plugin xvf_allocator_slob;
-extern const struct xvfrag_plugin xvf_allocator_buddy;
-extern const struct xvfrag_plugin xvf_allocator_zbud;
-extern const struct xvfrag_plugin xvf_allocator_z3fold;
 
 #endif

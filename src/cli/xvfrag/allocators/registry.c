@@ -50,13 +50,6 @@ static const struct xvf_entry entries[] = {
 	 NULL, ENTRY_MODEL, NULL},
 	{&xvf_allocator_slob, "slob", "model of Linux SLOB: first fit in three lists of pages",
 	 NULL, ENTRY_MODEL, NULL},
-	{&xvf_allocator_buddy, "buddy",
-	 "model of the page allocator: every object in a power of two of pages", NULL, ENTRY_MODEL,
-	 NULL},
-	{&xvf_allocator_zbud, "zbud", "model of Linux zbud: at most two objects in a page", NULL,
-	 ENTRY_MODEL, NULL},
-	{&xvf_allocator_z3fold, "z3fold", "model of Linux z3fold: at most three objects in a page",
-	 NULL, ENTRY_MODEL, NULL},
 };
 
 size_t xvf_entry_count(void)

@@ -13,6 +13,7 @@
 #define XVI_LOCK_H
 
 #include "xvi_atomic.h"
+#include "xvi_bits.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -59,6 +60,7 @@ static inline bool xvi_lock_try(struct xvi_lock *lock)
 
 static inline void xvi_lock_release(struct xvi_lock *lock)
 {
+	XVI_ASSERT(lock->kind != XV_LOCK_SPIN || xvi_atomic_load(&lock->locked) != 0);
 	if (lock->kind == XV_LOCK_SPIN)
 		xvi_atomic_store_release(&lock->locked, 0);
 	else if (lock->kind != XV_LOCK_NONE)

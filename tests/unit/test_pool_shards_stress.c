@@ -327,7 +327,8 @@ static void move_limit(struct world *world, uint64_t *random)
 	uint64_t least = world->kind->limit / 4;
 
 	if (world->kind->limit != 0)
-		xv_pool_set_limit(world->pool, least + random_below(random, 3 * least + 1));
+		xv_pool_set_limit(world->pool,
+				  least + random_below(random, (size_t)(3 * least + 1)));
 }
 
 static void *watch(void *argument)

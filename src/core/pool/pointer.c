@@ -4,6 +4,7 @@
  * pointer.c: the calls by address, over a provider with a base. An object with an address is in
  * one piece. O(1) but for xv_handle_of under the keyed check.
  */
+#include "grain.h"
 #include "pool_impl.h"
 
 /* The handle of what begins at this address, without a tag. It may be no page's. */
@@ -20,7 +21,8 @@ static xv_handle plain_handle(const struct xv_pool *pool, const void *ptr)
 
 /*
  * The same as the header at that place says it: under the keyed check a handle without a tag is
- * proved by a walk, and one with it by what lies around it. The shard is locked.
+ * proved by a walk, and one with it by what lies around it. A place without memory has no header.
+ * The shard is locked.
  */
 static xv_handle quick_handle(const struct xvi_shard *shard, xv_handle plain)
 {
@@ -30,6 +32,8 @@ static xv_handle quick_handle(const struct xvi_shard *shard, xv_handle plain)
 
 	if (heap->shape.prove || !heap_owns(heap, page) || unit >= heap->shape.end_unit)
 		return plain;
+	if (!grain_is_hot(&heap->shape, heap_page(heap, page), unit, unit + 1))
+		return XV_NULL_HANDLE;
 	return objects_handle(&shard->objects, page, unit, heap_map(heap, page)[unit]);
 }
 

@@ -44,8 +44,12 @@ trace=$(find "$dir" -name 'trace.*' -exec ls -S {} + | head -n 1)
 # ---- no pages to give to a store ----
 
 head -c 1048576 /dev/zero >"$dir/zeros"
-bench --pages="$dir/zeros" --benchmark_filter='^store/read/ramz/lz4$' >/dev/null
+bench --pages="$dir/zeros" --benchmark_filter='^store/read/ramz/lz4$'
 grep -q 'has 0 different pages' "$dir/out" || fail "pages of zeros were given to a store"
+head -c 4096 "$dir/sizes" >"$dir/page"
+for _ in $(seq 100); do cat "$dir/page"; done >"$dir/repeats"
+bench --pages="$dir/repeats" --benchmark_filter='^store/read/ramz/lz4$'
+grep -q 'has 1 different pages' "$dir/out" || fail "a repeated page was given to a store"
 
 # ---- every part once, and the result ----
 

@@ -13,8 +13,8 @@
 #   --quick            one round, short: to see whether a change is worth a real run
 #   --pairs            only the rows of pairs, without threads, latencies and memory: some
 #                      ten seconds a round
-#   --store            the compressed page store alone, beside its codec and kernel zram: half a
-#                      minute a round
+#   --store            the compressed page store alone, beside its codec and kernel zram: about
+#                      a minute a round
 #   --all              then everything there is, once, without a comparison
 #   --out=DIR          where the JSON goes; DIR of the build, bench/micro, if not given
 #   --sizes=FILE       sizes of the mix "page", one a line; else pages of a Perl process

@@ -22,17 +22,22 @@ struct micro_setup {
 	struct mix small;
 	struct mix recorded; /* name is NULL without a trace */
 	struct trace trace;  /* empty without one */
+	const char *pages;   /* where the store's pages come from, as --pages has it */
 	unsigned threads;    /* most threads */
 };
 
 void micro_add_held(const struct micro_setup *setup);       /* held */
 void micro_add_pairs(const struct micro_setup *setup);      /* pair, fill */
 void micro_add_latencies(const struct micro_setup *setup);  /* latency */
-void micro_add_objects(const struct micro_setup *setup);    /* store, load, resize, size, map */
+void micro_add_objects(const struct micro_setup *setup);    /* put, get, resize, size, map */
 void micro_add_threads(const struct micro_setup *setup);    /* threads, remote */
 void micro_add_providers(const struct micro_setup *setup);  /* page */
 void micro_add_compaction(const struct micro_setup *setup); /* compact */
 void micro_add_traces(const struct micro_setup *setup);     /* trace */
+void micro_add_store(const struct micro_setup *setup);      /* store */
+
+/* End what the last benchmark of the store has kept. */
+void micro_drop_store(void);
 
 /*
  * What a process of this program that was started for one number does: see micro_held.c.

@@ -5,7 +5,7 @@
 # The micro benchmarks, beside other allocators, as a table of ratios:
 #
 #   bench/micro.sh [--build=DIR] [--rounds=N] [--quick] [--pairs] [--all] [--out=DIR]
-#                  [--sizes=FILE] [--program=COMMAND]
+#                  [--store] [--sizes=FILE] [--pages=NAME] [--program=COMMAND]
 #
 #   --rounds=N         3 if not given: each round runs xvmalloc, TLSF and the C library's
 #                      malloc in one process, and each other malloc preloaded into one
@@ -13,9 +13,12 @@
 #   --quick            one round, short: to see whether a change is worth a real run
 #   --pairs            only the rows of pairs, without threads, latencies and memory: some
 #                      ten seconds a round
+#   --store            the compressed page store alone, beside its codec and kernel zram: about
+#                      a minute a round
 #   --all              then everything there is, once, without a comparison
 #   --out=DIR          where the JSON goes; DIR of the build, bench/micro, if not given
 #   --sizes=FILE       sizes of the mix "page", one a line; else pages of a Perl process
+#   --pages=NAME       pages for the store: of a file, a directory or pid:N; /usr/bin
 #   --program=COMMAND  whose use of malloc is recorded; else the same Perl program
 #
 # Other mallocs that are not installed are left out. Takes about a minute a round.
@@ -30,6 +33,8 @@ sizes=
 program=
 everything=
 pairs=
+store=
+pages=/usr/bin
 
 for argument; do
 	value=${argument#*=}
@@ -41,9 +46,11 @@ for argument; do
 		min_time=0.02
 		;;
 	--pairs) pairs=yes ;;
+	--store) store=yes ;;
 	--all) everything=yes ;;
 	--out=*) out=$value ;;
 	--sizes=*) sizes=$value ;;
+	--pages=*) pages=$value ;;
 	--program=*) program=$value ;;
 	-h | --help)
 		sed -n '/^#   /s/^#   //p' "$0"
@@ -120,7 +127,7 @@ fi
 	"$bench" --pages=/usr/share --write-sizes="$work/sizes"
 }
 trace=$(record_program)
-set -- --sizes="$work/sizes" --benchmark_min_time="$min_time" --benchmark_out_format=json
+set -- --sizes="$work/sizes" --pages="$pages" --benchmark_min_time="$min_time" --benchmark_out_format=json
 [ -z "$trace" ] || set -- "$@" --trace="$trace"
 cp "$work/sizes" "$out/page.sizes"
 
@@ -158,22 +165,23 @@ peers() { # peers NAME FILTER OPTION...: the same of each other malloc there is
 	done
 }
 
-ours='pair/.*/(page|small|recorded)/live:(1000|37000)$|(store|latency|threads|remote)/.*/page|trace/'
-theirs='(pair|store|latency|trace|threads|remote)/malloc(/(page|small|recorded).*)?$'
+ours='pair/.*/(page|small|recorded)/live:(1000|37000)$|(put|latency|threads|remote)/.*/page|trace/|store/'
+theirs='(pair|put|latency|trace|threads|remote)/malloc(/(page|small|recorded).*)?$'
 if [ -n "$pairs" ]; then
 	ours='pair/(xvmalloc(|-nosplit|-keyed|-nolock|-heap)|tlsf|malloc)/'
 	ours="$ours(page|small|recorded)/live:(1000|37000)$"
 	theirs='pair/malloc/(page|small|recorded)/live:(1000|37000)$'
 fi
+[ -z "$store" ] || ours=store/
 round=1
 while [ "$round" -le "$rounds" ]; do
 	say "round $round of $rounds"
 	result "glibc.$round" '' "^($ours)" "$@"
-	peers "$round" "^$theirs" "$@"
+	[ -n "$store" ] || peers "$round" "^$theirs" "$@"
 	round=$((round + 1))
 done
 # Memory does not depend on the machine's load: once.
-if [ -z "$pairs" ]; then
+if [ -z "$pairs$store" ]; then
 	say "held bytes"
 	result glibc.held '' '^held/' "$@"
 	peers held '^held/malloc' "$@"

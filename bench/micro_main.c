@@ -3,7 +3,7 @@
 /*
  * micro_main.c: xv_bench, the micro benchmarks.
  *
- *     xv_bench [--sizes=FILE | --pages=NAME] [--write-sizes=FILE] [--trace=FILE]
+ *     xv_bench [--sizes=FILE] [--pages=NAME] [--write-sizes=FILE] [--trace=FILE]
  *              [--seed=N] [--threads=N] [--benchmark_...]
  *
  * The options that begin with --benchmark_ are Google Benchmark's: --benchmark_filter=REGEX,
@@ -20,13 +20,14 @@
 #include "micro.h"
 
 static const char usage[] =
-	"usage: xv_bench [--sizes=FILE | --pages=NAME] [--write-sizes=FILE] [--trace=FILE]\n"
+	"usage: xv_bench [--sizes=FILE] [--pages=NAME] [--write-sizes=FILE] [--trace=FILE]\n"
 	"                [--seed=N] [--threads=N] [--benchmark_filter=REGEX]\n"
 	"                [--benchmark_out=FILE] ...\n"
 	"\n"
 	"  --sizes=FILE       sizes of the mix \"page\", one number a line\n"
-	"  --pages=NAME       or pages of this file, of the files in this directory, or of\n"
-	"                     the process pid:N, compressed; default /usr/share\n"
+	"  --pages=NAME       what the store is given: pages of this file, of the files in this\n"
+	"                     directory, or of the process pid:N; default /usr/share. Without\n"
+	"                     --sizes their compressed sizes are the mix \"page\"\n"
 	"  --write-sizes=FILE write those sizes, and run nothing\n"
 	"  --trace=FILE       what record_malloc.so wrote of a program: mix \"recorded\", and\n"
 	"                     the benchmarks trace/...\n"
@@ -115,6 +116,7 @@ static unsigned default_threads(void)
 static bool make_setup(struct micro_setup *setup, const struct arguments *arguments)
 {
 	setup->threads = arguments->threads != 0 ? (unsigned)arguments->threads : default_threads();
+	setup->pages = arguments->source.pages;
 	if (!mix_init_page(&setup->page, &arguments->source))
 		return false;
 	mix_init_uniform(&setup->small, "small", 16, 512);
@@ -165,6 +167,7 @@ int main(int argc, char **argv)
 	micro_add_providers(&setup);
 	micro_add_compaction(&setup);
 	micro_add_traces(&setup);
+	micro_add_store(&setup);
 	if (micro_run_selected() == 0) {
 		fputs("xv_bench: no benchmark matches the filter; --benchmark_list_tests shows "
 		      "their names\n",
@@ -172,5 +175,6 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	scene_drop();
+	micro_drop_store();
 	return 0;
 }

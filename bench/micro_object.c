@@ -3,13 +3,13 @@
 /*
  * micro_object.c: what is done with a random live object, beside ending it.
  *
- *   store    free it, allocate another in its slot, copy that one's bytes in
- *   load     copy its bytes out
+ *   put      free it, allocate another in its slot, copy that one's bytes in
+ *   get      copy its bytes out
  *   resize   give it a new size
  *   size     ask the allocator for its size
  *   map      make it addressable, and end that (a system call each with highmem)
  *
- * load needs the size, which a slot does not know: the objects of its scene are all of the
+ * get needs the size, which a slot does not know: the objects of its scene are all of the
  * mean size. Locking: none. O(size) an iteration at most.
  */
 #include <string.h>
@@ -23,7 +23,7 @@ static unsigned char bytes[65536];
 
 typedef int operation(const struct scene *scene, struct draw draw);
 
-static int store(const struct scene *scene, struct draw draw)
+static int put(const struct scene *scene, struct draw draw)
 {
 	const struct bench_subject *subject = scene->spec.subject;
 	int failures = subject->free(scene->heap, draw.slot);
@@ -32,7 +32,7 @@ static int store(const struct scene *scene, struct draw draw)
 	return failures == 0 ? subject->write(scene->heap, draw.slot, bytes, draw.size) : failures;
 }
 
-static int load(const struct scene *scene, struct draw draw)
+static int get(const struct scene *scene, struct draw draw)
 {
 	return scene->spec.subject->read(scene->heap, draw.slot, bytes, draw.size);
 }
@@ -71,14 +71,14 @@ static inline void run_operation(struct micro_run *run, const struct scene_spec 
 		micro_fail(run, "an operation failed");
 }
 
-static void store_body(struct micro_run *run, const void *context)
+static void put_body(struct micro_run *run, const void *context)
 {
-	run_operation(run, context, store);
+	run_operation(run, context, put);
 }
 
-static void load_body(struct micro_run *run, const void *context)
+static void get_body(struct micro_run *run, const void *context)
 {
-	run_operation(run, context, load);
+	run_operation(run, context, get);
 }
 
 static void resize_body(struct micro_run *run, const void *context)
@@ -102,9 +102,9 @@ static void add_subject(const struct bench_subject *subject, const struct mix *m
 	const struct scene_spec *spec = micro_spec(subject, mix, OBJECT_LIVE);
 
 	if (subject->write != NULL)
-		micro_add("store", store_body, spec, 0);
+		micro_add("put", put_body, spec, 0);
 	if (subject->read != NULL)
-		micro_add("load", load_body, micro_spec(subject, mean, OBJECT_LIVE), 0);
+		micro_add("get", get_body, micro_spec(subject, mean, OBJECT_LIVE), 0);
 	if (subject->resize != NULL)
 		micro_add("resize", resize_body, spec, 0);
 	if (subject->size_of != NULL)

@@ -41,24 +41,39 @@ XV_TRACE="$dir/trace" LD_PRELOAD="$recorder" sh -c "awk '{ a[NR] = \$0 \"x\" NR 
 trace=$(find "$dir" -name 'trace.*' -exec ls -S {} + | head -n 1)
 [ -s "$trace" ] || fail "nothing was recorded"
 
+# ---- no pages to give to a store ----
+
+head -c 1048576 /dev/zero >"$dir/zeros"
+bench --pages="$dir/zeros" --benchmark_filter='^store/read/ramz/lz4$'
+grep -q 'has 0 different pages' "$dir/out" || fail "pages of zeros were given to a store"
+head -c 4096 "$dir/sizes" >"$dir/page"
+for _ in $(seq 100); do cat "$dir/page"; done >"$dir/repeats"
+bench --pages="$dir/repeats" --benchmark_filter='^store/read/ramz/lz4$'
+grep -q 'has 1 different pages' "$dir/out" || fail "a repeated page was given to a store"
+
 # ---- every part once, and the result ----
 
 # A thousand objects where there is a choice; the long parts (fill, compaction, memory of
 # 37,000 objects) for one allocator each.
 filter='^(pair/.*/page/live:1000$|pair/(xvmalloc-heap|tlsf)/recorded/live:1000$|trace/'
 filter="$filter|page/|window/|threads/xvmalloc/page|remote/xvmalloc/page|held/tlsf/small"
-filter="$filter|fill/tlsf/small|size/xvmalloc/|map/xvmalloc-nosplit/|compact/xvmalloc/)"
-bench --trace="$trace" --benchmark_filter="$filter" --benchmark_out="$dir/result.json" ||
+filter="$filter|fill/tlsf/small|size/xvmalloc/|map/xvmalloc-nosplit/|compact/xvmalloc/"
+filter="$filter|store/(write|overwrite|read|compact)/(ramz|raw|zram)/lz4)"
+bench --pages=/usr/bin --trace="$trace" --benchmark_filter="$filter" --benchmark_out="$dir/result.json" ||
 	fail "the benchmarks ended with status $?"
 grep 'ERROR OCCURRED' "$dir/out" && fail "a benchmark failed"
 for row in pair/xvmalloc/page pair/tlsf/page pair/malloc/page pair/nothing/page \
 	trace/xvmalloc-heap page/mmap window/highmem threads/xvmalloc/page/real_time/threads:2 \
-	remote/xvmalloc/page/real_time/threads:2 held/tlsf/small compact/xvmalloc; do
+	remote/xvmalloc/page/real_time/threads:2 held/tlsf/small compact/xvmalloc \
+	store/write/ramz/lz4 store/overwrite/ramz/lz4/real_time/threads:2 store/read/raw/lz4 \
+	store/compact/ramz/lz4; do
 	grep -q "\"name\": \"$row" "$dir/result.json" || fail "no $row in the result"
 done
 
 "$bin/xv_ratios" "$dir/result.json" >"$dir/table" || fail "the result cannot be read"
 grep -Eq '^page, 1,000: xvmalloc / TLSF +[0-9]' "$dir/table" || fail "no ratio in the table"
+grep -Eq '^overwrite lz4, 2 threads +[0-9.]+ +[0-9.]+ ' "$dir/table" || fail "no times of the store"
+grep -Eq '^read, lz4: ramz / raw codec +[0-9.]+  <= 1.12 ' "$dir/table" || fail "no ratio of the store"
 echo '{"context": {}}' >"$dir/bad.json"
 "$bin/xv_ratios" "$dir/bad.json" 2>"$dir/out" && fail "a result without benchmarks was taken"
 grep -q "no result of xv_bench" "$dir/out" || fail "a bad result: no reason"

@@ -8,12 +8,14 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "input_files.h"
 #include "input_pid.h"
 #include "sizes.h"
 
+#define MIX_PAGES_LEAST 64U
 #define INPUT_PAGES_MAX 8192U /* 32 MiB, a quarter of a second of lz4 */
 
 static void mix_finish(struct mix *mix)
@@ -67,6 +69,76 @@ static int sizes_from_pages(struct xvf_sizes *sizes, const char *name)
 					      RAMZ_LEVEL_DEFAULT);
 	xvf_pages_fini(&pages);
 	return result;
+}
+
+/* For qsort, which takes no context. */
+static const unsigned char *compared;
+
+static int compare_pages(const void *a, const void *b)
+{
+	uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
+	int order = memcmp(compared + (size_t)one * XVF_INPUT_PAGE_BYTES,
+			   compared + (size_t)other * XVF_INPUT_PAGE_BYTES, XVF_INPUT_PAGE_BYTES);
+
+	return order != 0 ? order : (one > other) - (one < other);
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
+
+	return (one > other) - (one < other);
+}
+
+/* Of each content the first page, in the order of the input. */
+static void pages_find_distinct(struct mix_pages *pages)
+{
+	const struct xvf_pages *all = pages->all;
+	uint32_t count = 0, kept = 0;
+
+	pages->data = all->data;
+	pages->index = xvf_calloc((size_t)all->count, sizeof(*pages->index));
+	for (uint32_t i = 0; i < all->count; i++) {
+		if (!ramz_page_is_same_filled(xvf_pages_at(all, i), XVF_INPUT_PAGE_BYTES, NULL))
+			pages->index[count++] = i;
+	}
+	compared = all->data;
+	qsort(pages->index, count, sizeof(*pages->index), compare_pages);
+	for (uint32_t i = 0; i < count; i++) {
+		if (kept == 0 ||
+		    memcmp(xvf_pages_at(all, pages->index[i]),
+			   xvf_pages_at(all, pages->index[kept - 1]), XVF_INPUT_PAGE_BYTES) != 0)
+			pages->index[kept++] = pages->index[i];
+	}
+	qsort(pages->index, kept, sizeof(*pages->index), compare_numbers);
+	pages->count = kept;
+}
+
+bool mix_pages_read(struct mix_pages *pages, const char *name)
+{
+	struct xvf_pages *all = xvf_calloc(1, sizeof(*all));
+
+	*pages = (struct mix_pages){.all = all};
+	if (xvf_pages_init(all, INPUT_PAGES_MAX) == 0 && read_pages(all, name) == 0) {
+		pages_find_distinct(pages);
+		if (pages->count >= MIX_PAGES_LEAST)
+			return true;
+		fprintf(stderr,
+			"xv_bench: %s has %u different pages that are not of one word; at least "
+			"%u are needed: name more with --pages\n",
+			name, (unsigned)pages->count, MIX_PAGES_LEAST);
+	}
+	mix_pages_fini(pages);
+	return false;
+}
+
+void mix_pages_fini(struct mix_pages *pages)
+{
+	if (pages->all != NULL)
+		xvf_pages_fini(pages->all);
+	free(pages->all);
+	free(pages->index);
+	*pages = (struct mix_pages){.count = 0};
 }
 
 static int write_sizes(const struct xvf_sizes *sizes, const char *path)

@@ -20,6 +20,8 @@
 
 #define MIX_SIZES 4096U
 
+struct xvf_pages;
+
 struct mix {
 	const char *name;
 	uint32_t max_size;
@@ -36,6 +38,21 @@ struct mix_source {
 
 /* False with the reason said on standard error. */
 bool mix_init_page(struct mix *mix, const struct mix_source *source);
+
+/* Pages to write to a store: none of one repeated word, and none twice. */
+struct mix_pages {
+	unsigned char *data; /* aligned to a page */
+	uint32_t *index;     /* the pages of data that are meant, in order */
+	uint32_t count;
+	struct xvf_pages *all;
+};
+
+/*
+ * The pages of name, as in struct mix_source, evenly spread, 32 MiB at most. False with the reason
+ * said on standard error; then there are none. End them with mix_pages_fini. O(n log n).
+ */
+bool mix_pages_read(struct mix_pages *pages, const char *name);
+void mix_pages_fini(struct mix_pages *pages);
 
 /* From to by, inclusive, evenly spaced. */
 void mix_init_uniform(struct mix *mix, const char *name, uint32_t from, uint32_t to);

@@ -30,7 +30,7 @@ struct row {
 	size_t rounds;
 	double p9999_ns;
 	double per_second;
-	double overhead; /* held bytes over requested bytes */
+	double overhead; /* held bytes over requested bytes, or over compressed forms */
 };
 
 static struct row rows[ROWS_MAX];
@@ -141,6 +141,7 @@ static void read_benchmark(const json_t *benchmark, const char *allocator)
 	take_most(&row->per_second, number(benchmark, "items_per_second"));
 	take_least(&row->overhead, number(benchmark, "overhead"));
 	take_least(&row->overhead, number(benchmark, "held_per_peak"));
+	take_least(&row->overhead, number(benchmark, "held"));
 }
 
 static bool read_result(const char *path)
@@ -227,7 +228,7 @@ static const struct line lines[] = {
 	{"pair, recorded sizes, 1,000", "pair/%s/recorded/live:1000", VALUE_NS, "%9.1f"},
 	{"pair, recorded sizes, 37,000", "pair/%s/recorded/live:37000", VALUE_NS, "%9.1f"},
 	{"step of the recorded program", "trace/%s", VALUE_NS, "%9.1f"},
-	{"pair and copy in, page, 37,000", "store/%s/page/live:37000", VALUE_NS, "%9.1f"},
+	{"pair and copy in, page, 37,000", "put/%s/page/live:37000", VALUE_NS, "%9.1f"},
 	{"p99.99, page sizes, 1,000", "latency/%s/page/live:1000", VALUE_P9999, "%9.0f"},
 	{"p99.99, page sizes, 37,000", "latency/%s/page/live:37000", VALUE_P9999, "%9.0f"},
 	{"own objects, 1 thread", "threads/%s/page", VALUE_NS, "%9.1f"},
@@ -264,6 +265,12 @@ static void print_line(const struct line *line)
 
 static void print_times(void)
 {
+	size_t run = 0;
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		run += was_run(&lines[i]);
+	if (run == 0)
+		return;
 	printf("%-31s", "ns, unless it says otherwise");
 	for (size_t i = 0; i < ALLOCATORS; i++)
 		printf("%9s", headings[i]);
@@ -295,7 +302,8 @@ static double ratio_of(double above, double below)
 	return above > 0 && below > 0 ? above / below : 0;
 }
 
-/* A target for times: beside the ratio of the least, the lowest and highest of a round. */
+/* A target for times, 0 for none: beside the ratio of the least, the lowest and highest of a round.
+ */
 static void print_time_target(const char *what, const struct row *above, const struct row *below,
 			      double target)
 {
@@ -364,6 +372,92 @@ static void print_held(const char *label, const char *pattern, const char *ours)
 	}
 }
 
+/* ---- The store, beside its codec alone and kernel zram ---- */
+
+static const char *const codecs[] = {"lz4", "lzo", "zstd"};
+enum { CODECS = sizeof(codecs) / sizeof(codecs[0]) };
+
+static const struct {
+	const char *name;
+	double wanted; /* over the raw codec; 0: it has none */
+} operations[] = {{"write", 1.25}, {"overwrite", 1.12}, {"read", 1.12}, {"compact", 0}};
+enum { OPERATIONS = sizeof(operations) / sizeof(operations[0]) };
+
+static const struct row *store_row(size_t operation, const char *who, size_t codec,
+				   const char *threads)
+{
+	char pattern[NAME_BYTES];
+
+	snprintf(pattern, sizeof(pattern), "store/%s/%%s/%s%s", operations[operation].name,
+		 codecs[codec], threads);
+	return row_of(pattern, who);
+}
+
+static void print_number(const char *format, int width, double value)
+{
+	if (value > 0)
+		printf(format, value);
+	else
+		printf("%*s", width, "-");
+}
+
+static void print_store_line(size_t operation, size_t codec, const char *threads)
+{
+	const struct row *ramz = store_row(operation, "ramz", codec, threads);
+	const struct row *raw = store_row(operation, "raw", codec, threads);
+	const struct row *zram = store_row(operation, "zram", codec, threads);
+	char label[NAME_BYTES];
+
+	if (ramz->ns <= 0)
+		return;
+	snprintf(label, sizeof(label), "%s %s%s", operations[operation].name, codecs[codec],
+		 threads[0] != '\0' ? ", 2 threads" : "");
+	printf("%-31s", label);
+	print_number("%9.2f", 9, ramz->ns / 1000);
+	print_number("%9.2f", 9, raw->ns / 1000);
+	print_number("%9.2f", 9, zram->ns / 1000);
+	print_number("%11.3f", 11, ramz->overhead);
+	print_number("%11.3f", 11, zram->overhead);
+	putchar('\n');
+}
+
+static bool store_was_run(void)
+{
+	for (size_t i = 0; i < row_count; i++) {
+		if (strncmp(rows[i].name, "store/", strlen("store/")) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void print_store_times(void)
+{
+	if (!store_was_run())
+		return;
+	printf("\n%-31s%9s%9s%9s%11s%11s\n", "us a page (compact: at all)", "ramz", "raw", "zram",
+	       "held ramz", "held zram");
+	for (size_t codec = 0; codec < CODECS; codec++) {
+		for (size_t i = 0; i < OPERATIONS; i++) {
+			print_store_line(i, codec, "");
+			print_store_line(i, codec, "/threads:2");
+		}
+	}
+}
+
+static void print_store_targets(size_t operation, size_t codec)
+{
+	const struct row *own = store_row(operation, "ramz", codec, "");
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s, %s: ramz / raw codec", operations[operation].name,
+		 codecs[codec]);
+	print_time_target(text, own, store_row(operation, "raw", codec, ""),
+			  operations[operation].wanted);
+	snprintf(text, sizeof(text), "%s, %s: ramz / kernel zram", operations[operation].name,
+		 codecs[codec]);
+	print_time_target(text, own, store_row(operation, "zram", codec, ""), 0);
+}
+
 static void print_targets(void)
 {
 	printf("\n%-66s%8s  %-15s  %s\n", "ratio of the least times", "measured", "wanted",
@@ -383,6 +477,10 @@ static void print_targets(void)
 		    1.2);
 	print_pairs("recorded program", "trace/%s", "xvmalloc-heap", 2.0, 1.2);
 	print_held("recorded sizes", "held/%s/recorded/live:37000", "xvmalloc-heap");
+	for (size_t codec = 0; codec < CODECS; codec++) {
+		for (size_t i = 0; i < OPERATIONS; i++)
+			print_store_targets(i, codec);
+	}
 }
 
 int main(int argc, char **argv)
@@ -396,6 +494,7 @@ int main(int argc, char **argv)
 			return 1;
 	}
 	print_times();
+	print_store_times();
 	print_targets();
 	return 0;
 }

@@ -126,3 +126,8 @@ void micro_items(micro_run *run, uint64_t items)
 {
 	state_of(run).SetItemsProcessed(static_cast<int64_t>(items));
 }
+
+void micro_bytes(micro_run *run, uint64_t bytes)
+{
+	state_of(run).SetBytesProcessed(static_cast<int64_t>(bytes));
+}

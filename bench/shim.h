@@ -92,6 +92,9 @@ void micro_counter(struct micro_run *run, const char *name, double value);
 /* Operations that count for items_per_second, of this thread. */
 void micro_items(struct micro_run *run, uint64_t items);
 
+/* Bytes that count for bytes_per_second, of this thread. */
+void micro_bytes(struct micro_run *run, uint64_t bytes);
+
 #ifdef __cplusplus
 }
 #endif

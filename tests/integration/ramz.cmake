@@ -9,9 +9,6 @@ endif()
 add_test(NAME ramz_cli
 	COMMAND sh ${CMAKE_CURRENT_LIST_DIR}/ramz_cli.sh $<TARGET_FILE:ramz_cli>)
 xv_set_test_properties(ramz_cli LABELS integration TIMEOUT 180)
-add_test(NAME ramz_cli_zram
-	COMMAND sh ${CMAKE_CURRENT_LIST_DIR}/ramz_cli.sh $<TARGET_FILE:ramz_cli> zram)
-xv_set_test_properties(ramz_cli_zram LABELS integration)
 
 # The subcommands about served disks, against stand-ins for the server and for nbdkit, and
 # with nbdkit itself.
@@ -35,6 +32,3 @@ if(TARGET nbdkit_ramz_plugin AND NOT XV_SANITIZE)
 			$<TARGET_FILE:nbdkit_ramz_plugin>)
 	xv_set_test_properties(ramz_serve_nbdkit LABELS integration)
 endif()
-
-# Another test counts the zram devices of the machine.
-set_tests_properties(ramz_cli ramz_cli_zram PROPERTIES RESOURCE_LOCK zram)

@@ -2,13 +2,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) the libxvmalloc authors
 #
-# ramz_cli.sh RAMZ [zram]: the command line of ramz; with "zram" the runs beside kernel
-# zram, skipped (77) where there is none. Each check prints a line when it fails; all are
+# ramz_cli.sh RAMZ: the command line of ramz. Each check prints a line when it fails; all are
 # made. Works without jansson and Python: JSON is looked at with grep, and with Python as
 # well where that is there.
 set -u
-ramz=${1:?usage: ramz_cli.sh RAMZ [zram]}
-part=${2:-all}
+ramz=${1:?usage: ramz_cli.sh RAMZ}
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 # shellcheck source=tests/support/ramz.sh
@@ -33,69 +31,21 @@ expect_out() { # expect_out PATTERN WHAT
 } >"$dir/input"
 pages=$(wc -c <"$dir/input" | awk '{ print int(($1 + 4095) / 4096) }')
 
-# ---- kernel zram ------------------------------------------------------------------
-
-# The device of a run with --pages 37 is known by its size: twice as many pages.
-zram_devices() { cat /sys/block/zram*/disksize 2>/dev/null | grep -cx 303104; }
-
-await_devices() { # await_devices COUNT: for up to 10 s
-	for _ in $(seq 100); do
-		[ "$(zram_devices)" -eq "$1" ] && return 0
-		sleep 0.1
-	done
-	return 1
-}
-
-if [ "$part" = zram ]; then
-	if [ "$(id -u)" -ne 0 ] || ! [ -r /sys/class/zram-control/hot_add ]; then
-		echo "skipped: adding a zram device needs root and the zram module"
-		exit 77
-	fi
-	run bench --codec lz4 --seconds 1 --pages 37 --threads 2 "$dir/input"
-	expect_status 0 zram
-	if grep -q 'not run: kernel zram: this kernel.s zram does not know' "$dir/out"; then
-		echo "skipped: this kernel's zram has no lz4"
-		exit 77
-	fi
-	for threads in 1 2; do
-		expect_out "^lz4 +$threads kernel zram( +[0-9]+\.[0-9]+){12}\$" zram
-	done
-	expect_out '^random overwrite / kernel zram +<= 0.65 +[0-9.]+' zram
-	expect_out '^lz4: 37 pages$' zram
-	[ "$(zram_devices)" -eq 0 ] || fail "zram: the device is still there after the run"
-
-	for signal in TERM KILL; do # the device goes, however the run ends
-		"$ramz" bench --codec lz4 --seconds 60 --pages 37 "$dir/input" >"$dir/out" 2>&1 &
-		child=$!
-		await_devices 1 || fail "zram: no device of the run was seen"
-		kill -$signal $child
-		wait $child
-		await_devices 0 || fail "zram: the device is still there after SIG$signal"
-	done
-	finish
-fi
-
 # ---- help, version ----------------------------------------------------------------
 
-commands='serve stat state compact trim limit codec save reset bench estimate'
+commands='serve stat state compact trim limit codec save reset estimate'
 run --help
 expect_status 0 --help
 for command in $commands; do
 	expect_out "^  $command +[a-z(]" --help
 done
-for command in bench estimate; do
-	run $command --help
-	expect_status 0 "$command --help"
-	expect_out "^Usage: ramz $command" "$command --help"
-	for option in codec level seconds max-input json quiet; do
-		expect_out "^  --$option" "$command --help"
-	done
-	awk 'length($0) > 90 { exit 1 }' "$dir/out" || fail "$command --help: a line of more than 90 columns"
+run estimate --help
+expect_status 0 "estimate --help"
+expect_out "^Usage: ramz estimate" "estimate --help"
+for option in codec level seconds max-input json quiet; do
+	expect_out "^  --$option" "estimate --help"
 done
-run bench --help
-for option in threads pages seed no-zram; do
-	expect_out "^  --$option" 'bench --help'
-done
+awk 'length($0) > 90 { exit 1 }' "$dir/out" || fail "estimate --help: a line of more than 90 columns"
 run --version
 expect_status 0 --version
 expect_out '^ramz [0-9]+\.[0-9]+\.[0-9]+$' --version
@@ -146,10 +96,10 @@ if command -v bash >/dev/null; then
 	completes 'ramz serve --provider h' 'highmem huge'
 	completes 'ramz serve --provider = m' 'mmap'
 	completes 'ramz serve --file inp' 'input'
-	completes 'ramz bench --codec z' 'zstd'
-	completes 'ramz bench --json inp' 'input'
-	completes 'ramz bench in' 'input'
-	completes 'ramz bench --seconds 1' ''
+	completes 'ramz estimate --codec z' 'zstd'
+	completes 'ramz estimate --json inp' 'input'
+	completes 'ramz estimate in' 'input'
+	completes 'ramz estimate --seconds 1' ''
 	completes 'ramz codec l' 'lz4 lzo'
 	completes 'ramz stat --name no-such' ''
 	if "$ramz" stat --help >/dev/null 2>&1; then # not built without JSON
@@ -167,39 +117,30 @@ fi
 refused 2 "a command is missing; there are: $commands "
 refused 2 "no command 'mkfs'; there are: $commands " mkfs
 refused 2 "no command '--frobnicate'" --frobnicate
-for command in bench estimate; do
-	refused 2 "ramz $command has no option --frobnicate.*ramz $command --help" $command --frobnicate
-	refused 2 'option --codec needs a value' $command --codec
-	refused 2 "no codec 'deflate' in this build; it has: lz4" $command --codec lz4,deflate
-	refused 2 "no codec ''" $command --codec lz4,
-	refused 2 "a level is a whole number.*not 'x'" $command --codec lz4:x
-	refused 2 'codec lz4 has levels -?[0-9]+ to 12, not 99' $command --codec lz4 --level 99
-	refused 2 'codec lz4 has levels' $command --codec lz4:99
-	refused 2 '--level takes a whole number' $command --level fast
-	refused 2 '--seconds takes seconds' $command --seconds 0
-	refused 2 '--max-input takes bytes' $command --max-input 12
-	refused 2 '--codec takes up to 16' $command \
-		--codec "$(awk 'BEGIN { for (i = 0; i < 16; i++) printf "lz4,"; print "lz4" }')"
-done
-refused 2 'ramz estimate has no option --threads' estimate --threads 2
-for number in 0 65 two ''; do
-	refused 2 "--threads takes a number of threads, 1 to 64, not '$number'" bench --threads "$number"
-done
-refused 2 '--pages takes a number of pages' bench --pages 0
-refused 2 '--seed takes' bench --seed -1
+refused 2 "ramz estimate has no option --frobnicate.*ramz estimate --help" estimate --frobnicate
+refused 2 'option --codec needs a value' estimate --codec
+refused 2 "no codec 'deflate' in this build; it has: lz4" estimate --codec lz4,deflate
+refused 2 "no codec ''" estimate --codec lz4,
+refused 2 "a level is a whole number.*not 'x'" estimate --codec lz4:x
+refused 2 'codec lz4 has levels -?[0-9]+ to 12, not 99' estimate --codec lz4 --level 99
+refused 2 'codec lz4 has levels' estimate --codec lz4:99
+refused 2 '--level takes a whole number' estimate --level fast
+refused 2 '--seconds takes seconds' estimate --seconds 0
+refused 2 '--max-input takes bytes' estimate --max-input 12
+refused 2 '--codec takes up to 16' estimate \
+	--codec "$(awk 'BEGIN { for (i = 0; i < 16; i++) printf "lz4,"; print "lz4" }')"
+refused 2 "no command 'bench'; there are:" bench
 
 # ---- inputs and outputs that are no good: status 1 --------------------------------
 
 : >"$dir/empty"
 mkdir "$dir/nothing"
-for command in bench estimate; do
-	refused 1 "cannot read input /nonexistent: No such file.*a file, a directory or pid:N" $command /nonexistent
-	refused 1 'neither a regular file nor a directory' $command /dev/null
-	refused 1 "'pid:x' is no process: write pid:" $command pid:x
-	refused 1 'no process 4194305' $command pid:4194305
-	refused 1 'no pages that can be read: give a file' $command "$dir/empty"
-	refused 1 'no pages that can be read' $command "$dir/nothing"
-done
+refused 1 "cannot read input /nonexistent: No such file.*a file, a directory or pid:N" estimate /nonexistent
+refused 1 'neither a regular file nor a directory' estimate /dev/null
+refused 1 "'pid:x' is no process: write pid:" estimate pid:x
+refused 1 'no process 4194305' estimate pid:4194305
+refused 1 'no pages that can be read: give a file' estimate "$dir/empty"
+refused 1 'no pages that can be read' estimate "$dir/nothing"
 
 # ---- estimate -----------------------------------------------------------------------
 
@@ -232,64 +173,8 @@ expect_status 0 'estimate of a process'
 run estimate --codec lz4 "$dir/input" "$dir/zeros"
 expect_out "^$dir/zeros: 16 pages" 'estimate of two inputs'
 
-# ---- bench --------------------------------------------------------------------------
-
-run bench --seconds 1 --pages 100 --threads 2 --no-zram --codec lz4,none "$dir/input"
-expect_status 0 bench
-[ -s "$dir/err" ] && fail "bench: something on standard error: $(cat "$dir/err")"
-expect_out "^$dir/input: $pages pages of 4096 bytes; 10 same-filled" bench
-expect_out "^lz4( +[1-9]\.[0-9]{3}){3} +- +[0-9.]+% +$pages\$" bench
-for threads in 1 2; do
-	for who in ramz 'raw codec'; do
-		expect_out "^lz4 +$threads $who( +[0-9]+\.[0-9]+){12}\$" bench
-	done
-done
-expect_out '^none +1 ramz ' bench
-expect_out '^lz4: 100 pages; not run: kernel zram: it was not asked for' bench
-expect_out '^sequential write / raw codec +<= 1.15 \(lz4\) +[0-9.]+' bench
-expect_out '^random read / kernel zram +<= 0.50 +-' bench
-expect_out '^threads / one thread, read +>= 1.9 \(two\) +[0-9.]+' bench
-awk '!/pages of 4096/ && length($0) > 120 { exit 1 }' "$dir/out" || fail "bench: a line of more than 120 columns"
-run bench --seconds 1 --pages 10 --threads 1 --no-zram --codec lz4 "$dir/input"
-expect_status 0 'bench, one thread'
-expect_out '^threads / one thread, read +>= 1.9 \(two\) +- *$' 'bench, one thread'
-run bench --seconds 1 --no-zram --codec lz4 "$dir/zeros"
-expect_status 0 'bench of zeros'
-expect_out 'all pages are same-filled, so there is nothing to time' 'bench of zeros'
-
 # ---- JSON ---------------------------------------------------------------------------
 
-check_bench='
-import json, sys
-d = json.load(open(sys.argv[1]))
-assert d["schema"] == "ramz-bench/1"
-assert d["options"]["threads"] == 2
-i, = d["inputs"]
-assert i["pages"] == i["available_pages"] == int(sys.argv[2]) and i["same_filled_pages"] == 10
-r, = d["results"]
-assert r["codec"] == "lz4" and r["level"] == -3 and r["speed_pages"] == 50
-q = r["density"]
-assert q["pages"] == i["pages"] and q["same_filled_pages"] == 10 and q["raw_pages"] >= 15
-f = q["full"]
-assert f["stored_pages"] == q["pages"] - 10
-assert f["held_bytes"] == sum(f[k + "_bytes"] for k in "pool slot_table thread store".split())
-assert abs(q["ratio"] - q["pages"] * 4096 / f["stored_bytes"]) < 1e-3
-assert abs(q["held_by_compressed"] - f["held_bytes"] / f["stored_bytes"]) < 1e-3
-s = q["sparse"]
-assert 0 < s["stored_pages"] <= q["pages"] // 10 and s["held_bytes"] < f["held_bytes"]
-rows = [(x["subject"], x["threads"]) for x in r["speed"]]
-assert rows == [("ramz", 1), ("ramz", 2), ("raw codec", 1), ("raw codec", 2)], rows
-for x in r["speed"]:
-    for phase in "fill overwrite read".split():
-        t = x[phase]
-        assert t["pages"] + t["preempted_pages"] >= 50, t
-        assert 0 < t["p50_us"] <= t["p99_us"] <= t["p9999_us"] <= t["max_us"], t
-        assert 0 < t["mean_us"] <= t["max_us"] and t["pages_per_s"] > 0, t
-assert r["zram"]["not_run"]
-t = r["targets"]["fill_by_raw"]
-assert t["target"] == 1.15 and t["met"] == (t["value"] <= 1.15)
-assert r["targets"]["read_by_zram"]["value"] is None and r["targets"]["read_by_zram"]["met"] is None
-'
 check_estimate='
 import json, sys
 d = json.load(open(sys.argv[1]))
@@ -307,13 +192,12 @@ lz4, none = d["results"]
 assert lz4["saved"] > 0.3 and none["saved"] < 0.2, (lz4["saved"], none["saved"])
 assert abs(none["same_filled_share"] - 10 / pages) < 1e-3
 '
-run bench --seconds 1 --pages 50 --threads 2 --no-zram --codec lz4:-3 --json - "$dir/input"
+run estimate --codec lz4:-3 --json - "$dir/input"
 if [ "$status" -eq 2 ]; then
 	grep -q 'built without JSON; install jansson' "$dir/err" || fail 'json without jansson'
 else
-	expect_status 0 'bench --json'
-	expect_out '^ "schema": "ramz-bench/1"' 'bench --json'
-	cp "$dir/out" "$dir/bench.json"
+	expect_status 0 'estimate --json -'
+	expect_out '^ "schema": "ramz-estimate/1"' 'estimate --json -'
 	run estimate --codec lz4,none --json "$dir/estimate.json" "$dir/input"
 	expect_status 0 'estimate --json'
 	expect_out '^lz4 ' 'estimate --json to a file'
@@ -321,7 +205,6 @@ else
 	expect_status 1 'json into nowhere'
 	grep -q "^ramz: cannot write $dir/no/such: No such file" "$dir/err" || fail "json into nowhere: $(cat "$dir/err")"
 	if command -v python3 >/dev/null; then
-		python3 -c "$check_bench" "$dir/bench.json" "$pages" || fail "bench --json: see above"
 		python3 -c "$check_estimate" "$dir/estimate.json" "$pages" || fail "estimate --json: see above"
 	fi
 fi

@@ -123,7 +123,7 @@ runs help
 cp "$dir/out" "$dir/help"
 runs --help
 cmp -s "$dir/out" "$dir/help" || fail 'ramz help is not ramz --help'
-for command in $asks reset serve bench estimate; do
+for command in $asks reset serve estimate; do
 	grep -q "^  $command " "$dir/help" || fail "ramz help has no $command"
 	runs "$command" --help
 	cp "$dir/out" "$dir/help-of"

@@ -16,10 +16,8 @@
 #define CODECS_NAME_BYTES 32U
 #define CODECS_PROBES 64U
 
-size_t rzc_codec_room(void)
-{
-	return XVF_INPUT_PAGE_BYTES * RAMZ_RAW_ABOVE_PERMILLE / 1000;
-}
+/* Largest form that a store keeps compressed, bytes. */
+#define CODECS_ROOM (XVF_INPUT_PAGE_BYTES * RAMZ_RAW_ABOVE_PERMILLE / 1000)
 
 static int codecs_complain(const char *name)
 {
@@ -138,7 +136,7 @@ uint64_t rzc_codec_ns_per_page(const struct rzc_codec *codec, const uint8_t *pag
 			pages + (size_t)index[i * count / probes] * XVF_INPUT_PAGE_BYTES;
 
 		(void)codec->codec->compress(context, page, XVF_INPUT_PAGE_BYTES, form,
-					     rzc_codec_room());
+					     CODECS_ROOM);
 	}
 	ns = probes > 0 ? (xvf_timer_clock_ns() - start) / probes : 0;
 	codec->codec->context_destroy(context);

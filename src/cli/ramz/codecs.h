@@ -38,7 +38,4 @@ int rzc_codecs_parse(struct rzc_codecs *codecs, const char *list, int32_t level)
 uint64_t rzc_codec_ns_per_page(const struct rzc_codec *codec, const uint8_t *pages,
 			       const uint32_t *index, size_t count);
 
-/* Largest form that a store keeps compressed, of an input page, in bytes. */
-size_t rzc_codec_room(void);
-
 #endif

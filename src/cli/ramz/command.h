@@ -24,7 +24,6 @@ extern const struct rzc_command rzc_command_codec;
 extern const struct rzc_command rzc_command_save;
 extern const struct rzc_command rzc_command_reset;
 extern const struct rzc_command rzc_command_state;
-extern const struct rzc_command rzc_command_bench;
 extern const struct rzc_command rzc_command_estimate;
 
 #endif

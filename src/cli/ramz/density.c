@@ -6,14 +6,11 @@
 #include "density.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "timer.h"
 
-#define DENSITY_LEFT_PERCENT 10U
-
-const char *rzc_store_error(int err)
+static const char *density_error(int err)
 {
 	if (err == -XV_ENOSPC)
 		return "the limit of the store is reached";
@@ -24,7 +21,8 @@ const char *rzc_store_error(int err)
 	return strerror(-err);
 }
 
-int rzc_store_make(struct ramz **out, uint64_t pages, const struct rzc_codec *codec)
+/* Everything but codec and level at its default. Returns 0, or XVF_FAILED after saying why. */
+static int density_store(struct ramz **out, uint64_t pages, const struct rzc_codec *codec)
 {
 	struct ramz_options options;
 	int err;
@@ -37,40 +35,13 @@ int rzc_store_make(struct ramz **out, uint64_t pages, const struct rzc_codec *co
 	if (err == 0)
 		return 0;
 	xvf_error("cannot make a store for %" PRIu64 " pages with %s: %s", pages, codec->label,
-		  rzc_store_error(err));
+		  density_error(err));
 	return XVF_FAILED;
-}
-
-void rzc_shuffle(uint32_t *numbers, size_t count, struct xvf_random *random)
-{
-	for (size_t i = count; i > 1; i--) {
-		size_t other = xvf_random_below(random, (uint32_t)i);
-		uint32_t number = numbers[i - 1];
-
-		numbers[i - 1] = numbers[other];
-		numbers[other] = number;
-	}
-}
-
-static void density_footprint(struct ramz *store, struct rzc_footprint *footprint)
-{
-	struct ramz_stats stats;
-
-	ramz_get_stats(store, &stats);
-	*footprint = (struct rzc_footprint){
-		.stored_pages = stats.pages_compressed + stats.pages_raw,
-		.stored_bytes = stats.stored_bytes,
-		.held_bytes = stats.held_bytes,
-		.pool_bytes = stats.pool.held_bytes,
-		.slot_table_bytes = stats.slot_table_bytes,
-		.thread_bytes = stats.thread_bytes,
-		.store_bytes = stats.store_bytes,
-	};
 }
 
 static int density_complain(const char *what, int err)
 {
-	xvf_error("%s: %s", what, rzc_store_error(err));
+	xvf_error("%s: %s", what, density_error(err));
 	return XVF_FAILED;
 }
 
@@ -106,40 +77,6 @@ static int density_fill(struct ramz *store, const struct rzc_input *input,
 	return 0;
 }
 
-static int density_discard(struct ramz *store, uint64_t pages, uint64_t seed)
-{
-	uint32_t *order = xvf_calloc((size_t)pages, sizeof(*order));
-	uint64_t left = pages * DENSITY_LEFT_PERCENT / 100;
-	struct xvf_random random;
-	int err = 0;
-
-	for (uint64_t i = 0; i < pages; i++)
-		order[i] = (uint32_t)i;
-	xvf_random_init(&random, seed);
-	rzc_shuffle(order, (size_t)pages, &random);
-	for (uint64_t i = left; i < pages && err == 0; i++)
-		err = ramz_discard(store, (uint64_t)order[i] * XVF_INPUT_PAGE_BYTES,
-				   XVF_INPUT_PAGE_BYTES);
-	free(order);
-	return err == 0 ? 0 : density_complain("discarding a page", err);
-}
-
-static int density_make_sparse(struct ramz *store, uint64_t seed, struct rzc_density *density)
-{
-	uint64_t start;
-	int err;
-
-	if (density_discard(store, density->pages, seed) != 0)
-		return XVF_FAILED;
-	start = xvf_timer_clock_ns();
-	err = ramz_compact(store, 0, NULL);
-	if (err != 0)
-		return density_complain("compacting", err);
-	density->compact_ms = (double)(xvf_timer_clock_ns() - start) / 1e6;
-	density_footprint(store, &density->sparse);
-	return 0;
-}
-
 static void density_describe(struct ramz *store, struct rzc_density *density)
 {
 	struct ramz_stats stats;
@@ -147,47 +84,31 @@ static void density_describe(struct ramz *store, struct rzc_density *density)
 	ramz_get_stats(store, &stats);
 	density->same_filled = stats.pages_same_filled;
 	density->raw = stats.pages_raw;
-	density_footprint(store, &density->full);
+	density->stored_bytes = stats.stored_bytes;
+	density->held_bytes = stats.held_bytes;
 	(void)ramz_get_histogram(store, RAMZ_HISTOGRAM_SIZE, &density->sizes);
 }
 
 int rzc_density_measure(const struct rzc_input *input, const struct rzc_codec *codec,
-			uint64_t max_pages, bool sparse, uint64_t seed, struct rzc_density *density)
+			uint64_t max_pages, struct rzc_density *density)
 {
 	struct ramz *store;
 	int result;
 
 	*density = (struct rzc_density){.pages = input->pages.count < max_pages ? input->pages.count
 										: max_pages};
-	if (rzc_store_make(&store, density->pages, codec) != 0)
+	if (density_store(&store, density->pages, codec) != 0)
 		return XVF_FAILED;
 	result = density_fill(store, input, density);
 	if (result == 0)
 		density_describe(store, density);
-	if (result == 0 && sparse)
-		result = density_make_sparse(store, seed, density);
 	ramz_destroy(store);
 	return result;
 }
 
-static double density_divide(uint64_t a, uint64_t b)
-{
-	return b > 0 ? (double)a / (double)b : 0;
-}
-
-double rzc_density_full(const struct rzc_density *density)
-{
-	return density_divide(density->full.held_bytes, density->full.stored_bytes);
-}
-
-double rzc_density_sparse(const struct rzc_density *density)
-{
-	const struct rzc_footprint *f = &density->sparse;
-
-	return density_divide(f->held_bytes - f->slot_table_bytes, f->stored_bytes);
-}
-
 double rzc_density_ratio(const struct rzc_density *density)
 {
-	return density_divide(density->pages * XVF_INPUT_PAGE_BYTES, density->full.stored_bytes);
+	if (density->stored_bytes == 0)
+		return 0;
+	return (double)(density->pages * XVF_INPUT_PAGE_BYTES) / (double)density->stored_bytes;
 }

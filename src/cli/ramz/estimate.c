@@ -62,11 +62,11 @@ void rzc_estimate_make(struct rzc_estimate *estimate, const struct rzc_input *in
 	if (input->available < d->pages)
 		scale = 1;
 	estimate->original_bytes = scale * pages * XVF_INPUT_PAGE_BYTES;
-	estimate->compressed_bytes = scale * (double)d->full.stored_bytes;
+	estimate->compressed_bytes = scale * (double)d->stored_bytes;
 	/* What any store takes, however small, does not grow with the input. */
 	estimate->held_bytes = (double)d->base_bytes;
-	if (d->full.held_bytes > d->base_bytes)
-		estimate->held_bytes += scale * (double)(d->full.held_bytes - d->base_bytes);
+	if (d->held_bytes > d->base_bytes)
+		estimate->held_bytes += scale * (double)(d->held_bytes - d->base_bytes);
 	estimate->raw_share = (double)d->raw / pages;
 	estimate->same_filled_share = (double)d->same_filled / pages;
 	estimate_classes(estimate);
@@ -88,8 +88,7 @@ static int estimate_codec(struct estimate_run *run, const struct rzc_input *inpu
 		pages = ESTIMATE_PAGES_MIN;
 	estimate->codec = codec;
 	xvf_progress_show(&run->progress, input->name, codec->label, "compressing");
-	if (rzc_density_measure(input, codec, pages, false, run->options->seed,
-				&estimate->density) != 0)
+	if (rzc_density_measure(input, codec, pages, &estimate->density) != 0)
 		return XVF_FAILED;
 	rzc_estimate_make(estimate, input);
 	run->progress.done++;
@@ -158,8 +157,7 @@ static int estimate_run_all(const struct rzc_options *options)
 
 static int estimate_main(int argc, char **argv)
 {
-	return rzc_options_run(RZC_ESTIMATE, argc, argv, estimate_help_use, estimate_help_end,
-			       estimate_run_all);
+	return rzc_options_run(argc, argv, estimate_help_use, estimate_help_end, estimate_run_all);
 }
 
 const struct rzc_command rzc_command_estimate = {

@@ -3,23 +3,19 @@
 /*
  * main.c: the command ramz, a front end of the page store.
  *
- * It sees the public headers of libxvmalloc and ramz only. Messages, inputs, timing and
- * kernel zram are xvfrag's modules. Its own, bottom up:
+ * It sees the public headers of libxvmalloc and ramz only. Messages, inputs and
+ * timing are xvfrag's modules. Its own, bottom up:
  *
  *   args size codecs             the command line
- *   options pages_of             of the measurements; pages of an input
+ *   options pages_of             of estimate; pages of an input
  *   density                      what a store takes for them
- *   subject_*                    what can be written to and read: store, codec, zram
- *   team race                    several of them, in turns, on one and more threads
- *   json targets *_table *_json  what is told about it
- *   bench estimate               the subcommands that measure
+ *   json estimate*               the subcommand that measures
  *   unix_socket place            where served disks' sockets are
  *   control client               asking a served disk
  *   stat* settings manage state  the subcommands that do
  *   serve*                       the one that serves a disk, through nbdkit
  *
- * Locking: none, but for team.c. Start reading at bench.c and race.c, or at client.h and
- * serve.c.
+ * Locking: none. Start reading at estimate.c, or at client.h and serve.c.
  */
 #include <stdio.h>
 #include <string.h>
@@ -30,9 +26,9 @@
 #include "common.h"
 
 static const struct rzc_command *const main_commands[] = {
-	&rzc_command_serve, &rzc_command_stat,  &rzc_command_state,    &rzc_command_compact,
-	&rzc_command_trim,  &rzc_command_limit, &rzc_command_codec,    &rzc_command_save,
-	&rzc_command_reset, &rzc_command_bench, &rzc_command_estimate,
+	&rzc_command_serve, &rzc_command_stat,     &rzc_command_state, &rzc_command_compact,
+	&rzc_command_trim,  &rzc_command_limit,    &rzc_command_codec, &rzc_command_save,
+	&rzc_command_reset, &rzc_command_estimate,
 };
 
 #define MAIN_COMMANDS (sizeof(main_commands) / sizeof(main_commands[0]))

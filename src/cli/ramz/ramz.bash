@@ -47,8 +47,8 @@ _ramz_value() {
 	--json) # a value, or a form of stat and of state
 		[[ ${COMP_WORDS[1]} != stat* ]] && _ramz_files "$2"
 		;;
-	--level | --memlimit | --softlimit | --port | --threads | --seconds | --pages | \
-		--max-input | --seed | --watch | -w | --count | -n | --timeout) COMPREPLY=() ;;
+	--level | --memlimit | --softlimit | --port | --seconds | --max-input | --watch | -w | \
+		--count | -n | --timeout) COMPREPLY=() ;;
 	*) return 1 ;;
 	esac
 }
@@ -71,7 +71,7 @@ _ramz() {
 		case ${COMP_WORDS[1]} in
 		codec) _ramz_words "$word" 'lz4 lzo zstd none' ;;
 		help) ((COMP_CWORD == 2)) && _ramz_words "$word" "$(_ramz_commands)" ;;
-		save | bench | estimate) _ramz_files "$word" ;;
+		save | estimate) _ramz_files "$word" ;;
 		esac
 	fi
 }

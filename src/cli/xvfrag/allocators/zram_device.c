@@ -307,6 +307,11 @@ unsigned xvf_zram_number(const struct xvf_zram *zram)
 	return zram->device;
 }
 
+int xvf_zram_fd(const struct xvf_zram *zram)
+{
+	return zram->fd;
+}
+
 static int zram_range_bad(const struct xvf_zram *zram, uint64_t index, uint64_t count)
 {
 	return index > zram->pages || count > zram->pages - index;

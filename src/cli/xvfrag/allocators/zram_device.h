@@ -47,6 +47,12 @@ int xvf_zram_open(struct xvf_zram **out, const char *algorithm, uint64_t disk_by
 /* The device's number: N of /dev/zramN. */
 unsigned xvf_zram_number(const struct xvf_zram *zram);
 
+/*
+ * The device, opened O_DIRECT, for transfers of whole pages by any thread. It is closed with the
+ * device.
+ */
+int xvf_zram_fd(const struct xvf_zram *zram);
+
 /* Write count pages at page index. pages may have any alignment. */
 int xvf_zram_write(struct xvf_zram *zram, uint64_t index, const void *pages, size_t count);
 

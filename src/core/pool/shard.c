@@ -211,12 +211,15 @@ void xvi_enter_all(struct xv_pool *pool)
 	}
 }
 
+/* The first one last: a shard that is made before would be left without having been entered. */
 void xvi_leave_all(struct xv_pool *pool)
 {
-	struct xvi_shard *shard;
+	for (uint32_t i = pool->shard_most; i-- > 0;) {
+		struct xvi_shard *shard = pool_shard(pool, i);
 
-	for (uint32_t i = 0; (shard = pool_next(pool, &i)) != NULL;)
-		shard_leave(shard);
+		if (shard != NULL)
+			shard_leave(shard);
+	}
 }
 
 /* Who waits for a lock of a pool must not hold the provider for another pool meanwhile: whoever

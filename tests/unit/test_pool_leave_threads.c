@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * Who locks a whole pool lets go of what it locked and of nothing else, though another thread
+ * waits to make a shard meanwhile. Locks are mutexes here, which are counted for each thread, and
+ * the CPU is the test's to say (the linker's --wrap).
+ */
+#define _POSIX_C_SOURCE 200809L
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include <xvmalloc/pool.h>
+#include <xvmalloc/provider_mmap.h>
+
+enum { SHARDS = 2, WAITS = 200, WAIT_NS = 1000000 };
+
+int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
+int __real_pthread_mutex_trylock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_trylock(pthread_mutex_t *mutex);
+int __real_pthread_mutex_unlock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex);
+uint32_t __wrap_xvi_cpu_now(void);
+
+static _Thread_local uint32_t cpu;
+static _Thread_local int locked; /* mutexes that the thread has, count */
+static _Thread_local int fewest;
+static _Thread_local bool waits; /* after each unlock, for the other thread */
+
+static atomic_bool started, done;
+
+uint32_t __wrap_xvi_cpu_now(void)
+{
+	return cpu;
+}
+
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
+{
+	int err = __real_pthread_mutex_lock(mutex);
+
+	locked += err == 0;
+	return err;
+}
+
+int __wrap_pthread_mutex_trylock(pthread_mutex_t *mutex)
+{
+	int err = __real_pthread_mutex_trylock(mutex);
+
+	locked += err == 0;
+	return err;
+}
+
+/* Wait for a while; what comes later is not looked at here, but nothing fails by it. */
+static void wait_for(atomic_bool *flag)
+{
+	const struct timespec moment = {.tv_nsec = WAIT_NS};
+
+	for (int i = 0; i < WAITS && !atomic_load(flag); i++)
+		nanosleep(&moment, NULL);
+}
+
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
+{
+	int err = __real_pthread_mutex_unlock(mutex);
+
+	if (--locked < fewest)
+		fewest = locked;
+	if (waits)
+		wait_for(&done);
+	return err;
+}
+
+/* The first call from this CPU makes its shard. */
+static void *allocate_elsewhere(void *argument)
+{
+	xv_handle handle;
+
+	cpu = 1;
+	atomic_store(&started, true);
+	if (xv_malloc(argument, 100, &handle) != 0)
+		return argument;
+	atomic_store(&done, true);
+	return NULL;
+}
+
+static struct xv_pool *pool_make(struct xv_provider *provider)
+{
+	struct xv_pool_options options;
+	struct xv_pool *pool = NULL;
+
+	xv_pool_options_init(&options);
+	options.lock = XV_LOCK_MUTEX;
+	options.shards = SHARDS;
+	assert_int_equal(xv_pool_create(&pool, provider, &options), 0);
+	return pool;
+}
+
+static void a_shard_that_is_made_while_all_are_left_is_not_left(void **state)
+{
+	struct xv_provider *provider = NULL;
+	struct xv_pool_stats stats;
+	struct xv_pool *pool;
+	pthread_t thread;
+	void *failed;
+
+	(void)state;
+	assert_int_equal(xv_provider_mmap_create(&provider, NULL), 0);
+	pool = pool_make(provider);
+	xv_pool_lock_all(pool);
+	assert_int_equal(pthread_create(&thread, NULL, allocate_elsewhere, pool), 0);
+	wait_for(&started);
+	waits = true;
+	xv_pool_unlock_all(pool);
+	waits = false;
+	assert_int_equal(pthread_join(thread, &failed), 0);
+	assert_null(failed);
+	assert_int_equal(fewest, 0);
+	assert_int_equal(locked, 0);
+	xv_pool_get_stats(pool, &stats);
+	assert_int_equal(stats.shards, SHARDS);
+	assert_int_equal(stats.objects, 1);
+	xv_pool_destroy(pool);
+	xv_provider_mmap_destroy(provider);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_shard_that_is_made_while_all_are_left_is_not_left),
+	};
+
+	return cmocka_run_group_tests_name("pool_leave_threads", tests, NULL, NULL);
+}

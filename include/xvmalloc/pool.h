@@ -308,10 +308,10 @@ XV_API int xv_release(struct xv_pool *pool, void *ptr);
 
 /*
  * Change the size of an object, as xv_realloc; a NULL ptr allocates. Returns the new
- * address, or NULL with the object unchanged (any error of xv_realloc; no live object of one piece
- * begins at ptr; no base address). An object that xv_malloc made in a pool with XV_POOL_SPLIT may
- * become one of several pieces, which has no address that a pointer call takes: resize it by
- * its handle. O(size).
+ * address, or NULL with the object unchanged: any error of xv_realloc; no live object of one piece
+ * begins at ptr; no base address; an object that xv_malloc made in a pool with
+ * XV_POOL_SPLIT, which might become several pieces without one address (resize it by its handle).
+ * O(size).
  */
 XV_API XV_MUST_USE void *xv_resize(struct xv_pool *pool, void *ptr, size_t size);
 

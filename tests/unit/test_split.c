@@ -332,6 +332,24 @@ static void pointers_are_never_to_split_objects(struct pool_fixture *f)
 	density_close(&d);
 }
 
+/* An object that may be split is resized by its handle alone. */
+static void objects_that_may_split_are_not_resized_by_address(struct pool_fixture *f)
+{
+	xv_handle handle;
+	struct density d;
+	void *ptr;
+
+	density_open(&d, f, SMALL_PAGES, XV_POOL_SPLIT, 0);
+	assert_int_equal(xv_malloc(d.pool, 210, &handle), 0);
+	ptr = xv_address_of(d.pool, handle);
+	assert_non_null(ptr);
+	assert_null(xv_resize(d.pool, ptr, f->page_bytes + 2000));
+	assert_null(xv_resize(d.pool, ptr, 100));
+	assert_int_equal(xv_object_size(d.pool, handle), 210);
+	assert_int_equal(xv_free(d.pool, handle), 0);
+	density_close(&d);
+}
+
 static void aligned_objects_are_never_split(struct pool_fixture *f)
 {
 	struct density d;
@@ -508,6 +526,7 @@ static const struct pool_test tests[] = {
 	POOL_TEST(freed_split_object_is_dead, EACH_ALIGNMENT),
 	POOL_TEST(places_inside_objects_are_refused, EACH_ALIGNMENT),
 	POOL_TEST(pointers_are_never_to_split_objects, EACH_ALIGNMENT | WITH_BASE),
+	POOL_TEST(objects_that_may_split_are_not_resized_by_address, EACH_ALIGNMENT | WITH_BASE),
 	POOL_TEST(aligned_objects_are_never_split, EACH_ALIGNMENT),
 	POOL_TEST(realloc_of_split_objects_keeps_contents, EACH_ALIGNMENT),
 	POOL_TEST(realloc_that_fails_leaves_a_split_object_alone, EACH_ALIGNMENT),

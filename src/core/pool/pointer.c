@@ -122,7 +122,10 @@ void *xv_resize(struct xv_pool *pool, void *ptr, size_t size)
 	if (shard == NULL)
 		return NULL;
 	handle = location_handle(shard, &at);
-	err = xvi_object_realloc(&shard->objects, &handle, size);
+	/* One that may become several pieces has no address then. */
+	err = shard->objects.split && block_kind(at.header) == KIND_WHOLE
+		      ? -XV_EINVAL
+		      : xvi_object_realloc(&shard->objects, &handle, size);
 	shard_leave(shard);
 	err = xvi_realloc_anywhere(shard, &handle, size, err);
 	return err == 0 ? pool_address(pool, handle) : NULL;

@@ -23,7 +23,9 @@
  * the same bytes, in a buffer too. What is not so with a buffer: a stale pointer reads old
  * bytes instead of faulting. Where the file cannot be written (a limit on its size that came
  * later), the buffer keeps the page, for further maps too, and its slot is not free until
- * it can. A buffer that was used once counts in overhead_bytes.
+ * it can. A buffer that was used once counts in overhead_bytes. What is not counted: after
+ * mlockall(MCL_CURRENT) all buffers have memory, a page for each slot, and pages seen at that
+ * moment have it in grains that were not taken.
  *
  * After fork() both processes see the same pages: use the provider in one of them only.
  */

@@ -423,7 +423,24 @@ static uint32_t part_slot(struct part *part)
 	return part->first + random_below(bits, part->end - part->first);
 }
 
-static void overwrite_body(struct micro_run *run, const void *context)
+static int overwrite_slot(struct part *part, uint32_t slot)
+{
+	uint32_t n = random_below((uint32_t)(random_next(&part->random) >> 32), pages.count);
+
+	current.content[slot] = n;
+	return part->store->who->write(current.self, part->thread, slot, n);
+}
+
+static int read_slot(struct part *part, uint32_t slot)
+{
+	_Alignas(PAGE_BYTES) unsigned char page[PAGE_BYTES];
+
+	return part->store->who->read(current.self, part->thread, slot, current.content[slot],
+				      page);
+}
+
+static void random_slots(struct micro_run *run, const void *context,
+			 int (*operation)(struct part *part, uint32_t slot))
 {
 	struct part part;
 	uint64_t count = 0;
@@ -432,36 +449,20 @@ static void overwrite_body(struct micro_run *run, const void *context)
 	if (!part_enter(&part, run, context))
 		return;
 	for (; micro_keep_running(run, BATCH); count += BATCH) {
-		for (unsigned i = 0; i < BATCH; i++) {
-			uint32_t slot = part_slot(&part);
-			uint32_t n = random_below((uint32_t)(random_next(&part.random) >> 32),
-						  pages.count);
-
-			failures |= part.store->who->write(current.self, part.thread, slot, n);
-			current.content[slot] = n;
-		}
+		for (unsigned i = 0; i < BATCH; i++)
+			failures |= operation(&part, part_slot(&part));
 	}
 	part_leave(&part, count, failures);
 }
 
+static void overwrite_body(struct micro_run *run, const void *context)
+{
+	random_slots(run, context, overwrite_slot);
+}
+
 static void read_body(struct micro_run *run, const void *context)
 {
-	_Alignas(PAGE_BYTES) unsigned char page[PAGE_BYTES];
-	struct part part;
-	uint64_t count = 0;
-	int failures = 0;
-
-	if (!part_enter(&part, run, context))
-		return;
-	for (; micro_keep_running(run, BATCH); count += BATCH) {
-		for (unsigned i = 0; i < BATCH; i++) {
-			uint32_t slot = part_slot(&part);
-
-			failures |= part.store->who->read(current.self, part.thread, slot,
-							  current.content[slot], page);
-		}
-	}
-	part_leave(&part, count, failures);
+	random_slots(run, context, read_slot);
 }
 
 /* Full, and then 90% discarded: which pages are left does not depend on the run. */

@@ -131,9 +131,10 @@ XV_API void xv_pool_options_init(struct xv_pool_options *options);
 
 /*
  * Bytes of memory that a pool over provider with these options needs to be given in
- * options.memory: the pool (6 to 8 KiB), a record for each of the provider's pages (12 to 92
- * bytes, and with alignment 16 up to 540: more for a large page, for grains and without
- * XV_POOL_KEYED), and 16 bytes for each KiB of them, for the records of holes. Less is accepted as long as 16 records of holes are left. A
+ * options.memory: the pool (6 to 8 KiB), a record for each of the provider's pages (28 to 92
+ * bytes, and with alignment 16 up to 540: more for a large page and without XV_POOL_KEYED), and
+ * 16 bytes for each KiB of them, for the records of holes. Less is accepted as long as 16 records
+ * of holes are left. A
  * hole that finds no record is used again only once a neighbour is freed, and joined to it; so it
  * is also in a pool of many small objects, which has more holes than records. options may be
  * NULL. 0 when provider or options are bad. O(1).
@@ -353,7 +354,8 @@ XV_API size_t xv_pool_max_size(const struct xv_pool *pool);
  * those of a larger alignment (xv_malloc_aligned), those in mapped pages, and whole pages that
  * have one of the first or third kind. It works at limit_bytes too. report may be NULL. Returns 0,
  * -XV_ENOTSUP (a pool without owners or owner_ops) or -XV_EINVAL. O(budget + one page); the last
- * step of a shard's cycle also O(memory given back + records of holes).
+ * step of a shard's cycle, and the one that begins to move pages down, also O(memory given back +
+ * records of holes).
  */
 XV_API int xv_compact(struct xv_pool *pool, size_t budget_bytes, struct xv_compact_report *report);
 

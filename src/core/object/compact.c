@@ -36,7 +36,7 @@ struct step {
 	struct xvi_objects *objects;
 	struct xv_compact_report *report;
 	int64_t budget;
-	uint32_t pages;
+	uint32_t pages; /* of the whole pool: lower numbers are low enough */
 };
 
 /* ---- what a page is to compaction ---- */
@@ -174,7 +174,7 @@ static bool block_move(struct xvi_objects *objects, const struct xvi_location *a
 /*
  * Sets threshold and quota from the grains counted. False: nothing can be gained. What is in
  * the victims fits into what is free in the others when there are no more victims, in grains,
- * than are free in all.
+ * than are free in all; MORE_SHARE says why a few more are tried.
  */
 static bool round_choose(struct xvi_compaction *cycle)
 {

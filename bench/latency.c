@@ -51,7 +51,7 @@
 
 static struct xv_pool *pool;
 static struct xv_provider *provider;
-static struct xvf_tlsf *tlsf;
+static struct xvm_tlsf *tlsf;
 static uint64_t object[OBJECTS_MAX]; /* handles or addresses; NONE where there is none */
 static uint64_t seed = 20261121;
 
@@ -167,19 +167,19 @@ static void tlsf_begin(const struct kind *kind, uint32_t page_bytes)
 {
 	(void)kind;
 	(void)page_bytes;
-	tlsf = xvf_tlsf_create();
+	tlsf = xvm_tlsf_create();
 	if (tlsf == NULL)
 		fail("no TLSF heap could be made");
 }
 
 static void tlsf_end(void)
 {
-	xvf_tlsf_destroy(tlsf);
+	xvm_tlsf_destroy(tlsf);
 }
 
 static uint64_t tlsf_make(uint32_t slot, size_t size)
 {
-	void *made = xvf_tlsf_alloc(tlsf, size);
+	void *made = xvm_tlsf_alloc(tlsf, size);
 
 	(void)slot;
 	return made != NULL ? (uintptr_t)made : NONE;
@@ -187,7 +187,7 @@ static uint64_t tlsf_make(uint32_t slot, size_t size)
 
 static void tlsf_free(uint64_t address)
 {
-	xvf_tlsf_free(tlsf, (void *)(uintptr_t)address);
+	xvm_tlsf_free(tlsf, (void *)(uintptr_t)address);
 }
 
 static void glibc_begin(const struct kind *kind, uint32_t page_bytes)

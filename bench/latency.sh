@@ -35,7 +35,7 @@ library=$(find "$build" -name libxvmalloc.a 2>/dev/null | head -n 1)
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-tlsf=$root/src/cli/xvfrag/allocators
+tlsf=$root/src/measure/allocators
 # -z now: names of shared objects are looked up at the start, not in a call that is counted.
 # Names of shared objects are looked up at the start, and not by the first call that is counted.
 "${CC:-cc}" -std=c11 -O2 -g -I"$root/include" -I"$tlsf" "$root/bench/latency.c" "$tlsf/tlsf.c" \

@@ -7,7 +7,7 @@
  */
 #include <stdio.h>
 
-#include "common.h"
+#include "base.h"
 #include "micro.h"
 
 static const uint32_t lives[] = {1000, 37000, 200000, 0};
@@ -41,7 +41,7 @@ bool micro_pairs_with(const struct bench_subject *subject, const struct mix *mix
 const struct scene_spec *micro_spec(const struct bench_subject *subject, const struct mix *mix,
 				    uint32_t live)
 {
-	struct scene_spec *spec = xvf_calloc(1, sizeof(*spec));
+	struct scene_spec *spec = xvm_calloc(1, sizeof(*spec));
 
 	*spec = (struct scene_spec){.subject = subject, .mix = mix, .live = live};
 	return spec;

@@ -18,8 +18,8 @@
 
 #define COMPACT_LIVE 37000U
 
-static struct xvf_timer timer;
-static struct xvf_histogram histogram;
+static struct xvm_timer timer;
+static struct xvm_histogram histogram;
 static bool is_empty[COMPACT_LIVE];
 
 /* From any state to one half empty: fill every slot, free half of them. */
@@ -47,11 +47,11 @@ static int make_sparse(struct scene *scene)
 /* One step, and when it was the cycle's last the state for another one. */
 static int timed_step(struct micro_run *run, struct scene *scene, bool *more)
 {
-	uint64_t start = xvf_timer_start(&timer), ticks;
+	uint64_t start = xvm_timer_start(&timer), ticks;
 	int result = scene->spec.subject->compact_step(scene->heap);
 
-	ticks = xvf_timer_ticks(&timer, start, xvf_timer_stop(&timer));
-	xvf_histogram_record(&histogram, ticks);
+	ticks = xvm_timer_ticks(&timer, start, xvm_timer_stop(&timer));
+	xvm_histogram_record(&histogram, ticks);
 	micro_set_seconds(run, (double)ticks * timer.ns_per_tick * 1e-9);
 	*more = result == 1;
 	return result < 0 ? result : 0;
@@ -74,7 +74,7 @@ static void compact_body(struct micro_run *run, const void *context)
 	}
 	for (uint32_t slot = 0; slot < COMPACT_LIVE; slot++)
 		is_empty[slot] = false;
-	xvf_histogram_reset(&histogram);
+	xvm_histogram_reset(&histogram);
 	while (micro_keep_running(run, 1)) {
 		if (!more && failures == 0)
 			failures |= make_sparse(scene);
@@ -82,8 +82,8 @@ static void compact_body(struct micro_run *run, const void *context)
 			failures |= timed_step(run, scene, &more);
 	}
 	scene_drop(); /* slots are empty: nobody else can use it */
-	report(run, "p50_us", xvf_histogram_percentile(&histogram, 5000));
-	report(run, "p99_us", xvf_histogram_percentile(&histogram, 9900));
+	report(run, "p50_us", xvm_histogram_percentile(&histogram, 5000));
+	report(run, "p99_us", xvm_histogram_percentile(&histogram, 9900));
 	report(run, "max_us", histogram.max);
 	if (failures != 0)
 		micro_fail(run, "a step of compaction failed");
@@ -94,7 +94,7 @@ void micro_add_compaction(const struct micro_setup *setup)
 	const struct bench_subject *subject;
 	char name[96];
 
-	xvf_timer_init(&timer);
+	xvm_timer_init(&timer);
 	for (size_t i = 0; (subject = subject_at(i)) != NULL; i++) {
 		struct micro_entry entry = {.body = compact_body,
 					    .context =

@@ -23,8 +23,8 @@
 /* Enough that p99.99 is of a hundred pairs. */
 #define LATENCY_PAIRS 1000000U
 
-static struct xvf_timer timer;
-static struct xvf_histogram histogram;
+static struct xvm_timer timer;
+static struct xvm_histogram histogram;
 
 static void report(struct micro_run *run, const char *name, uint64_t ticks)
 {
@@ -33,23 +33,23 @@ static void report(struct micro_run *run, const char *name, uint64_t ticks)
 
 static void report_all(struct micro_run *run)
 {
-	report(run, "p50_ns", xvf_histogram_percentile(&histogram, 5000));
-	report(run, "p99_ns", xvf_histogram_percentile(&histogram, 9900));
-	report(run, "p9999_ns", xvf_histogram_percentile(&histogram, 9999));
+	report(run, "p50_ns", xvm_histogram_percentile(&histogram, 5000));
+	report(run, "p99_ns", xvm_histogram_percentile(&histogram, 9900));
+	report(run, "p9999_ns", xvm_histogram_percentile(&histogram, 9999));
 	report(run, "max_ns", histogram.max);
 }
 
 static int time_pair(const struct scene *scene, struct draw draw)
 {
 	const struct bench_subject *subject = scene->spec.subject;
-	uint64_t start = xvf_timer_start(&timer);
+	uint64_t start = xvm_timer_start(&timer);
 	int failures;
 	uint64_t stop;
 
 	failures = subject->free(scene->heap, draw.slot);
 	failures |= subject->make(scene->heap, draw.slot, draw.size);
-	stop = xvf_timer_stop(&timer);
-	xvf_histogram_record(&histogram, xvf_timer_ticks(&timer, start, stop));
+	stop = xvm_timer_stop(&timer);
+	xvm_histogram_record(&histogram, xvm_timer_ticks(&timer, start, stop));
 	return failures;
 }
 
@@ -63,7 +63,7 @@ static void latency_body(struct micro_run *run, const void *context)
 		micro_fail(run, "the heap could not be filled");
 		return;
 	}
-	xvf_histogram_reset(&histogram);
+	xvm_histogram_reset(&histogram);
 	while (micro_keep_running(run, 1))
 		failures |= time_pair(scene, mix_draw(spec->mix, &scene->random, spec->live));
 	report_all(run);
@@ -87,7 +87,7 @@ void micro_add_latencies(const struct micro_setup *setup)
 	const struct mix *mix;
 	char text[32];
 
-	xvf_timer_init(&timer);
+	xvm_timer_init(&timer);
 	snprintf(text, sizeof(text), "%.1f", (double)timer.overhead_ticks * timer.ns_per_tick);
 	micro_add_context("timer_ns", text);
 	for (size_t m = 0; (mix = micro_mix_at(setup, m)) != NULL; m++) {

@@ -34,7 +34,7 @@
 
 #include <ramz/ramz.h>
 
-#include "common.h"
+#include "base.h"
 #include "micro.h"
 #include "zram_device.h"
 
@@ -225,9 +225,9 @@ static int raw_clear(void *self, uint32_t first, uint32_t count)
 
 static void *zram_make(const struct ramz_codec *codec)
 {
-	struct xvf_zram *zram = NULL;
+	struct xvm_zram *zram = NULL;
 
-	return xvf_zram_open(&zram, codec->name, (uint64_t)pages.count * PAGE_BYTES, why,
+	return xvm_zram_open(&zram, codec->name, (uint64_t)pages.count * PAGE_BYTES, why,
 			     sizeof(why)) == 0
 		       ? zram
 		       : NULL;
@@ -235,7 +235,7 @@ static void *zram_make(const struct ramz_codec *codec)
 
 static void zram_end(void *self)
 {
-	xvf_zram_close(self);
+	xvm_zram_close(self);
 }
 
 static int zram_result(ssize_t bytes)
@@ -250,26 +250,26 @@ static int zram_put(void *self, unsigned thread, uint32_t slot, uint32_t n)
 {
 	(void)thread;
 	return zram_result(
-		pwrite(xvf_zram_fd(self), page_at(n), PAGE_BYTES, (off_t)slot * PAGE_BYTES));
+		pwrite(xvm_zram_fd(self), page_at(n), PAGE_BYTES, (off_t)slot * PAGE_BYTES));
 }
 
 static int zram_get(void *self, unsigned thread, uint32_t slot, uint32_t n, void *to)
 {
 	(void)thread;
 	(void)n;
-	return zram_result(pread(xvf_zram_fd(self), to, PAGE_BYTES, (off_t)slot * PAGE_BYTES));
+	return zram_result(pread(xvm_zram_fd(self), to, PAGE_BYTES, (off_t)slot * PAGE_BYTES));
 }
 
 static int zram_clear(void *self, uint32_t first, uint32_t count)
 {
-	return xvf_zram_discard(self, first, count);
+	return xvm_zram_discard(self, first, count);
 }
 
 static double zram_held(void *self)
 {
-	struct xvf_zram_stat stat;
+	struct xvm_zram_stat stat;
 
-	return xvf_zram_stat(self, &stat) == 0 ? over(stat.mem_used_bytes, stat.compr_bytes) : 0;
+	return xvm_zram_stat(self, &stat) == 0 ? over(stat.mem_used_bytes, stat.compr_bytes) : 0;
 }
 
 static const struct who whos[] = {
@@ -504,7 +504,7 @@ static void compact_body(struct micro_run *run, const void *context)
 static void add(const char *operation, micro_body *body, const struct who *who,
 		const struct ramz_codec *codec, const char *source, unsigned threads)
 {
-	struct store_case *store = xvf_calloc(1, sizeof(*store));
+	struct store_case *store = xvm_calloc(1, sizeof(*store));
 	struct micro_entry entry = {
 		.body = body, .context = store, .threads = threads, .real_time = threads > 1};
 	char name[96];
@@ -536,7 +536,7 @@ void micro_add_store(const struct micro_setup *setup)
 	char reason[sizeof(why)];
 	size_t who_count = WHOS;
 
-	if (xvf_zram_available(reason, sizeof(reason)) == 0) {
+	if (xvm_zram_available(reason, sizeof(reason)) == 0) {
 		micro_add_context("zram_left_out", reason);
 		who_count = WHO_ZRAM;
 	}

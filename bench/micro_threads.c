@@ -20,7 +20,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#include "common.h"
+#include "base.h"
 #include "micro.h"
 
 #define OWN_OBJECTS 10000U
@@ -182,7 +182,7 @@ static void remote_body(struct micro_run *run, const void *context)
 static void add_crowd(const char *part, micro_body *body, const struct scene_spec *spec,
 		      unsigned threads)
 {
-	struct crowd *crowd = xvf_calloc(1, sizeof(*crowd));
+	struct crowd *crowd = xvm_calloc(1, sizeof(*crowd));
 	struct micro_entry entry = {
 		.body = body, .context = crowd, .threads = threads, .real_time = true};
 	char name[96];
@@ -192,7 +192,7 @@ static void add_crowd(const char *part, micro_body *body, const struct scene_spe
 	crowd->threads = threads;
 	pthread_barrier_init(&crowd->barrier, NULL, threads);
 	if (body == remote_body)
-		crowd->rings = xvf_calloc(threads, sizeof(*crowd->rings) + 128);
+		crowd->rings = xvm_calloc(threads, sizeof(*crowd->rings) + 128);
 	snprintf(name, sizeof(name), "%s/%s/%s", part, spec->subject->name, spec->mix->name);
 	entry.name = name;
 	micro_register(&entry);

@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common.h"
+#include "base.h"
 #include "micro.h"
 
 struct replay {
@@ -62,7 +62,7 @@ static void trace_body(struct micro_run *run, const void *context)
 {
 	const struct replay *replay = context;
 	struct scene *scene = scene_get_fresh(&replay->spec);
-	bool *live = xvf_calloc(replay->trace->slots, sizeof(*live));
+	bool *live = xvm_calloc(replay->trace->slots, sizeof(*live));
 	double held = 0;
 	int failures = scene == NULL;
 
@@ -86,7 +86,7 @@ static void trace_body(struct micro_run *run, const void *context)
 
 static void add_replay(const struct micro_setup *setup, const struct bench_subject *subject)
 {
-	struct replay *replay = xvf_calloc(1, sizeof(*replay));
+	struct replay *replay = xvm_calloc(1, sizeof(*replay));
 	struct micro_entry entry = {.body = trace_body, .context = replay};
 	char name[96];
 

@@ -47,27 +47,27 @@ void mix_init_uniform(struct mix *mix, const char *name, uint32_t from, uint32_t
 	mix_finish(mix);
 }
 
-static int read_pages(struct xvf_pages *pages, const char *name)
+static int read_pages(struct xvm_pages *pages, const char *name)
 {
 	uint64_t available, pid;
 
-	if (strncmp(name, "pid:", 4) == 0 && xvf_parse_u64(name + 4, NULL, 1, INT32_MAX, &pid))
-		return xvf_input_read_pid(pages, pid, &available);
-	return xvf_input_read_path(pages, name, &available);
+	if (strncmp(name, "pid:", 4) == 0 && xvm_parse_u64(name + 4, NULL, 1, INT32_MAX, &pid))
+		return xvm_input_read_pid(pages, pid, &available);
+	return xvm_input_read_path(pages, name, &available);
 }
 
-static int sizes_from_pages(struct xvf_sizes *sizes, const char *name)
+static int sizes_from_pages(struct xvm_sizes *sizes, const char *name)
 {
-	struct xvf_pages pages;
-	int result = xvf_pages_init(&pages, INPUT_PAGES_MAX);
+	struct xvm_pages pages;
+	int result = xvm_pages_init(&pages, INPUT_PAGES_MAX);
 
 	if (result != 0)
 		return result;
 	result = read_pages(&pages, name);
 	if (result == 0)
-		result = xvf_sizes_from_pages(sizes, &pages, ramz_codec_by_name("lz4"),
+		result = xvm_sizes_from_pages(sizes, &pages, ramz_codec_by_name("lz4"),
 					      RAMZ_LEVEL_DEFAULT);
-	xvf_pages_fini(&pages);
+	xvm_pages_fini(&pages);
 	return result;
 }
 
@@ -77,8 +77,8 @@ static const unsigned char *compared;
 static int compare_pages(const void *a, const void *b)
 {
 	uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
-	int order = memcmp(compared + (size_t)one * XVF_INPUT_PAGE_BYTES,
-			   compared + (size_t)other * XVF_INPUT_PAGE_BYTES, XVF_INPUT_PAGE_BYTES);
+	int order = memcmp(compared + (size_t)one * XVM_INPUT_PAGE_BYTES,
+			   compared + (size_t)other * XVM_INPUT_PAGE_BYTES, XVM_INPUT_PAGE_BYTES);
 
 	return order != 0 ? order : (one > other) - (one < other);
 }
@@ -93,21 +93,21 @@ static int compare_numbers(const void *a, const void *b)
 /* Of each content the first page, in the order of the input. */
 static void pages_find_distinct(struct mix_pages *pages)
 {
-	const struct xvf_pages *all = pages->all;
+	const struct xvm_pages *all = pages->all;
 	uint32_t count = 0, kept = 0;
 
 	pages->data = all->data;
-	pages->index = xvf_calloc((size_t)all->count, sizeof(*pages->index));
+	pages->index = xvm_calloc((size_t)all->count, sizeof(*pages->index));
 	for (uint32_t i = 0; i < all->count; i++) {
-		if (!ramz_page_is_same_filled(xvf_pages_at(all, i), XVF_INPUT_PAGE_BYTES, NULL))
+		if (!ramz_page_is_same_filled(xvm_pages_at(all, i), XVM_INPUT_PAGE_BYTES, NULL))
 			pages->index[count++] = i;
 	}
 	compared = all->data;
 	qsort(pages->index, count, sizeof(*pages->index), compare_pages);
 	for (uint32_t i = 0; i < count; i++) {
 		if (kept == 0 ||
-		    memcmp(xvf_pages_at(all, pages->index[i]),
-			   xvf_pages_at(all, pages->index[kept - 1]), XVF_INPUT_PAGE_BYTES) != 0)
+		    memcmp(xvm_pages_at(all, pages->index[i]),
+			   xvm_pages_at(all, pages->index[kept - 1]), XVM_INPUT_PAGE_BYTES) != 0)
 			pages->index[kept++] = pages->index[i];
 	}
 	qsort(pages->index, kept, sizeof(*pages->index), compare_numbers);
@@ -116,10 +116,10 @@ static void pages_find_distinct(struct mix_pages *pages)
 
 bool mix_pages_read(struct mix_pages *pages, const char *name)
 {
-	struct xvf_pages *all = xvf_calloc(1, sizeof(*all));
+	struct xvm_pages *all = xvm_calloc(1, sizeof(*all));
 
 	*pages = (struct mix_pages){.all = all};
-	if (xvf_pages_init(all, INPUT_PAGES_MAX) == 0 && read_pages(all, name) == 0) {
+	if (xvm_pages_init(all, INPUT_PAGES_MAX) == 0 && read_pages(all, name) == 0) {
 		pages_find_distinct(pages);
 		if (pages->count >= MIX_PAGES_LEAST)
 			return true;
@@ -135,16 +135,16 @@ bool mix_pages_read(struct mix_pages *pages, const char *name)
 void mix_pages_fini(struct mix_pages *pages)
 {
 	if (pages->all != NULL)
-		xvf_pages_fini(pages->all);
+		xvm_pages_fini(pages->all);
 	free(pages->all);
 	free(pages->index);
 	*pages = (struct mix_pages){.count = 0};
 }
 
-static int write_sizes(const struct xvf_sizes *sizes, const char *path)
+static int write_sizes(const struct xvm_sizes *sizes, const char *path)
 {
 	FILE *file = fopen(path, "w");
-	bool written = file != NULL && xvf_sizes_write(sizes, file);
+	bool written = file != NULL && xvm_sizes_write(sizes, file);
 
 	if (file != NULL)
 		fclose(file);
@@ -156,8 +156,8 @@ static int write_sizes(const struct xvf_sizes *sizes, const char *path)
 bool mix_init_page(struct mix *mix, const struct mix_source *source)
 {
 	const char *name = source->sizes != NULL ? source->sizes : source->pages;
-	struct xvf_sizes sizes = {.page_count = 0};
-	int result = source->sizes != NULL ? xvf_sizes_from_file(&sizes, name)
+	struct xvm_sizes sizes = {.page_count = 0};
+	int result = source->sizes != NULL ? xvm_sizes_from_file(&sizes, name)
 					   : sizes_from_pages(&sizes, name);
 
 	if (result == 0 && sizes.objects.count == 0) {
@@ -169,6 +169,6 @@ bool mix_init_page(struct mix *mix, const struct mix_source *source)
 		result = write_sizes(&sizes, source->written);
 	if (result == 0)
 		mix_init_sample(mix, "page", sizes.objects.items, sizes.objects.count);
-	xvf_sizes_fini(&sizes);
+	xvm_sizes_fini(&sizes);
 	return result == 0;
 }

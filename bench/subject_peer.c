@@ -3,7 +3,7 @@
 /*
  * subject_peer.c: who xvmalloc is compared with.
  *
- *   tlsf      the project's own TLSF (src/cli/xvfrag/allocators/tlsf.h); no lock
+ *   tlsf      the project's own TLSF (src/measure/allocators/tlsf.h); no lock
  *   malloc    the malloc of this process: the C library's, or one that was preloaded
  *   nothing   no allocator: the loop, the calls through pointers and the slot table
  *
@@ -20,7 +20,7 @@
 #include "tlsf.h"
 
 struct peer_heap {
-	struct xvf_tlsf *tlsf; /* or NULL */
+	struct xvm_tlsf *tlsf; /* or NULL */
 	uint32_t slots;
 	void *object[]; /* by slot; NULL where empty */
 };
@@ -73,7 +73,7 @@ static void *tlsf_create(const void *recipe, const struct subject_config *config
 
 	if (heap == NULL)
 		return NULL;
-	heap->tlsf = xvf_tlsf_create();
+	heap->tlsf = xvm_tlsf_create();
 	if (heap->tlsf != NULL)
 		return heap;
 	heap_destroy(heap);
@@ -84,7 +84,7 @@ static void tlsf_destroy(void *context)
 {
 	struct peer_heap *heap = context;
 
-	xvf_tlsf_destroy(heap->tlsf);
+	xvm_tlsf_destroy(heap->tlsf);
 	heap_destroy(heap);
 }
 
@@ -92,7 +92,7 @@ static int tlsf_make(void *context, uint32_t slot, size_t size)
 {
 	struct peer_heap *heap = context;
 
-	heap->object[slot] = xvf_tlsf_alloc(heap->tlsf, size);
+	heap->object[slot] = xvm_tlsf_alloc(heap->tlsf, size);
 	return heap->object[slot] == NULL ? -ENOMEM : 0;
 }
 
@@ -100,7 +100,7 @@ static int tlsf_free(void *context, uint32_t slot)
 {
 	struct peer_heap *heap = context;
 
-	xvf_tlsf_free(heap->tlsf, heap->object[slot]);
+	xvm_tlsf_free(heap->tlsf, heap->object[slot]);
 	heap->object[slot] = NULL;
 	return 0;
 }
@@ -110,14 +110,14 @@ static int tlsf_resize(void *context, uint32_t slot, size_t size)
 {
 	struct peer_heap *heap = context;
 	size_t *old = heap->object[slot];
-	void *moved = xvf_tlsf_alloc(heap->tlsf, size);
+	void *moved = xvm_tlsf_alloc(heap->tlsf, size);
 	size_t old_bytes;
 
 	if (moved == NULL)
 		return -ENOMEM;
 	old_bytes = old[-1] & ~(size_t)7;
 	memcpy(moved, old, old_bytes < size ? old_bytes : size);
-	xvf_tlsf_free(heap->tlsf, old);
+	xvm_tlsf_free(heap->tlsf, old);
 	heap->object[slot] = moved;
 	return 0;
 }
@@ -126,7 +126,7 @@ static uint64_t tlsf_held_bytes(void *context)
 {
 	struct peer_heap *heap = context;
 
-	return xvf_tlsf_held_bytes(heap->tlsf);
+	return xvm_tlsf_held_bytes(heap->tlsf);
 }
 
 /* ---- malloc ---- */

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common.h"
+#include "base.h"
 
 struct entry {
 	uint64_t address; /* 0: empty */
@@ -28,7 +28,7 @@ struct loader {
 	struct entry *table;
 	size_t table_size; /* a power of two */
 	size_t used;
-	struct xvf_u32s free_slots;
+	struct xvm_u32s free_slots;
 	uint64_t live_bytes;
 };
 
@@ -54,7 +54,7 @@ static void double_table(struct loader *loader)
 	size_t old_size = loader->table_size;
 
 	loader->table_size = old_size * 2;
-	loader->table = xvf_calloc(loader->table_size, sizeof(*loader->table));
+	loader->table = xvm_calloc(loader->table_size, sizeof(*loader->table));
 	for (size_t i = 0; i < old_size; i++) {
 		if (old[i].address != 0)
 			*find(loader, old[i].address) = old[i];
@@ -85,7 +85,7 @@ static void add_step(struct loader *loader, uint32_t slot, uint32_t size)
 	struct trace *trace = loader->trace;
 
 	trace->steps =
-		xvf_grow(trace->steps, &trace->capacity, trace->count + 1, sizeof(*trace->steps));
+		xvm_grow(trace->steps, &trace->capacity, trace->count + 1, sizeof(*trace->steps));
 	trace->steps[trace->count++] = (struct trace_step){.slot = slot, .size = size};
 }
 
@@ -94,7 +94,7 @@ static void note_size(struct loader *loader, uint32_t size)
 	struct trace *trace = loader->trace;
 	struct trace_sizes *made = &trace->made;
 
-	made->items = xvf_grow(made->items, &made->capacity, made->count + 1, sizeof(*made->items));
+	made->items = xvm_grow(made->items, &made->capacity, made->count + 1, sizeof(*made->items));
 	made->items[made->count++] = size;
 	if (size > trace->max_size)
 		trace->max_size = size;
@@ -118,7 +118,7 @@ static void step_free(struct loader *loader, uint64_t address)
 		return;
 	add_step(loader, entry->slot, 0);
 	loader->live_bytes -= entry->size;
-	xvf_u32s_append(&loader->free_slots, entry->slot);
+	xvm_u32s_append(&loader->free_slots, entry->slot);
 	erase(loader, entry);
 }
 
@@ -212,7 +212,7 @@ bool trace_load(struct trace *trace, const char *path)
 		return false;
 	}
 	if (header_is_good(file)) {
-		loader.table = xvf_calloc(loader.table_size, sizeof(*loader.table));
+		loader.table = xvm_calloc(loader.table_size, sizeof(*loader.table));
 		load_records(&loader, file);
 		free(loader.table);
 		free(loader.free_slots.items);

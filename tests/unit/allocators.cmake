@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) the libxvmalloc authors
 #
-# Tests of the allocators that xvfrag compares (src/cli/xvfrag/allocators).
+# Tests of the allocators that are compared (src/measure/allocators).
 
-if(NOT TARGET xvfrag_allocators)
+if(NOT TARGET xv_measure)
 	return()
 endif()
 
 foreach(part IN ITEMS models slob tlsf memory registry settings zram)
 	xv_add_test(NAME test_allocators_${part}
 		SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_allocators_${part}.c
-		LIBS xvfrag_allocators)
+		LIBS xv_measure)
 endforeach()
 
 # One device at a time, so that a test can tell what was left behind.
@@ -35,7 +35,7 @@ endforeach()
 
 xv_add_test(NAME test_allocators_plugin
 	SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_allocators_plugin.c
-	LIBS xvfrag_allocators)
+	LIBS xv_measure)
 target_compile_definitions(test_allocators_plugin PRIVATE
 	PLUGIN_DIRECTORY="${CMAKE_CURRENT_BINARY_DIR}/plugins")
 add_dependencies(test_allocators_plugin ${plugin_targets})

@@ -39,9 +39,9 @@ if(TARGET xv_text)
 endif()
 
 # The kernel's zram as the oracle.
-if(TARGET xvfrag_allocators)
+if(TARGET xv_measure)
 	xv_add_test(NAME test_ramz_notify_zram
 		SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_ramz_notify_zram.c
-		LIBS xvfrag_allocators xvmalloc::ramz)
+		LIBS xv_measure xvmalloc::ramz)
 	set_tests_properties(test_ramz_notify_zram PROPERTIES RESOURCE_LOCK zram)
 endif()

@@ -127,14 +127,14 @@ static void run(const struct xvfrag_plugin *plugin, size_t page_bytes, const cha
 static void malloc_objects_keep_their_contents(void **state)
 {
 	(void)state;
-	run(&xvf_allocator_malloc, 4096, NULL);
+	run(&xvm_allocator_malloc, 4096, NULL);
 }
 
 static void tlsf_objects_keep_their_contents(void **state)
 {
 	(void)state;
-	run(&xvf_allocator_tlsf, 4096, NULL);
-	run(&xvf_allocator_tlsf, 65536, NULL);
+	run(&xvm_allocator_tlsf, 4096, NULL);
+	run(&xvm_allocator_tlsf, 65536, NULL);
 }
 
 static void xvmalloc_objects_keep_their_contents(void **state)
@@ -146,16 +146,16 @@ static void xvmalloc_objects_keep_their_contents(void **state)
 	(void)state;
 	for (i = 0; i < 4; i++) {
 		for (k = 0; k < 3; k++)
-			run(&xvf_allocator_xvmalloc, pages[k], providers[i]);
+			run(&xvm_allocator_xvmalloc, pages[k], providers[i]);
 	}
 }
 
 static void xvmalloc_nosplit_objects_keep_their_contents(void **state)
 {
 	(void)state;
-	run(&xvf_allocator_xvmalloc_nosplit, 4096, "mmap");
-	run(&xvf_allocator_xvmalloc_nosplit, 65536, "highmem");
-	run(&xvf_allocator_xvmalloc_keyed, 4096, "mmap");
+	run(&xvm_allocator_xvmalloc_nosplit, 4096, "mmap");
+	run(&xvm_allocator_xvmalloc_nosplit, 65536, "highmem");
+	run(&xvm_allocator_xvmalloc_keyed, 4096, "mmap");
 }
 
 /* Larger than a page: in pieces for the one, too large for the other. */
@@ -169,9 +169,9 @@ static void xvmalloc_takes_objects_larger_than_a_page(void **state)
 		.total_bytes = 16 * sizeof(data),
 		.seed = 1,
 	};
-	const struct xvfrag_plugin *plugin = &xvf_allocator_xvmalloc;
+	const struct xvfrag_plugin *plugin = &xvm_allocator_xvmalloc;
 	void *heap = plugin->create(&config);
-	void *whole = xvf_allocator_xvmalloc_nosplit.create(&config);
+	void *whole = xvm_allocator_xvmalloc_nosplit.create(&config);
 	uint64_t token;
 	void *ptr;
 
@@ -185,8 +185,8 @@ static void xvmalloc_takes_objects_larger_than_a_page(void **state)
 	plugin->unmap(heap, token, ptr);
 	assert_int_equal(plugin->split_objects(heap), 1);
 	plugin->destroy(heap);
-	assert_int_equal(xvf_allocator_xvmalloc_nosplit.alloc(whole, sizeof(data), &token), -E2BIG);
-	xvf_allocator_xvmalloc_nosplit.destroy(whole);
+	assert_int_equal(xvm_allocator_xvmalloc_nosplit.alloc(whole, sizeof(data), &token), -E2BIG);
+	xvm_allocator_xvmalloc_nosplit.destroy(whole);
 }
 
 /* ---- compaction ---- */
@@ -232,7 +232,7 @@ static void table_make(struct table *table, uint32_t index)
 
 static struct table *table_new(const char *provider)
 {
-	const struct xvfrag_plugin *plugin = &xvf_allocator_xvmalloc;
+	const struct xvfrag_plugin *plugin = &xvm_allocator_xvmalloc;
 	struct table *table = calloc(1, sizeof(*table));
 
 	assert_non_null(table);
@@ -322,12 +322,12 @@ static void xvmalloc_refuses_unknown_providers_and_pages(void **state)
 	};
 
 	(void)state;
-	assert_null(xvf_allocator_xvmalloc.create(&config));
+	assert_null(xvm_allocator_xvmalloc.create(&config));
 	config.provider = "mmap";
 	config.page_bytes = 5000;
-	assert_null(xvf_allocator_xvmalloc.create(&config));
+	assert_null(xvm_allocator_xvmalloc.create(&config));
 	config.provider = "buffer";
-	assert_null(xvf_allocator_xvmalloc.create(&config));
+	assert_null(xvm_allocator_xvmalloc.create(&config));
 }
 
 int main(void)

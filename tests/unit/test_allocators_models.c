@@ -6,16 +6,16 @@
 enum { PAGE = 4096 };
 
 static const struct xvfrag_plugin *const models[] = {
-	&xvf_allocator_ideal,
-	&xvf_allocator_slub,
-	&xvf_allocator_slob,
+	&xvm_allocator_ideal,
+	&xvm_allocator_slub,
+	&xvm_allocator_slob,
 };
 
 enum { MODELS = sizeof(models) / sizeof(models[0]) };
 
 static void ideal_holds_what_is_requested(void **state)
 {
-	const struct xvfrag_plugin *ideal = &xvf_allocator_ideal;
+	const struct xvfrag_plugin *ideal = &xvm_allocator_ideal;
 	void *heap = test_heap(ideal, PAGE, NULL);
 	uint64_t token = test_alloc(ideal, heap, 1000);
 
@@ -30,7 +30,7 @@ static void ideal_holds_what_is_requested(void **state)
 /* Bytes that the first object of this size makes SLUB take: its slab. */
 static uint64_t slub_slab_bytes(size_t size, size_t page_bytes)
 {
-	const struct xvfrag_plugin *slub = &xvf_allocator_slub;
+	const struct xvfrag_plugin *slub = &xvm_allocator_slub;
 	void *heap = test_heap(slub, page_bytes, NULL);
 	uint64_t held;
 
@@ -57,7 +57,7 @@ static void slub_has_the_slab_orders_of_the_kernel(void **state)
 /* Objects of this size that fit before SLUB takes another slab. */
 static unsigned slub_objects_in_slab(size_t size)
 {
-	const struct xvfrag_plugin *slub = &xvf_allocator_slub;
+	const struct xvfrag_plugin *slub = &xvm_allocator_slub;
 	void *heap = test_heap(slub, PAGE, NULL);
 	unsigned objects = 1;
 	uint64_t slab;
@@ -88,7 +88,7 @@ static void slub_rounds_up_to_its_classes(void **state)
 static void slub_reuses_partial_slabs_and_keeps_a_few_empty(void **state)
 {
 	enum { SLABS = 20, OBJECTS = SLABS * 8, KEPT = 6 };
-	const struct xvfrag_plugin *slub = &xvf_allocator_slub;
+	const struct xvfrag_plugin *slub = &xvm_allocator_slub;
 	void *heap = test_heap(slub, PAGE, NULL);
 	uint64_t tokens[OBJECTS], full;
 	unsigned i;
@@ -138,7 +138,7 @@ static void model_run(const struct xvfrag_plugin *model, uint64_t seed, size_t p
 			model->free(heap, objects[step].token, objects[step].size);
 	}
 	/* SLUB alone keeps empty slabs: 13 classes, at most 7 slabs of 8 pages each. */
-	if (model == &xvf_allocator_slub)
+	if (model == &xvm_allocator_slub)
 		assert_true(model->held_bytes(heap) <= 13 * 7 * 8 * page_bytes);
 	else
 		assert_int_equal(model->held_bytes(heap), empty);

@@ -9,10 +9,10 @@
 /* Loading the file must fail, and say so with this text. */
 static void assert_refused(const char *path, const char *text)
 {
-	struct xvf_entry entry = {.name = "untouched"};
+	struct xvm_entry entry = {.name = "untouched"};
 	char why[512] = "";
 
-	assert_int_equal(xvf_plugin_load(path, &entry, why, sizeof(why)), -1);
+	assert_int_equal(xvm_plugin_load(path, &entry, why, sizeof(why)), -1);
 	if (strstr(why, text) == NULL)
 		fail_msg("\"%s\" does not say \"%s\"", why, text);
 	assert_non_null(strstr(why, path));
@@ -21,18 +21,18 @@ static void assert_refused(const char *path, const char *text)
 
 static void example_plugin_loads_and_works(void **state)
 {
-	struct xvf_entry entry;
+	struct xvm_entry entry;
 	char why[512] = "";
 	uint64_t token;
 	void *heap, *ptr;
 
 	(void)state;
-	if (xvf_plugin_load(PLUGIN_DIRECTORY "/test_plugin_example.so", &entry, why, sizeof(why)))
+	if (xvm_plugin_load(PLUGIN_DIRECTORY "/test_plugin_example.so", &entry, why, sizeof(why)))
 		fail_msg("%s", why);
 	assert_string_equal(entry.name, "malloc-example");
 	assert_int_equal(entry.flags, 0);
 	assert_null(entry.preload_soname);
-	assert_int_equal(xvf_entry_available(&entry, why, sizeof(why)), 1);
+	assert_int_equal(xvm_entry_available(&entry, why, sizeof(why)), 1);
 	heap = test_heap(entry.plugin, 4096, NULL);
 	token = test_alloc(entry.plugin, heap, 100);
 	ptr = entry.plugin->map(heap, token, 100);
@@ -45,27 +45,27 @@ static void example_plugin_loads_and_works(void **state)
 /* A bare name is a file here, not something of the loader's search path. */
 static void plugin_without_slash_is_taken_from_here(void **state)
 {
-	struct xvf_entry entry;
+	struct xvm_entry entry;
 	char why[512] = "";
 
 	(void)state;
 	assert_int_equal(chdir(PLUGIN_DIRECTORY), 0);
-	assert_int_equal(xvf_plugin_load("test_plugin_example.so", &entry, why, sizeof(why)), 0);
+	assert_int_equal(xvm_plugin_load("test_plugin_example.so", &entry, why, sizeof(why)), 0);
 }
 
 /* The one has no such constant, as plugins had none before there were threads. */
 static void plugin_takes_threads_where_it_says_so(void **state)
 {
-	struct xvf_entry entry;
+	struct xvm_entry entry;
 	char why[512] = "";
 
 	(void)state;
-	if (xvf_plugin_load(PLUGIN_DIRECTORY "/test_plugin_NONE.so", &entry, why, sizeof(why)))
+	if (xvm_plugin_load(PLUGIN_DIRECTORY "/test_plugin_NONE.so", &entry, why, sizeof(why)))
 		fail_msg("%s", why);
-	assert_int_equal(entry.flags, XVF_MODEL | XVF_THREADS);
-	if (xvf_plugin_load(PLUGIN_DIRECTORY "/test_plugin_example.so", &entry, why, sizeof(why)))
+	assert_int_equal(entry.flags, XVM_MODEL | XVM_THREADS);
+	if (xvm_plugin_load(PLUGIN_DIRECTORY "/test_plugin_example.so", &entry, why, sizeof(why)))
 		fail_msg("%s", why);
-	assert_int_equal(entry.flags & (XVF_THREADS | XVF_ADDRESSES), 0);
+	assert_int_equal(entry.flags & (XVM_THREADS | XVM_ADDRESSES), 0);
 }
 
 static void plugin_faults_are_named(void **state)

@@ -15,7 +15,7 @@ static struct xv_pool_options parsed(const char *text)
 	char why[200] = "";
 
 	xv_pool_options_init(&options);
-	if (xvf_pool_settings(text, &options, why, sizeof(why)) != 0)
+	if (xvm_pool_settings(text, &options, why, sizeof(why)) != 0)
 		fail_msg("'%s': %s", text, why);
 	return options;
 }
@@ -74,7 +74,7 @@ static void settings_refuse_with_cause_and_fix(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		char why[200] = "";
 
-		assert_int_equal(xvf_pool_settings(bad[i][0], &options, why, sizeof(why)), -1);
+		assert_int_equal(xvm_pool_settings(bad[i][0], &options, why, sizeof(why)), -1);
 		if (strstr(why, bad[i][1]) == NULL)
 			fail_msg("'%s' gives \"%s\", not \"%s\"", bad[i][0], why, bad[i][1]);
 		assert_same(&options, &fresh);
@@ -83,15 +83,15 @@ static void settings_refuse_with_cause_and_fix(void **state)
 
 static void settings_without_a_lock_are_for_one_thread(void **state)
 {
-	const struct xvf_entry *entry = xvf_entry_find("xvmalloc");
+	const struct xvm_entry *entry = xvm_entry_find("xvmalloc");
 	char why[200] = "";
 
 	(void)state;
-	assert_int_equal(xvf_entry_check(entry, "lock=none", 1, why, sizeof(why)), 0);
-	assert_int_equal(xvf_entry_check(entry, "lock=none", 2, why, sizeof(why)), -1);
+	assert_int_equal(xvm_entry_check(entry, "lock=none", 1, why, sizeof(why)), 0);
+	assert_int_equal(xvm_entry_check(entry, "lock=none", 2, why, sizeof(why)), -1);
 	assert_non_null(strstr(why, "--threads 2"));
-	assert_int_equal(xvf_entry_check(entry, "lock=spin", 2, why, sizeof(why)), 0);
-	assert_int_equal(xvf_entry_check(entry, NULL, 64, why, sizeof(why)), 0);
+	assert_int_equal(xvm_entry_check(entry, "lock=spin", 2, why, sizeof(why)), 0);
+	assert_int_equal(xvm_entry_check(entry, NULL, 64, why, sizeof(why)), 0);
 }
 
 static void settings_are_for_xvmalloc_only(void **state)
@@ -99,12 +99,12 @@ static void settings_are_for_xvmalloc_only(void **state)
 	char why[200];
 
 	(void)state;
-	for (size_t i = 0; i < xvf_entry_count(); i++) {
-		const struct xvf_entry *entry = xvf_entry_at(i);
+	for (size_t i = 0; i < xvm_entry_count(); i++) {
+		const struct xvm_entry *entry = xvm_entry_at(i);
 		int takes = strncmp(entry->name, "xvmalloc", 8) == 0;
 
-		assert_int_equal(xvf_entry_check(entry, NULL, 1, why, sizeof(why)), 0);
-		assert_int_equal(xvf_entry_check(entry, "shards=1", 1, why, sizeof(why)),
+		assert_int_equal(xvm_entry_check(entry, NULL, 1, why, sizeof(why)), 0);
+		assert_int_equal(xvm_entry_check(entry, "shards=1", 1, why, sizeof(why)),
 				 takes ? 0 : -1);
 		if (!takes)
 			assert_non_null(strstr(why, "takes no settings"));
@@ -120,7 +120,7 @@ static void settings_reach_the_pool(void **state)
 		.total_bytes = 65536,
 		.argument = "shards=1:lock=spin",
 	};
-	const struct xvfrag_plugin *plugin = &xvf_allocator_xvmalloc;
+	const struct xvfrag_plugin *plugin = &xvm_allocator_xvmalloc;
 	void *heap = plugin->create(&config);
 
 	(void)state;
@@ -131,8 +131,8 @@ static void settings_reach_the_pool(void **state)
 	errno = 0;
 	assert_null(plugin->create(&config));
 	assert_int_equal(errno, EINVAL);
-	assert_null(xvf_allocator_xvmalloc_nosplit.create(&config));
-	assert_null(xvf_allocator_xvmalloc_keyed.create(&config));
+	assert_null(xvm_allocator_xvmalloc_nosplit.create(&config));
+	assert_null(xvm_allocator_xvmalloc_keyed.create(&config));
 }
 
 int main(void)

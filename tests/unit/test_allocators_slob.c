@@ -7,7 +7,7 @@
 
 enum { PAGE = 4096, ELEMENTS = 300 };
 
-static const struct xvfrag_plugin *const slob = &xvf_allocator_slob;
+static const struct xvfrag_plugin *const slob = &xvm_allocator_slob;
 
 static void slob_puts_a_header_before_each_object(void **state)
 {

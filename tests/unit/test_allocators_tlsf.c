@@ -7,9 +7,9 @@
 
 enum { OBJECTS = 400, STEPS = 30000, WORD = sizeof(size_t) };
 
-static void assert_sound(const struct xvf_tlsf *tlsf)
+static void assert_sound(const struct xvm_tlsf *tlsf)
 {
-	const char *why = xvf_tlsf_check(tlsf);
+	const char *why = xvm_tlsf_check(tlsf);
 
 	if (why != NULL)
 		fail_msg("%s", why);
@@ -17,79 +17,79 @@ static void assert_sound(const struct xvf_tlsf *tlsf)
 
 static void tlsf_takes_no_region_before_the_first_object(void **state)
 {
-	struct xvf_tlsf *tlsf = xvf_tlsf_create();
+	struct xvm_tlsf *tlsf = xvm_tlsf_create();
 
 	(void)state;
 	assert_non_null(tlsf);
-	assert_true(xvf_tlsf_held_bytes(tlsf) <= 16384);
+	assert_true(xvm_tlsf_held_bytes(tlsf) <= 16384);
 	assert_sound(tlsf);
-	xvf_tlsf_destroy(tlsf);
+	xvm_tlsf_destroy(tlsf);
 }
 
 static void tlsf_spends_one_word_on_an_object(void **state)
 {
-	struct xvf_tlsf *tlsf = xvf_tlsf_create();
-	char *first = xvf_tlsf_alloc(tlsf, 1000);
-	char *second = xvf_tlsf_alloc(tlsf, 1000);
+	struct xvm_tlsf *tlsf = xvm_tlsf_create();
+	char *first = xvm_tlsf_alloc(tlsf, 1000);
+	char *second = xvm_tlsf_alloc(tlsf, 1000);
 
 	(void)state;
 	assert_int_equal((uintptr_t)first % WORD, 0);
 	assert_int_equal(second - first, 1000 + WORD);
-	xvf_tlsf_destroy(tlsf);
+	xvm_tlsf_destroy(tlsf);
 }
 
 static void tlsf_refuses_zero_and_huge_sizes(void **state)
 {
-	struct xvf_tlsf *tlsf = xvf_tlsf_create();
+	struct xvm_tlsf *tlsf = xvm_tlsf_create();
 
 	(void)state;
-	assert_null(xvf_tlsf_alloc(tlsf, 0));
-	assert_null(xvf_tlsf_alloc(tlsf, SIZE_MAX));
-	assert_null(xvf_tlsf_alloc(tlsf, SIZE_MAX - 6));
-	xvf_tlsf_free(tlsf, NULL);
+	assert_null(xvm_tlsf_alloc(tlsf, 0));
+	assert_null(xvm_tlsf_alloc(tlsf, SIZE_MAX));
+	assert_null(xvm_tlsf_alloc(tlsf, SIZE_MAX - 6));
+	xvm_tlsf_free(tlsf, NULL);
 	assert_sound(tlsf);
-	xvf_tlsf_destroy(tlsf);
-	xvf_tlsf_destroy(NULL);
+	xvm_tlsf_destroy(tlsf);
+	xvm_tlsf_destroy(NULL);
 }
 
 static void tlsf_merges_both_neighbours(void **state)
 {
-	struct xvf_tlsf *tlsf = xvf_tlsf_create();
+	struct xvm_tlsf *tlsf = xvm_tlsf_create();
 	char *objects[4];
 	int i;
 
 	(void)state;
 	for (i = 0; i < 4; i++)
-		objects[i] = xvf_tlsf_alloc(tlsf, 64);
-	xvf_tlsf_free(tlsf, objects[0]);
-	xvf_tlsf_free(tlsf, objects[2]);
+		objects[i] = xvm_tlsf_alloc(tlsf, 64);
+	xvm_tlsf_free(tlsf, objects[0]);
+	xvm_tlsf_free(tlsf, objects[2]);
 	assert_sound(tlsf);
-	xvf_tlsf_free(tlsf, objects[1]);
+	xvm_tlsf_free(tlsf, objects[1]);
 	assert_sound(tlsf);
 	/* The three and their two inner headers are one hole now. */
-	assert_ptr_equal(xvf_tlsf_alloc(tlsf, 3 * 64 + 2 * WORD), objects[0]);
-	xvf_tlsf_destroy(tlsf);
+	assert_ptr_equal(xvm_tlsf_alloc(tlsf, 3 * 64 + 2 * WORD), objects[0]);
+	xvm_tlsf_destroy(tlsf);
 }
 
 static void tlsf_grows_by_regions_and_keeps_them(void **state)
 {
-	struct xvf_tlsf *tlsf = xvf_tlsf_create();
-	uint64_t empty = xvf_tlsf_held_bytes(tlsf);
-	void *small = xvf_tlsf_alloc(tlsf, 1);
+	struct xvm_tlsf *tlsf = xvm_tlsf_create();
+	uint64_t empty = xvm_tlsf_held_bytes(tlsf);
+	void *small = xvm_tlsf_alloc(tlsf, 1);
 	void *large;
 
 	(void)state;
-	assert_int_equal(xvf_tlsf_held_bytes(tlsf) - empty, XVF_TLSF_REGION_BYTES);
-	large = xvf_tlsf_alloc(tlsf, XVF_TLSF_REGION_BYTES);
+	assert_int_equal(xvm_tlsf_held_bytes(tlsf) - empty, XVM_TLSF_REGION_BYTES);
+	large = xvm_tlsf_alloc(tlsf, XVM_TLSF_REGION_BYTES);
 	assert_non_null(large);
-	assert_int_equal(xvf_tlsf_held_bytes(tlsf) - empty, 3 * XVF_TLSF_REGION_BYTES);
-	memset(large, 1, XVF_TLSF_REGION_BYTES);
+	assert_int_equal(xvm_tlsf_held_bytes(tlsf) - empty, 3 * XVM_TLSF_REGION_BYTES);
+	memset(large, 1, XVM_TLSF_REGION_BYTES);
 	assert_sound(tlsf);
-	xvf_tlsf_free(tlsf, small);
-	xvf_tlsf_free(tlsf, large);
+	xvm_tlsf_free(tlsf, small);
+	xvm_tlsf_free(tlsf, large);
 	assert_sound(tlsf);
-	assert_int_equal(xvf_tlsf_held_bytes(tlsf) - empty, 3 * XVF_TLSF_REGION_BYTES);
-	xvf_tlsf_destroy(tlsf);
+	assert_int_equal(xvm_tlsf_held_bytes(tlsf) - empty, 3 * XVM_TLSF_REGION_BYTES);
+	xvm_tlsf_destroy(tlsf);
 }
 
 /* Sizes of every scale: a word, a small list, a page, now and then much more. */
@@ -102,7 +102,7 @@ static size_t size_draw(uint64_t *seed)
 
 static void tlsf_stays_sound_in_random_use(void **state)
 {
-	struct xvf_tlsf *tlsf = xvf_tlsf_create();
+	struct xvm_tlsf *tlsf = xvm_tlsf_create();
 	unsigned char *objects[OBJECTS] = {NULL};
 	size_t sizes[OBJECTS] = {0};
 	uint64_t seed = test_seed();
@@ -115,7 +115,7 @@ static void tlsf_stays_sound_in_random_use(void **state)
 		if (objects[i] != NULL) {
 			assert_int_equal(objects[i][0], (unsigned char)i);
 			assert_int_equal(objects[i][sizes[i] - 1], (unsigned char)i);
-			xvf_tlsf_free(tlsf, objects[i]);
+			xvm_tlsf_free(tlsf, objects[i]);
 			objects[i] = NULL;
 		}
 		if (step % 64 == 0)
@@ -123,35 +123,35 @@ static void tlsf_stays_sound_in_random_use(void **state)
 		if (test_random(&seed) % 3 == 0)
 			continue;
 		sizes[i] = size_draw(&seed);
-		objects[i] = xvf_tlsf_alloc(tlsf, sizes[i]);
+		objects[i] = xvm_tlsf_alloc(tlsf, sizes[i]);
 		assert_non_null(objects[i]);
 		memset(objects[i], (int)(unsigned char)i, sizes[i]);
 	}
-	xvf_tlsf_destroy(tlsf);
+	xvm_tlsf_destroy(tlsf);
 }
 
 static void tlsf_check_sees_damage(void **state)
 {
-	struct xvf_tlsf *tlsf = xvf_tlsf_create();
-	size_t *first = xvf_tlsf_alloc(tlsf, 64);
-	size_t *second = xvf_tlsf_alloc(tlsf, 64);
+	struct xvm_tlsf *tlsf = xvm_tlsf_create();
+	size_t *first = xvm_tlsf_alloc(tlsf, 64);
+	size_t *second = xvm_tlsf_alloc(tlsf, 64);
 	size_t good = second[-1];
 
 	(void)state;
 	second[-1] |= 1; /* "free", though in no list */
-	assert_non_null(xvf_tlsf_check(tlsf));
+	assert_non_null(xvm_tlsf_check(tlsf));
 	second[-1] = good | 2; /* "the one before me is free" */
-	assert_non_null(xvf_tlsf_check(tlsf));
+	assert_non_null(xvm_tlsf_check(tlsf));
 	second[-1] = good + WORD; /* too long by a word */
-	assert_non_null(xvf_tlsf_check(tlsf));
+	assert_non_null(xvm_tlsf_check(tlsf));
 	second[-1] = good;
 	assert_sound(tlsf);
-	xvf_tlsf_free(tlsf, first);
+	xvm_tlsf_free(tlsf, first);
 	first[0] = 0; /* its link to the next free block is lost, harmless as it is last */
 	assert_sound(tlsf);
 	first[64 / WORD - 1] = 0; /* its last word must point to its head */
-	assert_non_null(xvf_tlsf_check(tlsf));
-	xvf_tlsf_destroy(tlsf);
+	assert_non_null(xvm_tlsf_check(tlsf));
+	xvm_tlsf_destroy(tlsf);
 }
 
 int main(void)

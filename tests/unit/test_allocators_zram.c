@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PAGE = XVF_ZRAM_PAGE_BYTES, PAGES = 200, DISK_BYTES = 1 << 20 };
+enum { PAGE = XVM_ZRAM_PAGE_BYTES, PAGES = 200, DISK_BYTES = 1 << 20 };
 
 static int device_exists(unsigned number)
 {
@@ -39,12 +39,12 @@ static int device_count(void)
 	return count;
 }
 
-static struct xvf_zram *device_open(void)
+static struct xvm_zram *device_open(void)
 {
-	struct xvf_zram *zram = NULL;
+	struct xvm_zram *zram = NULL;
 	char why[512] = "";
 
-	if (xvf_zram_open(&zram, NULL, DISK_BYTES, why, sizeof(why)) != 0)
+	if (xvm_zram_open(&zram, NULL, DISK_BYTES, why, sizeof(why)) != 0)
 		fail_msg("%s", why);
 	return zram;
 }
@@ -64,8 +64,8 @@ static void zram_stores_pages_and_counts_them(void **state)
 	/* One byte off, since the caller's memory may have any alignment. */
 	unsigned char *memory = malloc((size_t)PAGES * PAGE + 1), *pages = memory + 1;
 	unsigned char page[PAGE];
-	struct xvf_zram *zram = device_open();
-	struct xvf_zram_stat stat;
+	struct xvm_zram *zram = device_open();
+	struct xvm_zram_stat stat;
 	uint64_t i;
 
 	(void)state;
@@ -73,60 +73,60 @@ static void zram_stores_pages_and_counts_them(void **state)
 	for (i = 0; i < PAGES; i++)
 		page_fill(pages + i * PAGE, i + 1);
 	memset(pages, 0, 2 * PAGE);
-	assert_int_equal(xvf_zram_write(zram, 3, pages, PAGES), 0);
-	assert_int_equal(xvf_zram_stat(zram, &stat), 0);
+	assert_int_equal(xvm_zram_write(zram, 3, pages, PAGES), 0);
+	assert_int_equal(xvm_zram_stat(zram, &stat), 0);
 	assert_int_equal(stat.orig_bytes, (uint64_t)PAGES * PAGE);
 	assert_int_equal(stat.same_pages, 2);
 	assert_in_range(stat.compr_bytes, PAGES * PAGE / 3, PAGES * PAGE * 3 / 4);
 	assert_true(stat.mem_used_bytes >= stat.compr_bytes);
 	for (i = 0; i < PAGES; i++) {
-		assert_int_equal(xvf_zram_read(zram, i + 3, page), 0);
+		assert_int_equal(xvm_zram_read(zram, i + 3, page), 0);
 		assert_memory_equal(page, pages + i * PAGE, PAGE);
 	}
-	assert_int_equal(xvf_zram_discard(zram, 3, PAGES / 2), 0);
-	assert_int_equal(xvf_zram_compact(zram), 0);
-	assert_int_equal(xvf_zram_stat(zram, &stat), 0);
+	assert_int_equal(xvm_zram_discard(zram, 3, PAGES / 2), 0);
+	assert_int_equal(xvm_zram_compact(zram), 0);
+	assert_int_equal(xvm_zram_stat(zram, &stat), 0);
 	assert_int_equal(stat.orig_bytes, (uint64_t)PAGES / 2 * PAGE);
-	xvf_zram_close(zram);
+	xvm_zram_close(zram);
 	free(memory);
 }
 
 static void zram_refuses_what_lies_outside(void **state)
 {
-	struct xvf_zram *zram = device_open();
+	struct xvm_zram *zram = device_open();
 	unsigned char page[PAGE] = {0};
 
 	(void)state;
-	assert_int_equal(xvf_zram_write(zram, DISK_BYTES / PAGE, page, 1), -ERANGE);
-	assert_int_equal(xvf_zram_read(zram, UINT64_MAX, page), -ERANGE);
-	assert_int_equal(xvf_zram_discard(zram, 1, UINT64_MAX), -ERANGE);
-	assert_int_equal(xvf_zram_discard(zram, 1, 0), 0);
-	xvf_zram_close(zram);
+	assert_int_equal(xvm_zram_write(zram, DISK_BYTES / PAGE, page, 1), -ERANGE);
+	assert_int_equal(xvm_zram_read(zram, UINT64_MAX, page), -ERANGE);
+	assert_int_equal(xvm_zram_discard(zram, 1, UINT64_MAX), -ERANGE);
+	assert_int_equal(xvm_zram_discard(zram, 1, 0), 0);
+	xvm_zram_close(zram);
 }
 
 static void zram_close_removes_the_device(void **state)
 {
 	int before = device_count();
-	struct xvf_zram *zram = device_open();
-	unsigned number = xvf_zram_number(zram);
+	struct xvm_zram *zram = device_open();
+	unsigned number = xvm_zram_number(zram);
 
 	(void)state;
 	assert_true(device_exists(number));
 	assert_int_equal(device_count(), before + 1);
-	xvf_zram_close(zram);
+	xvm_zram_close(zram);
 	assert_false(device_exists(number));
 	assert_int_equal(device_count(), before);
-	xvf_zram_close(NULL);
+	xvm_zram_close(NULL);
 }
 
 static void zram_failed_open_leaves_no_device(void **state)
 {
 	int before = device_count();
-	struct xvf_zram *zram = NULL;
+	struct xvm_zram *zram = NULL;
 	char why[512] = "";
 
 	(void)state;
-	assert_true(xvf_zram_open(&zram, "no-such-codec", DISK_BYTES, why, sizeof(why)) < 0);
+	assert_true(xvm_zram_open(&zram, "no-such-codec", DISK_BYTES, why, sizeof(why)) < 0);
 	assert_null(zram);
 	assert_non_null(strstr(why, "no-such-codec"));
 	assert_int_equal(device_count(), before);
@@ -135,16 +135,16 @@ static void zram_failed_open_leaves_no_device(void **state)
 /* In a child: make a device, tell its number, and wait to be ended. */
 static void child_run(int out)
 {
-	struct xvf_zram *zram = NULL;
+	struct xvm_zram *zram = NULL;
 	unsigned char page[PAGE];
 	unsigned number;
 	char why[512];
 
-	if (xvf_zram_open(&zram, NULL, DISK_BYTES, why, sizeof(why)) != 0)
+	if (xvm_zram_open(&zram, NULL, DISK_BYTES, why, sizeof(why)) != 0)
 		_exit(1);
 	page_fill(page, 1);
-	number = xvf_zram_number(zram);
-	if (xvf_zram_write(zram, 0, page, 1) != 0 ||
+	number = xvm_zram_number(zram);
+	if (xvm_zram_write(zram, 0, page, 1) != 0 ||
 	    write(out, &number, sizeof(number)) != (ssize_t)sizeof(number))
 		_exit(1);
 	for (;;)
@@ -193,7 +193,7 @@ int main(void)
 	};
 	char why[512];
 
-	if (!xvf_zram_available(why, sizeof(why))) {
+	if (!xvm_zram_available(why, sizeof(why))) {
 		printf("skipped: %s\n", why);
 		return 77;
 	}

@@ -37,7 +37,7 @@ struct taken {
 static int take_value(void *into, const char *value)
 {
 	((struct taken *)into)->value = value;
-	return strcmp(value, "bad") == 0 ? XVF_FAILED : 0;
+	return strcmp(value, "bad") == 0 ? XVM_FAILED : 0;
 }
 
 static int take_flag(void *into, const char *value)
@@ -54,7 +54,7 @@ static int take_other(void *into, const char *value)
 	return 0;
 }
 
-static const struct rzc_arg test_table[] = {
+static const struct xvm_arg test_table[] = {
 	{"value", 'v', "V", 1, take_value, "takes one"},
 	{"flag", 'f', NULL, 3, take_flag, "takes none"},
 	{"other", 'f', NULL, 4, take_other, "of another user"},
@@ -63,11 +63,12 @@ static const struct rzc_arg test_table[] = {
 #define WORDS_MAX 12
 
 /* Reads a command line of words separated by blanks. */
-static int read_line(const char *line, unsigned user, struct taken *taken, struct rzc_words *words)
+static int read_line(const char *line, unsigned user, struct taken *taken, struct xvm_words *words)
 {
 	static char text[200];
 	static char *argv[WORDS_MAX + 1];
-	const struct rzc_args args = {test_table, sizeof(test_table) / sizeof(test_table[0]), user};
+	const struct xvm_args args = {"ramz test", test_table,
+				      sizeof(test_table) / sizeof(test_table[0]), user};
 	char *rest = text;
 	int argc = 0;
 
@@ -76,12 +77,12 @@ static int read_line(const char *line, unsigned user, struct taken *taken, struc
 	while (argc < WORDS_MAX && (argv[argc] = strtok_r(rest, " ", &rest)) != NULL)
 		argc++;
 	argv[argc] = NULL;
-	return rzc_args_read(&args, argc, argv, taken, words);
+	return xvm_args_read(&args, argc, argv, taken, words);
 }
 
 static void args_are_options_words_and_a_rest(void **state)
 {
-	struct rzc_words words;
+	struct xvm_words words;
 	struct taken taken;
 
 	(void)state;
@@ -95,37 +96,38 @@ static void args_are_options_words_and_a_rest(void **state)
 	assert_string_equal(words.word[2], "-");
 	assert_int_equal(words.rest_count, 2);
 	assert_string_equal(words.rest[0], "-f");
-	rzc_args_join(&words);
+	xvm_args_join(&words);
 	assert_int_equal(words.count, 5);
 	assert_string_equal(words.word[3], "-f");
 	assert_string_equal(words.word[4], "three");
-	assert_int_equal(rzc_args_at_most(&words, 5, "c"), 0);
-	assert_int_equal(rzc_args_at_most(&words, 4, "c"), XVF_FAILED);
+	assert_int_equal(xvm_args_at_most(&(struct xvm_args){.command = "c"}, &words, 5), 0);
+	assert_int_equal(xvm_args_at_most(&(struct xvm_args){.command = "c"}, &words, 4),
+			 XVM_FAILED);
 }
 
 static void args_belong_to_their_user(void **state)
 {
-	struct rzc_words words;
+	struct xvm_words words;
 	struct taken taken;
 
 	(void)state;
 	assert_int_equal(read_line("c -f", 4, &taken, &words), 0);
 	assert_int_equal(taken.others, 1);
 	assert_int_equal(taken.flags, 0);
-	assert_int_equal(read_line("c --other", 1, &taken, &words), XVF_FAILED);
-	assert_int_equal(read_line("c -v x", 2, &taken, &words), XVF_FAILED);
+	assert_int_equal(read_line("c --other", 1, &taken, &words), XVM_FAILED);
+	assert_int_equal(read_line("c -v x", 2, &taken, &words), XVM_FAILED);
 }
 
 static void args_refuse_what_is_wrong(void **state)
 {
 	static const char *const lines[] = {"c --value", "c -v",     "c --flag=1", "c -x",
 					    "c --no",    "c -v bad", "c -fx"};
-	struct rzc_words words;
+	struct xvm_words words;
 	struct taken taken;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
-		assert_int_equal(read_line(lines[i], 1, &taken, &words), XVF_FAILED);
+		assert_int_equal(read_line(lines[i], 1, &taken, &words), XVM_FAILED);
 	assert_int_equal(read_line("c --help --no", 1, &taken, &words), 0);
 	assert_true(words.help);
 }
@@ -203,9 +205,9 @@ static void names_make_no_paths(void **state)
 	(void)state;
 	assert_int_equal(rzc_place_check_name("Disk_1.new-2"), 0);
 	assert_int_equal(rzc_place_check_name("12345678901234567890123456789012"), 0);
-	assert_int_equal(rzc_place_check_name("123456789012345678901234567890123"), XVF_FAILED);
+	assert_int_equal(rzc_place_check_name("123456789012345678901234567890123"), XVM_FAILED);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_int_equal(rzc_place_check_name(bad[i]), XVF_FAILED);
+		assert_int_equal(rzc_place_check_name(bad[i]), XVM_FAILED);
 }
 
 /* A directory of the test's own, which XDG_RUNTIME_DIR names. */
@@ -241,11 +243,11 @@ static void place_is_the_users_own(void **state)
 	assert_int_equal(stat(place.directory[0], &status), 0);
 	assert_int_equal(status.st_mode & 0777, 0700);
 	assert_int_equal(chmod(place.directory[0], 0750), 0);
-	assert_int_equal(rzc_place_make(&place), XVF_FAILED);
+	assert_int_equal(rzc_place_make(&place), XVM_FAILED);
 	/* A link is not taken for the directory that it leads to. */
 	assert_int_equal(rmdir(place.directory[0]), 0);
 	assert_int_equal(symlink(directory, place.directory[0]), 0);
-	assert_int_equal(rzc_place_make(&place), XVF_FAILED);
+	assert_int_equal(rzc_place_make(&place), XVM_FAILED);
 	assert_int_equal(unlink(place.directory[0]), 0);
 	leave_runtime(directory);
 	setenv("XDG_RUNTIME_DIR", "not/absolute", 1);
@@ -440,7 +442,7 @@ static void files_of_others_are_not_taken(void **state)
 
 		put(path, texts[i]);
 		serve_at(&serve, path);
-		assert_int_equal(rzc_serve_lock(&serve, true), XVF_FAILED);
+		assert_int_equal(rzc_serve_lock(&serve, true), XVM_FAILED);
 		file = fopen(path, "r");
 		assert_non_null(file);
 		text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
@@ -450,10 +452,10 @@ static void files_of_others_are_not_taken(void **state)
 	put(path, "99999999\n"); /* of nobody */
 	assert_int_equal(symlink("p", link_path), 0);
 	serve_at(&serve, link_path);
-	assert_int_equal(rzc_serve_lock(&serve, false), XVF_FAILED);
+	assert_int_equal(rzc_serve_lock(&serve, false), XVM_FAILED);
 	unlink(link_path);
 	assert_int_equal(link(path, link_path), 0);
-	assert_int_equal(rzc_serve_lock(&serve, false), XVF_FAILED);
+	assert_int_equal(rzc_serve_lock(&serve, false), XVM_FAILED);
 	unlink(link_path);
 	serve_at(&serve, path);
 	assert_int_equal(rzc_serve_lock(&serve, false), 0);
@@ -480,6 +482,6 @@ int main(void)
 		cmocka_unit_test(files_of_others_are_not_taken),
 	};
 
-	xvf_set_program("ramz");
+	xvm_set_program("ramz");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,13 +12,13 @@
 
 enum { PAGES = 256, REQUESTS = 400, MOST_PAGES = 24 };
 
-static uint64_t zram_notify_free(const struct xvf_zram *zram)
+static uint64_t zram_notify_free(const struct xvm_zram *zram)
 {
 	uint64_t failed_reads, failed_writes, invalid_io, notify_free = 0;
 	char path[64];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/sys/block/zram%u/io_stat", xvf_zram_number(zram));
+	snprintf(path, sizeof(path), "/sys/block/zram%u/io_stat", xvm_zram_number(zram));
 	file = fopen(path, "r");
 	assert_non_null(file);
 	assert_int_equal(fscanf(file, "%" SCNu64 "%" SCNu64 "%" SCNu64 "%" SCNu64, &failed_reads,
@@ -32,12 +32,12 @@ static void notify_free_is_what_the_kernel_counts(void **state)
 {
 	static unsigned char pages[MOST_PAGES * PAGE];
 	struct ramz *store = store_open(PAGES);
-	struct xvf_zram *zram = NULL;
+	struct xvm_zram *zram = NULL;
 	uint64_t seed = 2009;
 	char why[512] = "";
 
 	(void)state;
-	if (xvf_zram_open(&zram, NULL, PAGES * PAGE, why, sizeof(why)) != 0)
+	if (xvm_zram_open(&zram, NULL, PAGES * PAGE, why, sizeof(why)) != 0)
 		fail_msg("%s", why);
 	for (int i = 0; i < REQUESTS; i++) {
 		uint64_t index = random_below(&seed, PAGES);
@@ -47,16 +47,16 @@ static void notify_free_is_what_the_kernel_counts(void **state)
 		if (random_below(&seed, 2) == 0) {
 			for (uint64_t page = 0; page < count; page++)
 				page_fill(pages + page * PAGE, PAGE, random_next(&seed));
-			assert_int_equal(xvf_zram_write(zram, index, pages, count), 0);
+			assert_int_equal(xvm_zram_write(zram, index, pages, count), 0);
 			assert_int_equal(ramz_write(store, index * PAGE, pages, count * PAGE, NULL),
 					 0);
 		} else {
-			assert_int_equal(xvf_zram_discard(zram, index, count), 0);
+			assert_int_equal(xvm_zram_discard(zram, index, count), 0);
 			assert_int_equal(ramz_discard(store, index * PAGE, count * PAGE), 0);
 		}
 		assert_int_equal(store_stats(store).io_stat.notify_free, zram_notify_free(zram));
 	}
-	xvf_zram_close(zram);
+	xvm_zram_close(zram);
 	store_close(store);
 }
 
@@ -67,7 +67,7 @@ int main(void)
 	};
 	char why[512];
 
-	if (!xvf_zram_available(why, sizeof(why))) {
+	if (!xvm_zram_available(why, sizeof(why))) {
 		printf("skipped: %s\n", why);
 		return 77;
 	}

@@ -19,32 +19,32 @@
 
 enum { SLOTS = 333 };
 
-static struct xvf_workload_view view;
+static struct xvm_workload_view view;
 
 static int setup_view(void **state)
 {
-	struct xvf_workload workload = {.ops = NULL};
-	struct xvf_sizes sizes = {.objects = {.items = NULL}};
+	struct xvm_workload workload = {.ops = NULL};
+	struct xvm_sizes sizes = {.objects = {.items = NULL}};
 	int fd;
 
 	(void)state;
 	for (uint32_t i = 0; i < SLOTS; i++)
-		xvf_u32s_append(&sizes.objects, 10 + i);
-	xvf_workload_life_cycle(&workload, &sizes, 0, 3);
-	fd = xvf_workload_seal(&workload);
-	assert_true(xvf_workload_open(&view, fd));
+		xvm_u32s_append(&sizes.objects, 10 + i);
+	xvm_workload_life_cycle(&workload, &sizes, 0, 3);
+	fd = xvm_workload_seal(&workload);
+	assert_true(xvm_workload_open(&view, fd));
 	close(fd);
-	xvf_workload_fini(&workload);
-	xvf_sizes_fini(&sizes);
+	xvm_workload_fini(&workload);
+	xvm_sizes_fini(&sizes);
 	return 0;
 }
 
 /* The next operation on this slot in [*at, end), or NULL. */
-static const struct xvf_op *next_of_slot(const struct xvf_op *ops, uint64_t *at, uint64_t end,
+static const struct xvm_op *next_of_slot(const struct xvm_op *ops, uint64_t *at, uint64_t end,
 					 uint64_t slot)
 {
 	while (*at < end) {
-		const struct xvf_op *op = &ops[(*at)++];
+		const struct xvm_op *op = &ops[(*at)++];
 
 		if (op->slot == slot)
 			return op;
@@ -55,14 +55,14 @@ static const struct xvf_op *next_of_slot(const struct xvf_op *ops, uint64_t *at,
 /* Are the slot's operations of a phase, in order, what its thread got for its place? */
 static void check_slot(const struct xvf_deal *deal, uint32_t phase, uint64_t slot)
 {
-	const struct xvf_phase *p = &view.head->phase[phase];
+	const struct xvm_phase *p = &view.head->phase[phase];
 	unsigned thread = (unsigned)(slot % deal->threads);
 	uint64_t at = p->first_op, dealt_at = 0, count;
-	const struct xvf_op *dealt = xvf_deal_ops(deal, phase, thread, &count);
-	const struct xvf_op *op;
+	const struct xvm_op *dealt = xvf_deal_ops(deal, phase, thread, &count);
+	const struct xvm_op *op;
 
 	do {
-		const struct xvf_op *got =
+		const struct xvm_op *got =
 			next_of_slot(dealt, &dealt_at, count, xvf_deal_place(deal, slot));
 
 		op = next_of_slot(view.ops, &at, p->first_op + p->op_count, slot);

@@ -119,8 +119,8 @@ static void write_table(FILE *out)
 
 static void write_names(FILE *out)
 {
-	xvf_gnuplot_text("a\"b\\c'", out);
-	xvf_gnuplot_file("it's \"one\"", out);
+	xvm_gnuplot_text("a\"b\\c'", out);
+	xvm_gnuplot_file("it's \"one\"", out);
 }
 
 static void assert_has(char *text, const char *line)

@@ -60,10 +60,10 @@ static void watch_reset(void)
 
 static bool watch_wait_for_others(void)
 {
-	uint64_t deadline_ns = xvf_timer_clock_ns() + UINT64_C(10000000000);
+	uint64_t deadline_ns = xvm_timer_clock_ns() + UINT64_C(10000000000);
 
 	while (atomic_load(&watch.threads) < watch.wait_for) {
-		if (xvf_timer_clock_ns() > deadline_ns)
+		if (xvm_timer_clock_ns() > deadline_ns)
 			return false;
 		sched_yield();
 	}
@@ -83,12 +83,12 @@ static bool watch_enter_thread(void)
 
 static void watch_be_slow(void)
 {
-	uint64_t end_ns = xvf_timer_clock_ns() + SLOW_US * 1000;
+	uint64_t end_ns = xvm_timer_clock_ns() + SLOW_US * 1000;
 
 	if (!watch.one_is_slow || watch_thread.number != 1 ||
 	    ++watch_thread.calls % SLOW_EVERY != 0)
 		return;
-	while (xvf_timer_clock_ns() < end_ns)
+	while (xvm_timer_clock_ns() < end_ns)
 		continue;
 }
 
@@ -269,16 +269,16 @@ static int workload_fd;
 
 static int setup_workload(void **state)
 {
-	struct xvf_workload workload = {.ops = NULL};
-	struct xvf_sizes sizes = {.objects = {.items = NULL}};
+	struct xvm_workload workload = {.ops = NULL};
+	struct xvm_sizes sizes = {.objects = {.items = NULL}};
 
 	(void)state;
 	for (uint32_t i = 0; i < OBJECTS; i++)
-		xvf_u32s_append(&sizes.objects, 16 + i);
-	xvf_workload_life_cycle(&workload, &sizes, 0, 7);
-	workload_fd = xvf_workload_seal(&workload);
-	xvf_workload_fini(&workload);
-	xvf_sizes_fini(&sizes);
+		xvm_u32s_append(&sizes.objects, 16 + i);
+	xvm_workload_life_cycle(&workload, &sizes, 0, 7);
+	workload_fd = xvm_workload_seal(&workload);
+	xvm_workload_fini(&workload);
+	xvm_sizes_fini(&sizes);
 	return workload_fd >= 0 ? 0 : -1;
 }
 
@@ -296,7 +296,7 @@ static void take_records(int fd, struct outcome *outcome)
 	}
 }
 
-static struct outcome run(const struct xvf_entry *entry, unsigned threads, bool cross,
+static struct outcome run(const struct xvm_entry *entry, unsigned threads, bool cross,
 			  const char *provider)
 {
 	struct xvf_replay_config config = {
@@ -329,7 +329,7 @@ static void assert_done(const struct outcome *outcome)
 
 static struct outcome run_watch(unsigned flags, unsigned threads, bool cross)
 {
-	const struct xvf_entry entry = {.plugin = &watch_plugin, .flags = flags};
+	const struct xvm_entry entry = {.plugin = &watch_plugin, .flags = flags};
 	struct outcome outcome = run(&entry, threads, cross, NULL);
 
 	assert_done(&outcome);
@@ -345,14 +345,14 @@ static void replay_runs_its_threads_at_once(void **state)
 	(void)state;
 	watch_reset();
 	watch.wait_for = 5;
-	(void)run_watch(XVF_THREADS, 5, false);
+	(void)run_watch(XVM_THREADS, 5, false);
 	assert_true(atomic_load(&watch.overlaps) > 0);
 }
 
 /* The control of the test above: the same calls, and none beside another. */
 static void replay_guards_who_does_not_take_threads(void **state)
 {
-	const struct xvf_entry entry = {.plugin = &watch_plugin};
+	const struct xvm_entry entry = {.plugin = &watch_plugin};
 	struct xvf_replay_config config = {.threads = 3};
 
 	(void)state;
@@ -374,16 +374,16 @@ static void replay_frees_where_it_made_unless_crossed(void **state)
 {
 	(void)state;
 	watch_reset();
-	(void)run_watch(XVF_THREADS, 3, false);
+	(void)run_watch(XVM_THREADS, 3, false);
 	assert_int_equal(atomic_load(&watch.cross_frees), 0);
 	assert_int_equal(atomic_load(&watch.own_frees), FREES);
 	watch_reset();
-	(void)run_watch(XVF_THREADS, 3, true);
+	(void)run_watch(XVM_THREADS, 3, true);
 	assert_int_equal(atomic_load(&watch.own_frees), 0);
 	assert_int_equal(atomic_load(&watch.cross_frees), FREES);
 	/* With one thread there is no other. */
 	watch_reset();
-	(void)run_watch(XVF_THREADS, 1, true);
+	(void)run_watch(XVM_THREADS, 1, true);
 	assert_int_equal(atomic_load(&watch.own_frees), FREES);
 }
 
@@ -398,13 +398,13 @@ static void replay_has_the_same_objects_on_any_threads(void **state)
 
 	(void)state;
 	watch_reset();
-	one = run_watch(XVF_THREADS, 1, false);
+	one = run_watch(XVM_THREADS, 1, false);
 	assert_int_equal(one.result_count, 8);
 	for (size_t v = 0; v < sizeof(variants) / sizeof(variants[0]); v++) {
 		struct outcome many;
 
 		watch_reset();
-		many = run_watch(XVF_THREADS, variants[v].threads, variants[v].cross);
+		many = run_watch(XVM_THREADS, variants[v].threads, variants[v].cross);
 		assert_int_equal(many.result_count, one.result_count);
 		for (unsigned i = 0; i < one.result_count; i++) {
 			const struct xvf_result *a = &one.results[i];
@@ -434,7 +434,7 @@ static void replay_has_percentiles_of_all_threads(void **state)
 	(void)state;
 	watch_reset();
 	watch.one_is_slow = true;
-	outcome = run_watch(XVF_THREADS, 2, false);
+	outcome = run_watch(XVM_THREADS, 2, false);
 	churn = &outcome.results[1];
 	assert_string_equal(churn->phase, "churn");
 	assert_int_equal(churn->ops, 8 * OBJECTS);
@@ -447,7 +447,7 @@ static void replay_has_percentiles_of_all_threads(void **state)
 
 static void replay_stops_all_threads_at_the_first_failure(void **state)
 {
-	const struct xvf_entry entry = {.plugin = &poor_plugin, .flags = XVF_THREADS | XVF_MODEL};
+	const struct xvm_entry entry = {.plugin = &poor_plugin, .flags = XVM_THREADS | XVM_MODEL};
 
 	(void)state;
 	for (unsigned threads = 1; threads <= 8; threads *= 2) {
@@ -457,7 +457,7 @@ static void replay_stops_all_threads_at_the_first_failure(void **state)
 			watch_reset();
 			watch.fail_at = OBJECTS + 500; /* in churn */
 			outcome = run(&entry, threads, cross, NULL);
-			assert_int_equal(outcome.status, XVF_FAILED);
+			assert_int_equal(outcome.status, XVM_FAILED);
 			assert_int_equal(outcome.failure_count, 1);
 			assert_non_null(strstr(outcome.failure, "Cannot allocate memory"));
 			assert_int_equal(outcome.result_count, 1);
@@ -475,7 +475,7 @@ static void replay_keeps_contents_on_threads(void **state)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		for (size_t k = 0; k < 6; k++) {
 			struct outcome outcome =
-				run(xvf_entry_find(names[i]), 3, k % 2, providers[k / 2]);
+				run(xvm_entry_find(names[i]), 3, k % 2, providers[k / 2]);
 
 			assert_done(&outcome);
 			assert_true(outcome.result_count >= 5);

@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) the libxvmalloc authors
 #
-# Tests of the modules of xvfrag (src/cli/xvfrag).
+# Tests of what the programs measure with (src/measure), and of xvfrag (src/cli/xvfrag).
 if(NOT TARGET xvfrag_lib)
 	return()
 endif()
 
-foreach(part IN ITEMS common deal frontier histogram input replay sizes trace workload)
+foreach(part IN ITEMS base histogram input sizes trace workload)
+	xv_add_test(NAME test_measure_${part}
+		SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_measure_${part}.c
+		LIBS xv_measure)
+	target_compile_definitions(test_measure_${part} PRIVATE _GNU_SOURCE)
+endforeach()
+
+foreach(part IN ITEMS deal frontier replay)
 	xv_add_test(NAME test_xvfrag_${part}
 		SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_xvfrag_${part}.c
 		LIBS xvfrag_lib)

@@ -34,10 +34,10 @@ static int client_timeout(void *into, const char *value)
 {
 	uint64_t seconds;
 
-	if (!xvf_parse_u64(value, NULL, 0, CLIENT_SECONDS_MAX, &seconds)) {
-		xvf_error("--timeout takes seconds, up to %u, or 0 for no end, not '%s'",
+	if (!xvm_parse_u64(value, NULL, 0, CLIENT_SECONDS_MAX, &seconds)) {
+		xvm_error("--timeout takes seconds, up to %u, or 0 for no end, not '%s'",
 			  CLIENT_SECONDS_MAX, value);
-		return XVF_FAILED;
+		return XVM_FAILED;
 	}
 	((struct rzc_client *)into)->timeout_ms = seconds > 0 ? (int)seconds * 1000 : -1;
 	return 0;
@@ -47,27 +47,27 @@ static int client_watch(void *into, const char *value)
 {
 	struct rzc_client *client = into;
 
-	if (xvf_parse_u64(value, NULL, 1, CLIENT_SECONDS_MAX, &client->watch_seconds))
+	if (xvm_parse_u64(value, NULL, 1, CLIENT_SECONDS_MAX, &client->watch_seconds))
 		return 0;
-	xvf_error("--watch takes seconds, 1 to %u, not '%s'", CLIENT_SECONDS_MAX, value);
-	return XVF_FAILED;
+	xvm_error("--watch takes seconds, 1 to %u, not '%s'", CLIENT_SECONDS_MAX, value);
+	return XVM_FAILED;
 }
 
 static int client_samples(void *into, const char *value)
 {
 	struct rzc_client *client = into;
 
-	if (xvf_parse_u64(value, NULL, 1, UINT32_MAX, &client->samples))
+	if (xvm_parse_u64(value, NULL, 1, UINT32_MAX, &client->samples))
 		return 0;
-	xvf_error("--count takes a number of samples from 1 on, not '%s'", value);
-	return XVF_FAILED;
+	xvm_error("--count takes a number of samples from 1 on, not '%s'", value);
+	return XVM_FAILED;
 }
 
 static int client_form(struct rzc_client *client, enum rzc_stat_form form)
 {
 	if (client->form_given && client->form != form) {
-		xvf_error("--zram, --rzscontrol and --json are three forms: give one of them");
-		return XVF_FAILED;
+		xvm_error("--zram, --rzscontrol and --json are three forms: give one of them");
+		return XVM_FAILED;
 	}
 	client->form = form;
 	client->form_given = true;
@@ -139,7 +139,7 @@ static int client_lines(void *into, const char *value)
 	return 0;
 }
 
-static const struct rzc_arg client_table[] = {
+static const struct xvm_arg client_table[] = {
 	{"watch", 'w', "SECONDS", RZC_STAT, client_watch,
 	 "a line every so often, with what happened in between"},
 	{"count", 'n', "N", RZC_STAT, client_samples, "with --watch: so many lines (no end)"},
@@ -187,17 +187,17 @@ static int client_say_which(const struct rzc_place_names *names)
 
 		snprintf(list + used, sizeof(list) - used, " %s", names->name[i]);
 	}
-	xvf_error("several disks are served; say which with --name:%s", list);
-	return XVF_FAILED;
+	xvm_error("several disks are served; say which with --name:%s", list);
+	return XVM_FAILED;
 }
 
 static int client_say_none(const struct rzc_place *place)
 {
-	xvf_error("no disk is served (there is no socket in %s%s%s): start one with ramz serve, or "
+	xvm_error("no disk is served (there is no socket in %s%s%s): start one with ramz serve, or "
 		  "give --socket PATH",
 		  place->directory[0], place->count > 1 ? " or " : "",
 		  place->count > 1 ? place->directory[1] : "");
-	return XVF_FAILED;
+	return XVM_FAILED;
 }
 
 /* The one disk there is; of several, those that nobody serves any more do not count. */
@@ -216,7 +216,7 @@ static int client_find_only(struct rzc_client *client, const struct rzc_place *p
 			return rzc_place_path(client->path, directory, names.name[0],
 					      RZC_PLACE_CONTROL);
 	}
-	return rzc_place_check(place) != 0 ? XVF_FAILED : client_say_none(place);
+	return rzc_place_check(place) != 0 ? XVM_FAILED : client_say_none(place);
 }
 
 /* The first directory of the user's own that has it; where none does, a foreign one or else the
@@ -234,7 +234,7 @@ static int client_find_name(struct rzc_client *client, const struct rzc_place *p
 		}
 	}
 	if (rzc_place_check(place) != 0)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	return rzc_place_path(client->path, place->directory[0], client->name, RZC_PLACE_CONTROL);
 }
 
@@ -255,40 +255,43 @@ static int client_find(struct rzc_client *client)
 /* ---- Running ---- */
 
 static int client_check(const struct rzc_client_command *command, struct rzc_client *client,
-			const char *name)
+			const struct xvm_args *args)
 {
-	rzc_args_join(&client->words);
-	if (rzc_args_at_most(&client->words, command->words_max, name) != 0)
-		return XVF_FAILED;
+	xvm_args_join(&client->words);
+	if (xvm_args_at_most(args, &client->words, command->words_max) != 0)
+		return XVM_FAILED;
 	if (client->name != NULL && client->socket != NULL) {
-		xvf_error("--name and --socket are two ways to say which disk: give one of them");
-		return XVF_FAILED;
+		xvm_error("--name and --socket are two ways to say which disk: give one of them");
+		return XVM_FAILED;
 	}
 	return command->check != NULL ? command->check(client) : 0;
 }
 
 int rzc_client_run(const struct rzc_client_command *command, int argc, char **argv)
 {
-	const struct rzc_args args = {
+	char name[32];
+	const struct xvm_args args = {
+		.command = name,
 		.table = client_table,
 		.count = sizeof(client_table) / sizeof(client_table[0]),
 		.user = command->user,
 	};
 	struct rzc_client client = {.timeout_ms = command->slow ? -1 : CLIENT_TIMEOUT_MS};
 
-	if (rzc_args_read(&args, argc, argv, &client, &client.words) != 0)
-		return XVF_EXIT_USAGE;
+	snprintf(name, sizeof(name), "ramz %s", argv[0]);
+	if (xvm_args_read(&args, argc, argv, &client, &client.words) != 0)
+		return XVM_EXIT_USAGE;
 	if (client.words.help) {
 		fputs(command->use, stdout);
-		rzc_args_help(&args);
+		xvm_args_help(&args);
 		fputs(command->end, stdout);
-		return XVF_EXIT_OK;
+		return XVM_EXIT_OK;
 	}
-	if (client_check(command, &client, argv[0]) != 0)
-		return XVF_EXIT_USAGE;
+	if (client_check(command, &client, &args) != 0)
+		return XVM_EXIT_USAGE;
 	if (client_find(&client) != 0 || command->run(&client) != 0)
-		return XVF_EXIT_FAILURE;
-	return XVF_EXIT_OK;
+		return XVM_EXIT_FAILURE;
+	return XVM_EXIT_OK;
 }
 
 json_t *rzc_client_ask(const struct rzc_client *client, const char *format, ...)

@@ -40,7 +40,7 @@ struct rzc_mark {
 };
 
 struct rzc_client {
-	struct rzc_words words;
+	struct xvm_words words;
 	const char *name;       /* as given, or NULL */
 	const char *socket;     /* the same */
 	int timeout_ms;         /* for an answer; below 0: for ever */
@@ -63,7 +63,7 @@ struct rzc_client_command {
 	const char *use; /* for --help, above and below the options */
 	const char *end;
 
-	/* client->path is the socket. Returns 0, or XVF_FAILED after saying why. */
+	/* client->path is the socket. Returns 0, or XVM_FAILED after saying why. */
 	int (*run)(struct rzc_client *client);
 
 	/* Are its words and options in order? NULL = always. As run; called first. */

@@ -11,7 +11,7 @@ struct rzc_command {
 	const char *name;    /* as on the command line */
 	const char *summary; /* one line for ramz --help */
 
-	/* argv[0] is the subcommand's name. Returns an exit status (enum xvf_exit). */
+	/* argv[0] is the subcommand's name. Returns an exit status (enum xvm_exit). */
 	int (*run)(int argc, char **argv);
 };
 

@@ -29,48 +29,48 @@ static void control_say_no_connection(const char *path, int error)
 {
 	switch (error) {
 	case ENOENT:
-		xvf_error("there is no control socket %s: start the disk with ramz serve, or give "
+		xvm_error("there is no control socket %s: start the disk with ramz serve, or give "
 			  "its --name or --socket",
 			  path);
 		break;
 	case ECONNREFUSED:
-		xvf_error("nobody listens on %s: its server has ended without removing it; start "
+		xvm_error("nobody listens on %s: its server has ended without removing it; start "
 			  "the disk again with ramz serve",
 			  path);
 		break;
 	case ENOTSOCK:
-		xvf_error("%s is not a socket: give the control socket, NAME.ctl", path);
+		xvm_error("%s is not a socket: give the control socket, NAME.ctl", path);
 		break;
 	case EACCES:
 	case EPERM:
-		xvf_error("no permission for %s: it is another user's disk; run ramz as that user "
+		xvm_error("no permission for %s: it is another user's disk; run ramz as that user "
 			  "or as root",
 			  path);
 		break;
 	case ETIMEDOUT:
-		xvf_error("the server of %s takes no calls: it hangs, or was stopped", path);
+		xvm_error("the server of %s takes no calls: it hangs, or was stopped", path);
 		break;
 	case ENAMETOOLONG:
-		xvf_error("the path of the socket is longer than %u bytes: go to its directory, "
+		xvm_error("the path of the socket is longer than %u bytes: go to its directory, "
 			  "and give a relative one",
 			  RZC_SOCKET_PATH_MAX);
 		break;
 	default:
-		xvf_error("cannot connect to %s: %s", path, strerror(error));
+		xvm_error("cannot connect to %s: %s", path, strerror(error));
 	}
 }
 
 static void control_say_broken(const char *path, int error)
 {
 	if (error == ETIMEDOUT)
-		xvf_error("no answer from %s in time: the server is busy or hangs; --timeout "
+		xvm_error("no answer from %s in time: the server is busy or hangs; --timeout "
 			  "SECONDS waits longer",
 			  path);
 	else if (error == EMSGSIZE)
-		xvf_error("%s answers with more than %u bytes: is it a disk's control socket?",
+		xvm_error("%s answers with more than %u bytes: is it a disk's control socket?",
 			  path, RZC_CONTROL_ANSWER_MAX);
 	else
-		xvf_error("talking to %s failed: %s; has its server ended?", path, strerror(error));
+		xvm_error("talking to %s failed: %s; has its server ended?", path, strerror(error));
 }
 
 /* Read up to the end of the line or of the connection. Returns 0 or a negative errno. */
@@ -82,7 +82,7 @@ static int control_receive(int fd, struct control_text *answer, int timeout_ms)
 
 		if (result != 0)
 			return result;
-		answer->text = xvf_grow(answer->text, &answer->capacity,
+		answer->text = xvm_grow(answer->text, &answer->capacity,
 					answer->used + CONTROL_STEP_BYTES + 1, 1);
 		got = recv(fd, answer->text + answer->used, CONTROL_STEP_BYTES, 0);
 		if (got < 0 && errno == EINTR)
@@ -105,12 +105,12 @@ static bool control_is_disk(const struct control_text *answer)
 	       memcmp(answer->text, CONTROL_NBD_GREETING, strlen(CONTROL_NBD_GREETING)) == 0;
 }
 
-/* Returns 0 with a whole line in *answer, or XVF_FAILED after saying what is wrong. */
+/* Returns 0 with a whole line in *answer, or XVM_FAILED after saying what is wrong. */
 static int control_talk(int fd, const char *path, const char *request, int timeout_ms,
 			struct control_text *answer)
 {
 	size_t length = strlen(request);
-	char *line = xvf_realloc(NULL, length + 2, 1);
+	char *line = xvm_realloc(NULL, length + 2, 1);
 	int result;
 
 	memcpy(line, request, length);
@@ -121,18 +121,18 @@ static int control_talk(int fd, const char *path, const char *request, int timeo
 	if (result == 0 || result == -EPIPE)
 		result = control_receive(fd, answer, timeout_ms);
 	if (control_is_disk(answer))
-		xvf_error("%s is a disk's own socket: give the control socket beside it, NAME.ctl",
+		xvm_error("%s is a disk's own socket: give the control socket beside it, NAME.ctl",
 			  path);
 	else if (result != 0)
 		control_say_broken(path, -result);
 	else if (answer->used == 0)
-		xvf_error("%s closed without an answer: has its server just ended?", path);
+		xvm_error("%s closed without an answer: has its server just ended?", path);
 	else if (answer->text[answer->used - 1] != '\n')
-		xvf_error("the answer of %s is cut off after %zu bytes: has its server just ended?",
+		xvm_error("the answer of %s is cut off after %zu bytes: has its server just ended?",
 			  path, answer->used);
 	else
 		return 0;
-	return XVF_FAILED;
+	return XVM_FAILED;
 }
 
 static json_t *control_parse(const char *path, const struct control_text *answer)
@@ -144,10 +144,10 @@ static json_t *control_parse(const char *path, const struct control_text *answer
 	if (json_is_true(ok))
 		return root;
 	if (!json_is_false(ok))
-		xvf_error("the answer of %s is not one of a ramz disk: is it its control socket?",
+		xvm_error("the answer of %s is not one of a ramz disk: is it its control socket?",
 			  path);
 	else
-		xvf_error("%s", error != NULL ? error : "the server refuses, and does not say why");
+		xvm_error("%s", error != NULL ? error : "the server refuses, and does not say why");
 	json_decref(root);
 	return NULL;
 }
@@ -159,17 +159,17 @@ static int control_check_peer(int fd, const char *path, enum rzc_control_trust t
 	int result = rzc_socket_owners(fd, path, owner);
 
 	if (result != 0) {
-		xvf_error("cannot tell whose server listens on %s: %s", path, strerror(-result));
-		return XVF_FAILED;
+		xvm_error("cannot tell whose server listens on %s: %s", path, strerror(-result));
+		return XVM_FAILED;
 	}
 	for (size_t i = 0; i < 2; i++) {
 		if (owner[i] == 0 || owner[i] == geteuid() ||
 		    (trust == RZC_CONTROL_NAMED && geteuid() == 0))
 			continue;
-		xvf_error("%s is a server of another user (number %lu), so nothing was asked: run "
+		xvm_error("%s is a server of another user (number %lu), so nothing was asked: run "
 			  "ramz as that user, or as root with --socket PATH",
 			  path, (unsigned long)owner[i]);
-		return XVF_FAILED;
+		return XVM_FAILED;
 	}
 	return 0;
 }

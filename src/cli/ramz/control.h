@@ -11,7 +11,7 @@
 
 #include <jansson.h>
 
-#include "common.h"
+#include "base.h"
 
 /* An answer is not longer: bytes. */
 #define RZC_CONTROL_ANSWER_MAX (1U << 20)
@@ -24,9 +24,9 @@ enum rzc_control_trust {
 
 /*
  * Send the request (without the end of line) to the socket at path, and read the answer,
- * which is to begin and go on within timeout_ms each (below 0: it may take for ever). Nothing is sent
- * before it is proved whose server listens there: the socket's owner and the process behind it.
- * Returns the object, in which "ok" is true, for json_decref; or NULL after saying what is
+ * which is to begin and go on within timeout_ms each (below 0: it may take for ever). Nothing is
+ * sent before it is proved whose server listens there: the socket's owner and the process behind
+ * it. Returns the object, in which "ok" is true, for json_decref; or NULL after saying what is
  * wrong and what to do.
  */
 json_t *rzc_control_ask(const char *path, const char *request, int timeout_ms,

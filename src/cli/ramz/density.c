@@ -21,28 +21,28 @@ static const char *density_error(int err)
 	return strerror(-err);
 }
 
-/* Everything but codec and level at its default. Returns 0, or XVF_FAILED after saying why. */
-static int density_store(struct ramz **out, uint64_t pages, const struct rzc_codec *codec)
+/* Everything but codec and level at its default. Returns 0, or XVM_FAILED after saying why. */
+static int density_store(struct ramz **out, uint64_t pages, const struct xvm_codec *codec)
 {
 	struct ramz_options options;
 	int err;
 
 	ramz_options_init(&options);
-	options.size_bytes = pages * XVF_INPUT_PAGE_BYTES;
+	options.size_bytes = pages * XVM_INPUT_PAGE_BYTES;
 	options.codec = codec->codec;
 	options.level = codec->level;
 	err = ramz_create(out, &options);
 	if (err == 0)
 		return 0;
-	xvf_error("cannot make a store for %" PRIu64 " pages with %s: %s", pages, codec->label,
+	xvm_error("cannot make a store for %" PRIu64 " pages with %s: %s", pages, codec->label,
 		  density_error(err));
-	return XVF_FAILED;
+	return XVM_FAILED;
 }
 
 static int density_complain(const char *what, int err)
 {
-	xvf_error("%s: %s", what, density_error(err));
-	return XVF_FAILED;
+	xvm_error("%s: %s", what, density_error(err));
+	return XVM_FAILED;
 }
 
 static uint64_t density_held(struct ramz *store)
@@ -54,26 +54,26 @@ static uint64_t density_held(struct ramz *store)
 }
 
 /* Write the sample; slot n gets its n-th page. */
-static int density_fill(struct ramz *store, const struct rzc_input *input,
+static int density_fill(struct ramz *store, const struct xvm_input *input,
 			struct rzc_density *density)
 {
 	uint64_t total = input->pages.count;
 	uint64_t want = density->pages;
-	uint64_t start = xvf_timer_clock_ns();
+	uint64_t start = xvm_timer_clock_ns();
 	uint64_t slot = 0;
 
 	for (uint64_t i = 0; i < total; i++) {
 		int err;
 
-		if (!xvf_spread_takes(i, total, want))
+		if (!xvm_spread_takes(i, total, want))
 			continue;
-		err = ramz_write_page(store, slot++, xvf_pages_at(&input->pages, i));
+		err = ramz_write_page(store, slot++, xvm_pages_at(&input->pages, i));
 		if (err != 0)
 			return density_complain("writing a page", err);
 		if (density->base_bytes == 0)
 			density->base_bytes = density_held(store);
 	}
-	density->write_us = (double)(xvf_timer_clock_ns() - start) / 1000 / (double)want;
+	density->write_us = (double)(xvm_timer_clock_ns() - start) / 1000 / (double)want;
 	return 0;
 }
 
@@ -89,7 +89,7 @@ static void density_describe(struct ramz *store, struct rzc_density *density)
 	(void)ramz_get_histogram(store, RAMZ_HISTOGRAM_SIZE, &density->sizes);
 }
 
-int rzc_density_measure(const struct rzc_input *input, const struct rzc_codec *codec,
+int rzc_density_measure(const struct xvm_input *input, const struct xvm_codec *codec,
 			uint64_t max_pages, struct rzc_density *density)
 {
 	struct ramz *store;
@@ -98,7 +98,7 @@ int rzc_density_measure(const struct rzc_input *input, const struct rzc_codec *c
 	*density = (struct rzc_density){.pages = input->pages.count < max_pages ? input->pages.count
 										: max_pages};
 	if (density_store(&store, density->pages, codec) != 0)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	result = density_fill(store, input, density);
 	if (result == 0)
 		density_describe(store, density);
@@ -110,5 +110,5 @@ double rzc_density_ratio(const struct rzc_density *density)
 {
 	if (density->stored_bytes == 0)
 		return 0;
-	return (double)(density->pages * XVF_INPUT_PAGE_BYTES) / (double)density->stored_bytes;
+	return (double)(density->pages * XVM_INPUT_PAGE_BYTES) / (double)density->stored_bytes;
 }

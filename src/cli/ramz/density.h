@@ -11,7 +11,7 @@
 #include <ramz/ramz.h>
 
 #include "codecs.h"
-#include "pages_of.h"
+#include "input.h"
 
 struct rzc_density {
 	uint64_t pages; /* written: a sample of the input's where it was too long */
@@ -26,9 +26,9 @@ struct rzc_density {
 
 /*
  * Write up to max_pages pages of the input, spread evenly, to a new store with the codec.
- * Returns 0, or XVF_FAILED after saying why.
+ * Returns 0, or XVM_FAILED after saying why.
  */
-int rzc_density_measure(const struct rzc_input *input, const struct rzc_codec *codec,
+int rzc_density_measure(const struct xvm_input *input, const struct xvm_codec *codec,
 			uint64_t max_pages, struct rzc_density *density);
 
 /* Bytes of the pages written for each byte of their forms; 0 where there are none. */

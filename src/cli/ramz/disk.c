@@ -105,16 +105,16 @@ static int disk_check(const json_t *answer, const char *path)
 	uint64_t format = rzc_control_count(answer, "format");
 
 	if (format > RZC_DISK_FORMAT) {
-		xvf_error("the server of %s is newer than this ramz (format %" PRIu64
+		xvm_error("the server of %s is newer than this ramz (format %" PRIu64
 			  ", not %u): use the ramz that came with it",
 			  path, format, RZC_DISK_FORMAT);
-		return XVF_FAILED;
+		return XVM_FAILED;
 	}
 	if (format == 0 || !json_is_object(json_object_get(answer, "stats")) ||
 	    rzc_control_count(answer, "stats.page_bytes") == 0) {
-		xvf_error("the answer of %s has no statistics: is it a ramz disk's control socket?",
+		xvm_error("the answer of %s has no statistics: is it a ramz disk's control socket?",
 			  path);
-		return XVF_FAILED;
+		return XVM_FAILED;
 	}
 	return 0;
 }
@@ -125,7 +125,7 @@ int rzc_disk_read(struct rzc_disk *disk, const json_t *answer, const char *path)
 	const char *codec = json_string_value(json_object_get(answer, "codec"));
 
 	if (disk_check(answer, path) != 0)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	*disk = (struct rzc_disk){
 		.pid = rzc_control_count(answer, "pid"),
 		.level = json_integer_value(json_object_get(answer, "level")),

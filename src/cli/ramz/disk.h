@@ -11,7 +11,7 @@
 
 #include <ramz/stats.h>
 
-#include "common.h"
+#include "base.h"
 
 /* The newest form of the answer that this program knows. */
 #define RZC_DISK_FORMAT 1U
@@ -27,12 +27,12 @@ struct rzc_disk {
 	int64_t level;
 	const char *file; /* in the answer; NULL = none */
 	uint64_t uptime_seconds;
-	uint64_t clients; /* connections there are now */
+	uint64_t clients;        /* connections there are now */
 	struct ramz_stats stats; /* of the pool's numbers only held_bytes */
 	struct rzc_latency read, write;
 };
 
-/* Read the answer. Returns 0, or XVF_FAILED after saying that it is no such answer; path
+/* Read the answer. Returns 0, or XVM_FAILED after saying that it is no such answer; path
  * is for that. disk->file lives as long as the answer. */
 int rzc_disk_read(struct rzc_disk *disk, const json_t *answer, const char *path);
 

@@ -31,29 +31,27 @@ static const char estimate_help_end[] =
 
 struct estimate_run {
 	const struct rzc_options *options;
-	struct xvf_progress progress;
+	struct xvm_progress progress;
 	uint64_t budget_ns; /* of one input with one codec */
-#if RAMZ_CLI_HAVE_JANSSON
-	json_t *root; /* NULL without --json */
-#endif
+	json_t *root;       /* NULL without --json */
 };
 
 /* The histogram's buckets, put into sixteenths of a page. */
 static void estimate_classes(struct rzc_estimate *e)
 {
 	const struct ramz_histogram *sizes = &e->density.sizes;
-	const uint64_t width = XVF_INPUT_PAGE_BYTES / RZC_SIZE_CLASSES;
+	const uint64_t width = XVM_INPUT_PAGE_BYTES / RZC_SIZE_CLASSES;
 	double pages = (double)e->density.pages;
 
 	for (uint32_t b = 0; b < RAMZ_HISTOGRAM_BUCKETS; b++) {
 		uint64_t floor = ramz_histogram_floor(b);
 
-		if (sizes->bucket[b] > 0 && floor < XVF_INPUT_PAGE_BYTES)
+		if (sizes->bucket[b] > 0 && floor < XVM_INPUT_PAGE_BYTES)
 			e->share[floor / width] += (double)sizes->bucket[b] / pages;
 	}
 }
 
-void rzc_estimate_make(struct rzc_estimate *estimate, const struct rzc_input *input)
+void rzc_estimate_make(struct rzc_estimate *estimate, const struct xvm_input *input)
 {
 	const struct rzc_density *d = &estimate->density;
 	double pages = (double)d->pages;
@@ -61,7 +59,7 @@ void rzc_estimate_make(struct rzc_estimate *estimate, const struct rzc_input *in
 
 	if (input->available < d->pages)
 		scale = 1;
-	estimate->original_bytes = scale * pages * XVF_INPUT_PAGE_BYTES;
+	estimate->original_bytes = scale * pages * XVM_INPUT_PAGE_BYTES;
 	estimate->compressed_bytes = scale * (double)d->stored_bytes;
 	/* What any store takes, however small, does not grow with the input. */
 	estimate->held_bytes = (double)d->base_bytes;
@@ -77,53 +75,51 @@ double rzc_estimate_saved(const struct rzc_estimate *estimate)
 	return 1 - estimate->held_bytes / estimate->original_bytes;
 }
 
-static int estimate_codec(struct estimate_run *run, const struct rzc_input *input,
-			  const struct rzc_codec *codec, struct rzc_estimate *estimate)
+static int estimate_codec(struct estimate_run *run, const struct xvm_input *input,
+			  const struct xvm_codec *codec, struct rzc_estimate *estimate)
 {
-	uint64_t page_ns = rzc_codec_ns_per_page(codec, input->pages.data, input->distinct,
+	uint64_t page_ns = xvm_codec_ns_per_page(codec, input->pages.data, input->distinct,
 						 input->distinct_count);
 	uint64_t pages = run->budget_ns / (page_ns > 0 ? page_ns : 1);
 
 	if (pages < ESTIMATE_PAGES_MIN)
 		pages = ESTIMATE_PAGES_MIN;
 	estimate->codec = codec;
-	xvf_progress_show(&run->progress, input->name, codec->label, "compressing");
+	xvm_progress_show(&run->progress, input->name, codec->label, "compressing");
 	if (rzc_density_measure(input, codec, pages, &estimate->density) != 0)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	rzc_estimate_make(estimate, input);
 	run->progress.done++;
 	return 0;
 }
 
-static int estimate_loaded_input(struct estimate_run *run, const struct rzc_input *input)
+static int estimate_loaded_input(struct estimate_run *run, const struct xvm_input *input)
 {
-	const struct rzc_codecs *codecs = &run->options->codecs;
-	struct rzc_estimate *estimates = xvf_calloc(codecs->count, sizeof(*estimates));
+	const struct xvm_codecs *codecs = &run->options->codecs;
+	struct rzc_estimate *estimates = xvm_calloc(codecs->count, sizeof(*estimates));
 	int result = 0;
 
 	for (size_t i = 0; i < codecs->count && result == 0; i++)
 		result = estimate_codec(run, input, &codecs->items[i], &estimates[i]);
-	xvf_progress_clear(&run->progress);
+	xvm_progress_clear(&run->progress);
 	if (result == 0 && !rzc_options_stdout_taken(run->options))
 		rzc_estimate_table(input, estimates, codecs->count);
-#if RAMZ_CLI_HAVE_JANSSON
 	if (result == 0 && run->root != NULL)
 		rzc_estimate_json_add(run->root, input, estimates, codecs->count);
-#endif
 	free(estimates);
 	return result;
 }
 
 static int estimate_input(struct estimate_run *run, const char *name)
 {
-	struct rzc_input input;
+	struct xvm_input input;
 	int result;
 
-	xvf_progress_show(&run->progress, name, NULL, "reading");
-	result = rzc_input_load(&input, name, run->options->max_input_bytes);
+	xvm_progress_show(&run->progress, name, NULL, "reading");
+	result = xvm_input_load(&input, name, run->options->max_input_bytes);
 	if (result == 0)
 		result = estimate_loaded_input(run, &input);
-	rzc_input_fini(&input);
+	xvm_input_fini(&input);
 	return result;
 }
 
@@ -131,28 +127,24 @@ static int estimate_run_all(const struct rzc_options *options)
 {
 	struct estimate_run run = {.options = options};
 	size_t count;
-	const char *const *names = rzc_input_names(options, &count);
+	const char *const *names = xvm_input_names(options->inputs, options->input_count, &count);
 	unsigned runs = (unsigned)(count * options->codecs.count);
 	int result = 0;
 
-#if RAMZ_CLI_HAVE_JANSSON
 	if (options->json_path != NULL) {
-		run.root = rzc_json_root("ramz-estimate/1");
+		run.root = xvm_json_root("ramz-estimate/1");
 		json_object_set_new(run.root, "inputs", json_array());
 		json_object_set_new(run.root, "results", json_array());
 	}
-#endif
-	xvf_progress_init(&run.progress, !options->quiet, runs);
+	xvm_progress_init(&run.progress, !options->quiet, runs);
 	run.budget_ns = options->seconds * UINT64_C(1000000000) / runs;
 	for (size_t i = 0; i < count && result == 0; i++)
 		result = estimate_input(&run, names[i]);
-#if RAMZ_CLI_HAVE_JANSSON
 	if (run.root != NULL && result == 0)
-		result = rzc_json_write(run.root, options->json_path);
+		result = xvm_json_write(run.root, options->json_path);
 	else
 		json_decref(run.root);
-#endif
-	return result == 0 ? XVF_EXIT_OK : XVF_EXIT_FAILURE;
+	return result == 0 ? XVM_EXIT_OK : XVM_EXIT_FAILURE;
 }
 
 static int estimate_main(int argc, char **argv)

@@ -15,7 +15,7 @@
 
 /* One codec on one input. Bytes are of the whole input, scaled up from the pages seen. */
 struct rzc_estimate {
-	const struct rzc_codec *codec;
+	const struct xvm_codec *codec;
 	struct rzc_density density;
 	double original_bytes;
 	double compressed_bytes;        /* forms alone */
@@ -26,17 +26,15 @@ struct rzc_estimate {
 };
 
 /* From what a store said about a sample. */
-void rzc_estimate_make(struct rzc_estimate *estimate, const struct rzc_input *input);
+void rzc_estimate_make(struct rzc_estimate *estimate, const struct xvm_input *input);
 
 /* Part of the original bytes that would be saved, 0 to 1; below 0: it would cost. */
 double rzc_estimate_saved(const struct rzc_estimate *estimate);
 
-void rzc_estimate_table(const struct rzc_input *input, const struct rzc_estimate *estimates,
+void rzc_estimate_table(const struct xvm_input *input, const struct rzc_estimate *estimates,
 			size_t count);
 
-#if RAMZ_CLI_HAVE_JANSSON
-void rzc_estimate_json_add(json_t *root, const struct rzc_input *input,
+void rzc_estimate_json_add(json_t *root, const struct xvm_input *input,
 			   const struct rzc_estimate *estimates, size_t count);
-#endif
 
 #endif

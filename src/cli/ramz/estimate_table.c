@@ -24,7 +24,7 @@ static uint64_t table_pages(const struct rzc_estimate *estimates, size_t count)
 	return pages;
 }
 
-static void table_heading(const struct rzc_input *input, const struct rzc_estimate *estimates,
+static void table_heading(const struct xvm_input *input, const struct rzc_estimate *estimates,
 			  size_t count)
 {
 	uint64_t pages = table_pages(estimates, count);
@@ -70,7 +70,7 @@ static void table_bar(double share)
 
 static void table_histogram(const struct rzc_estimate *estimates, size_t count)
 {
-	const unsigned width = XVF_INPUT_PAGE_BYTES / RZC_SIZE_CLASSES;
+	const unsigned width = XVM_INPUT_PAGE_BYTES / RZC_SIZE_CLASSES;
 
 	printf("\n%-12s", "stored as");
 	for (size_t i = 0; i < count; i++)
@@ -91,7 +91,7 @@ static void table_histogram(const struct rzc_estimate *estimates, size_t count)
 	puts("\n");
 }
 
-void rzc_estimate_table(const struct rzc_input *input, const struct rzc_estimate *estimates,
+void rzc_estimate_table(const struct xvm_input *input, const struct rzc_estimate *estimates,
 			size_t count)
 {
 	table_heading(input, estimates, count);

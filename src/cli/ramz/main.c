@@ -23,7 +23,7 @@
 #include <xvmalloc/base.h>
 
 #include "command.h"
-#include "common.h"
+#include "base.h"
 
 static const struct rzc_command *const main_commands[] = {
 	&rzc_command_serve, &rzc_command_stat,     &rzc_command_state, &rzc_command_compact,
@@ -60,10 +60,10 @@ static int main_unknown(const char *name)
 		snprintf(names + used, sizeof(names) - used, " %s", main_commands[i]->name);
 	}
 	if (name == NULL)
-		xvf_error("a command is missing; there are:%s (see ramz --help)", names);
+		xvm_error("a command is missing; there are:%s (see ramz --help)", names);
 	else
-		xvf_error("there is no command '%s'; there are:%s (see ramz --help)", name, names);
-	return XVF_EXIT_USAGE;
+		xvm_error("there is no command '%s'; there are:%s (see ramz --help)", name, names);
+	return XVM_EXIT_USAGE;
 }
 
 /* The exit status of a command's own main. argv[0] is its name. */
@@ -83,20 +83,20 @@ static int main_help_of(int argc, char **argv)
 	char *line[] = {argc > 1 ? argv[1] : NULL, option, NULL};
 
 	if (argc > 2) {
-		xvf_error("'%s' is more than ramz help takes: the name of one command", argv[2]);
-		return XVF_EXIT_USAGE;
+		xvm_error("'%s' is more than ramz help takes: the name of one command", argv[2]);
+		return XVM_EXIT_USAGE;
 	}
 	if (argc == 2)
 		return main_run(2, line);
 	main_help();
-	return XVF_EXIT_OK;
+	return XVM_EXIT_OK;
 }
 
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
 
-	xvf_set_program("ramz");
+	xvm_set_program("ramz");
 	if (name == NULL)
 		return main_unknown(NULL);
 	if (strcmp(name, "help") == 0)
@@ -105,7 +105,7 @@ int main(int argc, char **argv)
 		return main_help_of(1, argv);
 	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
 		printf("ramz %s\n", xv_version());
-		return XVF_EXIT_OK;
+		return XVM_EXIT_OK;
 	}
 	return main_run(argc - 1, argv + 1);
 }

@@ -23,7 +23,7 @@ static int compact_check(struct rzc_client *client)
 
 	if (client->words.count == 0)
 		return 0;
-	return xvf_take_bytes("ramz compact", client->words.word[0], 0, 1, RZC_SIZE_MAX, &bytes);
+	return xvm_take_bytes("ramz compact", client->words.word[0], 0, 1, RZC_SIZE_MAX, &bytes);
 }
 
 static void compact_tell(const json_t *answer)
@@ -50,7 +50,7 @@ static int compact_run(struct rzc_client *client)
 	answer = bytes > 0 ? rzc_client_ask(client, "compact %" PRIu64, bytes)
 			   : rzc_client_ask(client, "compact");
 	if (answer == NULL)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	compact_tell(answer);
 	json_decref(answer);
 	return 0;
@@ -91,7 +91,7 @@ static int trim_run(struct rzc_client *client)
 	char bytes[RZC_SIZE_TEXT_BYTES];
 
 	if (answer == NULL)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	printf("gave back %s\n",
 	       rzc_size_text(bytes, rzc_control_count(answer, "given_back_bytes")));
 	json_decref(answer);
@@ -128,8 +128,8 @@ static int save_check(struct rzc_client *client)
 {
 	if (client->words.count == 0 || strchr(client->words.word[0], '\n') == NULL)
 		return 0;
-	xvf_error("a path with an end of line in it cannot be asked for: take another one");
-	return XVF_FAILED;
+	xvm_error("a path with an end of line in it cannot be asked for: take another one");
+	return XVM_FAILED;
 }
 
 static int save_run(struct rzc_client *client)
@@ -143,11 +143,11 @@ static int save_run(struct rzc_client *client)
 	} else {
 		/* The server is in another directory. */
 		if (rzc_place_absolute(path, client->words.word[0]) != 0)
-			return XVF_FAILED;
+			return XVM_FAILED;
 		answer = rzc_client_ask(client, "save %s", path);
 	}
 	if (answer == NULL)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	file = json_string_value(json_object_get(answer, "file"));
 	printf("saved to %s, %s\n", file != NULL ? file : path,
 	       rzc_size_text(bytes, rzc_control_count(answer, "file_bytes")));
@@ -189,8 +189,8 @@ static int reset_check(struct rzc_client *client)
 {
 	if (client->yes)
 		return 0;
-	xvf_error("ramz reset drops all that the disk holds: give --yes if you mean that");
-	return XVF_FAILED;
+	xvm_error("ramz reset drops all that the disk holds: give --yes if you mean that");
+	return XVM_FAILED;
 }
 
 static int reset_run(struct rzc_client *client)
@@ -199,7 +199,7 @@ static int reset_run(struct rzc_client *client)
 	char before[RZC_SIZE_TEXT_BYTES], after[RZC_SIZE_TEXT_BYTES];
 
 	if (answer == NULL)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	printf("emptied; held %s, now %s\n",
 	       rzc_size_text(before, rzc_control_count(answer, "held_bytes_before")),
 	       rzc_size_text(after, rzc_control_count(answer, "held_bytes_after")));

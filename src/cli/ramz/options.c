@@ -30,9 +30,9 @@ static int options_level(void *into, const char *value)
 	bool negative = value[0] == '-';
 	uint64_t number;
 
-	if (!xvf_parse_u64(value + negative, NULL, 0, 1U << 20, &number)) {
-		xvf_error("--level takes a whole number such as 3 or -5, not '%s'", value);
-		return XVF_FAILED;
+	if (!xvm_parse_u64(value + negative, NULL, 0, 1U << 20, &number)) {
+		xvm_error("--level takes a whole number such as 3 or -5, not '%s'", value);
+		return XVM_FAILED;
 	}
 	o->level = negative ? -(int32_t)number : (int32_t)number;
 	return 0;
@@ -42,17 +42,17 @@ static int options_seconds(void *into, const char *value)
 {
 	struct rzc_options *o = into;
 
-	if (xvf_parse_u64(value, NULL, 1, 1000000, &o->seconds))
+	if (xvm_parse_u64(value, NULL, 1, 1000000, &o->seconds))
 		return 0;
-	xvf_error("--seconds takes seconds, 1 to 1000000, not '%s'", value);
-	return XVF_FAILED;
+	xvm_error("--seconds takes seconds, 1 to 1000000, not '%s'", value);
+	return XVM_FAILED;
 }
 
 static int options_max_input(void *into, const char *value)
 {
 	struct rzc_options *o = into;
 
-	return xvf_take_bytes("--max-input", value, 0, XVF_INPUT_PAGE_BYTES, SIZE_MAX / 4,
+	return xvm_take_bytes("--max-input", value, 0, XVM_INPUT_PAGE_BYTES, SIZE_MAX / 4,
 			      &o->max_input_bytes);
 }
 
@@ -60,11 +60,6 @@ static int options_json(void *into, const char *value)
 {
 	struct rzc_options *o = into;
 
-	if (!rzc_json_available()) {
-		xvf_error("this ramz was built without JSON; install jansson "
-			  "(Debian: libjansson-dev) and build it again");
-		return XVF_FAILED;
-	}
 	o->json_path = value;
 	return 0;
 }
@@ -78,9 +73,9 @@ static int options_quiet(void *into, const char *value)
 	return 0;
 }
 
-static const struct rzc_arg options_table[] = {
+static const struct xvm_arg options_table[] = {
 	{"codec", 0, "LIST", OPTIONS_USER, options_codec,
-	 "lz4, lzo, zstd or none, where built in; NAME:LEVEL too;\n" RZC_ARGS_INDENT
+	 "lz4, lzo, zstd or none, where built in; NAME:LEVEL too;\n" XVM_ARGS_INDENT
 	 "comma-separated (all but none)"},
 	{"level", 0, "N", OPTIONS_USER, options_level,
 	 "of the codecs without one of their own (their default)"},
@@ -92,31 +87,32 @@ static const struct rzc_arg options_table[] = {
 	{"quiet", 0, NULL, OPTIONS_USER, options_quiet, "no progress and no notes"},
 };
 
-static const struct rzc_args options_args = {
+static const struct xvm_args options_args = {
+	.command = "ramz estimate",
 	.table = options_table,
 	.count = sizeof(options_table) / sizeof(options_table[0]),
 	.user = OPTIONS_USER,
 };
 
-/* Returns 0, or XVF_FAILED after saying what is wrong and what would be right. */
+/* Returns 0, or XVM_FAILED after saying what is wrong and what would be right. */
 static int options_parse(struct rzc_options *options, int argc, char **argv)
 {
-	struct rzc_words words;
+	struct xvm_words words;
 
 	*options = (struct rzc_options){
 		.level = RAMZ_LEVEL_DEFAULT,
 		.seconds = OPTIONS_SECONDS,
 		.max_input_bytes = OPTIONS_INPUT_BYTES,
 	};
-	if (rzc_args_read(&options_args, argc, argv, options, &words) != 0)
-		return XVF_FAILED;
+	if (xvm_args_read(&options_args, argc, argv, options, &words) != 0)
+		return XVM_FAILED;
 	options->help = words.help;
 	if (options->help)
 		return 0;
-	rzc_args_join(&words);
+	xvm_args_join(&words);
 	options->inputs = words.word;
 	options->input_count = words.count;
-	return rzc_codecs_parse(&options->codecs, options->codec_list, options->level);
+	return xvm_codecs_parse(&options->codecs, options->codec_list, options->level);
 }
 
 bool rzc_options_stdout_taken(const struct rzc_options *options)
@@ -130,14 +126,14 @@ int rzc_options_run(int argc, char **argv, const char *use, const char *end,
 	struct rzc_options options;
 
 	if (options_parse(&options, argc, argv) != 0)
-		return XVF_EXIT_USAGE;
+		return XVM_EXIT_USAGE;
 	if (options.help) {
 		fputs(use, stdout);
-		rzc_args_help(&options_args);
+		xvm_args_help(&options_args);
 		fputs(end, stdout);
-		return XVF_EXIT_OK;
+		return XVM_EXIT_OK;
 	}
 	if (options.quiet)
-		xvf_be_quiet();
+		xvm_be_quiet();
 	return run(&options);
 }

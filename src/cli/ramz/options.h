@@ -11,7 +11,7 @@
 struct rzc_options {
 	char **inputs; /* FILE, DIRECTORY or pid:N; none = the defaults */
 	size_t input_count;
-	struct rzc_codecs codecs;
+	struct xvm_codecs codecs;
 	uint64_t seconds;         /* about so long, in all */
 	uint64_t max_input_bytes; /* of each input */
 	const char *json_path;    /* "-" = standard output; NULL = none */
@@ -24,7 +24,7 @@ struct rzc_options {
 
 /*
  * All of the subcommand but its work: read the command line, print help (use, the options,
- * end) if asked for, or run it. Returns an exit status (enum xvf_exit).
+ * end) if asked for, or run it. Returns an exit status (enum xvm_exit).
  */
 int rzc_options_run(int argc, char **argv, const char *use, const char *end,
 		    int (*run)(const struct rzc_options *options));

@@ -50,10 +50,10 @@ int rzc_place_check_name(const char *name)
 {
 	if (place_name_is_good(name))
 		return 0;
-	xvf_error("'%s' cannot be a disk's name: 1 to %u letters, digits, '_', '-' and '.', "
+	xvm_error("'%s' cannot be a disk's name: 1 to %u letters, digits, '_', '-' and '.', "
 		  "the first a letter, a digit or '_'",
 		  name, RZC_PLACE_NAME_MAX);
-	return XVF_FAILED;
+	return XVM_FAILED;
 }
 
 /* Somebody else could have made it first, or could put something into it: what is told to a socket
@@ -68,10 +68,10 @@ static bool place_is_own(const char *directory)
 
 static int place_say_foreign(const char *directory)
 {
-	xvf_error("%s is not a directory of yours alone (chmod 700): make it so, or give "
+	xvm_error("%s is not a directory of yours alone (chmod 700): make it so, or give "
 		  "--socket PATH in another one",
 		  directory);
-	return XVF_FAILED;
+	return XVM_FAILED;
 }
 
 int rzc_place_check(const struct rzc_place *place)
@@ -90,10 +90,10 @@ int rzc_place_make(const struct rzc_place *place)
 	const char *directory = place->directory[0];
 
 	if (mkdir(directory, S_IRWXU) != 0 && errno != EEXIST) {
-		xvf_error("cannot make %s for the sockets: %s; set XDG_RUNTIME_DIR to a directory "
+		xvm_error("cannot make %s for the sockets: %s; set XDG_RUNTIME_DIR to a directory "
 			  "of yours, or give --socket PATH",
 			  directory, strerror(errno));
-		return XVF_FAILED;
+		return XVM_FAILED;
 	}
 	return place_is_own(directory) ? 0 : place_say_foreign(directory);
 }
@@ -104,8 +104,8 @@ int rzc_place_path(char path[PATH_MAX], const char *directory, const char *name,
 
 	if (length < PATH_MAX)
 		return 0;
-	xvf_error("the path %.60s... is too long", directory);
-	return XVF_FAILED;
+	xvm_error("the path %.60s... is too long", directory);
+	return XVM_FAILED;
 }
 
 static void place_add_name(struct rzc_place_names *names, const char *file)
@@ -154,15 +154,15 @@ int rzc_place_absolute(char absolute[PATH_MAX], const char *path)
 		length = snprintf(absolute, PATH_MAX, "%s", path);
 	} else {
 		if (getcwd(here, sizeof(here)) == NULL) {
-			xvf_error("cannot tell the current directory: %s; give '%s' as an absolute "
+			xvm_error("cannot tell the current directory: %s; give '%s' as an absolute "
 				  "path",
 				  strerror(errno), path);
-			return XVF_FAILED;
+			return XVM_FAILED;
 		}
 		length = snprintf(absolute, PATH_MAX, "%s/%s", here, path);
 	}
 	if (path[0] != '\0' && length < PATH_MAX)
 		return 0;
-	xvf_error(path[0] == '\0' ? "a path is empty" : "the path is too long");
-	return XVF_FAILED;
+	xvm_error(path[0] == '\0' ? "a path is empty" : "the path is too long");
+	return XVM_FAILED;
 }

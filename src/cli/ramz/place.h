@@ -18,7 +18,7 @@
 
 #include <limits.h>
 
-#include "common.h"
+#include "base.h"
 
 #define RZC_PLACE_DIRECTORIES 2U
 #define RZC_PLACE_NAME_MAX 32U
@@ -46,18 +46,18 @@ struct rzc_place_names {
 void rzc_place_init(struct rzc_place *place);
 
 /* A name is 1 to 32 letters, digits, '_', '-' and '.', and begins with none of the last
- * two. Returns 0, or XVF_FAILED after saying so. */
+ * two. Returns 0, or XVM_FAILED after saying so. */
 int rzc_place_check_name(const char *name);
 
 /* Make the first directory where it is not there, and prove that it is the user's own.
- * Returns 0, or XVF_FAILED after saying why not. */
+ * Returns 0, or XVM_FAILED after saying why not. */
 int rzc_place_make(const struct rzc_place *place);
 
 /* Are the directories that are there the user's own? Only then is a disk looked for in them, with
- * a name or without. Returns 0, or XVF_FAILED after saying which is not. */
+ * a name or without. Returns 0, or XVM_FAILED after saying which is not. */
 int rzc_place_check(const struct rzc_place *place);
 
-/* DIRECTORY/NAME with the suffix. Returns 0, or XVF_FAILED after saying that it is too
+/* DIRECTORY/NAME with the suffix. Returns 0, or XVM_FAILED after saying that it is too
  * long. */
 int rzc_place_path(char path[PATH_MAX], const char *directory, const char *name,
 		   const char *suffix);
@@ -66,7 +66,7 @@ int rzc_place_path(char path[PATH_MAX], const char *directory, const char *name,
  * none when the directory is not there or is somebody else's. */
 void rzc_place_list(const char *directory, struct rzc_place_names *names);
 
-/* An absolute form of path. Returns 0, or XVF_FAILED after saying why there is none. */
+/* An absolute form of path. Returns 0, or XVM_FAILED after saying why there is none. */
 int rzc_place_absolute(char absolute[PATH_MAX], const char *path);
 
 #endif

@@ -28,18 +28,18 @@ static int serve_main(int argc, char **argv)
 	struct rzc_serve serve;
 
 	if (rzc_serve_read(&serve, argc, argv) != 0)
-		return XVF_EXIT_USAGE;
+		return XVM_EXIT_USAGE;
 	if (serve.words.help) {
 		fputs(serve_help_use, stdout);
 		rzc_serve_help();
 		fputs(serve_help_end, stdout);
-		return XVF_EXIT_OK;
+		return XVM_EXIT_OK;
 	}
 	if (rzc_serve_find_plugin(&serve) == 0 && rzc_serve_place(&serve) == 0 &&
 	    rzc_serve_start(&serve) == 0)
-		return XVF_EXIT_OK;
+		return XVM_EXIT_OK;
 	rzc_serve_unlock(&serve);
-	return XVF_EXIT_FAILURE;
+	return XVM_EXIT_FAILURE;
 }
 
 const struct rzc_command rzc_command_serve = {

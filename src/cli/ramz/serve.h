@@ -19,7 +19,7 @@
 #define RZC_SERVE_PLUGIN_VARIABLE "RAMZ_PLUGIN"
 
 struct rzc_serve {
-	struct rzc_words words;      /* word: the size; rest: for nbdkit */
+	struct xvm_words words;      /* word: the size; rest: for nbdkit */
 	struct ramz_options options; /* what is not given is at its default */
 	const char *codec;           /* as given, or NULL; NAME or NAME:LEVEL */
 	const char *provider;        /* the same from here on */
@@ -43,13 +43,13 @@ struct rzc_serve {
 	char plugin_path[PATH_MAX];
 };
 
-/* Read the command line. Returns 0, or XVF_FAILED after saying what is wrong. */
+/* Read the command line. Returns 0, or XVM_FAILED after saying what is wrong. */
 int rzc_serve_read(struct rzc_serve *serve, int argc, char **argv);
 void rzc_serve_help(void);
 
 /*
  * Decide on the paths, make the directory, prove that nobody serves there and see that nobody can
- * begin to, and remove what a server left behind that was killed. Returns 0, or XVF_FAILED after
+ * begin to, and remove what a server left behind that was killed. Returns 0, or XVM_FAILED after
  * saying why not. In the end, however that comes, call rzc_serve_unlock or become nbdkit.
  */
 int rzc_serve_place(struct rzc_serve *serve);
@@ -57,7 +57,7 @@ int rzc_serve_place(struct rzc_serve *serve);
 /*
  * Take the lock of process_path, which is made where it is not there, and put this process's
  * number into it. Programs that are run inherit the lock. A file that may be another's is left
- * alone; in a private directory none is. Returns 0; 1 when a server has it; or XVF_FAILED after
+ * alone; in a private directory none is. Returns 0; 1 when a server has it; or XVM_FAILED after
  * saying why not.
  */
 int rzc_serve_lock(struct rzc_serve *serve, bool is_private);
@@ -78,7 +78,7 @@ int rzc_serve_find_plugin(struct rzc_serve *serve);
 
 /*
  * Become nbdkit (in the foreground), or run it and wait until it serves. Returns 0, or
- * XVF_FAILED after nbdkit or this function said why not.
+ * XVM_FAILED after nbdkit or this function said why not.
  */
 int rzc_serve_start(struct rzc_serve *serve);
 

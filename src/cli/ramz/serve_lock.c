@@ -130,24 +130,24 @@ static int lock_check(int fd, const char *path, bool is_private)
 	long number;
 
 	if (!lock_is_own(fd, &status)) {
-		xvf_error("%s is there, and is not a regular file of yours with one name: give "
+		xvm_error("%s is there, and is not a regular file of yours with one name: give "
 			  "another --name or --socket",
 			  path);
-		return XVF_FAILED;
+		return XVM_FAILED;
 	}
 	number = lock_number(fd);
 	if (number < 0) {
-		xvf_error("%s is there, and is not the process number of a server: give another "
+		xvm_error("%s is there, and is not the process number of a server: give another "
 			  "--name or --socket",
 			  path);
-		return XVF_FAILED;
+		return XVM_FAILED;
 	}
 	if (is_private || !lock_names_another(number, &status))
 		return 0;
-	xvf_error("%s names process %ld, which is no server of a disk: give another --socket, or "
+	xvm_error("%s names process %ld, which is no server of a disk: give another --socket, or "
 		  "remove the file if nobody needs it",
 		  path, number);
-	return XVF_FAILED;
+	return XVM_FAILED;
 }
 
 /* ---- taking it ---- */
@@ -188,8 +188,8 @@ static int lock_write(int fd, const char *path)
 
 	if (ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)length, 0) == length)
 		return 0;
-	xvf_error("cannot write %s: %s", path, strerror(errno));
-	return XVF_FAILED;
+	xvm_error("cannot write %s: %s", path, strerror(errno));
+	return XVM_FAILED;
 }
 
 int rzc_serve_lock(struct rzc_serve *serve, bool is_private)
@@ -201,14 +201,14 @@ int rzc_serve_lock(struct rzc_serve *serve, bool is_private)
 	if (fd == -EBUSY)
 		return 1;
 	if (fd < 0) {
-		xvf_error("cannot make or lock %s: %s: give another --name or --socket",
+		xvm_error("cannot make or lock %s: %s: give another --name or --socket",
 			  serve->process_path, strerror(-fd));
-		return XVF_FAILED;
+		return XVM_FAILED;
 	}
 	if (lock_check(fd, serve->process_path, is_private) != 0 ||
 	    lock_write(fd, serve->process_path) != 0) {
 		(void)close(fd);
-		return XVF_FAILED;
+		return XVM_FAILED;
 	}
 	serve->lock_fd = fd;
 	return 0;

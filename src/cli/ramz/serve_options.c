@@ -26,9 +26,9 @@ static int serve_level(void *into, const char *value)
 	bool negative = value[0] == '-';
 	uint64_t number;
 
-	if (!xvf_parse_u64(value + negative, NULL, 0, 1U << 20, &number)) {
-		xvf_error("--level takes a whole number such as 3 or -5, not '%s'", value);
-		return XVF_FAILED;
+	if (!xvm_parse_u64(value + negative, NULL, 0, 1U << 20, &number)) {
+		xvm_error("--level takes a whole number such as 3 or -5, not '%s'", value);
+		return XVM_FAILED;
 	}
 	serve->options.level = negative ? -(int32_t)number : (int32_t)number;
 	return 0;
@@ -56,8 +56,8 @@ static int serve_page(void *into, const char *value)
 	uint64_t bytes;
 
 	if (!rzc_size_parse(value, 4096, 65536, &bytes) || (bytes & (bytes - 1)) != 0) {
-		xvf_error("--page takes 4K, 8K, 16K, 32K or 64K, not '%s'", value);
-		return XVF_FAILED;
+		xvm_error("--page takes 4K, 8K, 16K, 32K or 64K, not '%s'", value);
+		return XVM_FAILED;
 	}
 	((struct rzc_serve *)into)->options.page_bytes = (uint32_t)bytes;
 	return 0;
@@ -69,18 +69,18 @@ static int serve_provider(void *into, const char *value)
 	if (strcmp(value, "mmap") == 0 || strcmp(value, "highmem") == 0 ||
 	    strcmp(value, "huge") == 0)
 		return 0;
-	xvf_error("--provider takes mmap, highmem or huge, not '%s'", value);
-	return XVF_FAILED;
+	xvm_error("--provider takes mmap, highmem or huge, not '%s'", value);
+	return XVM_FAILED;
 }
 
 static int serve_port(void *into, const char *value)
 {
 	uint64_t port;
 
-	if (!xvf_parse_u64(value, NULL, 1, UINT16_MAX, &port)) {
-		xvf_error("--port takes a number from 1 to 65535 (NBD's own is 10809), not '%s'",
+	if (!xvm_parse_u64(value, NULL, 1, UINT16_MAX, &port)) {
+		xvm_error("--port takes a number from 1 to 65535 (NBD's own is 10809), not '%s'",
 			  value);
-		return XVF_FAILED;
+		return XVM_FAILED;
 	}
 	((struct rzc_serve *)into)->port = (uint16_t)port;
 	return 0;
@@ -105,8 +105,8 @@ static int serve_save_every(void *into, const char *value)
 	if (value[0] != '\0' && value[strspn(value, "0123456789.")] == '\0' &&
 	    strpbrk(value, "123456789") != NULL)
 		return 0;
-	xvf_error("--save-every takes minutes such as 10 or 0.5, not '%s'", value);
-	return XVF_FAILED;
+	xvm_error("--save-every takes minutes such as 10 or 0.5, not '%s'", value);
+	return XVM_FAILED;
 }
 
 static int serve_save_fallback(void *into, const char *value)
@@ -148,7 +148,7 @@ static int serve_foreground(void *into, const char *value)
 	return 0;
 }
 
-static const struct rzc_arg serve_table[] = {
+static const struct xvm_arg serve_table[] = {
 	{"name", 0, "NAME", SERVE_USER, serve_name,
 	 "of the disk: several can be served, each with its own (ramz)"},
 	{"socket", 0, "PATH", SERVE_USER, serve_socket, "of the disk, in place of a name"},
@@ -175,11 +175,12 @@ static const struct rzc_arg serve_table[] = {
 	{"foreground", 'f', NULL, SERVE_USER, serve_foreground,
 	 "stay, and say on the terminal what happens"},
 	{"plugin", 0, "PATH", SERVE_USER, serve_plugin,
-	 "nbdkit's plugin ($" RZC_SERVE_PLUGIN_VARIABLE "; else the one\n" RZC_ARGS_INDENT
+	 "nbdkit's plugin ($" RZC_SERVE_PLUGIN_VARIABLE "; else the one\n" XVM_ARGS_INDENT
 	 "that was built or installed with this program)"},
 };
 
-static const struct rzc_args serve_args = {
+static const struct xvm_args serve_args = {
+	.command = "ramz serve",
 	.table = serve_table,
 	.count = sizeof(serve_table) / sizeof(serve_table[0]),
 	.user = SERVE_USER,
@@ -190,10 +191,10 @@ static int serve_take_size(struct rzc_serve *serve)
 	if (serve->words.count == 0)
 		return 0;
 	if (serve->words.count > 1) {
-		xvf_error("'%s' is more than ramz serve takes: one SIZE, and options of nbdkit "
+		xvm_error("'%s' is more than ramz serve takes: one SIZE, and options of nbdkit "
 			  "behind --",
 			  serve->words.word[1]);
-		return XVF_FAILED;
+		return XVM_FAILED;
 	}
 	return serve_bytes("SIZE", serve->words.word[0], &serve->options.size_bytes);
 }
@@ -201,7 +202,7 @@ static int serve_take_size(struct rzc_serve *serve)
 /* The plugin's own build knows the codecs, too; this one is the same as a rule. */
 static int serve_take_codec(struct rzc_serve *serve)
 {
-	struct rzc_codecs codecs;
+	struct xvm_codecs codecs;
 
 	serve->level_given = serve->options.level != RAMZ_LEVEL_DEFAULT;
 	if (serve->codec == NULL && !serve->level_given)
@@ -210,12 +211,12 @@ static int serve_take_codec(struct rzc_serve *serve)
 	 */
 	if (serve->codec == NULL && serve->file != NULL)
 		return 0;
-	if (rzc_codecs_parse(&codecs, serve->codec != NULL ? serve->codec : "lz4",
+	if (xvm_codecs_parse(&codecs, serve->codec != NULL ? serve->codec : "lz4",
 			     serve->options.level) != 0)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	if (codecs.count != 1) {
-		xvf_error("--codec takes one codec here, not '%s'", serve->codec);
-		return XVF_FAILED;
+		xvm_error("--codec takes one codec here, not '%s'", serve->codec);
+		return XVM_FAILED;
 	}
 	serve->options.codec = codecs.items[0].codec;
 	serve->options.level = codecs.items[0].level;
@@ -224,14 +225,14 @@ static int serve_take_codec(struct rzc_serve *serve)
 }
 
 /* This program could not find the control socket anywhere else. */
-static int serve_check_rest(const struct rzc_words *words)
+static int serve_check_rest(const struct xvm_words *words)
 {
 	for (size_t i = 0; i < words->rest_count; i++) {
 		if (strncmp(words->rest[i], "stats=", strlen("stats=")) == 0) {
-			xvf_error("where the control socket is follows from --name or --socket: "
+			xvm_error("where the control socket is follows from --name or --socket: "
 				  "leave %s out",
 				  words->rest[i]);
-			return XVF_FAILED;
+			return XVM_FAILED;
 		}
 	}
 	return 0;
@@ -251,10 +252,10 @@ static int serve_check_memlimit(const struct rzc_serve *serve, struct ramz_optio
 	least = ramz_least_limit(o);
 	if (given >= least)
 		return 0;
-	xvf_error("--memlimit of %" PRIu64 " bytes is less than such a disk takes with one page in "
+	xvm_error("--memlimit of %" PRIu64 " bytes is less than such a disk takes with one page in "
 		  "it: the least that works is --memlimit %" PRIu64,
 		  given, least);
-	return XVF_FAILED;
+	return XVM_FAILED;
 }
 
 static int serve_check(const struct rzc_serve *serve)
@@ -264,46 +265,46 @@ static int serve_check(const struct rzc_serve *serve)
 	const char *reason;
 
 	if (serve->socket != NULL && (serve->name != NULL || serve->port != 0)) {
-		xvf_error("--socket stands for a name and for a port: give one of them");
-		return XVF_FAILED;
+		xvm_error("--socket stands for a name and for a port: give one of them");
+		return XVM_FAILED;
 	}
 	if ((serve->save_every != NULL || serve->save_fallback != NULL) && serve->file == NULL) {
-		xvf_error(
+		xvm_error(
 			"--save-every and --save-fallback are about the contents in a --file: give "
 			"one");
-		return XVF_FAILED;
+		return XVM_FAILED;
 	}
 	if (o->hard_limit_bytes > 0 && o->soft_limit_bytes > o->hard_limit_bytes) {
-		xvf_error("--softlimit must not be above --memlimit: it is to be passed first");
-		return XVF_FAILED;
+		xvm_error("--softlimit must not be above --memlimit: it is to be passed first");
+		return XVM_FAILED;
 	}
 	/* A level alone is one of the file's codec. */
 	if (o->codec == NULL)
 		o->level = RAMZ_LEVEL_DEFAULT;
 	if (serve_check_memlimit(serve, o) != 0)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	if (ramz_options_check(o, &reason) == 0)
 		return 0;
-	xvf_error("such a disk cannot be: %s", reason);
-	return XVF_FAILED;
+	xvm_error("such a disk cannot be: %s", reason);
+	return XVM_FAILED;
 }
 
 int rzc_serve_read(struct rzc_serve *serve, int argc, char **argv)
 {
 	*serve = (struct rzc_serve){.lock_fd = -1};
 	ramz_options_init(&serve->options);
-	if (rzc_args_read(&serve_args, argc, argv, serve, &serve->words) != 0)
-		return XVF_FAILED;
+	if (xvm_args_read(&serve_args, argc, argv, serve, &serve->words) != 0)
+		return XVM_FAILED;
 	if (serve->words.help)
 		return 0;
 	if (serve_take_size(serve) != 0 || serve_take_codec(serve) != 0)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	if (serve_check_rest(&serve->words) != 0)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	return serve_check(serve);
 }
 
 void rzc_serve_help(void)
 {
-	rzc_args_help(&serve_args);
+	xvm_args_help(&serve_args);
 }

@@ -26,22 +26,22 @@ static int place_beside(char path[PATH_MAX], const char *stem, const char *suffi
 
 	if (length < PATH_MAX && length <= (int)RZC_SOCKET_PATH_MAX)
 		return 0;
-	xvf_error("the socket's path %s%s is longer than %u bytes: give a shorter --socket PATH",
+	xvm_error("the socket's path %s%s is longer than %u bytes: give a shorter --socket PATH",
 		  stem, suffix, RZC_SOCKET_PATH_MAX);
-	return XVF_FAILED;
+	return XVM_FAILED;
 }
 
 static int place_at_stem(struct rzc_serve *serve, const char *stem, const char *process)
 {
 	if (serve->port == 0 && serve->socket == NULL &&
 	    place_beside(serve->disk_path, stem, RZC_PLACE_DISK) != 0)
-		return XVF_FAILED;
-	if (rzc_json_available() && place_beside(serve->control_path, stem, RZC_PLACE_CONTROL) != 0)
-		return XVF_FAILED;
+		return XVM_FAILED;
+	if (place_beside(serve->control_path, stem, RZC_PLACE_CONTROL) != 0)
+		return XVM_FAILED;
 	if (snprintf(serve->process_path, PATH_MAX, "%s%s", stem, process) < PATH_MAX)
 		return 0;
-	xvf_error("the path %.60s... is too long", stem);
-	return XVF_FAILED;
+	xvm_error("the path %.60s... is too long", stem);
+	return XVM_FAILED;
 }
 
 /* The process that has the lock; 0: none, or only this one. A number is written just after the
@@ -67,9 +67,9 @@ static int place_say_served(const char *what, const char *process_path)
 
 	if (process != 0)
 		snprintf(end, sizeof(end), "end its server (kill %ld)", (long)process);
-	xvf_error("'%s' is served already: give this disk another --name or --socket, or %s", what,
+	xvm_error("'%s' is served already: give this disk another --name or --socket, or %s", what,
 		  end);
-	return XVF_FAILED;
+	return XVM_FAILED;
 }
 
 /* What refuses a call was left behind; anything else may be in use, by another program. */
@@ -82,14 +82,14 @@ static int place_free_socket(const struct rzc_serve *serve, const char *path, co
 	if (result >= 0 || result == -ETIMEDOUT)
 		return place_say_served(what, serve->process_path);
 	if (result != -ECONNREFUSED) {
-		xvf_error("%s is there already (%s): give another --socket PATH", path,
+		xvm_error("%s is there already (%s): give another --socket PATH", path,
 			  strerror(-result));
-		return XVF_FAILED;
+		return XVM_FAILED;
 	}
 	if (unlink(path) == 0 || errno == ENOENT)
 		return 0;
-	xvf_error("cannot remove %s, which a server left behind: %s", path, strerror(errno));
-	return XVF_FAILED;
+	xvm_error("cannot remove %s, which a server left behind: %s", path, strerror(errno));
+	return XVM_FAILED;
 }
 
 /* Nobody may listen there; a socket that nobody listens on is removed. */
@@ -100,8 +100,8 @@ static int place_free(const struct rzc_serve *serve, const char *path, const cha
 	if (path[0] == '\0' || lstat(path, &status) != 0)
 		return 0;
 	if (!S_ISSOCK(status.st_mode)) {
-		xvf_error("%s is there, and is not a socket: give another --socket PATH", path);
-		return XVF_FAILED;
+		xvm_error("%s is there, and is not a socket: give another --socket PATH", path);
+		return XVM_FAILED;
 	}
 	return place_free_socket(serve, path, what);
 }
@@ -113,7 +113,7 @@ static int place_take(struct rzc_serve *serve, const char *what, bool is_private
 	if (result > 0)
 		return place_say_served(what, serve->process_path);
 	if (result != 0 || place_free(serve, serve->disk_path, what) != 0)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	return place_free(serve, serve->control_path, what);
 }
 
@@ -125,7 +125,7 @@ static int place_elsewhere(const struct rzc_place *place, const char *name)
 
 		if (rzc_place_path(process, place->directory[i], name, RZC_PLACE_PROCESS) != 0 ||
 		    rzc_place_path(control, place->directory[i], name, RZC_PLACE_CONTROL) != 0)
-			return XVF_FAILED;
+			return XVM_FAILED;
 		if (rzc_socket_is_live(control))
 			return place_say_served(name, process);
 	}
@@ -143,7 +143,7 @@ static int place_named(struct rzc_serve *serve)
 	if (rzc_place_make(&place) != 0 || place_elsewhere(&place, serve->name) != 0 ||
 	    rzc_place_path(stem, place.directory[0], serve->name, "") != 0 ||
 	    place_at_stem(serve, stem, RZC_PLACE_PROCESS) != 0)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	return place_take(serve, serve->name, true);
 }
 
@@ -154,7 +154,7 @@ static int place_at_socket(struct rzc_serve *serve)
 	if (rzc_place_absolute(stem, serve->socket) != 0 ||
 	    place_beside(serve->disk_path, stem, "") != 0 ||
 	    place_at_stem(serve, stem, RZC_PLACE_PROCESS_BESIDE) != 0)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	return place_take(serve, serve->socket, false);
 }
 
@@ -162,7 +162,7 @@ static int place_at_socket(struct rzc_serve *serve)
 static int place_file(struct rzc_serve *serve)
 {
 	if (serve->file != NULL && rzc_place_absolute(serve->file_path, serve->file) != 0)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	if (serve->save_fallback == NULL)
 		return 0;
 	return rzc_place_absolute(serve->fallback_path, serve->save_fallback);
@@ -171,6 +171,6 @@ static int place_file(struct rzc_serve *serve)
 int rzc_serve_place(struct rzc_serve *serve)
 {
 	if (place_file(serve) != 0)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	return serve->socket != NULL ? place_at_socket(serve) : place_named(serve);
 }

@@ -24,7 +24,7 @@ static const char *const plugin_places[] = {
 /* What popen's shell ends with where there is no such program. */
 #define PLUGIN_NOT_FOUND 127
 
-/* Ask nbdkit where its own plugins are: "" when it does not say. Returns 0, or XVF_FAILED
+/* Ask nbdkit where its own plugins are: "" when it does not say. Returns 0, or XVM_FAILED
  * after saying that there is no nbdkit. */
 static int plugin_directory(char directory[PATH_MAX])
 {
@@ -42,9 +42,9 @@ static int plugin_directory(char directory[PATH_MAX])
 	status = answer != NULL ? pclose(answer) : -1;
 	if (status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) != PLUGIN_NOT_FOUND)
 		return 0;
-	xvf_error("there is no nbdkit, which serves the disk: install it (Debian: apt-get install "
+	xvm_error("there is no nbdkit, which serves the disk: install it (Debian: apt-get install "
 		  "nbdkit)");
-	return XVF_FAILED;
+	return XVM_FAILED;
 }
 
 static bool plugin_beside(char path[PATH_MAX])
@@ -73,11 +73,11 @@ static bool plugin_beside(char path[PATH_MAX])
 static int plugin_asked(char path[PATH_MAX], const char *asked, const char *by)
 {
 	if (rzc_place_absolute(path, asked) != 0)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	if (access(path, R_OK) == 0)
 		return 0;
-	xvf_error("cannot read the plugin %s that %s names: %s", asked, by, strerror(errno));
-	return XVF_FAILED;
+	xvm_error("cannot read the plugin %s that %s names: %s", asked, by, strerror(errno));
+	return XVM_FAILED;
 }
 
 int rzc_serve_find_plugin(struct rzc_serve *serve)
@@ -87,7 +87,7 @@ int rzc_serve_find_plugin(struct rzc_serve *serve)
 	int length;
 
 	if (plugin_directory(directory) != 0)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	if (serve->plugin != NULL)
 		return plugin_asked(serve->plugin_path, serve->plugin, "--plugin");
 	if (variable != NULL && variable[0] != '\0')
@@ -97,8 +97,8 @@ int rzc_serve_find_plugin(struct rzc_serve *serve)
 	length = snprintf(serve->plugin_path, PATH_MAX, "%s/%s", directory, RZC_SERVE_PLUGIN);
 	if (length < PATH_MAX && access(serve->plugin_path, R_OK) == 0)
 		return 0;
-	xvf_error("nbdkit's plugin %s is neither beside this program nor in %s: build it (it needs "
+	xvm_error("nbdkit's plugin %s is neither beside this program nor in %s: build it (it needs "
 		  "Debian's nbdkit-plugin-dev), or give --plugin PATH",
 		  RZC_SERVE_PLUGIN, directory[0] != '\0' ? directory : "nbdkit's directory");
-	return XVF_FAILED;
+	return XVM_FAILED;
 }

@@ -31,10 +31,10 @@ struct start_line {
 static void line_add(struct start_line *line, const char *key, const char *value)
 {
 	size_t bytes = strlen(key) + strlen(value) + 1;
-	char *word = xvf_calloc(bytes, 1);
+	char *word = xvm_calloc(bytes, 1);
 
 	snprintf(word, bytes, "%s%s", key, value);
-	line->word = xvf_grow(line->word, &line->capacity, line->count + 2, sizeof(line->word[0]));
+	line->word = xvm_grow(line->word, &line->capacity, line->count + 2, sizeof(line->word[0]));
 	line->word[line->count++] = word;
 	line->word[line->count] = NULL;
 }
@@ -103,7 +103,7 @@ static void line_plugin(struct start_line *line, const struct rzc_serve *serve)
 static void start_exec(const struct start_line *line)
 {
 	execvp("nbdkit", line->word);
-	xvf_error("cannot run nbdkit: %s", strerror(errno));
+	xvm_error("cannot run nbdkit: %s", strerror(errno));
 }
 
 /* Run nbdkit until it is in the background. What it says against it is on the terminal. */
@@ -114,21 +114,21 @@ static int start_run(const struct start_line *line)
 
 	if (child == 0) {
 		start_exec(line);
-		_exit(XVF_EXIT_FAILURE);
+		_exit(XVM_EXIT_FAILURE);
 	}
 	if (child < 0) {
-		xvf_error("cannot run nbdkit: %s", strerror(errno));
-		return XVF_FAILED;
+		xvm_error("cannot run nbdkit: %s", strerror(errno));
+		return XVM_FAILED;
 	}
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		continue;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
 	if (WIFSIGNALED(status))
-		xvf_error("nbdkit ended by signal %d", WTERMSIG(status));
+		xvm_error("nbdkit ended by signal %d", WTERMSIG(status));
 	else
-		xvf_error("nbdkit did not start; see its message above");
-	return XVF_FAILED;
+		xvm_error("nbdkit did not start; see its message above");
+	return XVM_FAILED;
 }
 
 static bool start_is_up(const struct rzc_serve *serve)
@@ -150,8 +150,8 @@ static int start_await(struct rzc_serve *serve, pid_t *process)
 			return 0;
 		(void)nanosleep(&step, NULL);
 	}
-	xvf_error("nbdkit ended again at once; ramz serve --foreground shows why");
-	return XVF_FAILED;
+	xvm_error("nbdkit ended again at once; ramz serve --foreground shows why");
+	return XVM_FAILED;
 }
 
 static int start_foreground(const struct rzc_serve *serve, const struct start_line *line)
@@ -159,7 +159,7 @@ static int start_foreground(const struct rzc_serve *serve, const struct start_li
 	rzc_serve_tell(serve, getpid());
 	if (fflush(stdout) == 0)
 		start_exec(line);
-	return XVF_FAILED;
+	return XVM_FAILED;
 }
 
 static int start_background(struct rzc_serve *serve, const struct start_line *line)
@@ -167,7 +167,7 @@ static int start_background(struct rzc_serve *serve, const struct start_line *li
 	pid_t process;
 
 	if (start_run(line) != 0 || start_await(serve, &process) != 0)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	rzc_serve_tell(serve, process);
 	return 0;
 }

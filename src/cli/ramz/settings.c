@@ -25,8 +25,8 @@ static int limit_check(struct rzc_client *client)
 	if (!client->soft.given || !client->hard.given || client->hard.bytes == 0 ||
 	    client->soft.bytes <= client->hard.bytes)
 		return 0;
-	xvf_error("the soft mark must not be above the hard one: it is to be passed first");
-	return XVF_FAILED;
+	xvm_error("the soft mark must not be above the hard one: it is to be passed first");
+	return XVM_FAILED;
 }
 
 /* A word of the request. */
@@ -52,7 +52,7 @@ static int limit_run(struct rzc_client *client)
 					limit_word(hard, &client->hard));
 
 	if (answer == NULL)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	printf("soft %s, hard %s\n",
 	       limit_text(soft_text, rzc_control_count(answer, "soft_limit_bytes")),
 	       limit_text(hard_text, rzc_control_count(answer, "hard_limit_bytes")));
@@ -91,8 +91,8 @@ const struct rzc_command rzc_command_limit = {
  * NAME, NAME:LEVEL or NAME LEVEL. What this program does not know the server may: another
  * build. So the name only has to be one word, and the level a number.
  */
-static int codec_words(const struct rzc_client *client, char name[RZC_CODEC_LABEL_BYTES],
-		       char level[RZC_CODEC_LABEL_BYTES])
+static int codec_words(const struct rzc_client *client, char name[XVM_CODEC_LABEL_BYTES],
+		       char level[XVM_CODEC_LABEL_BYTES])
 {
 	const char *word = client->words.word[0];
 	size_t length = strcspn(word, ": \t\n");
@@ -103,43 +103,43 @@ static int codec_words(const struct rzc_client *client, char name[RZC_CODEC_LABE
 		number = word + length + 1;
 	else if (word[length] != '\0')
 		length = 0;
-	if (length == 0 || length >= RZC_CODEC_LABEL_BYTES) {
-		xvf_error("'%s' is no codec: give NAME, NAME:LEVEL or NAME LEVEL, such as zstd:3",
+	if (length == 0 || length >= XVM_CODEC_LABEL_BYTES) {
+		xvm_error("'%s' is no codec: give NAME, NAME:LEVEL or NAME LEVEL, such as zstd:3",
 			  word);
-		return XVF_FAILED;
+		return XVM_FAILED;
 	}
-	snprintf(name, RZC_CODEC_LABEL_BYTES, "%.*s", (int)length, word);
-	snprintf(level, RZC_CODEC_LABEL_BYTES, "%s", number);
+	snprintf(name, XVM_CODEC_LABEL_BYTES, "%.*s", (int)length, word);
+	snprintf(level, XVM_CODEC_LABEL_BYTES, "%s", number);
 	if (number[0] == '\0' && client->words.count == 1 && word[length] == '\0')
 		return 0;
-	if (xvf_parse_u64(number + (number[0] == '-'), NULL, 0, 1U << 20, &value))
+	if (xvm_parse_u64(number + (number[0] == '-'), NULL, 0, 1U << 20, &value))
 		return 0;
-	xvf_error("a level is a whole number such as 3 or -5, not '%s'", number);
-	return XVF_FAILED;
+	xvm_error("a level is a whole number such as 3 or -5, not '%s'", number);
+	return XVM_FAILED;
 }
 
 static int codec_check(struct rzc_client *client)
 {
-	char name[RZC_CODEC_LABEL_BYTES], level[RZC_CODEC_LABEL_BYTES];
+	char name[XVM_CODEC_LABEL_BYTES], level[XVM_CODEC_LABEL_BYTES];
 
 	return client->words.count > 0 ? codec_words(client, name, level) : 0;
 }
 
 static int codec_run(struct rzc_client *client)
 {
-	char name[RZC_CODEC_LABEL_BYTES], level[RZC_CODEC_LABEL_BYTES];
+	char name[XVM_CODEC_LABEL_BYTES], level[XVM_CODEC_LABEL_BYTES];
 	const char *now;
 	json_t *answer;
 
 	if (client->words.count == 0)
 		answer = rzc_client_ask(client, "stat");
 	else if (codec_words(client, name, level) != 0)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	else
 		answer = rzc_client_ask(client, level[0] != '\0' ? "codec %s %s" : "codec %s", name,
 					level);
 	if (answer == NULL)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	now = json_string_value(json_object_get(answer, "codec"));
 	printf("%s level %" JSON_INTEGER_FORMAT "\n", now != NULL ? now : "?",
 	       json_integer_value(json_object_get(answer, "level")));

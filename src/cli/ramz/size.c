@@ -12,12 +12,12 @@
 
 bool rzc_size_parse(const char *text, uint64_t min, uint64_t max, uint64_t *bytes)
 {
-	return xvf_parse_bytes(text, min, max, bytes);
+	return xvm_parse_bytes(text, min, max, bytes);
 }
 
 int rzc_size_of_memory(const char *option, const char *text, uint64_t min, uint64_t *bytes)
 {
-	return xvf_take_bytes(option, text, ramz_memory_bytes(), min, RZC_SIZE_MAX, bytes);
+	return xvm_take_bytes(option, text, ramz_memory_bytes(), min, RZC_SIZE_MAX, bytes);
 }
 
 /* A value below 1024, in three digits that count; whole ones without a point. */

@@ -7,7 +7,7 @@
 #ifndef RAMZ_CLI_SIZE_H
 #define RAMZ_CLI_SIZE_H
 
-#include "common.h"
+#include "base.h"
 
 #define RZC_SIZE_TEXT_BYTES 32U
 
@@ -18,7 +18,7 @@
 bool rzc_size_parse(const char *text, uint64_t min, uint64_t max, uint64_t *bytes);
 
 /* A size given for an option that is about memory: also a percentage of it (ramz_memory_bytes).
- * Returns 0, or XVF_FAILED when it was said what is wrong. */
+ * Returns 0, or XVM_FAILED when it was said what is wrong. */
 int rzc_size_of_memory(const char *option, const char *text, uint64_t min, uint64_t *bytes);
 
 /* "0 B", "4 KiB", "1.50 GiB": three digits that count. Returns text. */

@@ -39,13 +39,13 @@ struct stat_sample {
 static int stat_take(const struct rzc_client *client, struct stat_sample *sample)
 {
 	sample->answer = rzc_client_ask(client, "stat");
-	sample->at_ns = xvf_timer_clock_ns();
+	sample->at_ns = xvm_timer_clock_ns();
 	if (sample->answer == NULL)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	if (rzc_disk_read(&sample->disk, sample->answer, client->path) == 0)
 		return 0;
 	json_decref(sample->answer);
-	return XVF_FAILED;
+	return XVM_FAILED;
 }
 
 static void stat_print_json(const struct rzc_client *client, const struct stat_sample *sample)
@@ -104,7 +104,7 @@ static int stat_reset_peak(const struct rzc_client *client)
 		return 0;
 	answer = rzc_client_ask(client, "reset-peak");
 	if (answer == NULL)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	json_decref(answer);
 	return 0;
 }
@@ -131,7 +131,7 @@ static int stat_watch(struct rzc_client *client)
 		before = now;
 		result = stat_reset_peak(client);
 		if (fflush(stdout) != 0)
-			result = XVF_FAILED;
+			result = XVM_FAILED;
 		if (result != 0)
 			break;
 	}
@@ -146,7 +146,7 @@ static int stat_run(struct rzc_client *client)
 	if (client->watch_seconds > 0)
 		return stat_watch(client);
 	if (stat_take(client, &sample) != 0)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	stat_print(client, &sample);
 	json_decref(sample.answer);
 	return stat_reset_peak(client);
@@ -156,8 +156,8 @@ static int stat_check(struct rzc_client *client)
 {
 	if (client->samples == 0 || client->watch_seconds > 0)
 		return 0;
-	xvf_error("--count goes with --watch SECONDS");
-	return XVF_FAILED;
+	xvm_error("--count goes with --watch SECONDS");
+	return XVM_FAILED;
 }
 
 void rzc_headline(const char *control)

@@ -20,15 +20,15 @@ static int state_words(const struct rzc_client *client, uint64_t *first, uint64_
 	*first = 0;
 	*count = STATE_PAGE_MAX;
 	if (client->words.count > 0 &&
-	    !xvf_parse_u64(client->words.word[0], NULL, 0, STATE_PAGE_MAX, first)) {
-		xvf_error("FIRST is the number of a page, from 0 on, not '%s'",
+	    !xvm_parse_u64(client->words.word[0], NULL, 0, STATE_PAGE_MAX, first)) {
+		xvm_error("FIRST is the number of a page, from 0 on, not '%s'",
 			  client->words.word[0]);
-		return XVF_FAILED;
+		return XVM_FAILED;
 	}
 	if (client->words.count > 1 &&
-	    !xvf_parse_u64(client->words.word[1], NULL, 1, STATE_PAGE_MAX, count)) {
-		xvf_error("COUNT is a number of pages, from 1 on, not '%s'", client->words.word[1]);
-		return XVF_FAILED;
+	    !xvm_parse_u64(client->words.word[1], NULL, 1, STATE_PAGE_MAX, count)) {
+		xvm_error("COUNT is a number of pages, from 1 on, not '%s'", client->words.word[1]);
+		return XVM_FAILED;
 	}
 	return 0;
 }
@@ -117,12 +117,12 @@ static int state_run(struct rzc_client *client)
 									 : (uint64_t)STATE_STEP);
 
 		if (answer == NULL)
-			return XVF_FAILED;
+			return XVM_FAILED;
 		state_print(client, answer, end);
 		first = state_next(answer, first);
 		json_decref(answer);
 		if (fflush(stdout) != 0)
-			return XVF_FAILED;
+			return XVM_FAILED;
 	}
 	return 0;
 }

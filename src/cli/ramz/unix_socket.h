@@ -9,7 +9,7 @@
 
 #include <sys/types.h>
 
-#include "common.h"
+#include "base.h"
 
 /* Longest path of a socket, in bytes without its end: what the system's address holds. */
 #define RZC_SOCKET_PATH_MAX 107U

@@ -46,7 +46,7 @@ static void child_become(char **argv, const int *kept_fds, size_t kept_count, in
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
-		_exit(XVF_EXIT_FAILURE);
+		_exit(XVM_EXIT_FAILURE);
 	if (null_fd >= 0)
 		dup2(null_fd, STDIN_FILENO);
 	if (printed_fd >= 0) {
@@ -61,7 +61,7 @@ static void child_become(char **argv, const int *kept_fds, size_t kept_count, in
 		setenv("LD_PRELOAD", preload, 1);
 	execv("/proc/self/exe", argv);
 	fprintf(stderr, "cannot start /proc/self/exe: %s\n", strerror(errno));
-	_exit(XVF_EXIT_FAILURE);
+	_exit(XVM_EXIT_FAILURE);
 }
 
 struct child_arguments {
@@ -81,13 +81,13 @@ static void child_fill_arguments(struct child_arguments *a, const char *spec,
 	snprintf(a->numbers[4], sizeof(a->numbers[4]), "%d", config->workload_fd);
 	snprintf(a->numbers[5], sizeof(a->numbers[5]), "%d", config->pages_fd);
 	snprintf(a->numbers[6], sizeof(a->numbers[6]), "%d", result_fd);
-	a->argv[n++] = xvf_strdup("xvfrag");
-	a->argv[n++] = xvf_strdup(XVF_CHILD_ARGUMENT);
-	a->argv[n++] = xvf_strdup(spec);
-	a->argv[n++] = xvf_strdup(config->provider);
-	a->argv[n++] = xvf_strdup(config->codec != NULL ? config->codec : "");
+	a->argv[n++] = xvm_strdup("xvfrag");
+	a->argv[n++] = xvm_strdup(XVF_CHILD_ARGUMENT);
+	a->argv[n++] = xvm_strdup(spec);
+	a->argv[n++] = xvm_strdup(config->provider);
+	a->argv[n++] = xvm_strdup(config->codec != NULL ? config->codec : "");
 	for (size_t i = 0; i < CHILD_NUMBERS; i++)
-		a->argv[n++] = xvf_strdup(a->numbers[i]);
+		a->argv[n++] = xvm_strdup(a->numbers[i]);
 	a->argv[n] = NULL;
 }
 
@@ -150,7 +150,7 @@ static int child_receive(const struct child *child, struct xvf_record *record, u
 
 	while (have < sizeof(*record)) {
 		struct pollfd poll_fd = {.fd = child->result_fd, .events = POLLIN};
-		uint64_t now = xvf_timer_clock_ns();
+		uint64_t now = xvm_timer_clock_ns();
 		uint64_t left_ms = now < deadline_ns ? (deadline_ns - now) / NS_PER_MS + 1 : 0;
 		int ready = poll(&poll_fd, 1, left_ms < 1000000 ? (int)left_ms : 1000000);
 		ssize_t got;
@@ -211,7 +211,7 @@ static void child_last_words(const struct child *child, char *words, size_t word
 
 /* In which phase did it end? The one after those whose results came. */
 static const char *child_phase(const struct xvf_outcome *outcome,
-			       const struct xvf_workload_head *head)
+			       const struct xvm_workload_head *head)
 {
 	unsigned done = 0;
 
@@ -223,7 +223,7 @@ static const char *child_phase(const struct xvf_outcome *outcome,
 static void child_explain(const struct child *child, const struct xvf_replay_config *config,
 			  int status, unsigned timeout_s, struct xvf_outcome *outcome)
 {
-	struct xvf_workload_head head = {.phases = 0};
+	struct xvm_workload_head head = {.phases = 0};
 	char words[200];
 	char how[96];
 
@@ -248,7 +248,7 @@ void xvf_child_run(const char *spec, const struct xvf_replay_config *config, con
 		   void (*on_result)(void *context, const struct xvf_result *result), void *context,
 		   struct xvf_outcome *outcome)
 {
-	uint64_t deadline_ns = xvf_timer_clock_ns() + timeout_s * 1000 * NS_PER_MS;
+	uint64_t deadline_ns = xvm_timer_clock_ns() + timeout_s * 1000 * NS_PER_MS;
 	struct child child = {.pid = -1, .printed_fd = -1};
 	struct xvf_record record;
 	int more;

@@ -20,12 +20,12 @@
 #define XVF_CHILD_ARGUMENT "--xvfrag-replay-child"
 
 /* A phase, and a compaction after it. */
-#define XVF_RESULTS_MAX (2 * XVF_PHASES_MAX)
+#define XVF_RESULTS_MAX (2 * XVM_PHASES_MAX)
 
 /* How a child ended. */
 struct xvf_outcome {
 	char allocator[XVF_ALLOCATOR_NAME_BYTES]; /* as it calls itself; "" = never said */
-	unsigned entry_flags;                     /* enum xvf_entry_flags */
+	unsigned entry_flags;                     /* enum xvm_entry_flags */
 	unsigned result_count;
 	struct xvf_result results[XVF_RESULTS_MAX];
 	char failure[2 * XVF_FAILURE_BYTES]; /* "" where all went well */

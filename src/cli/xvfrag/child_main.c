@@ -29,7 +29,7 @@ enum child_argument {
 };
 
 /* Is the process's malloc the preloaded one? The loader ignores what it cannot load. */
-static int child_check_preload(const struct xvf_entry *entry, int result_fd)
+static int child_check_preload(const struct xvm_entry *entry, int result_fd)
 {
 	const char *preload = getenv("LD_PRELOAD");
 	const void *function = dlsym(RTLD_DEFAULT, "malloc");
@@ -48,29 +48,29 @@ static int child_check_preload(const struct xvf_entry *entry, int result_fd)
  * The entry of NAME, NAME:ARGUMENT or plugin:PATH. *argument gets what is behind
  * the colon, or NULL.
  */
-static int child_find_entry(const char *spec, struct xvf_entry *entry, const char **argument,
+static int child_find_entry(const char *spec, struct xvm_entry *entry, const char **argument,
 			    int result_fd)
 {
 	static char name[XVF_ALLOCATOR_NAME_BYTES];
 	char why[XVF_FAILURE_BYTES];
 	const char *colon = strchr(spec, ':');
-	const struct xvf_entry *found;
+	const struct xvm_entry *found;
 
 	*argument = colon != NULL ? colon + 1 : NULL;
 	if (strncmp(spec, "plugin:", 7) == 0) {
-		if (xvf_plugin_load(spec + 7, entry, why, sizeof(why)) != 0)
+		if (xvm_plugin_load(spec + 7, entry, why, sizeof(why)) != 0)
 			return xvf_record_fail(result_fd, "%s", why);
 		return 0;
 	}
 	snprintf(name, sizeof(name), "%.*s", (int)(colon != NULL ? colon - spec : 40), spec);
-	found = xvf_entry_find(name);
+	found = xvm_entry_find(name);
 	if (found == NULL)
 		return xvf_record_fail(result_fd, "there is no allocator %s", name);
 	*entry = *found;
 	return 0;
 }
 
-static void child_say_hello(const struct xvf_entry *entry, int result_fd)
+static void child_say_hello(const struct xvm_entry *entry, int result_fd)
 {
 	struct xvf_record record = {.kind = XVF_RECORD_HELLO, .entry_flags = entry->flags};
 
@@ -82,11 +82,11 @@ int xvf_child_main(int argc, char **argv)
 {
 	const struct xvf_record end = {.kind = XVF_RECORD_END};
 	struct xvf_replay_config config;
-	struct xvf_entry entry;
+	struct xvm_entry entry;
 	int result;
 
 	if (argc != CHILD_ARGUMENT_COUNT)
-		return XVF_EXIT_USAGE;
+		return XVM_EXIT_USAGE;
 	config = (struct xvf_replay_config){
 		.provider = argv[CHILD_PROVIDER],
 		.codec = argv[CHILD_CODEC][0] != '\0' ? argv[CHILD_CODEC] : NULL,
@@ -99,16 +99,16 @@ int xvf_child_main(int argc, char **argv)
 		.result_fd = atoi(argv[CHILD_RESULT_FD]),
 	};
 	if (child_find_entry(argv[CHILD_SPEC], &entry, &config.argument, config.result_fd) != 0)
-		return XVF_EXIT_FAILURE;
+		return XVM_EXIT_FAILURE;
 	if (xvf_replay_is_guarded(&entry, &config))
-		entry.flags |= XVF_GUARDED;
+		entry.flags |= XVM_GUARDED;
 	child_say_hello(&entry, config.result_fd);
 	if (child_check_preload(&entry, config.result_fd) != 0)
-		return XVF_EXIT_FAILURE;
-	result = (entry.flags & XVF_DEVICE) != 0 ? xvf_replay_device(&entry, &config)
+		return XVM_EXIT_FAILURE;
+	result = (entry.flags & XVM_DEVICE) != 0 ? xvf_replay_device(&entry, &config)
 						 : xvf_replay_plugin(&entry, &config);
 	if (result != 0)
-		return XVF_EXIT_FAILURE;
+		return XVM_EXIT_FAILURE;
 	xvf_record_send(config.result_fd, &end);
-	return XVF_EXIT_OK;
+	return XVM_EXIT_OK;
 }

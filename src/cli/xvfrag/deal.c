@@ -28,8 +28,8 @@ static void deal_count_places(struct xvf_deal *deal, uint64_t slots)
 }
 
 /* Sort one phase's operations by thread, keeping their order: first gets where each begins. */
-static void deal_phase(const struct xvf_deal *deal, const struct xvf_op *from,
-		       const struct xvf_phase *phase, struct xvf_op *to, uint64_t *first)
+static void deal_phase(const struct xvf_deal *deal, const struct xvm_op *from,
+		       const struct xvm_phase *phase, struct xvm_op *to, uint64_t *first)
 {
 	uint64_t next[XVF_THREADS_MAX + 1] = {0};
 
@@ -49,15 +49,15 @@ static void deal_phase(const struct xvf_deal *deal, const struct xvf_op *from,
 	}
 }
 
-bool xvf_deal_make(struct xvf_deal *deal, const struct xvf_workload_view *work, unsigned threads)
+bool xvf_deal_make(struct xvf_deal *deal, const struct xvm_workload_view *work, unsigned threads)
 {
-	const struct xvf_workload_head *head = work->head;
+	const struct xvm_workload_head *head = work->head;
 	uint64_t lists = (uint64_t)head->phases * threads;
-	struct xvf_op *ops;
+	struct xvm_op *ops;
 
 	*deal = (struct xvf_deal){.threads = threads, .ops = work->ops};
 	deal_count_places(deal, head->slots);
-	deal->first = xvf_resident_memory((lists + 1) * sizeof(*deal->first));
+	deal->first = xvm_resident_memory((lists + 1) * sizeof(*deal->first));
 	if (deal->first == NULL)
 		return false;
 	deal->first[lists] = head->ops;
@@ -66,7 +66,7 @@ bool xvf_deal_make(struct xvf_deal *deal, const struct xvf_workload_view *work, 
 			deal->first[p] = head->phase[p].first_op;
 		return true;
 	}
-	ops = xvf_resident_memory(head->ops * sizeof(*ops));
+	ops = xvm_resident_memory(head->ops * sizeof(*ops));
 	if (ops == NULL)
 		return false;
 	for (uint32_t p = 0; p < head->phases; p++)
@@ -76,7 +76,7 @@ bool xvf_deal_make(struct xvf_deal *deal, const struct xvf_workload_view *work, 
 	return true;
 }
 
-const struct xvf_op *xvf_deal_ops(const struct xvf_deal *deal, uint32_t phase, unsigned thread,
+const struct xvm_op *xvf_deal_ops(const struct xvf_deal *deal, uint32_t phase, unsigned thread,
 				  uint64_t *count)
 {
 	const uint64_t *first = deal->first + (size_t)phase * deal->threads + thread;

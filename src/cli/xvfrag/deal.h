@@ -24,18 +24,18 @@ struct xvf_deal {
 	unsigned threads;
 	uint64_t places;          /* 0 .. places - 1; at least as many as slots */
 	uint64_t places_a_thread; /* thread t has t * places_a_thread onwards */
-	const struct xvf_op *ops; /* the workload's own for one thread */
+	const struct xvm_op *ops; /* the workload's own for one thread */
 	uint64_t *first;          /* by phase, then thread: first operation; one more */
 };
 
 /* Deal out. False when there is no memory. For as long as the process lives. */
-bool xvf_deal_make(struct xvf_deal *deal, const struct xvf_workload_view *work, unsigned threads);
+bool xvf_deal_make(struct xvf_deal *deal, const struct xvm_workload_view *work, unsigned threads);
 
 /* A slot's place. */
 uint64_t xvf_deal_place(const struct xvf_deal *deal, uint64_t slot);
 
 /* The operations of one thread in one phase; their number in *count. */
-const struct xvf_op *xvf_deal_ops(const struct xvf_deal *deal, uint32_t phase, unsigned thread,
+const struct xvm_op *xvf_deal_ops(const struct xvf_deal *deal, uint32_t phase, unsigned thread,
 				  uint64_t *count);
 
 #endif

@@ -47,7 +47,7 @@ static const struct xvf_row *frontier_beaten_by(const struct xvf_frontier_point 
 struct xvf_frontier_point *xvf_frontier_points(const struct xvf_report *report, size_t input,
 					       size_t *count)
 {
-	struct xvf_frontier_point *points = xvf_calloc(report->row_count, sizeof(*points));
+	struct xvf_frontier_point *points = xvm_calloc(report->row_count, sizeof(*points));
 
 	*count = 0;
 	for (size_t i = 0; i < report->row_count; i++) {
@@ -106,7 +106,7 @@ size_t xvf_frontier_data(const struct xvf_report *report, size_t input, FILE *ou
 	for (size_t i = 0; i < count; i++) {
 		const struct xvf_frontier_point *p = &points[i];
 
-		xvf_gnuplot_text(p->row->outcome.allocator, out);
+		xvm_gnuplot_text(p->row->outcome.allocator, out);
 		fprintf(out, " %.2f %.4f", p->ns_per_op, p->overhead);
 		frontier_overhead_if(p->beaten_by == NULL, p->overhead, out);
 		fputc('\n', out);
@@ -119,12 +119,12 @@ void xvf_frontier_commands(const struct xvf_report *report, size_t input, const 
 			   size_t index, FILE *out)
 {
 	fputs("set title ", out);
-	xvf_gnuplot_text(report->inputs[input].name, out);
+	xvm_gnuplot_text(report->inputs[input].name, out);
 	fputs("\nset xlabel 'ns for an alloc or a free in churn'\n"
 	      "set ylabel 'held / requested bytes after churn'\n"
 	      "set key top right\nset datafile missing '?'\ndata = ",
 	      out);
-	xvf_gnuplot_file(data, out);
+	xvm_gnuplot_file(data, out);
 	/* Room for the names. */
 	fprintf(out,
 		"\nstats data index %zu using 2 name 'ns' nooutput\n"
@@ -143,7 +143,7 @@ void xvf_frontier_commands(const struct xvf_report *report, size_t input, const 
 static char *frontier_path(const char *path, const char *ending)
 {
 	size_t stem = (size_t)(strrchr(path, '.') - path);
-	char *other = xvf_calloc(stem + strlen(ending) + 1, 1);
+	char *other = xvm_calloc(stem + strlen(ending) + 1, 1);
 
 	memcpy(other, path, stem);
 	strcpy(other + stem, ending);
@@ -157,19 +157,19 @@ static const char *frontier_name(const char *path)
 	return slash != NULL ? slash + 1 : path;
 }
 
-/* A block for each input that has points. Returns how many blocks, or XVF_FAILED. */
+/* A block for each input that has points. Returns how many blocks, or XVM_FAILED. */
 static int frontier_write_data(const struct xvf_report *report, const char *path)
 {
-	FILE *out = xvf_report_open(path);
+	FILE *out = xvm_output_open(path);
 	int blocks = 0;
 
 	if (out == NULL)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	for (size_t i = 0; i < report->input_count; i++) {
 		fprintf(out, "%s# %s\n", blocks > 0 ? "\n\n" : "", report->inputs[i].name);
 		blocks += xvf_frontier_data(report, i, out) > 0;
 	}
-	return xvf_report_close(out, path) == 0 ? blocks : XVF_FAILED;
+	return xvm_output_close(out, path) == 0 ? blocks : XVM_FAILED;
 }
 
 static bool frontier_has_points(const struct xvf_report *report, size_t input)
@@ -196,18 +196,18 @@ static void frontier_terminal(const char *path, int blocks, FILE *out)
 			"set terminal svg size 1000,%d dynamic noenhanced background 'white'\n",
 			height);
 	fputs("set output ", out);
-	xvf_gnuplot_file(frontier_name(path), out);
+	xvm_gnuplot_file(frontier_name(path), out);
 	fprintf(out, "\nset multiplot layout %d,1\n", blocks);
 }
 
 static int frontier_write_script(const struct xvf_report *report, const char *path,
 				 const char *data_path, const char *script_path, int blocks)
 {
-	FILE *out = xvf_report_open(script_path);
+	FILE *out = xvm_output_open(script_path);
 	size_t block = 0;
 
 	if (out == NULL)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	fputs("# gnuplot draws this again, in its directory.\n", out);
 	frontier_terminal(path, blocks, out);
 	for (size_t i = 0; i < report->input_count; i++) {
@@ -215,18 +215,18 @@ static int frontier_write_script(const struct xvf_report *report, const char *pa
 			xvf_frontier_commands(report, i, frontier_name(data_path), block++, out);
 	}
 	fputs("unset multiplot\n", out);
-	return xvf_report_close(out, script_path);
+	return xvm_output_close(out, script_path);
 }
 
 static int frontier_draw(const char *script_path)
 {
-	char *directory = xvf_strdup(script_path);
+	char *directory = xvm_strdup(script_path);
 	char *slash = strrchr(directory, '/');
 	int result;
 
 	if (slash != NULL)
 		slash[slash == directory] = '\0';
-	result = xvf_gnuplot_draw(slash != NULL ? directory : ".", frontier_name(script_path));
+	result = xvm_gnuplot_draw(slash != NULL ? directory : ".", frontier_name(script_path));
 	free(directory);
 	return result;
 }
@@ -237,15 +237,15 @@ static int frontier_write(const struct xvf_report *report, const char *path, con
 	int blocks = frontier_write_data(report, data_path);
 
 	if (blocks < 0)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	if (strcmp(path, data_path) == 0)
 		return 0;
 	if (blocks == 0) {
-		xvf_note("no allocator has both times and an overhead: %s is not drawn", path);
+		xvm_note("no allocator has both times and an overhead: %s is not drawn", path);
 		return 0;
 	}
 	if (frontier_write_script(report, path, data_path, script_path, blocks) != 0)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	return frontier_draw(script_path);
 }
 

@@ -38,24 +38,24 @@ int main(int argc, char **argv)
 	if (argc > 1 && strcmp(argv[1], XVF_CHILD_ARGUMENT) == 0)
 		return xvf_child_main(argc, argv);
 	if (xvf_options_parse(&options, argc, argv) != 0)
-		return XVF_EXIT_USAGE;
+		return XVM_EXIT_USAGE;
 	if (options.help) {
 		xvf_options_help();
-		return XVF_EXIT_OK;
+		return XVM_EXIT_OK;
 	}
 	if (options.version) {
 		printf("xvfrag %s\n", xv_version());
-		return XVF_EXIT_OK;
+		return XVM_EXIT_OK;
 	}
 	if (options.list) {
 		xvf_selection_list();
-		return XVF_EXIT_OK;
+		return XVM_EXIT_OK;
 	}
 	if (options.quiet)
-		xvf_be_quiet();
+		xvm_be_quiet();
 	if (xvf_selection_parse(&selection, options.allocators, options.threads) != 0) {
 		xvf_selection_fini(&selection);
-		return XVF_EXIT_USAGE;
+		return XVM_EXIT_USAGE;
 	}
 	status = xvf_run(&options, &selection);
 	xvf_selection_fini(&selection);

@@ -34,8 +34,8 @@ static int options_set_codec(struct xvf_options *o, const char *value)
 
 		snprintf(names + used, sizeof(names) - used, " %s", codec->name);
 	}
-	xvf_error("there is no codec '%s' in this build; it has:%s", value, names);
-	return XVF_FAILED;
+	xvm_error("there is no codec '%s' in this build; it has:%s", value, names);
+	return XVM_FAILED;
 }
 
 static int options_set_level(struct xvf_options *o, const char *value)
@@ -43,9 +43,9 @@ static int options_set_level(struct xvf_options *o, const char *value)
 	bool negative = value[0] == '-';
 	uint64_t number;
 
-	if (!xvf_parse_u64(value + negative, NULL, 0, 1U << 20, &number)) {
-		xvf_error("--level takes a whole number such as 3 or -5, not '%s'", value);
-		return XVF_FAILED;
+	if (!xvm_parse_u64(value + negative, NULL, 0, 1U << 20, &number)) {
+		xvm_error("--level takes a whole number such as 3 or -5, not '%s'", value);
+		return XVM_FAILED;
 	}
 	o->level = negative ? -(int32_t)number : (int32_t)number;
 	return 0;
@@ -55,10 +55,10 @@ static int options_set_page_size(struct xvf_options *o, const char *value)
 {
 	uint64_t bytes;
 
-	if (!xvf_parse_bytes(value, OPTIONS_PAGE_MIN, OPTIONS_PAGE_MAX, &bytes) ||
+	if (!xvm_parse_bytes(value, OPTIONS_PAGE_MIN, OPTIONS_PAGE_MAX, &bytes) ||
 	    (bytes & (bytes - 1)) != 0) {
-		xvf_error("--page-size takes 4096, 8192, 16384, 32768 or 65536, not '%s'", value);
-		return XVF_FAILED;
+		xvm_error("--page-size takes 4096, 8192, 16384, 32768 or 65536, not '%s'", value);
+		return XVM_FAILED;
 	}
 	o->page_bytes = (uint32_t)bytes;
 	o->model_page_bytes = (uint32_t)bytes;
@@ -69,8 +69,8 @@ static int options_set_provider(struct xvf_options *o, const char *value)
 {
 	if (strcmp(value, "mmap") != 0 && strcmp(value, "highmem") != 0 &&
 	    strcmp(value, "buffer") != 0) {
-		xvf_error("--provider takes mmap, highmem or buffer, not '%s'", value);
-		return XVF_FAILED;
+		xvm_error("--provider takes mmap, highmem or buffer, not '%s'", value);
+		return XVM_FAILED;
 	}
 	o->provider = value;
 	return 0;
@@ -78,20 +78,20 @@ static int options_set_provider(struct xvf_options *o, const char *value)
 
 static int options_set_seed(struct xvf_options *o, const char *value)
 {
-	if (xvf_parse_u64(value, NULL, 0, UINT64_MAX, &o->seed))
+	if (xvm_parse_u64(value, NULL, 0, UINT64_MAX, &o->seed))
 		return 0;
-	xvf_error("--seed takes a whole number from 0 on, not '%s'", value);
-	return XVF_FAILED;
+	xvm_error("--seed takes a whole number from 0 on, not '%s'", value);
+	return XVM_FAILED;
 }
 
 static int options_set_objects(struct xvf_options *o, const char *value)
 {
 	uint64_t number;
 
-	if (!xvf_parse_u64(value, NULL, 2, OPTIONS_OBJECTS_MAX, &number)) {
-		xvf_error("--objects takes a number of objects, 2 to %u, not '%s'",
+	if (!xvm_parse_u64(value, NULL, 2, OPTIONS_OBJECTS_MAX, &number)) {
+		xvm_error("--objects takes a number of objects, 2 to %u, not '%s'",
 			  OPTIONS_OBJECTS_MAX, value);
-		return XVF_FAILED;
+		return XVM_FAILED;
 	}
 	o->objects = (uint32_t)number;
 	return 0;
@@ -99,7 +99,7 @@ static int options_set_objects(struct xvf_options *o, const char *value)
 
 static int options_set_max_input(struct xvf_options *o, const char *value)
 {
-	return xvf_take_bytes("--max-input", value, 0, XVF_INPUT_PAGE_BYTES, SIZE_MAX / 4,
+	return xvm_take_bytes("--max-input", value, 0, XVM_INPUT_PAGE_BYTES, SIZE_MAX / 4,
 			      &o->max_input_bytes);
 }
 
@@ -107,9 +107,9 @@ static int options_set_timeout(struct xvf_options *o, const char *value)
 {
 	uint64_t number;
 
-	if (!xvf_parse_u64(value, NULL, 1, 1000000, &number)) {
-		xvf_error("--timeout takes seconds, 1 to 1000000, not '%s'", value);
-		return XVF_FAILED;
+	if (!xvm_parse_u64(value, NULL, 1, 1000000, &number)) {
+		xvm_error("--timeout takes seconds, 1 to 1000000, not '%s'", value);
+		return XVM_FAILED;
 	}
 	o->timeout_s = (unsigned)number;
 	return 0;
@@ -119,10 +119,10 @@ static int options_set_threads(struct xvf_options *o, const char *value)
 {
 	uint64_t number;
 
-	if (!xvf_parse_u64(value, NULL, 1, XVF_THREADS_MAX, &number)) {
-		xvf_error("--threads takes a number of threads, 1 to %u, not '%s'", XVF_THREADS_MAX,
+	if (!xvm_parse_u64(value, NULL, 1, XVF_THREADS_MAX, &number)) {
+		xvm_error("--threads takes a number of threads, 1 to %u, not '%s'", XVF_THREADS_MAX,
 			  value);
-		return XVF_FAILED;
+		return XVM_FAILED;
 	}
 	o->threads = (unsigned)number;
 	return 0;
@@ -140,17 +140,12 @@ static int options_set_frontier(struct xvf_options *o, const char *value)
 		o->frontier_path = value;
 		return 0;
 	}
-	xvf_error("--frontier takes a file that ends in .png, .svg or .dat, not '%s'", value);
-	return XVF_FAILED;
+	xvm_error("--frontier takes a file that ends in .png, .svg or .dat, not '%s'", value);
+	return XVM_FAILED;
 }
 
 static int options_set_json(struct xvf_options *o, const char *value)
 {
-	if (!xvf_report_json_available()) {
-		xvf_error("this xvfrag was built without JSON; install jansson "
-			  "(Debian: libjansson-dev) and build it again, or use --csv");
-		return XVF_FAILED;
-	}
 	o->json_path = value;
 	return 0;
 }
@@ -277,11 +272,11 @@ static int options_set(struct xvf_options *o, int code, const char *value)
 static int options_complain(int code, const char *argument)
 {
 	if (code == ':')
-		xvf_error("option %s needs a value; see xvfrag --help", argument);
+		xvm_error("option %s needs a value; see xvfrag --help", argument);
 	else
-		xvf_error("there is no option %s, or it takes no value; see xvfrag --help",
+		xvm_error("there is no option %s, or it takes no value; see xvfrag --help",
 			  argument);
-	return XVF_FAILED;
+	return XVM_FAILED;
 }
 
 static bool options_is_stdout(const char *path)
@@ -328,8 +323,8 @@ static int options_check(const struct xvf_options *o)
 		 1)
 		wrong = "only one of --json, --csv and --record can go to standard output";
 	if (wrong != NULL)
-		xvf_error("%s", wrong);
-	return wrong != NULL ? XVF_FAILED : 0;
+		xvm_error("%s", wrong);
+	return wrong != NULL ? XVM_FAILED : 0;
 }
 
 /* What a provider has pages of where nothing is said. */
@@ -361,7 +356,7 @@ int xvf_options_parse(struct xvf_options *options, int argc, char **argv)
 		if (code == '?' || code == ':')
 			return options_complain(code, argv[optind - 1]);
 		if (options_set(options, code, optarg) != 0)
-			return XVF_FAILED;
+			return XVM_FAILED;
 	}
 	options->inputs = argv + optind;
 	options->input_count = (size_t)(argc - optind);

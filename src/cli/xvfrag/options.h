@@ -10,7 +10,7 @@
 
 #include <ramz/codec.h>
 
-#include "common.h"
+#include "base.h"
 
 struct xvf_options {
 	char **inputs; /* FILE, DIRECTORY or pid:N; none = the defaults */
@@ -41,7 +41,7 @@ struct xvf_options {
 };
 
 /*
- * Read the command line. Returns 0, or XVF_FAILED after saying what is wrong with
+ * Read the command line. Returns 0, or XVM_FAILED after saying what is wrong with
  * it and what would be right.
  */
 int xvf_options_parse(struct xvf_options *options, int argc, char **argv);

@@ -26,7 +26,7 @@ static FILE *plot_open(const char *directory, const char *kind, size_t number, c
 		snprintf(path, path_bytes, "%s/%s-%zu.dat", directory, kind, number);
 	else
 		snprintf(path, path_bytes, "%s/%s", directory, kind);
-	return xvf_report_open(path);
+	return xvm_output_open(path);
 }
 
 static bool plot_has_results(const struct xvf_row *row, size_t input)
@@ -43,17 +43,17 @@ static int plot_overhead_data(const struct xvf_report *report, size_t input, con
 	FILE *out = plot_open(directory, "xvfrag", input + 1, path, sizeof(path));
 
 	if (out == NULL)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	fputs("phase", out);
 	for (size_t r = 0; r < report->row_count; r++) {
 		if (plot_has_results(&report->rows[r], input)) {
 			fputc(' ', out);
-			xvf_gnuplot_text(report->rows[r].outcome.allocator, out);
+			xvm_gnuplot_text(report->rows[r].outcome.allocator, out);
 		}
 	}
 	fputc('\n', out);
 	for (size_t p = 0; p < count; p++) {
-		xvf_gnuplot_text(phases[p], out);
+		xvm_gnuplot_text(phases[p], out);
 		for (size_t r = 0; r < report->row_count; r++) {
 			const struct xvf_result *result;
 
@@ -67,10 +67,10 @@ static int plot_overhead_data(const struct xvf_report *report, size_t input, con
 		}
 		fputc('\n', out);
 	}
-	return xvf_report_close(out, path);
+	return xvm_output_close(out, path);
 }
 
-/* Points of the frontier. Returns how many, or XVF_FAILED. */
+/* Points of the frontier. Returns how many, or XVM_FAILED. */
 static int plot_frontier_data(const struct xvf_report *report, size_t input, const char *directory)
 {
 	char path[512];
@@ -78,9 +78,9 @@ static int plot_frontier_data(const struct xvf_report *report, size_t input, con
 	size_t points;
 
 	if (out == NULL)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	points = xvf_frontier_data(report, input, out);
-	return xvf_report_close(out, path) == 0 ? (int)points : XVF_FAILED;
+	return xvm_output_close(out, path) == 0 ? (int)points : XVM_FAILED;
 }
 
 static size_t plot_columns(const struct xvf_report *report, size_t input)
@@ -95,7 +95,7 @@ static size_t plot_columns(const struct xvf_report *report, size_t input)
 static void plot_script_overhead(const struct xvf_report *report, size_t input, FILE *out)
 {
 	fprintf(out, "set output 'overhead-%zu.svg'\nset title ", input + 1);
-	xvf_gnuplot_text(report->inputs[input].name, out);
+	xvm_gnuplot_text(report->inputs[input].name, out);
 	fprintf(out,
 		"\nset style data histograms\nset style histogram clustered gap 1\n"
 		"set style fill solid 0.8 noborder\nset ylabel 'held / requested bytes (log)'\n"
@@ -122,7 +122,7 @@ static int plot_write_script(const struct xvf_report *report, const char *direct
 	FILE *out = plot_open(directory, PLOT_SCRIPT, 0, path, sizeof(path));
 
 	if (out == NULL)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	fputs("# gnuplot " PLOT_SCRIPT ", in this directory, draws the plots again.\n"
 	      "set terminal svg size 1000,600 dynamic noenhanced background 'white'\n",
 	      out);
@@ -138,16 +138,16 @@ static int plot_write_script(const struct xvf_report *report, const char *direct
 		if (points > 0)
 			plot_script_frontier(report, i, out);
 	}
-	return xvf_report_close(out, path);
+	return xvm_output_close(out, path);
 }
 
 int xvf_report_plot(const struct xvf_report *report, const char *directory)
 {
 	if (mkdir(directory, 0777) != 0 && errno != EEXIST) {
-		xvf_error("cannot make directory %s: %s", directory, strerror(errno));
-		return XVF_FAILED;
+		xvm_error("cannot make directory %s: %s", directory, strerror(errno));
+		return XVM_FAILED;
 	}
 	if (plot_write_script(report, directory) != 0)
-		return XVF_FAILED;
-	return xvf_gnuplot_draw(directory, PLOT_SCRIPT);
+		return XVM_FAILED;
+	return xvm_gnuplot_draw(directory, PLOT_SCRIPT);
 }

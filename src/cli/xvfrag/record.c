@@ -21,7 +21,7 @@ void xvf_record_send(int fd, const struct xvf_record *record)
 		done = write(fd, record, sizeof(*record));
 	} while (done < 0 && errno == EINTR);
 	if (done != (ssize_t)sizeof(*record))
-		_exit(XVF_EXIT_FAILURE);
+		_exit(XVM_EXIT_FAILURE);
 }
 
 void xvf_record_result(int fd, const struct xvf_result *result)
@@ -41,5 +41,5 @@ int xvf_record_fail(int fd, const char *format, ...)
 	vsnprintf(record.u.failure, sizeof(record.u.failure), format, args);
 	va_end(args);
 	xvf_record_send(fd, &record);
-	return XVF_FAILED;
+	return XVM_FAILED;
 }

@@ -13,7 +13,7 @@
 #include "workload.h"
 
 /* A phase's name with "+compact" behind it fits. */
-#define XVF_RESULT_NAME_BYTES (XVF_PHASE_NAME_BYTES + 8)
+#define XVF_RESULT_NAME_BYTES (XVM_PHASE_NAME_BYTES + 8)
 #define XVF_FAILURE_BYTES 240
 #define XVF_ALLOCATOR_NAME_BYTES 48
 
@@ -60,7 +60,7 @@ enum xvf_record_kind {
 
 struct xvf_record {
 	uint32_t kind;
-	uint32_t entry_flags; /* of hello: enum xvf_entry_flags */
+	uint32_t entry_flags; /* of hello: enum xvm_entry_flags */
 	union {
 		char name[XVF_ALLOCATOR_NAME_BYTES]; /* of hello: the allocator's */
 		struct xvf_result result;
@@ -71,7 +71,7 @@ struct xvf_record {
 /* Send a record; ends the process when the parent is gone. */
 void xvf_record_send(int fd, const struct xvf_record *record);
 
-/* Send a result, or a failure (printf-like). xvf_record_fail returns XVF_FAILED. */
+/* Send a result, or a failure (printf-like). xvf_record_fail returns XVM_FAILED. */
 void xvf_record_result(int fd, const struct xvf_result *result);
 int xvf_record_fail(int fd, const char *format, ...);
 

@@ -37,7 +37,7 @@ struct replay_thread {
 
 struct replay {
 	const struct xvf_replay_config *config;
-	struct xvf_workload_view work;
+	struct xvm_workload_view work;
 	bool is_model; /* counts only: no resident set, no time */
 	struct xvf_site site;
 	struct replay_thread *threads;
@@ -45,7 +45,7 @@ struct replay {
 	bool started;               /* the threads are there */
 	uint32_t phase;             /* that the workers are to do, or REPLAY_NO_PHASE */
 	uint64_t phase_ns;          /* what the last one took, by the clock */
-	struct xvf_histogram times; /* of all workers */
+	struct xvm_histogram times; /* of all workers */
 	uint64_t preempted;
 	uint64_t rss_at_start;
 };
@@ -57,7 +57,7 @@ static void *replay_thread_main(void *context)
 	struct replay_thread *t = context;
 	struct replay *r = t->replay;
 
-	xvf_rss_settle_stack();
+	xvm_rss_settle_stack();
 	pthread_barrier_wait(&r->barrier); /* ready: see replay_start */
 	for (;;) {
 		pthread_barrier_wait(&r->barrier);
@@ -110,21 +110,21 @@ static void replay_run_workers(struct replay *r, uint32_t phase)
 	r->phase = phase;
 	atomic_store(&r->site.busy, r->site.deal.threads);
 	pthread_barrier_wait(&r->barrier);
-	start = xvf_timer_clock_ns();
+	start = xvm_timer_clock_ns();
 	xvf_worker_phase(&r->threads[0].worker, phase);
 	pthread_barrier_wait(&r->barrier);
-	r->phase_ns = xvf_timer_clock_ns() - start;
+	r->phase_ns = xvm_timer_clock_ns() - start;
 }
 
 /* ---- setting up ----------------------------------------------------------- */
 
 static void replay_fill_pattern(const struct replay *r)
 {
-	struct xvf_random random;
+	struct xvm_random random;
 
-	xvf_random_init(&random, r->config->seed ^ UINT64_C(0x7061747465726E));
+	xvm_random_init(&random, r->config->seed ^ UINT64_C(0x7061747465726E));
 	for (uint64_t i = 0; i < xvf_pattern_bytes(r->work.head->max_size); i += 8) {
-		uint64_t word = xvf_random_next(&random);
+		uint64_t word = xvm_random_next(&random);
 
 		memcpy(r->site.pattern + i, &word, sizeof(word));
 	}
@@ -136,10 +136,10 @@ static bool replay_take_memory(struct replay *r)
 
 	if (!xvf_deal_make(&site->deal, &r->work, r->config->threads))
 		return false;
-	site->token = xvf_resident_memory(site->deal.places * sizeof(*site->token));
-	site->source = xvf_resident_memory(site->deal.places * sizeof(*site->source));
-	site->pattern = xvf_resident_memory(xvf_pattern_bytes(r->work.head->max_size));
-	r->threads = xvf_resident_memory(site->deal.threads * sizeof(*r->threads));
+	site->token = xvm_resident_memory(site->deal.places * sizeof(*site->token));
+	site->source = xvm_resident_memory(site->deal.places * sizeof(*site->source));
+	site->pattern = xvm_resident_memory(xvf_pattern_bytes(r->work.head->max_size));
+	r->threads = xvm_resident_memory(site->deal.threads * sizeof(*r->threads));
 	if (site->token == NULL || site->source == NULL || site->pattern == NULL ||
 	    r->threads == NULL)
 		return false;
@@ -164,8 +164,8 @@ static uint32_t replay_queue_limit(const struct replay *r)
 static bool replay_make_workers(struct replay *r)
 {
 	unsigned count = r->site.deal.threads;
-	struct xvf_histogram *times = xvf_resident_memory(count * sizeof(*times));
-	struct xvf_handover *queues = xvf_resident_memory(count * sizeof(*queues));
+	struct xvm_histogram *times = xvm_resident_memory(count * sizeof(*times));
+	struct xvf_handover *queues = xvm_resident_memory(count * sizeof(*queues));
 
 	if (times == NULL || queues == NULL)
 		return false;
@@ -193,7 +193,7 @@ static uint64_t replay_extra_objects(const struct replay *r)
 
 static int replay_create_heap(struct replay *r)
 {
-	const struct xvf_workload_head *head = r->work.head;
+	const struct xvm_workload_head *head = r->work.head;
 	uint64_t extra = replay_extra_objects(r);
 	struct xvfrag_plugin_config config = {
 		.page_bytes = r->config->page_bytes,
@@ -237,20 +237,20 @@ static int replay_init(struct replay *r)
 	struct xvf_site *site = &r->site;
 
 	if (replay_check_plugin(r) != 0)
-		return XVF_FAILED;
-	if (!xvf_workload_open(&r->work, r->config->workload_fd))
+		return XVM_FAILED;
+	if (!xvm_workload_open(&r->work, r->config->workload_fd))
 		return xvf_record_fail(r->config->result_fd, "cannot map the workload");
 	if (!replay_take_memory(r) || !replay_make_workers(r))
 		return xvf_record_fail(r->config->result_fd,
 				       "no memory for %" PRIu64 " slots; use a smaller --objects",
 				       r->work.head->slots);
 	site->sizes = r->work.sizes;
-	xvf_timer_init(&site->timer);
+	xvm_timer_init(&site->timer);
 	site->slow_ticks = (uint64_t)(REPLAY_SLOW_NS / site->timer.ns_per_tick);
 	if (replay_start(r) != 0)
-		return XVF_FAILED;
-	xvf_rss_settle();
-	r->rss_at_start = xvf_rss_bytes();
+		return XVM_FAILED;
+	xvm_rss_settle();
+	r->rss_at_start = xvm_rss_bytes();
 	return replay_create_heap(r);
 }
 
@@ -269,10 +269,10 @@ static void replay_gather(struct replay *r, struct xvf_result *result)
 
 static void replay_gather_times(struct replay *r)
 {
-	xvf_histogram_reset(&r->times);
+	xvm_histogram_reset(&r->times);
 	r->preempted = 0;
 	for (unsigned i = 0; i < r->site.deal.threads; i++) {
-		xvf_histogram_merge(&r->times, r->threads[i].worker.times);
+		xvm_histogram_merge(&r->times, r->threads[i].worker.times);
 		r->preempted += r->threads[i].worker.preempted;
 	}
 }
@@ -280,7 +280,7 @@ static void replay_gather_times(struct replay *r)
 static void replay_measure(struct replay *r, struct xvf_result *result)
 {
 	const struct xvfrag_plugin *p = r->site.plugin;
-	uint64_t rss = xvf_rss_bytes();
+	uint64_t rss = xvm_rss_bytes();
 
 	replay_gather(r, result);
 	result->rss_bytes = rss > r->rss_at_start ? rss - r->rss_at_start : 0;
@@ -303,7 +303,7 @@ static double replay_ns(const struct replay *r, uint64_t ticks)
 
 static void replay_report_times(struct replay *r, struct xvf_result *result)
 {
-	const struct xvf_histogram *times = &r->times;
+	const struct xvm_histogram *times = &r->times;
 
 	replay_gather_times(r);
 	result->ops = times->total + r->preempted;
@@ -316,9 +316,9 @@ static void replay_report_times(struct replay *r, struct xvf_result *result)
 		return;
 	result->flags |= XVF_RESULT_TIME;
 	result->ns_per_op = replay_ns(r, times->sum) / (double)times->total;
-	result->p50_ns = replay_ns(r, xvf_histogram_percentile(times, 5000));
-	result->p99_ns = replay_ns(r, xvf_histogram_percentile(times, 9900));
-	result->p9999_ns = replay_ns(r, xvf_histogram_percentile(times, 9999));
+	result->p50_ns = replay_ns(r, xvm_histogram_percentile(times, 5000));
+	result->p99_ns = replay_ns(r, xvm_histogram_percentile(times, 9900));
+	result->p9999_ns = replay_ns(r, xvm_histogram_percentile(times, 9999));
 	result->max_ns = replay_ns(r, times->max);
 }
 
@@ -345,7 +345,7 @@ static int replay_verify(const struct replay *r, const char *phase)
 	if (site->plugin->map == NULL)
 		return 0;
 	for (uint64_t place = 0; place < site->deal.places; place++) {
-		if (site->source[place] != XVF_NO_SOURCE &&
+		if (site->source[place] != XVM_NO_SOURCE &&
 		    !replay_verify_place(r, (uint32_t)place))
 			return xvf_record_fail(r->config->result_fd,
 					       "after %s an object of %" PRIu32
@@ -370,15 +370,15 @@ static uint64_t replay_locate(void *context, uint32_t index)
 	return site->token[index];
 }
 
-static int replay_compact(struct replay *r, const struct xvf_phase *phase)
+static int replay_compact(struct replay *r, const struct xvm_phase *phase)
 {
 	struct xvfrag_plugin_compaction done = {.steps = 0};
 	struct xvf_result result = {.flags = XVF_RESULT_COMPACT | XVF_RESULT_STEPS |
 					     XVF_RESULT_TIME};
-	uint64_t start = xvf_timer_clock_ns();
+	uint64_t start = xvm_timer_clock_ns();
 	int error = r->site.plugin->compact(r->site.heap, replay_renamed, replay_locate, &r->site,
 					    &done);
-	uint64_t ns = xvf_timer_clock_ns() - start;
+	uint64_t ns = xvm_timer_clock_ns() - start;
 
 	if (error < 0)
 		return xvf_record_fail(r->config->result_fd, "compact after %s failed: %s",
@@ -397,34 +397,34 @@ static int replay_compact(struct replay *r, const struct xvf_phase *phase)
 
 static int replay_phase(struct replay *r, uint32_t number)
 {
-	const struct xvf_phase *phase = &r->work.head->phase[number];
+	const struct xvm_phase *phase = &r->work.head->phase[number];
 	struct xvf_result result = {.flags = 0};
 
 	replay_run_workers(r, number);
 	if (atomic_load(&r->site.failed))
-		return XVF_FAILED;
+		return XVM_FAILED;
 	snprintf(result.phase, sizeof(result.phase), "%s", phase->name);
 	replay_measure(r, &result);
 	replay_report_times(r, &result);
 	xvf_record_result(r->config->result_fd, &result);
 	if (replay_verify(r, phase->name) != 0)
-		return XVF_FAILED;
-	if ((phase->flags & XVF_PHASE_COMPACTABLE) != 0 && r->site.plugin->compact != NULL)
+		return XVM_FAILED;
+	if ((phase->flags & XVM_PHASE_COMPACTABLE) != 0 && r->site.plugin->compact != NULL)
 		return replay_compact(r, phase);
 	return 0;
 }
 
-bool xvf_replay_is_guarded(const struct xvf_entry *entry, const struct xvf_replay_config *config)
+bool xvf_replay_is_guarded(const struct xvm_entry *entry, const struct xvf_replay_config *config)
 {
-	return config->threads > 1 && (entry->flags & XVF_THREADS) == 0;
+	return config->threads > 1 && (entry->flags & XVM_THREADS) == 0;
 }
 
-int xvf_replay_plugin(const struct xvf_entry *entry, const struct xvf_replay_config *config)
+int xvf_replay_plugin(const struct xvm_entry *entry, const struct xvf_replay_config *config)
 {
 	bool is_guarded = xvf_replay_is_guarded(entry, config);
 	struct replay r = {
 		.config = config,
-		.is_model = (entry->flags & XVF_MODEL) != 0,
+		.is_model = (entry->flags & XVM_MODEL) != 0,
 		.site =
 			{
 				.plugin = entry->plugin,
@@ -432,7 +432,7 @@ int xvf_replay_plugin(const struct xvf_entry *entry, const struct xvf_replay_con
 				.cross = config->cross && config->threads > 1,
 				.is_guarded = is_guarded,
 				.fill_is_guarded =
-					is_guarded && (entry->flags & XVF_ADDRESSES) == 0,
+					is_guarded && (entry->flags & XVM_ADDRESSES) == 0,
 				.guard = PTHREAD_MUTEX_INITIALIZER,
 			},
 	};

@@ -34,17 +34,17 @@ struct xvf_replay_config {
 	int result_fd;   /* where records go */
 };
 
-/* Play it on a heap of entry's plugin. Returns 0, or XVF_FAILED, said in a record. */
-int xvf_replay_plugin(const struct xvf_entry *entry, const struct xvf_replay_config *config);
+/* Play it on a heap of entry's plugin. Returns 0, or XVM_FAILED, said in a record. */
+int xvf_replay_plugin(const struct xvm_entry *entry, const struct xvf_replay_config *config);
 
 /* Does a mutex of the run's have to keep the threads apart, as the allocator does not? */
-bool xvf_replay_is_guarded(const struct xvf_entry *entry, const struct xvf_replay_config *config);
+bool xvf_replay_is_guarded(const struct xvm_entry *entry, const struct xvf_replay_config *config);
 
 /*
  * Play it on a kernel zram device: a slot is a sector of it, and overwriting writes
  * the page that the source is the size of. Requested bytes are compr_data_size,
  * held bytes mem_used_total. No times: the kernel's include compression. One thread.
  */
-int xvf_replay_device(const struct xvf_entry *entry, const struct xvf_replay_config *config);
+int xvf_replay_device(const struct xvm_entry *entry, const struct xvf_replay_config *config);
 
 #endif

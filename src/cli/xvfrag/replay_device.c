@@ -16,8 +16,8 @@
 
 struct device_replay {
 	const struct xvf_replay_config *config;
-	struct xvf_workload_view work;
-	struct xvf_zram *zram;
+	struct xvm_workload_view work;
+	struct xvm_zram *zram;
 	const uint8_t *pages; /* of the input */
 	uint8_t *used;        /* by slot: holds a page */
 	uint64_t live_objects;
@@ -46,28 +46,28 @@ static int device_init(struct device_replay *r)
 	char why[XVF_FAILURE_BYTES] = "";
 	int fd = r->config->result_fd;
 
-	if (!xvf_workload_open(&r->work, r->config->workload_fd) || r->work.pages == NULL ||
+	if (!xvm_workload_open(&r->work, r->config->workload_fd) || r->work.pages == NULL ||
 	    !device_map_pages(r))
 		return xvf_record_fail(fd, "it stores pages, and there are none");
-	r->used = xvf_calloc((size_t)r->work.head->slots, sizeof(*r->used));
-	if (xvf_zram_open(&r->zram, r->config->codec, r->work.head->slots * XVF_ZRAM_PAGE_BYTES,
+	r->used = xvm_calloc((size_t)r->work.head->slots, sizeof(*r->used));
+	if (xvm_zram_open(&r->zram, r->config->codec, r->work.head->slots * XVM_ZRAM_PAGE_BYTES,
 			  why, sizeof(why)) != 0)
 		return xvf_record_fail(fd, "%s", why);
 	return 0;
 }
 
-static int device_op(struct device_replay *r, const struct xvf_op *op)
+static int device_op(struct device_replay *r, const struct xvm_op *op)
 {
 	bool had = r->used[op->slot] != 0;
-	bool has = op->source != XVF_NO_SOURCE;
+	bool has = op->source != XVM_NO_SOURCE;
 	int result;
 
 	if (has)
-		result = xvf_zram_write(
+		result = xvm_zram_write(
 			r->zram, op->slot,
-			r->pages + (size_t)r->work.pages[op->source] * XVF_INPUT_PAGE_BYTES, 1);
+			r->pages + (size_t)r->work.pages[op->source] * XVM_INPUT_PAGE_BYTES, 1);
 	else
-		result = xvf_zram_discard(r->zram, op->slot, 1);
+		result = xvm_zram_discard(r->zram, op->slot, 1);
 	if (result != 0)
 		return device_fail(r, has ? "write to the device" : "discard", result);
 	r->used[op->slot] = has;
@@ -78,8 +78,8 @@ static int device_op(struct device_replay *r, const struct xvf_op *op)
 
 static int device_measure(const struct device_replay *r, struct xvf_result *result)
 {
-	struct xvf_zram_stat stat;
-	int error = xvf_zram_stat(r->zram, &stat);
+	struct xvm_zram_stat stat;
+	int error = xvm_zram_stat(r->zram, &stat);
 
 	if (error != 0)
 		return device_fail(r, "reading mm_stat", error);
@@ -90,16 +90,16 @@ static int device_measure(const struct device_replay *r, struct xvf_result *resu
 	return 0;
 }
 
-static int device_compact(struct device_replay *r, const struct xvf_phase *phase, uint64_t held)
+static int device_compact(struct device_replay *r, const struct xvm_phase *phase, uint64_t held)
 {
 	struct xvf_result result = {.flags = XVF_RESULT_COMPACT | XVF_RESULT_TIME, .ops = 1};
-	struct xvf_zram_stat stat;
-	uint64_t start = xvf_timer_clock_ns();
-	int error = xvf_zram_compact(r->zram);
+	struct xvm_zram_stat stat;
+	uint64_t start = xvm_timer_clock_ns();
+	int error = xvm_zram_compact(r->zram);
 
-	result.ns_per_op = (double)(xvf_timer_clock_ns() - start);
+	result.ns_per_op = (double)(xvm_timer_clock_ns() - start);
 	if (error == 0)
-		error = xvf_zram_stat(r->zram, &stat);
+		error = xvm_zram_stat(r->zram, &stat);
 	if (error != 0)
 		return device_fail(r, "compaction", error);
 	if (stat.mem_used_bytes < held)
@@ -108,25 +108,25 @@ static int device_compact(struct device_replay *r, const struct xvf_phase *phase
 	return device_measure(r, &result);
 }
 
-static int device_phase(struct device_replay *r, const struct xvf_phase *phase)
+static int device_phase(struct device_replay *r, const struct xvm_phase *phase)
 {
 	struct xvf_result result = {.flags = 0};
 
 	r->ops = 0;
 	for (uint64_t i = 0; i < phase->op_count; i++) {
 		if (device_op(r, &r->work.ops[phase->first_op + i]) != 0)
-			return XVF_FAILED;
+			return XVM_FAILED;
 	}
 	snprintf(result.phase, sizeof(result.phase), "%s", phase->name);
 	result.ops = r->ops;
 	if (device_measure(r, &result) != 0)
-		return XVF_FAILED;
-	if ((phase->flags & XVF_PHASE_COMPACTABLE) != 0)
+		return XVM_FAILED;
+	if ((phase->flags & XVM_PHASE_COMPACTABLE) != 0)
 		return device_compact(r, phase, result.held_bytes);
 	return 0;
 }
 
-int xvf_replay_device(const struct xvf_entry *entry, const struct xvf_replay_config *config)
+int xvf_replay_device(const struct xvm_entry *entry, const struct xvf_replay_config *config)
 {
 	struct device_replay r = {.config = config};
 	int result = device_init(&r);
@@ -134,6 +134,6 @@ int xvf_replay_device(const struct xvf_entry *entry, const struct xvf_replay_con
 	(void)entry;
 	for (uint32_t i = 0; result == 0 && i < r.work.head->phases; i++)
 		result = device_phase(&r, &r.work.head->phase[i]);
-	xvf_zram_close(r.zram);
+	xvm_zram_close(r.zram);
 	return result;
 }

@@ -5,7 +5,6 @@
  */
 #include "report.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +21,7 @@ struct xvf_input_facts *xvf_report_add_input(struct xvf_report *report)
 {
 	struct xvf_input_facts *facts;
 
-	report->inputs = xvf_grow(report->inputs, &report->input_capacity, report->input_count + 1,
+	report->inputs = xvm_grow(report->inputs, &report->input_capacity, report->input_count + 1,
 				  sizeof(*report->inputs));
 	facts = &report->inputs[report->input_count++];
 	*facts = (struct xvf_input_facts){.name = NULL};
@@ -33,7 +32,7 @@ struct xvf_row *xvf_report_add_row(struct xvf_report *report)
 {
 	struct xvf_row *row;
 
-	report->rows = xvf_grow(report->rows, &report->row_capacity, report->row_count + 1,
+	report->rows = xvm_grow(report->rows, &report->row_capacity, report->row_count + 1,
 				sizeof(*report->rows));
 	row = &report->rows[report->row_count++];
 	memset(row, 0, sizeof(*row));
@@ -80,7 +79,7 @@ const struct xvf_result *xvf_row_timed(const struct xvf_row *row)
 
 bool xvf_row_is_guarded(const struct xvf_row *row)
 {
-	return (row->outcome.entry_flags & XVF_GUARDED) != 0;
+	return (row->outcome.entry_flags & XVM_GUARDED) != 0;
 }
 
 /* Position of name in names, or count. */
@@ -121,27 +120,4 @@ size_t xvf_report_phases(const struct xvf_report *report, size_t input,
 		}
 	}
 	return count;
-}
-
-FILE *xvf_report_open(const char *path)
-{
-	FILE *file = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
-
-	if (file == NULL)
-		xvf_error("cannot write %s: %s", path, strerror(errno));
-	return file;
-}
-
-int xvf_report_close(FILE *file, const char *path)
-{
-	bool failed = fflush(file) != 0 || ferror(file) != 0;
-	int error = errno;
-
-	if (file != stdout && fclose(file) != 0 && !failed) {
-		failed = true;
-		error = errno;
-	}
-	if (failed)
-		xvf_error("cannot write %s: %s", path, strerror(error));
-	return failed ? XVF_FAILED : 0;
 }

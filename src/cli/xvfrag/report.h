@@ -13,6 +13,7 @@
 #include "child.h"
 #include "machine.h"
 #include "options.h"
+#include "output.h"
 
 /* Most different phases that a table has columns for. */
 #define XVF_REPORT_PHASES_MAX XVF_RESULTS_MAX
@@ -38,7 +39,7 @@ struct xvf_row {
 };
 
 struct xvf_report {
-	struct xvf_machine machine;
+	struct xvm_machine machine;
 	const struct xvf_options *options;
 	struct xvf_input_facts *inputs;
 	size_t input_count;
@@ -74,24 +75,17 @@ size_t xvf_report_phases(const struct xvf_report *report, size_t input,
 			 const char *names[XVF_REPORT_PHASES_MAX]);
 
 /*
- * Writers. Each returns 0, or XVF_FAILED after saying why; path "-" is standard
+ * Writers. Each returns 0, or XVM_FAILED after saying why; path "-" is standard
  * output.
  */
 int xvf_report_table(const struct xvf_report *report, FILE *out);
 int xvf_report_csv(const struct xvf_report *report, const char *path);
 int xvf_report_json(const struct xvf_report *report, const char *path);
-bool xvf_report_json_available(void);
 
 /* Write the frontier (frontier.h): PATH.dat, and draw it where path is .png or .svg. */
 int xvf_report_frontier(const struct xvf_report *report, const char *path);
 
 /* Write plots and, where gnuplot is, draw them into directory. */
 int xvf_report_plot(const struct xvf_report *report, const char *directory);
-
-/* Open path for writing; "-" is standard output. NULL with the reason said. */
-FILE *xvf_report_open(const char *path);
-
-/* Close it (standard output is flushed). 0, or XVF_FAILED with the reason said. */
-int xvf_report_close(FILE *file, const char *path);
 
 #endif

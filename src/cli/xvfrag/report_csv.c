@@ -77,10 +77,10 @@ static void csv_result(const struct xvf_report *report, const struct xvf_row *ro
 
 int xvf_report_csv(const struct xvf_report *report, const char *path)
 {
-	FILE *out = xvf_report_open(path);
+	FILE *out = xvm_output_open(path);
 
 	if (out == NULL)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	fputs("input,codec,allocator,page_bytes,phase,live_objects,requested_bytes,held_bytes,"
 	      "rss_bytes,overhead,ops,preempted_ops,ns_per_op,p50_ns,p99_ns,p9999_ns,max_ns,"
 	      "split_share,moved_bytes,freed_bytes,longest_step_ns,p99_step_ns,"
@@ -92,5 +92,5 @@ int xvf_report_csv(const struct xvf_report *report, const char *path)
 		for (unsigned k = 0; k < row->outcome.result_count; k++)
 			csv_result(report, row, &row->outcome.results[k], out);
 	}
-	return xvf_report_close(out, path);
+	return xvm_output_close(out, path);
 }

@@ -2,17 +2,10 @@
 /* Copyright (c) the libxvmalloc authors */
 /*
  * report_json.c: results as JSON, schema "xvfrag/1" (see xvfrag.1 for its fields),
- * through jansson where the build found it (XVFRAG_HAVE_JANSSON, 0 or 1). A value
+ * through jansson. A value
  * that means nothing is null. Locking: none.
  */
 #include "report.h"
-
-bool xvf_report_json_available(void)
-{
-	return XVFRAG_HAVE_JANSSON;
-}
-
-#if XVFRAG_HAVE_JANSSON
 
 #include <string.h>
 
@@ -47,7 +40,7 @@ static json_t *json_text(const char *text)
 	value = json_string(text);
 	if (value != NULL)
 		return value;
-	ascii = xvf_strdup(text);
+	ascii = xvm_strdup(text);
 	for (char *c = ascii; *c != '\0'; c++) {
 		if ((unsigned char)*c >= 0x80)
 			*c = '?';
@@ -57,7 +50,7 @@ static json_t *json_text(const char *text)
 	return value;
 }
 
-static json_t *json_machine(const struct xvf_machine *m)
+static json_t *json_machine(const struct xvm_machine *m)
 {
 	json_t *o = json_object();
 
@@ -205,25 +198,14 @@ static json_t *json_report(const struct xvf_report *report)
 
 int xvf_report_json(const struct xvf_report *report, const char *path)
 {
-	FILE *out = xvf_report_open(path);
+	FILE *out = xvm_output_open(path);
 	json_t *root;
 
 	if (out == NULL)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	root = json_report(report);
 	(void)json_dumpf(root, out, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
 	json_decref(root);
 	fputc('\n', out);
-	return xvf_report_close(out, path);
+	return xvm_output_close(out, path);
 }
-
-#else
-
-int xvf_report_json(const struct xvf_report *report, const char *path)
-{
-	(void)report;
-	(void)path;
-	return XVF_FAILED; /* the command line refuses --json in this build */
-}
-
-#endif

@@ -21,7 +21,7 @@ static void table_input(const struct xvf_input_facts *facts, FILE *out)
 {
 	fprintf(out, "\n%s: ", facts->name);
 	if (facts->pages > 0)
-		fprintf(out, "%" PRIu64 " pages of %u, %s; ", facts->pages, XVF_INPUT_PAGE_BYTES,
+		fprintf(out, "%" PRIu64 " pages of %u, %s; ", facts->pages, XVM_INPUT_PAGE_BYTES,
 			facts->codec != NULL ? facts->codec : "sizes given");
 	fprintf(out, "%" PRIu64 " objects of %" PRIu64 " bytes on average", facts->objects,
 		facts->mean_bytes);
@@ -250,5 +250,5 @@ int xvf_report_table(const struct xvf_report *report, FILE *out)
 		table_one_input(report, i, width, out);
 	fputs("\n", out);
 	table_skipped(report, out);
-	return xvf_report_close(out, "the table");
+	return xvm_output_close(out, "the table");
 }

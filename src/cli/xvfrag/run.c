@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "input.h"
+#include "source.h"
 #include "input_files.h"
 #include "progress.h"
 
@@ -20,7 +20,7 @@ struct run {
 	const struct xvf_options *options;
 	const struct xvf_selection *selection;
 	struct xvf_report report;
-	struct xvf_progress progress;
+	struct xvm_progress progress;
 	FILE *record; /* --record, or NULL */
 	const char *input_name;
 	const char *allocator;
@@ -32,20 +32,20 @@ static void run_on_result(void *context, const struct xvf_result *result)
 {
 	const struct run *run = context;
 
-	xvf_progress_show(&run->progress, run->input_name, run->allocator, result->phase);
+	xvm_progress_show(&run->progress, run->input_name, run->allocator, result->phase);
 }
 
 /* Why can the allocator not run on this input? False when it can. */
 static bool run_skips(const struct run *run, const struct xvf_selected *selected,
 		      const struct xvf_input *input, char *why, size_t why_bytes)
 {
-	const struct xvf_entry *entry = selected->entry;
+	const struct xvm_entry *entry = selected->entry;
 
 	if (entry == NULL)
 		return false;
-	if (!xvf_entry_available(entry, why, why_bytes))
+	if (!xvm_entry_available(entry, why, why_bytes))
 		return true;
-	if ((entry->flags & XVF_DEVICE) == 0)
+	if ((entry->flags & XVM_DEVICE) == 0)
 		return false;
 	if (run->options->threads > 1)
 		snprintf(why, why_bytes,
@@ -63,7 +63,7 @@ static bool run_skips(const struct run *run, const struct xvf_selected *selected
 /* The page size that an allocator is made for. */
 static uint32_t config_page_bytes(const struct run *run, const struct xvf_selected *selected)
 {
-	bool model = selected->entry != NULL && (selected->entry->flags & XVF_MODEL) != 0;
+	bool model = selected->entry != NULL && (selected->entry->flags & XVM_MODEL) != 0;
 
 	return model ? run->options->model_page_bytes : run->options->page_bytes;
 }
@@ -71,7 +71,7 @@ static uint32_t config_page_bytes(const struct run *run, const struct xvf_select
 /* The page size that a row is about: the one it was made for, where that matters. */
 static uint32_t run_page_bytes(const struct run *run, const struct xvf_selected *selected)
 {
-	if (selected->entry == NULL || (selected->entry->flags & XVF_PAGE_SIZED) != 0)
+	if (selected->entry == NULL || (selected->entry->flags & XVM_PAGE_SIZED) != 0)
 		return config_page_bytes(run, selected);
 	return (uint32_t)run->report.machine.page_bytes;
 }
@@ -90,7 +90,7 @@ static void run_child(struct run *run, const struct xvf_selected *selected,
 		.workload_fd = input->workload_fd,
 		.pages_fd = input->pages.count > 0 ? input->pages.fd : -1,
 	};
-	const char *preload = selected->entry != NULL ? xvf_preload_path(selected->entry) : NULL;
+	const char *preload = selected->entry != NULL ? xvm_preload_path(selected->entry) : NULL;
 
 	xvf_child_run(selected->spec, &config, preload, options->timeout_s, run_on_result, run,
 		      outcome);
@@ -101,7 +101,7 @@ static void run_settle_device(struct xvf_row *row, const struct xvf_selected *se
 {
 	struct xvf_outcome *outcome = &row->outcome;
 
-	if (selected->entry == NULL || (selected->entry->flags & XVF_DEVICE) == 0 ||
+	if (selected->entry == NULL || (selected->entry->flags & XVM_DEVICE) == 0 ||
 	    outcome->result_count > 0 || outcome->failure[0] == '\0')
 		return;
 	snprintf(row->skipped, sizeof(row->skipped), "%.*s", (int)sizeof(row->skipped) - 1,
@@ -128,7 +128,7 @@ static void run_allocator(struct run *run, const struct xvf_selected *selected,
 	row->input = run->report.input_count - 1;
 	row->page_bytes = run_page_bytes(run, selected);
 	run->allocator = selected->spec;
-	xvf_progress_show(&run->progress, run->input_name, run->allocator, "starts");
+	xvm_progress_show(&run->progress, run->input_name, run->allocator, "starts");
 	if (!run_skips(run, selected, input, row->skipped, sizeof(row->skipped)))
 		run_child(run, selected, input, &row->outcome);
 	run_settle_device(row, selected);
@@ -140,10 +140,10 @@ static void run_allocator(struct run *run, const struct xvf_selected *selected,
 
 static int run_record(const struct run *run, const struct xvf_input *input)
 {
-	if (run->record == NULL || xvf_sizes_write(&input->sizes, run->record))
+	if (run->record == NULL || xvm_sizes_write(&input->sizes, run->record))
 		return 0;
-	xvf_error("cannot write %s: is the disk full?", run->options->record_path);
-	return XVF_FAILED;
+	xvm_error("cannot write %s: is the disk full?", run->options->record_path);
+	return XVM_FAILED;
 }
 
 /* Was the input larger than what is read of one? */
@@ -151,7 +151,7 @@ static void run_note_sample(const struct xvf_input_facts *facts)
 {
 	if (facts->pages >= facts->available)
 		return;
-	xvf_note("%s: %" PRIu64 " of %" PRIu64
+	xvm_note("%s: %" PRIu64 " of %" PRIu64
 		 " pages, spread over the whole; --max-input takes more",
 		 facts->name, facts->pages, facts->available);
 }
@@ -163,7 +163,7 @@ static int run_input(struct run *run, enum xvf_input_kind kind, const char *name
 	int result;
 
 	run->input_name = name;
-	xvf_progress_show(&run->progress, name, NULL, "reading and compressing");
+	xvm_progress_show(&run->progress, name, NULL, "reading and compressing");
 	result = xvf_input_load(&input, kind, name, run->options, facts);
 	if (result == 0) {
 		run_note_sample(facts);
@@ -171,7 +171,7 @@ static int run_input(struct run *run, enum xvf_input_kind kind, const char *name
 	}
 	for (size_t i = 0; result == 0 && i < run->selection->count; i++)
 		run_allocator(run, &run->selection->items[i], &input);
-	xvf_progress_clear(&run->progress);
+	xvm_progress_clear(&run->progress);
 	xvf_input_fini(&input);
 	return result;
 }
@@ -179,7 +179,7 @@ static int run_input(struct run *run, enum xvf_input_kind kind, const char *name
 /* The inputs where none is named: what every Linux system has. */
 static int run_default_inputs(struct run *run)
 {
-	const char *libc = xvf_libc_directory();
+	const char *libc = xvm_libc_directory();
 	int result = 0;
 
 	if (libc != NULL && strcmp(libc, "/usr/bin") != 0)
@@ -239,9 +239,9 @@ static void run_note_unrun(const struct run *run)
 		const struct xvf_row *row = &run->report.rows[i];
 
 		if (row->skipped[0] != '\0')
-			xvf_note("not run: %s: %s", row->outcome.allocator, row->skipped);
+			xvm_note("not run: %s: %s", row->outcome.allocator, row->skipped);
 		if (row->outcome.failure[0] != '\0')
-			xvf_note("failed: %s: %s", row->outcome.allocator, row->outcome.failure);
+			xvm_note("failed: %s: %s", row->outcome.allocator, row->outcome.failure);
 	}
 }
 
@@ -261,8 +261,8 @@ static int run_finish(struct run *run)
 	if (xvf_options_stdout_taken(run->options))
 		run_note_unrun(run);
 	if (result == 0 && !run_has_results(run)) {
-		xvf_error("no allocator gave a result; xvfrag --list tells which can run here");
-		result = XVF_FAILED;
+		xvm_error("no allocator gave a result; xvfrag --list tells which can run here");
+		result = XVM_FAILED;
 	}
 	return result;
 }
@@ -277,18 +277,18 @@ int xvf_run(const struct xvf_options *options, const struct xvf_selection *selec
 	};
 	int result = 0;
 
-	xvf_machine_read(&run.report.machine);
-	xvf_progress_init(&run.progress, !options->quiet, total);
+	xvm_machine_read(&run.report.machine);
+	xvm_progress_init(&run.progress, !options->quiet, total);
 	if (options->record_path != NULL) {
-		run.record = xvf_report_open(options->record_path);
-		result = run.record != NULL ? 0 : XVF_FAILED;
+		run.record = xvm_output_open(options->record_path);
+		result = run.record != NULL ? 0 : XVM_FAILED;
 	}
 	if (result == 0)
 		result = run_inputs(&run);
 	if (run.record != NULL)
-		result |= xvf_report_close(run.record, options->record_path);
+		result |= xvm_output_close(run.record, options->record_path);
 	if (result == 0)
 		result = run_finish(&run);
 	xvf_report_fini(&run.report);
-	return result == 0 ? XVF_EXIT_OK : XVF_EXIT_FAILURE;
+	return result == 0 ? XVM_EXIT_OK : XVM_EXIT_FAILURE;
 }

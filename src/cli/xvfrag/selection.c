@@ -19,37 +19,37 @@
 #define SELECTION_PLUGIN "plugin:"
 
 static void selection_add(struct xvf_selection *selection, const char *spec,
-			  const struct xvf_entry *entry)
+			  const struct xvm_entry *entry)
 {
 	for (size_t i = 0; i < selection->count; i++) {
 		if (strcmp(selection->items[i].spec, spec) == 0)
 			return;
 	}
-	selection->items = xvf_grow(selection->items, &selection->capacity, selection->count + 1,
+	selection->items = xvm_grow(selection->items, &selection->capacity, selection->count + 1,
 				    sizeof(*selection->items));
 	selection->items[selection->count++] = (struct xvf_selected){
-		.spec = xvf_strdup(spec),
+		.spec = xvm_strdup(spec),
 		.entry = entry,
 	};
 }
 
 static void selection_add_all(struct xvf_selection *selection)
 {
-	for (size_t i = 0; i < xvf_entry_count(); i++)
-		selection_add(selection, xvf_entry_at(i)->name, xvf_entry_at(i));
+	for (size_t i = 0; i < xvm_entry_count(); i++)
+		selection_add(selection, xvm_entry_at(i)->name, xvm_entry_at(i));
 }
 
 static int selection_complain(const char *spec)
 {
 	char names[512] = "";
 
-	for (size_t i = 0; i < xvf_entry_count(); i++) {
+	for (size_t i = 0; i < xvm_entry_count(); i++) {
 		size_t used = strlen(names);
 
-		snprintf(names + used, sizeof(names) - used, " %s", xvf_entry_at(i)->name);
+		snprintf(names + used, sizeof(names) - used, " %s", xvm_entry_at(i)->name);
 	}
-	xvf_error("there is no allocator '%s'; there are:%s, all and plugin:PATH", spec, names);
-	return XVF_FAILED;
+	xvm_error("there is no allocator '%s'; there are:%s, all and plugin:PATH", spec, names);
+	return XVM_FAILED;
 }
 
 static int selection_add_plugin(struct xvf_selection *selection, const char *spec)
@@ -57,10 +57,10 @@ static int selection_add_plugin(struct xvf_selection *selection, const char *spe
 	const char *path = spec + strlen(SELECTION_PLUGIN);
 
 	if (path[0] == '\0' || access(path, R_OK) != 0) {
-		xvf_error("cannot read plugin '%s': %s; build the shared object first "
+		xvm_error("cannot read plugin '%s': %s; build the shared object first "
 			  "(xvfrag(1), PLUGINS)",
 			  path, path[0] == '\0' ? "no file named" : strerror(errno));
-		return XVF_FAILED;
+		return XVM_FAILED;
 	}
 	selection_add(selection, spec, NULL);
 	return 0;
@@ -70,7 +70,7 @@ static int selection_add_plugin(struct xvf_selection *selection, const char *spe
 static int selection_take(struct xvf_selection *selection, const char *spec, unsigned threads)
 {
 	const char *colon = strchr(spec, ':');
-	const struct xvf_entry *entry;
+	const struct xvm_entry *entry;
 	char name[64];
 	char why[256];
 
@@ -81,18 +81,18 @@ static int selection_take(struct xvf_selection *selection, const char *spec, uns
 		return 0;
 	}
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(spec, ":"), spec);
-	entry = xvf_entry_find(name);
+	entry = xvm_entry_find(name);
 	if (entry == NULL)
 		return selection_complain(spec);
-	if (xvf_entry_check(entry, colon != NULL ? colon + 1 : NULL, threads, why, sizeof(why)) !=
+	if (xvm_entry_check(entry, colon != NULL ? colon + 1 : NULL, threads, why, sizeof(why)) !=
 	    0) {
-		xvf_error("--allocator %s: %s", spec, why);
-		return XVF_FAILED;
+		xvm_error("--allocator %s: %s", spec, why);
+		return XVM_FAILED;
 	}
 	if (strlen(spec) >= XVF_ALLOCATOR_NAME_BYTES) {
-		xvf_error("--allocator %s: more than %d characters; leave settings out", spec,
+		xvm_error("--allocator %s: more than %d characters; leave settings out", spec,
 			  XVF_ALLOCATOR_NAME_BYTES - 1);
-		return XVF_FAILED;
+		return XVM_FAILED;
 	}
 	selection_add(selection, spec, entry);
 	return 0;
@@ -100,7 +100,7 @@ static int selection_take(struct xvf_selection *selection, const char *spec, uns
 
 int xvf_selection_parse(struct xvf_selection *selection, const char *list, unsigned threads)
 {
-	char *copy = xvf_strdup(list != NULL ? list : "all");
+	char *copy = xvm_strdup(list != NULL ? list : "all");
 	char *rest = NULL;
 	int result = 0;
 
@@ -128,11 +128,11 @@ void xvf_selection_list(void)
 	char why[256];
 
 	puts("Allocators:");
-	for (size_t i = 0; i < xvf_entry_count(); i++) {
-		const struct xvf_entry *entry = xvf_entry_at(i);
+	for (size_t i = 0; i < xvm_entry_count(); i++) {
+		const struct xvm_entry *entry = xvm_entry_at(i);
 
 		printf("  %-16s %s\n", entry->name, entry->summary);
-		if (!xvf_entry_available(entry, why, sizeof(why)))
+		if (!xvm_entry_available(entry, why, sizeof(why)))
 			printf("  %-16s   cannot run here: %s\n", "", why);
 	}
 	puts("  xvmalloc:NAME=VALUE:...\n"

@@ -7,11 +7,11 @@
 #define XVFRAG_SELECTION_H
 
 #include "allocators/registry.h"
-#include "common.h"
+#include "base.h"
 
 struct xvf_selected {
 	char *spec;                    /* NAME, NAME:ARGUMENT or plugin:PATH */
-	const struct xvf_entry *entry; /* NULL for a plugin: known when it runs */
+	const struct xvm_entry *entry; /* NULL for a plugin: known when it runs */
 };
 
 struct xvf_selection {
@@ -23,7 +23,7 @@ struct xvf_selection {
 /*
  * The allocators of a comma-separated list, for a run on so many threads; NULL or "all"
  * stands for all that are built in. A name that comes twice counts once. Returns 0, or
- * XVF_FAILED after naming what is wrong and what there is.
+ * XVM_FAILED after naming what is wrong and what there is.
  */
 int xvf_selection_parse(struct xvf_selection *selection, const char *list, unsigned threads);
 

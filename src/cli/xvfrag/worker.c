@@ -65,14 +65,14 @@ static void worker_time(struct xvf_worker *w, uint64_t start, uint64_t stop)
 	if (worker_was_preempted(w, start, stop))
 		w->preempted++;
 	else
-		xvf_histogram_record(w->times, xvf_timer_ticks(&w->site->timer, start, stop));
+		xvm_histogram_record(w->times, xvm_timer_ticks(&w->site->timer, start, stop));
 }
 
 /* ---- operations ----------------------------------------------------------- */
 
 /* The first worker to fail says why; the run is over. */
 #define WORKER_FAIL(site, ...)                                                                     \
-	(atomic_exchange(&(site)->failed, true) ? XVF_FAILED                                       \
+	(atomic_exchange(&(site)->failed, true) ? XVM_FAILED                                       \
 						: xvf_record_fail((site)->result_fd, __VA_ARGS__))
 
 static void worker_lock(struct xvf_site *site, bool wanted)
@@ -101,17 +101,17 @@ static int worker_call_alloc(const struct xvf_site *site, size_t size, uint32_t 
 	return result;
 }
 
-static int worker_alloc(struct xvf_worker *w, const struct xvf_op *op, uint64_t *token)
+static int worker_alloc(struct xvf_worker *w, const struct xvm_op *op, uint64_t *token)
 {
 	struct xvf_site *site = w->site;
 	size_t size = site->sizes[op->source];
-	uint64_t start = xvf_timer_start(&site->timer);
+	uint64_t start = xvm_timer_start(&site->timer);
 	int result;
 
 	worker_lock(site, site->is_guarded);
 	result = worker_call_alloc(site, size, op->slot, token);
 	worker_unlock(site, site->is_guarded);
-	worker_time(w, start, xvf_timer_stop(&site->timer));
+	worker_time(w, start, xvm_timer_stop(&site->timer));
 	if (result == -E2BIG)
 		return WORKER_FAIL(site, "%zu bytes is more than its largest object", size);
 	if (result != 0)
@@ -143,7 +143,7 @@ static int worker_fill(const struct xvf_site *site, uint64_t token, const uint8_
 	return 0;
 }
 
-static int worker_write(struct xvf_worker *w, const struct xvf_op *op, uint64_t token)
+static int worker_write(struct xvf_worker *w, const struct xvm_op *op, uint64_t token)
 {
 	struct xvf_site *site = w->site;
 	size_t size = site->sizes[op->source];
@@ -163,12 +163,12 @@ static int worker_write(struct xvf_worker *w, const struct xvf_op *op, uint64_t 
 static void worker_free(struct xvf_worker *w, struct xvf_handed item)
 {
 	struct xvf_site *site = w->site;
-	uint64_t start = xvf_timer_start(&site->timer);
+	uint64_t start = xvm_timer_start(&site->timer);
 
 	worker_lock(site, site->is_guarded);
 	site->plugin->free(site->heap, item.token, (size_t)item.size);
 	worker_unlock(site, site->is_guarded);
-	worker_time(w, start, xvf_timer_stop(&site->timer));
+	worker_time(w, start, xvm_timer_stop(&site->timer));
 	w->live_objects--;
 	w->requested_bytes -= item.size;
 }
@@ -218,26 +218,26 @@ static void worker_end_object(struct xvf_worker *w, uint32_t place)
 	struct xvf_site *site = w->site;
 	struct xvf_handed item;
 
-	if (site->source[place] == XVF_NO_SOURCE)
+	if (site->source[place] == XVM_NO_SOURCE)
 		return;
 	item = (struct xvf_handed){site->token[place], site->sizes[site->source[place]]};
-	site->source[place] = XVF_NO_SOURCE;
+	site->source[place] = XVM_NO_SOURCE;
 	if (site->cross)
 		worker_hand_over(w, item);
 	else
 		worker_free(w, item);
 }
 
-static int worker_op(struct xvf_worker *w, const struct xvf_op *op)
+static int worker_op(struct xvf_worker *w, const struct xvm_op *op)
 {
 	uint64_t token;
 
-	if (op->source == XVF_NO_SOURCE) {
+	if (op->source == XVM_NO_SOURCE) {
 		worker_end_object(w, op->slot);
 		return 0;
 	}
 	if (worker_alloc(w, op, &token) != 0 || worker_write(w, op, token) != 0)
-		return XVF_FAILED;
+		return XVM_FAILED;
 	worker_end_object(w, op->slot);
 	w->site->token[op->slot] = token;
 	w->site->source[op->slot] = op->source;
@@ -247,11 +247,11 @@ static int worker_op(struct xvf_worker *w, const struct xvf_op *op)
 void xvf_worker_phase(struct xvf_worker *w, uint32_t phase)
 {
 	uint64_t count;
-	const struct xvf_op *ops = xvf_deal_ops(&w->site->deal, phase, w->number, &count);
+	const struct xvm_op *ops = xvf_deal_ops(&w->site->deal, phase, w->number, &count);
 
-	xvf_histogram_reset(w->times);
+	xvm_histogram_reset(w->times);
 	w->preempted = 0;
-	w->last_stop = xvf_timer_stop(&w->site->timer);
+	w->last_stop = xvm_timer_stop(&w->site->timer);
 	w->switches = worker_switches();
 	for (uint64_t i = 0; i < count; i++) {
 		if (atomic_load_explicit(&w->site->failed, memory_order_relaxed) ||

@@ -31,10 +31,10 @@ struct xvf_site {
 	void *heap;
 	const uint32_t *sizes; /* by source, bytes */
 	struct xvf_deal deal;
-	struct xvf_timer timer;
+	struct xvm_timer timer;
 	uint64_t slow_ticks; /* from here on an operation may have been preempted */
 	uint64_t *token;     /* by place */
-	uint32_t *source;    /* by place: what it holds, or XVF_NO_SOURCE */
+	uint32_t *source;    /* by place: what it holds, or XVM_NO_SOURCE */
 	uint8_t *pattern;    /* random bytes that objects are filled with */
 	int result_fd;
 	bool cross;           /* hand over what is to be freed */
@@ -54,7 +54,7 @@ struct xvf_worker {
 	long switches;      /* involuntary context switches seen so far */
 
 	/* What it did; of the last two the sums over all workers mean something. */
-	struct xvf_histogram *times; /* of the phase */
+	struct xvm_histogram *times; /* of the phase */
 	uint64_t preempted;          /* operations of the phase left out of times */
 	uint64_t live_objects;       /* made less freed, by this worker */
 	uint64_t requested_bytes;

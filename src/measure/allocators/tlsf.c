@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * tlsf.c: see tlsf.h for what it is and where it comes from.
+ *
+ * Words: a block is one size word and the payload behind it. The two low bits of
+ * the size word say whether this block and the one before it are free.
+ *
+ *   used   [ size | flags ][ payload ............................ ]
+ *   free   [ size | flags ][ next ][ prev ][ ......... ][ to head ]
+ *
+ * "to head", the last word of a free payload, points to the size word of its own
+ * block, so that the block behind it can find it to merge. A used block pays for
+ * its size word only. A region begins with struct tlsf_region and ends with a used
+ * block of size 0, so neither edge needs a special case when merging.
+ *
+ * Lists: sizes under SMALL_BYTES have one list per word of size; above, each
+ * power of two is cut into LISTS_PER_LEVEL equal ranges.
+ *
+ * Owns regions and its own record, both from mmap. No locking. O(1) but for check,
+ * destroy and growth.
+ */
+#include "tlsf.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum {
+	WORD_BYTES = sizeof(size_t),
+	WORD_SHIFT = sizeof(size_t) == 8 ? 3 : 2,
+	LIST_SHIFT = 5, /* log2 of lists per level */
+	LISTS_PER_LEVEL = 1 << LIST_SHIFT,
+	SMALL_SHIFT = LIST_SHIFT + WORD_SHIFT,
+	SMALL_BYTES = 1 << SMALL_SHIFT,
+	SIZE_SHIFT_MAX = 31, /* log2 of the largest object */
+	LEVELS = SIZE_SHIFT_MAX - SMALL_SHIFT + 2,
+};
+
+#define BLOCK_FREE ((size_t)1)
+#define PREV_FREE ((size_t)2)
+#define FLAG_BITS (BLOCK_FREE | PREV_FREE)
+#define OBJECT_BYTES_MAX ((size_t)1 << SIZE_SHIFT_MAX)
+
+struct tlsf_block {
+	size_t word;             /* payload bytes, a multiple of WORD_BYTES, and flags */
+	struct tlsf_block *next; /* in its list; these two only while free */
+	struct tlsf_block *prev;
+};
+
+/* A free payload holds two links and the word at its end. */
+#define PAYLOAD_BYTES_MIN (3 * (size_t)WORD_BYTES)
+
+struct tlsf_region {
+	struct tlsf_region *next;
+	size_t bytes; /* mapped, this record included */
+};
+
+/* Room in a region that no payload can use: the record, first header, last header. */
+#define REGION_EDGE_BYTES (sizeof(struct tlsf_region) + 2 * (size_t)WORD_BYTES)
+
+struct xvm_tlsf {
+	uint32_t level_bitmap;        /* bit l: list_bitmap[l] is not 0 */
+	uint32_t list_bitmap[LEVELS]; /* bit i: lists[l][i] is not empty */
+	struct tlsf_block *lists[LEVELS][LISTS_PER_LEVEL];
+	struct tlsf_region *regions;
+	uint64_t held_bytes;
+};
+
+static_assert(sizeof(struct tlsf_block) == 3 * WORD_BYTES, "a block head is three words");
+static_assert(LEVELS <= 32, "levels fit a bitmap word");
+
+/* A place in the two-level table. */
+struct tlsf_place {
+	unsigned level;
+	unsigned list;
+};
+
+/* ---- Bits ---- */
+
+static unsigned bit_highest(size_t value)
+{
+	return (unsigned)(sizeof(unsigned long long) * 8 - 1) -
+	       (unsigned)__builtin_clzll((unsigned long long)value);
+}
+
+static unsigned bit_lowest(uint32_t value)
+{
+	return (unsigned)__builtin_ctz(value);
+}
+
+/* ---- Blocks ---- */
+
+static size_t block_bytes(const struct tlsf_block *block)
+{
+	return block->word & ~FLAG_BITS;
+}
+
+static bool block_is_free(const struct tlsf_block *block)
+{
+	return (block->word & BLOCK_FREE) != 0;
+}
+
+static bool block_prev_is_free(const struct tlsf_block *block)
+{
+	return (block->word & PREV_FREE) != 0;
+}
+
+static void *block_payload(struct tlsf_block *block)
+{
+	return (char *)block + WORD_BYTES;
+}
+
+static struct tlsf_block *block_of_payload(void *payload)
+{
+	return (struct tlsf_block *)(void *)((char *)payload - WORD_BYTES);
+}
+
+static struct tlsf_block *block_at(void *start, size_t offset)
+{
+	return (struct tlsf_block *)(void *)((char *)start + offset);
+}
+
+static struct tlsf_block *block_next(const struct tlsf_block *block)
+{
+	return (struct tlsf_block *)((uintptr_t)block + WORD_BYTES + block_bytes(block));
+}
+
+/* The word before a block: "to head" of the block before it, while that is free. */
+static struct tlsf_block **block_prev_link(const struct tlsf_block *block)
+{
+	return (struct tlsf_block **)((uintptr_t)block - WORD_BYTES);
+}
+
+static void block_set_bytes(struct tlsf_block *block, size_t bytes)
+{
+	block->word = bytes | (block->word & FLAG_BITS);
+}
+
+/* Say in the block, at its end and behind it that it is free. */
+static void block_mark_free(struct tlsf_block *block)
+{
+	struct tlsf_block *next = block_next(block);
+
+	block->word |= BLOCK_FREE;
+	next->word |= PREV_FREE;
+	*block_prev_link(next) = block;
+}
+
+static void block_mark_used(struct tlsf_block *block)
+{
+	block->word &= ~BLOCK_FREE;
+	block_next(block)->word &= ~PREV_FREE;
+}
+
+/* ---- Lists ---- */
+
+/* The list that a block of this size belongs to. */
+static struct tlsf_place place_of(size_t bytes)
+{
+	struct tlsf_place place = {0, (unsigned)(bytes >> WORD_SHIFT)};
+
+	if (bytes >= SMALL_BYTES) {
+		unsigned high = bit_highest(bytes);
+
+		place.level = high - SMALL_SHIFT + 1;
+		place.list = (unsigned)(bytes >> (high - LIST_SHIFT)) - LISTS_PER_LEVEL;
+	}
+	return place;
+}
+
+/* The first list of which every block has this size or more. */
+static struct tlsf_place place_to_search(size_t bytes)
+{
+	if (bytes >= SMALL_BYTES)
+		bytes += ((size_t)1 << (bit_highest(bytes) - LIST_SHIFT)) - 1;
+	return place_of(bytes);
+}
+
+static void list_push(struct xvm_tlsf *tlsf, struct tlsf_block *block)
+{
+	struct tlsf_place place = place_of(block_bytes(block));
+	struct tlsf_block **head = &tlsf->lists[place.level][place.list];
+
+	block->prev = NULL;
+	block->next = *head;
+	if (*head != NULL)
+		(*head)->prev = block;
+	*head = block;
+	tlsf->list_bitmap[place.level] |= 1U << place.list;
+	tlsf->level_bitmap |= 1U << place.level;
+}
+
+static void list_clear_bits(struct xvm_tlsf *tlsf, struct tlsf_place place)
+{
+	tlsf->list_bitmap[place.level] &= ~(1U << place.list);
+	if (tlsf->list_bitmap[place.level] == 0)
+		tlsf->level_bitmap &= ~(1U << place.level);
+}
+
+static void list_remove(struct xvm_tlsf *tlsf, struct tlsf_block *block)
+{
+	if (block->next != NULL)
+		block->next->prev = block->prev;
+	if (block->prev != NULL) {
+		block->prev->next = block->next;
+	} else {
+		struct tlsf_place place = place_of(block_bytes(block));
+
+		tlsf->lists[place.level][place.list] = block->next;
+		if (block->next == NULL)
+			list_clear_bits(tlsf, place);
+	}
+}
+
+/* Take the first block of the first list from place on that has one, or NULL. */
+static struct tlsf_block *list_take(struct xvm_tlsf *tlsf, struct tlsf_place place)
+{
+	struct tlsf_block *block;
+	uint32_t bits;
+
+	if (place.level >= LEVELS)
+		return NULL;
+	bits = tlsf->list_bitmap[place.level] & (~0U << place.list);
+	if (bits == 0) {
+		uint32_t levels = tlsf->level_bitmap & (~1U << place.level);
+
+		if (levels == 0)
+			return NULL;
+		place.level = bit_lowest(levels);
+		bits = tlsf->list_bitmap[place.level];
+	}
+	block = tlsf->lists[place.level][bit_lowest(bits)];
+	list_remove(tlsf, block);
+	return block;
+}
+
+/* ---- Regions ---- */
+
+static void *map_bytes(size_t bytes)
+{
+	void *memory =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* Make the region one free block between its record and its last header. */
+static struct tlsf_block *region_format(struct tlsf_region *region)
+{
+	struct tlsf_block *block = block_at(region, sizeof(*region));
+
+	block->word = region->bytes - REGION_EDGE_BYTES;
+	block_next(block)->word = 0;
+	block_mark_free(block);
+	return block;
+}
+
+/* Grow so that an object of this size fits, and return the new free block. */
+static struct tlsf_block *region_add(struct xvm_tlsf *tlsf, size_t bytes)
+{
+	size_t region_bytes = XVM_TLSF_REGION_BYTES;
+	struct tlsf_region *region;
+
+	while (region_bytes < bytes + REGION_EDGE_BYTES)
+		region_bytes += XVM_TLSF_REGION_BYTES;
+	region = map_bytes(region_bytes);
+	if (region == NULL)
+		return NULL;
+	region->bytes = region_bytes;
+	region->next = tlsf->regions;
+	tlsf->regions = region;
+	tlsf->held_bytes += region_bytes;
+	return region_format(region);
+}
+
+/* ---- Split and merge ---- */
+
+/* [ block ............ ] => [ block ][ rest, free ] where a rest can be a block */
+static void block_split(struct xvm_tlsf *tlsf, struct tlsf_block *block, size_t bytes)
+{
+	size_t spare = block_bytes(block) - bytes;
+	struct tlsf_block *rest;
+
+	if (spare < PAYLOAD_BYTES_MIN + WORD_BYTES)
+		return;
+	block_set_bytes(block, bytes);
+	rest = block_next(block);
+	rest->word = spare - WORD_BYTES;
+	block_mark_free(rest);
+	list_push(tlsf, rest);
+}
+
+/* [ prev, free ][ block ] => [ prev ............ ] */
+static struct tlsf_block *block_merge_prev(struct xvm_tlsf *tlsf, struct tlsf_block *block)
+{
+	struct tlsf_block *prev;
+
+	if (!block_prev_is_free(block))
+		return block;
+	prev = *block_prev_link(block);
+	list_remove(tlsf, prev);
+	block_set_bytes(prev, block_bytes(prev) + WORD_BYTES + block_bytes(block));
+	return prev;
+}
+
+/* [ block ][ next, free ] => [ block ........... ] */
+static void block_merge_next(struct xvm_tlsf *tlsf, struct tlsf_block *block)
+{
+	struct tlsf_block *next = block_next(block);
+
+	if (!block_is_free(next))
+		return;
+	list_remove(tlsf, next);
+	block_set_bytes(block, block_bytes(block) + WORD_BYTES + block_bytes(next));
+}
+
+/* ---- The heap ---- */
+
+static size_t os_page_round(size_t bytes)
+{
+	return (bytes + 4095) & ~(size_t)4095;
+}
+
+struct xvm_tlsf *xvm_tlsf_create(void)
+{
+	struct xvm_tlsf *tlsf = map_bytes(sizeof(*tlsf));
+
+	if (tlsf != NULL)
+		tlsf->held_bytes = os_page_round(sizeof(*tlsf));
+	return tlsf;
+}
+
+void xvm_tlsf_destroy(struct xvm_tlsf *tlsf)
+{
+	struct tlsf_region *region, *next;
+
+	if (tlsf == NULL)
+		return;
+	for (region = tlsf->regions; region != NULL; region = next) {
+		next = region->next;
+		munmap(region, region->bytes);
+	}
+	munmap(tlsf, sizeof(*tlsf));
+}
+
+void *xvm_tlsf_alloc(struct xvm_tlsf *tlsf, size_t size)
+{
+	size_t bytes = (size + WORD_BYTES - 1) & ~(size_t)(WORD_BYTES - 1);
+	struct tlsf_block *block;
+
+	if (size == 0 || size > OBJECT_BYTES_MAX)
+		return NULL;
+	if (bytes < PAYLOAD_BYTES_MIN)
+		bytes = PAYLOAD_BYTES_MIN;
+	block = list_take(tlsf, place_to_search(bytes));
+	if (block == NULL)
+		block = region_add(tlsf, bytes);
+	if (block == NULL)
+		return NULL;
+	block_split(tlsf, block, bytes);
+	block_mark_used(block);
+	return block_payload(block);
+}
+
+void xvm_tlsf_free(struct xvm_tlsf *tlsf, void *object)
+{
+	struct tlsf_block *block;
+
+	if (object == NULL)
+		return;
+	block = block_merge_prev(tlsf, block_of_payload(object));
+	block_merge_next(tlsf, block);
+	block_mark_free(block);
+	list_push(tlsf, block);
+}
+
+uint64_t xvm_tlsf_held_bytes(const struct xvm_tlsf *tlsf)
+{
+	return tlsf->held_bytes;
+}
+
+/* ---- Check ---- */
+
+static const char *check_block(const struct tlsf_block *block, bool prev_free)
+{
+	if (block_prev_is_free(block) != prev_free)
+		return "a block's flag for its neighbour is wrong";
+	if (block_bytes(block) % WORD_BYTES != 0 || block_bytes(block) < PAYLOAD_BYTES_MIN)
+		return "a block's size is impossible";
+	if (!block_is_free(block))
+		return NULL;
+	if (prev_free)
+		return "two free blocks are neighbours";
+	if (*block_prev_link(block_next(block)) != block)
+		return "a free block's last word does not point to its head";
+	return NULL;
+}
+
+static const char *check_region(struct tlsf_region *region, size_t *free_blocks)
+{
+	const struct tlsf_block *block = block_at(region, sizeof(*region));
+	const struct tlsf_block *end = block_at(region, region->bytes - WORD_BYTES);
+	bool prev_free = false;
+
+	while (block < end) {
+		const char *why = check_block(block, prev_free);
+
+		if (why != NULL)
+			return why;
+		prev_free = block_is_free(block);
+		*free_blocks += prev_free;
+		block = block_next(block);
+	}
+	if (block != end || block_bytes(end) != 0 || block_is_free(end))
+		return "a region's blocks do not end at its end";
+	return block_prev_is_free(end) == prev_free ? NULL : "a region's last header is wrong";
+}
+
+static const char *check_list(const struct xvm_tlsf *tlsf, struct tlsf_place place, size_t *listed)
+{
+	const struct tlsf_block *block = tlsf->lists[place.level][place.list];
+	const struct tlsf_block *prev = NULL;
+	bool bit = ((tlsf->list_bitmap[place.level] >> place.list) & 1U) != 0;
+
+	if (bit != (block != NULL))
+		return "a list and its bit disagree";
+	for (; block != NULL; prev = block, block = block->next) {
+		struct tlsf_place own = place_of(block_bytes(block));
+
+		if (!block_is_free(block))
+			return "a used block is in a list";
+		if (own.level != place.level || own.list != place.list)
+			return "a block is in the wrong list";
+		if (block->prev != prev)
+			return "a list's back link is wrong";
+		++*listed;
+	}
+	return NULL;
+}
+
+static const char *check_level(const struct xvm_tlsf *tlsf, unsigned level, size_t *listed)
+{
+	bool bit = ((tlsf->level_bitmap >> level) & 1U) != 0;
+	const char *why = NULL;
+	unsigned i;
+
+	if (bit != (tlsf->list_bitmap[level] != 0))
+		return "a level and its bit disagree";
+	for (i = 0; i < LISTS_PER_LEVEL && why == NULL; i++) {
+		struct tlsf_place place = {level, i};
+
+		why = check_list(tlsf, place, listed);
+	}
+	return why;
+}
+
+const char *xvm_tlsf_check(const struct xvm_tlsf *tlsf)
+{
+	uint64_t held = os_page_round(sizeof(*tlsf));
+	size_t in_regions = 0, in_lists = 0;
+	struct tlsf_region *region;
+	const char *why = NULL;
+	unsigned level;
+
+	for (region = tlsf->regions; region != NULL && why == NULL; region = region->next) {
+		held += region->bytes;
+		why = check_region(region, &in_regions);
+	}
+	for (level = 0; level < LEVELS && why == NULL; level++)
+		why = check_level(tlsf, level, &in_lists);
+	if (why == NULL && in_regions != in_lists)
+		why = "a free block is in no list";
+	if (why == NULL && held != tlsf->held_bytes)
+		why = "held bytes are counted wrong";
+	return why;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * base.h: what every module of xvfrag and ramz uses: messages, memory that never runs out
+ * quietly, numbers read from text, and a random generator.
+ *
+ * Messages go to standard error as "PROGRAM: ...". A function that reports its own
+ * failure returns -1 (XVM_FAILED); the caller then says nothing more. Locking:
+ * none, for one thread. O(1) unless said otherwise.
+ */
+#ifndef XVM_BASE_H
+#define XVM_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define XVM_FAILED (-1)
+
+/* Pages of the inputs, whatever the allocators' page size. */
+#define XVM_INPUT_PAGE_BYTES 4096U
+
+/* Largest object that sizes and traces may ask for. */
+#define XVM_OBJECT_BYTES_MAX (64U << 20)
+
+/* Exit statuses. */
+enum xvm_exit {
+	XVM_EXIT_OK = 0,
+	XVM_EXIT_FAILURE = 1, /* the run could not be done */
+	XVM_EXIT_USAGE = 2,   /* the command line is wrong */
+};
+
+/* The program that messages are of, kept by reference: "xvfrag" unless told otherwise. */
+void xvm_set_program(const char *name);
+
+/* Say what is wrong and what to do about it, on standard error. */
+void xvm_error(const char *format, ...);
+
+/* Something worth knowing, on standard error; silenced by xvm_be_quiet. */
+void xvm_note(const char *format, ...);
+void xvm_be_quiet(void);
+
+/* As calloc and reallocarray; they end the program where memory runs out. */
+void *xvm_calloc(size_t count, size_t item_bytes);
+void *xvm_realloc(void *memory, size_t count, size_t item_bytes);
+char *xvm_strdup(const char *text);
+
+/*
+ * Room for `need` items in an array of *capacity items: returns it, moved or not.
+ * Amortised O(1) per item.
+ */
+void *xvm_grow(void *memory, size_t *capacity, size_t need, size_t item_bytes);
+
+/* An array of 32-bit numbers that grows. Zero-initialise; free(items) at the end. */
+struct xvm_u32s {
+	uint32_t *items;
+	size_t count;
+	size_t capacity;
+};
+
+void xvm_u32s_append(struct xvm_u32s *list, uint32_t value);
+
+/*
+ * The whole of text is a decimal number in [min, max]: store it. text ends at end,
+ * or at its null when end is NULL.
+ */
+bool xvm_parse_u64(const char *text, const char *end, uint64_t min, uint64_t max, uint64_t *value);
+
+/* The same for a size as size_text.h reads it: 4096, 64K, 1.5G. */
+bool xvm_parse_bytes(const char *text, uint64_t min, uint64_t max, uint64_t *value);
+
+/*
+ * A size in [min, max] that was given for an option. memory_bytes is what a percentage is of, 0
+ * for none. Returns 0, or XVM_FAILED when it was said what is wrong.
+ */
+int xvm_take_bytes(const char *option, const char *text, uint64_t memory_bytes, uint64_t min,
+		   uint64_t max, uint64_t *value);
+
+/*
+ * Of total things in order, take `want` spread evenly: is the index-th one taken?
+ * Exactly want of them are (all when want >= total).
+ */
+bool xvm_spread_takes(uint64_t index, uint64_t total, uint64_t want);
+
+/* Random numbers: xoshiro256** (Blackman, Vigna 2018), seeded by splitmix64. */
+struct xvm_random {
+	uint64_t state[4];
+};
+
+void xvm_random_init(struct xvm_random *random, uint64_t seed);
+uint64_t xvm_random_next(struct xvm_random *random);
+
+/* Uniform in [0, limit); limit > 0. */
+uint32_t xvm_random_below(struct xvm_random *random, uint32_t limit);
+
+#endif

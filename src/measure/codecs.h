@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * codecs.h: the codecs of a run, from --codec and --level. Locking: none.
+ */
+#ifndef XVM_CODECS_H
+#define XVM_CODECS_H
+
+#include <ramz/codec.h>
+
+#include "base.h"
+
+#define XVM_CODECS_MAX 16U
+#define XVM_CODEC_LABEL_BYTES 24U
+
+struct xvm_codec {
+	const struct ramz_codec *codec;
+	int32_t level;                     /* what is used: never RAMZ_LEVEL_DEFAULT */
+	char label[XVM_CODEC_LABEL_BYTES]; /* "zstd", or "zstd:19" at another level */
+};
+
+struct xvm_codecs {
+	struct xvm_codec items[XVM_CODECS_MAX];
+	size_t count;
+};
+
+/*
+ * The codecs of a comma-separated list of NAME or NAME:LEVEL; NULL or "all" stands for
+ * all of this build but none. level is for those without one of their own. Returns 0, or
+ * XVM_FAILED after naming what is wrong and what there is.
+ */
+int xvm_codecs_parse(struct xvm_codecs *codecs, const char *list, int32_t level);
+
+/*
+ * About how long the codec takes to compress one of these pages, ns (1 or more): the mean
+ * over a few of them, spread evenly. 0 when there is no memory for its context.
+ */
+uint64_t xvm_codec_ns_per_page(const struct xvm_codec *codec, const uint8_t *pages,
+			       const uint32_t *index, size_t count);
+
+#endif

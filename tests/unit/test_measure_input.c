@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * Tests of reading pages from files, directories and processes.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "input_files.h"
+#include "input_pid.h"
+#include "test_random.h"
+#include "test_xvfrag_support.h"
+
+#define PAGE XVM_INPUT_PAGE_BYTES
+
+static char test_directory[] = "/tmp/xvfrag-test-XXXXXX";
+
+static void path_of(char *path, size_t path_bytes, const char *name)
+{
+	snprintf(path, path_bytes, "%s/%s", test_directory, name);
+}
+
+/* A file whose byte i of page p is p + value; bytes long. */
+static void make_named(const char *name, uint8_t value, size_t bytes)
+{
+	char path[128];
+	FILE *file;
+
+	path_of(path, sizeof(path), name);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	for (size_t i = 0; i < bytes; i++)
+		fputc((uint8_t)(value + i / PAGE), file);
+	fclose(file);
+}
+
+static int setup_directory(void **state)
+{
+	char from[128];
+	char to[128];
+
+	(void)state;
+	if (mkdtemp(test_directory) == NULL)
+		return -1;
+	path_of(to, sizeof(to), "sub");
+	mkdir(to, 0700);
+	make_named("b", 20, 3 * PAGE);
+	make_named("a", 10, 2 * PAGE + 5);
+	make_named("sub/c", 30, PAGE);
+	make_named("empty", 0, 0);
+	path_of(from, sizeof(from), "b");
+	path_of(to, sizeof(to), "hard");
+	if (link(from, to) != 0)
+		return -1;
+	path_of(to, sizeof(to), "soft");
+	return symlink("b", to);
+}
+
+static int teardown_directory(void **state)
+{
+	static const char *const names[] = {"a", "b", "sub/c", "empty", "hard", "soft", "sub", "."};
+	char path[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		path_of(path, sizeof(path), names[i]);
+		if (remove(path) != 0)
+			rmdir(test_directory);
+	}
+	return 0;
+}
+
+/* Files in order of their paths, each once, its last page padded with zeros. */
+static void files_of_a_directory_come_in_order_and_once(void **state)
+{
+	static const uint8_t firsts[] = {10, 11, 12, 20, 21, 22, 30};
+	struct xvm_pages pages;
+	uint64_t available = 0;
+
+	(void)state;
+	assert_int_equal(xvm_pages_init(&pages, 100), 0);
+	assert_int_equal(xvm_input_read_path(&pages, test_directory, &available), 0);
+	assert_int_equal(available, 7);
+	assert_int_equal(pages.count, 7);
+	for (size_t i = 0; i < 7; i++)
+		assert_int_equal(xvm_pages_at(&pages, i)[0], firsts[i]);
+	assert_int_equal(xvm_pages_at(&pages, 2)[4], 12);
+	assert_int_equal(xvm_pages_at(&pages, 2)[5], 0);
+	assert_int_equal(xvm_pages_at(&pages, 2)[PAGE - 1], 0);
+	xvm_pages_fini(&pages);
+}
+
+/* Compared with each other one by one they would be at it for hours. */
+static void files_with_many_names_are_found_among_a_million(void **state)
+{
+	enum { NAMES = 1000000, FILES = 300000 };
+	struct xvm_input_file *files = calloc(NAMES, sizeof(*files));
+	char path[32];
+	size_t count;
+
+	(void)state;
+	assert_non_null(files);
+	for (size_t i = 0; i < NAMES; i++) {
+		size_t file = i * 7919 % FILES;
+
+		snprintf(path, sizeof(path), "%07zu", NAMES - i);
+		files[i] = (struct xvm_input_file){
+			.path = xvm_strdup(path),
+			.pages = i,
+			.device = (dev_t)(file % 2),
+			.inode = (ino_t)(file / 2),
+		};
+	}
+	count = xvm_input_files_sort(files, NAMES);
+	assert_int_equal(count, FILES);
+	/* The last third of the names were the first of their files, in reverse. */
+	for (size_t i = 0; i < count; i++) {
+		snprintf(path, sizeof(path), "%07zu", i + 1);
+		assert_string_equal(files[i].path, path);
+		assert_int_equal(files[i].pages, NAMES - 1 - i);
+		free(files[i].path);
+	}
+	assert_int_equal(xvm_input_files_sort(files, 0), 0);
+	free(files);
+}
+
+static void files_named_may_be_symbolic_links(void **state)
+{
+	struct xvm_pages pages;
+	uint64_t available = 0;
+	char path[128];
+
+	(void)state;
+	path_of(path, sizeof(path), "soft");
+	assert_int_equal(xvm_pages_init(&pages, 100), 0);
+	assert_int_equal(xvm_input_read_path(&pages, path, &available), 0);
+	assert_int_equal(pages.count, 3);
+	xvm_pages_fini(&pages);
+}
+
+/* More than fits: runs of 16 pages, from the whole length of it. */
+static void files_too_many_are_spread_over_the_whole(void **state)
+{
+	struct xvm_pages pages;
+	uint64_t available = 0;
+	char path[128];
+
+	(void)state;
+	make_named("z", 0, 256 * PAGE);
+	path_of(path, sizeof(path), "z");
+	assert_int_equal(xvm_pages_init(&pages, 64), 0);
+	assert_int_equal(xvm_input_read_path(&pages, path, &available), 0);
+	assert_int_equal(available, 256);
+	assert_int_equal(pages.count, 64);
+	assert_in_range(xvm_pages_at(&pages, 15)[0], 16, 79);
+	assert_int_equal(xvm_pages_at(&pages, 15)[0], xvm_pages_at(&pages, 0)[0] + 15);
+	assert_in_range(xvm_pages_at(&pages, 63)[0], 192, 255);
+	remove(path);
+	xvm_pages_fini(&pages);
+}
+
+static int read_path(const char *path, void *context)
+{
+	uint64_t available;
+
+	return xvm_input_read_path(context, path, &available);
+}
+
+static void files_missing_or_odd_are_named(void **state)
+{
+	struct xvm_pages pages;
+	char said[512];
+
+	(void)state;
+	assert_int_equal(xvm_pages_init(&pages, 4), 0);
+	assert_int_equal(catch_error(read_path, "/nonexistent/x", &pages, said, sizeof(said)),
+			 XVM_FAILED);
+	assert_non_null(strstr(said, "/nonexistent/x: No such file"));
+	assert_int_equal(catch_error(read_path, "/dev/zero", &pages, said, sizeof(said)),
+			 XVM_FAILED);
+	assert_non_null(strstr(said, "neither a regular file nor a directory"));
+	assert_int_equal(pages.count, 0);
+	xvm_pages_fini(&pages);
+}
+
+static void libc_directory_holds_shared_objects(void **state)
+{
+	const char *directory = xvm_libc_directory();
+	struct stat status;
+
+	(void)state;
+	if (directory == NULL) /* a static program */
+		skip();
+	assert_int_equal(stat(directory, &status), 0);
+	assert_true(S_ISDIR(status.st_mode));
+}
+
+/* A child with pages that can be told from all others. */
+enum { MARKED_PAGES = 300 };
+
+static pid_t start_marked_child(void)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		uint64_t *memory = mmap(NULL, MARKED_PAGES * PAGE, PROT_READ | PROT_WRITE,
+					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		for (size_t i = 0; memory != MAP_FAILED && i < MARKED_PAGES; i++) {
+			memory[i * PAGE / 8] = UINT64_C(0xFEEDFACE12345678);
+			memory[i * PAGE / 8 + 1] = i;
+		}
+		if (write(ready[1], "x", 1) == 1)
+			pause();
+		_exit(0);
+	}
+	assert_true(pid > 0);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+	return pid;
+}
+
+static void process_gives_its_anonymous_pages(void **state)
+{
+	pid_t pid = start_marked_child();
+	bool seen[MARKED_PAGES] = {false};
+	struct xvm_pages pages;
+	uint64_t available = 0;
+	unsigned count = 0;
+	int result;
+
+	(void)state;
+	assert_int_equal(xvm_pages_init(&pages, 200000), 0);
+	result = xvm_input_read_pid(&pages, (uint64_t)pid, &available);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	assert_int_equal(result, 0);
+	assert_true(available >= pages.count);
+	for (uint64_t i = 0; i < pages.count; i++) {
+		uint64_t words[2];
+
+		memcpy(words, xvm_pages_at(&pages, i), sizeof(words));
+		if (words[0] == UINT64_C(0xFEEDFACE12345678) && words[1] < MARKED_PAGES)
+			seen[words[1]] = true;
+	}
+	for (size_t i = 0; i < MARKED_PAGES; i++)
+		count += seen[i];
+	assert_int_equal(count, MARKED_PAGES);
+	xvm_pages_fini(&pages);
+}
+
+static int read_pid(const char *path, void *context)
+{
+	uint64_t available;
+
+	(void)path;
+	/* Above the largest number a process can have. */
+	return xvm_input_read_pid(context, 4194305, &available);
+}
+
+static void process_that_is_not_is_named(void **state)
+{
+	struct xvm_pages pages;
+	char said[512];
+
+	(void)state;
+	assert_int_equal(xvm_pages_init(&pages, 4), 0);
+	assert_int_equal(catch_error(read_pid, "", &pages, said, sizeof(said)), XVM_FAILED);
+	assert_non_null(strstr(said, "no process 4194305"));
+	xvm_pages_fini(&pages);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(files_of_a_directory_come_in_order_and_once),
+		cmocka_unit_test(files_with_many_names_are_found_among_a_million),
+		cmocka_unit_test(files_named_may_be_symbolic_links),
+		cmocka_unit_test(files_too_many_are_spread_over_the_whole),
+		cmocka_unit_test(files_missing_or_odd_are_named),
+		cmocka_unit_test(libc_directory_holds_shared_objects),
+		cmocka_unit_test(process_gives_its_anonymous_pages),
+		cmocka_unit_test(process_that_is_not_is_named),
+	};
+
+	return cmocka_run_group_tests(tests, setup_directory, teardown_directory);
+}

@@ -6,64 +6,41 @@
 #include "args.h"
 
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Options of one table, and characters of getopt's short forms. */
-#define ARGS_MAX 32U
+/* Options of one table. */
+#define ARGS_MAX 48U
 
 /* Values of getopt above every character: a table's index on top of it. */
 #define ARGS_FIRST_CODE 256
 
 /* What getopt gives for a word that is no option, with "-" in front of its short forms. */
 #define ARGS_WORD 1
+#define ARGS_SHORT_FORMS "-:h"
 
-struct args_forms {
-	struct option list[ARGS_MAX + 2];
-	char letters[2 * ARGS_MAX + 4];
-};
+static bool args_has(const struct xvm_args *args, const struct xvm_arg *arg)
+{
+	return args->user == 0 || arg->users == 0 || (arg->users & args->user) != 0;
+}
 
 /* getopt's view of the table. */
-static void args_forms(const struct xvm_args *args, struct args_forms *forms)
+static void args_forms(const struct xvm_args *args, struct option list[ARGS_MAX + 2])
 {
-	struct option *next = forms->list;
-	char *letter = forms->letters;
+	struct option *next = list;
 
-	*letter++ = '-';
-	*letter++ = ':';
-	*letter++ = 'h';
 	for (size_t i = 0; i < args->count && i < ARGS_MAX; i++) {
-		const struct xvm_arg *arg = &args->table[i];
-
-		if ((arg->users & args->user) == 0)
+		if (!args_has(args, &args->table[i]))
 			continue;
 		*next++ = (struct option){
-			.name = arg->name,
-			.has_arg = arg->value != NULL ? required_argument : no_argument,
+			.name = args->table[i].name,
+			.has_arg = args->table[i].value != NULL ? required_argument : no_argument,
 			.val = ARGS_FIRST_CODE + (int)i,
 		};
-		if (arg->letter == 0)
-			continue;
-		*letter++ = arg->letter;
-		if (arg->value != NULL)
-			*letter++ = ':';
 	}
 	*next++ = (struct option){.name = "help", .val = 'h'};
 	*next = (struct option){0};
-	*letter = '\0';
-}
-
-static const struct xvm_arg *args_find(const struct xvm_args *args, int code)
-{
-	if (code >= ARGS_FIRST_CODE)
-		return &args->table[code - ARGS_FIRST_CODE];
-	for (size_t i = 0; i < args->count; i++) {
-		const struct xvm_arg *arg = &args->table[i];
-
-		if ((arg->users & args->user) != 0 && arg->letter == code)
-			return arg;
-	}
-	return NULL;
 }
 
 static int args_complain(const struct xvm_args *args, int code, char **argv)
@@ -76,41 +53,70 @@ static int args_complain(const struct xvm_args *args, int code, char **argv)
 		argument = letter;
 	if (code == ':')
 		xvm_error("option %s needs a value; see %s --help", argument, args->command);
-	else if (optopt >= '0' && optopt <= '9')
-		xvm_error("%s has no option %s; a number below 0 stands behind -- (see %s --help)",
-			  args->command, argument, args->command);
 	else
 		xvm_error("%s has no option %s, or it takes no value; see %s --help", args->command,
 			  argument, args->command);
 	return XVM_FAILED;
 }
 
+static int args_number(const struct xvm_arg *arg, const char *value, uint64_t *number)
+{
+	if (xvm_parse_u64(value, NULL, arg->min, arg->max, number))
+		return 0;
+	xvm_error("--%s %s is a whole number from %" PRIu64 " to %" PRIu64 ", not '%s'", arg->name,
+		  arg->value, arg->min, arg->max, value);
+	return XVM_FAILED;
+}
+
+static int args_bytes(const struct xvm_arg *arg, const char *value, uint64_t *bytes)
+{
+	char option[64];
+
+	snprintf(option, sizeof(option), "--%s", arg->name);
+	return xvm_take_bytes(option, value, 0, arg->min, arg->max, bytes);
+}
+
+static int args_take(const struct xvm_arg *arg, void *into, const char *value)
+{
+	void *field = (char *)into + arg->offset;
+
+	switch (arg->kind) {
+	case XVM_ARG_SET:
+		return arg->set(into, value);
+	case XVM_ARG_FLAG:
+		*(bool *)field = true;
+		return 0;
+	case XVM_ARG_TEXT:
+		*(const char **)field = value;
+		return 0;
+	case XVM_ARG_NUMBER:
+		return args_number(arg, value, field);
+	case XVM_ARG_BYTES:
+		return args_bytes(arg, value, field);
+	}
+	return XVM_FAILED;
+}
+
 int xvm_args_read(const struct xvm_args *args, int argc, char **argv, void *into,
 		  struct xvm_words *words)
 {
-	struct args_forms forms;
+	struct option list[ARGS_MAX + 2];
 	int code;
 
 	*words = (struct xvm_words){.word = argv + 1};
-	args_forms(args, &forms);
+	args_forms(args, list);
 	opterr = 0;
 	optind = 0; /* anew: a program may read several command lines */
-	while ((code = getopt_long(argc, argv, forms.letters, forms.list, NULL)) != -1) {
-		const struct xvm_arg *arg;
-
+	while ((code = getopt_long(argc, argv, ARGS_SHORT_FORMS, list, NULL)) != -1) {
 		if (code == 'h') {
 			words->help = true;
 			return 0;
 		}
-		if (code == ARGS_WORD) {
-			/* Never in front of what getopt has yet to read. */
+		if (code == ARGS_WORD) /* never in front of what getopt has yet to read */
 			words->word[words->count++] = optarg;
-			continue;
-		}
-		arg = args_find(args, code);
-		if (arg == NULL)
+		else if (code < ARGS_FIRST_CODE)
 			return args_complain(args, code, argv);
-		if (arg->set(into, arg->value != NULL ? optarg : NULL) != 0)
+		else if (args_take(&args->table[code - ARGS_FIRST_CODE], into, optarg) != 0)
 			return XVM_FAILED;
 	}
 	words->rest = argv + optind;
@@ -135,23 +141,24 @@ int xvm_args_at_most(const struct xvm_args *args, const struct xvm_words *words,
 	return XVM_FAILED;
 }
 
-static void args_help_line(const struct xvm_arg *arg)
+static void args_help_line(const char *name, const char *value, const char *help)
 {
 	char left[48];
-	const char *value = arg->value != NULL ? arg->value : "";
 
-	if (arg->letter != 0)
-		snprintf(left, sizeof(left), "-%c, --%s %s", arg->letter, arg->name, value);
-	else
-		snprintf(left, sizeof(left), "--%s %s", arg->name, value);
-	printf("  %-19s  %s\n", left, arg->help);
+	snprintf(left, sizeof(left), "%s %s", name, value != NULL ? value : "");
+	printf("  %-19s  %s\n", left, help);
 }
 
 void xvm_args_help(const struct xvm_args *args)
 {
 	for (size_t i = 0; i < args->count; i++) {
-		if ((args->table[i].users & args->user) != 0)
-			args_help_line(&args->table[i]);
+		const struct xvm_arg *arg = &args->table[i];
+		char name[32];
+
+		if (!args_has(args, arg))
+			continue;
+		snprintf(name, sizeof(name), "--%s", arg->name);
+		args_help_line(name, arg->value, arg->help);
 	}
-	printf("  %-19s  %s\n", "-h, --help", "this");
+	args_help_line("-h, --help", NULL, "this");
 }

@@ -9,18 +9,38 @@
 
 #include "base.h"
 
-/* One option. */
+/* How the value of an option is read. */
+enum xvm_arg_kind {
+	XVM_ARG_SET,    /* by a function */
+	XVM_ARG_FLAG,   /* no value: a bool becomes true */
+	XVM_ARG_TEXT,   /* as it is: a const char * */
+	XVM_ARG_NUMBER, /* a whole number of [min, max]: a uint64_t */
+	XVM_ARG_BYTES,  /* the same for a size, such as 64K */
+};
+
+/* One option: name, value, users and help, then one of the forms below. */
 struct xvm_arg {
 	const char *name;  /* without the dashes */
-	char letter;       /* of the short form; 0 = none */
-	const char *value; /* what it takes, for --help; NULL = nothing */
-	unsigned users;    /* bits: the subcommands that have it */
+	const char *value; /* what it takes, for --help; NULL: nothing */
+	unsigned users;    /* bits: the subcommands that have it; 0: all */
+	const char *help;  /* further lines begin with XVM_ARGS_INDENT */
+
+	enum xvm_arg_kind kind;
+	size_t offset; /* of the field in what is filled in */
+	uint64_t min, max;
 
 	/* Take the value (NULL where there is none). Returns 0, or XVM_FAILED after saying
 	 * what is wrong with it. */
 	int (*set)(void *into, const char *value);
-	const char *help; /* further lines begin with XVM_ARGS_INDENT */
 };
+
+#define XVM_ARG_SETS(function) .kind = XVM_ARG_SET, .set = (function)
+#define XVM_ARG_FLAGS(type, field) .kind = XVM_ARG_FLAG, .offset = offsetof(type, field)
+#define XVM_ARG_TEXTS(type, field) .kind = XVM_ARG_TEXT, .offset = offsetof(type, field)
+#define XVM_ARG_NUMBERS(type, field, least, most)                                                  \
+	.kind = XVM_ARG_NUMBER, .offset = offsetof(type, field), .min = (least), .max = (most)
+#define XVM_ARG_SIZES(type, field, least, most)                                                    \
+	.kind = XVM_ARG_BYTES, .offset = offsetof(type, field), .min = (least), .max = (most)
 
 /* Blanks in front of each further line of an option's help. */
 #define XVM_ARGS_INDENT "                       "
@@ -30,7 +50,7 @@ struct xvm_args {
 	const char *command; /* as in messages: "ramz serve" */
 	const struct xvm_arg *table;
 	size_t count;
-	unsigned user;
+	unsigned user; /* 0: there are no subcommands */
 };
 
 /* What is on a command line beside options. */

@@ -17,6 +17,11 @@ json_t *xvm_json_count(uint64_t value)
 	return json_integer((json_int_t)value);
 }
 
+json_t *xvm_json_count_if(bool there, uint64_t value)
+{
+	return there ? xvm_json_count(value) : json_null();
+}
+
 json_t *xvm_json_real_if(bool there, double value)
 {
 	return there ? json_real(value) : json_null();

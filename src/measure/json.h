@@ -19,6 +19,7 @@ json_t *xvm_json_text(const char *text);
 json_t *xvm_json_count(uint64_t value);
 
 /* A number, or null where it means nothing. */
+json_t *xvm_json_count_if(bool there, uint64_t value);
 json_t *xvm_json_real_if(bool there, double value);
 
 /* What was read of an input. */

@@ -139,8 +139,8 @@ refused 2 "'512M' is more than ramz limit takes" limit 512M
 for number in 0 86401 1.5 -1 ''; do
 	refused 2 "--watch takes seconds, 1 to 86400, not '$number'" stat --watch "$number"
 done
-refused 2 '--count takes a number of samples from 1 on' stat -w 1 -n 0
-refused 2 '--count goes with --watch SECONDS' stat -n 2
+refused 2 '--count takes a number of samples from 1 on' stat --watch 1 --count 0
+refused 2 '--count goes with --watch SECONDS' stat --count 2
 refused 2 '--zram, --rzscontrol and --json are three forms' stat --zram --json
 refused 2 "--soft takes bytes, such as 512M or 1.5G, not '5X'" limit --soft 5X
 refused 2 "--hard takes bytes, such as 512M or 1.5G, not ''" limit --hard ''
@@ -154,7 +154,7 @@ refused 2 "a level is a whole number such as 3 or -5, not 'fast'" codec lz4 fast
 refused 2 "'lz4:1' is no codec" codec lz4:1 2
 refused 2 "'' is no codec: give NAME, NAME:LEVEL or NAME LEVEL" codec ''
 refused 2 "'lz4 1' is no codec" codec 'lz4 1'
-refused 2 'ramz codec has no option -5; a number below 0 stands behind --' codec lz4 -5
+refused 2 'ramz codec has no option -5' codec lz4 -5
 refused 2 'a path with an end of line' save "a
 b"
 
@@ -305,7 +305,7 @@ answer reset-peak '{"ok": true, "held_bytes": 1}'
 runs stat --reset-peak
 asked reset-peak
 says '^stored +1000 pages'
-runs stat -w 1 -n 2 --reset-peak --zram
+runs stat --watch 1 --count 2 --reset-peak --zram
 [ "$(tail -n 4 "$answers/log" | tr '\n' ' ')" = 'stat reset-peak stat reset-peak ' ] ||
 	fail 'stat --watch --reset-peak: not after each sample'
 answer reset-peak '{"ok": false, "error": "no such command"}'
@@ -347,7 +347,7 @@ tr -d '\n ' <"$dir/out" >"$dir/got"
 tr -d '\n ' <"$answers/stat" | cmp -s - "$dir/got" || fail "stat --json is not the server's document"
 
 # Live: the counters go up between the lines. 30,000 reads and 7,000 writes in 3 s.
-"$ramz" stat -w 3 -n 2 >"$dir/out" 2>"$dir/err" &
+"$ramz" stat --watch 3 --count 2 >"$dir/out" 2>"$dir/err" &
 watch=$!
 for _ in $(seq 1000); do
 	[ "$(wc -l <"$dir/out")" -ge 2 ] && break
@@ -360,12 +360,12 @@ says '^ 3.91 MiB  1.56 MiB +2.50 +10.0 +5.0 +- +- +- +850 ns +1.23 us +- +-$'
 tail -n 1 "$dir/out" | awk '{ exit !($8 > 9000 && $8 < 10500 && $9 > 2000 && $9 < 2450 && $10 == 0) }' ||
 	fail "stat --watch: wrong rates: $(tail -n 1 "$dir/out")"
 [ "$(wc -l <"$dir/out")" -eq 3 ] || fail 'stat --watch --count 2: not three lines'
-runs stat -w 1 -n 2 --json
+runs stat --watch 1 --count 2 --json
 [ "$(grep -c '^{"ok":true,.*}$' "$dir/out")" -eq 2 ] || fail 'stat --watch --json: not a line each'
 runs stat --watch=1 --count=2 --zram
 [ "$(grep -c '^mm_stat' "$dir/out")" -eq 2 ] || fail 'stat --watch --zram: not two samples'
 # Another server: no rates against the old one's counters.
-"$ramz" stat -w 5 -n 2 >"$dir/out" 2>"$dir/err" &
+"$ramz" stat --watch 5 --count 2 >"$dir/out" 2>"$dir/err" &
 watch=$!
 for _ in $(seq 1000); do
 	[ "$(wc -l <"$dir/out")" -ge 2 ] && break

@@ -29,35 +29,25 @@
 /* ---- args ---- */
 
 struct taken {
-	const char *value;
-	unsigned flags;
-	unsigned others;
+	const char *text;
+	const char *set;
+	bool flag, other;
+	uint64_t number, bytes;
 };
 
 static int take_value(void *into, const char *value)
 {
-	((struct taken *)into)->value = value;
+	((struct taken *)into)->set = value;
 	return strcmp(value, "bad") == 0 ? XVM_FAILED : 0;
 }
 
-static int take_flag(void *into, const char *value)
-{
-	assert_null(value);
-	((struct taken *)into)->flags++;
-	return 0;
-}
-
-static int take_other(void *into, const char *value)
-{
-	(void)value;
-	((struct taken *)into)->others++;
-	return 0;
-}
-
 static const struct xvm_arg test_table[] = {
-	{"value", 'v', "V", 1, take_value, "takes one"},
-	{"flag", 'f', NULL, 3, take_flag, "takes none"},
-	{"other", 'f', NULL, 4, take_other, "of another user"},
+	{"text", "T", 1, "a text", XVM_ARG_TEXTS(struct taken, text)},
+	{"flag", NULL, 3, "a flag", XVM_ARG_FLAGS(struct taken, flag)},
+	{"flag", NULL, 4, "of another user", XVM_ARG_FLAGS(struct taken, other)},
+	{"number", "N", 1, "a number", XVM_ARG_NUMBERS(struct taken, number, 2, 9)},
+	{"bytes", "SIZE", 1, "a size", XVM_ARG_SIZES(struct taken, bytes, 1, 65536)},
+	{"set", "V", 0, "of all users", XVM_ARG_SETS(take_value)},
 };
 
 #define WORDS_MAX 12
@@ -87,22 +77,35 @@ static void args_are_options_words_and_a_rest(void **state)
 
 	(void)state;
 	assert_int_equal(
-		read_line("c one -f --value=x two --flag - -- -f three", 1, &taken, &words), 0);
-	assert_string_equal(taken.value, "x");
-	assert_int_equal(taken.flags, 2);
+		read_line("c one --text=x two --flag - -- --flag three", 1, &taken, &words), 0);
+	assert_string_equal(taken.text, "x");
+	assert_true(taken.flag);
 	assert_int_equal(words.count, 3);
 	assert_string_equal(words.word[0], "one");
 	assert_string_equal(words.word[1], "two");
 	assert_string_equal(words.word[2], "-");
 	assert_int_equal(words.rest_count, 2);
-	assert_string_equal(words.rest[0], "-f");
+	assert_string_equal(words.rest[0], "--flag");
 	xvm_args_join(&words);
 	assert_int_equal(words.count, 5);
-	assert_string_equal(words.word[3], "-f");
+	assert_string_equal(words.word[3], "--flag");
 	assert_string_equal(words.word[4], "three");
 	assert_int_equal(xvm_args_at_most(&(struct xvm_args){.command = "c"}, &words, 5), 0);
 	assert_int_equal(xvm_args_at_most(&(struct xvm_args){.command = "c"}, &words, 4),
 			 XVM_FAILED);
+}
+
+static void args_are_read_as_what_they_are(void **state)
+{
+	struct xvm_words words;
+	struct taken taken;
+
+	(void)state;
+	assert_int_equal(read_line("c --number 9 --bytes=64K --set v", 1, &taken, &words), 0);
+	assert_int_equal(taken.number, 9);
+	assert_int_equal(taken.bytes, 65536);
+	assert_string_equal(taken.set, "v");
+	assert_false(taken.flag);
 }
 
 static void args_belong_to_their_user(void **state)
@@ -111,17 +114,19 @@ static void args_belong_to_their_user(void **state)
 	struct taken taken;
 
 	(void)state;
-	assert_int_equal(read_line("c -f", 4, &taken, &words), 0);
-	assert_int_equal(taken.others, 1);
-	assert_int_equal(taken.flags, 0);
-	assert_int_equal(read_line("c --other", 1, &taken, &words), XVM_FAILED);
-	assert_int_equal(read_line("c -v x", 2, &taken, &words), XVM_FAILED);
+	assert_int_equal(read_line("c --flag --set x", 4, &taken, &words), 0);
+	assert_true(taken.other && !taken.flag);
+	assert_int_equal(read_line("c --text x", 2, &taken, &words), XVM_FAILED);
+	/* A program without subcommands has all. */
+	assert_int_equal(read_line("c --text x --number 2", 0, &taken, &words), 0);
 }
 
 static void args_refuse_what_is_wrong(void **state)
 {
-	static const char *const lines[] = {"c --value", "c -v",     "c --flag=1", "c -x",
-					    "c --no",    "c -v bad", "c -fx"};
+	static const char *const lines[] = {"c --text",      "c --flag=1",   "c -x",
+					    "c --no",        "c --set bad",  "c --help=1",
+					    "c --number 10", "c --number 1", "c --number x",
+					    "c --bytes 65K", "c --bytes 0"};
 	struct xvm_words words;
 	struct taken taken;
 
@@ -467,6 +472,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(args_are_options_words_and_a_rest),
+		cmocka_unit_test(args_are_read_as_what_they_are),
 		cmocka_unit_test(args_belong_to_their_user),
 		cmocka_unit_test(args_refuse_what_is_wrong),
 		cmocka_unit_test(sizes_are_read_with_their_suffix),

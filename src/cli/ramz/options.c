@@ -74,17 +74,19 @@ static int options_quiet(void *into, const char *value)
 }
 
 static const struct xvm_arg options_table[] = {
-	{"codec", 0, "LIST", OPTIONS_USER, options_codec,
+	{"codec", "LIST", OPTIONS_USER,
 	 "lz4, lzo, zstd or none, where built in; NAME:LEVEL too;\n" XVM_ARGS_INDENT
-	 "comma-separated (all but none)"},
-	{"level", 0, "N", OPTIONS_USER, options_level,
-	 "of the codecs without one of their own (their default)"},
-	{"seconds", 0, "N", OPTIONS_USER, options_seconds, "for all inputs together, about (4)"},
-	{"max-input", 0, "BYTES", OPTIONS_USER, options_max_input,
-	 "most of each INPUT, spread evenly over it (64M)"},
-	{"json", 0, "FILE", OPTIONS_USER, options_json,
-	 "results as JSON; - is standard output, without the table"},
-	{"quiet", 0, NULL, OPTIONS_USER, options_quiet, "no progress and no notes"},
+	 "comma-separated (all but none)",
+	 XVM_ARG_SETS(options_codec)},
+	{"level", "N", OPTIONS_USER, "of the codecs without one of their own (their default)",
+	 XVM_ARG_SETS(options_level)},
+	{"seconds", "N", OPTIONS_USER, "for all inputs together, about (4)",
+	 XVM_ARG_SETS(options_seconds)},
+	{"max-input", "BYTES", OPTIONS_USER, "most of each INPUT, spread evenly over it (64M)",
+	 XVM_ARG_SETS(options_max_input)},
+	{"json", "FILE", OPTIONS_USER, "results as JSON; - is standard output, without the table",
+	 XVM_ARG_SETS(options_json)},
+	{"quiet", NULL, OPTIONS_USER, "no progress and no notes", XVM_ARG_SETS(options_quiet)},
 };
 
 static const struct xvm_args options_args = {

@@ -19,7 +19,7 @@ _ramz_names() {
 # _ramz_options [COMMAND]: its long options.
 _ramz_options() {
 	"${COMP_WORDS[0]}" "$@" --help 2>/dev/null |
-		sed -n 's/^  \(-[a-zA-Z], \)\{0,1\}\(--[a-z-]*\).*/\2/p'
+		sed -n 's/^  \(-h, \)\{0,1\}\(--[a-z-]*\).*/\2/p'
 }
 
 _ramz_commands() {
@@ -47,8 +47,7 @@ _ramz_value() {
 	--json) # a value, or a form of stat and of state
 		[[ ${COMP_WORDS[1]} != stat* ]] && _ramz_files "$2"
 		;;
-	--level | --memlimit | --softlimit | --port | --seconds | --max-input | --watch | -w | \
-		--count | -n | --timeout) COMPREPLY=() ;;
+	--level | --memlimit | --softlimit | --port | --seconds | --max-input | --watch | --count | --timeout) COMPREPLY=() ;;
 	*) return 1 ;;
 	esac
 }

@@ -91,6 +91,19 @@ static void names_remove(struct trace_reader *reader, size_t hole)
 
 /* ---- operations ----------------------------------------------------------- */
 
+/* The object of a full slot goes when the new one is there. */
+static void trace_put(struct trace_reader *reader, uint32_t slot, uint32_t size)
+{
+	xvm_workload_put(reader->workload, slot, xvm_workload_source(reader->workload, size));
+	reader->live_bytes += size;
+	if (reader->live_bytes > reader->peak_bytes) {
+		reader->peak_bytes = reader->live_bytes;
+		reader->peak_ops = reader->workload->head.ops;
+	}
+	reader->live_bytes -= reader->slot_bytes.items[slot];
+	reader->slot_bytes.items[slot] = size;
+}
+
 static uint32_t trace_alloc(struct trace_reader *reader, uint32_t size)
 {
 	uint32_t slot;
@@ -101,13 +114,7 @@ static uint32_t trace_alloc(struct trace_reader *reader, uint32_t size)
 		slot = reader->slots++;
 		xvm_u32s_append(&reader->slot_bytes, 0);
 	}
-	xvm_workload_put(reader->workload, slot, xvm_workload_source(reader->workload, size));
-	reader->slot_bytes.items[slot] = size;
-	reader->live_bytes += size;
-	if (reader->live_bytes > reader->peak_bytes) {
-		reader->peak_bytes = reader->live_bytes;
-		reader->peak_ops = reader->workload->head.ops;
-	}
+	trace_put(reader, slot, size);
 	return slot;
 }
 
@@ -116,6 +123,7 @@ static void trace_free(struct trace_reader *reader, uint32_t slot)
 	xvm_workload_put(reader->workload, slot, XVM_NO_SOURCE);
 	xvm_u32s_append(&reader->free, slot);
 	reader->live_bytes -= reader->slot_bytes.items[slot];
+	reader->slot_bytes.items[slot] = 0;
 }
 
 /* ---- lines ---------------------------------------------------------------- */
@@ -156,20 +164,40 @@ static int trace_line_a(struct trace_reader *reader, const struct xvm_text_line 
 	return 0;
 }
 
-static int trace_line_f(struct trace_reader *reader, const struct xvm_text_line *line)
+/* The place of the live object that the line names. */
+static int trace_find(struct trace_reader *reader, const struct xvm_text_line *line, size_t *at)
 {
 	uint64_t id;
-	size_t at;
 
 	if (trace_number(line, 1, &id) != 0)
 		return XVM_FAILED;
 	if (reader->name_places == 0)
 		names_resize(reader);
-	at = names_find(reader, id);
-	if (reader->names[at].slot == TRACE_NO_SLOT)
+	*at = names_find(reader, id);
+	if (reader->names[*at].slot == TRACE_NO_SLOT)
 		return xvm_text_complain(line, "no object %" PRIu64 " is live", id);
+	return 0;
+}
+
+static int trace_line_f(struct trace_reader *reader, const struct xvm_text_line *line)
+{
+	size_t at;
+
+	if (trace_find(reader, line, &at) != 0)
+		return XVM_FAILED;
 	trace_free(reader, reader->names[at].slot);
 	names_remove(reader, at);
+	return 0;
+}
+
+static int trace_line_r(struct trace_reader *reader, const struct xvm_text_line *line)
+{
+	uint32_t size = 0;
+	size_t at;
+
+	if (trace_find(reader, line, &at) != 0 || trace_size(line, 2, &size) != 0)
+		return XVM_FAILED;
+	trace_put(reader, reader->names[at].slot, size);
 	return 0;
 }
 
@@ -204,10 +232,8 @@ static const struct trace_line_kind {
 	unsigned words;
 	int (*read)(struct trace_reader *reader, const struct xvm_text_line *line);
 } trace_line_kinds[] = {
-	{'a', 'a', 3, trace_line_a},
-	{'f', 'a', 2, trace_line_f},
-	{'M', 'M', 2, trace_line_m},
-	{'F', 'M', 2, trace_line_big_f},
+	{'a', 'a', 3, trace_line_a}, {'f', 'a', 2, trace_line_f},     {'r', 'a', 3, trace_line_r},
+	{'M', 'M', 2, trace_line_m}, {'F', 'M', 2, trace_line_big_f},
 };
 
 static int trace_line(void *context, struct xvm_text_line *line)
@@ -222,12 +248,13 @@ static int trace_line(void *context, struct xvm_text_line *line)
 		if (line->word_count != kind->words)
 			break;
 		if (reader->form != 0 && reader->form != kind->form)
-			return xvm_text_complain(line, "a file has a/f lines or M/F lines, "
-						       "not both");
+			return xvm_text_complain(line, "a file has a/f/r lines or M/F "
+						       "lines, not both");
 		reader->form = kind->form;
 		return kind->read(reader, line);
 	}
-	return xvm_text_complain(line, "expected 'a ID SIZE', 'f ID', 'M SIZE' or 'F INDEX'");
+	return xvm_text_complain(line, "expected 'a ID SIZE', 'f ID', 'r ID SIZE', 'M SIZE' or "
+				       "'F INDEX'");
 }
 
 /* Cut the operations at the peak. */

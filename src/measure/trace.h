@@ -5,6 +5,7 @@
  *
  *   a ID SIZE   allocate SIZE bytes under the name ID (any number that is not in use)
  *   f ID        free what ID names
+ *   r ID SIZE   give what ID names another size: in the workload a put into its full slot
  *
  * or in the form of the compcache project's allocator tests:
  *

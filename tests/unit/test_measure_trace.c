@@ -86,6 +86,23 @@ static void trace_m_f_frees_by_place_in_the_list(void **state)
 	xvm_workload_fini(&w);
 }
 
+/* While an object gets another size, both are there. */
+static void trace_r_puts_into_a_full_slot(void **state)
+{
+	struct xvm_workload w;
+
+	(void)state;
+	load_text(&w, "a 1 10\na 2 20\nr 1 100\nf 1\nr 2 5\na 3 1\n");
+	assert_int_equal(w.head.ops, 6);
+	assert_int_equal(w.head.slots, 2);
+	check_op(&w, 2, 0, 100);
+	check_op(&w, 4, 1, 5);
+	check_op(&w, 5, 0, 1);
+	assert_int_equal(w.head.peak_bytes, 130);
+	assert_int_equal(w.head.phase[0].op_count, 3);
+	xvm_workload_fini(&w);
+}
+
 static void trace_is_cut_at_its_peak(void **state)
 {
 	struct xvm_workload w;
@@ -107,6 +124,8 @@ static void trace_errors_name_line_and_reason(void **state)
 	(void)state;
 	check_refused("a 1 10\na 1 20\n", ":2:", "object 1 is live already");
 	check_refused("a 1 10\nf 1\nf 1\n", ":3:", "no object 1 is live");
+	check_refused("r 1 10\n", ":1:", "no object 1 is live");
+	check_refused("a 1 10\nr 1\n", ":2:", "expected 'a ID SIZE'");
 	check_refused("f 1\n", ":1:", "no object 1 is live");
 	check_refused("# c\n\na 1 0\n", ":3:", "a size is 1 to");
 	check_refused("a 1 67108865\n", ":1:", "a size is 1 to");
@@ -180,6 +199,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(trace_a_f_names_objects),
 		cmocka_unit_test(trace_m_f_frees_by_place_in_the_list),
+		cmocka_unit_test(trace_r_puts_into_a_full_slot),
 		cmocka_unit_test(trace_is_cut_at_its_peak),
 		cmocka_unit_test(trace_errors_name_line_and_reason),
 		cmocka_unit_test(trace_random_names_agree_with_a_simulation),

@@ -8,19 +8,19 @@
  * objects (xv_handle_table_compact); the table follows, and an object keeps its id
  * from xv_id_malloc to xv_id_free.
  *
- *   - An id is a slot of the table and that slot's generation. 0 is no id.
+ *   - An id is a row of the table and that row's generation. 0 is no id.
  *   - A stale id (used or freed after xv_id_free) is refused with -XV_EINVAL, always,
- *     until its own slot has been given out 2^g times more and its generation has
+ *     until its own row has been given out 2^g times more and its generation has
  *     wrapped. g follows from max_ids, the most ids that may live at once:
  *
  *         max_ids up to   65,535   1,048,575   4,194,303 (default)   67,108,863
  *         2^g             65,536       4,096       1,024                     64
  *
- *     Slots are given out again in the order in which they came to be free, and while
- *     the table may grow XV_ID_SPARE of them wait: a caller that frees and allocates one
- *     object over and over wraps after XV_ID_SPARE * 2^g times, not after 2^g.
- *   - A slot costs 12 bytes. Slots are made 256 at a time, at the end of the table, and
- *     stay for other ids when objects are freed. Of free slots at the table's end
+ *     Rows are given out again in the order in which they came to be free, and while
+ *     the table may grow XV_IDS_WAITING of them wait: a caller that frees and allocates one
+ *     object over and over wraps after XV_IDS_WAITING * 2^g times, not after 2^g.
+ *   - A row costs 12 bytes. Rows are made 256 at a time, at the end of the table, and
+ *     stay for other ids when objects are freed. Of free rows at the table's end
  *     xv_handle_table_trim gives back 8 bytes each, and keeps the generations.
  *
  * Thread safety: as the pool's; options.pool.lock is for both. What the table promises
@@ -36,7 +36,7 @@
  *     caller's to protect. Calls on different ids do not wait for each other but in the
  *     pool, and for a moment where they make or free.
  *
- * Errors: see xvmalloc/errors.h. On error nothing has changed, but that slots made for an
+ * Errors: see xvmalloc/errors.h. On error nothing has changed, but that rows made for an
  * object that found no memory stay for later ones.
  */
 #ifndef XVMALLOC_HANDLE_TABLE_H
@@ -58,8 +58,8 @@ typedef uint32_t xv_id;
 /* Most ids that a table can be made for. */
 #define XV_IDS_MAX 67108863U
 
-/* Freed slots that wait before they are given out again, while the table may grow. */
-#define XV_ID_SPARE 32U
+/* Freed rows that wait before they are given out again, while the table may grow. */
+#define XV_IDS_WAITING 32U
 
 /* Most maps of one object at once. */
 #define XV_ID_MAPS_MAX 127U
@@ -103,7 +103,7 @@ XV_API XV_MUST_USE int xv_id_malloc(struct xv_handle_table *table, size_t size, 
 
 /*
  * Free an object; its id is dead. Returns 0 or -XV_EINVAL (no live id of this table). It may be
- * mapped: the object and its slot then stay, and count, until the last map ends. As xv_free.
+ * mapped: the object and its row then stay, and count, until the last map ends. As xv_free.
  */
 XV_API int xv_id_free(struct xv_handle_table *table, xv_id id);
 
@@ -147,14 +147,14 @@ XV_API int xv_id_unmap(struct xv_handle_table *table, const struct xv_id_mapping
 
 /* One bounded step of compaction, as xv_compact. An object that another thread's call is
  * busy with counts as refused. */
-XV_API int xv_handle_table_compact(struct xv_handle_table *table, size_t budget_bytes,
+XV_API int xv_handle_table_compact(struct xv_handle_table *table, size_t step_bytes,
 				   struct xv_compact_report *report);
 
 /*
  * Give back what can be given back without moving anything: xv_pool_trim, and the free
- * slots at the end of the table, but for their generations: ids that are stale stay so.
+ * rows at the end of the table, but for their generations: ids that are stale stay so.
  * Returns the bytes given back, by which held_bytes is less. Never beside another call on
- * the table. O(pages + slots).
+ * the table. O(pages + rows).
  */
 XV_API size_t xv_handle_table_trim(struct xv_handle_table *table);
 
@@ -166,7 +166,7 @@ XV_API void xv_handle_table_set_limit(struct xv_handle_table *table, uint64_t li
  * pthread_atfork, so that a child process finds both in one piece: lock before fork(), and
  * unlock after, in the parent and in the child. Waits until calls under way on ids have
  * ended; maps go on. In between the caller must call neither table nor pool. What
- * xv_pool_lock_all says of the child's memory holds here too. O(slots + shards).
+ * xv_pool_lock_all says of the child's memory holds here too. O(rows + shards).
  */
 XV_API void xv_handle_table_lock_all(struct xv_handle_table *table);
 XV_API void xv_handle_table_unlock_all(struct xv_handle_table *table);
@@ -181,9 +181,9 @@ XV_API struct xv_pool *xv_handle_table_pool(struct xv_handle_table *table);
 
 struct xv_handle_table_stats {
 	uint64_t held_bytes;  /* pool.held_bytes + table_bytes */
-	uint64_t table_bytes; /* table and slots */
+	uint64_t table_bytes; /* table and rows */
 	uint64_t ids;         /* that live, and freed ones whose objects are mapped, count */
-	uint64_t slots;       /* free ones included, count */
+	uint64_t rows;        /* free ones included, count */
 	uint64_t max_ids;     /* count */
 	uint64_t generations; /* 2^g: see above */
 	uint64_t bad_ids;     /* calls refused because of their id, count; mappings that
@@ -197,7 +197,7 @@ XV_API void xv_handle_table_get_stats(struct xv_handle_table *table,
 
 /*
  * Prove table and pool, as xv_pool_check. Invariants of the table have numbers above 100
- * (src/handle_table/table_impl.h); report->offset is then the slot's number (UINT32_MAX where it
+ * (src/handle_table/table_impl.h); report->offset is then the row's number (UINT32_MAX where it
  * is about none), and report->page UINT32_MAX. XV_CHECK_DEEP never beside another call on the
  * table.
  */

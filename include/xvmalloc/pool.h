@@ -339,10 +339,10 @@ XV_API void *xv_address_of(struct xv_pool *pool, xv_handle handle);
 XV_API size_t xv_pool_max_size(const struct xv_pool *pool);
 
 /* Budget that xv_compact takes for 0: bytes. */
-#define XV_COMPACT_BUDGET 8192U
+#define XV_COMPACT_STEP_BYTES 8192U
 
 /*
- * One bounded step of compaction: move about budget_bytes (0 = XV_COMPACT_BUDGET) of
+ * One bounded step of compaction: move about step_bytes (0 = XV_COMPACT_STEP_BYTES) of
  * objects out of the sparsest pages into holes of the others, and give the emptied memory back.
  * Where few pages are left of many, so that the records of those that are gone weigh much, the
  * cycle also moves the pages with the highest numbers to new ones, of which a provider should give
@@ -357,7 +357,7 @@ XV_API size_t xv_pool_max_size(const struct xv_pool *pool);
  * step of a shard's cycle, and the one that begins to move pages down, also O(memory given back +
  * records of holes).
  */
-XV_API int xv_compact(struct xv_pool *pool, size_t budget_bytes, struct xv_compact_report *report);
+XV_API int xv_compact(struct xv_pool *pool, size_t step_bytes, struct xv_compact_report *report);
 
 /* Estimate, before anything is moved, of the bytes that compaction would give back. Objects that
  * cannot be moved are not known to it before a cycle has met them. 0 where xv_compact does not
@@ -402,7 +402,7 @@ XV_API void xv_pool_set_limit(struct xv_pool *pool, uint64_t limit_bytes);
  *
  *   held = requested + header + owner + link + rounding + free + reserve + table
  *
- * Memory of this pool's pages that the system did not take back is in reserve_bytes until it is
+ * Memory of this pool's pages that the system did not take back is in spare_bytes until it is
  * taken again. What the provider holds for itself besides is not in held_bytes: the provider says
  * that (xv_provider_ops.overhead_bytes), for all pools over it together.
  */
@@ -415,7 +415,7 @@ struct xv_pool_stats {
 	uint64_t rounding_bytes;  /* between an object's end and its block's */
 	uint64_t free_bytes;      /* holes, in grains in which something lies, and page edges that
 				   * the alignment makes unusable */
-	uint64_t reserve_bytes;   /* grains that are kept and hold nothing, and what stayed */
+	uint64_t spare_bytes;     /* grains that are kept and hold nothing, and what stayed */
 	uint64_t table_bytes;     /* pool and shards, page table, tables of holes: what is touched
 				   * of them, or all of options.memory where it was given */
 
@@ -424,7 +424,7 @@ struct xv_pool_stats {
 	uint64_t pieces;          /* their pieces, count */
 	uint64_t pages;           /* pages held, count; of one with several grains not all need
 				   * have memory */
-	uint64_t free_blocks;     /* holes that have a record, count */
+	uint64_t holes;           /* holes that have a record, count */
 	uint64_t peak_held_bytes; /* largest held_bytes since the pool was made or reset, or
 				   * xv_pool_reset_peak */
 	uint64_t mallocs;         /* objects ever allocated, count */

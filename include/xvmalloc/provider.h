@@ -91,8 +91,7 @@ struct xv_provider_ops {
 	 * handed out, or one is taken) or another error of errors.h. On error nothing has
 	 * changed. The page may be mapped. NULL where a page is one grain.
 	 */
-	int (*grains_take)(struct xv_provider *self, uint32_t page, uint32_t first,
-			   uint32_t count);
+	int (*grains_take)(struct xv_provider *self, uint32_t page, uint32_t first, uint32_t count);
 
 	/*
 	 * The memory of the `count` taken grains from `first` on goes back. False: it could not
@@ -161,7 +160,7 @@ struct xv_provider_ops {
 	 * a page or grain taken may get that memory, and no more is held than before. A pool
 	 * whose pages did not go back as a whole asks. NULL means 0.
 	 */
-	size_t (*spare_bytes)(struct xv_provider *self);
+	size_t (*stayed_bytes)(struct xv_provider *self);
 
 	/*
 	 * Optional, both or none: for fork(), so that the child finds the provider in one piece.
@@ -189,15 +188,15 @@ struct xv_provider_ops {
  */
 struct xv_provider {
 	const struct xv_provider_ops *ops;
-	void *base;          /* not NULL: page p is always addressable at
-			      * base + (p << page_shift), which is 256-byte aligned */
-	uint64_t max_pages;  /* pages, 1 .. XV_PAGES_MAX */
-	uint32_t page_shift; /* log2 of the page size, XV_PAGE_SHIFT_MIN .. _MAX */
+	void *base;           /* not NULL: page p is always addressable at
+			       * base + (p << page_shift), which is 256-byte aligned */
+	uint64_t max_pages;   /* pages, 1 .. XV_PAGES_MAX */
+	uint32_t page_shift;  /* log2 of the page size, XV_PAGE_SHIFT_MIN .. _MAX */
 	uint32_t grain_shift; /* log2 of the grain size, at most page_shift, and at least
 			       * page_shift - XV_PAGE_GRAINS_SHIFT_MAX; 0 means page_shift */
-	uint32_t map_slots;  /* pages that can be mapped at once, at least 2 for each pool; not
-			      * used where base is set */
-	uint32_t flags;      /* XV_PROVIDER_* */
+	uint32_t map_slots;   /* pages that can be mapped at once, at least 2 for each pool; not
+			       * used where base is set */
+	uint32_t flags;       /* XV_PROVIDER_* */
 	uint32_t slots_taken; /* not constant: the pools count there what they keep of map_slots
 			       * and what callers have mapped; 0 at first */
 };

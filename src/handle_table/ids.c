@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * Slots and ids: the memory of slots and the queue of free ones, the calls on ids, and what
+ * Rows and ids: the memory of rows and the queue of free ones, the calls on ids, and what
  * compaction asks of the table. O(1) apart from the pool. See table_impl.h.
  */
 #include "table_impl.h"
 
-/* ---- the queue of free slots: under the table's lock ---- */
+/* ---- the queue of free rows: under the table's lock ---- */
 
 static void queue_put_last(struct xv_handle_table *table, uint32_t index)
 {
 	table->handles[index] = 0;
 	table->handles[table->last_free] = index;
 	table->last_free = index;
-	table->free_slots++;
+	table->free_rows++;
 }
 
 static uint32_t queue_take_first(struct xv_handle_table *table)
@@ -21,11 +21,11 @@ static uint32_t queue_take_first(struct xv_handle_table *table)
 	xv_handle *handles = table->handles;
 	uint32_t index = (uint32_t)handles[0];
 
-	XVI_ASSERT(index != 0 && slot_kind(table, index) == SLOT_FREE);
+	XVI_ASSERT(index != 0 && row_kind(table, index) == ROW_FREE);
 	handles[0] = handles[index];
 	if (handles[0] == 0)
 		table->last_free = 0;
-	table->free_slots--;
+	table->free_rows--;
 	return index;
 }
 
@@ -41,13 +41,13 @@ void xvi_ids_limit_pool(struct xv_handle_table *table, size_t more)
 	xv_pool_set_limit(table->pool, limit);
 }
 
-/* Have memory for this many slots. On error nothing has changed. */
-static int commit(struct xv_handle_table *table, uint32_t slots)
+/* Have memory for this many rows. On error nothing has changed. */
+static int commit(struct xv_handle_table *table, uint32_t rows)
 {
 	size_t old_states = table->state_memory.committed;
 	size_t states =
-		xvi_ids_table_bytes(slots) > old_states ? xvi_ids_table_bytes(slots) : old_states;
-	size_t handles = (size_t)slots * sizeof(xv_handle);
+		xvi_ids_table_bytes(rows) > old_states ? xvi_ids_table_bytes(rows) : old_states;
+	size_t handles = (size_t)rows * sizeof(xv_handle);
 	struct xv_pool_stats stats;
 	int err = 0;
 
@@ -68,11 +68,11 @@ static int commit(struct xv_handle_table *table, uint32_t slots)
 	return err;
 }
 
-/* States that become usable are zero, SLOT_FREE; those of slots that were trimmed still are. */
+/* States that become usable are zero, ROW_FREE; those of rows that were trimmed still are. */
 int xvi_ids_grow(struct xv_handle_table *table)
 {
-	uint32_t from = slot_count(table);
-	uint32_t to = (from / GROWTH_SLOTS + 1) * GROWTH_SLOTS;
+	uint32_t from = row_count(table);
+	uint32_t to = (from / GROWTH_ROWS + 1) * GROWTH_ROWS;
 	int err;
 
 	if (from > table->max_ids)
@@ -91,17 +91,17 @@ int xvi_ids_grow(struct xv_handle_table *table)
 /* Nobody else calls: the lock is not needed. */
 void xvi_ids_trim(struct xv_handle_table *table)
 {
-	uint32_t keep = slot_count(table);
+	uint32_t keep = row_count(table);
 	uint64_t at = table->handles[0];
 
-	while (keep > 1 && slot_kind(table, keep - 1) == SLOT_FREE)
+	while (keep > 1 && row_kind(table, keep - 1) == ROW_FREE)
 		keep--;
-	keep = (keep + GROWTH_SLOTS - 1) / GROWTH_SLOTS * GROWTH_SLOTS;
-	if (keep >= slot_count(table))
+	keep = (keep + GROWTH_ROWS - 1) / GROWTH_ROWS * GROWTH_ROWS;
+	if (keep >= row_count(table))
 		return;
 	table->handles[0] = 0;
 	table->last_free = 0;
-	table->free_slots = 0;
+	table->free_rows = 0;
 	while (at != 0) {
 		uint64_t next = table->handles[at];
 
@@ -114,32 +114,32 @@ void xvi_ids_trim(struct xv_handle_table *table)
 	xvi_ids_limit_pool(table, 0);
 }
 
-/* ---- slots out of the queue and back ---- */
+/* ---- rows out of the queue and back ---- */
 
-/* Take the slot that has been free for longest: SLOT_TAKEN. Errors as xvi_ids_grow. */
-static int slot_take(struct xv_handle_table *table, uint32_t *index)
+/* Take the row that has been free for longest: ROW_TAKEN. Errors as xvi_ids_grow. */
+static int row_take(struct xv_handle_table *table, uint32_t *index)
 {
 	int err = 0;
 
 	xvi_ids_enter(table);
-	if (table->free_slots <= XV_ID_SPARE)
+	if (table->free_rows <= XV_IDS_WAITING)
 		err = xvi_ids_grow(table);
-	if (table->free_slots != 0) {
+	if (table->free_rows != 0) {
 		*index = queue_take_first(table);
-		slot_settle(table, *index, slot_load(table, *index) | SLOT_TAKEN);
+		row_settle(table, *index, row_load(table, *index) | ROW_TAKEN);
 		err = 0;
 	}
 	xvi_lock_release(&table->lock);
 	return err;
 }
 
-/* Queue a slot that is the caller's alone. */
-static void slot_give(struct xv_handle_table *table, uint32_t index)
+/* Queue a row that is the caller's alone. */
+static void row_give(struct xv_handle_table *table, uint32_t index)
 {
-	uint32_t generation = slot_load(table, index) & SLOT_GENERATION_MASK;
+	uint32_t generation = row_load(table, index) & ROW_GENERATION_MASK;
 
 	xvi_lock_acquire(&table->lock);
-	slot_settle(table, index, generation | SLOT_FREE);
+	row_settle(table, index, generation | ROW_FREE);
 	queue_put_last(table, index);
 	xvi_lock_release(&table->lock);
 }
@@ -151,12 +151,12 @@ static int table_relocated(void *context, uint32_t owner, xv_handle from, xv_han
 	struct xv_handle_table *table = context;
 	bool known;
 
-	if (!slot_try_lock(table, owner))
+	if (!row_try_lock(table, owner))
 		return -XV_EBUSY;
 	known = table->handles[owner] == from;
 	if (known)
 		table->handles[owner] = to;
-	slot_leave(table, owner, SLOT_LOCKED);
+	row_leave(table, owner, ROW_LOCKED);
 	return known ? 0 : -XV_EINVAL;
 }
 
@@ -166,15 +166,15 @@ const struct xv_owner_ops xvi_ids_owner_ops = {
 
 /* ---- making and freeing ---- */
 
-/* Enter the slot of a live id, *index; refusals are counted. */
+/* Enter the row of a live id, *index; refusals are counted. */
 static int enter(struct xv_handle_table *table, xv_id id, uint32_t how, uint32_t *index)
 {
 	int err;
 
 	if (table == NULL)
 		return -XV_EINVAL;
-	*index = slot_index(table, id);
-	err = slot_enter(table, id, how, SLOT_KIND_MASK);
+	*index = row_index(table, id);
+	err = row_enter(table, id, how, ROW_KIND_MASK);
 	if (err == -XV_EINVAL) {
 		xvi_lock_acquire(&table->lock);
 		table->bad_ids++;
@@ -194,73 +194,73 @@ int xv_id_malloc(struct xv_handle_table *table, size_t size, xv_id *id)
 		return -XV_EINVAL;
 	if (size > xv_pool_max_size(table->pool))
 		return -XV_E2BIG;
-	err = slot_take(table, &index);
+	err = row_take(table, &index);
 	if (err != 0)
 		return err;
 	err = xv_malloc_owned(table->pool, size, index, &handle);
 	if (err != 0) {
-		slot_give(table, index);
+		row_give(table, index);
 		return err;
 	}
-	state = (slot_load(table, index) & SLOT_GENERATION_MASK) + SLOT_GENERATION_ONE + SLOT_USED;
+	state = (row_load(table, index) & ROW_GENERATION_MASK) + ROW_GENERATION_ONE + ROW_USED;
 	table->handles[index] = handle;
-	*id = slot_id(table, index, state);
-	slot_settle(table, index, state);
+	*id = row_id(table, index, state);
+	row_settle(table, index, state);
 	return 0;
 }
 
-/* Free the object of a locked slot without maps. */
+/* Free the object of a locked row without maps. */
 static void free_object(struct xv_handle_table *table, uint32_t index)
 {
 	int err = xv_free(table->pool, table->handles[index]);
 
 	XVI_ASSERT(err == 0);
 	(void)err; /* the handle is good */
-	slot_give(table, index);
+	row_give(table, index);
 }
 
 int xv_id_free(struct xv_handle_table *table, xv_id id)
 {
 	uint32_t index, state;
-	int err = enter(table, id, SLOT_LOCKED, &index);
+	int err = enter(table, id, ROW_LOCKED, &index);
 
 	if (err != 0)
 		return err;
-	state = slot_load(table, index) - SLOT_LOCKED;
-	if ((state & SLOT_MAPS_MASK) == 0)
+	state = row_load(table, index) - ROW_LOCKED;
+	if ((state & ROW_MAPS_MASK) == 0)
 		free_object(table, index);
 	else
-		slot_settle(table, index, state | SLOT_FREED);
+		row_settle(table, index, state | ROW_FREED);
 	return 0;
 }
 
 int xv_id_realloc(struct xv_handle_table *table, xv_id id, size_t size)
 {
 	uint32_t index;
-	int err = enter(table, id, SLOT_LOCKED, &index);
+	int err = enter(table, id, ROW_LOCKED, &index);
 
 	if (err != 0)
 		return err;
-	err = (slot_load(table, index) & SLOT_MAPS_MASK) != 0
+	err = (row_load(table, index) & ROW_MAPS_MASK) != 0
 		      ? -XV_EBUSY
 		      : xv_realloc(table->pool, &table->handles[index], size);
-	slot_leave(table, index, SLOT_LOCKED);
+	row_leave(table, index, ROW_LOCKED);
 	return err;
 }
 
 /* ---- looking into an object ---- */
 
-/* What a call on an entered slot returns. */
+/* What a call on an entered row returns. */
 static int leave(struct xv_handle_table *table, uint32_t index, int result)
 {
-	slot_leave(table, index, SLOT_CALL);
+	row_leave(table, index, ROW_CALL);
 	return result;
 }
 
 int xv_id_size(struct xv_handle_table *table, xv_id id)
 {
 	uint32_t index;
-	int err = enter(table, id, SLOT_CALL, &index);
+	int err = enter(table, id, ROW_CALL, &index);
 
 	if (err != 0)
 		return err;
@@ -270,7 +270,7 @@ int xv_id_size(struct xv_handle_table *table, xv_id id)
 int xv_id_read(struct xv_handle_table *table, xv_id id, size_t offset, void *buffer, size_t length)
 {
 	uint32_t index;
-	int err = enter(table, id, SLOT_CALL, &index);
+	int err = enter(table, id, ROW_CALL, &index);
 
 	if (err != 0)
 		return err;
@@ -282,7 +282,7 @@ int xv_id_write(struct xv_handle_table *table, xv_id id, size_t offset, const vo
 		size_t length)
 {
 	uint32_t index;
-	int err = enter(table, id, SLOT_CALL, &index);
+	int err = enter(table, id, ROW_CALL, &index);
 
 	if (err != 0)
 		return err;
@@ -298,11 +298,11 @@ int xv_id_map(struct xv_handle_table *table, xv_id id, struct xv_id_mapping *map
 
 	if (mapping == NULL)
 		return -XV_EINVAL;
-	err = enter(table, id, SLOT_CALL + SLOT_MAP, &index);
+	err = enter(table, id, ROW_CALL + ROW_MAP, &index);
 	if (err != 0)
 		return err;
 	err = xv_map(table->pool, table->handles[index], &ptr);
-	slot_leave(table, index, err == 0 ? SLOT_CALL : SLOT_CALL + SLOT_MAP);
+	row_leave(table, index, err == 0 ? ROW_CALL : ROW_CALL + ROW_MAP);
 	if (err == 0) {
 		mapping->ptr = ptr;
 		mapping->id = id;
@@ -316,17 +316,17 @@ int xv_id_unmap(struct xv_handle_table *table, const struct xv_id_mapping *mappi
 	int err = -XV_EINVAL;
 
 	if (table == NULL || mapping == NULL ||
-	    slot_enter(table, mapping->id, SLOT_LOCKED, SLOT_OBJECT_MASK) != 0)
+	    row_enter(table, mapping->id, ROW_LOCKED, ROW_OBJECT_MASK) != 0)
 		return -XV_EINVAL;
-	index = slot_index(table, mapping->id);
-	state = slot_load(table, index) - SLOT_LOCKED;
-	if ((state & SLOT_MAPS_MASK) != 0)
+	index = row_index(table, mapping->id);
+	state = row_load(table, index) - ROW_LOCKED;
+	if ((state & ROW_MAPS_MASK) != 0)
 		err = xv_unmap(table->pool, table->handles[index], mapping->ptr);
 	if (err == 0)
-		state -= SLOT_MAP;
-	if ((state & (SLOT_MAPS_MASK | SLOT_KIND_MASK)) == SLOT_FREED)
+		state -= ROW_MAP;
+	if ((state & (ROW_MAPS_MASK | ROW_KIND_MASK)) == ROW_FREED)
 		free_object(table, index);
 	else
-		slot_settle(table, index, state);
+		row_settle(table, index, state);
 	return err;
 }

@@ -10,7 +10,7 @@
 enum {
 	IDS_DEFAULT = 4194303,
 	BYTES_PER_ID = 512, /* of the provider, for the default of max_ids */
-	INDEX_BITS_MIN = 32 - SLOT_GENERATION_BITS,
+	INDEX_BITS_MIN = 32 - ROW_GENERATION_BITS,
 };
 
 /* ---- making and ending it ---- */
@@ -37,12 +37,12 @@ static uint32_t default_ids(const struct xv_provider *provider)
 {
 	uint64_t ids = (provider->max_pages << provider->page_shift) / BYTES_PER_ID;
 
-	if (ids < GROWTH_SLOTS)
-		return GROWTH_SLOTS - 1;
+	if (ids < GROWTH_ROWS)
+		return GROWTH_ROWS - 1;
 	return ids < IDS_DEFAULT ? (uint32_t)ids : IDS_DEFAULT;
 }
 
-/* Make lock, pool and first slots of a zeroed table whose memory is known. */
+/* Make lock, pool and first rows of a zeroed table whose memory is known. */
 static int table_init(struct xv_handle_table *table, const struct xv_handle_table_options *options)
 {
 	struct xv_pool_options pool_options = options->pool;
@@ -78,16 +78,16 @@ static void table_release(struct xv_handle_table *table)
 	meta_release(provider, &states);
 }
 
-/* Take memory for slot 0 and address space for the others. */
+/* Take memory for row 0 and address space for the others. */
 static int table_make(struct xv_handle_table **out, struct xv_provider *provider,
 		      const struct xv_handle_table_options *options)
 {
 	uint32_t max_ids = options->max_ids != 0 ? options->max_ids : default_ids(provider);
-	size_t slots = (size_t)max_ids + 1;
+	size_t rows = (size_t)max_ids + 1;
 	struct xv_handle_table *table;
 	struct xvi_meta states;
 	int err =
-		meta_reserve(provider, &states, xvi_ids_table_bytes(slots), xvi_ids_table_bytes(1));
+		meta_reserve(provider, &states, xvi_ids_table_bytes(rows), xvi_ids_table_bytes(1));
 
 	if (err != 0)
 		return err;
@@ -95,7 +95,7 @@ static int table_make(struct xv_handle_table **out, struct xv_provider *provider
 	table->provider = provider;
 	table->max_ids = max_ids;
 	table->state_memory = states;
-	err = meta_reserve(provider, &table->handle_memory, slots * sizeof(xv_handle),
+	err = meta_reserve(provider, &table->handle_memory, rows * sizeof(xv_handle),
 			   sizeof(xv_handle));
 	if (err == 0)
 		err = table_init(table, options);
@@ -134,10 +134,10 @@ void xv_handle_table_destroy(struct xv_handle_table *table)
 
 /* ---- calls on the whole ---- */
 
-int xv_handle_table_compact(struct xv_handle_table *table, size_t budget_bytes,
+int xv_handle_table_compact(struct xv_handle_table *table, size_t step_bytes,
 			    struct xv_compact_report *report)
 {
-	return table == NULL ? -XV_EINVAL : xv_compact(table->pool, budget_bytes, report);
+	return table == NULL ? -XV_EINVAL : xv_compact(table->pool, step_bytes, report);
 }
 
 size_t xv_handle_table_trim(struct xv_handle_table *table)
@@ -177,8 +177,8 @@ void xv_handle_table_get_stats(struct xv_handle_table *table, struct xv_handle_t
 	xv_pool_get_stats(table->pool, &stats->pool);
 	stats->table_bytes = xvi_ids_table_held_bytes(table);
 	stats->held_bytes = stats->pool.held_bytes + stats->table_bytes;
-	stats->slots = slot_count(table);
-	stats->ids = stats->slots - 1 - table->free_slots;
+	stats->rows = row_count(table);
+	stats->ids = stats->rows - 1 - table->free_rows;
 	stats->max_ids = table->max_ids;
 	stats->generations = (uint64_t)1 << (32 - table->index_bits);
 	stats->bad_ids = table->bad_ids;
@@ -199,16 +199,16 @@ void xvi_ids_enter(struct xv_handle_table *table)
 	}
 }
 
-/* Lock a slot that is not free, when the calls that are busy with it have ended. The table is
- * closed, so a free slot stays free; its lock is not held, for they may need it to end. */
-static void lock_slot(struct xv_handle_table *table, uint32_t index)
+/* Lock a row that is not free, when the calls that are busy with it have ended. The table is
+ * closed, so a free row stays free; its lock is not held, for they may need it to end. */
+static void lock_row(struct xv_handle_table *table, uint32_t index)
 {
 	unsigned turns = 0;
 
-	while (slot_kind(table, index) != SLOT_FREE &&
-	       slot_enter(table, slot_id(table, index, slot_load(table, index)), SLOT_LOCKED,
-			  SLOT_OBJECT_MASK) != 0)
-		xvi_pause(&turns); /* it is SLOT_TAKEN, or has changed meanwhile */
+	while (row_kind(table, index) != ROW_FREE &&
+	       row_enter(table, row_id(table, index, row_load(table, index)), ROW_LOCKED,
+			 ROW_OBJECT_MASK) != 0)
+		xvi_pause(&turns); /* it is ROW_TAKEN, or has changed meanwhile */
 }
 
 /* Whom the lock waits for may need the provider, which the thread may hold for a pool or table
@@ -225,8 +225,8 @@ void xv_handle_table_lock_all(struct xv_handle_table *table)
 	xvi_ids_enter(table);
 	table->closed = true;
 	xvi_lock_release(&table->lock);
-	for (uint32_t i = 1; i < slot_count(table); i++)
-		lock_slot(table, i);
+	for (uint32_t i = 1; i < row_count(table); i++)
+		lock_row(table, i);
 	xvi_lock_acquire(&table->lock);
 	xv_pool_lock_all(table->pool);
 	if (times != 0)
@@ -238,9 +238,9 @@ void xv_handle_table_unlock_all(struct xv_handle_table *table)
 	if (table == NULL)
 		return;
 	xv_pool_unlock_all(table->pool);
-	for (uint32_t i = 1; i < slot_count(table); i++) {
-		if (slot_kind(table, i) != SLOT_FREE)
-			slot_leave(table, i, SLOT_LOCKED);
+	for (uint32_t i = 1; i < row_count(table); i++) {
+		if (row_kind(table, i) != ROW_FREE)
+			row_leave(table, i, ROW_LOCKED);
 	}
 	table->closed = false;
 	xvi_lock_release(&table->lock);
@@ -264,45 +264,44 @@ static int check_queue(const struct xv_handle_table *table, struct xv_check_repo
 	uint32_t last = 0;
 
 	for (uint64_t at = table->handles[0]; at != 0; at = table->handles[at]) {
-		if (at >= slot_count(table) ||
-		    (slot_load(table, (uint32_t)at) & ~SLOT_GENERATION_MASK) != SLOT_FREE)
-			return broken(report, 102, last, "a slot in the queue is not free");
-		if (count++ == table->free_slots)
+		if (at >= row_count(table) ||
+		    (row_load(table, (uint32_t)at) & ~ROW_GENERATION_MASK) != ROW_FREE)
+			return broken(report, 102, last, "a row in the queue is not free");
+		if (count++ == table->free_rows)
 			break;
 		last = (uint32_t)at;
 	}
-	if (count != table->free_slots || last != table->last_free)
-		return broken(report, 102, last, "the queue does not hold the free slots");
+	if (count != table->free_rows || last != table->last_free)
+		return broken(report, 102, last, "the queue does not hold the free rows");
 	return 0;
 }
 
-static int check_slot(const struct xv_handle_table *table, uint32_t index,
-		      struct xv_check_report *report)
+static int check_row(const struct xv_handle_table *table, uint32_t index,
+		     struct xv_check_report *report)
 {
-	uint32_t state = slot_load(table, index);
+	uint32_t state = row_load(table, index);
 	uint32_t owner;
 
-	if ((state & (SLOT_LOCKED | SLOT_CALLS_MASK)) != 0 ||
-	    (state & SLOT_KIND_MASK) == SLOT_TAKEN)
-		return broken(report, 104, index, "a slot is locked, in a call, or half made");
-	if ((state & SLOT_KIND_MASK) == SLOT_FREE)
+	if ((state & (ROW_LOCKED | ROW_CALLS_MASK)) != 0 || (state & ROW_KIND_MASK) == ROW_TAKEN)
+		return broken(report, 104, index, "a row is locked, in a call, or half made");
+	if ((state & ROW_KIND_MASK) == ROW_FREE)
 		return 0;
 	if (xv_get_owner(table->pool, table->handles[index], &owner) != 0 || owner != index)
-		return broken(report, 103, index, "a slot in use has no object, or another's");
+		return broken(report, 103, index, "a row in use has no object, or another's");
 	return 0;
 }
 
 static int check_locked(const struct xv_handle_table *table, struct xv_check_report *report)
 {
-	uint32_t free_slots = 0;
+	uint32_t free_rows = 0;
 	int err = check_queue(table, report);
 
-	for (uint32_t i = 1; err == 0 && i < slot_count(table); i++) {
-		free_slots += slot_kind(table, i) == SLOT_FREE;
-		err = check_slot(table, i, report);
+	for (uint32_t i = 1; err == 0 && i < row_count(table); i++) {
+		free_rows += row_kind(table, i) == ROW_FREE;
+		err = check_row(table, i, report);
 	}
-	if (err == 0 && free_slots != table->free_slots)
-		err = broken(report, 101, UINT32_MAX, "a free slot is not in the queue");
+	if (err == 0 && free_rows != table->free_rows)
+		err = broken(report, 101, UINT32_MAX, "a free row is not in the queue");
 	return err;
 }
 

@@ -282,7 +282,7 @@ static size_t highmem_overhead_bytes(struct xv_provider *self)
 	return bytes;
 }
 
-static size_t highmem_spare_bytes(struct xv_provider *self)
+static size_t highmem_stayed_bytes(struct xv_provider *self)
 {
 	struct highmem_provider *hm = highmem_of(self);
 	size_t bytes;
@@ -314,7 +314,7 @@ static uint32_t highmem_release(struct xv_provider *self)
 	.meta_release = highmem_meta_release,       \
 	.meta_purge = highmem_meta_purge,           \
 	.overhead_bytes = highmem_overhead_bytes,   \
-	.spare_bytes = highmem_spare_bytes,         \
+	.stayed_bytes = highmem_stayed_bytes,         \
 	.hold = highmem_hold,                       \
 	.release = highmem_release
 /* clang-format on */

@@ -226,8 +226,7 @@ static void note_locked(struct mmap_provider *mm, struct xvi_os_discarded discar
  * until they are cleared, so the lock is let go while their memory goes. False when it does
  * not go as a whole: nothing has changed then, unless that is one page. *kept counts what stays.
  */
-static bool pages_discard(struct mmap_provider *mm, uint32_t first, uint32_t count,
-			  uint64_t *kept)
+static bool pages_discard(struct mmap_provider *mm, uint32_t first, uint32_t count, uint64_t *kept)
 {
 	bool let_go = xvi_hold_let_go(&mm->hold, &mm->lock);
 	struct xvi_os_discarded discarded =
@@ -410,7 +409,7 @@ static size_t mmap_meta_purge(struct xv_provider *self, void *base, size_t offse
 	return xvi_meta_purge(&mmap_of(self)->meta, base, offset, bytes);
 }
 
-static size_t mmap_spare_bytes(struct xv_provider *self)
+static size_t mmap_stayed_bytes(struct xv_provider *self)
 {
 	struct mmap_provider *mm = mmap_of(self);
 	size_t bytes;
@@ -462,7 +461,7 @@ static uint32_t mmap_release(struct xv_provider *self)
 	.meta_release = mmap_meta_release,       \
 	.meta_purge = mmap_meta_purge,           \
 	.overhead_bytes = mmap_overhead_bytes,   \
-	.spare_bytes = mmap_spare_bytes,         \
+	.stayed_bytes = mmap_stayed_bytes,         \
 	.hold = mmap_hold,                       \
 	.release = mmap_release
 /* clang-format on */

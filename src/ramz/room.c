@@ -112,7 +112,7 @@ static bool room_of_empty_pages(struct rzi_context *context)
 	struct xv_pool_stats stats;
 
 	xv_pool_get_stats(pool, &stats);
-	return stats.reserve_bytes != 0 && xv_pool_trim(pool) != 0;
+	return stats.spare_bytes != 0 && xv_pool_trim(pool) != 0;
 }
 
 static uint64_t room_slack(struct ramz *store)

@@ -109,7 +109,7 @@ uint64_t density_pages(struct density *d)
 {
 	struct xv_pool_stats stats = fixture_stats(d->f);
 
-	return stats.pages - stats.reserve_bytes / d->f->page_bytes;
+	return stats.pages - stats.spare_bytes / d->f->page_bytes;
 }
 
 void density_close(struct density *d)
@@ -330,8 +330,8 @@ void density_assert_same(const struct xv_pool_stats *now, const struct xv_pool_s
 	assert_int_equal(now->split_objects, before->split_objects);
 	assert_int_equal(now->pieces, before->pieces);
 	/* Pages taken on the way may have come to the reserve. */
-	assert_int_equal(now->pages - now->reserve_bytes / now->page_bytes,
-			 before->pages - before->reserve_bytes / before->page_bytes);
+	assert_int_equal(now->pages - now->spare_bytes / now->page_bytes,
+			 before->pages - before->spare_bytes / before->page_bytes);
 }
 
 /* ---- compaction ---- */

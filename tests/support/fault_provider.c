@@ -253,7 +253,7 @@ static size_t fault_spare_bytes(struct xv_provider *self)
 {
 	struct fault_provider *fault = fault_of(self);
 
-	return fault->inner->ops->spare_bytes(fault->inner);
+	return fault->inner->ops->stayed_bytes(fault->inner);
 }
 
 static void fault_hold(struct xv_provider *self, uint32_t times)
@@ -285,7 +285,7 @@ static void ops_fill(struct xv_provider_ops *ops, const struct xv_provider_ops *
 		.meta_release = meta ? fault_meta_release : NULL,
 		.meta_purge = purge ? fault_meta_purge : NULL,
 		.overhead_bytes = inner->overhead_bytes != NULL ? fault_overhead_bytes : NULL,
-		.spare_bytes = inner->spare_bytes != NULL ? fault_spare_bytes : NULL,
+		.stayed_bytes = inner->stayed_bytes != NULL ? fault_spare_bytes : NULL,
 		.hold = inner->hold != NULL ? fault_hold : NULL,
 		.release = inner->release != NULL ? fault_release : NULL,
 	};

@@ -160,7 +160,7 @@ static bool stats_add_up(struct pool_fixture *f)
 
 	return sound(s.held_bytes == s.requested_bytes + s.header_bytes + s.owner_bytes +
 					     s.link_bytes + s.rounding_bytes + s.free_bytes +
-					     s.reserve_bytes + s.table_bytes,
+					     s.spare_bytes + s.table_bytes,
 		     "held is the sum of its parts") &&
 	       sound(s.free_bytes <= s.held_bytes, "free did not wrap around") &&
 	       sound(s.page_bytes == f->page_bytes, "page_bytes is the provider's") &&
@@ -198,7 +198,7 @@ void fixture_assert_unchanged(struct pool_fixture *f, const struct xv_pool_stats
 	assert_int_equal(now.pieces, before->pieces);
 	assert_int_equal(now.rounding_bytes, before->rounding_bytes);
 	assert_int_equal(now.free_bytes, before->free_bytes);
-	assert_int_equal(now.reserve_bytes, before->reserve_bytes);
+	assert_int_equal(now.spare_bytes, before->spare_bytes);
 	assert_int_equal(now.objects, before->objects);
 	assert_int_equal(now.pages, before->pages);
 	assert_int_equal(now.mallocs, before->mallocs);

@@ -240,7 +240,7 @@ static int block_without_content(void)
 
 static int check_field_wrong(void)
 {
-	page_words()[unit[AFTER_HOLE]] ^= 1U << BLOCK_CHECK_SHIFT;
+	page_words()[unit[AFTER_HOLE]] ^= 1U << BLOCK_STAMP_SHIFT;
 	return (int)unit[AFTER_HOLE];
 }
 

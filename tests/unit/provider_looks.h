@@ -97,7 +97,7 @@ static inline int fill_drop_and_fill_again(struct xv_provider *provider)
 	look(held(provider, 0));
 	fill(provider, PAGES);
 	check(provider, 0, PAGES);
-	ENSURE(provider->ops->spare_bytes(provider) == 0);
+	ENSURE(provider->ops->stayed_bytes(provider) == 0);
 	look(held(provider, PAGES));
 	return 0;
 }

@@ -120,7 +120,7 @@ static size_t largest_object(const struct density *d)
 
 static void step_moves_no_more_than_its_budget_and_an_object(struct pool_fixture *f)
 {
-	const size_t budgets[] = {1, 600, XV_COMPACT_BUDGET, 100000};
+	const size_t budgets[] = {1, 600, XV_COMPACT_STEP_BYTES, 100000};
 
 	for (size_t b = 0; b < sizeof(budgets) / sizeof(budgets[0]); b++) {
 		struct xv_compact_report report;

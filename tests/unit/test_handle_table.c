@@ -64,7 +64,7 @@ static void bad_arguments_are_refused(struct table_fixture *f)
 	assert_int_equal(xv_id_size(NULL, id), -XV_EINVAL);
 	id_verify(f, id, 100, 100, 1);
 	assert_int_equal(fixture_stats(f).ids, 1);
-	/* The slots taken for what failed went back unworn. */
+	/* The rows taken for what failed went back unworn. */
 	assert_int_equal(fixture_stats(f).bad_ids, 0);
 }
 
@@ -109,7 +109,7 @@ static void stale_id_is_refused_by_every_call(struct table_fixture *f)
 
 	assert_int_equal(xv_id_free(f->table, stale), 0);
 	assert_dead(f, stale);
-	/* Also when its slot and its place in the page are in use again. */
+	/* Also when its row and its place in the page are in use again. */
 	for (uint32_t i = 0; i < 1000; i++) {
 		xv_id other = id_make(f, 300, 3);
 
@@ -150,24 +150,24 @@ static void test_invented_ids_are_refused(void **state)
 	each_provider(invented_ids_are_refused, NULL);
 }
 
-static uint64_t free_slots(struct table_fixture *f)
+static uint64_t free_rows(struct table_fixture *f)
 {
-	return fixture_stats(f).slots - 1 - fixture_stats(f).ids;
+	return fixture_stats(f).rows - 1 - fixture_stats(f).ids;
 }
 
 /* An id comes again no earlier than the header says. */
 static void generation_wraps_as_documented(struct table_fixture *f)
 {
-	uint64_t least = fixture_stats(f).generations * XV_ID_SPARE;
+	uint64_t least = fixture_stats(f).generations * XV_IDS_WAITING;
 	uint64_t cycles = 0;
 	xv_id first, again;
 
 	assert_int_equal(fixture_stats(f).generations, 1024);
 	assert_int_equal(xv_id_malloc(f->table, 8, &first), 0);
-	/* Leave as few free slots as the table allows, on its way to the second chunk. */
-	while (fixture_stats(f).ids < 256 || free_slots(f) > XV_ID_SPARE) {
+	/* Leave as few free rows as the table allows, on its way to the second chunk. */
+	while (fixture_stats(f).ids < 256 || free_rows(f) > XV_IDS_WAITING) {
 		assert_int_equal(xv_id_malloc(f->table, 8, &again), 0);
-		assert_true(free_slots(f) >= XV_ID_SPARE);
+		assert_true(free_rows(f) >= XV_IDS_WAITING);
 	}
 	assert_int_equal(xv_id_free(f->table, first), 0);
 	do {

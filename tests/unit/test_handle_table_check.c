@@ -2,7 +2,7 @@
 /* Copyright (c) the libxvmalloc authors */
 /*
  * The table's check names the invariant that is broken: each one is broken in turn. And
- * the owner callbacks refuse while a slot is busy, which only an outsider can arrange.
+ * the owner callbacks refuse while a row is busy, which only an outsider can arrange.
  */
 #include "handle_table_support.h"
 
@@ -40,16 +40,16 @@ static void test_check_names_what_is_broken(void **state)
 	one = id_make(&f, 100, 1);
 	two = id_make(&f, 200, 2);
 	table = f.table;
-	first = slot_index(table, one);
-	second = slot_index(table, two);
+	first = row_index(table, one);
+	second = row_index(table, two);
 
-	saved = slot_load(table, first);
-	slot_settle(table, first, SLOT_FREE);
+	saved = row_load(table, first);
+	row_settle(table, first, ROW_FREE);
 	assert_broken(&f, XV_CHECK_DEEP, 101, UINT32_MAX);
-	slot_settle(table, first, saved);
-	f.table->free_slots++;
+	row_settle(table, first, saved);
+	f.table->free_rows++;
 	assert_broken(&f, XV_CHECK_DEEP, 102, f.table->last_free);
-	f.table->free_slots--;
+	f.table->free_rows--;
 
 	handle = table->handles[20];
 	table->handles[20] = 0; /* the queue ends early, */
@@ -59,25 +59,25 @@ static void test_check_names_what_is_broken(void **state)
 	table->handles[20] = UINT64_MAX; /* or leads out of the table */
 	assert_broken(&f, XV_CHECK_DEEP, 102, 20);
 	table->handles[20] = handle;
-	saved = slot_load(table, 20);
-	slot_settle(table, 20, saved | SLOT_USED);
+	saved = row_load(table, 20);
+	row_settle(table, 20, saved | ROW_USED);
 	assert_broken(&f, XV_CHECK_DEEP, 102, 19);
-	slot_settle(table, 20, saved);
+	row_settle(table, 20, saved);
 
 	handle = table->handles[first];
 	table->handles[first] = table->handles[second];
 	assert_broken(&f, XV_CHECK_DEEP, 103, first);
 	table->handles[first] = handle;
 
-	saved = slot_load(table, second);
+	saved = row_load(table, second);
 	for (uint32_t i = 0; i < 3; i++) {
-		static const uint32_t busy[] = {SLOT_CALL | SLOT_USED, SLOT_LOCKED | SLOT_USED,
-						SLOT_TAKEN};
+		static const uint32_t busy[] = {ROW_CALL | ROW_USED, ROW_LOCKED | ROW_USED,
+						ROW_TAKEN};
 
-		slot_settle(table, second, (saved & SLOT_GENERATION_MASK) | busy[i]);
+		row_settle(table, second, (saved & ROW_GENERATION_MASK) | busy[i]);
 		assert_broken(&f, XV_CHECK_DEEP, 104, second);
 	}
-	slot_settle(table, second, saved);
+	row_settle(table, second, saved);
 
 	fixture_check(&f);
 	fixture_close(&f);
@@ -99,17 +99,16 @@ static void test_busy_objects_are_not_moved(void **state)
 		if (i % 8 != 0)
 			assert_int_equal(xv_id_free(f.table, ids[i]), 0);
 		else if (i % 16 == 0)
-			assert_int_equal(slot_enter(f.table, ids[i], SLOT_CALL, SLOT_KIND_MASK), 0);
+			assert_int_equal(row_enter(f.table, ids[i], ROW_CALL, ROW_KIND_MASK), 0);
 		else
-			assert_int_equal(slot_enter(f.table, ids[i], SLOT_LOCKED, SLOT_KIND_MASK),
-					 0);
+			assert_int_equal(row_enter(f.table, ids[i], ROW_LOCKED, ROW_KIND_MASK), 0);
 	}
 	assert_int_equal(compact_all(&f, &report), 0);
 	assert_int_equal(report.moved_blocks, 0);
 	assert_true(report.refused > 0);
 	for (uint32_t i = 0; i < 2000; i += 8) {
-		index = slot_index(f.table, ids[i]);
-		slot_leave(f.table, index, i % 16 == 0 ? SLOT_CALL : SLOT_LOCKED);
+		index = row_index(f.table, ids[i]);
+		row_leave(f.table, index, i % 16 == 0 ? ROW_CALL : ROW_LOCKED);
 	}
 	fixture_check(&f);
 	assert_int_equal(compact_all(&f, &report), 0);
@@ -121,7 +120,7 @@ static void test_busy_objects_are_not_moved(void **state)
 	fixture_close(&f);
 }
 
-/* An object that somebody else gave a slot's number as owner is no object of the slot. */
+/* An object that somebody else gave a row's number as owner is no object of the row. */
 static void test_foreign_objects_are_not_taken_for_ours(void **state)
 {
 	struct xv_compact_report report;
@@ -136,9 +135,9 @@ static void test_foreign_objects_are_not_taken_for_ours(void **state)
 	for (uint32_t i = 0; i < 100; i++)
 		ids[i] = id_make(&f, 1000, i);
 	for (uint32_t i = 0; i < 2000; i++) {
-		uint32_t owner = slot_index(f.table, ids[i % 100]);
+		uint32_t owner = row_index(f.table, ids[i % 100]);
 
-		/* Some owners are no slots at all. */
+		/* Some owners are no rows at all. */
 		assert_int_equal(
 			xv_malloc_owned(pool, 1000, i % 7 == 0 ? i * 999 : owner, &handles[i]), 0);
 	}

@@ -227,13 +227,13 @@ static void test_limit_is_kept_to_the_byte(void **state)
 }
 
 /* No argument that is refused costs memory. */
-static void bad_sizes_make_no_slots(struct table_fixture *f)
+static void bad_sizes_make_no_rows(struct table_fixture *f)
 {
 	size_t max = xv_pool_max_size(xv_handle_table_pool(f->table));
 	struct xv_handle_table_stats before, after;
 	xv_id id = 77;
 
-	while (fixture_stats(f).slots - 1 - fixture_stats(f).ids > XV_ID_SPARE)
+	while (fixture_stats(f).rows - 1 - fixture_stats(f).ids > XV_IDS_WAITING)
 		assert_int_equal(xv_id_malloc(f->table, 4, &id), 0);
 	id = 77;
 	before = fixture_stats(f);
@@ -241,15 +241,15 @@ static void bad_sizes_make_no_slots(struct table_fixture *f)
 	assert_int_equal(xv_id_malloc(f->table, max + 1, &id), -XV_E2BIG);
 	after = fixture_stats(f);
 	assert_int_equal(id, 77);
-	assert_int_equal(after.slots, before.slots);
+	assert_int_equal(after.rows, before.rows);
 	assert_int_equal(after.held_bytes, before.held_bytes);
 	assert_int_equal(after.ids, before.ids);
 }
 
-static void test_bad_sizes_make_no_slots(void **state)
+static void test_bad_sizes_make_no_rows(void **state)
 {
 	(void)state;
-	each_provider(bad_sizes_make_no_slots, NULL);
+	each_provider(bad_sizes_make_no_rows, NULL);
 }
 
 static void test_smallest_table_has_one_id(void **state)
@@ -286,14 +286,14 @@ static void every_byte_is_counted(struct table_fixture *f)
 
 	assert_int_equal(stats.ids, 0);
 	assert_int_equal(stats.held_bytes, stats.pool.held_bytes + stats.table_bytes);
-	assert_int_equal(stats.slots, 256);
+	assert_int_equal(stats.rows, 256);
 	for (uint32_t i = 0; i < 1000; i++)
 		assert_int_not_equal(id_make(f, 20, i), XV_NULL_ID);
 	stats = fixture_stats(f);
 	pages = fixture_page_bytes(f);
 	assert_int_equal(stats.ids, 1000);
 	assert_int_equal(stats.pool.objects, 1000);
-	assert_int_equal(stats.slots, 1280);
+	assert_int_equal(stats.rows, 1280);
 	assert_int_equal(stats.table_bytes - empty, (1280 - 256) * 12);
 	assert_true(stats.held_bytes > pages);
 	/* A table may have memory that was never touched, which is not held. */
@@ -306,8 +306,8 @@ static void test_every_byte_is_counted(void **state)
 	each_provider(every_byte_is_counted, NULL);
 }
 
-/* Free slots at the end go; ids that were theirs stay dead when slots return. */
-static void trimmed_slots_keep_ids_dead(struct table_fixture *f)
+/* Free rows at the end go; ids that were theirs stay dead when rows return. */
+static void trimmed_rows_keep_ids_dead(struct table_fixture *f)
 {
 	uint64_t empty = fixture_stats(f).held_bytes;
 	xv_id kept = id_make(f, 30, 9);
@@ -316,13 +316,13 @@ static void trimmed_slots_keep_ids_dead(struct table_fixture *f)
 	for (int round = 0; round < 2; round++) {
 		for (size_t i = 0; i < 2000; i++)
 			assert_int_equal(xv_id_malloc(f->table, 12, &old[i]), 0);
-		assert_true(fixture_stats(f).slots > 2000);
+		assert_true(fixture_stats(f).rows > 2000);
 		for (size_t i = 0; i < 2000; i++)
 			assert_int_equal(xv_id_free(f->table, old[i]), 0);
 		(void)xv_handle_table_trim(f->table);
 		fixture_check(f);
-		assert_int_equal(fixture_stats(f).slots, 256);
-		/* The generations of the slots, 4 bytes each, are kept. */
+		assert_int_equal(fixture_stats(f).rows, 256);
+		/* The generations of the rows, 4 bytes each, are kept. */
 		assert_true(fixture_stats(f).held_bytes <=
 			    empty + 2 * f->page_bytes + 8192 + 2304 * 4);
 		for (size_t i = 0; i < 2000; i++) {
@@ -337,13 +337,13 @@ static void trimmed_slots_keep_ids_dead(struct table_fixture *f)
 	id_verify(f, kept, 30, 30, 9);
 }
 
-static void test_trimmed_slots_keep_ids_dead(void **state)
+static void test_trimmed_rows_keep_ids_dead(void **state)
 {
 	(void)state;
-	each_provider(trimmed_slots_keep_ids_dead, NULL);
+	each_provider(trimmed_rows_keep_ids_dead, NULL);
 }
 
-/* A trim never brings a dead id to life: not when another slot of the table's end was given
+/* A trim never brings a dead id to life: not when another row of the table's end was given
  * out so often that the dead one's generation is the next of it. */
 static void test_trim_forgets_no_generation(void **state)
 {
@@ -361,8 +361,8 @@ static void test_trim_forgets_no_generation(void **state)
 	for (size_t i = 0; i < 700; i++)
 		assert_int_equal(xv_id_malloc(f.table, 8, &filler[i]), 0);
 	dead = filler[600];
-	/* Only some slots are free, in turn the same ones, until they have had each generation. */
-	cycles = fixture_stats(&f).generations * (fixture_stats(&f).slots - 1 - 700);
+	/* Only some rows are free, in turn the same ones, until they have had each generation. */
+	cycles = fixture_stats(&f).generations * (fixture_stats(&f).rows - 1 - 700);
 	for (uint64_t i = 0; i < cycles; i++) {
 		xv_id id = XV_NULL_ID;
 
@@ -372,7 +372,7 @@ static void test_trim_forgets_no_generation(void **state)
 	for (size_t i = 0; i < 700; i++)
 		assert_int_equal(xv_id_free(f.table, filler[i]), 0);
 	(void)xv_handle_table_trim(f.table);
-	assert_int_equal(fixture_stats(&f).slots, 256);
+	assert_int_equal(fixture_stats(&f).rows, 256);
 	for (size_t i = 0; i < 700; i++) {
 		assert_int_equal(xv_id_malloc(f.table, 8, &filler[i]), 0);
 		assert_int_not_equal(filler[i], dead);
@@ -512,10 +512,10 @@ int main(void)
 		cmocka_unit_test(test_max_ids_is_the_limit),
 		cmocka_unit_test(test_limit_counts_the_table),
 		cmocka_unit_test(test_limit_is_kept_to_the_byte),
-		cmocka_unit_test(test_bad_sizes_make_no_slots),
+		cmocka_unit_test(test_bad_sizes_make_no_rows),
 		cmocka_unit_test(test_smallest_table_has_one_id),
 		cmocka_unit_test(test_every_byte_is_counted),
-		cmocka_unit_test(test_trimmed_slots_keep_ids_dead),
+		cmocka_unit_test(test_trimmed_rows_keep_ids_dead),
 		cmocka_unit_test(test_trim_forgets_no_generation),
 		cmocka_unit_test(test_trim_says_what_it_gives),
 		cmocka_unit_test(test_creation_survives_every_failure),

@@ -171,8 +171,8 @@ static void test_most_maps_are_refused_not_waited_for(void **state)
 	each_provider(most_maps_are_refused_not_waited_for, NULL);
 }
 
-/* The slot of a freed, mapped object is not given out, nor trimmed away. */
-static void mapped_slot_is_kept(struct table_fixture *f)
+/* The row of a freed, mapped object is not given out, nor trimmed away. */
+static void mapped_row_is_kept(struct table_fixture *f)
 {
 	struct xv_id_mapping mapping;
 	static xv_id ids[600];
@@ -185,18 +185,18 @@ static void mapped_slot_is_kept(struct table_fixture *f)
 		assert_int_equal(xv_id_free(f->table, ids[i]), 0);
 	assert_int_equal(xv_id_free(f->table, last), 0);
 	(void)xv_handle_table_trim(f->table);
-	assert_true(fixture_stats(f).slots > 600);
+	assert_true(fixture_stats(f).rows > 600);
 	assert_true(pattern_matches(mapping.ptr, 16, 1));
 	assert_int_equal(xv_id_unmap(f->table, &mapping), 0);
 	(void)xv_handle_table_trim(f->table);
-	assert_int_equal(fixture_stats(f).slots, 256);
+	assert_int_equal(fixture_stats(f).rows, 256);
 	assert_dead(f, last);
 }
 
-static void test_mapped_slot_is_kept(void **state)
+static void test_mapped_row_is_kept(void **state)
 {
 	(void)state;
-	each_provider(mapped_slot_is_kept, NULL);
+	each_provider(mapped_row_is_kept, NULL);
 }
 
 int main(void)
@@ -206,7 +206,7 @@ int main(void)
 		cmocka_unit_test(test_mapped_object_keeps_its_size),
 		cmocka_unit_test(test_maps_end_once_each),
 		cmocka_unit_test(test_most_maps_are_refused_not_waited_for),
-		cmocka_unit_test(test_mapped_slot_is_kept),
+		cmocka_unit_test(test_mapped_row_is_kept),
 	};
 
 	return cmocka_run_group_tests_name("handle_table_maps", tests, NULL, NULL);

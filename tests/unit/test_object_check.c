@@ -243,7 +243,7 @@ static void each_broken_invariant_is_named_and_left_as_it_is(void **state)
 /* What the heap's check field has at a place, but for generations. */
 static uint32_t place_check(uint32_t page, uint32_t unit)
 {
-	return heap_place_hash(heap, page, unit) & BLOCK_CHECK_BITS;
+	return heap_place_hash(heap, page, unit) & BLOCK_STAMP_BITS;
 }
 
 /* A header as the heap would write it, `at` units into an object's payload, of a block of so many

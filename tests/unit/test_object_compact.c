@@ -282,7 +282,7 @@ static bool object_has_piece(xv_handle handle, const struct xvi_location *piece)
 
 	while (at.page != LINK_NONE && (at.page != piece->page || at.unit != piece->unit))
 		at = xvi_piece_next(objects, &at);
-	return at.page != LINK_NONE && block_check(at.header) == block_check(piece->header);
+	return at.page != LINK_NONE && block_stamp(at.header) == block_stamp(piece->header);
 }
 
 /* An object that is put together from its pieces takes none that somebody reads or writes. */

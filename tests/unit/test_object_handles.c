@@ -171,8 +171,8 @@ static void keyed_check_lets_one_random_payload_in_16_million_pass(void **state)
 			}
 			/* Its tag is one that a block there could have had. */
 			words[unit] =
-				(old & ~BLOCK_CHECK_BITS) |
-				((uint32_t)random_next(&random) & BLOCK_CHECK_BITS &
+				(old & ~BLOCK_STAMP_BITS) |
+				((uint32_t)random_next(&random) & BLOCK_STAMP_BITS &
 				 ~BLOCK_KEYED_BITS) |
 				(heap_place_hash(&objects->heap, at.page, unit) & BLOCK_KEYED_BITS);
 			passed += xvi_object_is(objects,

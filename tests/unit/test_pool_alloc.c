@@ -134,7 +134,7 @@ static void counters_follow_the_objects(struct pool_fixture *f)
 	assert_int_equal(stats.pages, 2);
 	assert_int_equal(stats.requested_bytes, 300 + fixture_object_max(f));
 	assert_int_equal(stats.header_bytes, 12);
-	assert_int_equal(stats.reserve_bytes, 0);
+	assert_int_equal(stats.spare_bytes, 0);
 	fixture_free(f, a);
 	fixture_free(f, b);
 	fixture_free(f, c);
@@ -142,8 +142,8 @@ static void counters_follow_the_objects(struct pool_fixture *f)
 	assert_int_equal(stats.objects, 0);
 	assert_int_equal(stats.frees, 3);
 	assert_int_equal(stats.requested_bytes, 0);
-	assert_true(stats.reserve_bytes <= KEPT_GRAINS * fixture_grain_bytes(f));
-	assert_int_equal(stats.held_bytes, stats.table_bytes + stats.reserve_bytes);
+	assert_true(stats.spare_bytes <= KEPT_GRAINS * fixture_grain_bytes(f));
+	assert_int_equal(stats.held_bytes, stats.table_bytes + stats.spare_bytes);
 	assert_int_equal(stats.free_bytes, 0);
 }
 
@@ -316,7 +316,7 @@ static void malloc_aligned_to_what_the_pool_gives_anyway_costs_nothing(struct po
 
 	assert_int_equal(xv_malloc_aligned(f->pool, size_of_16(2), f->alignment, &handle), 0);
 	assert_int_equal(xv_handle_offset(handle), f->alignment);
-	assert_int_equal(fixture_stats(f).free_blocks, 1);
+	assert_int_equal(fixture_stats(f).holes, 1);
 }
 
 /* ---- handles made from page and offset ---- */

@@ -94,9 +94,9 @@ static void what_is_freed_in_any_order_joins_into_one(struct pool_fixture *f)
 			fixture_check(f);
 		}
 		/* 60 times 16 bytes, and the rest of the page. */
-		assert_int_equal(fixture_stats(f).free_blocks, 2);
+		assert_int_equal(fixture_stats(f).holes, 2);
 		h[0] = fixture_malloc(f, size_of_16(60));
-		assert_int_equal(fixture_stats(f).free_blocks, 1);
+		assert_int_equal(fixture_stats(f).holes, 1);
 		fixture_free(f, h[0]);
 		fixture_free(f, wall);
 	}
@@ -139,7 +139,7 @@ static void every_byte_of_one_object_is_accounted_for(struct pool_fixture *f)
 		assert_int_equal(s.objects, 1);
 		assert_int_equal(s.requested_bytes, size);
 		assert_int_equal(s.header_bytes, 4);
-		assert_int_equal(s.owner_bytes + s.link_bytes + s.reserve_bytes, 0);
+		assert_int_equal(s.owner_bytes + s.link_bytes + s.spare_bytes, 0);
 		assert_int_equal(s.rounding_bytes, block - 4 - size);
 		assert_int_equal(s.rounding_bytes + s.free_bytes + size + 4,
 				 fixture_grain_bytes(f));
@@ -147,7 +147,7 @@ static void every_byte_of_one_object_is_accounted_for(struct pool_fixture *f)
 		fixture_free(f, handle);
 		s = fixture_stats(f);
 		assert_int_equal(s.free_bytes + s.rounding_bytes + s.header_bytes, 0);
-		assert_int_equal(s.reserve_bytes, fixture_grain_bytes(f));
+		assert_int_equal(s.spare_bytes, fixture_grain_bytes(f));
 	}
 }
 

@@ -37,18 +37,17 @@ static void spare_memory_is_kept_within_its_bound(struct pool_fixture *f)
 	uint64_t kept = 0;
 
 	take_pages(f, MANY);
-	assert_int_equal(fixture_stats(f).reserve_bytes, 0);
+	assert_int_equal(fixture_stats(f).spare_bytes, 0);
 	for (size_t i = 0; i < MANY; i++) {
 		fixture_free(f, handles[i]);
 		fixture_check(f);
-		assert_true(fixture_stats(f).reserve_bytes <= 8 * grain);
-		kept = fixture_stats(f).reserve_bytes > kept ? fixture_stats(f).reserve_bytes
-							     : kept;
+		assert_true(fixture_stats(f).spare_bytes <= 8 * grain);
+		kept = fixture_stats(f).spare_bytes > kept ? fixture_stats(f).spare_bytes : kept;
 	}
 	/* Of a page all that is spare goes at once, which may be more than is kept. */
 	assert_true(kept > 0 || f->page_bytes > 8 * grain);
 	assert_int_equal(fixture_stats(f).held_bytes,
-			 fixture_stats(f).table_bytes + fixture_stats(f).reserve_bytes);
+			 fixture_stats(f).table_bytes + fixture_stats(f).spare_bytes);
 }
 
 static void spare_memory_is_used_before_more_is_taken(struct pool_fixture *f)
@@ -58,10 +57,10 @@ static void spare_memory_is_used_before_more_is_taken(struct pool_fixture *f)
 
 	for (size_t i = 0; i < SOME; i++) {
 		fixture_free(f, handle);
-		assert_int_equal(fixture_stats(f).reserve_bytes, fixture_grain_bytes(f));
+		assert_int_equal(fixture_stats(f).spare_bytes, fixture_grain_bytes(f));
 		assert_int_equal(fixture_stats(f).held_bytes, held);
 		handle = fixture_malloc(f, 3000);
-		assert_int_equal(fixture_stats(f).reserve_bytes, 0);
+		assert_int_equal(fixture_stats(f).spare_bytes, 0);
 		assert_int_equal(fixture_stats(f).held_bytes, held);
 	}
 	assert_int_equal(fixture_stats(f).page_allocs, 1);
@@ -194,7 +193,7 @@ static void trim_gives_the_reserve_back(struct pool_fixture *f)
 	give_pages(f, SOME);
 	before = fixture_stats(f);
 	given = xv_pool_trim(f->pool);
-	assert_true(given >= before.reserve_bytes);
+	assert_true(given >= before.spare_bytes);
 	assert_int_equal(fixture_stats(f).pages, 0);
 	assert_int_equal(fixture_stats(f).held_bytes, before.held_bytes - given);
 	fixture_check(f);
@@ -214,7 +213,7 @@ static void trim_keeps_pages_with_objects(struct pool_fixture *f)
 	for (size_t i = 0; i < 20; i++)
 		assert_int_equal(shadow_free(&shadow, random_below(&f->random, shadow.count)), 0);
 	(void)xv_pool_trim(f->pool);
-	assert_int_equal(fixture_stats(f).reserve_bytes, 0);
+	assert_int_equal(fixture_stats(f).spare_bytes, 0);
 	fixture_check(f);
 	shadow_verify_all(&shadow);
 	shadow_free_all(&shadow);
@@ -269,9 +268,9 @@ static void trim_moves_hole_records_down(struct pool_fixture *f)
 	make_many_holes(&shadow, f, 1800);
 	while (shadow.count > 300)
 		assert_int_equal(shadow_free(&shadow, 0), 0);
-	blocks = fixture_stats(f).free_blocks;
+	blocks = fixture_stats(f).holes;
 	(void)xv_pool_trim(f->pool);
-	assert_true(fixture_stats(f).free_blocks <= blocks);
+	assert_true(fixture_stats(f).holes <= blocks);
 	fixture_check(f);
 	shadow_verify_all(&shadow);
 	shadow_free_all(&shadow);

@@ -126,7 +126,7 @@ static void check(struct life *l)
 	HOLDS(report.invariant == 0);
 	xv_pool_get_stats(l->pool, &s);
 	HOLDS(s.held_bytes == s.requested_bytes + s.header_bytes + s.owner_bytes + s.link_bytes +
-				      s.rounding_bytes + s.free_bytes + s.reserve_bytes +
+				      s.rounding_bytes + s.free_bytes + s.spare_bytes +
 				      s.table_bytes);
 	HOLDS(s.objects == l->count && s.requested_bytes == l->requested);
 	HOLDS(s.mallocs - s.frees == l->count);

@@ -49,7 +49,7 @@ static void shrinking_stays_and_frees_the_rest(struct pool_fixture *f)
 	free_before = fixture_stats(f).free_bytes;
 	assert_true(realloc_stays(f, &handle, size_of_16(4)));
 	assert_int_equal(fixture_stats(f).free_bytes, free_before + 96);
-	assert_int_equal(fixture_stats(f).free_blocks, 2);
+	assert_int_equal(fixture_stats(f).holes, 2);
 	assert_int_equal(fixture_stats(f).requested_bytes, size_of_16(4) + size_of_16(1));
 }
 
@@ -75,7 +75,7 @@ static void shrinking_before_a_free_block_gives_it_all(struct pool_fixture *f)
 
 	assert_true(realloc_stays(f, &handle, size_of_16(10) - f->alignment));
 	assert_int_equal(fixture_stats(f).free_bytes, free_before + f->alignment);
-	assert_int_equal(fixture_stats(f).free_blocks, 1);
+	assert_int_equal(fixture_stats(f).holes, 1);
 }
 
 static void growing_takes_a_part_of_the_free_block_behind(struct pool_fixture *f)
@@ -85,7 +85,7 @@ static void growing_takes_a_part_of_the_free_block_behind(struct pool_fixture *f
 
 	assert_true(realloc_stays(f, &handle, size_of_16(20)));
 	assert_int_equal(fixture_stats(f).free_bytes, free_before - 18 * 16);
-	assert_int_equal(fixture_stats(f).free_blocks, 1);
+	assert_int_equal(fixture_stats(f).holes, 1);
 }
 
 static void growing_takes_all_of_the_free_block_behind(struct pool_fixture *f)
@@ -109,8 +109,7 @@ static void growing_to_the_page_end_stays(struct pool_fixture *f)
 
 	assert_true(realloc_stays(f, &handle, fixture_object_max(f)));
 	/* The edges of a page count as free. */
-	assert_int_equal(fixture_stats(f).free_bytes,
-			 f->page_bytes - fixture_object_max(f) - 4);
+	assert_int_equal(fixture_stats(f).free_bytes, f->page_bytes - fixture_object_max(f) - 4);
 	assert_true(realloc_stays(f, &handle, 1));
 }
 

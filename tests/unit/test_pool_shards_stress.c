@@ -309,7 +309,7 @@ static void count(struct world *world)
 	xv_pool_get_stats(world->pool, &s);
 	expect(world,
 	       s.held_bytes == s.requested_bytes + s.header_bytes + s.owner_bytes + s.link_bytes +
-				       s.rounding_bytes + s.free_bytes + s.reserve_bytes +
+				       s.rounding_bytes + s.free_bytes + s.spare_bytes +
 				       s.table_bytes,
 	       "held is the sum of its parts", (int64_t)s.held_bytes);
 	expect(world, s.mallocs - s.frees == s.objects, "mallocs - frees", (int64_t)s.objects);

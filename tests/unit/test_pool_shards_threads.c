@@ -66,7 +66,7 @@ static bool parts_add_up(const struct xv_pool_stats *s)
 {
 	return s->held_bytes == s->requested_bytes + s->header_bytes + s->owner_bytes +
 					s->link_bytes + s->rounding_bytes + s->free_bytes +
-					s->reserve_bytes + s->table_bytes &&
+					s->spare_bytes + s->table_bytes &&
 	       s->mallocs - s->frees == s->objects && s->peak_held_bytes >= s->held_bytes &&
 	       s->page_allocs - s->page_frees == s->pages &&
 	       s->remote_waiting <= 64 * XV_SHARDS_MAX;

@@ -182,7 +182,7 @@ static void grain_has_no_memory_before_it_is_taken_and_after_it_is_given(void **
 	assert_int_equal(memory_under(f, 32), 16 * f->grain_bytes);
 	for (uint32_t page = 1; page < 32; page += 2)
 		check_grains(f, page, page % f->grains, 1, (int)page + 1);
-	assert_int_equal(provider->ops->spare_bytes(provider), 0);
+	assert_int_equal(provider->ops->stayed_bytes(provider), 0);
 }
 
 static void grains_are_taken_and_given_in_any_parts(void **state)
@@ -353,7 +353,7 @@ static void grains_agree_with_a_shadow_over_random_operations(void **state)
 	}
 	provider->ops->pages_free(provider, 0, PAGES);
 	assert_int_equal(memory_under(f, PAGES), 0);
-	assert_int_equal(provider->ops->spare_bytes(provider), 0);
+	assert_int_equal(provider->ops->stayed_bytes(provider), 0);
 }
 
 /* ---- meta memory with holes ---- */

@@ -157,7 +157,7 @@ static int locked_in_one_of_two(void)
 	if (child == 0) {
 		check(kept, 0, 100);
 		drop(kept, 0, 100);
-		ENSURE(kept->ops->spare_bytes(kept) == 0);
+		ENSURE(kept->ops->stayed_bytes(kept) == 0);
 		_exit(0);
 	}
 	ENSURE(waitpid(child, &status, 0) == child && status == 0);

@@ -99,20 +99,20 @@ static int life(struct xv_provider *provider, bool gives)
 			ENSURE(provider->ops->grains_give(provider, page, i * 3, 1) == gives);
 		check(provider, page, 9);
 	}
-	ENSURE(provider->ops->spare_bytes(provider) == 0);
+	ENSURE(provider->ops->stayed_bytes(provider) == 0);
 	taken = gives ? taken / 2 : taken;
 	look(held(provider, taken));
 	provider->ops->pages_free(provider, PAGES / 2, PAGES / 2);
 	for (uint32_t page = 0; page < PAGES / 2; page++)
 		check(provider, page, 9);
-	ENSURE(provider->ops->spare_bytes(provider) == (gives ? 0 : taken / 2 * GRAIN_BYTES));
+	ENSURE(provider->ops->stayed_bytes(provider) == (gives ? 0 : taken / 2 * GRAIN_BYTES));
 	look(held(provider, taken / 2));
 	provider->ops->pages_free(provider, 0, PAGES / 2);
-	ENSURE(provider->ops->spare_bytes(provider) == (gives ? 0 : taken * GRAIN_BYTES));
+	ENSURE(provider->ops->stayed_bytes(provider) == (gives ? 0 : taken * GRAIN_BYTES));
 	look(held(provider, 0));
 	for (uint32_t page = 0; page < PAGES; page++)
 		fill(provider, page);
-	ENSURE(provider->ops->spare_bytes(provider) == 0);
+	ENSURE(provider->ops->stayed_bytes(provider) == 0);
 	look(held(provider, (uint64_t)PAGES * FILLED));
 	return 0;
 }
@@ -238,7 +238,7 @@ static int with_two_pages_locked(void)
 	provider->ops->pages_free(provider, PAGES / 2, PAGES / 2);
 	provider->ops->pages_free(provider, 0, PAGES / 2);
 	/* mlock has brought in the pages' other grains too, which nobody had taken. */
-	ENSURE(provider->ops->spare_bytes(provider) == 2 * PAGE_BYTES);
+	ENSURE(provider->ops->stayed_bytes(provider) == 2 * PAGE_BYTES);
 	look(held(provider, 0));
 	return 0;
 }

@@ -42,18 +42,18 @@ enum {
 	BLOCK_KIND_MASK = 0x3,
 	BLOCK_CONTENT_SHIFT = 4,
 	BLOCK_CONTENT_MASK = 0xFFFF,
-	BLOCK_CHECK_SHIFT = 20,
-	BLOCK_CHECK_WIDTH = 12,
+	BLOCK_STAMP_SHIFT = 20,
+	BLOCK_STAMP_WIDTH = 12,
 
 	HOLE_UNLISTED = 1 << 2,
 	HOLE_VALUE_SHIFT = 3,
 };
 
-#define BLOCK_CHECK_BITS (~0U << BLOCK_CHECK_SHIFT)
+#define BLOCK_STAMP_BITS (~0U << BLOCK_STAMP_SHIFT)
 
 _Static_assert(BLOCK_CONTENT_SHIFT == BLOCK_KIND_SHIFT + 2, "fields do not overlap");
-_Static_assert(BLOCK_CHECK_SHIFT == BLOCK_CONTENT_SHIFT + 16, "nor leave gaps");
-_Static_assert(BLOCK_CHECK_SHIFT + BLOCK_CHECK_WIDTH == 32, "and fill the word");
+_Static_assert(BLOCK_STAMP_SHIFT == BLOCK_CONTENT_SHIFT + 16, "nor leave gaps");
+_Static_assert(BLOCK_STAMP_SHIFT + BLOCK_STAMP_WIDTH == 32, "and fill the word");
 
 static inline bool block_is_free(uint32_t word)
 {
@@ -75,9 +75,9 @@ static inline uint32_t block_content(uint32_t word)
 	return (word >> BLOCK_CONTENT_SHIFT) & BLOCK_CONTENT_MASK;
 }
 
-static inline uint32_t block_check(uint32_t word)
+static inline uint32_t block_stamp(uint32_t word)
 {
-	return word >> BLOCK_CHECK_SHIFT;
+	return word >> BLOCK_STAMP_SHIFT;
 }
 
 /* check: in place already, the other bits 0. */

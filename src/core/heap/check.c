@@ -156,7 +156,7 @@ static bool check_used(struct check *check)
 		return fail(check, 2, "PREV_FREE is wrong");
 	if (block_content(word) == 0 || units > heap->shape.end_unit - check->unit)
 		return fail(check, 5, "a block is longer than its page");
-	if (!heap->shape.prove && !heap_check_is_keyed(heap, check->page, check->unit, word))
+	if (!heap->shape.prove && !heap_stamp_is_keyed(heap, check->page, check->unit, word))
 		return fail(check, 5, "a block's check field is wrong");
 	if (!starts_are_right(check, check->unit))
 		return fail(check, 11, "the proof does not name a block");

@@ -350,10 +350,10 @@ static inline uint32_t heap_place_hash(const struct xvi_heap *heap, uint32_t pag
 }
 
 /* Bits of a header in which it has the hash of its place, where blocks are not proved. */
-#define BLOCK_KEYED_BITS (((1U << GENERATION_SHIFT) - 1U) << BLOCK_CHECK_SHIFT)
+#define BLOCK_KEYED_BITS (((1U << GENERATION_SHIFT) - 1U) << BLOCK_STAMP_SHIFT)
 
 /* Has the header of a used block the keyed bits of its place? */
-static inline bool heap_check_is_keyed(const struct xvi_heap *heap, uint32_t page, uint32_t unit,
+static inline bool heap_stamp_is_keyed(const struct xvi_heap *heap, uint32_t page, uint32_t unit,
 				       uint32_t word)
 {
 	return ((word ^ heap_place_hash(heap, page, unit)) & BLOCK_KEYED_BITS) == 0;

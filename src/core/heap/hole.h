@@ -108,12 +108,12 @@ XVI_ALWAYS_INLINE uint32_t block_put(struct xvi_heap *heap, const struct xvi_sha
 				     uint32_t units, uint32_t content, uint32_t kind)
 {
 	uint32_t generation = ++record->generation;
-	uint32_t check = generation << BLOCK_CHECK_SHIFT;
+	uint32_t check = generation << BLOCK_STAMP_SHIFT;
 	uint32_t header;
 
 	XVI_ASSERT(place->unit + units <= shape->end_unit && content != 0);
 	if (!shape->prove)
-		check = (heap_place_hash(heap, place->page, place->unit) & BLOCK_CHECK_BITS) ^
+		check = (heap_place_hash(heap, place->page, place->unit) & BLOCK_STAMP_BITS) ^
 			check << GENERATION_SHIFT;
 	header = block_word(kind, content, check);
 	place->words[place->unit] = header;

@@ -127,7 +127,7 @@ static struct xvi_location pinned_next(const struct xvi_objects *objects,
 	const struct xvi_heap *heap = &objects->heap;
 	uint32_t *words = heap_map(heap, piece->page);
 	bool lives = xvi_unit_is_used(heap, piece->page, words, piece->unit) &&
-		     block_check(words[piece->unit]) == block_check(piece->header) &&
+		     block_stamp(words[piece->unit]) == block_stamp(piece->header) &&
 		     block_kind(words[piece->unit]) == block_kind(piece->header);
 
 	heap_unmap(heap, piece->page, words);

@@ -346,14 +346,14 @@ static void sweep(struct step *step)
 	}
 }
 
-void xvi_objects_compact(struct xvi_objects *objects, size_t budget_bytes, uint32_t pages,
+void xvi_objects_compact(struct xvi_objects *objects, size_t step_bytes, uint32_t pages,
 			 struct xv_compact_report *report)
 {
 	struct step step = {.objects = objects, .report = report, .pages = pages};
 	struct xvi_compaction *cycle = &objects->compaction;
 
 	XVI_ASSERT(objects->owner_ops != NULL);
-	step.budget = budget_bytes < INT32_MAX ? (int64_t)budget_bytes : INT32_MAX;
+	step.budget = step_bytes < INT32_MAX ? (int64_t)step_bytes : INT32_MAX;
 	if (cycle->phase == COMPACT_IDLE)
 		round_begin(objects);
 	do {

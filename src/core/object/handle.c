@@ -62,7 +62,7 @@ bool xvi_object_is(const struct xvi_objects *objects, xv_handle handle, struct x
 	good = heap->shape.prove || tag != 0 ? xvi_unit_is_used(heap, page, words, unit)
 					     : page_leads_to(heap, page, words, unit);
 	good = good && piece_is_first(objects, page, words, unit) &&
-	       (tag == 0 || tag == (objects->tag | block_check(words[unit])));
+	       (tag == 0 || tag == (objects->tag | block_stamp(words[unit])));
 	if (good)
 		*at = (struct xvi_location){page, unit, words[unit]};
 	heap_unmap(heap, page, words);

@@ -92,7 +92,7 @@ enum {
 
 #define LINK_NONE UINT32_MAX /* page of a link that leads nowhere */
 
-_Static_assert((int)TAG_KEY_SHIFT == (int)BLOCK_CHECK_WIDTH, "key lies above the check");
+_Static_assert((int)TAG_KEY_SHIFT == (int)BLOCK_STAMP_WIDTH, "key lies above the check");
 
 /* A proved place: a live object's first piece, or a piece of one. */
 struct xvi_location {
@@ -245,7 +245,7 @@ static inline xv_handle objects_handle(const struct xvi_objects *objects, uint32
 				       uint32_t unit, uint32_t header)
 {
 	return objects->handle_base +
-	       ((xv_handle)(header & BLOCK_CHECK_BITS) << (TAG_SHIFT - BLOCK_CHECK_SHIFT)) +
+	       ((xv_handle)(header & BLOCK_STAMP_BITS) << (TAG_SHIFT - BLOCK_STAMP_SHIFT)) +
 	       ((xv_handle)page << 16) + unit * UNIT_BYTES;
 }
 
@@ -374,7 +374,7 @@ uint32_t xvi_objects_list(struct xvi_objects *objects, uint32_t *page, uint32_t 
 /* ---- compaction (compact.c) ---- */
 
 /*
- * A step of compaction: moves about `budget_bytes`, and looks at one page record for each 32
+ * A step of compaction: moves about `step_bytes`, and looks at one page record for each 32
  * bytes of it that it does not move; at least one block is moved, or one page looked at. Adds
  * to *report: moved_bytes, moved_blocks, refused, pinned_pages; sets
  * more. Repeat it until more is false: the cycle is over then, and its last round gained
@@ -382,7 +382,7 @@ uint32_t xvi_objects_list(struct xvi_objects *objects, uint32_t *page, uint32_t 
  * Pages with a number below `pages`, what the heaps of the pool have together, are low enough.
  * Precondition: owner_ops. O(budget + one page).
  */
-void xvi_objects_compact(struct xvi_objects *objects, size_t budget_bytes, uint32_t pages,
+void xvi_objects_compact(struct xvi_objects *objects, size_t step_bytes, uint32_t pages,
 			 struct xv_compact_report *report);
 
 /* End a cycle that is under way: its victim is a page like others. */

@@ -34,7 +34,7 @@ static inline bool header_is(const struct xvi_objects *objects, const struct xvi
 	uint32_t bits = BLOCK_FREE | BLOCK_KIND_MASK << BLOCK_KIND_SHIFT; /* 0 of a WHOLE one */
 	uint32_t tag = handle_tag(handle);
 
-	return (tag == (objects->tag | block_check(header)) || (shape->prove && tag == 0)) &&
+	return (tag == (objects->tag | block_stamp(header)) || (shape->prove && tag == 0)) &&
 	       (header & bits) == 0;
 }
 

@@ -120,7 +120,7 @@ XVI_ALWAYS_INLINE bool keyed_is(const struct xvi_heap *heap, const struct xvi_sh
 	header = words[unit];
 	*around = (struct xvi_around){unit, unit + shape_block_units(shape, header), 0, 0};
 	if ((!shape->usual && block_is_free(header)) ||
-	    (!shape->usual && !heap_check_is_keyed(heap, page, unit, header)) ||
+	    (!shape->usual && !heap_stamp_is_keyed(heap, page, unit, header)) ||
 	    (around->end < shape->end_unit ? !keyed_behind(heap, shape, record, page, words, around)
 					   : around->end != shape->end_unit))
 		return false;

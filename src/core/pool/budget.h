@@ -11,7 +11,7 @@
  *             is taken again
  *
  * All change with a shard locked, so who has locked all of them may read. The lock guards the
- * page table too. With it held only the provider's meta calls and spare_bytes are called. O(1).
+ * page table too. With it held only the provider's meta calls and stayed_bytes are called. O(1).
  */
 #ifndef XVI_BUDGET_H
 #define XVI_BUDGET_H

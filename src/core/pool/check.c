@@ -13,7 +13,7 @@ static bool fails(struct xv_check_report *report, uint32_t invariant, uint32_t p
 }
 
 /* Pages of a shard, those that the page table says are its. */
-static bool check_owners(struct xvi_shard *shard, struct xv_check_report *report)
+static bool check_page_shards(struct xvi_shard *shard, struct xv_check_report *report)
 {
 	struct xvi_page_table *table = &shard->pool->pages;
 	const struct xvi_heap *heap = &shard->objects.heap;
@@ -21,7 +21,7 @@ static bool check_owners(struct xvi_shard *shard, struct xv_check_report *report
 	uint64_t pins = 0;
 
 	for (uint32_t page = 0; xvi_page_table_next(table, &page); page++) {
-		if (page_table_owner(table, page) != shard->number + 1)
+		if (page_table_shard(table, page) != shard->number + 1)
 			continue;
 		if (!heap_owns(heap, page))
 			return fails(report, 32, page, "the page is not the shard's that has it");
@@ -43,7 +43,7 @@ static bool check_shard(struct xvi_shard *shard, enum xv_check_level level,
 	if (level == XV_CHECK_QUICK)
 		return true;
 	if (xvi_objects_check(&shard->objects, &fault))
-		return check_owners(shard, report);
+		return check_page_shards(shard, report);
 	report->offset = fault.unit * UNIT_BYTES;
 	return fails(report, fault.invariant, fault.page, fault.message);
 }

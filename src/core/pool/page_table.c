@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
-/* page_table.c: records of pages by chunks; see page_table.h. A slot's number is its page's less
+/* page_table.c: records of pages by chunks; see page_table.h. A index's number is its page's less
  * the origin. */
 #include "page_table.h"
 
-enum { NEXT_SLOTS = 4096 }; /* that are looked at under the lock at a time */
+enum { NEXT_RECORDS = 4096 }; /* that are looked at under the lock at a time */
 
-static size_t slot_at(const struct xvi_page_table *table, uint32_t slot)
+static size_t record_at(const struct xvi_page_table *table, uint32_t index)
 {
-	return table->at + (size_t)slot * table->stride;
+	return table->at + (size_t)index * table->stride;
 }
 
-static bool slot_is_used(const struct xvi_page_table *table, uint32_t slot)
+static bool record_is_used(const struct xvi_page_table *table, uint32_t index)
 {
-	return page_table_owner(table, table->origin + slot) != PAGE_NOBODY;
+	return page_table_shard(table, table->origin + index) != PAGE_NOBODY;
 }
 
 /* Chunks of the head, the last of which may have records too. */
@@ -22,14 +22,14 @@ static size_t head_chunks(const struct xvi_page_table *table)
 	return meta_round(table->at, META_CHUNK_BYTES) / META_CHUNK_BYTES;
 }
 
-/* Chunks that have a part of these slots, the head's left out: [*from, *to). */
+/* Chunks that have a part of these records, the head's left out: [*from, *to). */
 static void chunks_of(const struct xvi_page_table *table, uint32_t first, uint32_t count,
 		      size_t *from, size_t *to)
 {
 	size_t head = head_chunks(table);
 
-	*from = slot_at(table, first) / META_CHUNK_BYTES;
-	*to = meta_round(slot_at(table, first + count), META_CHUNK_BYTES) / META_CHUNK_BYTES;
+	*from = record_at(table, first) / META_CHUNK_BYTES;
+	*to = meta_round(record_at(table, first + count), META_CHUNK_BYTES) / META_CHUNK_BYTES;
 	if (*from < head)
 		*from = head;
 	if (*to < *from)
@@ -41,10 +41,10 @@ static bool chunk_is_used(const struct xvi_page_table *table, size_t chunk)
 {
 	size_t end = (chunk + 1) * META_CHUNK_BYTES;
 	uint32_t covered = xvi_atomic_load(&table->covered);
-	uint32_t slot = (uint32_t)((chunk * META_CHUNK_BYTES - table->at) / table->stride);
+	uint32_t index = (uint32_t)((chunk * META_CHUNK_BYTES - table->at) / table->stride);
 
-	for (; slot < covered && slot_at(table, slot) < end; slot++) {
-		if (slot_is_used(table, slot))
+	for (; index < covered && record_at(table, index) < end; index++) {
+		if (record_is_used(table, index))
 			return true;
 	}
 	return false;
@@ -55,10 +55,10 @@ static bool chunk_is_used(const struct xvi_page_table *table, size_t chunk)
 static struct xvi_atomic8 *chunk_mark(const struct xvi_page_table *table, size_t chunk)
 {
 	size_t byte_at = table->at + offsetof(struct xvi_page, source);
-	size_t slot = (chunk * META_CHUNK_BYTES + table->stride - 1 - byte_at) / table->stride;
+	size_t index = (chunk * META_CHUNK_BYTES + table->stride - 1 - byte_at) / table->stride;
 
-	return slot < xvi_atomic_load(&table->covered) ? page_table_byte(table, (uint32_t)slot)
-						       : NULL;
+	return index < xvi_atomic_load(&table->covered) ? page_table_byte(table, (uint32_t)index)
+							: NULL;
 }
 
 static bool chunk_is_charged(const struct xvi_page_table *table, size_t chunk)
@@ -88,16 +88,16 @@ static void chunks_purge(struct xvi_page_table *table, size_t from, size_t to, i
 	}
 }
 
-/* Make slots up to this one readable. */
-static int cover(struct xvi_page_table *table, uint32_t slot, int64_t *held)
+/* Make records up to this one readable. */
+static int cover(struct xvi_page_table *table, uint32_t index, int64_t *held)
 {
 	size_t step = META_CHUNK_BYTES * (table->sparse ? META_STEP_CHUNKS : 1);
-	size_t bytes = meta_round(slot_at(table, slot + 1), step);
-	size_t slots;
+	size_t bytes = meta_round(record_at(table, index + 1), step);
+	size_t records;
 	int64_t more;
 	int err;
 
-	if (slot < xvi_atomic_load(&table->covered))
+	if (index < xvi_atomic_load(&table->covered))
 		return 0;
 	if (bytes > table->memory->reserved) /* whole chunks, too */
 		bytes = table->memory->reserved;
@@ -110,13 +110,13 @@ static int cover(struct xvi_page_table *table, uint32_t slot, int64_t *held)
 		(void)budget_change(table->budget, -more, 0, 0, held);
 		return err;
 	}
-	slots = (bytes - table->at) / table->stride;
+	records = (bytes - table->at) / table->stride;
 	xvi_atomic_store_release(&table->covered,
-				 slots < table->most ? (uint32_t)slots : table->most);
+				 records < table->most ? (uint32_t)records : table->most);
 	return 0;
 }
 
-/* Charge the chunks of slots that are to be used. */
+/* Charge the chunks of records that are to be used. */
 static int chunks_charge(struct xvi_page_table *table, uint32_t first, uint32_t count,
 			 int64_t *held)
 {
@@ -142,17 +142,17 @@ int xvi_page_table_widen(struct xvi_page_table *table, int64_t *held)
 	if (table->origin == 0)
 		return 0;
 	XVI_ASSERT(origin >= table->window);
-	while (!slot_is_used(table, low))
+	while (!record_is_used(table, low))
 		low++;
-	while (!slot_is_used(table, high))
+	while (!record_is_used(table, high))
 		high--;
 	err = cover(table, origin + high, held);
 	if (err == 0)
 		err = chunks_charge(table, origin + low, high - low + 1, held);
 	if (err != 0)
 		return err;
-	for (uint32_t slot = low; slot <= high; slot++) {
-		unsigned char *record = table->records + (size_t)slot * table->stride;
+	for (uint32_t index = low; index <= high; index++) {
+		unsigned char *record = table->records + (size_t)index * table->stride;
 
 		memcpy(record + (size_t)origin * table->stride, record, table->stride);
 		memset(record, 0, table->stride);
@@ -188,8 +188,8 @@ void xvi_page_table_remove(struct xvi_page_table *table, uint32_t first, uint32_
 	size_t from, to;
 
 	first -= table->origin;
-	for (uint32_t slot = first; slot < first + count; slot++)
-		xvi_atomic8_store(page_table_byte(table, slot), PAGE_NOBODY);
+	for (uint32_t index = first; index < first + count; index++)
+		xvi_atomic8_store(page_table_byte(table, index), PAGE_NOBODY);
 	table->pages -= count;
 	if (table->sparse) {
 		chunks_of(table, first, count, &from, &to);
@@ -204,17 +204,17 @@ void xvi_page_table_remove(struct xvi_page_table *table, uint32_t first, uint32_
 
 bool xvi_page_table_next(struct xvi_page_table *table, uint32_t *page)
 {
-	uint32_t slot, covered, end;
+	uint32_t index, covered, end;
 
 	xvi_lock_acquire(&table->budget->lock);
-	slot = *page > table->origin ? *page - table->origin : 0;
+	index = *page > table->origin ? *page - table->origin : 0;
 	covered = xvi_atomic_load(&table->covered);
-	end = slot < covered && covered - slot > NEXT_SLOTS ? slot + NEXT_SLOTS : covered;
-	while (slot < end && !slot_is_used(table, slot))
-		slot++;
-	*page = table->origin + slot;
+	end = index < covered && covered - index > NEXT_RECORDS ? index + NEXT_RECORDS : covered;
+	while (index < end && !record_is_used(table, index))
+		index++;
+	*page = table->origin + index;
 	xvi_lock_release(&table->budget->lock);
-	return slot < covered;
+	return index < covered;
 }
 
 uint64_t xvi_page_table_charged(struct xvi_page_table *table)

@@ -40,17 +40,17 @@ enum {
 
 struct xvi_page_table {
 	/* Constants. */
-	unsigned char *records; /* slot 0 */
+	unsigned char *records; /* index 0 */
 	uint32_t stride;
 	uint32_t most;           /* pages */
 	bool sparse;             /* charged by chunk */
 	struct xvi_meta *memory; /* NULL: all is usable, and charged by who made it */
-	size_t at;               /* of slot 0 in it, bytes */
+	size_t at;               /* of index 0 in it, bytes */
 	struct xv_provider *provider;
 	struct xvi_budget *budget;
 
 	uint32_t window;             /* slots in the head; 0: the origin is 0 for good */
-	uint32_t origin;             /* page of slot 0 */
+	uint32_t origin;             /* page of index 0 */
 	uint32_t pages;              /* that are somebody's, count */
 	struct xvi_atomic32 covered; /* slots below this can be read */
 };
@@ -73,21 +73,22 @@ bool xvi_page_table_next(struct xvi_page_table *table, uint32_t *page);
 /* Bytes charged, the head's not. O(pages). All shards are locked. */
 uint64_t xvi_page_table_charged(struct xvi_page_table *table);
 
-static inline struct xvi_atomic8 *page_table_byte(const struct xvi_page_table *table, uint32_t slot)
+static inline struct xvi_atomic8 *page_table_byte(const struct xvi_page_table *table,
+						  uint32_t index)
 {
-	return (struct xvi_atomic8 *)(void *)(table->records + (size_t)slot * table->stride +
+	return (struct xvi_atomic8 *)(void *)(table->records + (size_t)index * table->stride +
 					      offsetof(struct xvi_page, source));
 }
 
 /* Number of the shard that has the page, and 1; or PAGE_NOBODY. */
-static inline uint32_t page_table_owner(const struct xvi_page_table *table, uint32_t page)
+static inline uint32_t page_table_shard(const struct xvi_page_table *table, uint32_t page)
 {
-	uint32_t slot = page - table->origin;
-	uint32_t owner = PAGE_NOBODY;
+	uint32_t index = page - table->origin;
+	uint32_t number = PAGE_NOBODY;
 
-	if (slot < xvi_atomic_load_acquire(&table->covered))
-		owner = xvi_atomic8_load(page_table_byte(table, slot));
-	return owner != PAGE_KEPT ? owner : PAGE_NOBODY;
+	if (index < xvi_atomic_load_acquire(&table->covered))
+		number = xvi_atomic8_load(page_table_byte(table, index));
+	return number != PAGE_KEPT ? number : PAGE_NOBODY;
 }
 
 #endif

@@ -41,7 +41,7 @@ enum {
 	MEMORY_ALIGNMENT = 64, /* a cache line: what is written by one CPU is not in another's */
 	FIRST_RECORDS =
 		16, /* of holes, behind each shard: the first page record still fits 8 KiB */
-	MAIL_SLOTS = 64,
+	MAIL_HANDLES = 64,
 	OWN_MAP_SLOTS = 2, /* of a window, for each shard */
 };
 
@@ -49,7 +49,7 @@ enum {
 struct xvi_mailbox {
 	struct xvi_atomic32 next; /* slot that is filled next */
 	struct xvi_atomic32 busy; /* frees to be left without a look at the lock */
-	struct xvi_atomic64 slot[MAIL_SLOTS];
+	struct xvi_atomic64 handle[MAIL_HANDLES];
 };
 
 struct xvi_shard {

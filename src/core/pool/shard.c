@@ -23,14 +23,14 @@ enum {
 /* Free what lies in the next slots, until one is empty. */
 static void mail_read(struct xvi_shard *shard)
 {
-	for (uint32_t i = 0; i < MAIL_SLOTS; i++) {
-		xv_handle handle = xvi_atomic64_take(&shard->mailbox->slot[shard->mail_at]);
+	for (uint32_t i = 0; i < MAIL_HANDLES; i++) {
+		xv_handle handle = xvi_atomic64_take(&shard->mailbox->handle[shard->mail_at]);
 
 		if (handle == XV_NULL_HANDLE)
 			return;
-		shard->mail_at = (shard->mail_at + 1) % MAIL_SLOTS;
+		shard->mail_at = (shard->mail_at + 1) % MAIL_HANDLES;
 		/* A bad handle is counted where it is found. */
-		if (page_table_owner(&shard->pool->pages, xv_handle_page(handle)) !=
+		if (page_table_shard(&shard->pool->pages, xv_handle_page(handle)) !=
 		    shard->number + 1)
 			shard->objects.bad_handles++;
 		else if (shard->objects.free(&shard->objects, handle) == 0)
@@ -40,7 +40,7 @@ static void mail_read(struct xvi_shard *shard)
 
 static bool mail_is_next(const struct xvi_shard *shard)
 {
-	return xvi_atomic64_is_set(&shard->mailbox->slot[shard->mail_at]);
+	return xvi_atomic64_is_set(&shard->mailbox->handle[shard->mail_at]);
 }
 
 /* Slots need not be filled in turn: two threads may leave something at once. */
@@ -49,12 +49,12 @@ void xvi_mail_read_all(struct xvi_shard *shard)
 	shard->polls = 0;
 	if (shard->mailbox == NULL)
 		return;
-	for (uint32_t i = 0; i < MAIL_SLOTS; i++) {
+	for (uint32_t i = 0; i < MAIL_HANDLES; i++) {
 		shard->mail_at = i;
 		if (mail_is_next(shard))
 			mail_read(shard);
 	}
-	shard->mail_at = xvi_atomic_load(&shard->mailbox->next) % MAIL_SLOTS;
+	shard->mail_at = xvi_atomic_load(&shard->mailbox->next) % MAIL_HANDLES;
 }
 
 /* Leave a handle to the shard. False: no slot is at hand. */
@@ -63,7 +63,7 @@ static bool mail_leave(struct xvi_mailbox *mailbox, xv_handle handle)
 	uint32_t start = xvi_atomic_load(&mailbox->next);
 
 	for (uint32_t i = start; i < start + MAIL_TRIES; i++) {
-		if (xvi_atomic64_put(&mailbox->slot[i % MAIL_SLOTS], handle)) {
+		if (xvi_atomic64_put(&mailbox->handle[i % MAIL_HANDLES], handle)) {
 			xvi_atomic_store(&mailbox->next, i + 1);
 			return true;
 		}
@@ -118,14 +118,14 @@ struct xvi_shard *xvi_enter_home_spread(struct xv_pool *pool)
 
 struct xvi_shard *xvi_enter_page_if_any(struct xv_pool *pool, uint32_t page)
 {
-	uint32_t owner = pool_is_spread(pool) ? page_table_owner(&pool->pages, page) : 1;
+	uint32_t number = pool_is_spread(pool) ? page_table_shard(&pool->pages, page) : 1;
 	struct xvi_shard *shard;
 
-	if (owner == PAGE_NOBODY)
+	if (number == PAGE_NOBODY)
 		return NULL;
-	shard = xvi_atomic_ptr_load(&pool->shard[owner - 1]);
+	shard = xvi_atomic_ptr_load(&pool->shard[number - 1]);
 	shard_enter(shard);
-	if (page_table_owner(&pool->pages, page) == owner)
+	if (page_table_shard(&pool->pages, page) == number)
 		return shard;
 	shard_leave(shard);
 	return NULL;
@@ -147,13 +147,13 @@ struct xvi_shard *xvi_enter_page_spread(struct xv_pool *pool, uint32_t page)
  */
 static bool free_is_left(struct xv_pool *pool, xv_handle handle)
 {
-	uint32_t owner = page_table_owner(&pool->pages, xv_handle_page(handle));
+	uint32_t number = page_table_shard(&pool->pages, xv_handle_page(handle));
 	struct xvi_shard *shard;
 	uint32_t busy;
 
-	if (owner == PAGE_NOBODY || owner - 1 == home_number(pool))
+	if (number == PAGE_NOBODY || number - 1 == home_number(pool))
 		return false;
-	shard = xvi_atomic_ptr_load(&pool->shard[owner - 1]);
+	shard = xvi_atomic_ptr_load(&pool->shard[number - 1]);
 	busy = xvi_atomic_load(&shard->mailbox->busy);
 	if (busy == 0) {
 		if (xvi_lock_try(&shard->lock)) {

@@ -19,7 +19,7 @@ void xvi_pool_settle(struct xv_pool *pool)
 
 	xvi_lock_acquire(&budget->lock);
 	if (budget->stayed != 0) {
-		spare = ops->spare_bytes != NULL ? ops->spare_bytes(pool->provider) : 0;
+		spare = ops->stayed_bytes != NULL ? ops->stayed_bytes(pool->provider) : 0;
 		if (budget->stayed > spare)
 			budget->stayed = spare;
 	}
@@ -138,7 +138,7 @@ static bool source_page_is_ours(void *context, uint32_t page)
 {
 	const struct xvi_shard *shard = context;
 
-	return page_table_owner(&shard->pool->pages, page) == shard->number + 1;
+	return page_table_shard(&shard->pool->pages, page) == shard->number + 1;
 }
 
 /* ---- hole records: the first ones behind the shard, then all in a stretch of their own ---- */

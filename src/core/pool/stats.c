@@ -8,8 +8,8 @@ static uint64_t mail_waiting(const struct xvi_shard *shard)
 {
 	uint64_t count = 0;
 
-	for (uint32_t i = 0; shard->mailbox != NULL && i < MAIL_SLOTS; i++)
-		count += xvi_atomic64_is_set(&shard->mailbox->slot[i]);
+	for (uint32_t i = 0; shard->mailbox != NULL && i < MAIL_HANDLES; i++)
+		count += xvi_atomic64_is_set(&shard->mailbox->handle[i]);
 	return count;
 }
 
@@ -23,14 +23,14 @@ static void add_shard(const struct xvi_shard *shard, struct xv_pool_stats *stats
 	stats->owner_bytes += objects_count(objects) * objects->prefix_bytes;
 	stats->link_bytes += objects_link_bytes(objects);
 	stats->free_bytes += heap_free_units(heap) * UNIT_BYTES;
-	stats->reserve_bytes += heap->spare_grains << shard->pool->grain_shift;
+	stats->spare_bytes += heap->spare_grains << shard->pool->grain_shift;
 	/* The rest of used blocks. */
 	stats->rounding_bytes += heap->used_units * UNIT_BYTES;
 	stats->objects += objects_count(objects);
 	stats->split_objects += objects->split_objects;
 	stats->pieces += (uint64_t)objects->split_objects + objects->rest_pieces;
 	stats->pages += heap->page_count;
-	stats->free_blocks += heap->holes.live;
+	stats->holes += heap->holes.live;
 	stats->mallocs += objects->mallocs;
 	stats->frees += objects->mallocs - objects_count(objects);
 	stats->failures += objects->failures;
@@ -56,13 +56,13 @@ void xv_pool_get_stats(struct xv_pool *pool, struct xv_pool_stats *stats)
 		add_shard(shard, stats);
 	xvi_pool_settle(pool);
 	stats->held_bytes = budget_all_held(&pool->budget);
-	stats->reserve_bytes += pool->budget.stayed;
+	stats->spare_bytes += pool->budget.stayed;
 	stats->peak_held_bytes = pool->budget.peak;
 	xvi_leave_all(pool);
 	stats->failures -= xvi_atomic_load(&pool->rescued);
 	stats->bad_handles += xvi_atomic_load(&pool->strays);
-	stats->table_bytes = stats->held_bytes - stats->rounding_bytes - stats->free_bytes -
-			     stats->reserve_bytes;
+	stats->table_bytes =
+		stats->held_bytes - stats->rounding_bytes - stats->free_bytes - stats->spare_bytes;
 	stats->rounding_bytes -= stats->requested_bytes + stats->header_bytes + stats->owner_bytes +
 				 stats->link_bytes;
 	stats->page_bytes = (size_t)1 << pool->provider->page_shift;

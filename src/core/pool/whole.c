@@ -101,7 +101,7 @@ static uint32_t pool_pages(struct xv_pool *pool)
 }
 
 /* The shards go through their cycles in turn. */
-int xv_compact(struct xv_pool *pool, size_t budget_bytes, struct xv_compact_report *report)
+int xv_compact(struct xv_pool *pool, size_t step_bytes, struct xv_compact_report *report)
 {
 	struct xv_compact_report mine;
 	struct xvi_shard *shard;
@@ -120,7 +120,7 @@ int xv_compact(struct xv_pool *pool, size_t budget_bytes, struct xv_compact_repo
 		xvi_mail_read_all(shard);
 		held = shard->held;
 		xvi_objects_compact(&shard->objects,
-				    budget_bytes != 0 ? budget_bytes : XV_COMPACT_BUDGET,
+				    step_bytes != 0 ? step_bytes : XV_COMPACT_STEP_BYTES,
 				    pool_pages(pool), &mine);
 		if (!mine.more)
 			xvi_heap_shrink_records(&shard->objects.heap);

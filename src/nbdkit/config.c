@@ -5,10 +5,13 @@
  */
 #include "config.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "nbdkit_api.h"
+#include "path.h"
 #include "size_text.h"
 
 void rzn_config_init(struct rzn_config *config)
@@ -41,6 +44,51 @@ const char *rzn_codec_names(const char *separator)
 		strcat(names, codec->name);
 	}
 	return names;
+}
+
+/* ---- codecs ---- */
+
+/* The whole of text is a level of the codec. */
+static bool parse_level(const char *text, const struct ramz_codec *codec, int32_t *level)
+{
+	char *end;
+	long value;
+
+	if (text[*text == '-'] < '0' || text[*text == '-'] > '9')
+		return false;
+	errno = 0;
+	value = strtol(text, &end, 10);
+	if (*end != '\0' || errno != 0 || value < codec->level_min || value > codec->level_max)
+		return false;
+	*level = (int32_t)value;
+	return true;
+}
+
+bool rzn_codec_parse(const char *text, const struct ramz_codec **codec, int32_t *level,
+		     char fault[RZN_CODEC_FAULT_BYTES])
+{
+	size_t length = strcspn(text, ":");
+	const struct ramz_codec *found;
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), "%.*s", (int)length, text);
+	found = ramz_codec_by_name(name);
+	if (found == NULL) {
+		(void)snprintf(fault, RZN_CODEC_FAULT_BYTES, "there is no such codec; there are %s",
+			       rzn_codec_names(", "));
+		return false;
+	}
+	if (text[length] == '\0') {
+		*level = RAMZ_LEVEL_DEFAULT;
+	} else if (!parse_level(text + length + 1, found, level)) {
+		(void)snprintf(fault, RZN_CODEC_FAULT_BYTES,
+			       "levels of %s are %d to %d; give it as %s:%d", found->name,
+			       found->level_min, found->level_max, found->name,
+			       found->level_default);
+		return false;
+	}
+	*codec = found;
+	return true;
 }
 
 /* ---- one parameter each ---- */
@@ -95,34 +143,23 @@ static int set_size(struct rzn_config *config, const char *value)
 
 static int set_codec(struct rzn_config *config, const char *value)
 {
-	config->options.codec = ramz_codec_by_name(value);
-	if (config->options.codec != NULL)
+	char fault[RZN_CODEC_FAULT_BYTES];
+
+	if (rzn_codec_parse(value, &config->options.codec, &config->options.level, fault))
 		return 0;
-	nbdkit_error("codec=%s: this plugin has no such codec; it has %s", value,
-		     rzn_codec_names(", "));
+	nbdkit_error("codec=%s: %s", value, fault);
 	return -1;
 }
 
-static int set_level(struct rzn_config *config, const char *value)
+static int set_hard_limit(struct rzn_config *config, const char *value)
 {
-	int level;
-
-	if (nbdkit_parse_int("level", value, &level) < 0)
-		return -1;
-	config->options.level = level;
-	config->level_given = true;
-	return 0;
-}
-
-static int set_memlimit(struct rzn_config *config, const char *value)
-{
-	return parse_bytes("memlimit", value, ramz_memory_bytes(),
+	return parse_bytes("hard-limit", value, ramz_memory_bytes(),
 			   &config->options.hard_limit_bytes);
 }
 
-static int set_softlimit(struct rzn_config *config, const char *value)
+static int set_soft_limit(struct rzn_config *config, const char *value)
 {
-	return parse_bytes("softlimit", value, ramz_memory_bytes(),
+	return parse_bytes("soft-limit", value, ramz_memory_bytes(),
 			   &config->options.soft_limit_bytes);
 }
 
@@ -230,9 +267,8 @@ static const struct parameter {
 } parameters[] = {
 	{"size", set_size},
 	{"codec", set_codec},
-	{"level", set_level},
-	{"memlimit", set_memlimit},
-	{"softlimit", set_softlimit},
+	{"hard-limit", set_hard_limit},
+	{"soft-limit", set_soft_limit},
 	{"checksum", set_checksum},
 	{"dedup", set_dedup},
 	{"page", set_page},
@@ -247,37 +283,25 @@ static const struct parameter {
 int rzn_config_set(struct rzn_config *config, const char *key, const char *value)
 {
 	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
-		if (strcmp(key, parameters[i].key) == 0)
-			return parameters[i].set(config, value);
+		uint32_t bit = UINT32_C(1) << i;
+
+		if (strcmp(key, parameters[i].key) != 0)
+			continue;
+		if ((config->given & bit) != 0) {
+			nbdkit_error("%s=%s: %s= is given twice; give it once", key, value, key);
+			return -1;
+		}
+		config->given |= bit;
+		return parameters[i].set(config, value);
 	}
-	nbdkit_error("%s=: the ramz plugin has no such parameter; it has size, codec, level, "
-		     "memlimit, softlimit, checksum, dedup, page, provider, file, save-every, "
+	nbdkit_error("%s=: the ramz plugin has no such parameter; it has size, codec, hard-limit, "
+		     "soft-limit, checksum, dedup, page, provider, file, save-every, "
 		     "save-fallback, stats and stats-file",
 		     key);
 	return -1;
 }
 
 /* ---- all of them ---- */
-
-int rzn_config_check_level(const struct rzn_config *config, const struct ramz_codec *codec)
-{
-	if (codec == NULL)
-		codec = ramz_codec_at(0);
-	if (!config->level_given || (config->options.level >= codec->level_min &&
-				     config->options.level <= codec->level_max))
-		return 0;
-	nbdkit_error("level=%d: levels of %s are %d to %d", config->options.level, codec->name,
-		     codec->level_min, codec->level_max);
-	return -1;
-}
-
-/* Without codec= the level may be meant for the codec that file= was saved with. */
-static int check_level(const struct rzn_config *config)
-{
-	if (config->options.codec == NULL && config->file != NULL)
-		return 0;
-	return rzn_config_check_level(config, config->options.codec);
-}
 
 static int check_saves(const struct rzn_config *config)
 {
@@ -291,6 +315,16 @@ static int check_saves(const struct rzn_config *config)
 	return -1;
 }
 
+/* Each would replace what the other one wrote. */
+static int check_paths(const struct rzn_config *config)
+{
+	if (config->file == NULL || config->stats_file == NULL ||
+	    !rzn_path_is_same(config->file, config->stats_file))
+		return 0;
+	nbdkit_error("stats-file=%s is the file of file=; name another", config->stats_file);
+	return -1;
+}
+
 static int check_limits(const struct rzn_config *config)
 {
 	const struct ramz_options *options = &config->options;
@@ -298,7 +332,7 @@ static int check_limits(const struct rzn_config *config)
 	if (options->hard_limit_bytes == 0 ||
 	    options->soft_limit_bytes <= options->hard_limit_bytes)
 		return 0;
-	nbdkit_error("softlimit= is above memlimit=, so it would never be told: make it less");
+	nbdkit_error("soft-limit= is above hard-limit=, so it would never be told: make it less");
 	return -1;
 }
 
@@ -319,12 +353,10 @@ int rzn_config_complete(const struct rzn_config *config)
 	struct ramz_options options = config->options;
 	const char *reason;
 
-	if (check_level(config) != 0 || check_limits(config) != 0 || check_size(config) != 0 ||
-	    check_saves(config) != 0)
+	if (check_limits(config) != 0 || check_size(config) != 0 || check_saves(config) != 0 ||
+	    check_paths(config) != 0)
 		return -1;
-	if (options.codec == NULL && config->file != NULL)
-		options.level = RAMZ_LEVEL_DEFAULT;
-	/* See rzn_config_check_memlimit: it is known later what the memory is from. */
+	/* See rzn_config_check_hard_limit: it is known later what the memory is from. */
 	options.soft_limit_bytes = 0;
 	options.hard_limit_bytes = 0;
 	if (ramz_options_check(&options, &reason) == 0)
@@ -333,7 +365,7 @@ int rzn_config_complete(const struct rzn_config *config)
 	return -1;
 }
 
-int rzn_config_check_memlimit(const struct ramz_options *options)
+int rzn_config_check_hard_limit(const struct ramz_options *options)
 {
 	uint64_t least;
 
@@ -343,8 +375,8 @@ int rzn_config_check_memlimit(const struct ramz_options *options)
 	if (options->hard_limit_bytes >= least)
 		return 0;
 	nbdkit_error(
-		"memlimit= of %llu bytes is less than such a disk takes with one page in it: the "
-		"least that works is memlimit=%llu",
+		"hard-limit= of %llu bytes is less than such a disk takes with one page in it: the "
+		"least that works is hard-limit=%llu",
 		(unsigned long long)options->hard_limit_bytes, (unsigned long long)least);
 	return -1;
 }

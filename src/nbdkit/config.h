@@ -10,6 +10,7 @@
 #ifndef RZN_CONFIG_H
 #define RZN_CONFIG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <ramz/ramz.h>
@@ -23,7 +24,7 @@ struct rzn_config {
 	bool size_given;
 	bool page_given;
 	bool checksum_given;
-	bool level_given;
+	uint32_t given; /* bits: the parameters that were taken, in the order of their list */
 	uint64_t save_every_ms; /* 0: only at the end */
 	char *file;             /* absolute path, or NULL */
 	char *save_fallback;    /* the same of a directory */
@@ -33,11 +34,10 @@ struct rzn_config {
 
 /* What nbdkit prints for --help. */
 #define RZN_CONFIG_HELP                                                                            \
-	"[size=]<SIZE>           Size of the disk (default: 25% of the memory).\n"           \
-	"codec=lz4|lzo|zstd|none Compression (default: lz4).\n"                                    \
-	"level=<N>               Level of the codec (default: its own).\n"                         \
-	"memlimit=<SIZE>         Most memory to hold; more writes get ENOSPC.\n"                   \
-	"softlimit=<SIZE>        Tell when so much memory is held.\n"                              \
+	"[size=]<SIZE>           Size of the disk (default: 25% of the memory).\n"                 \
+	"codec=<NAME>[:<LEVEL>]  lz4, lzo, zstd or none (default: lz4).\n"                         \
+	"hard-limit=<SIZE>       Most memory to hold; more writes get ENOSPC.\n"                   \
+	"soft-limit=<SIZE>       Tell when so much memory is held.\n"                              \
 	"checksum=true           Keep a checksum of every page (default: false).\n"                \
 	"dedup=true              Keep identical pages once (default: false).\n"                    \
 	"page=<SIZE>             Page size, 4K to 64K (default: 4K).\n"                            \
@@ -59,12 +59,16 @@ int rzn_config_set(struct rzn_config *config, const char *key, const char *value
  * looked at when it is loaded. Returns as above. */
 int rzn_config_complete(const struct rzn_config *config);
 
-/* Has this codec, NULL for the default one, the level given? Returns as above. */
-int rzn_config_check_level(const struct rzn_config *config, const struct ramz_codec *codec);
+/* Is hard-limit= enough for a disk made with these options? Asked when the provider is there,
+ * before anything is loaded. Returns as above. */
+int rzn_config_check_hard_limit(const struct ramz_options *options);
 
-/* Is memlimit= enough for a disk made with these options? Asked when the provider is there, before
- * anything is loaded. Returns as above. */
-int rzn_config_check_memlimit(const struct ramz_options *options);
+#define RZN_CODEC_FAULT_BYTES 160U
+
+/* Read NAME or NAME:LEVEL; without a level *level is RAMZ_LEVEL_DEFAULT. Returns true; or false,
+ * and fault says what is wrong and what would be right, without the text. */
+bool rzn_codec_parse(const char *text, const struct ramz_codec **codec, int32_t *level,
+		     char fault[RZN_CODEC_FAULT_BYTES]);
 
 /* Names of the codecs of this build, with separator between them. Static storage,
  * good until the next call. */

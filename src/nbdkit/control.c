@@ -6,8 +6,8 @@
  * One thread has the socket and all its clients, and never waits for anything but poll and, for a
  * moment, the store's locks. What is short is done in it; the rest by one of two workers: what only
  * looks or sets never waits in a queue behind what works on the whole disk. CLIENTS_MAX clients are
- * served at a time. Where they are all there, one that has moved no byte for GRACE_MS makes room for
- * the next; till then that one waits in the socket's queue.
+ * served at a time. Where they are all there, one that has moved no byte for GRACE_MS makes room
+ * for the next; till then that one waits in the socket's queue.
  *
  * At the end what has begun is ended in order, and what waits is refused.
  */

@@ -65,19 +65,6 @@ static bool parse_count(const char *text, uint64_t *count)
 	return *end == '\0' && errno == 0 && *count <= INT64_MAX;
 }
 
-static bool parse_level(const char *text, int32_t *level)
-{
-	char *end;
-	long value;
-
-	if (*text != '-' && (*text < '0' || *text > '9'))
-		return false;
-	errno = 0;
-	value = strtol(text, &end, 10);
-	*level = (int32_t)value;
-	return end != text && *end == '\0' && errno == 0 && value == *level;
-}
-
 enum { WORD_BYTES = 64 };
 
 /* Two words, the second of which may be missing. */
@@ -289,22 +276,13 @@ static json_t *set_codec(struct rzn_disk *disk, const struct ramz_codec *codec, 
 
 static json_t *command_codec(struct rzn_disk *disk, const struct request *request)
 {
-	char name[WORD_BYTES], level_word[WORD_BYTES];
+	char fault[RZN_CODEC_FAULT_BYTES];
 	const struct ramz_codec *codec;
-	int32_t level = RAMZ_LEVEL_DEFAULT;
+	int32_t level;
 
-	if (!split_words(request->arguments, name, level_word))
-		return answer_error(EINVAL, "say codec NAME, or codec NAME LEVEL; there are %s",
-				    rzn_codec_names(", "));
-	codec = ramz_codec_by_name(name);
-	if (codec == NULL)
-		return answer_error(EINVAL, "codec %s: there is no such codec; there are %s", name,
-				    rzn_codec_names(", "));
-	if (level_word[0] != '\0' && (!parse_level(level_word, &level) ||
-				      level < codec->level_min || level > codec->level_max))
-		return answer_error(EINVAL, "codec %s %s: levels of %s are %d to %d", name,
-				    level_word, name, codec->level_min, codec->level_max);
-	return set_codec(disk, codec, level);
+	if (rzn_codec_parse(request->arguments, &codec, &level, fault))
+		return set_codec(disk, codec, level);
+	return answer_error(EINVAL, "codec %.*s: %s", WORD_BYTES, request->arguments, fault);
 }
 
 static json_t *command_save(struct rzn_disk *disk, const struct request *request)

@@ -70,7 +70,7 @@ static void disk_on_soft_limit(void *context, struct ramz *store, uint64_t held_
 	if (!rzn_now_and_then(&disk->soft_said_at))
 		return;
 	ramz_get_stats(store, &stats);
-	rzn_tell("warning: the disk holds %llu bytes of memory: softlimit (%llu) is passed; "
+	rzn_tell("warning: the disk holds %llu bytes of memory: soft-limit (%llu) is passed; "
 		 "discard data (fstrim), or raise the limit",
 		 (unsigned long long)held_bytes, (unsigned long long)stats.soft_limit_bytes);
 }
@@ -109,7 +109,7 @@ int rzn_disk_open(struct rzn_disk *disk)
 
 	options.on_soft_limit = disk_on_soft_limit;
 	options.limit_context = disk;
-	if (disk_open_provider(disk, &options) != 0 || rzn_config_check_memlimit(&options) != 0 ||
+	if (disk_open_provider(disk, &options) != 0 || rzn_config_check_hard_limit(&options) != 0 ||
 	    disk_fill(disk, &options) != 0) {
 		rzn_disk_close(disk);
 		return -1;

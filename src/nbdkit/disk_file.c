@@ -63,8 +63,7 @@ int rzn_file_hold(struct rzn_disk *disk)
 	const char *path = disk->config->file;
 	struct ramz_reason reason;
 
-	assert(disk->file == NULL);
-	if (path == NULL)
+	if (path == NULL || disk->file != NULL)
 		return 0;
 	if (rzn_file_wait(&disk->file, path, &reason) == 0)
 		return 0;
@@ -123,7 +122,6 @@ static int refuse_checksum(const struct rzn_config *config)
 static int file_check_given(const struct rzn_config *config, const struct ramz_file_info *info)
 {
 	const struct ramz_options *given = &config->options;
-	const struct ramz_codec *codec = given->codec;
 
 	if (config->page_given && given->page_bytes != info->page_bytes)
 		return refuse_page(config, info);
@@ -131,12 +129,10 @@ static int file_check_given(const struct rzn_config *config, const struct ramz_f
 		return refuse_size(config, info);
 	if (config->checksum_given && !given->checksum && info->checksum)
 		return refuse_checksum(config);
-	if (codec == NULL && info->codec[0] != '\0') {
-		codec = ramz_codec_by_name(info->codec);
-		if (codec == NULL)
-			return refuse_codec(config, info);
-	}
-	return rzn_config_check_level(config, codec);
+	if (given->codec == NULL && info->codec[0] != '\0' &&
+	    ramz_codec_by_name(info->codec) == NULL)
+		return refuse_codec(config, info);
+	return 0;
 }
 
 static bool level_is(const struct ramz_codec *codec, int32_t level, int32_t other)
@@ -157,7 +153,7 @@ static bool file_tells(struct rzn_disk *disk, const struct ramz_file_info *info)
 	if ((config->options.checksum && !info->checksum) || now.size_bytes != info->size_bytes)
 		return false;
 	if (info->codec[0] == '\0')
-		return config->options.codec == NULL && !config->level_given;
+		return config->options.codec == NULL;
 	return strcmp(now.codec->name, info->codec) == 0 &&
 	       level_is(now.codec, now.level, info->level);
 }
@@ -187,7 +183,7 @@ static const char *file_advice(int err)
 	case -XV_EBADMSG:
 		return "put a good copy there, or name another file";
 	case -XV_ENOSPC:
-		return "raise memlimit=";
+		return "raise hard-limit=";
 	case -XV_ENOMEM:
 		return "free some memory";
 	case -XV_ENOTSUP:

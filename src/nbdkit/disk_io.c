@@ -21,7 +21,7 @@ static void disk_say_full(struct rzn_disk *disk)
 	if (!rzn_now_and_then(&disk->full_said_at))
 		return;
 	ramz_get_stats(disk->store, &stats);
-	rzn_tell("no space: the disk holds %llu bytes of memory, memlimit is %llu. All that is "
+	rzn_tell("no space: the disk holds %llu bytes of memory, hard-limit is %llu. All that is "
 		 "stored can be read; discard data (fstrim), or raise the limit",
 		 (unsigned long long)stats.held_bytes, (unsigned long long)stats.hard_limit_bytes);
 }
@@ -39,7 +39,7 @@ static int disk_fail(struct rzn_disk *disk, const char *what, uint64_t offset, i
 		break;
 	case -XV_ENOMEM:
 		rzn_tell("%s at %llu: the system gives no more memory; free some, or set "
-			 "memlimit= below what there is",
+			 "hard-limit= below what there is",
 			 what, at);
 		error = ENOMEM;
 		break;

@@ -8,6 +8,7 @@
  * that.
  */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "config.h"
 #include "control.h"
@@ -59,6 +60,13 @@ static void plugin_dump(void)
 	printf("ramz_stats=%s\n", RZN_HAVE_JANSSON ? "yes" : "no");
 }
 
+/* A file that is not there is made in plugin_after_fork, by the user that nbdkit becomes: made here
+ * it would be root's, and that user could not save to it. */
+static bool plugin_file_is_there(void)
+{
+	return config.file == NULL || access(config.file, F_OK) == 0;
+}
+
 /*
  * The last call in the foreground: whatever is wrong, a damaged file above all, is told
  * here. The disk itself must be made after the fork, as a store does not survive one; the hold on
@@ -70,6 +78,8 @@ static int plugin_get_ready(void)
 		return -1;
 	if (rzn_path_check("stats-file", config.stats_file) != 0 || rzn_rescue_check(&config) != 0)
 		return -1;
+	if (!plugin_file_is_there())
+		return rzn_path_check_directory("file", config.file);
 	if (rzn_file_hold(&disk) != 0 || rzn_disk_open(&disk) != 0)
 		return -1;
 	rzn_disk_close(&disk);
@@ -91,7 +101,7 @@ static int plugin_after_fork(void)
 {
 	if (rzn_path_check("stats-file", config.stats_file) != 0 || rzn_rescue_check(&config) != 0)
 		return -1;
-	if (rzn_disk_open(&disk) != 0)
+	if (rzn_file_hold(&disk) != 0 || rzn_disk_open(&disk) != 0)
 		return -1;
 	if (plugin_serve() == 0)
 		return 0;

@@ -122,7 +122,7 @@ serve disk file=kept
 [ "$(codec)" = '"codec": "none", "level": 0' ] || fail "the codec was not kept: $(codec)"
 [ "$(field disk checksum_bytes)" -gt 0 ] || fail "the checksums were not kept"
 end_server "$server_pid" disk
-serve disk codec=lz4 level=-4 file=kept
+serve disk codec=lz4:-4 file=kept
 [ "$(codec)" = '"codec": "lz4", "level": -4' ] || fail "the codec given did not win: $(codec)"
 end_server "$server_pid" disk
 serve disk file=kept
@@ -132,7 +132,7 @@ end_server "$server_pid" disk
 refused disk 'pages of 4096 bytes; leave page= out' page=8K file=kept
 refused disk 'leave checksum= out' checksum=false file=kept
 refused disk 'size= would cut it' size=512K file=kept
-refused disk 'levels of lz4 are' level=1000 file=kept
+refused disk 'levels of lz4 are' codec=lz4:1000 file=kept
 refused disk 'no file= to save to' save-every=5
 refused disk 'minutes between two saves, such as 10 or 0.5' save-every=x file=kept
 
@@ -153,6 +153,11 @@ if [ "$(id -u)" -eq 0 ]; then
 	# nbdkit changes its user when the file is open already.
 	serve_options="-u 65534"
 	refused disk 'user 65534 may not write to it or to its directory' file=closed/disk
+	refused disk 'file=.*Permission denied' file=closed/new size=1M
+	[ ! -e closed/new ] || fail "a file was made for a user that may not save to it"
+	serve disk file=open/new size=1M
+	end_server "$server_pid" disk
+	[ "$(stat -c %u open/new)" = 65534 ] || fail "a new file is not the user's"
 	cp kept open/disk
 	chown 65534 open/disk
 	serve disk file=open/disk
@@ -193,6 +198,7 @@ ln -s victim stats.json
 ln -s victim stats.json.tmp
 refused disk 'stats-file=.*no regular file' size=1M stats-file=fifo
 refused disk 'stats-file=.*no regular file' size=1M stats-file=null
+refused disk 'stats-file=.*is the file of file=' file=kept stats-file=./sub/../kept
 serve disk size=1M stats-file=other.json
 ln -s victim other.json.tmp
 end_server "$server_pid" disk

@@ -25,7 +25,7 @@ if [ "$part" = raw ]; then
 	needs qemu-io nbdcopy cmp
 	head -c $((6 * mib)) /dev/urandom >"$dir/first"
 	head -c $((16 * mib)) /dev/urandom >"$dir/second"
-	serve disk size=256M memlimit=$limit codec=lz4
+	serve disk size=256M hard-limit=$limit codec=lz4
 	timeout 60 nbdcopy "$dir/first" "$uri" || fail "6 MiB of noise under a limit of 12 MiB"
 	timeout 60 qemu-io -f raw -t writeback "$uri" -c "write -s $dir/second 100M 16M" >"$dir/out" 2>&1
 	grep -q 'No space left on device' "$dir/out" || fail "16 MiB more: $(cat "$dir/out")"
@@ -51,7 +51,7 @@ fi
 
 limit=$((24 * mib))
 needs_loop mkfs.ext4 e2fsck fstrim sha256sum tar
-serve disk size=256M memlimit=$limit codec=lz4 checksum=true
+serve disk size=256M hard-limit=$limit codec=lz4 checksum=true
 attach disk
 timeout 60 mkfs.ext4 -q -O ^has_journal "$loop" || die "mkfs.ext4"
 timeout 60 tune2fs -j -J size=4 "$loop" >"$dir/tune" 2>&1 || die "tune2fs: $(cat "$dir/tune")"

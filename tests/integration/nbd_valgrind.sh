@@ -38,5 +38,5 @@ visit() { # visit NAME PARAMETER...: a server's whole life
 visit lz4 codec=lz4 checksum=true dedup=true
 visit zstd codec=zstd page=16K
 cp "$dir/lz4.saved" "$dir/loaded.saved"
-visit loaded codec=none memlimit=64M softlimit=1M
+visit loaded codec=none hard-limit=64M soft-limit=1M
 finish

@@ -447,11 +447,11 @@ runs codec lz4
 asked 'codec lz4'
 says '^lz4 level -5$'
 runs codec lz4:-5
-asked 'codec lz4 -5'
+asked 'codec lz4:-5'
 runs codec lz4 9
-asked 'codec lz4 9'
+asked 'codec lz4:9'
 runs codec -- lz4 -5
-asked 'codec lz4 -5'
+asked 'codec lz4:-5'
 runs codec
 asked stat
 says '^zstd level -3$'

@@ -351,7 +351,7 @@ echo work >"$dir/mode"
 runs serve
 [ "$(stat -c %a "$sockets")" = 700 ] || fail "the directory's mode is not 700"
 ran "--unix=$sockets/ramz.nbd" "--pidfile=$sockets/ramz.pid" "$dir/my.so"
-ran_without '^(size|page|codec|level|memlimit|softlimit|checksum|dedup|provider|file)='
+ran_without '^(size|page|codec|hard-limit|soft-limit|checksum|dedup|provider|file)='
 ran_without '^--(foreground|port|ipaddr)'
 says "^disk +nbd\+unix:///\?socket=$sockets/ramz.nbd$"
 says "^  nbd-client -unix $sockets/ramz.nbd /dev/nbd0$"
@@ -379,21 +379,13 @@ stop other
 	fail 'a relative file'
 ran "file=$dir/disk.ramz" save-every=0.5 "save-fallback=$dir/bin"
 stop ramz
-runs serve --file "$dir/disk.ramz" --level 9 # of the codec that the file was saved with
-ran level=9 "file=$dir/disk.ramz"
-ran_without '^codec='
-stop ramz
 runs serve 2T --codec lz4:-5 --memlimit 2G --softlimit 1536m --page 16K --checksum --dedup \
 	--provider highmem -- --threads=4 --filter=delay rdelay=1
-ran size=2199023255552 page=16384 codec=lz4 level=-5 memlimit=2147483648 softlimit=1610612736 \
+ran size=2199023255552 page=16384 codec=lz4:-5 hard-limit=2147483648 soft-limit=1610612736 \
 	checksum=true dedup=true provider=highmem --threads=4 --filter=delay rdelay=1
-stop ramz
-runs serve --level 3
-ran codec=lz4 level=3
 stop ramz
 runs serve --codec none
 ran codec=none
-ran_without '^level='
 stop ramz
 runs serve --port 10809
 ran --ipaddr=127.0.0.1 --port=10809

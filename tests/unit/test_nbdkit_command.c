@@ -47,7 +47,7 @@ static void stat_tells_what_the_store_counts(void **unused)
 	json_t *answer, *store;
 
 	(void)unused;
-	disk_of(&disk, &config, PARAMETERS("size=1M", "memlimit=10M"));
+	disk_of(&disk, &config, PARAMETERS("size=1M", "hard-limit=10M"));
 	fill(&disk, 100);
 	answer = ask(&disk, "stat", true);
 	store = json_object_get(answer, "stats");
@@ -104,16 +104,16 @@ static void bad_lines_get_a_reason_and_change_nothing(void **unused)
 		"codec",
 		"codec rar",
 		"codec lz4 ",
-		"codec lz4 x",
-		"codec lz4 999",
+		"codec lz4:x",
+		"codec lz4:999",
 		"codec  lz4",
-		"codec lz4 1 1",
+		"codec lz4 1",
 		"save",
 		"save disk",
 		"save /",
 		"save /nonexistent/disk",
 		"limit 99999999999999999999 0",
-		"codec lz4 99999999999",
+		"codec lz4:99999999999",
 		"\xff\xfe",
 	};
 	struct rzn_config config;
@@ -121,7 +121,7 @@ static void bad_lines_get_a_reason_and_change_nothing(void **unused)
 	struct rzn_disk disk;
 
 	(void)unused;
-	disk_of(&disk, &config, PARAMETERS("size=1M", "softlimit=9M", "memlimit=10M"));
+	disk_of(&disk, &config, PARAMETERS("size=1M", "soft-limit=9M", "hard-limit=10M"));
 	fill(&disk, 100);
 	ramz_get_stats(disk.store, &before);
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
@@ -144,7 +144,7 @@ static void limit_and_codec_are_set(void **unused)
 	json_t *answer;
 
 	(void)unused;
-	disk_of(&disk, &config, PARAMETERS("size=1M", "memlimit=10M"));
+	disk_of(&disk, &config, PARAMETERS("size=1M", "hard-limit=10M"));
 	answer = ask(&disk, "limit 1000000 -", true);
 	assert_int_equal(number(answer, "soft_limit_bytes"), 1000000);
 	assert_int_equal(number(answer, "hard_limit_bytes"), 10 << 20);
@@ -157,7 +157,7 @@ static void limit_and_codec_are_set(void **unused)
 	assert_string_equal(json_string_value(json_object_get(answer, "codec")), "none");
 	assert_string_equal(ramz_get_codec(disk.store, NULL)->name, "none");
 	json_decref(answer);
-	answer = ask(&disk, "codec lz4 -3", true);
+	answer = ask(&disk, "codec lz4:-3", true);
 	assert_int_equal(json_integer_value(json_object_get(answer, "level")), -3);
 	json_decref(answer);
 	disk_end(&disk, &config);
@@ -194,7 +194,7 @@ static void reset_empties_the_disk_unless_clients_are_connected(void **unused)
 	json_t *answer;
 
 	(void)unused;
-	disk_of(&disk, &config, PARAMETERS("size=1M", "memlimit=10M"));
+	disk_of(&disk, &config, PARAMETERS("size=1M", "hard-limit=10M"));
 	fill(&disk, 100);
 	atomic_store(&disk.clients, 2);
 	answer = ask(&disk, "reset", false);

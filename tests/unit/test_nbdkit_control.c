@@ -176,7 +176,7 @@ static void looking_and_setting_do_not_wait_for_a_save(void **unused)
 	(void)unused;
 	works("stat");
 	works("limit - 1000000000");
-	works("codec lz4 -3");
+	works("codec lz4:-3");
 	works("state 0 10");
 	works("reset-peak");
 	assert_false(comes(save, 0));

@@ -92,14 +92,14 @@ static void a_full_disk_says_so_once_and_can_be_read(void **unused)
 	uint64_t pages = 0;
 
 	(void)unused;
-	disk_of(&disk, &config, PARAMETERS("size=64M", "memlimit=1M"));
+	disk_of(&disk, &config, PARAMETERS("size=64M", "hard-limit=1M"));
 	do {
 		page_of_noise(data, PAGE, pages);
 	} while (rzn_disk_write(&disk, data, PAGE, pages++ * PAGE) == 0);
 	pages--;
 	assert_in_range(pages, 200, 256);
 	assert_int_equal(said.number, ENOSPC);
-	assert_non_null(strstr(said.error, "memlimit"));
+	assert_non_null(strstr(said.error, "hard-limit"));
 	assert_int_equal(said.errors, 1);
 	assert_int_equal(rzn_disk_write(&disk, data, PAGE, pages * PAGE), -1);
 	assert_int_equal(said.errors, 1);
@@ -117,11 +117,11 @@ static void the_soft_limit_is_told(void **unused)
 	struct rzn_disk disk;
 
 	(void)unused;
-	disk_of(&disk, &config, PARAMETERS("size=64M", "softlimit=1M"));
+	disk_of(&disk, &config, PARAMETERS("size=64M", "soft-limit=1M"));
 	for (uint64_t i = 0; i < 300; i++)
 		write_noise(&disk, i, i);
 	assert_int_equal(said.errors, 1);
-	assert_non_null(strstr(said.error, "softlimit"));
+	assert_non_null(strstr(said.error, "soft-limit"));
 	disk_end(&disk, &config);
 }
 
@@ -208,8 +208,7 @@ static void what_does_not_fit_the_file_is_refused(void **unused)
 	save_and_end(&disk, &config);
 	open_refused(PARAMETERS("size=512K", file_parameter), "size=");
 	open_refused(PARAMETERS("page=8K", file_parameter), "page=");
-	open_refused(PARAMETERS("level=100", file_parameter), "levels of lz4");
-	open_refused(PARAMETERS("memlimit=100K", file_parameter), "memlimit=");
+	open_refused(PARAMETERS("hard-limit=100K", file_parameter), "hard-limit=");
 	open_refused(PARAMETERS("file=/nonexistent/disk"), "No such file");
 	open_refused(PARAMETERS("file=/"), "directory");
 
@@ -237,7 +236,7 @@ static void the_file_keeps_codec_level_and_checksum(void **unused)
 
 	(void)unused;
 	(void)unlink(path);
-	disk_of(&disk, &config, PARAMETERS("size=1M", "codec=lz4", "level=-5", file_parameter));
+	disk_of(&disk, &config, PARAMETERS("size=1M", "codec=lz4:-5", file_parameter));
 	write_noise(&disk, 7, 1);
 	save_and_end(&disk, &config);
 
@@ -247,7 +246,7 @@ static void the_file_keeps_codec_level_and_checksum(void **unused)
 	save_and_end(&disk, &config);
 
 	/* What is given is kept, though no client changes anything. */
-	disk_of(&disk, &config, PARAMETERS("level=-7", "checksum=true", file_parameter));
+	disk_of(&disk, &config, PARAMETERS("codec=lz4:-7", "checksum=true", file_parameter));
 	assert_kept(&disk, "lz4", -7, true);
 	assert_true(rzn_file_is_stale(&disk));
 	save_and_end(&disk, &config);

@@ -79,15 +79,15 @@ static void line_nbdkit(struct start_line *line, const struct rzc_serve *serve)
 static void line_plugin(struct start_line *line, const struct rzc_serve *serve)
 {
 	const struct ramz_options *o = &serve->options;
-	char level[16];
+	char codec[48];
 
 	line_add_number(line, "size=", o->size_bytes);
 	line_add_number(line, "page=", o->page_bytes);
-	line_add_if(line, "codec=", o->codec != NULL ? o->codec->name : NULL);
-	snprintf(level, sizeof(level), "%" PRId32, o->level);
-	line_add_if(line, "level=", serve->level_given ? level : NULL);
-	line_add_number(line, "memlimit=", o->hard_limit_bytes);
-	line_add_number(line, "softlimit=", o->soft_limit_bytes);
+	snprintf(codec, sizeof(codec), serve->level_given ? "%s:%" PRId32 : "%s",
+		 o->codec != NULL ? o->codec->name : "", o->level);
+	line_add_if(line, "codec=", codec);
+	line_add_number(line, "hard-limit=", o->hard_limit_bytes);
+	line_add_number(line, "soft-limit=", o->soft_limit_bytes);
 	line_add_if(line, "checksum=", o->checksum ? "true" : NULL);
 	line_add_if(line, "dedup=", o->dedup ? "true" : NULL);
 	line_add_if(line, "provider=", serve->provider);

@@ -136,7 +136,7 @@ static int codec_run(struct rzc_client *client)
 	else if (codec_words(client, name, level) != 0)
 		return XVM_FAILED;
 	else
-		answer = rzc_client_ask(client, level[0] != '\0' ? "codec %s %s" : "codec %s", name,
+		answer = rzc_client_ask(client, level[0] != '\0' ? "codec %s:%s" : "codec %s", name,
 					level);
 	if (answer == NULL)
 		return XVM_FAILED;

@@ -24,19 +24,17 @@
  * Owns the pages and the one subject there is at a time. Locking: thread 0 makes the subject
  * while the others wait at a barrier. O(1) an iteration.
  */
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <ramz/ramz.h>
 
 #include "base.h"
 #include "micro.h"
-#include "zram_device.h"
+#include "zram.h"
 
 #define PAGE_BYTES 4096U
 #define BATCH 16U
@@ -225,12 +223,7 @@ static int raw_clear(void *self, uint32_t first, uint32_t count)
 
 static void *zram_make(const struct ramz_codec *codec)
 {
-	struct xvm_zram *zram = NULL;
-
-	return xvm_zram_open(&zram, codec->name, (uint64_t)pages.count * PAGE_BYTES, why,
-			     sizeof(why)) == 0
-		       ? zram
-		       : NULL;
+	return xvm_zram_open(codec->name, pages.count, why);
 }
 
 static void zram_end(void *self)
@@ -238,26 +231,18 @@ static void zram_end(void *self)
 	xvm_zram_close(self);
 }
 
-static int zram_result(ssize_t bytes)
-{
-	if (bytes < 0)
-		return -errno;
-	return bytes == PAGE_BYTES ? 0 : -EIO;
-}
-
 /* Pages lie aligned, as the device needs them. */
 static int zram_put(void *self, unsigned thread, uint32_t slot, uint32_t n)
 {
 	(void)thread;
-	return zram_result(
-		pwrite(xvm_zram_fd(self), page_at(n), PAGE_BYTES, (off_t)slot * PAGE_BYTES));
+	return xvm_zram_put(self, slot, page_at(n));
 }
 
 static int zram_get(void *self, unsigned thread, uint32_t slot, uint32_t n, void *to)
 {
 	(void)thread;
 	(void)n;
-	return zram_result(pread(xvm_zram_fd(self), to, PAGE_BYTES, (off_t)slot * PAGE_BYTES));
+	return xvm_zram_get(self, slot, to);
 }
 
 static int zram_clear(void *self, uint32_t first, uint32_t count)
@@ -536,7 +521,7 @@ void micro_add_store(const struct micro_setup *setup)
 	char reason[sizeof(why)];
 	size_t who_count = WHOS;
 
-	if (xvm_zram_available(reason, sizeof(reason)) == 0) {
+	if (xvm_zram_available(reason) != 0) {
 		micro_add_context("zram_left_out", reason);
 		who_count = WHO_ZRAM;
 	}

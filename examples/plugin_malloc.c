@@ -25,8 +25,8 @@ struct heap {
 
 /*
  * Called once, before anything else. The configuration says what will come: largest
- * object, most objects at once, page size of the comparison. An allocator that must
- * be given its memory in advance can size it by total_bytes.
+ * object, most objects at once. An allocator that must be given its memory in advance
+ * can size it by total_bytes.
  */
 static void *heap_create(const struct xvfrag_plugin_config *config)
 {
@@ -42,55 +42,41 @@ static void heap_destroy(void *heap)
 
 /*
  * The token is any 64-bit name by which the object can be found again: here its
- * address; an allocator with handles stores the handle.
+ * address; an allocator with handles stores the handle. index is for allocators that
+ * move objects.
  */
-static int heap_alloc(void *context, size_t size, uint64_t *token)
+static int heap_alloc(void *context, size_t size, uint32_t index, uint64_t *token)
 {
 	struct heap *heap = context;
 	void *memory = malloc(size);
 
+	(void)index;
 	if (memory == NULL)
-		return -ENOMEM; /* a negative errno; *token stays as it was */
+		return -ENOMEM; /* a negative errno */
 	heap->live_objects++;
 	*token = (uintptr_t)memory;
 	return 0;
 }
 
 /* size is what the object was allocated with, for allocators that want to be told. */
-static void heap_free(void *context, uint64_t token, size_t size)
+static int heap_free(void *context, uint64_t token, size_t size)
 {
 	struct heap *heap = context;
 
 	(void)size;
 	heap->live_objects--;
 	free((void *)(uintptr_t)token);
-}
-
-/*
- * Where the object's bytes are, so that xvfrag can fill them: memory that nobody
- * touches is not resident and would look free of charge. An allocator whose objects
- * are not always addressable maps them here, and ends that in unmap; one whose
- * objects lie in pieces sets .write instead.
- */
-static void *heap_map(void *heap, uint64_t token, size_t size)
-{
-	(void)heap;
-	(void)size;
-	return (void *)(uintptr_t)token;
-}
-
-static void heap_unmap(void *heap, uint64_t token, void *ptr)
-{
-	(void)heap;
-	(void)token;
-	(void)ptr;
+	return 0;
 }
 
 /*
  * The one symbol that xvfrag looks for. What is not set is NULL, which means "does
- * not have it". Without .held_bytes xvfrag takes the growth of the process's
- * resident set. Set it if the allocator knows better, and count everything there:
- * tables, headers, free memory that was not given back to the system.
+ * not have it". XVFRAG_PLUGIN_ADDRESSES says that a token is an address, where xvfrag
+ * fills the object: memory that nobody touches is not resident and would look free of
+ * charge. An allocator with handles sets .write and .read instead. Without .held_bytes
+ * xvfrag takes the growth of the process's resident set. Set it if the allocator knows
+ * better, and count everything there: tables, headers, free memory that was not given
+ * back to the system.
  */
 extern const struct xvfrag_plugin XVFRAG_PLUGIN_SYMBOL;
 
@@ -99,12 +85,11 @@ __attribute__((visibility("default"))) /* seen also when built with -fvisibility
 #endif
 const struct xvfrag_plugin XVFRAG_PLUGIN_SYMBOL = {
 	.abi = XVFRAG_PLUGIN_ABI,
+	.flags = XVFRAG_PLUGIN_ADDRESSES,
 	.name = "malloc-example",
 	.summary = "the system's malloc, through a plugin",
 	.create = heap_create,
 	.destroy = heap_destroy,
 	.alloc = heap_alloc,
 	.free = heap_free,
-	.map = heap_map,
-	.unmap = heap_unmap,
 };

@@ -5,10 +5,10 @@
  *
  * Build a shared object that exports one constant, XVFRAG_PLUGIN_SYMBOL, of type
  * struct xvfrag_plugin, and name it: xvfrag --allocator plugin:./mine.so. The
- * allocators built into xvfrag are written to the same interface. Each runs in a
- * process of its own, so a plugin may use global state. Its calls come one at a time,
- * with --threads from several threads in turn, unless it says that it can take more:
- * see XVFRAG_PLUGIN_FLAGS_SYMBOL.
+ * allocators built into xvfrag and into the micro benchmarks are written to the same
+ * interface. xvfrag runs each in a process of its own, so a plugin may use global state.
+ * Its calls come one at a time, with --threads from several threads in turn, unless
+ * XVFRAG_PLUGIN_THREADS says that it takes more.
  *
  * Only this header and the freestanding headers of C11 are needed: a plugin does
  * not link to libxvmalloc.
@@ -23,84 +23,99 @@
 extern "C" {
 #endif
 
-#define XVFRAG_PLUGIN_ABI 1U
+#define XVFRAG_PLUGIN_ABI 2U
 #define XVFRAG_PLUGIN_SYMBOL xvfrag_plugin
 #define XVFRAG_PLUGIN_SYMBOL_NAME "xvfrag_plugin"
 
-/*
- * Optional: a second constant, a uint32_t of enum xvfrag_plugin_flags; none is 0. It is a
- * symbol of its own so that plugins built before there were flags go on working.
- */
-#define XVFRAG_PLUGIN_FLAGS_SYMBOL xvfrag_plugin_flags
-#define XVFRAG_PLUGIN_FLAGS_SYMBOL_NAME "xvfrag_plugin_flags"
+/* Room for the reason that create gives, bytes with the null. */
+#define XVFRAG_PLUGIN_WHY_BYTES 240U
 
+/* Bits of xvfrag_plugin.flags. */
 enum xvfrag_plugin_flags {
 	/*
-	 * alloc, alloc_indexed, set_index, free and write (where there is none: map and
-	 * unmap) may be called by several threads at once, for different objects; an object
-	 * may be freed by another thread than the one that made it. Without it one mutex
-	 * around every call keeps the threads of --threads apart, and the row says so. The
-	 * other calls are never made beside any call.
+	 * alloc, free, resize, write and read may be called by several threads at once, for
+	 * different objects; an object may be freed by another thread than the one that made
+	 * it. Without the flag one mutex around every call keeps the threads of --threads
+	 * apart, and the row says so. The other calls are never made beside any call.
 	 */
 	XVFRAG_PLUGIN_THREADS = 0x1U,
 
 	/*
-	 * map does no more than tell the object's address, and unmap nothing: any number of
-	 * objects may be mapped at once. Spares an allocator without XVFRAG_PLUGIN_THREADS
-	 * the mutex while its objects are filled.
+	 * A token is the address of its object, which is filled and read there: map, unmap,
+	 * write and read are not called.
 	 */
 	XVFRAG_PLUGIN_ADDRESSES = 0x2U,
+
+	/*
+	 * A store of pages that compresses by itself: it is not given random bytes but the
+	 * pages of the input, 4096 bytes each, in an object for each index. A page is
+	 * overwritten by write alone, without alloc and free. Runs on one thread, without
+	 * times, and needs write and requested_bytes.
+	 */
+	XVFRAG_PLUGIN_PAGES = 0x4U,
 };
 
-/* What xvfrag asks of the heap that it creates. */
+/* What is asked of the heap that is created. */
 struct xvfrag_plugin_config {
-	size_t page_bytes;    /* page size the run compares at, bytes; a power of two */
-	size_t max_size;      /* largest object the run will ask for, bytes */
-	uint64_t max_objects; /* most objects live at once */
+	size_t max_size;      /* largest object that will be asked for, bytes */
+	uint64_t max_objects; /* most objects live at once; above every index */
 	uint64_t total_bytes; /* upper estimate of live bytes at any time */
 	uint64_t seed;        /* of the run */
-	const char *provider; /* page source asked for by --provider: "mmap", "highmem" or
-			       * "buffer"; an allocator that has none ignores it */
-	const char *argument; /* what came after ':' in --allocator, or NULL */
-};
+	const char *settings; /* what came after ':' in --allocator, or NULL */
+	const char *codec;    /* that pages are compressed with: "lz4"; or NULL */
+	char *why;            /* create may put a reason here when it fails: one line, at most
+			       * XVFRAG_PLUGIN_WHY_BYTES with the null */
 
-/* What one compaction did. All bytes. */
-struct xvfrag_plugin_compaction {
-	uint64_t moved_bytes;     /* object bytes copied */
-	uint64_t freed_bytes;     /* held bytes given back */
-	uint64_t longest_step_ns; /* longest uninterrupted step, nanoseconds of CPU time */
-	uint64_t p99_step_ns;
-	uint64_t steps;
+	/*
+	 * For compact_step, during which it is called: the object `index` was copied from one
+	 * token to another. 0: it has the new token from now on. Otherwise it stays where it
+	 * was. context is the first argument.
+	 */
+	int (*moved)(void *context, uint32_t index, uint64_t from, uint64_t to);
+	void *context;
 };
 
 struct xvfrag_plugin {
 	uint32_t abi;        /* XVFRAG_PLUGIN_ABI */
-	const char *name;    /* short, lower case, no spaces: the row's name */
+	uint32_t flags;      /* enum xvfrag_plugin_flags */
+	const char *name;    /* one word, without ',' ':' and '/': the row's name */
 	const char *summary; /* one line for --list */
 
-	/* Make a heap, or return NULL with errno set. destroy ends it. */
+	/*
+	 * Make a heap, or return NULL with errno set; ENODEV means that it cannot run on this
+	 * machine. destroy ends it with all objects.
+	 */
 	void *(*create)(const struct xvfrag_plugin_config *config);
 	void (*destroy)(void *heap);
 
 	/*
-	 * Allocate size bytes and store any 64-bit name for the object in *token.
-	 * Returns 0 or a negative errno. free ends it; size is what was asked for.
+	 * Make an object of size bytes and store any 64-bit name for it in *token. index is a
+	 * number below max_objects that no other object has, but for one that is about to be
+	 * freed. Returns 0 or a negative errno. free ends it; size is what was asked for.
 	 */
-	int (*alloc)(void *heap, size_t size, uint64_t *token);
-	void (*free)(void *heap, uint64_t token, size_t size);
+	int (*alloc)(void *heap, size_t size, uint32_t index, uint64_t *token);
+	int (*free)(void *heap, uint64_t token, size_t size);
+
+	/* Optional. Give the object another size; the bytes that both sizes have stay. */
+	int (*resize)(void *heap, uint64_t *token, size_t old_size, size_t new_size);
 
 	/*
-	 * Optional. The object's memory, to be filled by xvfrag so that it becomes
-	 * resident; unmap ends it. NULL for a model that only counts.
-	 */
-	void *(*map)(void *heap, uint64_t token, size_t size);
-	void (*unmap)(void *heap, uint64_t token, void *ptr);
-
-	/*
-	 * Optional. Copy into the object instead of map: for allocators whose objects
-	 * may lie in several pieces. Preferred over map where both are there.
+	 * Optional, both or neither. Copy the object's first size bytes in or out. Return 0 or a
+	 * negative errno.
 	 */
 	int (*write)(void *heap, uint64_t token, const void *data, size_t size);
+	int (*read)(void *heap, uint64_t token, void *data, size_t size);
+
+	/*
+	 * Optional, both or neither. The object's memory, for an allocator that has no write
+	 * and read; unmap ends it. An allocator with none of the four and without
+	 * XVFRAG_PLUGIN_ADDRESSES is a model: it only counts.
+	 */
+	void *(*map)(void *heap, uint64_t token, size_t size);
+	void (*unmap)(void *heap, uint64_t token, void *memory);
+
+	/* Optional. The object's size as the allocator knows it; negative: an errno. */
+	int (*size_of)(void *heap, uint64_t token);
 
 	/*
 	 * Optional. Bytes the heap holds from the system, all of its structures
@@ -108,28 +123,19 @@ struct xvfrag_plugin {
 	 */
 	uint64_t (*held_bytes)(void *heap);
 
-	/*
-	 * Optional. Give back what can be given back by moving objects. Objects that
-	 * move are renamed through renamed(context, index, token), where index is the
-	 * one given to set_index. NULL: the allocator has no compaction phases.
-	 */
-	int (*compact)(void *heap, void (*renamed)(void *context, uint32_t index, uint64_t token),
-		       uint64_t (*locate)(void *context, uint32_t index), void *context,
-		       struct xvfrag_plugin_compaction *result);
+	/* Optional. Bytes that are stored, where that is not the sum of the sizes. */
+	uint64_t (*requested_bytes)(void *heap);
 
 	/*
-	 * The object's index, for compact, which needs one of these. set_index is told it
-	 * once, after alloc. alloc_indexed is alloc for an allocator that wants the index
-	 * at once, as a store that makes an object for a slot of its own gives it;
-	 * preferred where both are there. Both are timed.
+	 * Optional. One short step of giving memory back by moving objects; moves are told
+	 * through config.moved. Adds the bytes that it copied to *moved_bytes. Returns 1 when
+	 * there is more to do, 0 when the cycle is over, or a negative errno. NULL: the
+	 * allocator has no compaction phases.
 	 */
-	void (*set_index)(void *heap, uint64_t token, uint32_t index);
+	int (*compact_step)(void *heap, uint64_t *moved_bytes);
 
 	/* Optional. Live objects that lie in more than one piece, count. */
 	uint64_t (*split_objects)(void *heap);
-
-	/* Optional: see set_index. */
-	int (*alloc_indexed)(void *heap, size_t size, uint32_t index, uint64_t *token);
 };
 
 #ifdef __cplusplus

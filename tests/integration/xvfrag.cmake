@@ -7,7 +7,7 @@ if(NOT TARGET xvfrag)
 endif()
 
 set(xvfrag_plugin_dir ${CMAKE_CURRENT_BINARY_DIR}/xvfrag_plugins)
-foreach(fault IN ITEMS NONE THREADS INDEXED SPOIL CRASH HANG OVERLAP CHATTY REFUSE)
+foreach(fault IN ITEMS NONE THREADS SPOIL CRASH HANG OVERLAP CHATTY REFUSE)
 	add_library(xvfrag_plugin_${fault} MODULE ${CMAKE_CURRENT_LIST_DIR}/xvfrag_bad_plugin.c)
 	xv_layer(xvfrag_plugin_${fault} SEES xvmalloc)
 	target_compile_definitions(xvfrag_plugin_${fault} PRIVATE BAD_${fault}=1)

@@ -58,7 +58,7 @@ awk 'BEGIN { srand(7); for (i = 0; i < 4000; i++) {
 
 run --help
 expect_status 0 --help
-for option in allocator codec level page-size provider seed objects max-input timeout sizes \
+for option in allocator codec level seed objects max-input timeout sizes \
 	trace record json csv plot list quiet version threads cross frontier; do
 	expect_out "--$option" --help
 done
@@ -68,7 +68,7 @@ expect_status 0 --version
 expect_out '^xvfrag [0-9]+\.[0-9]+\.[0-9]+$' --version
 run --list
 expect_status 0 --list
-for name in xvmalloc xvmalloc-nosplit xvmalloc-keyed ideal glibc jemalloc mimalloc tcmalloc tlsf zram slub slob \
+for name in xvmalloc xvmalloc-nosplit xvmalloc-keyed xvmalloc-heap ideal glibc jemalloc mimalloc tcmalloc tlsf zram slub slob \
 	plugin:PATH lz4; do
 	expect_out "^  $name " --list
 done
@@ -78,9 +78,6 @@ expect_out '^  xvmalloc:NAME=VALUE' --list
 
 refused 2 'no option --frobnicate.*--help' --frobnicate
 refused 2 'option --seed needs a value' --seed
-refused 2 '--page-size takes 4096.*not .5000' --page-size 5000
-refused 2 '--page-size takes' --page-size 128K
-refused 2 '--provider takes mmap, highmem or buffer' --provider disk
 refused 2 "no codec 'deflate' in this build; it has: lz4" --codec deflate
 refused 2 '--level takes a whole number' --level fast
 refused 2 '--seed takes' --seed -1
@@ -103,10 +100,10 @@ refused 2 '--cross .*; add --threads 2' --cross --threads 1
 for file in x x.pdf .png dir.png/x .dat; do
 	refused 2 "--frontier takes a file that ends in .png, .svg or .dat, not '$file'" --frontier "$file"
 done
-refused 2 "xvmalloc:shards=65: shards takes .* 0 to 64, not '65'" --allocator ideal,xvmalloc:shards=65
+refused 2 "xvmalloc:shards=65: shards takes 0 to 64, not '65'" --allocator ideal,xvmalloc:shards=65
 refused 2 "xvmalloc-nosplit:shards=x: shards takes" --allocator xvmalloc-nosplit:shards=x
-refused 2 "no setting 'speed'; write NAME=VALUE.*shards or lock" --allocator xvmalloc:speed=9
-refused 2 "xvmalloc:lock=none: lock=none is for one thread; .*--threads 2" --threads 2 \
+refused 2 "'speed' is no setting: write NAME=VALUE.*shards, lock" --allocator xvmalloc:speed=9
+refused 2 "xvmalloc:lock=none: lock=none is for one thread: .*--threads 2" --threads 2 \
 	--allocator xvmalloc:lock=none
 refused 2 "glibc takes no settings: leave out ':shards=1'" --allocator glibc:shards=1
 
@@ -137,16 +134,9 @@ expect_out '^glibc +[0-9]+\.[0-9]{3} ' 'table'
 expect_out '4000 pages of 4096' 'table'
 [ -s "$dir/err" ] && fail "table: something on standard error: $(cat "$dir/err")"
 
-run --sizes "$dir/sizes" --allocator xvmalloc --page-size 16K
+run --sizes "$dir/sizes" --allocator xvmalloc:page=16K
 expect_status 0 'xvmalloc'
-expect_out '^xvmalloc +1\.[0-9]{3} ' 'xvmalloc'
-expect_out 'Page size of xvmalloc: 16384, of models: 16384' 'xvmalloc'
-
-# Models are of the kernel, and have its pages where none are asked for.
-run --sizes "$dir/sizes" --allocator xvmalloc,slub --csv
-expect_status 0 'page sizes'
-expect_out ',xvmalloc,65536,fill,' 'page sizes'
-expect_out ',slub,4096,fill,' 'page sizes'
+expect_out '^xvmalloc:page=16K +1\.[0-9]{3} ' 'xvmalloc'
 
 # Compaction: its columns, and a second table under the first.
 run --sizes "$dir/sizes" --allocator xvmalloc,xvmalloc-nosplit
@@ -164,12 +154,12 @@ awk '!/pages of 4096/ && length($0) > 120 { exit 1 }' "$dir/out" || fail "table:
 # Held bytes against the resident set. A sanitizer has a resident set of its own.
 grep -q '__[at]san_init' "$xvfrag" && limit=1000000000 || limit=65536
 for provider in mmap highmem buffer; do
-	run --sizes "$dir/sizes" --allocator xvmalloc --provider $provider --csv
+	run --sizes "$dir/sizes" --allocator xvmalloc:provider=$provider --csv
 	expect_status 0 "xvmalloc on $provider"
-	expect_out ',xvmalloc,65536,free90\+compact,' "xvmalloc on $provider"
+	expect_out ',xvmalloc:provider=.*,free90\+compact,' "xvmalloc on $provider"
 	[ $provider = mmap ] || continue # the others' pages are not, or stay, resident
-	awk -F, -v limit="$limit" 'NR > 1 && ($9 > $8 * 1.01 + limit || $9 < $8 * 0.99 - 65536) {
-		print "    held", $8, "resident", $9, "after", $5; bad = 1 } END { exit bad }' \
+	awk -F, -v limit="$limit" 'NR > 1 && ($8 > $7 * 1.01 + limit || $8 < $7 * 0.99 - 65536) {
+		print "    held", $7, "resident", $8, "after", $4; bad = 1 } END { exit bad }' \
 		"$dir/out" || fail "xvmalloc on $provider: held bytes are not what is resident"
 done
 
@@ -180,7 +170,7 @@ counts() { # requested and held bytes of each phase
 	shift
 	run --sizes "$dir/sizes" --allocator ideal,slub --csv --seed "$seed" "$@"
 	expect_status 0 'csv'
-	cut -d, -f3-8 "$dir/out"
+	cut -d, -f3-7 "$dir/out"
 }
 counts 5 >"$dir/first"
 counts 5 >"$dir/second"
@@ -189,13 +179,13 @@ counts 5 --threads 3 --cross | grep '^ideal' >"$dir/threads"
 cmp -s "$dir/first" "$dir/second" || fail "csv: the same seed gave other numbers"
 grep '^ideal' "$dir/first" | cmp -s - "$dir/threads" || fail "csv: threads changed what is live"
 cmp -s "$dir/first" "$dir/third" && fail "csv: another seed gave the same numbers"
-expect_out '^input,codec,allocator,page_bytes,phase,live_objects,requested_bytes,held_bytes,' csv
+expect_out '^input,codec,allocator,phase,live_objects,requested_bytes,held_bytes,' csv
 [ "$(wc -l <"$dir/out")" -eq 11 ] || fail "csv: not a header and 2 * 5 rows"
-awk -F, 'NF != 26 { exit 1 }' "$dir/out" || fail "csv: a row without 26 columns"
+awk -F, 'NF != 25 { exit 1 }' "$dir/out" || fail "csv: a row without 25 columns"
 run --sizes "$dir/sizes" --allocator "plugin:$plugins/xvfrag_plugin_NONE.so" --csv
 expect_out ',split_share,moved_bytes,freed_bytes,longest_step_ns,p99_step_ns,threads,cross,guarded,ops_per_s' csv
-expect_out ',bad,[0-9]+,churn,.*,0\.2[0-9]+,,,,,1,0,0,[1-9]' csv
-expect_out ',bad,[0-9]+,churn\+compact,.*,3,0,[0-9.e+]+,,,,,0\.2[0-9]+,4000,[0-9]+,77,66,1,0,0,.?$' csv
+expect_out ',bad,churn,.*,0\.2[0-9]+,,,,,1,0,0,[1-9]' csv
+expect_out ',bad,churn\+compact,.*,3,0,[0-9.e+]+,,,,,0\.2[0-9]+,3000,0,[0-9]+,[0-9]+,1,0,0,.?$' csv
 
 # ---- a run: JSON ---------------------------------------------------------------------
 
@@ -206,7 +196,7 @@ assert d["schema"] == "xvfrag/1"
 m = d["machine"]
 for k in "os kernel cpu cores mem_bytes page_bytes libc version date".split():
     assert m[k], k
-keys = ("input codec allocator page_bytes phase live_objects requested_bytes held_bytes "
+keys = ("input codec allocator phase live_objects requested_bytes held_bytes "
         "rss_bytes overhead ops ns_per_op p50_ns p99_ns p9999_ns max_ns split_share "
         "moved_bytes freed_bytes longest_step_ns p99_step_ns threads cross guarded "
         "ops_per_s").split()
@@ -292,7 +282,7 @@ expect_out "^2 threads, freeing each other's objects\. " cross
 for plugin in NONE:1 THREADS:0; do # a mutex where the plugin does not say that it needs none
 	run --sizes "$dir/sizes" --allocator "plugin:$plugins/xvfrag_plugin_${plugin%:*}.so" --threads 2 --csv
 	expect_status 0 "threads, plugin $plugin"
-	expect_out ",bad,[0-9]+,churn,.*,2,0,${plugin#*:},[1-9]" "threads, plugin $plugin"
+	expect_out ",bad,churn,.*,2,0,${plugin#*:},[1-9]" "threads, plugin $plugin"
 done
 run --sizes "$dir/sizes" --allocator "plugin:$plugins/xvfrag_plugin_REFUSE.so,ideal" --threads 8 --cross --objects 6000
 expect_out 'FAILED: alloc of [0-9]+ bytes failed: Cannot allocate memory' 'threads, plugin REFUSE'
@@ -304,7 +294,7 @@ run --sizes "$dir/sizes" --csv \
 	--allocator xvmalloc:shards=1,xvmalloc-nosplit:lock=spin,xvmalloc:lock=none,xvmalloc
 expect_status 0 settings
 for name in xvmalloc:shards=1 xvmalloc-nosplit:lock=spin xvmalloc:lock=none xvmalloc; do
-	expect_out ",$name,65536,free90," settings
+	expect_out ",$name,free90," settings
 done
 
 run --sizes "$dir/sizes" --allocator xvmalloc,xvmalloc-nosplit,xvmalloc-keyed,glibc,ideal \
@@ -351,8 +341,8 @@ pages=$(wc -c <"$(readlink -f /bin/sh)" | awk '{ print int(($1 + 4095) / 4096) }
 printf 'M 100\nM 200\nM 300\nF 0\nF 0\nM 50\n' >"$dir/trace"
 run --trace "$dir/trace" --allocator ideal,zram --csv
 expect_status 0 trace
-expect_out ',ideal,[0-9]+,peak,3,600,600,' trace
-expect_out ',ideal,[0-9]+,end,2,250,250,' trace
+expect_out ',ideal,peak,3,600,600,' trace
+expect_out ',ideal,end,2,250,250,' trace
 expect_err 'not run: zram: ' trace
 
 # This shell: a process just started may not have two pages of its own yet.
@@ -373,11 +363,8 @@ with_plugin NONE
 expect_out '^allocator +fill +churn +\+compact +free50 +\+compact +refill +free90 +\+compact' \
 	'plugin NONE'
 expect_out '^bad +1\.[0-9]+ +1\.[0-9]+ +1\.' 'plugin NONE'
-expect_out '^bad +churn +2[0-9]\.[0-9]% +2[0-9]\.[0-9]% +[0-9]+ +[0-9]+\.[0-9]+ +3 +0\.1 +0\.1 ' \
+expect_out '^bad +churn +2[0-9]\.[0-9]% +2[0-9]\.[0-9]% +0 +- +3 +[0-9]+\.[0-9] +[0-9]+\.[0-9] ' \
 	'plugin NONE'
-with_plugin INDEXED
-expect_out '^bad( +[1-9]\.[0-9]+){8} ' 'plugin INDEXED'
-expect_out '^bad +churn .* 3 +0\.1 +0\.1 ' 'plugin INDEXED'
 with_plugin SPOIL
 expect_out 'FAILED: after churn\+compact an object of [0-9]+ bytes is not as it was written' \
 	'plugin SPOIL'

@@ -7,7 +7,7 @@ if(NOT TARGET xv_measure)
 	return()
 endif()
 
-foreach(part IN ITEMS models slob tlsf memory registry settings zram)
+foreach(part IN ITEMS memory models registry slob tlsf zram)
 	xv_add_test(NAME test_allocators_${part}
 		SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_allocators_${part}.c
 		LIBS xv_measure)
@@ -19,8 +19,7 @@ set_tests_properties(test_allocators_zram PROPERTIES RESOURCE_LOCK zram)
 # Plugins, good and bad, for the loader to take or to refuse.
 add_library(test_plugin_example MODULE ${PROJECT_SOURCE_DIR}/examples/plugin_malloc.c)
 set(plugin_targets test_plugin_example)
-foreach(fault IN ITEMS NO_SYMBOL ABI NAME ALLOC UNMAP SET_INDEX
-	NONE)
+foreach(fault IN ITEMS NO_SYMBOL ABI NAME ALLOC UNMAP HELD NONE)
 	add_library(test_plugin_${fault} MODULE
 		${CMAKE_CURRENT_SOURCE_DIR}/test_allocators_bad_plugin.c)
 	target_compile_definitions(test_plugin_${fault} PRIVATE PLUGIN_FAULT_${fault}=1)
@@ -33,9 +32,6 @@ foreach(plugin IN LISTS plugin_targets)
 		LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/plugins)
 endforeach()
 
-xv_add_test(NAME test_allocators_plugin
-	SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_allocators_plugin.c
-	LIBS xv_measure)
-target_compile_definitions(test_allocators_plugin PRIVATE
+target_compile_definitions(test_allocators_registry PRIVATE
 	PLUGIN_DIRECTORY="${CMAKE_CURRENT_BINARY_DIR}/plugins")
-add_dependencies(test_allocators_plugin ${plugin_targets})
+add_dependencies(test_allocators_registry ${plugin_targets})

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * A plugin with one fault, chosen by PLUGIN_FAULT_*, for test_allocators_plugin.c. With
- * PLUGIN_FAULT_NONE it has none, and says that it takes threads.
+ * A plugin with one fault, chosen by PLUGIN_FAULT_*, for test_allocators_registry.c. With
+ * PLUGIN_FAULT_NONE it has none.
  */
 #include <xvmalloc/xvfrag_plugin.h>
 
@@ -28,17 +28,27 @@ static void bad_destroy(void *heap)
 	(void)heap;
 }
 
-static void bad_free(void *heap, uint64_t token, size_t size)
+static int bad_free(void *heap, uint64_t token, size_t size)
 {
 	(void)heap;
 	(void)token;
 	(void)size;
+	return 0;
 }
 
-#ifndef PLUGIN_FAULT_ALLOC
-static int bad_alloc(void *heap, size_t size, uint64_t *token)
+#ifndef PLUGIN_FAULT_HELD
+static uint64_t bad_held_bytes(void *heap)
 {
 	(void)heap;
+	return 0;
+}
+#endif
+
+#ifndef PLUGIN_FAULT_ALLOC
+static int bad_alloc(void *heap, size_t size, uint32_t index, uint64_t *token)
+{
+	(void)heap;
+	(void)index;
 	(void)size;
 	(void)token;
 	return -ENOMEM;
@@ -54,32 +64,11 @@ static void *bad_map(void *heap, uint64_t token, size_t size)
 }
 #endif
 
-#ifdef PLUGIN_FAULT_SET_INDEX
-static int bad_compact(void *heap, void (*renamed)(void *, uint32_t, uint64_t),
-		       uint64_t (*locate)(void *, uint32_t), void *context,
-		       struct xvfrag_plugin_compaction *result)
-{
-	(void)heap;
-	(void)renamed;
-	(void)locate;
-	(void)context;
-	(void)result;
-	return 0;
-}
-#endif
-
-#ifdef PLUGIN_FAULT_NONE
-extern const uint32_t XVFRAG_PLUGIN_FLAGS_SYMBOL;
-
-__attribute__((visibility("default"))) const uint32_t XVFRAG_PLUGIN_FLAGS_SYMBOL =
-	XVFRAG_PLUGIN_THREADS;
-#endif
-
 extern const struct xvfrag_plugin PLUGIN_NAME;
 
 __attribute__((visibility("default"))) const struct xvfrag_plugin PLUGIN_NAME = {
 #ifdef PLUGIN_FAULT_ABI
-	.abi = XVFRAG_PLUGIN_ABI + 1,
+	.abi = 1,
 #else
 	.abi = XVFRAG_PLUGIN_ABI,
 #endif
@@ -97,7 +86,7 @@ __attribute__((visibility("default"))) const struct xvfrag_plugin PLUGIN_NAME = 
 #ifdef PLUGIN_FAULT_UNMAP
 	.map = bad_map,
 #endif
-#ifdef PLUGIN_FAULT_SET_INDEX
-	.compact = bad_compact,
+#ifndef PLUGIN_FAULT_HELD
+	.held_bytes = bad_held_bytes,
 #endif
 };

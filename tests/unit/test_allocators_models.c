@@ -16,7 +16,7 @@ enum { MODELS = sizeof(models) / sizeof(models[0]) };
 static void ideal_holds_what_is_requested(void **state)
 {
 	const struct xvfrag_plugin *ideal = &xvm_allocator_ideal;
-	void *heap = test_heap(ideal, PAGE, NULL);
+	void *heap = test_heap(ideal, NULL);
 	uint64_t token = test_alloc(ideal, heap, 1000);
 
 	(void)state;
@@ -28,10 +28,10 @@ static void ideal_holds_what_is_requested(void **state)
 }
 
 /* Bytes that the first object of this size makes SLUB take: its slab. */
-static uint64_t slub_slab_bytes(size_t size, size_t page_bytes)
+static uint64_t slub_slab_bytes(size_t size)
 {
 	const struct xvfrag_plugin *slub = &xvm_allocator_slub;
-	void *heap = test_heap(slub, page_bytes, NULL);
+	void *heap = test_heap(slub, NULL);
 	uint64_t held;
 
 	test_alloc(slub, heap, size);
@@ -43,22 +43,21 @@ static uint64_t slub_slab_bytes(size_t size, size_t page_bytes)
 static void slub_has_the_slab_orders_of_the_kernel(void **state)
 {
 	(void)state;
-	assert_int_equal(slub_slab_bytes(8, PAGE), PAGE);
-	assert_int_equal(slub_slab_bytes(192, PAGE), PAGE);
-	assert_int_equal(slub_slab_bytes(256, PAGE), PAGE);
-	assert_int_equal(slub_slab_bytes(257, PAGE), 2 * PAGE);
-	assert_int_equal(slub_slab_bytes(1024, PAGE), 4 * PAGE);
-	assert_int_equal(slub_slab_bytes(2048, PAGE), 8 * PAGE);
-	assert_int_equal(slub_slab_bytes(8192, PAGE), 8 * PAGE);
-	assert_int_equal(slub_slab_bytes(8193, PAGE), 4 * PAGE);
-	assert_int_equal(slub_slab_bytes(1024, 4 * PAGE), 4 * PAGE);
+	assert_int_equal(slub_slab_bytes(8), PAGE);
+	assert_int_equal(slub_slab_bytes(192), PAGE);
+	assert_int_equal(slub_slab_bytes(256), PAGE);
+	assert_int_equal(slub_slab_bytes(257), 2 * PAGE);
+	assert_int_equal(slub_slab_bytes(1024), 4 * PAGE);
+	assert_int_equal(slub_slab_bytes(2048), 8 * PAGE);
+	assert_int_equal(slub_slab_bytes(8192), 8 * PAGE);
+	assert_int_equal(slub_slab_bytes(8193), 4 * PAGE);
 }
 
 /* Objects of this size that fit before SLUB takes another slab. */
 static unsigned slub_objects_in_slab(size_t size)
 {
 	const struct xvfrag_plugin *slub = &xvm_allocator_slub;
-	void *heap = test_heap(slub, PAGE, NULL);
+	void *heap = test_heap(slub, NULL);
 	unsigned objects = 1;
 	uint64_t slab;
 
@@ -89,7 +88,7 @@ static void slub_reuses_partial_slabs_and_keeps_a_few_empty(void **state)
 {
 	enum { SLABS = 20, OBJECTS = SLABS * 8, KEPT = 6 };
 	const struct xvfrag_plugin *slub = &xvm_allocator_slub;
-	void *heap = test_heap(slub, PAGE, NULL);
+	void *heap = test_heap(slub, NULL);
 	uint64_t tokens[OBJECTS], full;
 	unsigned i;
 
@@ -114,11 +113,11 @@ struct model_object {
 };
 
 /* Random life of 500 objects: never less held than requested, all given back. */
-static void model_run(const struct xvfrag_plugin *model, uint64_t seed, size_t page_bytes)
+static void model_run(const struct xvfrag_plugin *model, uint64_t seed)
 {
 	enum { OBJECTS = 500, STEPS = 20000 };
 	struct model_object objects[OBJECTS] = {{0, 0}};
-	void *heap = test_heap(model, page_bytes, NULL);
+	void *heap = test_heap(model, NULL);
 	uint64_t empty = model->held_bytes(heap), requested = 0;
 	int step;
 
@@ -128,7 +127,7 @@ static void model_run(const struct xvfrag_plugin *model, uint64_t seed, size_t p
 		requested -= object->size;
 		if (object->size != 0)
 			model->free(heap, object->token, object->size);
-		object->size = 1 + (size_t)(test_random(&seed) % page_bytes);
+		object->size = 1 + (size_t)(test_random(&seed) % PAGE);
 		requested += object->size;
 		object->token = test_alloc(model, heap, object->size);
 		assert_true(model->held_bytes(heap) >= requested);
@@ -139,7 +138,7 @@ static void model_run(const struct xvfrag_plugin *model, uint64_t seed, size_t p
 	}
 	/* SLUB alone keeps empty slabs: 13 classes, at most 7 slabs of 8 pages each. */
 	if (model == &xvm_allocator_slub)
-		assert_true(model->held_bytes(heap) <= 13 * 7 * 8 * page_bytes);
+		assert_true(model->held_bytes(heap) <= 13 * 7 * 8 * PAGE);
 	else
 		assert_int_equal(model->held_bytes(heap), empty);
 	model->destroy(heap);
@@ -151,11 +150,8 @@ static void models_hold_enough_and_give_all_back(void **state)
 	int i;
 
 	(void)state;
-	for (i = 0; i < MODELS; i++) {
-		model_run(models[i], seed, PAGE);
-		model_run(models[i], seed, 4 * PAGE);
-		model_run(models[i], seed, 16 * PAGE);
-	}
+	for (i = 0; i < MODELS; i++)
+		model_run(models[i], seed);
 }
 
 /* Objects still live at destroy: valgrind and the sanitizers see what is lost. */
@@ -165,7 +161,7 @@ static void models_destroy_with_live_objects(void **state)
 
 	(void)state;
 	for (i = 0; i < MODELS; i++) {
-		void *heap = test_heap(models[i], PAGE, NULL);
+		void *heap = test_heap(models[i], NULL);
 
 		for (k = 1; k < 4000; k += 7)
 			test_alloc(models[i], heap, (size_t)k);

@@ -1,168 +1,197 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
-/* The list of allocators, and finding libraries to preload. */
+/* The list of allocators, settings behind their names, libraries to preload, and plugins. */
 #define _GNU_SOURCE
 #include "test_allocators_support.h"
 
-#include <elf.h>
+#include <errno.h>
 #include <unistd.h>
-
-static const char *const expected[] = {
-	"xvmalloc", "xvmalloc-nosplit", "xvmalloc-keyed", "ideal", "glibc", "jemalloc",
-	"mimalloc", "tcmalloc",         "tlsf",           "zram",  "slub",  "slob"};
-
-enum { EXPECTED = sizeof(expected) / sizeof(expected[0]) };
 
 static void registry_has_every_allocator_once(void **state)
 {
+	static const char *const expected[] = {
+		"xvmalloc", "xvmalloc-nosplit", "xvmalloc-keyed", "xvmalloc-heap", "ideal", "glibc",
+		"jemalloc", "mimalloc",         "tcmalloc",       "tlsf",          "zram",  "slub",
+		"slob"};
+	const char *settings;
 	size_t i;
 
 	(void)state;
-	assert_int_equal(xvm_entry_count(), EXPECTED);
-	for (i = 0; i < EXPECTED; i++) {
-		assert_string_equal(xvm_entry_at(i)->name, expected[i]);
-		assert_ptr_equal(xvm_entry_find(expected[i]), xvm_entry_at(i));
+	for (i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+		assert_string_equal(xvm_entry_at(i)->plugin->name, expected[i]);
+		assert_ptr_equal(xvm_entry_find(expected[i], &settings), xvm_entry_at(i));
+		assert_null(settings);
+		assert_int_equal(xvm_entry_at(i)->plugin->abi, XVFRAG_PLUGIN_ABI);
 	}
-	assert_null(xvm_entry_at(EXPECTED));
-	assert_null(xvm_entry_find("xv"));
-	assert_null(xvm_entry_find(""));
-}
-
-static void registry_entries_are_complete(void **state)
-{
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < xvm_entry_count(); i++) {
-		const struct xvm_entry *entry = xvm_entry_at(i);
-		const struct xvfrag_plugin *plugin = entry->plugin;
-
-		assert_true(entry->summary[0] != '\0');
-		if ((entry->flags & XVM_DEVICE) != 0) {
-			assert_null(plugin);
-			continue;
-		}
-		assert_int_equal(plugin->abi, XVFRAG_PLUGIN_ABI);
-		assert_true(plugin->create && plugin->destroy && plugin->alloc && plugin->free);
-		/* A model is what has no memory, and then it must count for itself. */
-		assert_int_equal((entry->flags & XVM_MODEL) != 0, plugin->map == NULL);
-		assert_true(plugin->map != NULL || plugin->held_bytes != NULL);
-		assert_true(plugin->compact == NULL || plugin->set_index != NULL ||
-			    plugin->alloc_indexed != NULL);
-	}
-}
-
-/* The default row is the library with all it has; the other one shows what that is worth. */
-static void registry_xvmalloc_compacts_and_whole_does_not(void **state)
-{
-	const struct xvfrag_plugin *plugin = xvm_entry_find("xvmalloc")->plugin;
-	const struct xvfrag_plugin *whole = xvm_entry_find("xvmalloc-nosplit")->plugin;
-
-	(void)state;
-	assert_non_null(plugin->compact);
-	assert_non_null(plugin->split_objects);
-	assert_null(whole->compact);
-	assert_null(whole->split_objects);
-	assert_string_equal(plugin->name, "xvmalloc");
-	assert_string_equal(whole->name, "xvmalloc-nosplit");
-}
-
-/* What has no lock or the like of its own is not given several threads at once. */
-static void registry_knows_who_takes_threads(void **state)
-{
-	static const char *const takes[] = {"xvmalloc", "xvmalloc-nosplit", "xvmalloc-keyed",
-					    "glibc",    "jemalloc",         "mimalloc",
-					    "tcmalloc"};
-	size_t i, found = 0;
-
-	(void)state;
-	for (i = 0; i < sizeof(takes) / sizeof(takes[0]); i++)
-		assert_true((xvm_entry_find(takes[i])->flags & XVM_THREADS) != 0);
-	for (i = 0; i < xvm_entry_count(); i++)
-		found += (xvm_entry_at(i)->flags & XVM_THREADS) != 0;
-	assert_int_equal(found, sizeof(takes) / sizeof(takes[0]));
-	/* Only where map is no more than an address can objects be filled without the mutex. */
-	assert_true((xvm_entry_find("tlsf")->flags & XVM_ADDRESSES) != 0);
-	assert_true((xvm_entry_find("xvmalloc")->flags & XVM_ADDRESSES) == 0);
+	assert_null(xvm_entry_at(i));
+	assert_null(xvm_entry_find("xv", &settings));
+	assert_null(xvm_entry_find("", &settings));
+	assert_ptr_equal(xvm_entry_find("xvmalloc:shards=1:lock=none", &settings), xvm_entry_at(0));
+	assert_string_equal(settings, "shards=1:lock=none");
 }
 
 static void registry_says_why_an_allocator_cannot_run(void **state)
 {
-	size_t i;
+	const struct xvm_entry unknown = {.library = "libno-such-thing.so.1", .package = "none"};
+	const struct xvm_entry *entry;
+	char why[XVFRAG_PLUGIN_WHY_BYTES];
 
 	(void)state;
-	for (i = 0; i < xvm_entry_count(); i++) {
-		const struct xvm_entry *entry = xvm_entry_at(i);
-		char why[256] = "";
-
-		if (xvm_entry_available(entry, why, sizeof(why)))
+	for (size_t i = 0; (entry = xvm_entry_at(i)) != NULL; i++) {
+		why[0] = '\0';
+		if (xvm_entry_available(entry, why) == 0)
 			continue;
-		print_message("%s: %s\n", entry->name, why);
-		assert_true(entry->preload_soname != NULL || (entry->flags & XVM_DEVICE) != 0);
-		assert_true(why[0] != '\0');
-		assert_null(strchr(why, '\n'));
+		assert_true(entry->library != NULL || entry->available != NULL);
+		assert_true(why[0] != '\0' && strchr(why, '\n') == NULL);
 	}
-}
-
-/* A file that looks like a library for this machine, or for the other word size. */
-static void library_write(const char *path, int for_this_machine)
-{
-	unsigned char ident[EI_NIDENT] = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3};
-	int is_64 = sizeof(void *) == 8;
-	FILE *file = fopen(path, "wb");
-
-	ident[EI_CLASS] = is_64 == for_this_machine ? ELFCLASS64 : ELFCLASS32;
-	assert_non_null(file);
-	assert_int_equal(fwrite(ident, 1, sizeof(ident), file), sizeof(ident));
-	fclose(file);
+	assert_null(xvm_preload_path(&unknown));
+	assert_int_equal(xvm_entry_available(&unknown, why), -1);
+	assert_non_null(strstr(why, "libno-such-thing.so.1"));
 }
 
 static void preload_looks_in_ld_library_path_first(void **state)
 {
-	const struct xvm_entry *entry = xvm_entry_find("jemalloc");
 	char directory[] = "/tmp/xvfrag-test-XXXXXX";
 	char path[64], list[64];
-	const char *found;
+	const char *settings;
+	FILE *file;
 
 	(void)state;
 	assert_non_null(mkdtemp(directory));
 	snprintf(path, sizeof(path), "%s/libjemalloc.so.2", directory);
 	snprintf(list, sizeof(list), "/nowhere:%s", directory);
+	file = fopen(path, "wb");
+	assert_non_null(file);
+	fclose(file);
 	assert_int_equal(setenv("LD_LIBRARY_PATH", list, 1), 0);
-	library_write(path, 1);
-	found = xvm_preload_path(entry);
-	assert_non_null(found);
-	assert_string_equal(found, path);
-	library_write(path, 0);
-	found = xvm_preload_path(entry);
-	assert_true(found == NULL || strcmp(found, path) != 0);
+	assert_string_equal(xvm_preload_path(xvm_entry_find("jemalloc", &settings)), path);
+	assert_null(xvm_preload_path(xvm_entry_find("glibc", &settings)));
 	unsetenv("LD_LIBRARY_PATH");
 	unlink(path);
 	rmdir(directory);
 }
 
-static void preload_is_for_preloaded_allocators_only(void **state)
+/* ---- settings ---- */
+
+static void settings_are_refused_with_cause_and_fix(void **state)
 {
-	struct xvm_entry unknown = {.name = "x", .preload_soname = "libno-such-thing.so.1"};
-	char why[256];
+	static const char *const bad[][2] = {
+		{"", "'' is no setting: write NAME=VALUE"},
+		{"fast", "'fast' is no setting: write NAME=VALUE"},
+		{"shards=2:", "'' is no setting"},
+		{"speed=1", "'speed' is no setting: write"},
+		{"shards=4294967297", "0 to 64"},
+		{"shards=", "not ''"},
+		{"shards=2x", "not '2x'"},
+		{"shards=65", "shards takes 0 to 64, not '65'"},
+		{"lock=futex", "lock takes default, none, spin or mutex, not 'futex'"},
+		{"provider=tape", "provider takes mmap, highmem or buffer, not 'tape'"},
+		{"page=5000", "page takes 4K, 8K, 16K, 32K or 64K, not '5000'"},
+		{"page=128K", "not '128K'"},
+		{"shards=1:shards=2", "shards is set twice"},
+		{"lock=none:shards=2", "lock=none is for one shard"},
+	};
+	const struct xvm_entry *xvmalloc = xvm_entry_at(0);
+	struct xvfrag_plugin_config config = {.max_size = 100, .max_objects = 1};
 
 	(void)state;
-	assert_null(xvm_preload_path(xvm_entry_find("glibc")));
-	assert_null(xvm_preload_path(&unknown));
-	assert_int_equal(xvm_entry_available(&unknown, why, sizeof(why)), 0);
-	assert_non_null(strstr(why, "libno-such-thing.so.1"));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char why[XVFRAG_PLUGIN_WHY_BYTES] = "";
+
+		assert_int_equal(xvm_entry_check(xvmalloc, bad[i][0], 1, why), -1);
+		if (strstr(why, bad[i][1]) == NULL)
+			fail_msg("'%s' gives \"%s\", not \"%s\"", bad[i][0], why, bad[i][1]);
+		config.settings = bad[i][0];
+		assert_null(xvmalloc->plugin->create(&config));
+		assert_int_equal(errno, EINVAL);
+	}
+}
+
+static void settings_are_for_xvmalloc_only(void **state)
+{
+	static const char good[] = "shards=3:lock=spin:provider=mmap:page=16K";
+	const struct xvm_entry *entry;
+	char why[XVFRAG_PLUGIN_WHY_BYTES];
+
+	(void)state;
+	for (size_t i = 0; (entry = xvm_entry_at(i)) != NULL; i++) {
+		bool takes = strncmp(entry->plugin->name, "xvmalloc", 8) == 0;
+
+		assert_int_equal(xvm_entry_check(entry, NULL, 64, why), 0);
+		assert_int_equal(xvm_entry_check(entry, good, 2, why), takes ? 0 : -1);
+		if (!takes)
+			assert_non_null(strstr(why, "takes no settings"));
+	}
+	entry = xvm_entry_at(0);
+	assert_int_equal(xvm_entry_check(entry, "lock=none", 1, why), 0);
+	assert_int_equal(xvm_entry_check(entry, "lock=none", 2, why), -1);
+	assert_non_null(strstr(why, "--threads 2"));
+}
+
+/* ---- plugins ---- */
+
+static void assert_refused(const char *path, const char *text)
+{
+	char why[XVFRAG_PLUGIN_WHY_BYTES] = "";
+
+	assert_null(xvm_plugin_load(path, why));
+	if (strstr(why, text) == NULL)
+		fail_msg("\"%s\" does not say \"%s\"", why, text);
+	assert_non_null(strstr(why, path));
+}
+
+static void plugin_faults_are_named(void **state)
+{
+	(void)state;
+	assert_int_equal(chdir(PLUGIN_DIRECTORY), 0);
+	assert_refused("/nowhere/x.so", "No such file");
+	assert_refused("/dev/null", "cannot be loaded");
+	assert_refused("test_plugin_NO_SYMBOL.so", "no symbol xvfrag_plugin");
+	assert_refused("test_plugin_ABI.so", "built for plugin interface 1, this xvfrag has 2");
+	assert_refused("test_plugin_NAME.so", "one word");
+	assert_refused("test_plugin_ALLOC.so", "alloc and free");
+	assert_refused("test_plugin_UNMAP.so", "both of map and unmap");
+	assert_refused("test_plugin_HELD.so", "does not set held_bytes");
+}
+
+static void plugins_load_and_work(void **state)
+{
+	char why[XVFRAG_PLUGIN_WHY_BYTES] = "";
+	const struct xvfrag_plugin *plugin;
+	uint64_t token;
+	void *heap;
+	char data[100] = {1}, copy[100];
+
+	(void)state;
+	/* A bare name is a file here, not something of the loader's search path. */
+	assert_int_equal(chdir(PLUGIN_DIRECTORY), 0);
+	plugin = xvm_plugin_load("test_plugin_NONE.so", why);
+	if (plugin == NULL)
+		fail_msg("%s", why);
+	assert_true(xvm_plugin_is_model(plugin));
+	plugin = xvm_plugin_load("test_plugin_example.so", why);
+	if (plugin == NULL)
+		fail_msg("%s", why);
+	assert_string_equal(plugin->name, "malloc-example");
+	heap = test_heap(plugin, NULL);
+	token = test_alloc(plugin, heap, sizeof(data));
+	assert_int_equal(xvm_object_write(plugin, heap, token, data, sizeof(data)), 0);
+	assert_int_equal(xvm_object_read(plugin, heap, token, copy, sizeof(copy)), 0);
+	assert_memory_equal(data, copy, sizeof(data));
+	assert_int_equal(plugin->free(heap, token, sizeof(data)), 0);
+	plugin->destroy(heap);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(registry_has_every_allocator_once),
-		cmocka_unit_test(registry_entries_are_complete),
-		cmocka_unit_test(registry_xvmalloc_compacts_and_whole_does_not),
-		cmocka_unit_test(registry_knows_who_takes_threads),
 		cmocka_unit_test(registry_says_why_an_allocator_cannot_run),
 		cmocka_unit_test(preload_looks_in_ld_library_path_first),
-		cmocka_unit_test(preload_is_for_preloaded_allocators_only),
+		cmocka_unit_test(settings_are_refused_with_cause_and_fix),
+		cmocka_unit_test(settings_are_for_xvmalloc_only),
+		cmocka_unit_test(plugin_faults_are_named),
+		cmocka_unit_test(plugins_load_and_work),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

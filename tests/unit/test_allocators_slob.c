@@ -11,7 +11,7 @@ static const struct xvfrag_plugin *const slob = &xvm_allocator_slob;
 
 static void slob_puts_a_header_before_each_object(void **state)
 {
-	void *heap = test_heap(slob, PAGE, NULL);
+	void *heap = test_heap(slob, NULL);
 	int i;
 
 	(void)state;
@@ -26,7 +26,7 @@ static void slob_puts_a_header_before_each_object(void **state)
 
 static void slob_keeps_three_lists_by_size(void **state)
 {
-	void *heap = test_heap(slob, PAGE, NULL);
+	void *heap = test_heap(slob, NULL);
 
 	(void)state;
 	test_alloc(slob, heap, 247);
@@ -44,7 +44,7 @@ static void slob_keeps_three_lists_by_size(void **state)
 
 static void slob_gives_whole_pages_to_large_objects(void **state)
 {
-	void *heap = test_heap(slob, PAGE, NULL);
+	void *heap = test_heap(slob, NULL);
 	uint64_t token;
 
 	(void)state;
@@ -60,7 +60,7 @@ static void slob_gives_whole_pages_to_large_objects(void **state)
 
 static void slob_merges_what_is_freed(void **state)
 {
-	void *heap = test_heap(slob, PAGE, NULL);
+	void *heap = test_heap(slob, NULL);
 	uint64_t tokens[4];
 	int i;
 
@@ -80,7 +80,7 @@ static void slob_merges_what_is_freed(void **state)
 
 static void slob_full_page_serves_its_list_again(void **state)
 {
-	void *heap = test_heap(slob, PAGE, NULL);
+	void *heap = test_heap(slob, NULL);
 	uint64_t tokens[17];
 	int i;
 

@@ -17,7 +17,6 @@
 
 #include <cmocka.h>
 
-#include "builtin.h"
 #include "registry.h"
 
 /* xorshift64*, Vigna 2016. */
@@ -43,29 +42,43 @@ static inline uint64_t test_seed(void)
 	return seed;
 }
 
-/* A heap of the allocator for pages of page_bytes. */
-static inline void *test_heap(const struct xvfrag_plugin *plugin, size_t page_bytes,
-			      const char *provider)
+/* The largest object of a test heap, and how many there are at most. */
+#define TEST_SIZE_MAX 65536U
+#define TEST_OBJECTS_MAX 4096U
+
+/* A heap of the allocator. moved may be NULL. */
+static inline void *test_heap_moved(const struct xvfrag_plugin *plugin, const char *settings,
+				    int (*moved)(void *, uint32_t, uint64_t, uint64_t),
+				    void *context)
 {
+	char why[XVFRAG_PLUGIN_WHY_BYTES] = "";
 	struct xvfrag_plugin_config config = {
-		.page_bytes = page_bytes,
-		.max_size = page_bytes,
-		.max_objects = 4096,
-		.total_bytes = 4096 * (uint64_t)page_bytes,
+		.max_size = TEST_SIZE_MAX,
+		.max_objects = TEST_OBJECTS_MAX,
+		.total_bytes = TEST_OBJECTS_MAX * (uint64_t)4096,
 		.seed = 1,
-		.provider = provider,
+		.settings = settings,
+		.why = why,
+		.moved = moved,
+		.context = context,
 	};
 	void *heap = plugin->create(&config);
 
-	assert_non_null(heap);
+	if (heap == NULL)
+		fail_msg("%s: %s", plugin->name, why);
 	return heap;
+}
+
+static inline void *test_heap(const struct xvfrag_plugin *plugin, const char *settings)
+{
+	return test_heap_moved(plugin, settings, NULL, NULL);
 }
 
 static inline uint64_t test_alloc(const struct xvfrag_plugin *plugin, void *heap, size_t size)
 {
 	uint64_t token = 0;
 
-	assert_int_equal(plugin->alloc(heap, size, &token), 0);
+	assert_int_equal(plugin->alloc(heap, size, 0, &token), 0);
 	return token;
 }
 

@@ -20,10 +20,10 @@ static struct xvf_report report;
 static void add(const char *name, double ns, uint64_t held)
 {
 	struct xvf_row *row = xvf_report_add_row(&report);
-	struct xvf_result *result = &row->outcome.results[0];
+	struct xvf_result *result = &row->run.results[0];
 
-	strncpy(row->outcome.allocator, name, sizeof(row->outcome.allocator) - 1);
-	row->outcome.result_count = 1;
+	strncpy(row->run.allocator, name, sizeof(row->run.allocator) - 1);
+	row->run.result_count = 1;
 	strcpy(result->phase, "churn");
 	result->requested_bytes = 1000;
 	result->held_bytes = held;
@@ -69,11 +69,10 @@ static void frontier_has_whom_nobody_beats(void **state)
 	(void)state;
 	assert_int_equal(count, sizeof(expected) / sizeof(expected[0]));
 	for (size_t i = 0; i < count; i++) {
-		assert_string_equal(points[i].row->outcome.allocator, expected[i].name);
+		assert_string_equal(points[i].row->run.allocator, expected[i].name);
 		assert_true((points[i].beaten_by == NULL) == (expected[i].behind == NULL));
 		if (expected[i].behind != NULL)
-			assert_string_equal(points[i].beaten_by->outcome.allocator,
-					    expected[i].behind);
+			assert_string_equal(points[i].beaten_by->run.allocator, expected[i].behind);
 	}
 	free(points);
 	free(xvf_frontier_points(&report, 1, &count));

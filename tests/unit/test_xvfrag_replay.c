@@ -28,7 +28,7 @@ enum { OBJECTS = 1500, RESULTS = 16, SLOW_EVERY = 67, SLOW_US = 300 };
 /* What is in front of each object. */
 struct watched {
 	uint32_t maker; /* number of the thread */
-	uint32_t index; /* from set_index */
+	uint32_t index;
 	uint64_t size;
 };
 
@@ -44,6 +44,8 @@ static struct {
 	atomic_uint allocs;
 	atomic_uint wrong; /* sizes and indexes told */
 	struct watched *_Atomic by_index[2 * OBJECTS];
+	struct xvfrag_plugin_config config;
+	size_t next; /* object that compaction looks at */
 } watch;
 
 /* 0 = none yet; per run, as the first thread has several. */
@@ -107,7 +109,7 @@ static void watch_leave(void)
 
 static void *watch_create(const struct xvfrag_plugin_config *config)
 {
-	(void)config;
+	watch.config = *config;
 	return &watch;
 }
 
@@ -123,7 +125,7 @@ static struct watched *watch_object(uint64_t token)
 	return (struct watched *)(uintptr_t)token - 1;
 }
 
-static int watch_alloc(void *heap, size_t size, uint64_t *token)
+static int watch_alloc(void *heap, size_t size, uint32_t index, uint64_t *token)
 {
 	struct watched *object;
 
@@ -136,12 +138,17 @@ static int watch_alloc(void *heap, size_t size, uint64_t *token)
 	watch_leave();
 	if (object == NULL)
 		return -ENOMEM;
-	*object = (struct watched){.maker = watch_thread.number, .size = size};
+	if (index >= 2 * OBJECTS) {
+		atomic_fetch_add(&watch.wrong, 1);
+		return -ERANGE;
+	}
+	*object = (struct watched){.maker = watch_thread.number, .index = index, .size = size};
+	watch.by_index[index] = object;
 	*token = (uintptr_t)(object + 1);
 	return 0;
 }
 
-static void watch_free(void *heap, uint64_t token, size_t size)
+static int watch_free(void *heap, uint64_t token, size_t size)
 {
 	struct watched *object = watch_object(token);
 	struct watched *current = object;
@@ -155,6 +162,7 @@ static void watch_free(void *heap, uint64_t token, size_t size)
 	atomic_compare_exchange_strong(&watch.by_index[object->index], &current, NULL);
 	free(object);
 	watch_leave();
+	return 0;
 }
 
 /* Inside until unmap. */
@@ -174,45 +182,38 @@ static void watch_unmap(void *heap, uint64_t token, void *ptr)
 	watch_leave();
 }
 
-static void watch_set_index(void *heap, uint64_t token, uint32_t index)
-{
-	(void)heap;
-	if (index >= 2 * OBJECTS) {
-		atomic_fetch_add(&watch.wrong, 1);
-		return;
-	}
-	watch_object(token)->index = index;
-	watch.by_index[index] = watch_object(token);
-}
-
 static uint64_t watch_held_bytes(void *heap)
 {
 	(void)heap;
 	return atomic_load(&watch.threads);
 }
 
-/* Moves every object. */
-static int watch_compact(void *heap, void (*renamed)(void *, uint32_t, uint64_t),
-			 uint64_t (*locate)(void *, uint32_t), void *context,
-			 struct xvfrag_plugin_compaction *result)
+/* Moves an object a step, the refused one never. */
+static int watch_compact_step(void *heap, uint64_t *moved_bytes)
 {
-	(void)heap;
-	for (uint32_t i = 0; i < 2 * OBJECTS; i++) {
-		struct watched *object = watch.by_index[i];
-		struct watched *copy;
+	struct watched *object = NULL, *copy;
 
-		if (object == NULL)
-			continue;
-		assert_true(locate(context, i) == (uintptr_t)(object + 1));
-		copy = malloc(sizeof(*copy) + object->size);
-		assert_non_null(copy);
-		memcpy(copy, object, sizeof(*copy) + object->size);
-		free(object);
-		watch.by_index[i] = copy;
-		renamed(context, i, (uintptr_t)(copy + 1));
-		result->steps++;
+	(void)heap;
+	while (watch.next < 2 * OBJECTS && object == NULL)
+		object = watch.by_index[watch.next++];
+	if (object == NULL) {
+		watch.next = 0;
+		return 0;
 	}
-	return 0;
+	copy = malloc(sizeof(*copy) + object->size);
+	assert_non_null(copy);
+	memcpy(copy, object, sizeof(*copy) + object->size);
+	/* Not from where the object is: refused. */
+	assert_int_not_equal(watch.config.moved(watch.config.context, object->index,
+						(uintptr_t)copy, (uintptr_t)(copy + 1)),
+			     0);
+	assert_int_equal(watch.config.moved(watch.config.context, object->index,
+					    (uintptr_t)(object + 1), (uintptr_t)(copy + 1)),
+			 0);
+	free(object);
+	watch.by_index[copy->index] = copy;
+	*moved_bytes += copy->size;
+	return 1;
 }
 
 static const struct xvfrag_plugin watch_plugin = {
@@ -225,28 +226,30 @@ static const struct xvfrag_plugin watch_plugin = {
 	.map = watch_map,
 	.unmap = watch_unmap,
 	.held_bytes = watch_held_bytes,
-	.set_index = watch_set_index,
-	.compact = watch_compact,
+	.compact_step = watch_compact_step,
 };
 
 /* Has no memory, and from some alloc on none to give. */
-static int poor_alloc(void *heap, size_t size, uint64_t *token)
+static int poor_alloc(void *heap, size_t size, uint32_t index, uint64_t *token)
 {
 	(void)heap;
+	(void)index;
 	(void)size;
 	*token = 1;
 	return atomic_fetch_add(&watch.allocs, 1) + 1 >= watch.fail_at ? -ENOMEM : 0;
 }
 
-static void poor_free(void *heap, uint64_t token, size_t size)
+static int poor_free(void *heap, uint64_t token, size_t size)
 {
 	(void)heap;
 	(void)token;
 	(void)size;
+	return 0;
 }
 
 static const struct xvfrag_plugin poor_plugin = {
 	.abi = XVFRAG_PLUGIN_ABI,
+	.flags = XVFRAG_PLUGIN_THREADS,
 	.name = "poor",
 	.create = watch_create,
 	.destroy = watch_destroy,
@@ -256,14 +259,6 @@ static const struct xvfrag_plugin poor_plugin = {
 };
 
 /* ---- a run ---------------------------------------------------------------- */
-
-struct outcome {
-	int status;
-	struct xvf_result results[RESULTS];
-	unsigned result_count;
-	unsigned failure_count;
-	char failure[XVF_FAILURE_BYTES];
-};
 
 static int workload_fd;
 
@@ -282,59 +277,42 @@ static int setup_workload(void **state)
 	return workload_fd >= 0 ? 0 : -1;
 }
 
-static void take_records(int fd, struct outcome *outcome)
+/* Good until the call after the next one. */
+static const struct xvf_run *run(const struct xvfrag_plugin *plugin, unsigned threads, bool cross,
+				 const char *settings)
 {
-	struct xvf_record record;
+	static struct xvf_run runs[2];
+	static unsigned next;
+	struct xvf_run *run = &runs[next++ % 2];
 
-	while (read(fd, &record, sizeof(record)) == (ssize_t)sizeof(record)) {
-		if (record.kind == XVF_RECORD_RESULT && outcome->result_count < RESULTS)
-			outcome->results[outcome->result_count++] = record.u.result;
-		if (record.kind == XVF_RECORD_FAILURE) {
-			outcome->failure_count++;
-			memcpy(outcome->failure, record.u.failure, sizeof(outcome->failure));
-		}
-	}
-}
-
-static struct outcome run(const struct xvm_entry *entry, unsigned threads, bool cross,
-			  const char *provider)
-{
-	struct xvf_replay_config config = {
-		.page_bytes = 4096,
-		.provider = provider,
+	*run = (struct xvf_run){
 		.threads = threads,
 		.cross = cross,
 		.seed = 1,
 		.workload_fd = workload_fd,
 		.pages_fd = -1,
 	};
-	struct outcome outcome = {.status = -2};
-	int fds[2];
-
-	assert_int_equal(pipe(fds), 0);
-	config.result_fd = fds[1];
-	outcome.status = xvf_replay_plugin(entry, &config);
-	close(fds[1]);
-	take_records(fds[0], &outcome);
-	close(fds[0]);
-	return outcome;
+	run->done = xvf_replay(run, plugin, settings) == 0;
+	return run;
 }
 
-static void assert_done(const struct outcome *outcome)
+static void assert_done(const struct xvf_run *run)
 {
-	if (outcome->status != 0 || outcome->failure_count > 0)
-		fail_msg("status %d, %u failures: %s", outcome->status, outcome->failure_count,
-			 outcome->failure);
+	if (!run->done || run->failed)
+		fail_msg("%s", run->failure);
 }
 
-static struct outcome run_watch(unsigned flags, unsigned threads, bool cross)
+static const struct xvf_run *run_watch(unsigned flags, unsigned threads, bool cross)
 {
-	const struct xvm_entry entry = {.plugin = &watch_plugin, .flags = flags};
-	struct outcome outcome = run(&entry, threads, cross, NULL);
+	struct xvfrag_plugin plugin = watch_plugin;
+	const struct xvf_run *outcome;
 
-	assert_done(&outcome);
+	plugin.flags = flags;
+	outcome = run(&plugin, threads, cross, NULL);
+	assert_done(outcome);
 	assert_int_equal(atomic_load(&watch.threads), threads);
 	assert_int_equal(atomic_load(&watch.wrong), 0);
+	assert_int_equal(outcome->is_guarded, threads > 1 && flags == 0);
 	return outcome;
 }
 
@@ -345,20 +323,14 @@ static void replay_runs_its_threads_at_once(void **state)
 	(void)state;
 	watch_reset();
 	watch.wait_for = 5;
-	(void)run_watch(XVM_THREADS, 5, false);
+	(void)run_watch(XVFRAG_PLUGIN_THREADS, 5, false);
 	assert_true(atomic_load(&watch.overlaps) > 0);
 }
 
 /* The control of the test above: the same calls, and none beside another. */
 static void replay_guards_who_does_not_take_threads(void **state)
 {
-	const struct xvm_entry entry = {.plugin = &watch_plugin};
-	struct xvf_replay_config config = {.threads = 3};
-
 	(void)state;
-	assert_true(xvf_replay_is_guarded(&entry, &config));
-	config.threads = 1;
-	assert_false(xvf_replay_is_guarded(&entry, &config));
 	watch_reset();
 	(void)run_watch(0, 3, false);
 	assert_int_equal(atomic_load(&watch.overlaps), 0);
@@ -374,16 +346,16 @@ static void replay_frees_where_it_made_unless_crossed(void **state)
 {
 	(void)state;
 	watch_reset();
-	(void)run_watch(XVM_THREADS, 3, false);
+	(void)run_watch(XVFRAG_PLUGIN_THREADS, 3, false);
 	assert_int_equal(atomic_load(&watch.cross_frees), 0);
 	assert_int_equal(atomic_load(&watch.own_frees), FREES);
 	watch_reset();
-	(void)run_watch(XVM_THREADS, 3, true);
+	(void)run_watch(XVFRAG_PLUGIN_THREADS, 3, true);
 	assert_int_equal(atomic_load(&watch.own_frees), 0);
 	assert_int_equal(atomic_load(&watch.cross_frees), FREES);
 	/* With one thread there is no other. */
 	watch_reset();
-	(void)run_watch(XVM_THREADS, 1, true);
+	(void)run_watch(XVFRAG_PLUGIN_THREADS, 1, true);
 	assert_int_equal(atomic_load(&watch.own_frees), FREES);
 }
 
@@ -394,26 +366,26 @@ static void replay_has_the_same_objects_on_any_threads(void **state)
 		unsigned threads;
 		bool cross;
 	} variants[] = {{2, false}, {7, false}, {7, true}, {64, true}};
-	struct outcome one;
+	const struct xvf_run *one;
 
 	(void)state;
 	watch_reset();
-	one = run_watch(XVM_THREADS, 1, false);
-	assert_int_equal(one.result_count, 8);
+	one = run_watch(XVFRAG_PLUGIN_THREADS, 1, false);
+	assert_int_equal(one->result_count, 8);
 	for (size_t v = 0; v < sizeof(variants) / sizeof(variants[0]); v++) {
-		struct outcome many;
+		const struct xvf_run *many;
 
 		watch_reset();
-		many = run_watch(XVM_THREADS, variants[v].threads, variants[v].cross);
-		assert_int_equal(many.result_count, one.result_count);
-		for (unsigned i = 0; i < one.result_count; i++) {
-			const struct xvf_result *a = &one.results[i];
-			const struct xvf_result *b = &many.results[i];
+		many = run_watch(XVFRAG_PLUGIN_THREADS, variants[v].threads, variants[v].cross);
+		assert_int_equal(many->result_count, one->result_count);
+		for (unsigned i = 0; i < one->result_count; i++) {
+			const struct xvf_result *a = &one->results[i];
+			const struct xvf_result *b = &many->results[i];
 
 			assert_string_equal(a->phase, b->phase);
 			assert_int_equal(a->live_objects, b->live_objects);
 			assert_int_equal(a->requested_bytes, b->requested_bytes);
-			/* A compaction's steps are the objects that the plugin moved. */
+			/* A compaction's steps are the objects that the plugin moved, and one. */
 			assert_int_equal(a->ops, b->ops);
 			if ((a->flags & XVF_RESULT_COMPACT) == 0)
 				assert_true(b->ops_per_s > 0);
@@ -428,14 +400,12 @@ static void replay_has_the_same_objects_on_any_threads(void **state)
 static void replay_has_percentiles_of_all_threads(void **state)
 {
 	const double slow_ns = SLOW_US * 1000.0;
-	struct outcome outcome;
 	const struct xvf_result *churn;
 
 	(void)state;
 	watch_reset();
 	watch.one_is_slow = true;
-	outcome = run_watch(XVM_THREADS, 2, false);
-	churn = &outcome.results[1];
+	churn = &run_watch(XVFRAG_PLUGIN_THREADS, 2, false)->results[1];
 	assert_string_equal(churn->phase, "churn");
 	assert_int_equal(churn->ops, 8 * OBJECTS);
 	assert_true(churn->p50_ns < slow_ns / 10);
@@ -447,20 +417,17 @@ static void replay_has_percentiles_of_all_threads(void **state)
 
 static void replay_stops_all_threads_at_the_first_failure(void **state)
 {
-	const struct xvm_entry entry = {.plugin = &poor_plugin, .flags = XVM_THREADS | XVM_MODEL};
-
 	(void)state;
 	for (unsigned threads = 1; threads <= 8; threads *= 2) {
 		for (int cross = 0; cross < 2; cross++) {
-			struct outcome outcome;
+			const struct xvf_run *outcome;
 
 			watch_reset();
 			watch.fail_at = OBJECTS + 500; /* in churn */
-			outcome = run(&entry, threads, cross, NULL);
-			assert_int_equal(outcome.status, XVM_FAILED);
-			assert_int_equal(outcome.failure_count, 1);
-			assert_non_null(strstr(outcome.failure, "Cannot allocate memory"));
-			assert_int_equal(outcome.result_count, 1);
+			outcome = run(&poor_plugin, threads, cross, NULL);
+			assert_false(outcome->done);
+			assert_non_null(strstr(outcome->failure, "Cannot allocate memory"));
+			assert_int_equal(outcome->result_count, 1);
 		}
 	}
 }
@@ -468,20 +435,23 @@ static void replay_stops_all_threads_at_the_first_failure(void **state)
 /* Real ones: what they hold is compared at the end of each phase. */
 static void replay_keeps_contents_on_threads(void **state)
 {
-	static const char *const names[] = {"xvmalloc", "xvmalloc-nosplit", "tlsf", "slob"};
-	static const char *const providers[] = {"mmap", "highmem", "buffer"};
+	static const char *const specs[] = {"xvmalloc",
+					    "xvmalloc:provider=highmem",
+					    "xvmalloc-nosplit:provider=buffer",
+					    "xvmalloc-heap",
+					    "tlsf",
+					    "slob"};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		for (size_t k = 0; k < 6; k++) {
-			struct outcome outcome =
-				run(xvm_entry_find(names[i]), 3, k % 2, providers[k / 2]);
+	for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
+		for (int cross = 0; cross < 2; cross++) {
+			const char *settings;
+			const struct xvm_entry *entry = xvm_entry_find(specs[i], &settings);
+			const struct xvf_run *outcome = run(entry->plugin, 3, cross, settings);
 
-			assert_done(&outcome);
-			assert_true(outcome.result_count >= 5);
-			assert_int_equal(outcome.results[1].live_objects, OBJECTS);
-			if (i >= 2 && k == 1)
-				break; /* no provider */
+			assert_done(outcome);
+			assert_true(outcome->result_count >= 5);
+			assert_int_equal(outcome->results[1].live_objects, OBJECTS);
 		}
 	}
 }

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * child.c: the parent's side of a child process; see child.h.
- *
- * A child that takes too long is asked to end (SIGTERM, on which kernel zram's
- * device is removed) and after a few seconds made to. Locking: none.
+ * child.c: the parent's side of a child process, and the child's main; see child.h.
  */
 #include "child.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,254 +19,207 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "replay.h"
 #include "timer.h"
 
-#define CHILD_GRACE_MS 5000
-#define CHILD_NUMBERS 7
-#define CHILD_ARGUMENTS (6 + CHILD_NUMBERS)
-#define NS_PER_MS UINT64_C(1000000)
+#define CHILD_LOOK_MS 10     /* between looks whether it has ended */
+#define CHILD_LOOKS_SHOWN 20 /* looks between calls of on_progress */
+#define NS_PER_S UINT64_C(1000000000)
 
-struct child {
-	pid_t pid;
-	int result_fd;  /* records come from here */
-	int printed_fd; /* memfd with what it printed, or -1 */
-	bool timed_out;
-	bool ended; /* it said so */
-};
+int xvf_run_fail(struct xvf_run *run, const char *format, ...)
+{
+	va_list args;
 
-/* ---- starting ------------------------------------------------------------- */
+	if (atomic_exchange(&run->failed, true))
+		return XVM_FAILED;
+	va_start(args, format);
+	vsnprintf(run->failure, sizeof(run->failure), format, args);
+	va_end(args);
+	return XVM_FAILED;
+}
+
+/* ---- the parent ----------------------------------------------------------- */
 
 /* What the child's process does before it becomes xvfrag again. Never returns. */
-static void child_become(char **argv, const int *kept_fds, size_t kept_count, int printed_fd,
-			 const char *preload, pid_t parent)
+static void child_become(const struct xvf_run *run, int run_fd, int printed_fd, const char *preload,
+			 pid_t parent)
 {
+	const int kept[] = {run->workload_fd, run->pages_fd, run_fd};
+	char number[16];
+	char *argv[] = {"xvfrag", XVF_CHILD_ARGUMENT, number, NULL};
 	int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(XVM_EXIT_FAILURE);
-	if (null_fd >= 0)
-		dup2(null_fd, STDIN_FILENO);
-	if (printed_fd >= 0) {
-		dup2(printed_fd, STDOUT_FILENO);
-		dup2(printed_fd, STDERR_FILENO);
-	}
-	for (size_t i = 0; i < kept_count; i++) {
-		if (kept_fds[i] >= 0)
-			fcntl(kept_fds[i], F_SETFD, 0);
+	dup2(null_fd, STDIN_FILENO);
+	dup2(printed_fd, STDOUT_FILENO);
+	dup2(printed_fd, STDERR_FILENO);
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		if (kept[i] >= 0)
+			fcntl(kept[i], F_SETFD, 0);
 	}
 	if (preload != NULL)
 		setenv("LD_PRELOAD", preload, 1);
+	snprintf(number, sizeof(number), "%d", run_fd);
 	execv("/proc/self/exe", argv);
 	fprintf(stderr, "cannot start /proc/self/exe: %s\n", strerror(errno));
 	_exit(XVM_EXIT_FAILURE);
 }
 
-struct child_arguments {
-	char numbers[CHILD_NUMBERS][24];
-	char *argv[CHILD_ARGUMENTS];
-};
-
-static void child_fill_arguments(struct child_arguments *a, const char *spec,
-				 const struct xvf_replay_config *config, int result_fd)
+/* Wait for the child's end, at most so long. Returns its status, or -1 when time was up. */
+static int child_wait(pid_t pid, unsigned timeout_s, const struct xvf_run *run,
+		      void (*on_progress)(void *context, const struct xvf_run *run), void *context)
 {
-	size_t n = 0;
-
-	snprintf(a->numbers[0], sizeof(a->numbers[0]), "%" PRIu32, config->page_bytes);
-	snprintf(a->numbers[1], sizeof(a->numbers[1]), "%" PRIu64, config->seed);
-	snprintf(a->numbers[2], sizeof(a->numbers[2]), "%u", config->threads);
-	snprintf(a->numbers[3], sizeof(a->numbers[3]), "%d", config->cross);
-	snprintf(a->numbers[4], sizeof(a->numbers[4]), "%d", config->workload_fd);
-	snprintf(a->numbers[5], sizeof(a->numbers[5]), "%d", config->pages_fd);
-	snprintf(a->numbers[6], sizeof(a->numbers[6]), "%d", result_fd);
-	a->argv[n++] = xvm_strdup("xvfrag");
-	a->argv[n++] = xvm_strdup(XVF_CHILD_ARGUMENT);
-	a->argv[n++] = xvm_strdup(spec);
-	a->argv[n++] = xvm_strdup(config->provider);
-	a->argv[n++] = xvm_strdup(config->codec != NULL ? config->codec : "");
-	for (size_t i = 0; i < CHILD_NUMBERS; i++)
-		a->argv[n++] = xvm_strdup(a->numbers[i]);
-	a->argv[n] = NULL;
-}
-
-static int child_start(struct child *child, const char *spec,
-		       const struct xvf_replay_config *config, const char *preload)
-{
-	struct child_arguments arguments;
-	pid_t parent = getpid();
-	int fds[2];
-
-	if (pipe2(fds, O_CLOEXEC) != 0)
-		return -errno;
-	child->printed_fd = memfd_create("xvfrag-printed", MFD_CLOEXEC);
-	child->result_fd = fds[0];
-	child_fill_arguments(&arguments, spec, config, fds[1]);
-	fflush(NULL);
-	child->pid = fork();
-	if (child->pid == 0) {
-		const int kept[] = {config->workload_fd, config->pages_fd, fds[1]};
-
-		child_become(arguments.argv, kept, sizeof(kept) / sizeof(kept[0]),
-			     child->printed_fd, preload, parent);
-	}
-	for (size_t i = 0; arguments.argv[i] != NULL; i++)
-		free(arguments.argv[i]);
-	close(fds[1]);
-	return child->pid > 0 ? 0 : -errno;
-}
-
-/* ---- listening ------------------------------------------------------------ */
-
-static void child_take(struct child *child, const struct xvf_record *record,
-		       struct xvf_outcome *outcome)
-{
-	switch (record->kind) {
-	case XVF_RECORD_HELLO:
-		snprintf(outcome->allocator, sizeof(outcome->allocator), "%.*s",
-			 XVF_ALLOCATOR_NAME_BYTES - 1, record->u.name);
-		outcome->entry_flags = record->entry_flags;
-		break;
-	case XVF_RECORD_RESULT:
-		if (outcome->result_count < XVF_RESULTS_MAX)
-			outcome->results[outcome->result_count++] = record->u.result;
-		break;
-	case XVF_RECORD_FAILURE:
-		snprintf(outcome->failure, sizeof(outcome->failure), "%.*s", XVF_FAILURE_BYTES - 1,
-			 record->u.failure);
-		break;
-	default:
-		child->ended = true;
-		break;
-	}
-}
-
-/* The next record by deadline_ns: 1, 0 at the end of the pipe, -1 when time is up. */
-static int child_receive(const struct child *child, struct xvf_record *record, uint64_t deadline_ns)
-{
-	char *into = (char *)record;
-	size_t have = 0;
-
-	while (have < sizeof(*record)) {
-		struct pollfd poll_fd = {.fd = child->result_fd, .events = POLLIN};
-		uint64_t now = xvm_timer_clock_ns();
-		uint64_t left_ms = now < deadline_ns ? (deadline_ns - now) / NS_PER_MS + 1 : 0;
-		int ready = poll(&poll_fd, 1, left_ms < 1000000 ? (int)left_ms : 1000000);
-		ssize_t got;
-
-		if (ready == 0 && left_ms == 0)
-			return -1;
-		if (ready <= 0)
-			continue;
-		got = read(child->result_fd, into + have, sizeof(*record) - have);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return 0;
-		have += (size_t)got;
-	}
-	return 1;
-}
-
-/* ---- ending --------------------------------------------------------------- */
-
-/* Wait for the child's end, at most some time when it was asked to end. */
-static int child_wait(const struct child *child)
-{
+	uint64_t deadline_ns = xvm_timer_clock_ns() + timeout_s * NS_PER_S;
 	int status = 0;
 
-	if (child->timed_out) {
-		kill(child->pid, SIGTERM);
-		for (int ms = 0; ms < CHILD_GRACE_MS; ms += 50) {
-			if (waitpid(child->pid, &status, WNOHANG) == child->pid)
-				return status;
-			poll(NULL, 0, 50);
+	for (unsigned looks = 0; waitpid(pid, &status, WNOHANG) == 0; looks++) {
+		if (xvm_timer_clock_ns() >= deadline_ns) {
+			kill(pid, SIGKILL);
+			waitpid(pid, &status, 0);
+			return -1;
 		}
-		kill(child->pid, SIGKILL);
+		if (looks % CHILD_LOOKS_SHOWN == 0)
+			on_progress(context, run);
+		poll(NULL, 0, CHILD_LOOK_MS);
 	}
-	while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
-		continue;
 	return status;
 }
 
 /* The last line that the child printed, without its newline; "" for none. */
-static void child_last_words(const struct child *child, char *words, size_t words_bytes)
+static const char *child_last_words(int printed_fd, char text[1024])
 {
-	char text[1024];
-	off_t end = lseek(child->printed_fd, 0, SEEK_END);
-	off_t from = end > (off_t)sizeof(text) - 1 ? end - (off_t)sizeof(text) + 1 : 0;
-	ssize_t got = end > 0 ? pread(child->printed_fd, text, sizeof(text) - 1, from) : 0;
+	off_t end = lseek(printed_fd, 0, SEEK_END);
+	ssize_t got = end > 0 ? pread(printed_fd, text, 1023, end > 1023 ? end - 1023 : 0) : 0;
 	const char *line;
 
-	words[0] = '\0';
 	while (got > 0 && (unsigned char)text[got - 1] <= ' ')
 		got--;
-	if (got <= 0)
-		return;
-	text[got] = '\0';
+	text[got > 0 ? got : 0] = '\0';
 	line = strrchr(text, '\n');
-	snprintf(words, words_bytes, "%.160s", line != NULL ? line + 1 : text);
+	return line != NULL ? line + 1 : text;
 }
 
-/* In which phase did it end? The one after those whose results came. */
-static const char *child_phase(const struct xvf_outcome *outcome,
-			       const struct xvm_workload_head *head)
+/* The phase in which it ended: the one after those whose results came. */
+static const char *child_phase(const struct xvf_run *run, const struct xvm_workload_head *head)
 {
 	unsigned done = 0;
 
-	for (unsigned i = 0; i < outcome->result_count; i++)
-		done += (outcome->results[i].flags & XVF_RESULT_COMPACT) == 0;
+	for (unsigned i = 0; i < atomic_load(&run->result_count); i++)
+		done += (run->results[i].flags & XVF_RESULT_COMPACT) == 0;
 	return done < head->phases ? head->phase[done].name : "its end";
 }
 
-static void child_explain(const struct child *child, const struct xvf_replay_config *config,
-			  int status, unsigned timeout_s, struct xvf_outcome *outcome)
+/* It neither finished nor said why. */
+static void child_explain(struct xvf_run *run, int status, unsigned timeout_s, int printed_fd)
 {
 	struct xvm_workload_head head = {.phases = 0};
-	char words[200];
+	char text[1024];
+	const char *words = child_last_words(printed_fd, text);
 	char how[96];
 
-	if (child->ended || outcome->failure[0] != '\0')
-		return;
-	if (pread(config->workload_fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head))
+	if (pread(run->workload_fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head))
 		head.phases = 0;
-	if (child->timed_out)
+	if (status < 0)
 		snprintf(how, sizeof(how), "took more than %u s (see --timeout)", timeout_s);
 	else if (WIFSIGNALED(status))
 		snprintf(how, sizeof(how), "killed by signal %d, %s", WTERMSIG(status),
 			 strsignal(WTERMSIG(status)));
 	else
 		snprintf(how, sizeof(how), "exited with status %d", WEXITSTATUS(status));
-	child_last_words(child, words, sizeof(words));
-	snprintf(outcome->failure, sizeof(outcome->failure), "%s in %s%s%s", how,
-		 child_phase(outcome, &head), words[0] != '\0' ? ": " : "", words);
+	(void)xvf_run_fail(run, "%s in %s%s%.160s", how, child_phase(run, &head),
+			   words[0] != '\0' ? ": " : "", words);
 }
 
-void xvf_child_run(const char *spec, const struct xvf_replay_config *config, const char *preload,
-		   unsigned timeout_s,
-		   void (*on_result)(void *context, const struct xvf_result *result), void *context,
-		   struct xvf_outcome *outcome)
+/* *run in memory to share, with its descriptor in *fd; or NULL. */
+static struct xvf_run *run_share(const struct xvf_run *run, int *fd)
 {
-	uint64_t deadline_ns = xvm_timer_clock_ns() + timeout_s * 1000 * NS_PER_MS;
-	struct child child = {.pid = -1, .printed_fd = -1};
-	struct xvf_record record;
-	int more;
-	int error;
+	void *shared = MAP_FAILED;
 
-	*outcome = (struct xvf_outcome){.result_count = 0};
-	error = child_start(&child, spec, config, preload);
-	if (error != 0) {
-		snprintf(outcome->failure, sizeof(outcome->failure),
-			 "no process could be made for it: %s", strerror(-error));
-		return;
+	*fd = memfd_create("xvfrag-run", MFD_CLOEXEC);
+	if (*fd >= 0 && ftruncate(*fd, sizeof(*run)) == 0)
+		shared = mmap(NULL, sizeof(*run), PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
+	return shared != MAP_FAILED ? memcpy(shared, run, sizeof(*run)) : NULL;
+}
+
+void xvf_child_run(struct xvf_run *run, const char *preload, unsigned timeout_s,
+		   void (*on_progress)(void *context, const struct xvf_run *run), void *context)
+{
+	int printed_fd = memfd_create("xvfrag-printed", MFD_CLOEXEC);
+	pid_t parent = getpid(), pid = -1;
+	int run_fd;
+	struct xvf_run *shared = run_share(run, &run_fd);
+
+	fflush(NULL);
+	if (shared != NULL)
+		pid = fork();
+	if (pid == 0)
+		child_become(run, run_fd, printed_fd, preload, parent);
+	if (pid < 0) {
+		(void)xvf_run_fail(run, "no process could be made for it: %s", strerror(errno));
+	} else {
+		int status = child_wait(pid, timeout_s, shared, on_progress, context);
+
+		if (!shared->done && !shared->failed)
+			child_explain(shared, status, timeout_s, printed_fd);
+		memcpy(run, shared, sizeof(*run));
 	}
-	while ((more = child_receive(&child, &record, deadline_ns)) > 0) {
-		child_take(&child, &record, outcome);
-		if (record.kind == XVF_RECORD_RESULT && on_result != NULL)
-			on_result(context, &record.u.result);
-	}
-	child.timed_out = more < 0;
-	child_explain(&child, config, child_wait(&child), timeout_s, outcome);
-	close(child.result_fd);
-	if (child.printed_fd >= 0)
-		close(child.printed_fd);
+	if (shared != NULL)
+		munmap(shared, sizeof(*run));
+	close(run_fd);
+	close(printed_fd);
+}
+
+/* ---- the child ------------------------------------------------------------ */
+
+/* Is the process's malloc the preloaded one? The loader ignores what it cannot load. */
+static int child_check_preload(struct xvf_run *run, const struct xvm_entry *entry)
+{
+	const char *preload = getenv("LD_PRELOAD");
+	const void *function = dlsym(RTLD_DEFAULT, "malloc");
+	Dl_info info;
+
+	if (entry->library == NULL ||
+	    (preload != NULL && function != NULL && dladdr(function, &info) != 0 &&
+	     strcmp(info.dli_fname, preload) == 0))
+		return 0;
+	return xvf_run_fail(run, "preloading %s had no effect (a build with a sanitizer?)",
+			    entry->library);
+}
+
+/* The allocator that run->spec names, or NULL. */
+static const struct xvfrag_plugin *child_find(struct xvf_run *run, const char **settings)
+{
+	const struct xvm_entry *entry = xvm_entry_find(run->spec, settings);
+	char why[XVFRAG_PLUGIN_WHY_BYTES];
+	const struct xvfrag_plugin *plugin;
+
+	if (entry != NULL)
+		return child_check_preload(run, entry) == 0 ? entry->plugin : NULL;
+	plugin = xvm_plugin_load(*settings, why);
+	if (plugin == NULL)
+		(void)xvf_run_fail(run, "%s", why);
+	*settings = NULL;
+	return plugin;
+}
+
+int xvf_child_main(int argc, char **argv)
+{
+	const struct xvfrag_plugin *plugin;
+	const char *settings;
+	struct xvf_run *run;
+
+	if (argc != 3)
+		return XVM_EXIT_USAGE;
+	run = mmap(NULL, sizeof(*run), PROT_READ | PROT_WRITE, MAP_SHARED, atoi(argv[2]), 0);
+	if (run == MAP_FAILED)
+		return XVM_EXIT_USAGE;
+	plugin = child_find(run, &settings);
+	if (plugin == NULL)
+		return XVM_EXIT_FAILURE;
+	if (run->allocator[0] == '\0')
+		snprintf(run->allocator, sizeof(run->allocator), "%s", plugin->name);
+	run->done = xvf_replay(run, plugin, settings) == 0;
+	return run->done ? XVM_EXIT_OK : XVM_EXIT_FAILURE;
 }

@@ -80,9 +80,9 @@ void xvf_frontier_table(const struct xvf_report *report, size_t input, int width
 	for (size_t i = 0; i < count; i++) {
 		const struct xvf_frontier_point *p = &points[i];
 
-		fprintf(out, "%-*s %8.1f %8.3f  %s%s\n", width, p->row->outcome.allocator,
-			p->ns_per_op, p->overhead, p->beaten_by != NULL ? "behind " : "on it",
-			p->beaten_by != NULL ? p->beaten_by->outcome.allocator : "");
+		fprintf(out, "%-*s %8.1f %8.3f  %s%s\n", width, p->row->run.allocator, p->ns_per_op,
+			p->overhead, p->beaten_by != NULL ? "behind " : "on it",
+			p->beaten_by != NULL ? p->beaten_by->run.allocator : "");
 	}
 	free(points);
 }
@@ -106,7 +106,7 @@ size_t xvf_frontier_data(const struct xvf_report *report, size_t input, FILE *ou
 	for (size_t i = 0; i < count; i++) {
 		const struct xvf_frontier_point *p = &points[i];
 
-		xvm_gnuplot_text(p->row->outcome.allocator, out);
+		xvm_gnuplot_text(p->row->run.allocator, out);
 		fprintf(out, " %.2f %.4f", p->ns_per_op, p->overhead);
 		frontier_overhead_if(p->beaten_by == NULL, p->overhead, out);
 		fputc('\n', out);

@@ -10,10 +10,10 @@
  *   pages input_files input_pid   pages of an input
  *   sizes                         their compressed sizes
  *   workload trace                what is done to every allocator
- *   timer histogram rss record    measuring
- *   deal handover worker          a thread's part of it
- *   replay replay_device          the workload, played on one allocator
- *   child child_main              a process for each
+ *   timer histogram rss           measuring
+ *   worker                        a thread's part of it
+ *   replay                        the workload, played on one allocator
+ *   child                         a process for each
  *   options selection input run   the command line and the run
  *   report* plot frontier         what is told about it
  *   gnuplot progress

@@ -10,13 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <xvmalloc/provider_mmap.h>
-
-#include "deal.h"
+#include "worker.h"
 #include "report.h"
 
-#define OPTIONS_PAGE_MIN 4096U
-#define OPTIONS_PAGE_MAX 65536U
 #define OPTIONS_OBJECTS_MAX (1U << 30)
 #define OPTIONS_DEFAULT_INPUT_BYTES (UINT64_C(64) << 20)
 #define OPTIONS_DEFAULT_TIMEOUT_S 300U
@@ -48,31 +44,6 @@ static int options_set_level(struct xvf_options *o, const char *value)
 		return XVM_FAILED;
 	}
 	o->level = negative ? -(int32_t)number : (int32_t)number;
-	return 0;
-}
-
-static int options_set_page_size(struct xvf_options *o, const char *value)
-{
-	uint64_t bytes;
-
-	if (!xvm_parse_bytes(value, OPTIONS_PAGE_MIN, OPTIONS_PAGE_MAX, &bytes) ||
-	    (bytes & (bytes - 1)) != 0) {
-		xvm_error("--page-size takes 4096, 8192, 16384, 32768 or 65536, not '%s'", value);
-		return XVM_FAILED;
-	}
-	o->page_bytes = (uint32_t)bytes;
-	o->model_page_bytes = (uint32_t)bytes;
-	return 0;
-}
-
-static int options_set_provider(struct xvf_options *o, const char *value)
-{
-	if (strcmp(value, "mmap") != 0 && strcmp(value, "highmem") != 0 &&
-	    strcmp(value, "buffer") != 0) {
-		xvm_error("--provider takes mmap, highmem or buffer, not '%s'", value);
-		return XVM_FAILED;
-	}
-	o->provider = value;
 	return 0;
 }
 
@@ -155,8 +126,6 @@ enum option_code {
 	OPTION_ALLOCATOR = 256,
 	OPTION_CODEC,
 	OPTION_LEVEL,
-	OPTION_PAGE_SIZE,
-	OPTION_PROVIDER,
 	OPTION_SEED,
 	OPTION_OBJECTS,
 	OPTION_MAX_INPUT,
@@ -178,8 +147,6 @@ static const struct option options_long[] = {
 	{"allocator", required_argument, NULL, OPTION_ALLOCATOR},
 	{"codec", required_argument, NULL, OPTION_CODEC},
 	{"level", required_argument, NULL, OPTION_LEVEL},
-	{"page-size", required_argument, NULL, OPTION_PAGE_SIZE},
-	{"provider", required_argument, NULL, OPTION_PROVIDER},
 	{"seed", required_argument, NULL, OPTION_SEED},
 	{"objects", required_argument, NULL, OPTION_OBJECTS},
 	{"max-input", required_argument, NULL, OPTION_MAX_INPUT},
@@ -207,10 +174,6 @@ static int options_set_checked(struct xvf_options *o, int code, const char *valu
 		return options_set_codec(o, value);
 	case OPTION_LEVEL:
 		return options_set_level(o, value);
-	case OPTION_PAGE_SIZE:
-		return options_set_page_size(o, value);
-	case OPTION_PROVIDER:
-		return options_set_provider(o, value);
 	case OPTION_SEED:
 		return options_set_seed(o, value);
 	case OPTION_OBJECTS:
@@ -327,15 +290,6 @@ static int options_check(const struct xvf_options *o)
 	return wrong != NULL ? XVM_FAILED : 0;
 }
 
-/* What a provider has pages of where nothing is said. */
-static uint32_t library_page_bytes(void)
-{
-	struct xv_provider_mmap_options provider;
-
-	xv_provider_mmap_options_init(&provider);
-	return provider.page_bytes;
-}
-
 int xvf_options_parse(struct xvf_options *options, int argc, char **argv)
 {
 	int code;
@@ -343,9 +297,6 @@ int xvf_options_parse(struct xvf_options *options, int argc, char **argv)
 	*options = (struct xvf_options){
 		.codec = ramz_codec_at(0),
 		.level = RAMZ_LEVEL_DEFAULT,
-		.page_bytes = library_page_bytes(),
-		.model_page_bytes = OPTIONS_PAGE_MIN,
-		.provider = "mmap",
 		.seed = 1,
 		.threads = 1,
 		.max_input_bytes = OPTIONS_DEFAULT_INPUT_BYTES,

@@ -18,9 +18,6 @@ struct xvf_options {
 	const char *allocators; /* comma-separated, or NULL = all */
 	const struct ramz_codec *codec;
 	int32_t level;
-	uint32_t page_bytes;       /* of pools and plugins; the library's default */
-	uint32_t model_page_bytes; /* of the models; the kernel's 4096 */
-	const char *provider;
 	uint64_t seed;
 	uint32_t objects; /* 0 = as many as the input gives */
 	unsigned threads;

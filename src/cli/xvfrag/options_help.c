@@ -34,8 +34,6 @@ static const char options_help_run[] =
 	"  --cross               objects are freed by another thread than made them\n"
 	"  --codec NAME          lz4, lzo, zstd or none, where built in (lz4)\n"
 	"  --level N             of the codec (its default)\n"
-	"  --page-size BYTES     4096 to 65536 (xvmalloc: 65536, models: 4096)\n"
-	"  --provider NAME       xvmalloc's pages: mmap, highmem or buffer (mmap)\n"
 	"  --seed N              of everything random (1)\n"
 	"  --timeout SECONDS     for one allocator on one input (300)\n"
 	"\n"

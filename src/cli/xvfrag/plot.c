@@ -31,7 +31,7 @@ static FILE *plot_open(const char *directory, const char *kind, size_t number, c
 
 static bool plot_has_results(const struct xvf_row *row, size_t input)
 {
-	return row->input == input && row->outcome.result_count > 0;
+	return row->input == input && row->run.result_count > 0;
 }
 
 /* One line a row: allocator, then overheads; NaN where there is none. */
@@ -48,7 +48,7 @@ static int plot_overhead_data(const struct xvf_report *report, size_t input, con
 	for (size_t r = 0; r < report->row_count; r++) {
 		if (plot_has_results(&report->rows[r], input)) {
 			fputc(' ', out);
-			xvm_gnuplot_text(report->rows[r].outcome.allocator, out);
+			xvm_gnuplot_text(report->rows[r].run.allocator, out);
 		}
 	}
 	fputc('\n', out);

@@ -3,10 +3,10 @@
 /*
  * replay.c: a workload played on a plugin; see replay.h.
  *
- * Owns the tokens of live objects and the pattern they are filled with. From the
- * first operation on it allocates nothing.
+ * Owns the tokens of live objects and what they are filled with. From the first operation on
+ * it allocates nothing.
  *
- * Locking: between two barriers the workers have the site (worker.h) and everybody
+ * Locking: between two barriers the workers have the replay (worker.h) and everybody
  * else waits; otherwise the calling thread, which is worker 0, has it and the others
  * wait.
  */
@@ -16,6 +16,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "rss.h"
 #include "worker.h"
@@ -26,36 +29,15 @@
 /* Quit instead of a phase. */
 #define REPLAY_NO_PHASE UINT32_MAX
 
-struct replay;
-
-/* A worker and the thread it has, but for the first one. */
-struct replay_thread {
-	struct xvf_worker worker;
-	struct replay *replay;
-	pthread_t thread;
-};
-
-struct replay {
-	const struct xvf_replay_config *config;
-	struct xvm_workload_view work;
-	bool is_model; /* counts only: no resident set, no time */
-	struct xvf_site site;
-	struct replay_thread *threads;
-	pthread_barrier_t barrier;
-	bool started;               /* the threads are there */
-	uint32_t phase;             /* that the workers are to do, or REPLAY_NO_PHASE */
-	uint64_t phase_ns;          /* what the last one took, by the clock */
-	struct xvm_histogram times; /* of all workers */
-	uint64_t preempted;
-	uint64_t rss_at_start;
-};
+/* Records of a place are 4 bytes or more: so many fill a cache line of 128 bytes. */
+#define REPLAY_PLACES_STEP 32U
 
 /* ---- threads -------------------------------------------------------------- */
 
 static void *replay_thread_main(void *context)
 {
-	struct replay_thread *t = context;
-	struct replay *r = t->replay;
+	struct xvf_worker *worker = context;
+	struct xvf_replay *r = worker->replay;
 
 	xvm_rss_settle_stack();
 	pthread_barrier_wait(&r->barrier); /* ready: see replay_start */
@@ -63,385 +45,371 @@ static void *replay_thread_main(void *context)
 		pthread_barrier_wait(&r->barrier);
 		if (r->phase == REPLAY_NO_PHASE)
 			return NULL;
-		xvf_worker_phase(&t->worker, r->phase);
+		xvf_worker_phase(worker);
 		pthread_barrier_wait(&r->barrier);
 	}
 }
 
-/* Returns when all threads wait for a phase. */
-static int replay_start(struct replay *r)
+/* Returns when all threads wait for a phase. What is made stays until the process ends. */
+static int replay_start(struct xvf_replay *r)
 {
-	unsigned count = r->site.deal.threads;
+	if (pthread_barrier_init(&r->barrier, NULL, r->threads) != 0)
+		return xvf_run_fail(r->run, "no barrier for %u threads", r->threads);
+	for (unsigned i = 1; i < r->threads; i++) {
+		struct xvf_worker *w = &r->workers[i];
+		int error = pthread_create(&w->thread, NULL, replay_thread_main, w);
 
-	if (pthread_barrier_init(&r->barrier, NULL, count) != 0)
-		return xvf_record_fail(r->config->result_fd, "no barrier for %u threads", count);
-	for (unsigned i = 1; i < count; i++) {
-		struct replay_thread *t = &r->threads[i];
-		int error = pthread_create(&t->thread, NULL, replay_thread_main, t);
-
-		/* Those made so far wait until the process ends, which is now. */
 		if (error != 0)
-			return xvf_record_fail(r->config->result_fd,
-					       "only %u of %u threads could be made: %s; use a "
-					       "smaller --threads",
-					       i, count, strerror(error));
+			return xvf_run_fail(r->run,
+					    "only %u of %u threads could be made: %s; use a "
+					    "smaller --threads",
+					    i, r->threads, strerror(error));
 	}
 	pthread_barrier_wait(&r->barrier);
-	r->started = true;
 	return 0;
 }
 
-static void replay_stop(struct replay *r)
+static void replay_stop(struct xvf_replay *r)
 {
-	if (!r->started)
-		return;
 	r->phase = REPLAY_NO_PHASE;
 	pthread_barrier_wait(&r->barrier);
-	for (unsigned i = 1; i < r->site.deal.threads; i++)
-		pthread_join(r->threads[i].thread, NULL);
+	for (unsigned i = 1; i < r->threads; i++)
+		pthread_join(r->workers[i].thread, NULL);
 	pthread_barrier_destroy(&r->barrier);
 }
 
-/* All workers do the phase, this thread's too. */
-static void replay_run_workers(struct replay *r, uint32_t phase)
+/* All workers do the phase, this thread's too. Returns what it took by the clock. */
+static uint64_t replay_run_workers(struct xvf_replay *r, uint32_t phase)
 {
 	uint64_t start;
 
 	r->phase = phase;
-	atomic_store(&r->site.busy, r->site.deal.threads);
+	atomic_store(&r->busy, r->threads);
 	pthread_barrier_wait(&r->barrier);
 	start = xvm_timer_clock_ns();
-	xvf_worker_phase(&r->threads[0].worker, phase);
+	xvf_worker_phase(&r->workers[0]);
 	pthread_barrier_wait(&r->barrier);
-	r->phase_ns = xvm_timer_clock_ns() - start;
+	return xvm_timer_clock_ns() - start;
 }
 
 /* ---- setting up ----------------------------------------------------------- */
 
-static void replay_fill_pattern(const struct replay *r)
+static void replay_fill_pattern(const struct xvf_replay *r)
 {
 	struct xvm_random random;
 
-	xvm_random_init(&random, r->config->seed ^ UINT64_C(0x7061747465726E));
+	xvm_random_init(&random, r->run->seed ^ UINT64_C(0x7061747465726E));
 	for (uint64_t i = 0; i < xvf_pattern_bytes(r->work.head->max_size); i += 8) {
 		uint64_t word = xvm_random_next(&random);
 
-		memcpy(r->site.pattern + i, &word, sizeof(word));
+		memcpy(r->pattern + i, &word, sizeof(word));
 	}
-}
-
-static bool replay_take_memory(struct replay *r)
-{
-	struct xvf_site *site = &r->site;
-
-	if (!xvf_deal_make(&site->deal, &r->work, r->config->threads))
-		return false;
-	site->token = xvm_resident_memory(site->deal.places * sizeof(*site->token));
-	site->source = xvm_resident_memory(site->deal.places * sizeof(*site->source));
-	site->pattern = xvm_resident_memory(xvf_pattern_bytes(r->work.head->max_size));
-	r->threads = xvm_resident_memory(site->deal.threads * sizeof(*r->threads));
-	if (site->token == NULL || site->source == NULL || site->pattern == NULL ||
-	    r->threads == NULL)
-		return false;
-	memset(site->source, 0xFF, site->deal.places * sizeof(*site->source));
-	replay_fill_pattern(r);
-	return true;
 }
 
 /*
  * What waits to be freed is live beyond what the workload asks for: of all objects it
  * shall not be more than one in 64, or the overhead would be that of more objects.
  */
-static uint32_t replay_queue_limit(const struct replay *r)
+static uint32_t replay_queue_limit(const struct xvf_replay *r)
 {
-	uint64_t fair = r->work.head->slots / 64 / r->site.deal.threads;
+	uint64_t fair = r->work.head->slots / 64 / r->threads;
 
-	if (fair > XVF_HANDOVER_ITEMS)
-		return XVF_HANDOVER_ITEMS;
+	if (fair > XVF_QUEUE_ITEMS)
+		return XVF_QUEUE_ITEMS;
 	return fair > 0 ? (uint32_t)fair : 1;
 }
 
-static bool replay_make_workers(struct replay *r)
+static void replay_make_workers(struct xvf_replay *r, struct xvf_queue *queues)
 {
-	unsigned count = r->site.deal.threads;
-	struct xvm_histogram *times = xvm_resident_memory(count * sizeof(*times));
-	struct xvf_handover *queues = xvm_resident_memory(count * sizeof(*queues));
+	unsigned count = r->threads;
+	bool cross = r->run->cross && count > 1;
 
-	if (times == NULL || queues == NULL)
-		return false;
 	for (unsigned i = 0; i < count; i++) {
+		pthread_mutex_init(&queues[i].mutex, NULL);
 		queues[i].limit = replay_queue_limit(r);
-		r->threads[i].replay = r;
-		r->threads[i].worker = (struct xvf_worker){
-			.site = &r->site,
-			.number = i,
-			.out = &queues[i],
-			.in = &queues[(i + count - 1) % count],
-			.times = &times[i],
-		};
+		r->workers[i].replay = r;
+		r->workers[i].number = i;
+		r->workers[i].out = cross ? &queues[i] : NULL;
+		r->workers[i].in = &queues[(i + count - 1) % count];
 	}
+}
+
+static bool replay_take_memory(struct xvf_replay *r)
+{
+	uint64_t each = (r->work.head->slots + r->threads - 1) / r->threads;
+	struct xvf_queue *queues = xvm_resident_memory(r->threads * sizeof(*queues));
+
+	if (r->threads > 1)
+		each = (each + REPLAY_PLACES_STEP - 1) / REPLAY_PLACES_STEP * REPLAY_PLACES_STEP;
+	r->places_a_thread = each;
+	r->places = each * r->threads;
+	r->token = xvm_resident_memory(r->places * sizeof(*r->token));
+	r->source = xvm_resident_memory(r->places * sizeof(*r->source));
+	r->pattern = xvm_resident_memory(xvf_pattern_bytes(r->work.head->max_size));
+	r->copy = xvm_resident_memory(r->work.head->max_size + XVM_INPUT_PAGE_BYTES);
+	r->workers = xvm_resident_memory(r->threads * sizeof(*r->workers));
+	if (queues == NULL || r->token == NULL || r->source == NULL || r->pattern == NULL ||
+	    r->copy == NULL || r->workers == NULL)
+		return false;
+	memset(r->source, 0xFF, r->places * sizeof(*r->source));
+	replay_fill_pattern(r);
+	replay_make_workers(r, queues);
 	return true;
 }
 
-/* Objects live at once beyond the workload's: the new one of an overwrite, and queues. */
-static uint64_t replay_extra_objects(const struct replay *r)
+/* For compaction: the object's place is its index. */
+static int replay_moved(void *context, uint32_t index, uint64_t from, uint64_t to)
 {
-	uint64_t each = r->site.cross ? 1 + XVF_HANDOVER_ITEMS : 1;
+	struct xvf_replay *r = context;
 
-	return r->site.deal.threads * each;
+	if (index >= r->places || r->token[index] != from)
+		return -EBUSY;
+	r->token[index] = to;
+	return 0;
 }
 
-static int replay_create_heap(struct replay *r)
+static int replay_create_heap(struct xvf_replay *r, const char *settings)
 {
 	const struct xvm_workload_head *head = r->work.head;
-	uint64_t extra = replay_extra_objects(r);
-	struct xvfrag_plugin_config config = {
-		.page_bytes = r->config->page_bytes,
+	/* Live beyond the workload's: the new object of an overwrite, and queues. */
+	uint64_t extra = r->threads * (r->run->cross ? 1 + (uint64_t)XVF_QUEUE_ITEMS : 1);
+	char why[XVFRAG_PLUGIN_WHY_BYTES] = "";
+	const struct xvfrag_plugin_config config = {
 		.max_size = (size_t)head->max_size,
-		.max_objects = head->slots + extra,
+		.max_objects = r->places + extra,
 		/* The peak of one thread has one new object in it. */
 		.total_bytes = head->peak_bytes + (extra - 1) * head->max_size,
-		.seed = r->config->seed,
-		.provider = r->config->provider,
-		.argument = r->config->argument,
+		.seed = r->run->seed,
+		.settings = settings,
+		.codec = r->run->codec[0] != '\0' ? r->run->codec : NULL,
+		.why = why,
+		.moved = replay_moved,
+		.context = r,
 	};
 
 	errno = 0;
-	r->site.heap = r->site.plugin->create(&config);
-	if (r->site.heap == NULL)
-		return xvf_record_fail(r->config->result_fd, "it made no heap: %s",
-				       errno != 0 ? strerror(errno) : "create returned NULL");
+	r->heap = r->plugin->create(&config);
+	if (r->heap != NULL)
+		return 0;
+	r->run->cannot = errno == ENODEV;
+	if (why[0] != '\0')
+		return xvf_run_fail(r->run, "%s", why);
+	return xvf_run_fail(r->run, "it made no heap: %s",
+			    errno != 0 ? strerror(errno) : "create returned NULL");
+}
+
+/* A store of pages gets the input's own. */
+static int replay_map_pages(struct xvf_replay *r)
+{
+	off_t bytes = lseek(r->run->pages_fd, 0, SEEK_END);
+	void *pages = MAP_FAILED;
+
+	if ((r->plugin->flags & XVFRAG_PLUGIN_PAGES) == 0)
+		return 0;
+	r->run->cannot = true;
+	if (r->threads > 1)
+		return xvf_run_fail(r->run, "one thread writes pages to it: leave out --threads");
+	if (r->work.pages != NULL && bytes > 0)
+		pages = mmap(NULL, (size_t)bytes, PROT_READ, MAP_SHARED, r->run->pages_fd, 0);
+	if (pages == MAP_FAILED)
+		return xvf_run_fail(r->run, "it stores pages, which --sizes and --trace do not "
+					    "have: give an INPUT");
+	r->run->cannot = false;
+	r->pages = pages;
 	return 0;
 }
 
-static int replay_check_plugin(const struct replay *r)
+static int replay_init(struct xvf_replay *r, const char *settings)
 {
-	const struct xvfrag_plugin *p = r->site.plugin;
-	int fd = r->config->result_fd;
-
-	if (p->abi != XVFRAG_PLUGIN_ABI)
-		return xvf_record_fail(fd,
-				       "it was built for version %" PRIu32
-				       " of the plugin interface, this is %u: build it again",
-				       p->abi, XVFRAG_PLUGIN_ABI);
-	if (p->create == NULL || p->destroy == NULL || p->alloc == NULL || p->free == NULL)
-		return xvf_record_fail(fd, "it lacks one of create, destroy, alloc and free");
-	if (p->map == NULL && p->write == NULL && p->held_bytes == NULL)
-		return xvf_record_fail(fd, "it has none of map, write and held_bytes: "
-					   "there is nothing to measure");
-	return 0;
-}
-
-static int replay_init(struct replay *r)
-{
-	struct xvf_site *site = &r->site;
-
-	if (replay_check_plugin(r) != 0)
+	if (!xvm_workload_open(&r->work, r->run->workload_fd))
+		return xvf_run_fail(r->run, "cannot map the workload");
+	if (replay_map_pages(r) != 0)
 		return XVM_FAILED;
-	if (!xvm_workload_open(&r->work, r->config->workload_fd))
-		return xvf_record_fail(r->config->result_fd, "cannot map the workload");
-	if (!replay_take_memory(r) || !replay_make_workers(r))
-		return xvf_record_fail(r->config->result_fd,
-				       "no memory for %" PRIu64 " slots; use a smaller --objects",
-				       r->work.head->slots);
-	site->sizes = r->work.sizes;
-	xvm_timer_init(&site->timer);
-	site->slow_ticks = (uint64_t)(REPLAY_SLOW_NS / site->timer.ns_per_tick);
+	if (!replay_take_memory(r))
+		return xvf_run_fail(r->run,
+				    "no memory for %" PRIu64 " slots; use a smaller --objects",
+				    r->work.head->slots);
+	xvm_timer_init(&r->timer);
+	r->slow_ticks = (uint64_t)(REPLAY_SLOW_NS / r->timer.ns_per_tick);
 	if (replay_start(r) != 0)
 		return XVM_FAILED;
 	xvm_rss_settle();
 	r->rss_at_start = xvm_rss_bytes();
-	return replay_create_heap(r);
+	return replay_create_heap(r, settings);
 }
 
 /* ---- the end of a phase --------------------------------------------------- */
 
-/* What the workers did, as one. */
-static void replay_gather(struct replay *r, struct xvf_result *result)
+/* No times of models, nor of a store that compresses: they would be the codec's. */
+static bool replay_has_times(const struct xvf_replay *r)
 {
-	for (unsigned i = 0; i < r->site.deal.threads; i++) {
-		const struct xvf_worker *w = &r->threads[i].worker;
-
-		result->live_objects += w->live_objects;
-		result->requested_bytes += w->requested_bytes;
-	}
+	return !xvm_plugin_is_model(r->plugin) && r->pages == NULL;
 }
 
-static void replay_gather_times(struct replay *r)
+static void replay_measure(struct xvf_replay *r, struct xvf_result *result)
 {
-	xvm_histogram_reset(&r->times);
-	r->preempted = 0;
-	for (unsigned i = 0; i < r->site.deal.threads; i++) {
-		xvm_histogram_merge(&r->times, r->threads[i].worker.times);
-		r->preempted += r->threads[i].worker.preempted;
-	}
-}
-
-static void replay_measure(struct replay *r, struct xvf_result *result)
-{
-	const struct xvfrag_plugin *p = r->site.plugin;
+	const struct xvfrag_plugin *p = r->plugin;
 	uint64_t rss = xvm_rss_bytes();
 
-	replay_gather(r, result);
+	for (unsigned i = 0; i < r->threads; i++) {
+		result->live_objects += r->workers[i].live_objects;
+		result->requested_bytes += r->workers[i].requested_bytes;
+	}
 	result->rss_bytes = rss > r->rss_at_start ? rss - r->rss_at_start : 0;
-	if (p->held_bytes != NULL)
-		result->held_bytes = p->held_bytes(r->site.heap);
-	else
-		result->held_bytes = result->rss_bytes;
-	if (!r->is_model)
+	result->held_bytes = p->held_bytes != NULL ? p->held_bytes(r->heap) : result->rss_bytes;
+	if (p->requested_bytes != NULL)
+		result->requested_bytes = p->requested_bytes(r->heap);
+	if (replay_has_times(r))
 		result->flags |= XVF_RESULT_RSS;
 	if (p->split_objects != NULL) {
 		result->flags |= XVF_RESULT_SPLIT;
-		result->split_objects = p->split_objects(r->site.heap);
+		result->split_objects = p->split_objects(r->heap);
 	}
 }
 
-static double replay_ns(const struct replay *r, uint64_t ticks)
+static double replay_ns(const struct xvf_replay *r, uint64_t ticks)
 {
-	return (double)ticks * r->site.timer.ns_per_tick;
+	return (double)ticks * r->timer.ns_per_tick;
 }
 
-static void replay_report_times(struct replay *r, struct xvf_result *result)
+static void replay_measure_times(const struct xvf_replay *r, uint64_t phase_ns,
+				 struct xvf_result *result)
 {
-	const struct xvm_histogram *times = &r->times;
+	struct xvm_histogram times;
 
-	replay_gather_times(r);
-	result->ops = times->total + r->preempted;
-	result->preempted = r->preempted;
-	if (r->is_model)
+	xvm_histogram_reset(&times);
+	for (unsigned i = 0; i < r->threads; i++) {
+		xvm_histogram_merge(&times, &r->workers[i].times);
+		result->preempted += r->workers[i].preempted;
+	}
+	result->ops = times.total + result->preempted;
+	if (!replay_has_times(r))
 		return;
-	if (r->phase_ns > 0)
-		result->ops_per_s = (double)result->ops * 1e9 / (double)r->phase_ns;
-	if (times->total == 0) /* each was preempted */
+	if (phase_ns > 0)
+		result->ops_per_s = (double)result->ops * 1e9 / (double)phase_ns;
+	if (times.total == 0) /* each was preempted */
 		return;
 	result->flags |= XVF_RESULT_TIME;
-	result->ns_per_op = replay_ns(r, times->sum) / (double)times->total;
-	result->p50_ns = replay_ns(r, xvm_histogram_percentile(times, 5000));
-	result->p99_ns = replay_ns(r, xvm_histogram_percentile(times, 9900));
-	result->p9999_ns = replay_ns(r, xvm_histogram_percentile(times, 9999));
-	result->max_ns = replay_ns(r, times->max);
+	result->ns_per_op = replay_ns(r, times.sum) / (double)times.total;
+	result->p50_ns = replay_ns(r, xvm_histogram_percentile(&times, 5000));
+	result->p99_ns = replay_ns(r, xvm_histogram_percentile(&times, 9900));
+	result->p9999_ns = replay_ns(r, xvm_histogram_percentile(&times, 9999));
+	result->max_ns = replay_ns(r, times.max);
 }
 
-/* Is the object what it was filled with? Objects that cannot be mapped pass. */
-static bool replay_verify_place(const struct replay *r, uint32_t place)
+/* Is each object what it was filled with? A model has nothing to compare. */
+static int replay_verify(const struct xvf_replay *r, const char *phase)
 {
-	const struct xvf_site *site = &r->site;
-	uint32_t source = site->source[place];
-	void *memory = site->plugin->map(site->heap, site->token[place], site->sizes[source]);
-	bool same;
-
-	if (memory == NULL)
-		return true;
-	same = memcmp(memory, xvf_worker_content(site, place, source), site->sizes[source]) == 0;
-	if (site->plugin->unmap != NULL)
-		site->plugin->unmap(site->heap, site->token[place], memory);
-	return same;
-}
-
-static int replay_verify(const struct replay *r, const char *phase)
-{
-	const struct xvf_site *site = &r->site;
-
-	if (site->plugin->map == NULL)
+	if (xvm_plugin_is_model(r->plugin))
 		return 0;
-	for (uint64_t place = 0; place < site->deal.places; place++) {
-		if (site->source[place] != XVM_NO_SOURCE &&
-		    !replay_verify_place(r, (uint32_t)place))
-			return xvf_record_fail(r->config->result_fd,
-					       "after %s an object of %" PRIu32
-					       " bytes is not as it was written: the allocator "
-					       "gave memory twice or moved it wrongly",
-					       phase, site->sizes[site->source[place]]);
+	for (uint32_t place = 0; place < r->places; place++) {
+		uint32_t source = r->source[place];
+		size_t size = XVM_INPUT_PAGE_BYTES;
+
+		if (source == XVM_NO_SOURCE)
+			continue;
+		if (r->pages == NULL)
+			size = r->work.sizes[source];
+		if (xvm_object_read(r->plugin, r->heap, r->token[place], r->copy, size) < 0 ||
+		    memcmp(r->copy, xvf_worker_content(r, place, source), size) != 0)
+			return xvf_run_fail(r->run,
+					    "after %s an object of %zu bytes is not as it was "
+					    "written: the allocator gave memory twice or moved it "
+					    "wrongly",
+					    phase, size);
 	}
 	return 0;
 }
 
-static void replay_renamed(void *context, uint32_t index, uint64_t token)
+/* The result is there before it is counted: the parent reads while we go on. */
+static int replay_report(struct xvf_replay *r, const struct xvf_result *result)
 {
-	struct xvf_site *site = context;
+	unsigned count = atomic_load(&r->run->result_count);
 
-	site->token[index] = token;
+	r->held_bytes = result->held_bytes;
+	if (count < XVF_RESULTS_MAX) {
+		r->run->results[count] = *result;
+		atomic_store(&r->run->result_count, count + 1);
+	}
+	return replay_verify(r, result->phase);
 }
 
-static uint64_t replay_locate(void *context, uint32_t index)
+/* Time that this thread has had the processor. */
+static uint64_t replay_cpu_ns(void)
 {
-	const struct xvf_site *site = context;
+	struct timespec now;
 
-	return site->token[index];
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
-static int replay_compact(struct replay *r, const struct xvm_phase *phase)
+static int replay_compact(struct xvf_replay *r, const char *phase)
 {
-	struct xvfrag_plugin_compaction done = {.steps = 0};
-	struct xvf_result result = {.flags = XVF_RESULT_COMPACT | XVF_RESULT_STEPS |
-					     XVF_RESULT_TIME};
-	uint64_t start = xvm_timer_clock_ns();
-	int error = r->site.plugin->compact(r->site.heap, replay_renamed, replay_locate, &r->site,
-					    &done);
-	uint64_t ns = xvm_timer_clock_ns() - start;
+	struct xvf_result result = {.flags = XVF_RESULT_COMPACT | XVF_RESULT_TIME};
+	uint64_t before = r->held_bytes, start = xvm_timer_clock_ns();
+	struct xvm_histogram steps;
+	int more;
 
-	if (error < 0)
-		return xvf_record_fail(r->config->result_fd, "compact after %s failed: %s",
-				       phase->name, strerror(-error));
-	snprintf(result.phase, sizeof(result.phase), "%s+compact", phase->name);
+	xvm_histogram_reset(&steps);
+	do {
+		uint64_t step_start = replay_cpu_ns();
+
+		more = r->plugin->compact_step(r->heap, &result.moved_bytes);
+		xvm_histogram_record(&steps, replay_cpu_ns() - step_start);
+	} while (more > 0);
+	if (more < 0)
+		return xvf_run_fail(r->run, "compaction after %s failed: %s", phase,
+				    strerror(-more));
+	snprintf(result.phase, sizeof(result.phase), "%s+compact", phase);
+	result.ops = steps.total;
+	result.ns_per_op = (double)(xvm_timer_clock_ns() - start) / (double)steps.total;
+	if (r->pages == NULL)
+		result.flags |= XVF_RESULT_STEPS;
+	result.p99_step_ns = xvm_histogram_percentile(&steps, 9900);
+	result.longest_step_ns = steps.max;
 	replay_measure(r, &result);
-	result.ops = done.steps;
-	result.ns_per_op = (double)ns / (double)(done.steps > 0 ? done.steps : 1);
-	result.p99_step_ns = done.p99_step_ns;
-	result.longest_step_ns = done.longest_step_ns;
-	result.moved_bytes = done.moved_bytes;
-	result.freed_bytes = done.freed_bytes;
-	xvf_record_result(r->config->result_fd, &result);
-	return replay_verify(r, result.phase);
+	result.freed_bytes = before > result.held_bytes ? before - result.held_bytes : 0;
+	return replay_report(r, &result);
 }
 
-static int replay_phase(struct replay *r, uint32_t number)
+static int replay_phase(struct xvf_replay *r, uint32_t number)
 {
 	const struct xvm_phase *phase = &r->work.head->phase[number];
 	struct xvf_result result = {.flags = 0};
+	uint64_t phase_ns = replay_run_workers(r, number);
 
-	replay_run_workers(r, number);
-	if (atomic_load(&r->site.failed))
+	if (atomic_load(&r->run->failed))
 		return XVM_FAILED;
 	snprintf(result.phase, sizeof(result.phase), "%s", phase->name);
 	replay_measure(r, &result);
-	replay_report_times(r, &result);
-	xvf_record_result(r->config->result_fd, &result);
-	if (replay_verify(r, phase->name) != 0)
+	replay_measure_times(r, phase_ns, &result);
+	if (replay_report(r, &result) != 0)
 		return XVM_FAILED;
-	if ((phase->flags & XVM_PHASE_COMPACTABLE) != 0 && r->site.plugin->compact != NULL)
-		return replay_compact(r, phase);
+	if ((phase->flags & XVM_PHASE_COMPACTABLE) != 0 && r->plugin->compact_step != NULL)
+		return replay_compact(r, phase->name);
 	return 0;
 }
 
-bool xvf_replay_is_guarded(const struct xvm_entry *entry, const struct xvf_replay_config *config)
+int xvf_replay(struct xvf_run *run, const struct xvfrag_plugin *plugin, const char *settings)
 {
-	return config->threads > 1 && (entry->flags & XVM_THREADS) == 0;
-}
-
-int xvf_replay_plugin(const struct xvm_entry *entry, const struct xvf_replay_config *config)
-{
-	bool is_guarded = xvf_replay_is_guarded(entry, config);
-	struct replay r = {
-		.config = config,
-		.is_model = (entry->flags & XVM_MODEL) != 0,
-		.site =
-			{
-				.plugin = entry->plugin,
-				.result_fd = config->result_fd,
-				.cross = config->cross && config->threads > 1,
-				.is_guarded = is_guarded,
-				.fill_is_guarded =
-					is_guarded && (entry->flags & XVM_ADDRESSES) == 0,
-				.guard = PTHREAD_MUTEX_INITIALIZER,
-			},
+	struct xvf_replay r = {
+		.run = run,
+		.plugin = plugin,
+		.threads = run->threads,
+		.guard = PTHREAD_MUTEX_INITIALIZER,
 	};
-	int result = replay_init(&r);
+	int result;
 
+	r.guards_calls = run->threads > 1 && (plugin->flags & XVFRAG_PLUGIN_THREADS) == 0;
+	r.guards_filling = r.guards_calls && (plugin->flags & XVFRAG_PLUGIN_ADDRESSES) == 0;
+	run->is_guarded = r.guards_calls;
+	result = replay_init(&r, settings);
+	if (result != 0)
+		return XVM_FAILED;
 	for (uint32_t i = 0; result == 0 && i < r.work.head->phases; i++)
 		result = replay_phase(&r, i);
 	if (result == 0)
-		r.site.plugin->destroy(r.site.heap);
+		plugin->destroy(r.heap);
 	replay_stop(&r);
 	return result;
 }

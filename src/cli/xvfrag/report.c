@@ -55,9 +55,9 @@ double xvf_result_split_share(const struct xvf_result *result)
 
 const struct xvf_result *xvf_row_phase(const struct xvf_row *row, const char *phase)
 {
-	for (unsigned i = 0; i < row->outcome.result_count; i++) {
-		if (strcmp(row->outcome.results[i].phase, phase) == 0)
-			return &row->outcome.results[i];
+	for (unsigned i = 0; i < row->run.result_count; i++) {
+		if (strcmp(row->run.results[i].phase, phase) == 0)
+			return &row->run.results[i];
 	}
 	return NULL;
 }
@@ -68,8 +68,8 @@ const struct xvf_result *xvf_row_timed(const struct xvf_row *row)
 
 	if (churn != NULL && (churn->flags & XVF_RESULT_TIME) != 0)
 		return churn;
-	for (unsigned i = 0; i < row->outcome.result_count; i++) {
-		const struct xvf_result *result = &row->outcome.results[i];
+	for (unsigned i = 0; i < row->run.result_count; i++) {
+		const struct xvf_result *result = &row->run.results[i];
 
 		if ((result->flags & (XVF_RESULT_TIME | XVF_RESULT_COMPACT)) == XVF_RESULT_TIME)
 			return result;
@@ -79,7 +79,7 @@ const struct xvf_result *xvf_row_timed(const struct xvf_row *row)
 
 bool xvf_row_is_guarded(const struct xvf_row *row)
 {
-	return (row->outcome.entry_flags & XVM_GUARDED) != 0;
+	return row->run.is_guarded;
 }
 
 /* Position of name in names, or count. */
@@ -104,8 +104,8 @@ size_t xvf_report_phases(const struct xvf_report *report, size_t input,
 		if (row->input != input)
 			continue;
 		/* A phase that is new goes behind the one before it in its own row. */
-		for (unsigned i = 0; i < row->outcome.result_count; i++) {
-			const char *name = row->outcome.results[i].phase;
+		for (unsigned i = 0; i < row->run.result_count; i++) {
+			const char *name = row->run.results[i].phase;
 			size_t found = report_find(names, count, name);
 
 			if (found < count) {

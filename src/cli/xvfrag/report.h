@@ -32,10 +32,8 @@ struct xvf_input_facts {
 
 /* One allocator on one input. */
 struct xvf_row {
-	size_t input; /* index */
-	uint32_t page_bytes;
-	char skipped[XVF_FAILURE_BYTES]; /* why it was not run; "" = it was */
-	struct xvf_outcome outcome;      /* its allocator is set in any case */
+	size_t input;       /* index */
+	struct xvf_run run; /* its allocator is the row's name */
 };
 
 struct xvf_report {

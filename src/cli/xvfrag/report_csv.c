@@ -49,8 +49,8 @@ static void csv_result(const struct xvf_report *report, const struct xvf_row *ro
 
 	csv_text(input->name, out);
 	fprintf(out, ",%s,", input->codec != NULL ? input->codec : "");
-	csv_text(row->outcome.allocator, out);
-	fprintf(out, ",%" PRIu32 ",%s", row->page_bytes, result->phase);
+	csv_text(row->run.allocator, out);
+	fprintf(out, ",%s", result->phase);
 	csv_count(true, result->live_objects, out);
 	csv_count(true, result->requested_bytes, out);
 	csv_count(true, result->held_bytes, out);
@@ -81,7 +81,7 @@ int xvf_report_csv(const struct xvf_report *report, const char *path)
 
 	if (out == NULL)
 		return XVM_FAILED;
-	fputs("input,codec,allocator,page_bytes,phase,live_objects,requested_bytes,held_bytes,"
+	fputs("input,codec,allocator,phase,live_objects,requested_bytes,held_bytes,"
 	      "rss_bytes,overhead,ops,preempted_ops,ns_per_op,p50_ns,p99_ns,p9999_ns,max_ns,"
 	      "split_share,moved_bytes,freed_bytes,longest_step_ns,p99_step_ns,"
 	      "threads,cross,guarded,ops_per_s\r\n",
@@ -89,8 +89,8 @@ int xvf_report_csv(const struct xvf_report *report, const char *path)
 	for (size_t i = 0; i < report->row_count; i++) {
 		const struct xvf_row *row = &report->rows[i];
 
-		for (unsigned k = 0; k < row->outcome.result_count; k++)
-			csv_result(report, row, &row->outcome.results[k], out);
+		for (unsigned k = 0; k < row->run.result_count; k++)
+			csv_result(report, row, &row->run.results[k], out);
 	}
 	return xvm_output_close(out, path);
 }

@@ -75,9 +75,6 @@ static json_t *json_options(const struct xvf_options *options)
 	json_object_set_new(o, "seed", json_count(options->seed));
 	json_object_set_new(o, "threads", json_count(options->threads));
 	json_object_set_new(o, "cross", json_boolean(options->cross));
-	json_object_set_new(o, "page_bytes", json_count(options->page_bytes));
-	json_object_set_new(o, "model_page_bytes", json_count(options->model_page_bytes));
-	json_object_set_new(o, "provider", json_text(options->provider));
 	json_object_set_new(o, "level", level ? json_integer(options->level) : json_null());
 	return o;
 }
@@ -135,8 +132,7 @@ static json_t *json_result(const struct xvf_report *report, const struct xvf_row
 
 	json_object_set_new(o, "input", json_text(input->name));
 	json_object_set_new(o, "codec", json_text(input->codec));
-	json_object_set_new(o, "allocator", json_text(row->outcome.allocator));
-	json_object_set_new(o, "page_bytes", json_count(row->page_bytes));
+	json_object_set_new(o, "allocator", json_text(row->run.allocator));
 	json_object_set_new(o, "threads", json_count(report->options->threads));
 	json_object_set_new(o, "cross", json_boolean(report->options->cross));
 	json_object_set_new(o, "guarded", json_boolean(xvf_row_is_guarded(row)));
@@ -153,14 +149,13 @@ static json_t *json_result(const struct xvf_report *report, const struct xvf_row
 }
 
 /* A row that was not run, or that failed, and why. */
-static json_t *json_reason(const struct xvf_report *report, const struct xvf_row *row,
-			   const char *reason)
+static json_t *json_reason(const struct xvf_report *report, const struct xvf_row *row)
 {
 	json_t *o = json_object();
 
 	json_object_set_new(o, "input", json_text(report->inputs[row->input].name));
-	json_object_set_new(o, "allocator", json_text(row->outcome.allocator));
-	json_object_set_new(o, "reason", json_text(reason));
+	json_object_set_new(o, "allocator", json_text(row->run.allocator));
+	json_object_set_new(o, "reason", json_text(row->run.failure));
 	return o;
 }
 
@@ -177,14 +172,12 @@ static json_t *json_report(const struct xvf_report *report)
 	for (size_t i = 0; i < report->row_count; i++) {
 		const struct xvf_row *row = &report->rows[i];
 
-		for (unsigned k = 0; k < row->outcome.result_count; k++)
+		for (unsigned k = 0; k < row->run.result_count; k++)
 			json_array_append_new(results,
-					      json_result(report, row, &row->outcome.results[k]));
-		if (row->skipped[0] != '\0')
-			json_array_append_new(skipped, json_reason(report, row, row->skipped));
-		if (row->outcome.failure[0] != '\0')
-			json_array_append_new(failed,
-					      json_reason(report, row, row->outcome.failure));
+					      json_result(report, row, &row->run.results[k]));
+		if (row->run.failure[0] != '\0')
+			json_array_append_new(row->run.cannot ? skipped : failed,
+					      json_reason(report, row));
 	}
 	json_object_set_new(root, "schema", json_string(JSON_SCHEMA));
 	json_object_set_new(root, "machine", json_machine(&report->machine));

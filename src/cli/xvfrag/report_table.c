@@ -37,7 +37,7 @@ static int table_name_width(const struct xvf_report *report)
 
 	for (size_t i = 0; i < report->row_count; i++) {
 		const struct xvf_row *row = &report->rows[i];
-		size_t length = strlen(row->outcome.allocator) + xvf_row_is_guarded(row);
+		size_t length = strlen(row->run.allocator) + xvf_row_is_guarded(row);
 
 		if (length > width)
 			width = length;
@@ -48,9 +48,9 @@ static int table_name_width(const struct xvf_report *report)
 /* An allocator that a mutex of the run's guards has a star. */
 static void table_name(const struct xvf_row *row, int width, FILE *out)
 {
-	char name[XVF_ALLOCATOR_NAME_BYTES + 1];
+	char name[XVF_NAME_BYTES + 1];
 
-	snprintf(name, sizeof(name), "%s%s", row->outcome.allocator,
+	snprintf(name, sizeof(name), "%s%s", row->run.allocator,
 		 xvf_row_is_guarded(row) ? "*" : "");
 	fprintf(out, "%-*s", width, name);
 }
@@ -97,8 +97,8 @@ static void table_row(const struct xvf_report *report, const struct xvf_row *row
 	}
 	table_times(report, row, out);
 	fputs("\n", out);
-	if (row->outcome.failure[0] != '\0')
-		fprintf(out, "%-*s  FAILED: %s\n", width, "", row->outcome.failure);
+	if (row->run.failure[0] != '\0')
+		fprintf(out, "%-*s  FAILED: %s\n", width, "", row->run.failure);
 }
 
 /* ---- what compaction cost ------------------------------------------------- */
@@ -111,11 +111,10 @@ static bool table_is_compaction(const struct xvf_result *result)
 static bool table_has_compactions(const struct xvf_report *report, size_t input)
 {
 	for (size_t i = 0; i < report->row_count; i++) {
-		const struct xvf_outcome *outcome = &report->rows[i].outcome;
+		const struct xvf_run *run = &report->rows[i].run;
 
-		for (unsigned k = 0; k < outcome->result_count; k++) {
-			if (report->rows[i].input == input &&
-			    table_is_compaction(&outcome->results[k]))
+		for (unsigned k = 0; k < run->result_count; k++) {
+			if (report->rows[i].input == input && table_is_compaction(&run->results[k]))
 				return true;
 		}
 	}
@@ -136,7 +135,7 @@ static void table_compaction(const struct xvf_row *row, const struct xvf_result 
 {
 	double freed_bytes = (double)result->freed_bytes;
 
-	fprintf(out, "%-*s %-8s", width, row->outcome.allocator, before->phase);
+	fprintf(out, "%-*s %-8s", width, row->run.allocator, before->phase);
 	table_share(xvf_result_split_share(before), out);
 	table_share(xvf_result_split_share(result), out);
 	fprintf(out, " %9.0f", freed_bytes / 1024.0);
@@ -160,31 +159,29 @@ static void table_compactions(const struct xvf_report *report, size_t input, int
 	fprintf(out, "\n%-*s %-8s %8s %8s %9s %11s %8s %8s %8s %8s\n", width, "+compact", "after",
 		"split", "then", "freed KiB", "moved/freed", "steps", "p99 us", "max us", "ms");
 	for (size_t i = 0; i < report->row_count; i++) {
-		const struct xvf_outcome *outcome = &report->rows[i].outcome;
+		const struct xvf_run *run = &report->rows[i].run;
 
 		if (report->rows[i].input != input)
 			continue;
-		for (unsigned k = 1; k < outcome->result_count; k++) {
-			if (table_is_compaction(&outcome->results[k]))
-				table_compaction(&report->rows[i], &outcome->results[k - 1],
-						 &outcome->results[k], width, out);
+		for (unsigned k = 1; k < run->result_count; k++) {
+			if (table_is_compaction(&run->results[k]))
+				table_compaction(&report->rows[i], &run->results[k - 1],
+						 &run->results[k], width, out);
 		}
 	}
 }
 
 /* ---- the whole ------------------------------------------------------------ */
 
-static void table_legend(const struct xvf_report *report, FILE *out)
+static void table_legend(FILE *out)
 {
 	fprintf(out,
 		"Overhead, held bytes / requested bytes, at the end of each phase; 1.000 is "
 		"ideal.\n"
-		"ns/op and p99.99 (ns): one alloc or free, in churn. Page size of xvmalloc: "
-		"%" PRIu32 ", of models: %" PRIu32 ".\n"
+		"ns/op and p99.99 (ns): one alloc or free, in churn.\n"
 		"+compact: after moving objects; its cost is below: objects in pieces before and "
 		"then, bytes moved\n"
-		"for a byte given back, steps and their processor time, ms of all.\n",
-		report->options->page_bytes, report->options->model_page_bytes);
+		"for a byte given back, steps and their processor time, ms of all.\n");
 }
 
 static void table_legend_threads(const struct xvf_report *report, FILE *out)
@@ -212,14 +209,13 @@ static void table_skipped(const struct xvf_report *report, FILE *out)
 {
 	for (size_t i = 0; i < report->row_count; i++) {
 		const struct xvf_row *row = &report->rows[i];
-		bool said = row->skipped[0] == '\0';
+		bool said = !row->run.cannot;
 
 		for (size_t k = 0; k < i && !said; k++)
-			said = strcmp(report->rows[k].skipped, row->skipped) == 0 &&
-			       strcmp(report->rows[k].outcome.allocator, row->outcome.allocator) ==
-				       0;
+			said = strcmp(report->rows[k].run.failure, row->run.failure) == 0 &&
+			       strcmp(report->rows[k].run.allocator, row->run.allocator) == 0;
 		if (!said)
-			fprintf(out, "not run: %s: %s\n", row->outcome.allocator, row->skipped);
+			fprintf(out, "not run: %s: %s\n", row->run.allocator, row->run.failure);
 	}
 }
 
@@ -231,7 +227,7 @@ static void table_one_input(const struct xvf_report *report, size_t input, int w
 	table_input(&report->inputs[input], out);
 	table_head(report, phases, count, width, out);
 	for (size_t i = 0; i < report->row_count; i++) {
-		if (report->rows[i].input == input && report->rows[i].skipped[0] == '\0')
+		if (report->rows[i].input == input && !report->rows[i].run.cannot)
 			table_row(report, &report->rows[i], phases, count, width, out);
 	}
 	table_compactions(report, input, width, out);
@@ -243,7 +239,7 @@ int xvf_report_table(const struct xvf_report *report, FILE *out)
 {
 	int width = table_name_width(report);
 
-	table_legend(report, out);
+	table_legend(out);
 	table_legend_threads(report, out);
 	table_legend_frontier(report, out);
 	for (size_t i = 0; i < report->input_count; i++)

@@ -23,116 +23,50 @@ struct run {
 	struct xvm_progress progress;
 	FILE *record; /* --record, or NULL */
 	const char *input_name;
-	const char *allocator;
 };
 
 /* ---- one allocator on one input ------------------------------------------- */
 
-static void run_on_result(void *context, const struct xvf_result *result)
+static void run_on_progress(void *context, const struct xvf_run *child)
 {
 	const struct run *run = context;
+	unsigned done = atomic_load(&child->result_count);
 
-	xvm_progress_show(&run->progress, run->input_name, run->allocator, result->phase);
-}
-
-/* Why can the allocator not run on this input? False when it can. */
-static bool run_skips(const struct run *run, const struct xvf_selected *selected,
-		      const struct xvf_input *input, char *why, size_t why_bytes)
-{
-	const struct xvm_entry *entry = selected->entry;
-
-	if (entry == NULL)
-		return false;
-	if (!xvm_entry_available(entry, why, why_bytes))
-		return true;
-	if ((entry->flags & XVM_DEVICE) == 0)
-		return false;
-	if (run->options->threads > 1)
-		snprintf(why, why_bytes,
-			 "it is a device that one thread writes to here; leave out --threads");
-	else if (input->pages.count == 0)
-		snprintf(why, why_bytes,
-			 "it stores pages, which --sizes and --trace do not have; give an INPUT");
-	else if (strcmp(run->options->codec->name, "none") == 0)
-		snprintf(why, why_bytes, "the kernel has no codec 'none'; use --codec lz4");
-	else
-		return false;
-	return true;
-}
-
-/* The page size that an allocator is made for. */
-static uint32_t config_page_bytes(const struct run *run, const struct xvf_selected *selected)
-{
-	bool model = selected->entry != NULL && (selected->entry->flags & XVM_MODEL) != 0;
-
-	return model ? run->options->model_page_bytes : run->options->page_bytes;
-}
-
-/* The page size that a row is about: the one it was made for, where that matters. */
-static uint32_t run_page_bytes(const struct run *run, const struct xvf_selected *selected)
-{
-	if (selected->entry == NULL || (selected->entry->flags & XVM_PAGE_SIZED) != 0)
-		return config_page_bytes(run, selected);
-	return (uint32_t)run->report.machine.page_bytes;
-}
-
-static void run_child(struct run *run, const struct xvf_selected *selected,
-		      const struct xvf_input *input, struct xvf_outcome *outcome)
-{
-	const struct xvf_options *options = run->options;
-	const struct xvf_replay_config config = {
-		.page_bytes = config_page_bytes(run, selected),
-		.provider = options->provider,
-		.codec = input->pages.count > 0 ? options->codec->name : NULL,
-		.threads = options->threads,
-		.cross = options->cross,
-		.seed = options->seed,
-		.workload_fd = input->workload_fd,
-		.pages_fd = input->pages.count > 0 ? input->pages.fd : -1,
-	};
-	const char *preload = selected->entry != NULL ? xvm_preload_path(selected->entry) : NULL;
-
-	xvf_child_run(selected->spec, &config, preload, options->timeout_s, run_on_result, run,
-		      outcome);
-}
-
-/* A device that could not be made (no codec for it, no privilege) was not run. */
-static void run_settle_device(struct xvf_row *row, const struct xvf_selected *selected)
-{
-	struct xvf_outcome *outcome = &row->outcome;
-
-	if (selected->entry == NULL || (selected->entry->flags & XVM_DEVICE) == 0 ||
-	    outcome->result_count > 0 || outcome->failure[0] == '\0')
-		return;
-	snprintf(row->skipped, sizeof(row->skipped), "%.*s", (int)sizeof(row->skipped) - 1,
-		 outcome->failure);
-	outcome->failure[0] = '\0';
-}
-
-/* The row's name: what the allocator calls itself, else how it was asked for. */
-static void run_name_row(struct xvf_row *row, const struct xvf_selected *selected)
-{
-	char *name = row->outcome.allocator;
-
-	if (selected->entry != NULL && strchr(selected->spec, ':') == NULL)
-		snprintf(name, sizeof(row->outcome.allocator), "%s", selected->entry->name);
-	else if (selected->entry != NULL || name[0] == '\0')
-		snprintf(name, sizeof(row->outcome.allocator), "%s", selected->spec);
+	xvm_progress_show(&run->progress, run->input_name, child->spec,
+			  done > 0 ? child->results[done - 1].phase : "starts");
 }
 
 static void run_allocator(struct run *run, const struct xvf_selected *selected,
 			  const struct xvf_input *input)
 {
+	const struct xvf_options *options = run->options;
 	struct xvf_row *row = xvf_report_add_row(&run->report);
+	struct xvf_run *child = &row->run;
+	const char *preload = NULL;
+	char why[XVFRAG_PLUGIN_WHY_BYTES];
 
 	row->input = run->report.input_count - 1;
-	row->page_bytes = run_page_bytes(run, selected);
-	run->allocator = selected->spec;
-	xvm_progress_show(&run->progress, run->input_name, run->allocator, "starts");
-	if (!run_skips(run, selected, input, row->skipped, sizeof(row->skipped)))
-		run_child(run, selected, input, &row->outcome);
-	run_settle_device(row, selected);
-	run_name_row(row, selected);
+	*child = (struct xvf_run){
+		.seed = options->seed,
+		.threads = options->threads,
+		.cross = options->cross,
+		.workload_fd = input->workload_fd,
+		.pages_fd = input->pages.count > 0 ? input->pages.fd : -1,
+	};
+	snprintf(child->spec, sizeof(child->spec), "%s", selected->spec);
+	if (input->pages.count > 0)
+		snprintf(child->codec, sizeof(child->codec), "%s", options->codec->name);
+	if (selected->entry != NULL) {
+		snprintf(child->allocator, sizeof(child->allocator), "%s", selected->spec);
+		child->cannot = xvm_entry_available(selected->entry, why) != 0;
+		preload = xvm_preload_path(selected->entry);
+	}
+	if (child->cannot)
+		(void)xvf_run_fail(child, "%s", why);
+	else
+		xvf_child_run(child, preload, options->timeout_s, run_on_progress, run);
+	if (child->allocator[0] == '\0')
+		snprintf(child->allocator, sizeof(child->allocator), "%s", selected->spec);
 	run->progress.done++;
 }
 
@@ -238,17 +172,16 @@ static void run_note_unrun(const struct run *run)
 	for (size_t i = 0; i < run->report.row_count; i++) {
 		const struct xvf_row *row = &run->report.rows[i];
 
-		if (row->skipped[0] != '\0')
-			xvm_note("not run: %s: %s", row->outcome.allocator, row->skipped);
-		if (row->outcome.failure[0] != '\0')
-			xvm_note("failed: %s: %s", row->outcome.allocator, row->outcome.failure);
+		if (row->run.failure[0] != '\0')
+			xvm_note("%s: %s: %s", row->run.cannot ? "not run" : "failed",
+				 row->run.allocator, row->run.failure);
 	}
 }
 
 static bool run_has_results(const struct run *run)
 {
 	for (size_t i = 0; i < run->report.row_count; i++) {
-		if (run->report.rows[i].outcome.result_count > 0)
+		if (run->report.rows[i].run.result_count > 0)
 			return true;
 	}
 	return false;

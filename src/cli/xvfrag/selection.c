@@ -14,8 +14,6 @@
 
 #include <ramz/codec.h>
 
-#include "record.h"
-
 #define SELECTION_PLUGIN "plugin:"
 
 static void selection_add(struct xvf_selection *selection, const char *spec,
@@ -35,63 +33,49 @@ static void selection_add(struct xvf_selection *selection, const char *spec,
 
 static void selection_add_all(struct xvf_selection *selection)
 {
-	for (size_t i = 0; i < xvm_entry_count(); i++)
-		selection_add(selection, xvm_entry_at(i)->name, xvm_entry_at(i));
+	const struct xvm_entry *entry;
+
+	for (size_t i = 0; (entry = xvm_entry_at(i)) != NULL; i++)
+		selection_add(selection, entry->plugin->name, entry);
 }
 
 static int selection_complain(const char *spec)
 {
 	char names[512] = "";
+	const struct xvm_entry *entry;
 
-	for (size_t i = 0; i < xvm_entry_count(); i++) {
+	for (size_t i = 0; (entry = xvm_entry_at(i)) != NULL; i++) {
 		size_t used = strlen(names);
 
-		snprintf(names + used, sizeof(names) - used, " %s", xvm_entry_at(i)->name);
+		snprintf(names + used, sizeof(names) - used, " %s", entry->plugin->name);
 	}
 	xvm_error("there is no allocator '%s'; there are:%s, all and plugin:PATH", spec, names);
 	return XVM_FAILED;
 }
 
-static int selection_add_plugin(struct xvf_selection *selection, const char *spec)
-{
-	const char *path = spec + strlen(SELECTION_PLUGIN);
-
-	if (path[0] == '\0' || access(path, R_OK) != 0) {
-		xvm_error("cannot read plugin '%s': %s; build the shared object first "
-			  "(xvfrag(1), PLUGINS)",
-			  path, path[0] == '\0' ? "no file named" : strerror(errno));
-		return XVM_FAILED;
-	}
-	selection_add(selection, spec, NULL);
-	return 0;
-}
-
-/* One item of the list. */
+/* One item of the list. A plugin is loaded by the child alone. */
 static int selection_take(struct xvf_selection *selection, const char *spec, unsigned threads)
 {
-	const char *colon = strchr(spec, ':');
+	bool is_plugin = strncmp(spec, SELECTION_PLUGIN, strlen(SELECTION_PLUGIN)) == 0;
+	char why[XVFRAG_PLUGIN_WHY_BYTES];
 	const struct xvm_entry *entry;
-	char name[64];
-	char why[256];
+	const char *settings;
 
-	if (strncmp(spec, SELECTION_PLUGIN, strlen(SELECTION_PLUGIN)) == 0)
-		return selection_add_plugin(selection, spec);
 	if (strcmp(spec, "all") == 0) {
 		selection_add_all(selection);
 		return 0;
 	}
-	snprintf(name, sizeof(name), "%.*s", (int)strcspn(spec, ":"), spec);
-	entry = xvm_entry_find(name);
-	if (entry == NULL)
+	entry = xvm_entry_find(spec, &settings);
+	if (entry == NULL && !is_plugin)
 		return selection_complain(spec);
-	if (xvm_entry_check(entry, colon != NULL ? colon + 1 : NULL, threads, why, sizeof(why)) !=
-	    0) {
-		xvm_error("--allocator %s: %s", spec, why);
+	if (is_plugin && access(settings, R_OK) != 0) {
+		xvm_error("cannot read plugin '%s': %s; build the shared object first "
+			  "(xvfrag(1), PLUGINS)",
+			  settings, strerror(errno));
 		return XVM_FAILED;
 	}
-	if (strlen(spec) >= XVF_ALLOCATOR_NAME_BYTES) {
-		xvm_error("--allocator %s: more than %d characters; leave settings out", spec,
-			  XVF_ALLOCATOR_NAME_BYTES - 1);
+	if (entry != NULL && xvm_entry_check(entry, settings, threads, why) != 0) {
+		xvm_error("--allocator %s: %s", spec, why);
 		return XVM_FAILED;
 	}
 	selection_add(selection, spec, entry);
@@ -124,20 +108,20 @@ void xvf_selection_fini(struct xvf_selection *selection)
 
 void xvf_selection_list(void)
 {
+	char why[XVFRAG_PLUGIN_WHY_BYTES];
+	const struct xvm_entry *entry;
 	const struct ramz_codec *codec;
-	char why[256];
 
 	puts("Allocators:");
-	for (size_t i = 0; i < xvm_entry_count(); i++) {
-		const struct xvm_entry *entry = xvm_entry_at(i);
-
-		printf("  %-16s %s\n", entry->name, entry->summary);
-		if (!xvm_entry_available(entry, why, sizeof(why)))
+	for (size_t i = 0; (entry = xvm_entry_at(i)) != NULL; i++) {
+		printf("  %-16s %s\n", entry->plugin->name, entry->plugin->summary);
+		if (xvm_entry_available(entry, why) != 0)
 			printf("  %-16s   cannot run here: %s\n", "", why);
 	}
 	puts("  xvmalloc:NAME=VALUE:...\n"
 	     "                 a row of xvmalloc with settings: shards=N,\n"
-	     "                 lock=default|none|spin|mutex");
+	     "                 lock=default|none|spin|mutex, page=BYTES,\n"
+	     "                 provider=mmap|highmem|buffer");
 	puts("  plugin:PATH    a shared object with struct xvfrag_plugin\n"
 	     "                 (xvmalloc/xvfrag_plugin.h)\n\nCodecs:");
 	for (size_t i = 0; (codec = ramz_codec_at(i)) != NULL; i++) {

@@ -6,7 +6,7 @@
 #ifndef XVFRAG_SELECTION_H
 #define XVFRAG_SELECTION_H
 
-#include "allocators/registry.h"
+#include "registry.h"
 #include "base.h"
 
 struct xvf_selected {

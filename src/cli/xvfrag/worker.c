@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * worker.c: operations, their times, and handing over; see worker.h. Locking: see
- * there.
+ * worker.c: operations, their times, and handing over; see worker.h.
  */
 #include "worker.h"
 
@@ -10,8 +9,6 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/resource.h>
-
-#include "record.h"
 
 /* An object's bytes begin at one of this many places of the pattern. */
 #define WORKER_PATTERN_STARTS 8192U
@@ -22,11 +19,13 @@ uint64_t xvf_pattern_bytes(uint64_t max_size)
 	return (WORKER_PATTERN_STARTS * WORKER_PATTERN_STEP + max_size + 7) / 8 * 8;
 }
 
-const uint8_t *xvf_worker_content(const struct xvf_site *site, uint32_t place, uint32_t source)
+const uint8_t *xvf_worker_content(const struct xvf_replay *r, uint32_t place, uint32_t source)
 {
 	uint32_t mix = (place * 2654435761U) ^ (source * 2246822519U);
 
-	return site->pattern + (size_t)((mix >> 7) % WORKER_PATTERN_STARTS) * WORKER_PATTERN_STEP;
+	if (r->pages != NULL)
+		return r->pages + (size_t)r->work.pages[source] * XVM_INPUT_PAGE_BYTES;
+	return r->pattern + (size_t)((mix >> 7) % WORKER_PATTERN_STARTS) * WORKER_PATTERN_STEP;
 }
 
 /* ---- times ---------------------------------------------------------------- */
@@ -47,11 +46,12 @@ static long worker_switches(void)
  */
 static bool worker_was_preempted(struct xvf_worker *w, uint64_t start, uint64_t stop)
 {
-	bool gap_is_long = start - w->last_stop > w->site->slow_ticks;
+	uint64_t slow_ticks = w->replay->slow_ticks;
+	bool gap_is_long = start - w->last_stop > slow_ticks;
 	long before = w->switches;
 
 	w->last_stop = stop;
-	if (stop - start <= w->site->slow_ticks) {
+	if (stop - start <= slow_ticks) {
 		if (gap_is_long)
 			w->switches = worker_switches();
 		return false;
@@ -65,134 +65,112 @@ static void worker_time(struct xvf_worker *w, uint64_t start, uint64_t stop)
 	if (worker_was_preempted(w, start, stop))
 		w->preempted++;
 	else
-		xvm_histogram_record(w->times, xvm_timer_ticks(&w->site->timer, start, stop));
+		xvm_histogram_record(&w->times, xvm_timer_ticks(&w->replay->timer, start, stop));
 }
 
 /* ---- operations ----------------------------------------------------------- */
 
-/* The first worker to fail says why; the run is over. */
-#define WORKER_FAIL(site, ...)                                                                     \
-	(atomic_exchange(&(site)->failed, true) ? XVM_FAILED                                       \
-						: xvf_record_fail((site)->result_fd, __VA_ARGS__))
-
-static void worker_lock(struct xvf_site *site, bool wanted)
+static void worker_lock(struct xvf_replay *r, bool wanted)
 {
 	if (wanted)
-		pthread_mutex_lock(&site->guard);
+		pthread_mutex_lock(&r->guard);
 }
 
-static void worker_unlock(struct xvf_site *site, bool wanted)
+static void worker_unlock(struct xvf_replay *r, bool wanted)
 {
 	if (wanted)
-		pthread_mutex_unlock(&site->guard);
+		pthread_mutex_unlock(&r->guard);
 }
 
-static int worker_call_alloc(const struct xvf_site *site, size_t size, uint32_t place,
-			     uint64_t *token)
+static int worker_alloc(struct xvf_worker *w, uint32_t place, size_t size, uint64_t *token)
 {
-	const struct xvfrag_plugin *p = site->plugin;
+	struct xvf_replay *r = w->replay;
+	uint64_t start = xvm_timer_start(&r->timer);
 	int result;
 
-	if (p->alloc_indexed != NULL)
-		return p->alloc_indexed(site->heap, size, place, token);
-	result = p->alloc(site->heap, size, token);
-	if (result == 0 && p->set_index != NULL)
-		p->set_index(site->heap, *token, place);
-	return result;
-}
-
-static int worker_alloc(struct xvf_worker *w, const struct xvm_op *op, uint64_t *token)
-{
-	struct xvf_site *site = w->site;
-	size_t size = site->sizes[op->source];
-	uint64_t start = xvm_timer_start(&site->timer);
-	int result;
-
-	worker_lock(site, site->is_guarded);
-	result = worker_call_alloc(site, size, op->slot, token);
-	worker_unlock(site, site->is_guarded);
-	worker_time(w, start, xvm_timer_stop(&site->timer));
+	worker_lock(r, r->guards_calls);
+	result = r->plugin->alloc(r->heap, size, place, token);
+	worker_unlock(r, r->guards_calls);
+	worker_time(w, start, xvm_timer_stop(&r->timer));
 	if (result == -E2BIG)
-		return WORKER_FAIL(site, "%zu bytes is more than its largest object", size);
+		return xvf_run_fail(r->run, "%zu bytes is more than its largest object", size);
 	if (result != 0)
-		return WORKER_FAIL(site, "alloc of %zu bytes failed: %s", size, strerror(-result));
+		return xvf_run_fail(r->run, "alloc of %zu bytes failed: %s", size,
+				    strerror(-result));
 	w->live_objects++;
 	w->requested_bytes += size;
 	return 0;
 }
 
-static int worker_fill(const struct xvf_site *site, uint64_t token, const uint8_t *content,
-		       size_t size)
+static int worker_write(struct xvf_worker *w, uint32_t place, uint32_t source, uint64_t token)
 {
-	const struct xvfrag_plugin *p = site->plugin;
-	void *memory;
+	struct xvf_replay *r = w->replay;
+	size_t size = r->pages != NULL ? XVM_INPUT_PAGE_BYTES : r->work.sizes[source];
+	int result;
 
-	if (p->write != NULL) {
-		int result = p->write(site->heap, token, content, size);
-
-		return result < 0 ? result : 0;
-	}
-	if (p->map == NULL)
-		return 0;
-	memory = p->map(site->heap, token, size);
-	if (memory == NULL)
-		return -EFAULT;
-	memcpy(memory, content, size);
-	if (p->unmap != NULL)
-		p->unmap(site->heap, token, memory);
+	worker_lock(r, r->guards_filling);
+	result = xvm_object_write(r->plugin, r->heap, token, xvf_worker_content(r, place, source),
+				  size);
+	worker_unlock(r, r->guards_filling);
+	if (result < 0)
+		return xvf_run_fail(r->run, "write of %zu bytes failed: %s", size,
+				    strerror(-result));
 	return 0;
 }
 
-static int worker_write(struct xvf_worker *w, const struct xvm_op *op, uint64_t token)
+static void worker_free(struct xvf_worker *w, struct xvf_object object)
 {
-	struct xvf_site *site = w->site;
-	size_t size = site->sizes[op->source];
-	const uint8_t *content = xvf_worker_content(site, op->slot, op->source);
+	struct xvf_replay *r = w->replay;
+	uint64_t start = xvm_timer_start(&r->timer);
 	int result;
 
-	worker_lock(site, site->fill_is_guarded);
-	result = worker_fill(site, token, content, size);
-	worker_unlock(site, site->fill_is_guarded);
-	if (result == 0)
-		return 0;
-	if (site->plugin->write == NULL)
-		return WORKER_FAIL(site, "map of %zu bytes failed", size);
-	return WORKER_FAIL(site, "write of %zu bytes failed: %s", size, strerror(-result));
-}
-
-static void worker_free(struct xvf_worker *w, struct xvf_handed item)
-{
-	struct xvf_site *site = w->site;
-	uint64_t start = xvm_timer_start(&site->timer);
-
-	worker_lock(site, site->is_guarded);
-	site->plugin->free(site->heap, item.token, (size_t)item.size);
-	worker_unlock(site, site->is_guarded);
-	worker_time(w, start, xvm_timer_stop(&site->timer));
+	worker_lock(r, r->guards_calls);
+	result = r->plugin->free(r->heap, object.token, object.size);
+	worker_unlock(r, r->guards_calls);
+	worker_time(w, start, xvm_timer_stop(&r->timer));
+	if (result != 0)
+		(void)xvf_run_fail(r->run, "free of %zu bytes failed: %s", object.size,
+				   strerror(-result));
 	w->live_objects--;
-	w->requested_bytes -= item.size;
+	w->requested_bytes -= object.size;
 }
 
 /* ---- handing over --------------------------------------------------------- */
 
+/* False when the queue is full. */
+static bool queue_put(struct xvf_queue *q, struct xvf_object object)
+{
+	bool fits;
+
+	pthread_mutex_lock(&q->mutex);
+	fits = q->count < q->limit;
+	if (fits)
+		q->items[q->count++] = object;
+	pthread_mutex_unlock(&q->mutex);
+	return fits;
+}
+
 /* Free all that waits. False when there was nothing. */
 static bool worker_take(struct xvf_worker *w)
 {
-	struct xvf_handed item;
-	bool any = false;
+	struct xvf_object items[XVF_QUEUE_ITEMS];
+	uint32_t count;
 
-	while (xvf_handover_take(w->in, &item)) {
-		worker_free(w, item);
-		any = true;
-	}
-	return any;
+	pthread_mutex_lock(&w->in->mutex);
+	count = w->in->count;
+	memcpy(items, w->in->items, count * sizeof(items[0]));
+	w->in->count = 0;
+	pthread_mutex_unlock(&w->in->mutex);
+	for (uint32_t i = 0; i < count; i++)
+		worker_free(w, items[i]);
+	return count > 0;
 }
 
 /* Everybody who waits here also takes, so somebody always gets on. */
-static void worker_hand_over(struct xvf_worker *w, struct xvf_handed item)
+static void worker_hand_over(struct xvf_worker *w, struct xvf_object object)
 {
-	while (!xvf_handover_put(w->out, item)) {
-		if (atomic_load_explicit(&w->site->failed, memory_order_relaxed))
+	while (!queue_put(w->out, object)) {
+		if (atomic_load_explicit(&w->replay->run->failed, memory_order_relaxed))
 			return;
 		if (!worker_take(w))
 			sched_yield();
@@ -202,8 +180,8 @@ static void worker_hand_over(struct xvf_worker *w, struct xvf_handed item)
 /* At the end of a phase: until nobody can hand over any more, and nothing waits. */
 static void worker_take_the_rest(struct xvf_worker *w)
 {
-	atomic_fetch_sub(&w->site->busy, 1);
-	while (atomic_load(&w->site->busy) > 0) {
+	atomic_fetch_sub(&w->replay->busy, 1);
+	while (atomic_load(&w->replay->busy) > 0) {
 		if (!worker_take(w))
 			sched_yield();
 	}
@@ -215,51 +193,74 @@ static void worker_take_the_rest(struct xvf_worker *w)
 /* End the place's object, where it has one. */
 static void worker_end_object(struct xvf_worker *w, uint32_t place)
 {
-	struct xvf_site *site = w->site;
-	struct xvf_handed item;
+	struct xvf_replay *r = w->replay;
+	struct xvf_object object;
 
-	if (site->source[place] == XVM_NO_SOURCE)
+	if (r->source[place] == XVM_NO_SOURCE)
 		return;
-	item = (struct xvf_handed){site->token[place], site->sizes[site->source[place]]};
-	site->source[place] = XVM_NO_SOURCE;
-	if (site->cross)
-		worker_hand_over(w, item);
+	object = (struct xvf_object){r->token[place], r->work.sizes[r->source[place]]};
+	r->source[place] = XVM_NO_SOURCE;
+	if (w->out != NULL)
+		worker_hand_over(w, object);
 	else
-		worker_free(w, item);
+		worker_free(w, object);
+}
+
+/* The new object is there before the old one goes; a page is overwritten where it is. */
+static int worker_put(struct xvf_worker *w, uint32_t place, uint32_t source)
+{
+	struct xvf_replay *r = w->replay;
+	uint64_t token = r->token[place];
+
+	if (r->pages == NULL || r->source[place] == XVM_NO_SOURCE) {
+		if (worker_alloc(w, place, r->work.sizes[source], &token) != 0)
+			return XVM_FAILED;
+	}
+	if (worker_write(w, place, source, token) != 0)
+		return XVM_FAILED;
+	if (r->pages == NULL)
+		worker_end_object(w, place);
+	r->token[place] = token;
+	r->source[place] = source;
+	return 0;
+}
+
+static uint32_t worker_place(const struct xvf_replay *r, uint32_t slot)
+{
+	if (r->threads == 1)
+		return slot;
+	return (uint32_t)(slot % r->threads * r->places_a_thread + slot / r->threads);
 }
 
 static int worker_op(struct xvf_worker *w, const struct xvm_op *op)
 {
-	uint64_t token;
+	uint32_t place = worker_place(w->replay, op->slot);
 
-	if (op->source == XVM_NO_SOURCE) {
-		worker_end_object(w, op->slot);
-		return 0;
-	}
-	if (worker_alloc(w, op, &token) != 0 || worker_write(w, op, token) != 0)
-		return XVM_FAILED;
-	worker_end_object(w, op->slot);
-	w->site->token[op->slot] = token;
-	w->site->source[op->slot] = op->source;
+	if (op->source != XVM_NO_SOURCE)
+		return worker_put(w, place, op->source);
+	worker_end_object(w, place);
 	return 0;
 }
 
-void xvf_worker_phase(struct xvf_worker *w, uint32_t phase)
+void xvf_worker_phase(struct xvf_worker *w)
 {
-	uint64_t count;
-	const struct xvm_op *ops = xvf_deal_ops(&w->site->deal, phase, w->number, &count);
+	struct xvf_replay *r = w->replay;
+	const struct xvm_phase *phase = &r->work.head->phase[r->phase];
+	const struct xvm_op *op = r->work.ops + phase->first_op, *end = op + phase->op_count;
 
-	xvm_histogram_reset(w->times);
+	xvm_histogram_reset(&w->times);
 	w->preempted = 0;
-	w->last_stop = xvm_timer_stop(&w->site->timer);
+	w->last_stop = xvm_timer_stop(&r->timer);
 	w->switches = worker_switches();
-	for (uint64_t i = 0; i < count; i++) {
-		if (atomic_load_explicit(&w->site->failed, memory_order_relaxed) ||
-		    worker_op(w, &ops[i]) != 0)
+	for (; op < end; op++) {
+		if (op->slot % r->threads != w->number)
+			continue;
+		if (atomic_load_explicit(&r->run->failed, memory_order_relaxed) ||
+		    worker_op(w, op) != 0)
 			break;
-		if (w->site->cross)
+		if (w->out != NULL)
 			(void)worker_take(w);
 	}
-	if (w->site->cross)
+	if (w->out != NULL)
 		worker_take_the_rest(w);
 }

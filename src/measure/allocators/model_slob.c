@@ -21,7 +21,7 @@
  * Owns one record per page with its holes, no memory for objects. Calls malloc for
  * the records. No locking: one thread. O(log pages + holes in a page).
  */
-#include "builtin.h"
+#include "registry.h"
 #include "max_tree.h"
 
 #include <errno.h>
@@ -72,14 +72,11 @@ static void *slob_create(const struct xvfrag_plugin_config *config)
 {
 	struct slob_heap *heap;
 
-	if (config->page_bytes > PAGE_BYTES_MAX) {
-		errno = EINVAL;
-		return NULL;
-	}
+	(void)config;
 	heap = calloc(1, sizeof(*heap));
 	if (heap == NULL)
 		return NULL;
-	heap->page_bytes = config->page_bytes;
+	heap->page_bytes = 4096;
 	heap->spare = MAX_TREE_NONE;
 	return heap;
 }
@@ -324,13 +321,14 @@ static uint64_t whole_pages_bytes(const struct slob_heap *heap, size_t size)
 	return bytes;
 }
 
-static int slob_alloc(void *context, size_t size, uint64_t *token)
+static int slob_alloc(void *context, size_t size, uint32_t index, uint64_t *token)
 {
 	struct slob_heap *heap = context;
 	unsigned list = list_of(size + HEADER_BYTES);
 	struct slob_page *page;
 	unsigned start;
 
+	(void)index;
 	if (size >= heap->page_bytes - HEADER_BYTES) {
 		heap->held_bytes += whole_pages_bytes(heap, size);
 		*token = TOKEN_WHOLE_PAGES;
@@ -349,25 +347,26 @@ static int slob_alloc(void *context, size_t size, uint64_t *token)
 	return 0;
 }
 
-static void slob_free(void *context, uint64_t token, size_t size)
+static int slob_free(void *context, uint64_t token, size_t size)
 {
 	struct slob_heap *heap = context;
 	struct slob_page *page;
 
 	if (token == TOKEN_WHOLE_PAGES) {
 		heap->held_bytes -= whole_pages_bytes(heap, size);
-		return;
+		return 0;
 	}
 	page = &heap->pages[token >> 16];
 	if (holes_reserve(page, page->hole_count + 1U) != 0)
-		return; /* the model's own memory is at an end: the page stays held */
+		return 0; /* the model's own memory is at an end: the page stays held */
 	page_give(page, (unsigned)(token & 0xFFFF), units_of(size));
 	if (page->free_units == page_units(heap)) {
 		heap->held_bytes -= heap->page_bytes;
 		page_retire(heap, page);
-		return;
+		return 0;
 	}
 	page_publish(heap, page);
+	return 0;
 }
 
 static uint64_t slob_held_bytes(void *context)

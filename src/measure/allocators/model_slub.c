@@ -20,7 +20,7 @@
  * Owns one record per slab, no memory for objects. Calls malloc for the records.
  * No locking: one thread. O(1).
  */
-#include "builtin.h"
+#include "registry.h"
 #include "model_list.h"
 
 #include <errno.h>
@@ -94,7 +94,8 @@ static void *slub_create(const struct xvfrag_plugin_config *config)
 
 	if (heap == NULL)
 		return NULL;
-	heap->page_bytes = config->page_bytes;
+	(void)config;
+	heap->page_bytes = 4096;
 	for (i = 0; i < CLASSES; i++)
 		class_init(&heap->classes[i], class_sizes[i], heap->page_bytes);
 	return heap;
@@ -168,12 +169,13 @@ static struct slub_slab *class_refill(struct slub_heap *heap, struct slub_class 
 	return slab;
 }
 
-static int slub_alloc(void *context, size_t size, uint64_t *token)
+static int slub_alloc(void *context, size_t size, uint32_t index, uint64_t *token)
 {
 	struct slub_heap *heap = context;
 	struct slub_class *class;
 	struct slub_slab *slab;
 
+	(void)index;
 	if (size > CLASS_BYTES_MAX) {
 		heap->held_bytes += whole_pages_bytes(heap, size);
 		*token = 0;
@@ -215,18 +217,19 @@ static void slab_settle(struct slub_heap *heap, struct slub_slab *slab)
 	}
 }
 
-static void slub_free(void *context, uint64_t token, size_t size)
+static int slub_free(void *context, uint64_t token, size_t size)
 {
 	struct slub_heap *heap = context;
 	struct slub_slab *slab = (void *)(uintptr_t)token;
 
 	if (slab == NULL) {
 		heap->held_bytes -= whole_pages_bytes(heap, size);
-		return;
+		return 0;
 	}
 	slab->objects--;
 	if (slab != slab->class->current)
 		slab_settle(heap, slab);
+	return 0;
 }
 
 static uint64_t slub_held_bytes(void *context)

@@ -1,367 +1,515 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * xvmalloc_pool.c: the library itself, as three rows of the comparison: one pool, as
- * xv_pool_options_init makes it, over the provider and page size asked for. Settings
- * behind the name change that: see xvmalloc_settings.h.
+ * xvmalloc_pool.c: the library itself, as four rows of the comparison: one pool each.
  *
- *   xvmalloc        objects may be split and have owners, so that the pool compacts
+ *   xvmalloc          objects may be split and have owners, so that the pool compacts
  *   xvmalloc-nosplit  every object is one block and stays where it is
  *   xvmalloc-keyed    the same with XV_POOL_KEYED: handles are checked by less
+ *   xvmalloc-heap     a program's heap: pointers, alignment 16
  *
- * Owns one provider and one pool over it. May call the public headers of
- * libxvmalloc only, and mmap for the buffer provider's memory. held_bytes is the
- * pool's own count, which includes its tables. Any thread may make, write and free
- * objects, unless lock=none; map (to verify) and compact are for one thread at a time.
- * Costs are the pool's.
+ * Settings may stand behind the name, NAME=VALUE with colons between, each at most once:
+ *
+ *   shards=N        0 (the library's choice) .. XV_SHARDS_MAX
+ *   lock=KIND       default, none, spin or mutex
+ *   provider=NAME   mmap, highmem or buffer: where pages come from
+ *   page=BYTES      size of a page, a power of two
+ *
+ * What is not named is as the library's users get it.
+ *
+ * Owns one provider and one pool over it. May call the public headers of libxvmalloc, and
+ * mmap for the buffer provider's memory. held_bytes is the pool's own count, which includes
+ * its tables. Locking: the pool's. Costs are the pool's.
  */
-#include "builtin.h"
+#include "registry.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
-#include "histogram.h"
-#include "xvmalloc_settings.h"
+#include "base.h"
 
 #include <xvmalloc/pool.h>
 #include <xvmalloc/provider_buffer.h>
 #include <xvmalloc/provider_highmem.h>
 #include <xvmalloc/provider_mmap.h>
 
-#define POOL_SPARE_BYTES (UINT64_C(16) << 20) /* room for tables when the run is tiny */
+#define POOL_SPARE_BYTES (UINT64_C(256) << 20) /* address space for tables */
+#define POOL_PAGE_BYTES_MIN 4096U
+#define POOL_PAGE_BYTES_MAX 65536U
 
-/* Who knows where the objects are; set while the pool is compacted. */
-struct pool_owner {
-	void (*renamed)(void *context, uint32_t index, uint64_t token);
-	uint64_t (*locate)(void *context, uint32_t index);
-	void *context;
+enum pool_source { SOURCE_MMAP, SOURCE_HIGHMEM, SOURCE_BUFFER, SOURCES };
+
+static const char *const source_names[SOURCES] = {"mmap", "highmem", "buffer"};
+
+static const char *const lock_names[] = {
+	[XV_LOCK_DEFAULT] = "default",
+	[XV_LOCK_NONE] = "none",
+	[XV_LOCK_SPIN] = "spin",
+	[XV_LOCK_MUTEX] = "mutex",
+};
+
+struct pool_settings {
+	uint32_t shards;
+	enum xv_lock_kind lock;
+	enum pool_source source;
+	uint32_t page_bytes; /* 0 = the provider's default */
 };
 
 struct pool_heap {
-	struct xv_provider *provider;
 	struct xv_pool *pool;
-	void (*provider_destroy)(struct xv_provider *provider); /* NULL: nothing to do */
-	void *buffer; /* of the buffer provider, or NULL */
+	struct xv_provider *provider;
+	enum pool_source source;
+	void *buffer; /* of SOURCE_BUFFER */
 	size_t buffer_bytes;
-	void *copy; /* what map gives for an object in pieces */
-	size_t copy_bytes;
-	struct pool_owner owner;
-	struct xvm_histogram step_ns; /* of one compaction */
+	struct xv_owner_ops owner_ops;
 };
+
+/* ---- settings ------------------------------------------------------------- */
+
+/* The position of the name, or -1. */
+static int setting_choice(const char *value, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(names[i], value) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+static bool set_shards(struct pool_settings *s, const char *value)
+{
+	uint64_t shards;
+
+	if (!xvm_parse_u64(value, NULL, 0, XV_SHARDS_MAX, &shards))
+		return false;
+	s->shards = (uint32_t)shards;
+	return true;
+}
+
+static bool set_lock(struct pool_settings *s, const char *value)
+{
+	int kind = setting_choice(value, lock_names, sizeof(lock_names) / sizeof(lock_names[0]));
+
+	s->lock = (enum xv_lock_kind)kind;
+	return kind >= 0;
+}
+
+static bool set_source(struct pool_settings *s, const char *value)
+{
+	int source = setting_choice(value, source_names, SOURCES);
+
+	s->source = (enum pool_source)source;
+	return source >= 0;
+}
+
+static bool set_page(struct pool_settings *s, const char *value)
+{
+	uint64_t bytes;
+
+	if (!xvm_parse_bytes(value, POOL_PAGE_BYTES_MIN, POOL_PAGE_BYTES_MAX, &bytes) ||
+	    (bytes & (bytes - 1)) != 0)
+		return false;
+	s->page_bytes = (uint32_t)bytes;
+	return true;
+}
+
+static const struct {
+	const char *name;
+	bool (*set)(struct pool_settings *s, const char *value);
+	const char *takes;
+} setting_kinds[] = {
+	{"shards", set_shards, "0 to 64"},
+	{"lock", set_lock, "default, none, spin or mutex"},
+	{"provider", set_source, "mmap, highmem or buffer"},
+	{"page", set_page, "4K, 8K, 16K, 32K or 64K"},
+};
+
+enum { SETTING_KINDS = sizeof(setting_kinds) / sizeof(setting_kinds[0]) };
+
+_Static_assert(XV_SHARDS_MAX == 64, "setting_kinds says so");
+
+/* One setting; text is cut at its '='. */
+static int setting_take(struct pool_settings *s, char *text, unsigned *seen, char *why)
+{
+	char *value = strchr(text, '=');
+	unsigned i = 0;
+
+	if (value != NULL)
+		*value++ = '\0';
+	while (i < SETTING_KINDS && strcmp(setting_kinds[i].name, text) != 0)
+		i++;
+	if (i == SETTING_KINDS || value == NULL)
+		return xvm_entry_complain(why,
+					  "'%s' is no setting: write NAME=VALUE with ':' "
+					  "between them, NAME being shards, lock, provider "
+					  "or page",
+					  text);
+	if ((*seen & (1U << i)) != 0)
+		return xvm_entry_complain(why, "%s is set twice: leave one of them out", text);
+	*seen |= 1U << i;
+	if (!setting_kinds[i].set(s, value))
+		return xvm_entry_complain(why, "%s takes %s, not '%s'", text,
+					  setting_kinds[i].takes, value);
+	return 0;
+}
+
+static int settings_parse(struct pool_settings *s, const char *text, char *why)
+{
+	char *copy = text != NULL ? xvm_strdup(text) : NULL;
+	char *rest = copy, *one;
+	unsigned seen = 0;
+	int result = 0;
+
+	*s = (struct pool_settings){.source = SOURCE_MMAP};
+	while (result == 0 && (one = strsep(&rest, ":")) != NULL)
+		result = setting_take(s, one, &seen, why);
+	free(copy);
+	if (result == 0 && s->lock == XV_LOCK_NONE && s->shards > 1)
+		return xvm_entry_complain(why,
+					  "lock=none is for one shard: leave it or shards=%u out",
+					  (unsigned)s->shards);
+	return result;
+}
+
+int xvm_pool_check(const char *settings, unsigned threads, char *why)
+{
+	struct pool_settings s;
+
+	if (settings_parse(&s, settings, why) != 0)
+		return XVM_FAILED;
+	if (s.lock == XV_LOCK_NONE && threads > 1)
+		return xvm_entry_complain(
+			why, "lock=none is for one thread: leave it out with --threads %u",
+			threads);
+	return 0;
+}
 
 /* ---- providers ------------------------------------------------------------ */
 
-/* The most a run can need: every object alone in the pages it takes. */
-static uint64_t pool_worst_bytes(const struct xvfrag_plugin_config *config)
+/* Address space for every object alone in the pages it takes, twice over. */
+static uint64_t source_bytes(const struct xvfrag_plugin_config *config, uint32_t page_bytes)
 {
-	return config->max_objects * config->page_bytes + config->total_bytes;
+	return 2 * (config->max_objects * page_bytes + config->total_bytes) + POOL_SPARE_BYTES;
 }
 
-/* Address space to ask for. */
-static uint64_t pool_address_bytes(const struct xvfrag_plugin_config *config)
-{
-	return 2 * (pool_worst_bytes(config) + POOL_SPARE_BYTES);
-}
-
-static int pool_make_mmap(struct pool_heap *heap, const struct xvfrag_plugin_config *config)
+static int source_mmap(struct pool_heap *heap, const struct xvfrag_plugin_config *config,
+		       uint32_t page_bytes)
 {
 	struct xv_provider_mmap_options options;
-	uint64_t bytes = pool_address_bytes(config);
+	uint64_t bytes;
 
 	xv_provider_mmap_options_init(&options);
-	options.page_bytes = (uint32_t)config->page_bytes;
+	if (page_bytes != 0)
+		options.page_bytes = page_bytes;
+	bytes = source_bytes(config, options.page_bytes);
 	options.reserve_bytes = bytes < SIZE_MAX / 4 ? bytes : 0;
-	heap->provider_destroy = xv_provider_mmap_destroy;
 	return xv_provider_mmap_create(&heap->provider, &options);
 }
 
-static int pool_make_highmem(struct pool_heap *heap, const struct xvfrag_plugin_config *config)
+static int source_highmem(struct pool_heap *heap, const struct xvfrag_plugin_config *config,
+			  uint32_t page_bytes)
 {
 	struct xv_provider_highmem_options options;
 
 	xv_provider_highmem_options_init(&options);
-	options.page_bytes = (uint32_t)config->page_bytes;
-	options.max_bytes = pool_address_bytes(config);
-	heap->provider_destroy = xv_provider_highmem_destroy;
+	if (page_bytes != 0)
+		options.page_bytes = page_bytes;
+	options.max_bytes = source_bytes(config, options.page_bytes);
 	return xv_provider_highmem_create(&heap->provider, &options);
 }
 
-/* A quarter more for tables. What the pool does not touch is never resident. */
-static int pool_make_buffer(struct pool_heap *heap, const struct xvfrag_plugin_config *config)
+/* What the pool does not touch of the buffer is never resident. */
+static int source_buffer(struct pool_heap *heap, const struct xvfrag_plugin_config *config,
+			 uint32_t page_bytes)
 {
-	uint64_t bytes = pool_worst_bytes(config) / 4 * 5 + POOL_SPARE_BYTES;
+	uint64_t bytes;
+	void *buffer;
 
+	if (page_bytes == 0)
+		page_bytes = POOL_PAGE_BYTES_MAX;
+	bytes = source_bytes(config, page_bytes);
 	if (bytes > SIZE_MAX / 2)
 		return -ENOMEM;
-	heap->buffer_bytes = (size_t)bytes;
-	heap->buffer = mmap(NULL, heap->buffer_bytes, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (heap->buffer == MAP_FAILED) {
-		heap->buffer = NULL;
+	buffer = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (buffer == MAP_FAILED)
 		return -ENOMEM;
+	heap->buffer = buffer;
+	heap->buffer_bytes = (size_t)bytes;
+	return xv_provider_buffer_init(&heap->provider, buffer, heap->buffer_bytes, page_bytes);
+}
+
+static int source_make(struct pool_heap *heap, const struct xvfrag_plugin_config *config,
+		       uint32_t page_bytes)
+{
+	switch (heap->source) {
+	case SOURCE_HIGHMEM:
+		return source_highmem(heap, config, page_bytes);
+	case SOURCE_BUFFER:
+		return source_buffer(heap, config, page_bytes);
+	default:
+		return source_mmap(heap, config, page_bytes);
 	}
-	return xv_provider_buffer_init(&heap->provider, heap->buffer, heap->buffer_bytes,
-				       (uint32_t)config->page_bytes);
 }
 
-static int pool_make_provider(struct pool_heap *heap, const struct xvfrag_plugin_config *config)
+static void source_end(struct pool_heap *heap)
 {
-	const char *name = config->provider != NULL ? config->provider : "mmap";
-
-	if (config->page_bytes > UINT32_MAX)
-		return -EINVAL;
-	if (strcmp(name, "mmap") == 0)
-		return pool_make_mmap(heap, config);
-	if (strcmp(name, "highmem") == 0)
-		return pool_make_highmem(heap, config);
-	if (strcmp(name, "buffer") == 0)
-		return pool_make_buffer(heap, config);
-	return -EINVAL;
+	if (heap->buffer != NULL)
+		munmap(heap->buffer, heap->buffer_bytes);
+	else if (heap->provider != NULL && heap->source == SOURCE_HIGHMEM)
+		xv_provider_highmem_destroy(heap->provider);
+	else if (heap->provider != NULL && heap->source == SOURCE_MMAP)
+		xv_provider_mmap_destroy(heap->provider);
 }
-
-/* ---- owners --------------------------------------------------------------- */
-
-/* Refuses what the runner's own table does not say. */
-static int pool_owner_relocated(void *context, uint32_t owner, xv_handle from, xv_handle to)
-{
-	struct pool_heap *heap = context;
-
-	if (heap->owner.locate(heap->owner.context, owner) != from)
-		return -EBUSY;
-	heap->owner.renamed(heap->owner.context, owner, to);
-	return 0;
-}
-
-static const struct xv_owner_ops pool_owner_ops = {
-	.relocated = pool_owner_relocated,
-};
 
 /* ---- the heap ------------------------------------------------------------- */
 
-static void pool_heap_destroy(void *context)
+static void heap_destroy(void *context)
 {
 	struct pool_heap *heap = context;
 
-	if (heap->pool != NULL)
-		xv_pool_destroy(heap->pool);
-	if (heap->provider != NULL && heap->provider_destroy != NULL)
-		heap->provider_destroy(heap->provider);
-	if (heap->buffer != NULL)
-		munmap(heap->buffer, heap->buffer_bytes);
-	free(heap->copy);
+	xv_pool_destroy(heap->pool);
+	source_end(heap);
 	free(heap);
 }
 
-static int pool_heap_init(struct pool_heap *heap, const struct xvfrag_plugin_config *config,
-			  uint32_t flags)
+static int heap_init(struct pool_heap *heap, const struct xvfrag_plugin_config *config,
+		     uint32_t flags, uint32_t alignment)
 {
+	struct pool_settings settings;
 	struct xv_pool_options options;
-	char why[160];
 	int err;
 
-	xv_pool_options_init(&options);
-	if (xvm_pool_settings(config->argument, &options, why, sizeof(why)) != 0)
+	if (settings_parse(&settings, config->settings, config->why) != 0)
 		return -EINVAL;
-	heap->copy_bytes = config->max_size;
-	heap->copy = malloc(config->max_size > 0 ? config->max_size : 1);
-	if (heap->copy == NULL)
-		return -ENOMEM;
-	err = pool_make_provider(heap, config);
+	heap->source = settings.source;
+	err = source_make(heap, config, settings.page_bytes);
 	if (err != 0)
 		return err;
-	options.flags |= flags;
-	options.owner_ops = &pool_owner_ops;
-	options.owner_context = heap;
+	heap->owner_ops.relocated = config->moved;
+	xv_pool_options_init(&options);
+	options.flags = flags;
+	options.alignment = alignment;
+	options.shards = settings.shards;
+	options.lock = settings.lock;
+	options.owner_ops = config->moved != NULL ? &heap->owner_ops : NULL;
+	options.owner_context = config->context;
 	options.seed = (uint32_t)config->seed;
 	return xv_pool_create(&heap->pool, heap->provider, &options);
 }
 
-static void *pool_heap_create_flags(const struct xvfrag_plugin_config *config, uint32_t flags)
+static void *heap_create(const struct xvfrag_plugin_config *config, uint32_t flags,
+			 uint32_t alignment)
 {
 	struct pool_heap *heap = calloc(1, sizeof(*heap));
-	int err;
+	int err = heap != NULL ? heap_init(heap, config, flags, alignment) : -ENOMEM;
 
-	if (heap == NULL)
-		return NULL;
-	err = pool_heap_init(heap, config, flags);
-	if (err != 0) {
-		pool_heap_destroy(heap);
-		errno = -err;
-		return NULL;
-	}
-	return heap;
+	if (err == 0)
+		return heap;
+	if (heap != NULL)
+		heap_destroy(heap);
+	errno = -err;
+	return NULL;
 }
 
-static void *pool_heap_create(const struct xvfrag_plugin_config *config)
+static void *heap_create_split(const struct xvfrag_plugin_config *config)
 {
-	return pool_heap_create_flags(config, XV_POOL_SPLIT | XV_POOL_OWNERS);
+	return heap_create(config, XV_POOL_SPLIT | XV_POOL_OWNERS, 0);
 }
 
-static void *pool_heap_create_nosplit(const struct xvfrag_plugin_config *config)
+static void *heap_create_nosplit(const struct xvfrag_plugin_config *config)
 {
-	return pool_heap_create_flags(config, 0);
+	return heap_create(config, 0, 0);
 }
 
-static void *pool_heap_create_keyed(const struct xvfrag_plugin_config *config)
+static void *heap_create_keyed(const struct xvfrag_plugin_config *config)
 {
-	return pool_heap_create_flags(config, XV_POOL_KEYED);
+	return heap_create(config, XV_POOL_KEYED, 0);
 }
 
-static int pool_heap_alloc(void *context, size_t size, uint64_t *token)
+static void *heap_create_pointers(const struct xvfrag_plugin_config *config)
 {
-	struct pool_heap *heap = context;
-
-	return xv_malloc(heap->pool, size, token);
+	return heap_create(config, 0, 16);
 }
 
-static int pool_heap_alloc_indexed(void *context, size_t size, uint32_t index, uint64_t *token)
+static int heap_alloc_owned(void *context, size_t size, uint32_t index, uint64_t *token)
 {
-	struct pool_heap *heap = context;
+	const struct pool_heap *heap = context;
 
 	return xv_malloc_owned(heap->pool, size, index, token);
 }
 
-static void pool_heap_free(void *context, uint64_t token, size_t size)
+static int heap_alloc(void *context, size_t size, uint32_t index, uint64_t *token)
 {
-	struct pool_heap *heap = context;
+	const struct pool_heap *heap = context;
+
+	(void)index;
+	return xv_malloc(heap->pool, size, token);
+}
+
+static int heap_free(void *context, uint64_t token, size_t size)
+{
+	const struct pool_heap *heap = context;
 
 	(void)size;
-	(void)xv_free(heap->pool, token);
+	return xv_free(heap->pool, token);
 }
 
-/* To read: an object in pieces is copied. One object at a time. */
-static void *pool_heap_map(void *context, uint64_t token, size_t size)
+static int heap_resize(void *context, uint64_t *token, size_t old_size, size_t new_size)
 {
-	struct pool_heap *heap = context;
-	void *ptr = heap->copy;
-	int err = xv_map(heap->pool, token, &ptr);
+	const struct pool_heap *heap = context;
 
-	if (err == -XV_ESPLIT && size <= heap->copy_bytes)
-		err = xv_read(heap->pool, token, 0, heap->copy, size);
-	return err == 0 ? ptr : NULL;
+	(void)old_size;
+	return xv_realloc(heap->pool, token, new_size);
 }
 
-static void pool_heap_unmap(void *context, uint64_t token, void *ptr)
+static int heap_write(void *context, uint64_t token, const void *data, size_t size)
 {
-	struct pool_heap *heap = context;
-
-	if (ptr != heap->copy)
-		(void)xv_unmap(heap->pool, token, ptr);
-}
-
-static int pool_heap_write(void *context, uint64_t token, const void *data, size_t size)
-{
-	struct pool_heap *heap = context;
+	const struct pool_heap *heap = context;
 
 	return xv_write(heap->pool, token, 0, data, size);
 }
 
-static uint64_t pool_heap_held_bytes(void *context)
+static int heap_read(void *context, uint64_t token, void *data, size_t size)
 {
-	struct pool_heap *heap = context;
+	const struct pool_heap *heap = context;
+
+	return xv_read(heap->pool, token, 0, data, size);
+}
+
+static void *heap_map(void *context, uint64_t token, size_t size)
+{
+	const struct pool_heap *heap = context;
+	void *memory;
+
+	(void)size;
+	return xv_map(heap->pool, token, &memory) == 0 ? memory : NULL;
+}
+
+static void heap_unmap(void *context, uint64_t token, void *memory)
+{
+	const struct pool_heap *heap = context;
+
+	(void)xv_unmap(heap->pool, token, memory);
+}
+
+static int heap_size_of(void *context, uint64_t token)
+{
+	const struct pool_heap *heap = context;
+
+	return xv_object_size(heap->pool, token);
+}
+
+static uint64_t heap_held_bytes(void *context)
+{
+	const struct pool_heap *heap = context;
 	struct xv_pool_stats stats;
 
 	xv_pool_get_stats(heap->pool, &stats);
 	return stats.held_bytes;
 }
 
-static uint64_t pool_heap_split_objects(void *context)
+static uint64_t heap_split_objects(void *context)
 {
-	struct pool_heap *heap = context;
+	const struct pool_heap *heap = context;
 	struct xv_pool_stats stats;
 
 	xv_pool_get_stats(heap->pool, &stats);
 	return stats.split_objects;
 }
 
-/* ---- compaction ----------------------------------------------------------- */
-
-/* Time that this thread has had the processor. */
-static uint64_t pool_cpu_ns(void)
+static int heap_compact_step(void *context, uint64_t *moved_bytes)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
-
-/* Step by step, at the default budget, to the end of a cycle. */
-static int pool_compact_cycle(struct pool_heap *heap, struct xvfrag_plugin_compaction *result)
-{
+	const struct pool_heap *heap = context;
 	struct xv_compact_report report;
-	int err;
+	int err = xv_compact(heap->pool, 0, &report);
 
-	do {
-		uint64_t start = pool_cpu_ns();
-
-		err = xv_compact(heap->pool, 0, &report);
-		if (err != 0)
-			break;
-		xvm_histogram_record(&heap->step_ns, pool_cpu_ns() - start);
-		result->moved_bytes += report.moved_bytes;
-	} while (report.more);
-	return err;
+	if (err != 0)
+		return err;
+	*moved_bytes += report.moved_bytes;
+	return report.more;
 }
 
-static int pool_heap_compact(void *context,
-			     void (*renamed)(void *context, uint32_t index, uint64_t token),
-			     uint64_t (*locate)(void *context, uint32_t index),
-			     void *runner_context, struct xvfrag_plugin_compaction *result)
+/* ---- with pointers -------------------------------------------------------- */
+
+static int pointer_alloc(void *context, size_t size, uint32_t index, uint64_t *token)
 {
-	struct pool_heap *heap = context;
-	uint64_t before = pool_heap_held_bytes(heap);
-	uint64_t after;
-	int err;
+	const struct pool_heap *heap = context;
+	void *memory = xv_alloc(heap->pool, size);
 
-	*result = (struct xvfrag_plugin_compaction){.steps = 0};
-	xvm_histogram_reset(&heap->step_ns);
-	heap->owner = (struct pool_owner){renamed, locate, runner_context};
-	err = pool_compact_cycle(heap, result);
-	/* Not the sum of the steps' reports: a step may also take a page. */
-	after = pool_heap_held_bytes(heap);
-	result->freed_bytes = before > after ? before - after : 0;
-	result->steps = heap->step_ns.total;
-	result->longest_step_ns = heap->step_ns.max;
-	result->p99_step_ns = xvm_histogram_percentile(&heap->step_ns, 9900);
-	return err;
+	(void)index;
+	*token = (uintptr_t)memory;
+	return memory != NULL ? 0 : -ENOMEM;
 }
 
-/* What the three configurations have in common. */
-/* clang-format off */
-#define POOL_CALLS                                  \
-	.abi = XVFRAG_PLUGIN_ABI,                   \
-	.destroy = pool_heap_destroy,               \
-	.alloc = pool_heap_alloc,                   \
-	.free = pool_heap_free,                     \
-	.map = pool_heap_map,                       \
-	.unmap = pool_heap_unmap,                   \
-	.write = pool_heap_write,                   \
-	.held_bytes = pool_heap_held_bytes
-/* clang-format on */
+static int pointer_free(void *context, uint64_t token, size_t size)
+{
+	const struct pool_heap *heap = context;
+
+	(void)size;
+	return xv_release(heap->pool, (void *)(uintptr_t)token);
+}
+
+static int pointer_resize(void *context, uint64_t *token, size_t old_size, size_t new_size)
+{
+	const struct pool_heap *heap = context;
+	void *moved = xv_resize(heap->pool, (void *)(uintptr_t)*token, new_size);
+
+	(void)old_size;
+	if (moved == NULL)
+		return -ENOMEM;
+	*token = (uintptr_t)moved;
+	return 0;
+}
+
+/* What the configurations with handles have in common. */
+#define POOL_CALLS                                                                                 \
+	.abi = XVFRAG_PLUGIN_ABI, .flags = XVFRAG_PLUGIN_THREADS, .destroy = heap_destroy,         \
+	.free = heap_free, .resize = heap_resize, .write = heap_write, .read = heap_read,          \
+	.size_of = heap_size_of, .held_bytes = heap_held_bytes
 
 const struct xvfrag_plugin xvm_allocator_xvmalloc = {
 	POOL_CALLS,
 	.name = "xvmalloc",
-	.summary = "libxvmalloc: objects may be split, and compaction moves them",
-	.create = pool_heap_create,
-	.compact = pool_heap_compact,
-	.split_objects = pool_heap_split_objects,
-	.alloc_indexed = pool_heap_alloc_indexed,
+	.summary = "libxvmalloc, one pool: objects may be split, compaction moves them",
+	.create = heap_create_split,
+	.alloc = heap_alloc_owned,
+	.compact_step = heap_compact_step,
+	.split_objects = heap_split_objects,
 };
 
 const struct xvfrag_plugin xvm_allocator_xvmalloc_nosplit = {
 	POOL_CALLS,
 	.name = "xvmalloc-nosplit",
 	.summary = "libxvmalloc with both off: each object is one block and stays",
-	.create = pool_heap_create_nosplit,
+	.create = heap_create_nosplit,
+	.alloc = heap_alloc,
+	.map = heap_map,
+	.unmap = heap_unmap,
 };
 
 const struct xvfrag_plugin xvm_allocator_xvmalloc_keyed = {
 	POOL_CALLS,
 	.name = "xvmalloc-keyed",
 	.summary = "as xvmalloc-nosplit, with handles checked by less (XV_POOL_KEYED)",
-	.create = pool_heap_create_keyed,
+	.create = heap_create_keyed,
+	.alloc = heap_alloc,
+	.map = heap_map,
+	.unmap = heap_unmap,
+};
+
+const struct xvfrag_plugin xvm_allocator_xvmalloc_heap = {
+	.abi = XVFRAG_PLUGIN_ABI,
+	.flags = XVFRAG_PLUGIN_THREADS | XVFRAG_PLUGIN_ADDRESSES,
+	.name = "xvmalloc-heap",
+	.summary = "libxvmalloc as a program's heap: pointers, alignment 16",
+	.create = heap_create_pointers,
+	.destroy = heap_destroy,
+	.alloc = pointer_alloc,
+	.free = pointer_free,
+	.resize = pointer_resize,
+	.held_bytes = heap_held_bytes,
 };

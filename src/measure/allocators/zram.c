@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * zram.c: see zram.h. The device's life:
+ *
+ *   hot_add -> guard -> algorithm, size -> opened, used -> closed -> guard removes it
+ *
+ * The guard is a child process that waits on a pipe. When the pipe closes, because its
+ * owner let go of it or died, it resets and removes the device. Signals are blocked from
+ * before hot_add on, in the guard for ever: from then on somebody will remove the device.
+ * The guard runs after fork in a process that may have threads, so it takes no memory.
+ */
+#include "zram.h"
+
+#include "registry.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/fs.h>
+
+#define CONTROL "/sys/class/zram-control"
+
+enum {
+	TEXT_BYTES = 512,
+	REMOVE_TRIES = 200, /* of 25 ms: the owner's last references may take a moment */
+	REMOVE_WAIT_NS = 25 * 1000 * 1000,
+};
+
+struct xvm_zram {
+	unsigned number; /* /dev/zramN */
+	int fd;          /* the device, O_DIRECT; -1 while not open */
+	int pipe;        /* its closing ends the guard */
+	pid_t guard;
+};
+
+/* ---- sysfs ---------------------------------------------------------------- */
+
+/* Read a file's first line into text, or write text to it. */
+static int file_access(const char *path, char *text, size_t read_bytes)
+{
+	int fd = open(path, (read_bytes > 0 ? O_RDONLY : O_WRONLY) | O_CLOEXEC);
+	ssize_t done;
+	int error;
+
+	if (fd < 0)
+		return -errno;
+	done = read_bytes > 0 ? read(fd, text, read_bytes - 1) : write(fd, text, strlen(text));
+	error = done < 0 ? -errno : 0;
+	close(fd);
+	if (error == 0 && read_bytes > 0) {
+		text[done] = '\0';
+		text[strcspn(text, "\n")] = '\0';
+	}
+	return error;
+}
+
+/* The same with a file of the device. */
+static int attribute_access(const struct xvm_zram *zram, const char *name, char *text,
+			    size_t read_bytes)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/sys/block/zram%u/%s", zram->number, name);
+	return file_access(path, text, read_bytes);
+}
+
+static int attribute_set(const struct xvm_zram *zram, const char *name, const char *value)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s", value);
+	return attribute_access(zram, name, text, 0);
+}
+
+/* ---- the guard ------------------------------------------------------------ */
+
+/* Reset and remove, until it works or there is no hope. */
+static int guard_remove(const struct xvm_zram *zram)
+{
+	const struct timespec pause = {0, REMOVE_WAIT_NS};
+	char number[16], ignored[16];
+	int err = -EBUSY;
+
+	snprintf(number, sizeof(number), "%u", zram->number);
+	for (int tries = 0; tries < REMOVE_TRIES && err != 0; tries++) {
+		if (attribute_access(zram, "disksize", ignored, sizeof(ignored)) == -ENOENT)
+			return 0;
+		(void)attribute_set(zram, "reset", "1");
+		err = file_access(CONTROL "/hot_remove", number, 0);
+		if (err != 0)
+			nanosleep(&pause, NULL);
+	}
+	return err;
+}
+
+static void guard_run(const struct xvm_zram *zram, int pipe_end)
+{
+	ssize_t got;
+	char rest;
+
+	setsid();
+	/* Nothing of the owner's may be held open, standard streams included. */
+	if (dup2(pipe_end, 0) == 0)
+		close_range(1, ~0U, 0);
+	do {
+		got = read(0, &rest, 1);
+	} while (got > 0 || (got < 0 && errno == EINTR));
+	_exit(guard_remove(zram) == 0 ? 0 : 1);
+}
+
+static int guard_start(struct xvm_zram *zram)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return -errno;
+	zram->guard = fork();
+	if (zram->guard == 0)
+		guard_run(zram, (close(ends[1]), ends[0]));
+	close(ends[0]);
+	zram->pipe = ends[1];
+	if (zram->guard > 0)
+		return 0;
+	(void)guard_remove(zram);
+	close(ends[1]);
+	return -EAGAIN;
+}
+
+/* ---- making a device ------------------------------------------------------ */
+
+int xvm_zram_available(char *why)
+{
+	if (access(CONTROL, F_OK) != 0)
+		return xvm_entry_complain(why, "this kernel has no " CONTROL
+					       " (load the module: modprobe zram, as root)");
+	if (geteuid() != 0 || access(CONTROL "/hot_add", R_OK) != 0)
+		return xvm_entry_complain(why, "adding a zram device needs root (try sudo)");
+	return 0;
+}
+
+/* hot_add makes a device just by being read, and says its number. */
+static int device_add(struct xvm_zram *zram, char *why)
+{
+	char text[TEXT_BYTES];
+	sigset_t all, before;
+	int err;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	err = file_access(CONTROL "/hot_add", text, sizeof(text));
+	if (err == 0) {
+		zram->number = (unsigned)strtoul(text, NULL, 10);
+		err = guard_start(zram);
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (err != 0)
+		xvm_entry_complain(why, "no zram device could be added: %s", strerror(-err));
+	return err;
+}
+
+static int device_set_up(const struct xvm_zram *zram, const char *algorithm, uint64_t pages,
+			 char *why)
+{
+	char text[TEXT_BYTES] = "";
+	int err = algorithm != NULL ? attribute_set(zram, "comp_algorithm", algorithm) : 0;
+
+	if (err != 0) {
+		(void)attribute_access(zram, "comp_algorithm", text, sizeof(text));
+		xvm_entry_complain(why, "this kernel's zram does not know '%s'; it knows: %.120s",
+				   algorithm, text);
+		return err;
+	}
+	snprintf(text, sizeof(text), "%" PRIu64, pages * XVM_ZRAM_PAGE_BYTES);
+	err = attribute_set(zram, "disksize", text);
+	if (err != 0)
+		xvm_entry_complain(why, "zram refuses a device of %s bytes: %s", text,
+				   strerror(-err));
+	return err;
+}
+
+/* Open it through a node of our own, which is gone at once: /dev need not be udev's. */
+static int device_open(struct xvm_zram *zram, char *why)
+{
+	char directory[] = "/dev/.xvfrag-XXXXXX";
+	char path[64], text[TEXT_BYTES];
+	unsigned major_number, minor_number;
+	int err = attribute_access(zram, "dev", text, sizeof(text));
+
+	if (err == 0 && sscanf(text, "%u:%u", &major_number, &minor_number) != 2)
+		err = -EIO;
+	if (err == 0 && mkdtemp(directory) == NULL)
+		err = -errno;
+	if (err == 0) {
+		snprintf(path, sizeof(path), "%s/node", directory);
+		if (mknod(path, S_IFBLK | 0600, makedev(major_number, minor_number)) == 0)
+			zram->fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+		err = zram->fd < 0 ? -errno : 0;
+		unlink(path);
+		rmdir(directory);
+	}
+	if (err != 0)
+		xvm_entry_complain(why, "zram device %u was made but cannot be opened: %s",
+				   zram->number, strerror(-err));
+	return err;
+}
+
+struct xvm_zram *xvm_zram_open(const char *algorithm, uint64_t pages, char *why)
+{
+	struct xvm_zram *zram;
+	int err;
+
+	errno = ENODEV;
+	if (xvm_zram_available(why) != 0)
+		return NULL;
+	zram = calloc(1, sizeof(*zram));
+	if (zram == NULL)
+		return NULL;
+	zram->fd = -1;
+	err = device_add(zram, why);
+	if (err != 0) {
+		free(zram);
+	} else {
+		err = device_set_up(zram, algorithm, pages, why);
+		if (err == 0)
+			err = device_open(zram, why);
+		if (err == 0)
+			return zram;
+		xvm_zram_close(zram);
+	}
+	errno = -err;
+	return NULL;
+}
+
+void xvm_zram_close(struct xvm_zram *zram)
+{
+	if (zram == NULL)
+		return;
+	if (zram->fd >= 0)
+		close(zram->fd);
+	close(zram->pipe);
+	while (waitpid(zram->guard, NULL, 0) < 0 && errno == EINTR)
+		continue;
+	free(zram);
+}
+
+/* ---- using it ------------------------------------------------------------- */
+
+unsigned xvm_zram_number(const struct xvm_zram *zram)
+{
+	return zram->number;
+}
+
+static int zram_result(ssize_t bytes)
+{
+	if (bytes < 0)
+		return -errno;
+	return bytes == XVM_ZRAM_PAGE_BYTES ? 0 : -EIO;
+}
+
+int xvm_zram_put(const struct xvm_zram *zram, uint64_t slot, const void *page)
+{
+	return zram_result(
+		pwrite(zram->fd, page, XVM_ZRAM_PAGE_BYTES, (off_t)(slot * XVM_ZRAM_PAGE_BYTES)));
+}
+
+int xvm_zram_get(const struct xvm_zram *zram, uint64_t slot, void *page)
+{
+	return zram_result(
+		pread(zram->fd, page, XVM_ZRAM_PAGE_BYTES, (off_t)(slot * XVM_ZRAM_PAGE_BYTES)));
+}
+
+int xvm_zram_discard(const struct xvm_zram *zram, uint64_t slot, uint64_t count)
+{
+	uint64_t range[2] = {slot * XVM_ZRAM_PAGE_BYTES, count * XVM_ZRAM_PAGE_BYTES};
+
+	return ioctl(zram->fd, BLKDISCARD, range) == 0 ? 0 : -errno;
+}
+
+int xvm_zram_stat(const struct xvm_zram *zram, struct xvm_zram_stat *stat)
+{
+	char text[TEXT_BYTES];
+	int err = attribute_access(zram, "mm_stat", text, sizeof(text));
+
+	if (err != 0)
+		return err;
+	return sscanf(text, "%" SCNu64 "%" SCNu64 "%" SCNu64, &stat->orig_bytes, &stat->compr_bytes,
+		      &stat->mem_used_bytes) == 3
+		       ? 0
+		       : -EIO;
+}
+
+int xvm_zram_compact(const struct xvm_zram *zram)
+{
+	return attribute_set(zram, "compact", "1");
+}
+
+/* ---- as an allocator ------------------------------------------------------ */
+
+static void *device_create(const struct xvfrag_plugin_config *config)
+{
+	struct xvm_zram *zram;
+
+	errno = ENODEV;
+	if (config->codec == NULL || strcmp(config->codec, "none") == 0) {
+		xvm_entry_complain(config->why, "it stores pages and compresses them: give an "
+						"INPUT, and a codec other than none");
+		return NULL;
+	}
+	zram = xvm_zram_open(config->codec, config->max_objects, config->why);
+	if (zram == NULL)
+		errno = ENODEV;
+	return zram;
+}
+
+static void device_destroy(void *heap)
+{
+	xvm_zram_close(heap);
+}
+
+/* The slot is there: it is the object. */
+static int device_alloc(void *heap, size_t size, uint32_t index, uint64_t *token)
+{
+	(void)heap;
+	(void)size;
+	*token = index;
+	return 0;
+}
+
+static int device_free(void *heap, uint64_t token, size_t size)
+{
+	(void)size;
+	return xvm_zram_discard(heap, token, 1);
+}
+
+static int device_write(void *heap, uint64_t token, const void *data, size_t size)
+{
+	(void)size;
+	return xvm_zram_put(heap, token, data);
+}
+
+static int device_read(void *heap, uint64_t token, void *data, size_t size)
+{
+	(void)size;
+	return xvm_zram_get(heap, token, data);
+}
+
+static uint64_t device_held_bytes(void *heap)
+{
+	struct xvm_zram_stat stat = {.mem_used_bytes = 0};
+
+	(void)xvm_zram_stat(heap, &stat);
+	return stat.mem_used_bytes;
+}
+
+static uint64_t device_requested_bytes(void *heap)
+{
+	struct xvm_zram_stat stat = {.compr_bytes = 0};
+
+	(void)xvm_zram_stat(heap, &stat);
+	return stat.compr_bytes;
+}
+
+/* The kernel compacts all at once, and does not tell what it moved. */
+static int device_compact_step(void *heap, uint64_t *moved_bytes)
+{
+	(void)moved_bytes;
+	return xvm_zram_compact(heap);
+}
+
+const struct xvfrag_plugin xvm_allocator_zram = {
+	.abi = XVFRAG_PLUGIN_ABI,
+	.flags = XVFRAG_PLUGIN_PAGES,
+	.name = "zram",
+	.summary = "the kernel's zram, real pages on a device of its own (needs root)",
+	.create = device_create,
+	.destroy = device_destroy,
+	.alloc = device_alloc,
+	.free = device_free,
+	.write = device_write,
+	.read = device_read,
+	.held_bytes = device_held_bytes,
+	.requested_bytes = device_requested_bytes,
+	.compact_step = device_compact_step,
+};

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * xvmalloc/base.h: what every public header of libxvmalloc shares: version,
- * attributes, the handle type, and xvmalloc/errors.h, the one table of errors.
+ * xvmalloc/base.h: version, attributes, the handle type and the table of errors
+ * (xvmalloc/errors.h). Every public header includes it.
  *
- * Depends on nothing but the freestanding headers of C11 (and <errno.h> on a
- * hosted system, so that the error numbers are the system's own).
+ * Needs the freestanding headers of C11. On a hosted system it also includes <errno.h>, so that the
+ * error numbers are those of the system.
  */
 #ifndef XVMALLOC_BASE_H
 #define XVMALLOC_BASE_H
@@ -34,29 +34,31 @@ extern "C" {
 #endif
 
 /*
- * A handle names an object: page number, offset in the page, and a tag that
- * tells a stale or invented handle from a good one.
+ * A handle names an object by page number, offset in the page, and a tag. The tag tells a stale
+ * or invented handle from a good one.
  *
  *   63        48 47                            16 15             0
  *   [   tag    ] [        page number + 1       ] [ offset, bytes ]
  *
- * The tag has 3 bits of the pool's key, and 12 that change each time a block is made in the
+ * The tag holds 3 bits of the pool's key, and 12 bits that change with each block made in the
  * page. XV_NULL_HANDLE names no object.
  *
- * A pool refuses a handle that does not name a live object of its own. Its page records prove
- * where blocks begin, so that no contents of objects can pass for one. What slips through:
- *   - a stale handle whose very place is an object's again, after its page has made 4,096 blocks,
- *     or a multiple of that, in between; so does one of a page that was given back and taken
- *     again, as it goes on counting;
- *   - a handle of another pool, where an object of this one begins at the very same place: once in
- *     32,768 times, if the pools' seeds differ.
+ * A pool refuses a handle that does not name one of its live objects. Its page records prove
+ * where blocks begin, so the content of an object never passes for a block. Two cases slip
+ * through:
+ *   - a stale handle, when an object begins at its place again and the page has made 4,096 blocks
+ *     in between, or a multiple of 4,096. A page that was given back and taken again goes on
+ *     counting.
+ *   - a handle of another pool, when an object of this pool begins at its place: once in 32,768
+ *     times, if the seeds of the pools differ.
  *
- * A pool made with XV_POOL_KEYED has no such proof. There a stale or invented handle that leads
- * into an object's payload passes at most once in 16 million times, if the bytes there are
- * random, and the very same place repeats after 128 blocks.
+ * A pool made with XV_POOL_KEYED keeps no such proof. A stale or invented handle that leads into
+ * the payload of an object passes there at most once in 16 million times, if the payload is
+ * random. A stale handle passes when an object begins at its place again and the page has made
+ * 128 blocks in between, or a multiple of 128.
  *
- * A handle without a tag (made by xv_handle_at from a page number and an offset) is good where
- * an object begins at its place, whichever object that is.
+ * xv_handle_at makes a handle without a tag. The pool accepts it when any object begins at its
+ * place.
  */
 typedef uint64_t xv_handle;
 
@@ -75,10 +77,10 @@ static inline uint32_t xv_handle_offset(xv_handle handle)
 }
 
 /*
- * The handle of the object at this page number and offset, as code written for
- * the 2009 interface names it. Always accepted by the pool that owns the object; with
- * XV_POOL_KEYED at the cost of walking the page's blocks on each use (at most page size / 8
- * steps). An offset above 65,535, or page UINT32_MAX, gives XV_NULL_HANDLE. O(1).
+ * The handle of the object at this page number and offset, for code that uses the 2009 interface.
+ * The object's pool always accepts it. With XV_POOL_KEYED each use walks over the blocks of the
+ * page, in at most page size / 8 steps. Returns XV_NULL_HANDLE for an offset above 65,535 or
+ * page UINT32_MAX. O(1).
  */
 static inline xv_handle xv_handle_at(uint32_t page, uint32_t offset)
 {
@@ -87,12 +89,12 @@ static inline xv_handle xv_handle_at(uint32_t page, uint32_t offset)
 	return ((xv_handle)(page + 1U) << 16) | (xv_handle)offset;
 }
 
-/* Version of the library linked, as "major.minor.patch". Static storage. */
+/* Version of the linked library, as "major.minor.patch". Static storage. */
 XV_API const char *xv_version(void);
 
 /*
- * Text of an error of the table above (err as returned, negative). Static
- * storage, never NULL. Thread-safe, O(1).
+ * Text of an error in xvmalloc/errors.h; err is negative, as returned. Static storage, never
+ * NULL. Thread-safe. O(1).
  */
 XV_API const char *xv_strerror(int err);
 

@@ -1,26 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * xvmalloc/errors.h: the one table of errors. Included by every other header.
+ * xvmalloc/errors.h: the table of errors. Every other header includes it.
  */
 #ifndef XVMALLOC_ERRORS_H
 #define XVMALLOC_ERRORS_H
 
 /*
- * Errors. A call that can fail returns 0 (or a value >= 0) or one of these,
- * negated. On error nothing has changed and outputs are untouched.
+ * A call that can fail returns 0 (or a value >= 0) or one of these, negated. On error nothing
+ * has changed and outputs are untouched.
  *
- *   XV_EINVAL   a bad argument: size 0, a null pointer, an unknown option; or a
- *               handle that names no live object of this pool (wild, stale,
- *               freed twice, another pool's)
+ *   XV_EINVAL   a bad argument (size 0, a null pointer, an unknown option), or a handle that
+ *               names no live object of this pool (invented, stale, freed twice, another pool's)
  *   XV_ENOMEM   the provider has no page, or no memory for the pool's tables
- *   XV_ENOSPC   the pool's own limit (limit_bytes) would be passed
+ *   XV_ENOSPC   the call would pass the pool's limit (limit_bytes)
  *   XV_E2BIG    the size is above the largest object of this pool
  *   XV_ERANGE   a read or write reaches past the end of the object
- *   XV_EBUSY    the page is mapped (pinned), so the call cannot be done now
- *   XV_EAGAIN   no window slot is free to map the page, or too many maps of it
- *   XV_ENOTSUP  this pool or provider does not have the feature asked for
- *   XV_ESPLIT   the object is in several pieces and has no single address
+ *   XV_EBUSY    the page is mapped, so the call cannot be done now
+ *   XV_EAGAIN   no window slot is free to map the page, or the page has too many maps
+ *   XV_ENOTSUP  this pool or provider lacks the feature
+ *   XV_ESPLIT   the object has several pieces and no single address
  *   XV_EBADMSG  a check found a broken invariant; its report names it
  */
 #if !defined(__STDC_HOSTED__) || __STDC_HOSTED__

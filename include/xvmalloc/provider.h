@@ -3,44 +3,41 @@
 /*
  * xvmalloc/provider.h: where a pool's pages come from.
  *
- * A provider hands out pages of one size, names them by number, and makes them
- * addressable on request. It also gives the memory for the pool's tables
- * ("meta"), which is always addressable. Three come with the library
- * (provider_mmap.h, provider_highmem.h, provider_buffer.h); write your own by
- * embedding struct xv_provider as the first member of your state and filling in
- * the operations.
+ * A provider hands out pages of one size, names them by number, and makes them addressable on
+ * request. It also gives the memory for the pool's tables ("meta memory"), which is always
+ * addressable. Three providers come with the library (provider_mmap.h, provider_highmem.h,
+ * provider_buffer.h). To write your own, embed struct xv_provider as the first member of your state
+ * and set the operations.
  *
- * Page numbers: a provider numbers its pages 0 .. max_pages - 1 and should hand
- * out the lowest free number first, since a pool's page table is an array
- * indexed by page number. Contents of a fresh page are undefined.
+ * Page numbers. A provider numbers its pages 0 .. max_pages - 1. It should hand out the lowest free
+ * number first, since a pool's page table is an array indexed by page number. The contents of a
+ * fresh page are undefined.
  *
- * Grains: a page is cut into equal grains, 1 to 16 of them, in which memory is obtained
- * and given back. Where a page is one grain, page_alloc gives the page with its memory. Where
- * it has more, page_alloc gives addresses only, and each grain gets memory by grains_take
- * before anything of it is touched:
+ * Grains. A page is cut into 1 to 16 equal grains, in which memory is obtained and given back. If a
+ * page is one grain, page_alloc gives the page with its memory. If it has more, page_alloc gives
+ * addresses only, and grains_take must give a grain memory before anything in it is touched:
  *
- *	page_alloc                  [ none ][ none ][ none ][ none ]
- *	grains_take(page, 1, 2)     [ none ][ here ][ here ][ none ]
- *	grains_give(page, 1, 1)     [ none ][ none ][ here ][ none ]
- *	pages_free(page, 1)         whatever is here goes back
+ * 	page_alloc                  [ none ][ none ][ none ][ none ]
+ * 	grains_take(page, 1, 2)     [ none ][ here ][ here ][ none ]
+ * 	grains_give(page, 1, 1)     [ none ][ none ][ here ][ none ]
+ * 	pages_free(page, 1)         the rest goes back
  *
- * A grain is taken when its memory is the caller's, who counts it. Memory of grains that
- * nobody has taken, and that the system did not take back, is the provider's to count
+ * The memory of a taken grain is the caller's, and the caller counts it. Stayed memory is memory of
+ * grains that nobody has taken and that the system did not take back. The provider counts it
  * (overhead_bytes).
  *
- * Sharing: several pools may draw from one provider. Each then has a page table as long as the
- * highest page number it was given; where meta_purge is there, memory is held only for the parts
- * of it that have a page of the pool. They share the slots of a window: each
- * keeps two for each of its shards, and callers' maps are counted together in slots_taken.
+ * Sharing. Several pools may share one provider. Each has a page table as long as its highest page
+ * number; with meta_purge it holds memory only for the parts of the table that have pages of this
+ * pool. The pools share the window slots: each keeps two for each of its shards, and slots_taken
+ * counts these and the maps of all callers.
  *
- * Thread safety: the operations must be callable from several threads at once,
- * unless every pool over the provider was made without locking and is used by
- * one thread at a time. A pool calls them with locks of its own held; an operation
- * must not call back into a pool. Nobody but the one who was given a page asks anything
- * about that page.
+ * Thread safety. Several threads may call the operations at once, unless each pool over the
+ * provider was made without a lock and one thread at a time uses them all. A pool holds its locks
+ * during an operation, which must not call a pool. Only the pool that was given a page names that
+ * page.
  *
- * Complexity: each operation is to be O(log pages) and a few system calls, but pages_free,
- * which is O(count) beside what the system takes for the memory.
+ * Complexity. Each operation should be O(log pages) and a few system calls, except pages_free:
+ * O(count), plus the time the system needs to take the memory back.
  */
 #ifndef XVMALLOC_PROVIDER_H
 #define XVMALLOC_PROVIDER_H
@@ -57,79 +54,74 @@ extern "C" {
 /* A page has 1, 2, 4, 8 or 16 grains. */
 #define XV_PAGE_GRAINS_SHIFT_MAX 4U
 
-/* Most pages a provider may number: a handle holds page number + 1 in 32 bits. */
+/* Most pages of a provider: a handle holds page number + 1 in 32 bits. */
 #define XV_PAGES_MAX 0xFFFFFFFEU
 
 struct xv_provider;
 
-/* Provider operations. Those not marked optional must be set. */
+/* The operations. All must be set, except those marked optional. */
 struct xv_provider_ops {
 	/*
-	 * Take a page; store its number in *page. Where pages have several grains none of
-	 * them has memory yet: nothing of a grain may be touched before grains_take.
-	 * Returns 0, -XV_ENOMEM (no page left, or, where a page is one grain, the
-	 * provider's cap is reached) or another error of errors.h, which the pool passes on.
-	 * *page is untouched on error.
+	 * Take a page; store its number in *page. If pages have several grains, none of its grains
+	 * has memory yet: nothing in a grain may be touched before grains_take. Returns 0,
+	 * -XV_ENOMEM (no page left, or, if a page is one grain, the cap of the provider is reached)
+	 * or another error of errors.h, which the pool passes on. *page is untouched on error.
 	 */
 	int (*page_alloc)(struct xv_provider *self, uint32_t *page);
 
 	/*
-	 * Give back the `count` pages (at least 1) from number `first` on, which were all
-	 * handed out to the caller and are not mapped, whichever of their grains are taken.
-	 * One system call for the whole run where the system has one, so a pool should ask
-	 * for runs as long as it can. Cannot fail: memory that the system does not take back
-	 * (it is locked, or a filter of system calls says no) stays the provider's, which
-	 * counts it in overhead_bytes until its grain is taken again. Returns the bytes of it:
-	 * 0 as a rule.
+	 * Give back the `count` pages (at least 1) from number `first` on. All were handed out to
+	 * the caller and are not mapped; any of their grains may be taken. A provider uses one
+	 * system call for the whole run if it can, so pools ask for long runs. Cannot fail. Memory
+	 * that the system does not take back (locked memory; a filter of system calls) becomes
+	 * stayed memory, which counts in overhead_bytes until its grain is taken again. Returns the
+	 * stayed bytes of these pages, usually 0.
 	 */
 	size_t (*pages_free)(struct xv_provider *self, uint32_t first, uint32_t count);
 
 	/*
-	 * Memory for the `count` grains (at least 1) from `first` on of a page that was handed
-	 * out; none of them is taken. Contents are undefined. Returns 0, -XV_ENOMEM (the system
-	 * has no memory, or the provider's cap is reached), -XV_EINVAL (no such grains of a page
-	 * handed out, or one is taken) or another error of errors.h. On error nothing has
-	 * changed. The page may be mapped. NULL where a page is one grain.
+	 * Get memory for the `count` grains (at least 1) from `first` on, in a page that was handed
+	 * out. None of them may be taken. Their contents are undefined. Returns 0, -XV_ENOMEM (the
+	 * system has no memory, or the cap of the provider is reached), -XV_EINVAL (the page was
+	 * not handed out, has no such grains, or one is taken) or another error of errors.h. On
+	 * error nothing has changed. The page may be mapped. NULL if a page is one grain.
 	 */
 	int (*grains_take)(struct xv_provider *self, uint32_t page, uint32_t first, uint32_t count);
 
 	/*
-	 * The memory of the `count` taken grains from `first` on goes back. False: it could not
-	 * (it is locked, a filter of system calls says no, or the grains are not taken); they
-	 * stay taken, all of them, and the caller goes on counting them. Contents are
-	 * undefined after either: after false too, they may be lost. The page may be mapped.
-	 * NULL where a page is one grain.
+	 * Give back the memory of the `count` taken grains from `first` on. Returns false when that
+	 * fails (locked memory; a filter of system calls; grains that are not taken): then all of
+	 * them stay taken, and the caller still counts them. The contents are undefined afterwards,
+	 * after false too. The page may be mapped. NULL if a page is one grain.
 	 */
 	bool (*grains_give)(struct xv_provider *self, uint32_t page, uint32_t first,
 			    uint32_t count);
 
 	/*
-	 * Make a page addressable; returns its first byte, aligned to 256 bytes or
-	 * more, or NULL when no window slot is free. For no other reason may it fail: a pool
-	 * keeps two slots for each of its shards, and takes it that its own maps succeed. Only
-	 * taken grains may be touched. A page mapped twice shows the same bytes at the same
-	 * address, and needs two unmaps. Optional where base is set (the pool then never calls
-	 * it).
+	 * Make a page addressable. Returns its first byte, aligned to 256 bytes or more, or NULL
+	 * when no window slot is free. It must not fail for another reason: a pool keeps two slots
+	 * for each of its shards and relies on them. Only taken grains may be touched. A page that
+	 * is mapped twice shows the same bytes at the same address, and needs two unmaps. Optional
+	 * if base is set: the pool then never calls it.
 	 */
 	void *(*page_map)(struct xv_provider *self, uint32_t page);
 
-	/*
-	 * End one map; addr is what page_map returned. Returns 0, or -XV_EINVAL when addr is
-	 * no map of that page (nothing has changed then). Optional where base is set.
-	 */
+	/* End one map; addr is what page_map returned. Returns 0, or -XV_EINVAL when addr is no
+	 * map of that page (nothing has changed then). Optional if base is set. */
 	int (*page_unmap)(struct xv_provider *self, uint32_t page, void *addr);
 
 	/*
-	 * Meta memory, for the pool and its tables; always addressable, aligned to
-	 * 64 bytes. Optional as a group: without it every pool must be given its own
-	 * memory (xv_pool_options.memory).
+	 * Meta memory, for the pool and its tables. Always addressable, aligned to 64 bytes. The
+	 * three are optional as a group: without them every pool needs xv_pool_options.memory.
 	 *
-	 * meta_reserve: address space for up to max_bytes, nothing usable yet.
-	 *   Returns NULL when there is none.
-	 * meta_commit: of the reservation at base, the first new_bytes (instead of
-	 *   the first old_bytes) are to be usable. Bytes that become usable read as
-	 *   zero. Shrinking cannot fail. Returns 0 or an error of errors.h.
-	 * meta_release: the reservation ends; committed_bytes of it were usable.
+	 * meta_reserve: reserve address space for max_bytes. Nothing is usable yet. Returns NULL
+	 * when there is none.
+	 *
+	 * meta_commit: make the first new_bytes of the reservation at base usable, instead of the
+	 * first old_bytes. Bytes that become usable read as zero. Shrinking cannot fail. Returns 0
+	 * or an error of errors.h.
+	 *
+	 * meta_release: end the reservation, of which committed_bytes were usable.
 	 */
 	void *(*meta_reserve)(struct xv_provider *self, size_t max_bytes);
 	int (*meta_commit)(struct xv_provider *self, void *base, size_t old_bytes,
@@ -138,67 +130,65 @@ struct xv_provider_ops {
 			     size_t committed_bytes);
 
 	/*
-	 * Optional, for tables with holes in the middle. Of the committed part of the
-	 * reservation at base the contents of [offset, offset + bytes) are not needed: the
-	 * whole OS pages inside that range read as zero from now on, the rest of it is
-	 * unchanged. They stay usable and committed. Returns the bytes whose memory went back to
-	 * the system, a multiple of the OS page; 0 when it did not take any. Memory is there
-	 * again as it is touched: the caller, who stops counting these bytes, counts it then.
+	 * Optional; for tables with unused parts in the middle. The caller no longer needs the
+	 * contents of [offset, offset + bytes) in the committed part of the reservation at base.
+	 * The whole OS pages inside that range read as zero from now on; the rest of it is
+	 * unchanged. All of it stays usable and committed. Returns the bytes whose memory went back
+	 * to the system, a multiple of the OS page; 0 if the system took none. The caller stops
+	 * counting these bytes. Touching them brings memory back, and the caller then counts it
+	 * again.
 	 */
 	size_t (*meta_purge)(struct xv_provider *self, void *base, size_t offset, size_t bytes);
 
 	/*
-	 * Optional. Bytes the provider itself holds beside taken grains (where a page is one
-	 * grain: pages handed out) and committed meta: bitmaps, rounding of commits, memory of
-	 * grains that nobody has taken. Pools do not count it, or pools that share a provider would
-	 * all count the same; but for what stayed of pages that they gave back.
+	 * Optional. Bytes that the provider itself holds: bitmaps, rounding of commits, stayed
+	 * memory. Taken grains (pages, if a page is one grain) and committed meta memory are not
+	 * included. Pools do not count these bytes, since pools that share a provider would all
+	 * count them. But each counts what stayed of the pages that it gave back.
 	 */
 	size_t (*overhead_bytes)(struct xv_provider *self);
 
-	/*
-	 * Optional. The part of overhead_bytes that is memory of grains that nobody has taken:
-	 * a page or grain taken may get that memory, and no more is held than before. A pool
-	 * whose pages did not go back as a whole asks. NULL means 0.
-	 */
+	/* Optional. The stayed bytes, a part of overhead_bytes. A page or grain that is taken may
+	 * get stayed memory, and the process then holds no more than before. A pool asks for this
+	 * number when pages that it gave back have left memory. NULL means 0. */
 	size_t (*stayed_bytes)(struct xv_provider *self);
 
 	/*
-	 * Optional, both or none: for fork(), so that the child finds the provider in one piece.
+	 * Optional, both or none. For fork(), so that the child finds a consistent provider.
 	 *
-	 * hold: the calling thread holds the provider `times` more times (at least 1). Waits
-	 *   while another thread holds it, and until no operation is changing it; operations of
-	 *   other threads then wait. Who holds calls no operation but these two, and waits for
-	 *   nobody who may be inside an operation, such as the one who has a pool's lock.
-	 * release: ends all holds of the calling thread, and returns how many they were; 0 when
-	 *   it has none. In the child of a fork() the one thread has what the forking one had.
+	 * hold: the calling thread holds the provider `times` (at least 1) more times. Waits while
+	 * another thread holds it and until no operation changes it. Operations of other threads
+	 * then wait. The holder calls no operation except these two, and waits for no thread that
+	 * may be inside an operation, such as one that has the lock of a pool.
 	 *
-	 * So a pool that is locked for a fork, while the thread may hold the provider for
-	 * another pool, releases, locks itself, and holds once more than before.
+	 * release: end all holds of the calling thread. Returns their number, 0 if it has none. In
+	 * the child of a fork() the only thread has the holds of the thread that forked.
+	 *
+	 * So a pool that is locked for a fork, while the thread may hold the provider for another
+	 * pool, calls release, locks itself, and holds once more than before.
 	 */
 	void (*hold)(struct xv_provider *self, uint32_t times);
 	uint32_t (*release)(struct xv_provider *self);
 };
 
-/* meta_reserve takes real memory at once: a pool then has one shard, and takes all of its tables
+/* meta_reserve takes real memory at once. A pool then has one shard, and takes all of its tables
  * when it is made, of the size that xv_pool_memory_bytes tells. */
 #define XV_PROVIDER_META_IS_SCARCE 0x1U
 
-/*
- * A provider. Fields are set when it is made and constant afterwards.
- */
+/* A provider. Its fields are constant once it is made, except slots_taken. */
 struct xv_provider {
 	const struct xv_provider_ops *ops;
-	void *base;           /* not NULL: page p is always addressable at
-			       * base + (p << page_shift), which is 256-byte aligned */
+	void *base; /* not NULL: page p is always addressable at base + (p << page_shift), aligned
+		     * to 256 bytes */
 	uint64_t max_pages;   /* pages, 1 .. XV_PAGES_MAX */
 	uint32_t page_shift;  /* log2 of the page size, XV_PAGE_SHIFT_MIN .. _MAX */
-	uint32_t grain_shift; /* log2 of the grain size, at most page_shift, and at least
-			       * page_shift - XV_PAGE_GRAINS_SHIFT_MAX; 0 means page_shift */
-	uint32_t map_slots;   /* pages that can be mapped at once, at least 2 for each pool; not
-			       * used where base is set */
+	uint32_t grain_shift; /* log2 of the grain size, page_shift - XV_PAGE_GRAINS_SHIFT_MAX ..
+			       * page_shift; 0 means page_shift */
+	uint32_t map_slots;   /* window slots: pages that can be mapped at once, at least 2 for each
+			       * pool; unused if base is set */
 	uint32_t flags;       /* XV_PROVIDER_* */
-	uint32_t slots_taken; /* not constant: the pools count there what they keep of map_slots
-			       * and what callers have mapped; 0 at first */
+	uint32_t slots_taken; /* window slots that pools keep and that callers have mapped; pools
+			       * change it; 0 at first */
 };
 
 /* Page size in bytes. O(1). */

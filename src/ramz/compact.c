@@ -24,7 +24,7 @@ enum {
 	HAND_STEP_BYTES = 64 << 10,
 	GAIN_MIN_BYTES = 256 << 10,
 	GAIN_SHARE_SHIFT = 3, /* an eighth */
-	CYCLES_MAX = 16,      /* of ramz_compact without a budget */
+	CYCLES_MAX = 16,      /* of ramz_compact with 0 bytes */
 	STEPS_AT_LIMIT = 8192,
 	ROOM_BYTES = 128 << 10, /* as much as two of the longest pages may need */
 };
@@ -72,14 +72,14 @@ const struct xv_owner_ops rzi_owner_ops = {
 
 /* ---- steps ---- */
 
-static int compact_step(struct rzi_context *context, size_t budget_bytes,
+static int compact_step(struct rzi_context *context, size_t move_bytes,
 			struct xv_compact_report *report)
 {
 	struct rzi_counters *counters = &context->counters;
 	int err;
 
 	*report = (struct xv_compact_report){.more = false};
-	err = xv_compact(context->store->pool, budget_bytes, report);
+	err = xv_compact(context->store->pool, move_bytes, report);
 	if (err != 0)
 		return err;
 	rzi_count(counters, COUNT_COMPACT_STEPS, 1);
@@ -157,7 +157,7 @@ static void compact_add(struct xv_compact_report *sum, const struct xv_compact_r
 	sum->more = step->more;
 }
 
-/* Steps until the cycle is over or *left bytes were moved, where there is a budget. */
+/* Steps until the cycle is over or *left bytes were moved, if bounded. */
 static int compact_cycle(struct ramz *store, uint64_t *left, bool bounded,
 			 struct xv_compact_report *sum)
 {
@@ -165,25 +165,24 @@ static int compact_cycle(struct ramz *store, uint64_t *left, bool bounded,
 	int err = 0;
 
 	while (err == 0 && step.more && (!bounded || *left != 0)) {
-		size_t budget =
-			bounded && *left < HAND_STEP_BYTES ? (size_t)*left : HAND_STEP_BYTES;
+		size_t bytes = bounded && *left < HAND_STEP_BYTES ? (size_t)*left : HAND_STEP_BYTES;
 		struct rzi_context *context = rzi_enter(store);
 
 		rzi_retired_free(context);
-		err = compact_step(context, budget, &step);
+		err = compact_step(context, bytes, &step);
 		rzi_leave(context);
 		if (err == 0)
 			compact_add(sum, &step);
 		/* A step that moved nothing has looked at tables for as long. */
-		*left -= *left < budget ? *left : budget;
+		*left -= *left < bytes ? *left : bytes;
 	}
 	return err;
 }
 
-int ramz_compact(struct ramz *store, uint64_t budget_bytes, struct xv_compact_report *report)
+int ramz_compact(struct ramz *store, uint64_t move_bytes, struct xv_compact_report *report)
 {
 	struct xv_compact_report sum = {.more = false};
-	uint64_t left = budget_bytes;
+	uint64_t left = move_bytes;
 	int err = 0;
 
 	if (store == NULL)
@@ -191,8 +190,8 @@ int ramz_compact(struct ramz *store, uint64_t budget_bytes, struct xv_compact_re
 	for (uint32_t cycle = 0; err == 0 && cycle < CYCLES_MAX; cycle++) {
 		uint64_t freed_bytes = sum.freed_bytes;
 
-		err = compact_cycle(store, &left, budget_bytes != 0, &sum);
-		if (budget_bytes != 0 || sum.freed_bytes == freed_bytes)
+		err = compact_cycle(store, &left, move_bytes != 0, &sum);
+		if (move_bytes != 0 || sum.freed_bytes == freed_bytes)
 			break;
 	}
 	if (report != NULL && err == 0)

@@ -144,11 +144,11 @@ static void records_used(void *context, uint32_t high)
 	source->records_high = high;
 }
 
-static void records_give(void *context, uint32_t high, uint32_t sure)
+static void records_give(void *context, uint32_t high, uint32_t ready)
 {
 	struct heap_source *source = context;
 
-	assert_true(high <= sure);
+	assert_true(high <= ready);
 	source->records_high = high;
 	memset(source->holes + high, 0x5A, (RECORDS_MAX - (size_t)high) * sizeof(*source->holes));
 }
@@ -215,7 +215,7 @@ void heap_source_open(struct heap_source *source, const struct heap_source_shape
 					   .key = 0x1234567,
 					   .records_most = shape->bounded != 0 ? shape->bounded
 									       : RECORDS_MAX,
-					   .records_sure = shape->bounded,
+					   .records_ready = shape->bounded,
 					   .records_bounded = shape->bounded != 0,
 					   .prove = shape->prove};
 }

@@ -475,7 +475,7 @@ static int start_before_its_block(void)
 
 static int records_not_sure(void)
 {
-	heap->holes.sure = heap_block_count(heap) + heap->page_count;
+	heap->holes.ready = heap_block_count(heap) + heap->page_count;
 	return NO_PAGE;
 }
 

@@ -298,7 +298,7 @@ static void hole_table_shrinks_when_it_is_trimmed(void **state)
 	assert_true(heap->holes.high > 1900);
 	xvi_heap_shrink_records(heap);
 	assert_int_equal(heap->holes.high, heap->holes.live + 1);
-	assert_true(heap->holes.sure <= 512);
+	assert_true(heap->holes.ready <= 512);
 	check();
 	heap_source_fini(&source);
 }

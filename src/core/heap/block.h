@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * block.h: the 32-bit word before each payload, and the word at both ends of a hole. The
- * only place that shifts their bits. Calls nothing, no locking, everything is O(1).
+ * block.h: the 32-bit header before each payload, and the words at both ends of a hole. No other
+ * file shifts their bits. Calls nothing, no locking, all O(1).
  *
  * Places and lengths in a page are counted in units of 4 bytes.
  *
  * Used block:
  *
  *   31        20 19              4 3  2 1         0
- *   [  check   ] [ content bytes ] [kind] PREV_FREE FREE=0
+ *   [  stamp   ] [ content bytes ] [kind] PREV_FREE FREE=0
  *
- *   content     bytes behind the header that are in use, exactly; the block is that, the
- *               header, and what rounding to the heap's alignment adds
- *   kind        the caller's: the heap only keeps it
- *   check       the page's generation when the block was made; where blocks are not proved
- *               (heap.h) a hash of key, page and unit, of which the generation changes the upper
- *               seven bits
+ *   content     bytes behind the header that are in use, exactly; the block is header and
+ *               content, rounded up to the heap's alignment
+ *   kind        belongs to the caller: the heap only keeps it
+ *   stamp       the generation of the page when the block was made. If blocks are not proved
+ *               (heap.h), a hash of key, page and unit, with the generation in its upper seven
+ *               bits
  *   PREV_FREE   the block before is a hole; its last word is the word before this one
  *
- * Hole, first word, and last word where a block follows:
+ * Hole: its first word, and its last word if a block follows:
  *
  *   31                                      3 2        1           0
  *   [ listed: number of its record | units  ] UNLISTED PREV_FREE=0 FREE=1
@@ -80,10 +80,10 @@ static inline uint32_t block_stamp(uint32_t word)
 	return word >> BLOCK_STAMP_SHIFT;
 }
 
-/* check: in place already, the other bits 0. */
-static inline uint32_t block_word(uint32_t kind, uint32_t content, uint32_t check)
+/* stamp: shifted to its place, the other bits 0. */
+static inline uint32_t block_word(uint32_t kind, uint32_t content, uint32_t stamp)
 {
-	return check | content << BLOCK_CONTENT_SHIFT | kind << BLOCK_KIND_SHIFT;
+	return stamp | content << BLOCK_CONTENT_SHIFT | kind << BLOCK_KIND_SHIFT;
 }
 
 static inline uint32_t block_with_content(uint32_t word, uint32_t content)

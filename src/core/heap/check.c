@@ -1,34 +1,34 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * check.c: proves the invariants of heap.h by number. Reads everything, repairs nothing, and
- * follows nothing that a broken heap could make endless or lead outside.
+ * check.c: proves the invariants of heap.h by number. Reads everything and repairs nothing. In a
+ * broken heap it neither loops forever nor reads outside.
  */
 #include "hole.h"
 
 struct check {
 	struct xvi_heap *heap;
 	struct xvi_heap_fault *fault;
-	/* What the pages add up to. */
+	/* Sums over the pages. */
 	uint32_t pages;
 	uint32_t blocks;
-	uint32_t listed;   /* holes with a record, ... */
-	uint32_t in_lists; /* ... and of them those that should be in lists */
+	uint32_t listed;   /* holes with a record */
+	uint32_t in_lists; /* holes that should be in lists */
 	uint64_t used_units;
 	uint64_t committed;
 	uint64_t spare;
-	/* The page that is walked over. */
+	/* The page of the walk. */
 	uint32_t page;
 	struct xvi_page *record;
 	const uint32_t *words;
 	uint32_t unit;
 	uint32_t page_used_units;
 	uint32_t wanted_hot; /* grains */
-	uint32_t starts;     /* bytes of the proof that are checked, or blocks that have a bit */
+	uint32_t starts;     /* bytes of the proof that were checked, or blocks that have a bit */
 	bool after_hole;
 };
 
-/* At the place that is walked over. */
+/* A fault at the place of the walk. */
 static bool fail(struct check *check, uint32_t invariant, const char *message)
 {
 	*check->fault = (struct xvi_heap_fault){.invariant = invariant,
@@ -40,7 +40,7 @@ static bool fail(struct check *check, uint32_t invariant, const char *message)
 
 /* ---- a page ---- */
 
-/* Has the grain of this unit memory? What has none may not even be looked at. */
+/* Does the grain of this unit have memory? Otherwise it must not be read. */
 static bool is_there(const struct check *check, uint32_t unit)
 {
 	const struct xvi_shape *shape = &check->heap->shape;
@@ -48,7 +48,8 @@ static bool is_there(const struct check *check, uint32_t unit)
 	return (check->record->committed >> (unit >> shape->grain_shift) & 1) != 0;
 }
 
-/* Where blocks have bits: the block's is set, and no others are, as counted at the end. */
+/* If blocks have bits: the bit of this block is set. A count at the end shows that no others
+ * are. */
 static bool start_bits_are_right(struct check *check, uint32_t unit)
 {
 	const struct xvi_shape *shape = &check->heap->shape;
@@ -64,7 +65,7 @@ static bool start_bits_are_right(struct check *check, uint32_t unit)
 	return count == check->starts;
 }
 
-/* What proves blocks, up to the next used block, at unit, or to the end. */
+/* The proof is right up to the next used block, at unit, or to the end. */
 static bool starts_are_right(struct check *check, uint32_t unit)
 {
 	const struct xvi_shape *shape = &check->heap->shape;
@@ -85,7 +86,7 @@ static bool starts_are_right(struct check *check, uint32_t unit)
 	return at == count || bytes[check->starts++] == (unit & START_MASK);
 }
 
-/* The word that says what the hole at the walk's place is, and its length. */
+/* Read the word that describes the hole at the place of the walk, and its length. */
 static bool hole_read(struct check *check, uint32_t *word, uint32_t *units)
 {
 	const struct xvi_heap *heap = check->heap;
@@ -96,7 +97,7 @@ static bool hole_read(struct check *check, uint32_t *word, uint32_t *units)
 
 	if (lead && record->lead_units - 1U >= left)
 		return fail(check, 13, "the lead's length is none");
-	if (lead && record->lead_units == left) /* an empty page has no word */
+	if (lead && record->lead_units == left) /* an empty page has no words */
 		*word = record->whole != 0 || !heap->holes.bounded ? hole_listed_word(record->whole)
 								   : hole_unlisted_word(left);
 	else if (is_there(check, at))
@@ -243,7 +244,7 @@ static bool check_list(struct check *check, uint32_t list, uint32_t *left)
 	return true;
 }
 
-/* The records that are not in use are all in their list. */
+/* All unused records are in their list. */
 static bool check_free_records(struct check *check)
 {
 	const struct xvi_hole_table *holes = &check->heap->holes;
@@ -290,7 +291,7 @@ static bool check_sums(struct check *check)
 	if (check->committed != heap->committed_grains || check->spare != heap->spare_grains)
 		return fail(check, 9, "committed or spare grains are not the sum");
 	if (!holes->bounded && heap->page_count != 0 &&
-	    (uint64_t)heap_block_count(heap) + heap->page_count + 1 > holes->sure)
+	    (uint64_t)heap_block_count(heap) + heap->page_count + 1 > holes->ready)
 		return fail(check, 12, "a hole might find no record");
 	return true;
 }

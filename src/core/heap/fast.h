@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * fast.h: the common malloc and the common free, inline. They are compiled for the usual shape
- * of a heap, whose sizes are constants then: pages of 64 KiB with grains of 4 KiB, always
- * addressable, and alignment 4, or 16 without owners. O(1) apart from grains that become spare.
+ * fast.h: the common malloc and the common free, inline. They are compiled for the usual shape of a
+ * heap, in which sizes are constants: pages of 64 KiB with grains of 4 KiB, always addressable, and
+ * alignment 4, or 16 without owners. O(1), except when grains become spare.
  */
 #ifndef XVI_HEAP_FAST_H
 #define XVI_HEAP_FAST_H
 
 #include "hole.h"
 
-/* The usual shapes. In the call's code their fields are constants. */
+/* The usual shapes. Their fields are constants in the code of the call. */
 #define USUAL_SHAPE(prove_bytes, alignment, first)                                                 \
 	{                                                                                          \
 		.page_shift = 16, .grain_shift = 12 - UNIT_SHIFT, .grain_count = 16,               \
@@ -22,10 +22,10 @@
 
 static const struct xvi_shape shape_proved = USUAL_SHAPE(64, 4, 0);
 static const struct xvi_shape shape_keyed = USUAL_SHAPE(0, 4, 0);
-static const struct xvi_shape shape_malloc = USUAL_SHAPE(512, 16, 3); /* as malloc aligns */
+static const struct xvi_shape shape_malloc = USUAL_SHAPE(512, 16, 3); /* the alignment of malloc */
 
-/* Is the memory there for a block of so many units at the front of a hole, and for the first
- * word of the rest? */
+/* Is there memory for a block of `units` at the front of a hole, and for the first word of the
+ * rest? */
 static inline bool hole_is_ready(const struct xvi_heap *heap, const struct xvi_shape *shape,
 				 const struct xvi_hole *hole, uint32_t units)
 {
@@ -35,11 +35,9 @@ static inline bool hole_is_ready(const struct xvi_heap *heap, const struct xvi_s
 	return grain_is_hot(shape, shape_page(heap, shape, hole->page), hole->first, end);
 }
 
-/*
- * The list whose first hole is to be used for so many units, or UINT32_MAX where it is not so
- * easy. Both words of a hole are hot, and so is the lead's only one: of less than a grain it has
- * no other memory, and only of a longer one that has to be asked.
- */
+/* The list whose first hole takes `units`, or UINT32_MAX for the slow path. Both words of a hole
+ * are hot, and so is the only word of a lead. So a hole of less than a grain has its memory, and
+ * only longer ones are asked. */
 XVI_ALWAYS_INLINE uint32_t list_find_fast(const struct xvi_heap *heap,
 					  const struct xvi_shape *shape, uint32_t units)
 {
@@ -56,7 +54,7 @@ XVI_ALWAYS_INLINE uint32_t list_find_fast(const struct xvi_heap *heap,
 }
 
 /*
- * The front of a hole, which is in no list any more, is a block now; the rest keeps its record.
+ * The front of a hole, which is in no list now, becomes a block; the rest keeps the record.
  *
  *   [ hole: avail                 ]  =>  [ used: units ][ hole: avail - units ]
  */
@@ -71,7 +69,7 @@ XVI_ALWAYS_INLINE void hole_cut_front(struct xvi_heap *heap, const struct xvi_sh
 	if (XVI_UNLIKELY(place->unit == shape->first_unit))
 		record->lead_units = 0;
 	if (end - first >= heap->listed_min_units) {
-		/* The last word, far away, has the record's number already. */
+		/* The last word, far away, has the number of the record already. */
 		place->words[first] = hole_listed_word(index);
 		hole->first = (uint16_t)first;
 		hole->units = (uint16_t)(end - first);
@@ -85,8 +83,8 @@ XVI_ALWAYS_INLINE void hole_cut_front(struct xvi_heap *heap, const struct xvi_sh
 		place->words[end] &= ~(uint32_t)BLOCK_PREV_FREE;
 }
 
-/* A block of the smallest hole that fits, of kind 0. False, with nothing changed, where it is not
- * so easy. */
+/* Make a block of kind 0 in the smallest hole that fits. False, with nothing changed: take the
+ * slow path. */
 XVI_ALWAYS_INLINE bool heap_malloc_fast(struct xvi_heap *heap, const struct xvi_shape *shape,
 					uint32_t content, struct xvi_place *place)
 {
@@ -111,11 +109,11 @@ XVI_ALWAYS_INLINE bool heap_malloc_fast(struct xvi_heap *heap, const struct xvi_
 	return true;
 }
 
-/* What a block will be part of when it is free. */
+/* What a block becomes part of when it is freed. */
 struct xvi_around {
 	uint32_t first; /* units [first, end) */
 	uint32_t end;
-	uint32_t before; /* records of the holes around it; 0 = none, or not listed */
+	uint32_t before; /* records of the holes around it; 0 = no hole, or not listed */
 	uint32_t behind;
 };
 
@@ -147,10 +145,8 @@ XVI_ALWAYS_INLINE struct xvi_around around_look(const struct xvi_heap *heap,
 	return around;
 }
 
-/*
- * A used block with this header becomes part of a hole. Gives back what is too much of spare
- * grains: the page may be gone then.
- */
+/* Make a used block with this header part of a hole. Gives back spare grains that are too many:
+ * the page may be gone then. */
 XVI_ALWAYS_INLINE void heap_free_in(struct xvi_heap *heap, const struct xvi_shape *shape,
 				    struct xvi_page *record, uint32_t page, uint32_t *words,
 				    uint32_t unit, uint32_t header, const struct xvi_around *around)
@@ -164,7 +160,7 @@ XVI_ALWAYS_INLINE void heap_free_in(struct xvi_heap *heap, const struct xvi_shap
 	record->used_units = (uint16_t)(record->used_units - units);
 	heap->used_units -= units;
 	heap->blocks_left++;
-	if (!shape->prove) /* a stale handle is refused where the hole begins before, too */
+	if (!shape->prove) /* a stale handle is also refused if the hole begins before it */
 		words[unit] = header | BLOCK_FREE;
 	if (end == unit + units && XVI_LIKELY(end < shape->end_unit))
 		words[end] |= BLOCK_PREV_FREE;
@@ -179,7 +175,7 @@ XVI_ALWAYS_INLINE void heap_free_in(struct xvi_heap *heap, const struct xvi_shap
 	if (shape->prove)
 		start_remove(shape, record, unit, end);
 	index = hole_put_in(heap, shape, record, page, words, first, end, index);
-	/* A page without a block is a hole of a grain and more, but for its edges. */
+	/* A page without a block is a hole of a grain and more, except for its edges. */
 	if (XVI_UNLIKELY(end - first >= 1U << shape->grain_shift ||
 			 (!shape->usual && record->used_units == 0)))
 		xvi_free_end(heap, page, words, first, end, index);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * free.c: a block becomes part of a hole (fast.h), in a heap of any shape: the record that may
- * need was made sure of with the block. A block becomes shorter or longer where it is: what it
- * loses joins the hole behind it, and what it gains comes from there.
+ * free.c: free a block (fast.h) in a heap of any shape; the record that its hole may need was made
+ * ready with the block. Make a block shorter or longer in place: the hole behind takes what it
+ * loses and gives what it gains.
  */
 #include "fast.h"
 
@@ -18,8 +18,8 @@ void xvi_free_end(struct xvi_heap *heap, uint32_t page, uint32_t *words, uint32_
 		if (index != 0)
 			list_push(heap, index, end - first);
 	}
-	heap_unmap(heap, page, words); /* before the page, or another, is given back */
-	record->whole = index;         /* of use once the page is empty */
+	heap_unmap(heap, page, words); /* before this page or another is given back */
+	record->whole = index;         /* for when the page is empty */
 	xvi_grains_cool(heap, page, first, end);
 }
 
@@ -46,7 +46,7 @@ bool xvi_heap_resize(struct xvi_heap *heap, struct xvi_place *place, uint32_t co
 	XVI_ASSERT(heap_owns(heap, place->page) && !block_is_free(header) && content != 0);
 	if (end > around.end || content > BLOCK_CONTENT_MASK)
 		return false;
-	/* Longer, it takes memory; shorter, it leaves a hole where it had memory. */
+	/* A longer block takes memory; a shorter one leaves a hole where it had memory. */
 	if (units > old_units &&
 	    xvi_grains_heat(heap, place->page, place->unit, end + (end < around.end)) != 0)
 		return false;

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * free_list.h: lists of holes by length, found through two levels of bitmaps, and the
- * records they link. Owns list heads, bits and records; calls the source when a record is
- * used for the first time. No page is touched. O(1).
+ * free_list.h: lists of holes by length, found through two levels of bitmaps, and the records they
+ * link. Owns list heads, bits and records. Calls the source when a record is first used. Touches no
+ * page. O(1).
  *
- * Lists: one for each length up to LIST_EXACT_UNITS; above, 64 for each doubling, so that a
- * list there holds lengths within a 64th of each other.
+ * Each length up to LIST_EXACT_UNITS has a list. Above, each doubling has 64 lists, so the lengths
+ * in a list are within a 64th of each other.
  */
 #ifndef XVI_HEAP_FREE_LIST_H
 #define XVI_HEAP_FREE_LIST_H
 
 #include "heap.h"
 
-/* The list that holes of this length are in. */
+/* The list for holes of this length. */
 static inline uint32_t list_of(uint32_t units)
 {
 	uint32_t octave;
@@ -52,13 +52,13 @@ static inline void list_push(struct xvi_heap *heap, uint32_t index, uint32_t uni
 
 	hole->prev = 0;
 	hole->next = head;
-	records[head].prev = index; /* record 0 takes it where the list is empty */
+	records[head].prev = index; /* writes record 0 if the list is empty */
 	lists->heads[list] = index;
 	lists->bits[list >> 6] |= (uint64_t)1 << (list & 63U);
 	lists->words |= (uint64_t)1 << (list >> 6);
 }
 
-/* The last hole of a list is gone. */
+/* Clear the bits of a list whose last hole is gone. */
 static inline void list_is_empty(struct xvi_free_lists *lists, uint32_t list)
 {
 	uint64_t left = lists->bits[list >> 6] ^ (uint64_t)1 << (list & 63U);
@@ -68,7 +68,7 @@ static inline void list_is_empty(struct xvi_free_lists *lists, uint32_t list)
 		lists->words ^= (uint64_t)1 << (list >> 6);
 }
 
-/* Take the first hole of a list, this one, off it. */
+/* Remove `hole`, the first hole of a list. */
 static inline void list_pop(struct xvi_heap *heap, uint32_t list, const struct xvi_hole *hole)
 {
 	uint32_t next = hole->next;
@@ -90,11 +90,11 @@ static inline void list_unlink(struct xvi_heap *heap, uint32_t index)
 		list_pop(heap, list_of(hole->units), hole);
 	} else {
 		records[hole->prev].next = hole->next;
-		records[hole->next].prev = hole->prev; /* of record 0 where it is the last */
+		records[hole->next].prev = hole->prev; /* writes record 0 if it was the last */
 	}
 }
 
-/* A record that is not in use, or 0 (only where the table is bounded). */
+/* An unused record, or 0 (only if the table is bounded). */
 static inline uint32_t hole_take(struct xvi_heap *heap)
 {
 	struct xvi_hole_table *holes = &heap->holes;
@@ -103,7 +103,7 @@ static inline uint32_t hole_take(struct xvi_heap *heap)
 	if (XVI_LIKELY(index != 0)) {
 		holes->free_head = holes->records[index].next;
 	} else {
-		if (XVI_UNLIKELY(holes->high >= holes->sure)) {
+		if (XVI_UNLIKELY(holes->high >= holes->ready)) {
 			XVI_ASSERT(holes->bounded); /* invariant 12 */
 			return 0;
 		}

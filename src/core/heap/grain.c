@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * grain.c: grains that become hot, spare, and are given back; see grain.h.
+ * grain.c: grains that become hot, become spare, and are given back; see grain.h.
  *
- * Spare grains are kept up to heap_spare_most; what is too much goes from the page that has had
- * spare grains the longest, all of that page's at once.
+ * At most heap_spare_most grains stay spare. Beyond that, the page that has had spare grains
+ * longest gives back all of them.
  */
 #include "grain.h"
 
-enum { PINNED_LOOKS = 4 }; /* pinned pages that giving back passes over in one free */
+enum { PINNED_LOOKS = 4 }; /* pinned pages that one free passes over */
 
 /* ---- the list of pages with spare grains ---- */
 
-/* Neighbours in the list; the ends are the heap's. */
+/* The neighbours of a page in the list; at the ends, the heap's fields. */
 static uint32_t *newer_of(struct xvi_heap *heap, uint32_t link)
 {
 	return link != 0 ? &heap_page(heap, link - 1)->newer : &heap->oldest_spare;
@@ -66,8 +66,8 @@ void xvi_grains_set(struct xvi_heap *heap, uint32_t page, uint32_t committed, ui
 
 /* ---- becoming hot ---- */
 
-/* Have the source take back each run of grains in mask, or, where err is not NULL, give each, up
- * to an error. Returns those that it did. */
+/* Have the source take back each run of grains in mask; or, if err is not NULL, give each until
+ * an error. Returns the grains that succeeded. */
 static uint32_t each_run(struct xvi_heap *heap, uint32_t page, uint32_t mask, int *err)
 {
 	const struct xvi_heap_source *source = heap->source;
@@ -103,7 +103,7 @@ int xvi_grains_heat(struct xvi_heap *heap, uint32_t page, uint32_t from, uint32_
 	taken = each_run(heap, page, cold & ~(uint32_t)record->committed, &err);
 	if (err != 0) {
 		cold = 0;
-		taken &= ~each_run(heap, page, taken, NULL); /* what stays is spare */
+		taken &= ~each_run(heap, page, taken, NULL); /* those that stay are spare */
 	}
 	xvi_grains_set(heap, page, record->committed | taken, record->hot | cold);
 	return err;
@@ -111,7 +111,7 @@ int xvi_grains_heat(struct xvi_heap *heap, uint32_t page, uint32_t from, uint32_
 
 /* ---- becoming spare, and given back ---- */
 
-/* Give back all spare grains of a page that is not pinned; an empty one goes as a whole, which
+/* Give back all spare grains of a page that is not pinned. An empty page goes as a whole, which
  * cannot fail. Returns their number. */
 static uint32_t page_give_back(struct xvi_heap *heap, uint32_t page)
 {
@@ -122,8 +122,8 @@ static uint32_t page_give_back(struct xvi_heap *heap, uint32_t page)
 	if (record->used_units == 0) {
 		xvi_page_release(heap, page);
 	} else {
-		/* What the source keeps is hot until a hole covers it anew: only then it is
-		 * asked again. */
+		/* Grains that the source did not take count as hot until a hole covers them anew.
+		 * Only then it is asked again. */
 		gone = each_run(heap, page, spare, NULL);
 		xvi_grains_set(heap, page, record->committed & ~gone,
 			       record->hot | (spare & ~gone));
@@ -131,7 +131,8 @@ static uint32_t page_give_back(struct xvi_heap *heap, uint32_t page)
 	return grain_bits(gone);
 }
 
-/* Give back from the oldest until `keep` are left; passes over `looks` pinned pages at most. */
+/* Give back from the oldest page on until `keep` are left. Passes over at most `looks` pinned
+ * pages. */
 static uint64_t give_back(struct xvi_heap *heap, uint64_t keep, uint32_t looks)
 {
 	uint64_t gone = 0;

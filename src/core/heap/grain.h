@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * grain.h: which grains of a page have memory, and the pages that have spare ones. What
- * grain.c offers the rest of the heap. Owns hot, committed and the list of pages with spare
- * grains; calls the source. O(grains of a page).
+ * grain.h: which grains of a page have memory, and the pages with spare grains. Owns hot, committed
+ * and the list of pages with spare grains; calls the source. O(grains of a page).
  */
 #ifndef XVI_HEAP_GRAIN_H
 #define XVI_HEAP_GRAIN_H
 
 #include "heap.h"
 
-/* Bits of the grains that units [from, to) lie in; from < to. */
+/* Bits of the grains of units [from, to); from < to. */
 static inline uint32_t grain_mask(const struct xvi_shape *shape, uint32_t from, uint32_t to)
 {
 	return (2U << ((to - 1) >> shape->grain_shift)) - (1U << (from >> shape->grain_shift));
@@ -24,10 +23,8 @@ static inline uint32_t grain_bits(uint32_t mask)
 	return (mask + (mask >> 8)) & 0x1FU;
 }
 
-/*
- * Grains that a hole has to itself. The grain of its first word is not one of them, unless the
- * hole is the lead, nor that of its last word, unless it ends the page.
- */
+/* Grains that lie wholly inside a hole. The grain of its first word does not, unless the hole is
+ * the lead, nor the grain of its last word, unless it ends the page. */
 static inline uint32_t grain_mask_inside(const struct xvi_heap *heap, uint32_t first, uint32_t end)
 {
 	uint32_t grain = 1U << heap->shape.grain_shift;
@@ -46,23 +43,23 @@ static inline bool grain_is_hot(const struct xvi_shape *shape, const struct xvi_
 	return (grain_mask(shape, from, to) & ~(uint32_t)record->hot) == 0;
 }
 
-/* These grains of a page are committed, and these hot, from now on. */
+/* Set the committed and hot grains of a page. */
 void xvi_grains_set(struct xvi_heap *heap, uint32_t page, uint32_t committed, uint32_t hot);
 
-/* Make the grains of these units hot. 0, or what the source said, with nothing changed. */
+/* Make the grains of these units hot. Returns 0, or an error of the source with nothing changed. */
 int xvi_grains_heat(struct xvi_heap *heap, uint32_t page, uint32_t from, uint32_t to);
 
-/* A hole now covers [first, end): grains that it has to itself are spare. Gives back what is
- * too much. The page may be gone afterwards if it is empty. */
+/* A hole now covers [first, end): make the grains inside it spare, and give back what is too
+ * much. The page may be gone afterwards if it is empty. */
 void xvi_grains_cool(struct xvi_heap *heap, uint32_t page, uint32_t first, uint32_t end);
 
-/* A block is gone, and its hole [first, end), with this record, is long, or all of its page: ends
- * the map, and what follows. The page may be gone afterwards. (free.c) */
+/* A block was freed, and its hole [first, end), with this record, is long, or all of its page.
+ * Ends the map, and updates grains. The page may be gone afterwards. (free.c) */
 void xvi_free_end(struct xvi_heap *heap, uint32_t page, uint32_t *words, uint32_t first,
 		  uint32_t end, uint32_t index);
 
-/* Take a page: one hole, its lead, of which nothing is hot. 0, or what the source said, with
- * nothing changed; records are made sure of. (heap.c) */
+/* Take a page: it is one hole, its lead, without hot grains. Makes records ready. Returns 0, or an
+ * error of the source with nothing changed. (heap.c) */
 int xvi_page_take(struct xvi_heap *heap, uint32_t *page);
 
 /* Give an empty page back, with its hole. (heap.c) */

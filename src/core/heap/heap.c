@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * heap.c: making a heap, its pages, its records given back, its victim, and walks over a page's
- * blocks; see heap.h.
+ * heap.c: make a heap; its pages, the end of its hole table, its victim, and walks over the blocks
+ * of a page; see heap.h.
  */
 #include "hole.h"
 
@@ -78,11 +78,11 @@ void xvi_heap_init(struct xvi_heap *heap, const struct xvi_heap_config *config)
 	heap->base = config->base;
 	heap->pages = config->pages;
 	heap->key = config->key;
-	/* A handle of another pool has another check field, though they are used alike. */
+	/* Handles of other pools have other stamps, even if the pools do the same. */
 	heap->generation = (uint16_t)(config->generation + config->key);
 	heap->lists.heads = config->heads;
 	heap->holes.records = config->records;
-	heap->holes.sure = config->records_sure;
+	heap->holes.ready = config->records_ready;
 	heap->holes.most = config->records_most;
 	heap->holes.bounded = config->records_bounded;
 	heap->source = config->source;
@@ -90,27 +90,27 @@ void xvi_heap_init(struct xvi_heap *heap, const struct xvi_heap_config *config)
 	heap_reset(heap);
 }
 
-/* Give back what the hole table has beyond what is used and must be sure, where that is a step or
+/* Give back the end of the hole table that is neither used nor needed, if that is a step or
  * more. */
-static bool give_sure(struct xvi_heap *heap)
+static bool give_unneeded(struct xvi_heap *heap)
 {
 	struct xvi_hole_table *holes = &heap->holes;
 	uint32_t need = heap_block_count(heap) + heap->page_count + 2;
 
 	need = need > holes->high ? need : holes->high;
 	need = (need + RECORD_STEP - 1) / RECORD_STEP * RECORD_STEP;
-	if (holes->bounded || holes->sure < need + RECORD_STEP)
+	if (holes->bounded || holes->ready < need + RECORD_STEP)
 		return false;
-	holes->sure = need;
+	holes->ready = need;
 	heap_set_block_limit(heap);
-	heap->source->records_give(heap->context, holes->high, holes->sure);
+	heap->source->records_give(heap->context, holes->high, holes->ready);
 	return true;
 }
 
 /* ---- pages ---- */
 
-/* All of a page's record but what is the source's. The next page goes on counting where this one
- * was: a page that comes again is not taken for what it was. */
+/* Clear the record of a page, except the source's byte. The next page goes on counting from its
+ * generation, so a page that comes back does not accept its old handles. */
 static void record_clear(struct xvi_heap *heap, struct xvi_page *record)
 {
 	if ((uint16_t)(record->generation - heap->generation) < 0x8000U)
@@ -136,7 +136,7 @@ int xvi_page_take(struct xvi_heap *heap, uint32_t *page)
 	if (*page >= heap->page_limit)
 		heap->page_limit = *page + 1;
 	xvi_grains_set(heap, *page, heap->shape.grain_count == 1, 0);
-	/* A lead that ends its page has no words: the page need not be mapped. */
+	/* A lead that ends its page has no words: no map. */
 	record->whole = hole_put(heap, *page, NULL, heap->shape.first_unit,
 				 heap->shape.end_unit - heap->shape.first_unit, 0);
 	return 0;
@@ -161,7 +161,7 @@ void xvi_page_release(struct xvi_heap *heap, uint32_t page)
 	if (heap->page_count == 0) {
 		XVI_ASSERT(heap->holes.live == 0 && heap_block_count(heap) == 0);
 		heap_reset(heap);
-		(void)give_sure(heap);
+		(void)give_unneeded(heap);
 	}
 }
 
@@ -173,7 +173,7 @@ void xvi_heap_clear(struct xvi_heap *heap)
 		uint32_t first = page;
 		uint64_t grains = 0;
 
-		/* A run of pages that follow each other goes in one call. */
+		/* Adjacent pages go in one call. */
 		for (; page < heap->page_limit && heap_holds(heap, page); page++) {
 			grains += grain_bits(heap_page(heap, page)->committed);
 			record_clear(heap, heap_page(heap, page));
@@ -183,12 +183,12 @@ void xvi_heap_clear(struct xvi_heap *heap)
 		page += page == first;
 	}
 	heap_reset(heap);
-	(void)give_sure(heap);
+	(void)give_unneeded(heap);
 }
 
 /* ---- the hole table ---- */
 
-/* A record that moves has its number written into its hole's words. */
+/* Move a record, and write its new number into the words of its hole. */
 static void record_move(struct xvi_heap *heap, uint32_t from, uint32_t to)
 {
 	struct xvi_hole *records = heap->holes.records;
@@ -210,7 +210,7 @@ bool xvi_heap_give_all(struct xvi_heap *heap)
 {
 	bool grains = xvi_heap_give_back(heap, 0) != 0;
 
-	return give_sure(heap) || grains;
+	return give_unneeded(heap) || grains;
 }
 
 void xvi_heap_shrink_records(struct xvi_heap *heap)
@@ -220,7 +220,7 @@ void xvi_heap_shrink_records(struct xvi_heap *heap)
 	uint32_t low = 1;
 
 	if (holes->bounded || holes->high < high + RECORD_STEP) {
-		(void)give_sure(heap);
+		(void)give_unneeded(heap);
 		return;
 	}
 	for (uint32_t i = holes->high; i-- > high;) {
@@ -231,16 +231,16 @@ void xvi_heap_shrink_records(struct xvi_heap *heap)
 		XVI_ASSERT(low < high);
 		record_move(heap, i, low);
 	}
-	/* The live ones fill the table's beginning: none below `high` is free. */
+	/* The live records fill the beginning of the table: none below `high` is unused. */
 	holes->free_head = 0;
 	holes->high = high;
-	if (!give_sure(heap))
-		heap->source->records_give(heap->context, high, holes->sure);
+	if (!give_unneeded(heap))
+		heap->source->records_give(heap->context, high, holes->ready);
 }
 
 /* ---- the victim, and walks over a page's blocks ---- */
 
-/* Where a walk over the blocks begins: behind the lead. */
+/* The first used block of the page: behind the lead, if there is one. */
 static uint32_t page_first_used(const struct xvi_heap *heap, const struct xvi_page *record)
 {
 	return record->used_units == 0 ? heap->shape.end_unit
@@ -258,7 +258,7 @@ static void hole_relist(struct xvi_heap *heap, uint32_t word, bool in)
 }
 
 /* Put the holes of a page that has a block into their lists, or take them out. */
-static void holes_relist(struct xvi_heap *heap, uint32_t page, bool in)
+static void holes_list_all(struct xvi_heap *heap, uint32_t page, bool in)
 {
 	uint32_t *words = heap_map(heap, page);
 	uint32_t unit = page_first_used(heap, heap_page(heap, page));
@@ -276,7 +276,7 @@ void xvi_heap_victim_begin(struct xvi_heap *heap, uint32_t page)
 {
 	XVI_ASSERT(heap_owns(heap, page) && heap->victim == 0);
 	XVI_ASSERT(heap_page(heap, page)->used_units != 0);
-	holes_relist(heap, page, false);
+	holes_list_all(heap, page, false);
 	heap_page(heap, page)->state |= PAGE_VICTIM;
 	heap->victim = page + 1;
 }
@@ -286,7 +286,7 @@ void xvi_heap_victim_end(struct xvi_heap *heap)
 	if (heap->victim == 0)
 		return;
 	heap_page(heap, heap->victim - 1)->state = PAGE_OURS;
-	holes_relist(heap, heap->victim - 1, true);
+	holes_list_all(heap, heap->victim - 1, true);
 	heap->victim = 0;
 }
 
@@ -312,7 +312,7 @@ bool xvi_start_is_from_before(const struct xvi_heap *heap, struct xvi_page *page
 			return start_leads_to(heap, &heap->shape, words, kib << START_SHIFT | low,
 					      unit);
 	}
-	/* No byte names a block before: the page's first block is this one, or begins at such
-	 * a place too. */
+	/* No byte names an earlier block: this block is the first of the page, or the first also
+	 * begins at such a place. */
 	return start_leads_to(heap, &heap->shape, words, page_first_used(heap, page), unit);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * hole.h: making a hole, taking one away, and putting a block where one was. The only place
- * that writes the words of a page. The page is mapped, and the grains that are written are
- * hot. Calls free_list.h, start.h. O(1).
+ * hole.h: make a hole, remove one, and put a block in the place of one. No other file writes the
+ * words of a page. The page is mapped, and the grains that are written are hot. Calls free_list.h,
+ * start.h. O(1).
  */
 #ifndef XVI_HEAP_HOLE_H
 #define XVI_HEAP_HOLE_H
@@ -12,7 +12,7 @@
 #include "grain.h"
 #include "start.h"
 
-/* Write a hole's words: see invariant 3 for those it has. */
+/* Write the words of a hole: see invariant 3 for those it has. */
 static inline void hole_write_words(const struct xvi_shape *shape, uint32_t *words, uint32_t first,
 				    uint32_t end, uint32_t word)
 {
@@ -27,8 +27,8 @@ static inline bool page_is_victim(const struct xvi_page *record)
 	return (record->state & PAGE_VICTIM) != 0;
 }
 
-/* Give the hole [first, end), which is not short, this record, which is in no list, and list it
- * unless its page is a victim. */
+/* Give the hole [first, end), which is not short, this record, which is in no list. Lists it
+ * unless its page is the victim. */
 XVI_ALWAYS_INLINE void hole_set(struct xvi_heap *heap, const struct xvi_shape *shape,
 				const struct xvi_page *record, uint32_t page, uint32_t first,
 				uint32_t end, uint32_t index)
@@ -42,11 +42,9 @@ XVI_ALWAYS_INLINE void hole_set(struct xvi_heap *heap, const struct xvi_shape *s
 		list_push(heap, index, end - first);
 }
 
-/*
- * Make [first, end) a hole, under the record `index`, which is in no list, or, where that is 0,
- * a new one; list it unless it is too short or its page is a victim. What follows must know of
- * it already. Returns its record, or 0.
- */
+/* Make [first, end) a hole with record `index`, which is in no list, or a new record if that is
+ * 0. Lists it unless it is too short or its page is the victim. What follows must know of it
+ * already. Returns its record, or 0. */
 XVI_ALWAYS_INLINE uint32_t hole_put_in(struct xvi_heap *heap, const struct xvi_shape *shape,
 				       struct xvi_page *record, uint32_t page, uint32_t *words,
 				       uint32_t first, uint32_t end, uint32_t index)
@@ -79,7 +77,7 @@ static inline uint32_t hole_put(struct xvi_heap *heap, uint32_t page, uint32_t *
 			   first + units, index);
 }
 
-/* Take a hole out of its list, if it is in one. Its record is the caller's then. */
+/* Take a hole out of its list, if it is in one. Its record then belongs to the caller. */
 XVI_ALWAYS_INLINE void hole_unlist(struct xvi_heap *heap, const struct xvi_shape *shape,
 				   const struct xvi_page *record, uint32_t index)
 {
@@ -87,8 +85,8 @@ XVI_ALWAYS_INLINE void hole_unlist(struct xvi_heap *heap, const struct xvi_shape
 		list_unlink(heap, index);
 }
 
-/* Units [first, end) behind a block are free, under the record `index`, as above; or there are
- * none, and the record is not needed. */
+/* Make units [first, end) behind a block a hole with record `index`, as above. If there are none,
+ * free the record. */
 static inline void hole_put_rest(struct xvi_heap *heap, uint32_t page, uint32_t *words,
 				 uint32_t first, uint32_t end, uint32_t index)
 {
@@ -102,20 +100,20 @@ static inline void hole_put_rest(struct xvi_heap *heap, uint32_t page, uint32_t 
 		words[end] = (words[end] & ~(uint32_t)BLOCK_PREV_FREE) | prev_free;
 }
 
-/* Write the header of a used block and count it. Nothing is free before it. */
+/* Write the header of a used block and count it. No hole is before it. */
 XVI_ALWAYS_INLINE uint32_t block_put(struct xvi_heap *heap, const struct xvi_shape *shape,
 				     struct xvi_page *record, const struct xvi_place *place,
 				     uint32_t units, uint32_t content, uint32_t kind)
 {
 	uint32_t generation = ++record->generation;
-	uint32_t check = generation << BLOCK_STAMP_SHIFT;
+	uint32_t stamp = generation << BLOCK_STAMP_SHIFT;
 	uint32_t header;
 
 	XVI_ASSERT(place->unit + units <= shape->end_unit && content != 0);
 	if (!shape->prove)
-		check = (heap_place_hash(heap, place->page, place->unit) & BLOCK_STAMP_BITS) ^
-			check << GENERATION_SHIFT;
-	header = block_word(kind, content, check);
+		stamp = (heap_place_hash(heap, place->page, place->unit) & BLOCK_STAMP_BITS) ^
+			stamp << GENERATION_SHIFT;
+	header = block_word(kind, content, stamp);
 	place->words[place->unit] = header;
 	record->used_units = (uint16_t)(record->used_units + units);
 	heap->used_units += units;

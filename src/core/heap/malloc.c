@@ -1,28 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * malloc.c: making a block where fast.h does not: memory to be obtained, a larger alignment,
- * records or a page to be taken, and what is tried before a request fails.
+ * malloc.c: the slow malloc of a block, when fast.h does not do it: to obtain memory, to keep a
+ * larger alignment, to take records or a page, and to try further before a request fails.
  */
 #include "fast.h"
 
 enum {
-	LOOKS_FIRST = 8,          /* at holes that may be too short, or begin at the wrong place, */
-	LOOKS_FOR_HOT = 32,       /* at those that may need memory, where none can be had, */
-	LOOKS_LAST_RESORT = 1024, /* and before a request fails */
+	LOOKS_FIRST = 8,          /* holes that may be too short or begin at the wrong place, ... */
+	LOOKS_FOR_HOT = 32,       /* ... that may need memory when there is none, ... */
+	LOOKS_LAST_RESORT = 1024, /* ... and before a request fails */
 };
 
 struct request {
 	uint32_t content;
 	uint32_t kind;
 	uint32_t units;
-	uint32_t alignment; /* of the payload's offset; 1 = the heap's */
+	uint32_t alignment; /* of the payload's offset; 1 = the alignment of the heap */
 };
 
 /* ---- choosing a hole ---- */
 
-/* Units to leave free in front of a block, so that its payload's offset is a multiple of
- * alignment. */
+/* Units to leave free before a block, so that its payload's offset is a multiple of alignment. */
 static uint32_t front_units(const struct xvi_heap *heap, uint32_t first, uint32_t alignment)
 {
 	uint32_t offset = first * UNIT_BYTES + heap->payload_at;
@@ -30,7 +29,7 @@ static uint32_t front_units(const struct xvi_heap *heap, uint32_t first, uint32_
 	return ((0U - offset) & (alignment - 1U)) / UNIT_BYTES;
 }
 
-/* Of the first *looks holes of a list, one that fits, hot if it must be, or 0. */
+/* Among the first *looks holes of a list, one that fits, and is hot if it must be; or 0. */
 static uint32_t look_along(const struct xvi_heap *heap, uint32_t list,
 			   const struct request *request, bool hot, uint32_t *looks)
 {
@@ -49,8 +48,8 @@ static uint32_t look_along(const struct xvi_heap *heap, uint32_t list,
 	return 0;
 }
 
-/* The smallest hole that fits among the first `looks`, hot if it must be; or one that is long
- * enough wherever it begins, if it need not be hot; or 0. */
+/* The smallest hole that fits among the first `looks`, hot if it must be. If it need not be hot,
+ * also a hole that is long enough wherever it begins. Or 0. */
 static uint32_t find_hole(const struct xvi_heap *heap, const struct request *request,
 			  uint32_t looks, bool hot)
 {
@@ -71,7 +70,7 @@ static uint32_t find_hole(const struct xvi_heap *heap, const struct request *req
 /* ---- the parts of the slow path ---- */
 
 /*
- * Put the block into this hole. 0, or the error of what obtains memory for it.
+ * Put the block into this hole. Returns 0, or the error from obtaining memory.
  *
  *   [ hole                        ]  =>  [ hole: front ][ used: units ][ hole: the rest ]
  */
@@ -84,7 +83,7 @@ static int malloc_from_hole(struct xvi_heap *heap, uint32_t index, const struct 
 	uint32_t unit = hole.first + front;
 	uint32_t end = unit + request->units;
 	uint32_t hole_end = (uint32_t)hole.first + hole.units;
-	/* The first word of the rest, and the last of what stays in front, are written too. */
+	/* The first word of the rest and the last word of the front are written too. */
 	int err = xvi_grains_heat(heap, hole.page, unit - (front != 0), end + (end < hole_end));
 
 	if (err != 0)
@@ -107,24 +106,24 @@ static int malloc_from_hole(struct xvi_heap *heap, uint32_t index, const struct 
 	return 0;
 }
 
-/* Make sure of a record for each hole that one block, and `pages` pages, more could leave. */
+/* Make ready a record for each hole that one more block and `pages` more pages could leave. */
 static int records_ensure(struct xvi_heap *heap, uint32_t pages)
 {
 	struct xvi_hole_table *holes = &heap->holes;
 	uint64_t need = (uint64_t)heap_block_count(heap) + heap->page_count + pages + 2;
-	uint64_t sure = need + RECORD_STEP - 1;
+	uint64_t ready = need + RECORD_STEP - 1;
 	int err;
 
 	if (heap->blocks_left > pages)
 		return 0;
 	if (need > holes->most)
 		return -XV_ENOMEM;
-	sure -= sure % RECORD_STEP;
-	if (sure > holes->most)
-		sure = holes->most;
-	err = heap->source->records_take(heap->context, (uint32_t)sure);
+	ready -= ready % RECORD_STEP;
+	if (ready > holes->most)
+		ready = holes->most;
+	err = heap->source->records_take(heap->context, (uint32_t)ready);
 	if (err == 0) {
-		holes->sure = (uint32_t)sure;
+		holes->ready = (uint32_t)ready;
 		heap_set_block_limit(heap);
 	}
 	return err;
@@ -145,14 +144,14 @@ static int malloc_from_new_page(struct xvi_heap *heap, const struct request *req
 	if (err != 0)
 		return err;
 	index = heap_page(heap, page)->whole;
-	/* In a bounded table the hole may have found no record. */
+	/* In a bounded table the hole may have no record. */
 	err = index != 0 ? malloc_from_hole(heap, index, request, place) : -XV_ENOMEM;
 	if (err != 0)
 		xvi_page_release(heap, page);
 	return err;
 }
 
-/* From a hole, or a new page. */
+/* Make a block in a hole or in a new page. */
 static int malloc_once(struct xvi_heap *heap, const struct request *request, unsigned flags,
 		       struct xvi_place *place)
 {
@@ -181,7 +180,7 @@ static int malloc_request(struct xvi_heap *heap, const struct request *request, 
 		err = malloc_once(heap, request, flags, place);
 	if (err == 0 || heap->blocks_left == 0)
 		return err;
-	/* The heap can have no memory, or may not take any. */
+	/* There is no memory, or the heap may not take any. */
 	index = find_hole(heap, request, LOOKS_FOR_HOT, true);
 	if (index == 0)
 		index = find_hole(heap, request, LOOKS_LAST_RESORT, false);
@@ -231,7 +230,7 @@ int xvi_heap_malloc_part(struct xvi_heap *heap, uint32_t content, uint32_t least
 			 unsigned flags, struct xvi_place *place)
 {
 	uint32_t good = content - content / 10 * 3;
-	uint32_t longer = least + heap->shape.align_mask; /* what is asked of any hole below */
+	uint32_t longer = least + heap->shape.align_mask; /* units that any hole below needs */
 	struct request request = {.kind = kind,
 				  .units = heap_units_for(heap, good > longer ? good : longer),
 				  .alignment = 1};

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * start.h: the proof that a place is where a used block begins, in the page's record. Owns it;
- * reads headers.
+ * start.h: the proof, in a page's record, that a used block begins at a place. Owns it; reads
+ * headers.
  *
  *   alignment 16     a bit for each place where a block can begin. O(1)
  *   4 and 8          a byte for each KiB: the unit in it where the first used block begins, or
- *                    START_NONE. From there blocks are followed to the place. O(blocks that
- *                    begin in a KiB)
+ *                    START_NONE. The search follows blocks from there to the place. O(blocks
+ *                    that begin in a KiB)
  *
- * START_NONE is also the KiB's last unit. Where a block that begins there is the first of its
- * KiB, the byte does not tell it from none: that one place is proved from an earlier KiB, in
- * O(blocks and KiB of a page).
+ * START_NONE is also the last unit of a KiB. If the only block of a KiB begins there, the byte
+ * looks as if there were none: that place is proved from an earlier KiB, in O(blocks and KiB of a
+ * page).
  */
 #ifndef XVI_HEAP_START_H
 #define XVI_HEAP_START_H
@@ -19,15 +19,15 @@
 #include "heap.h"
 
 enum {
-	START_SHIFT = 8, /* units that have a byte: a KiB */
+	START_SHIFT = 8, /* units for each byte: a KiB */
 	START_MASK = (1 << START_SHIFT) - 1,
 	START_NONE = 255,
 
-	START_BIT_SHIFT = 2, /* units that have a bit */
+	START_BIT_SHIFT = 2, /* units for each bit */
 	START_BIT_MASK = (1 << START_BIT_SHIFT) - 1,
 };
 
-/* Bytes of a page of this size. */
+/* Bytes of the proof of a page of this size. */
 static inline uint32_t start_bytes(uint32_t page_shift, bool bits)
 {
 	uint32_t shift = UNIT_SHIFT + (bits ? START_BIT_SHIFT + 3 : START_SHIFT);
@@ -35,7 +35,7 @@ static inline uint32_t start_bytes(uint32_t page_shift, bool bits)
 	return page_shift > shift ? 1U << (page_shift - shift) : 1U;
 }
 
-/* The byte that tells of a unit. */
+/* The byte for a unit. */
 static inline uint8_t *start_byte(const struct xvi_shape *shape, struct xvi_page *page,
 				  uint32_t unit)
 {
@@ -73,7 +73,7 @@ static inline void start_remove(const struct xvi_shape *shape, struct xvi_page *
 				: START_NONE;
 }
 
-/* Is `unit` a used block's, on the way from the used block at `at`? */
+/* Do blocks from the used block at `at` on lead to a used block at `unit`? */
 static inline bool start_leads_to(const struct xvi_heap *heap, const struct xvi_shape *shape,
 				  const uint32_t *words, uint32_t at, uint32_t unit)
 {
@@ -82,11 +82,11 @@ static inline bool start_leads_to(const struct xvi_heap *heap, const struct xvi_
 	return at == unit && !block_is_free(words[unit]);
 }
 
-/* The same from an earlier KiB of the page. (heap.c) */
+/* The same, from an earlier KiB of the page. (heap.c) */
 bool xvi_start_is_from_before(const struct xvi_heap *heap, struct xvi_page *page,
 			      const uint32_t *words, uint32_t unit);
 
-/* Does a used block begin at unit? The page is mapped, and ours. */
+/* Does a used block begin at unit? The page is mapped, and is one of this heap. */
 static inline bool start_is(const struct xvi_heap *heap, const struct xvi_shape *shape,
 			    struct xvi_page *page, const uint32_t *words, uint32_t unit)
 {
@@ -103,7 +103,7 @@ static inline bool start_is(const struct xvi_heap *heap, const struct xvi_shape 
 	       start_leads_to(heap, shape, words, (unit & ~(uint32_t)START_MASK) | byte, unit);
 }
 
-/* No block begins anywhere in the page. */
+/* No block begins in the page. */
 static inline void start_clear(const struct xvi_shape *shape, struct xvi_page *page)
 {
 	memset((uint8_t *)(page + 1), shape->start_bits ? 0 : START_NONE,

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * access.c: bytes into objects, out of them, and between two; and pins of pieces that others read
- * or write while the lock is let go. A page of each object is mapped at a time.
+ * access.c: copy bytes into objects, out of them, and between two; pin pieces that a caller reads
+ * or writes without the lock. Maps one page of each object at a time.
  */
 #include "piece.h"
 #include "prove.h"
 
 /* ---- copying ---- */
 
-/* Copy bytes of an object to `to`; where that is NULL, into the object from `from`; zeros where
- * that is NULL too. */
+/* Copy bytes of an object to `to`; if that is NULL, into the object from `from`; zeros if that is
+ * NULL too. */
 static void object_transfer(const struct xvi_objects *objects, const struct xvi_location *at,
 			    size_t offset, size_t bytes, unsigned char *to,
 			    const unsigned char *from)
@@ -77,7 +77,7 @@ void xvi_object_copy(struct xvi_objects *to_objects, const struct xvi_location *
 
 /* ---- pinning ---- */
 
-/* Pin the piece, from this byte of its payload on. */
+/* Pin a piece, from this byte of its payload on. */
 static int piece_pin(struct xvi_objects *objects, const struct xvi_location *piece, uint32_t skip,
 		     struct xvi_pin *pin)
 {
@@ -120,7 +120,7 @@ int xvi_object_pin(struct xvi_objects *objects, xv_handle handle, size_t offset,
 	return piece_pin(objects, &at, skip, pin);
 }
 
-/* The piece behind a pinned one, whose page is ours; piece_none too when that one is gone. */
+/* The piece behind a pinned one, whose page is ours; piece_none also if the pinned one is gone. */
 static struct xvi_location pinned_next(const struct xvi_objects *objects,
 				       const struct xvi_location *piece)
 {

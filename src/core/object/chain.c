@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * chain.c: pieces and their links; laying a chain over pages or holes, and freeing one; see
- * piece.h.
+ * chain.c: pieces and their links; chains laid over pages or holes, and freed; see piece.h.
  */
 #include "piece.h"
 
@@ -56,8 +55,8 @@ uint32_t xvi_piece_seek(const struct xvi_objects *objects, struct xvi_location *
 	return (uint32_t)offset;
 }
 
-/* Write a link of a piece: `word` is 0 for the next one, or 2, of a REST piece, for the previous
- * one. */
+/* Write a link of a piece: `word` is 0 for the next piece, and 2 for the one before a REST
+ * piece. */
 static void link_write(struct xvi_objects *objects, const struct xvi_location *at, uint32_t word,
 		       const struct xvi_location *to)
 {
@@ -98,7 +97,7 @@ static void piece_count(struct xvi_objects *objects, uint32_t kind, uint32_t cha
 		objects->rest_pieces += change;
 }
 
-/* What every new piece needs: its links. */
+/* Write the links of a new piece. */
 static void piece_begin(struct xvi_objects *objects, struct xvi_place *place,
 			struct xvi_location *at)
 {
@@ -164,8 +163,8 @@ void xvi_chain_free(struct xvi_objects *objects, const struct xvi_location *firs
 		at = xvi_piece_free(objects, &at);
 }
 
-/* A piece of at most `content` bytes, in the hole that suits best; where the memory for that one
- * cannot be had, in smaller ones. */
+/* A piece of at most `content` bytes in the best hole; if there is no memory for that, in shorter
+ * holes. */
 static int part_malloc(struct xvi_objects *objects, uint32_t content, uint32_t kind, unsigned flags,
 		       struct xvi_location *at)
 {
@@ -183,7 +182,7 @@ static int part_malloc(struct xvi_objects *objects, uint32_t content, uint32_t k
 	return err;
 }
 
-/* The next piece of a chain of which `bytes` and `pieces_left` pieces are left. */
+/* The next piece of a chain that lacks `bytes` and may have `pieces_left` more pieces. */
 static int lay_piece(struct xvi_objects *objects, uint32_t kind, size_t bytes, uint32_t pieces_left,
 		     unsigned flags, struct xvi_location *at)
 {

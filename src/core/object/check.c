@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * check.c: proves the invariants of object.h by number, after the heap's. Reads everything,
+ * check.c: proves the invariants of object.h by number, after those of the heap. Reads everything,
  * repairs nothing.
  */
 #include "piece.h"
@@ -12,7 +12,7 @@ struct check {
 	struct xvi_heap_fault *fault;
 	uint64_t requested_bytes;
 	uint32_t split;
-	uint32_t rest;    /* REST pieces met in pages */
+	uint32_t rest;    /* REST pieces met in pages ... */
 	uint32_t chained; /* ... and in chains */
 };
 
@@ -24,7 +24,7 @@ static bool fail(struct check *check, uint32_t invariant, const struct xvi_locat
 	return false;
 }
 
-/* The piece behind, by a link that may lead anywhere, or piece_none. Links in a circle come to a
+/* The next piece, by a link that may lead anywhere, or piece_none. Links in a circle end at a
  * piece whose previous link is not the one that was followed. */
 static bool link_follow(struct check *check, const struct xvi_location *at,
 			struct xvi_location *next)
@@ -92,7 +92,7 @@ static bool check_block(struct check *check, const struct xvi_location *at)
 	return kind != KIND_FIRST || check_chain(check, at);
 }
 
-/* The page stays mapped: to map it for each block is costly over a window. */
+/* The page stays mapped: over a window a map for each block costs much. */
 static bool check_page(struct check *check, uint32_t page)
 {
 	const struct xvi_heap *heap = &check->objects->heap;

@@ -1,42 +1,42 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * compact.c: emptying sparse pages into the others, a bounded step at a time.
+ * compact.c: empty sparse pages into the others, a bounded step at a time.
  *
- * A cycle is made of rounds. A round scans the page records and counts hot grains by how full
- * their page's are; it chooses the emptiest pages whose blocks fit, by their sum, into what is
- * free in the hot grains of the others. Then it sweeps over the pages: each of those chosen
- * becomes the victim (no block is put into it), and its blocks are moved into holes of the
- * other pages; when no memory can be had, into those that need none. A victim that cannot be
- * emptied is a page like others again. The first round that does not pay is the last one.
+ * A cycle has rounds. A round scans the page records and counts hot grains by the fullness of their
+ * pages. It chooses the emptiest pages whose blocks fit, by their sum, into what is free in the hot
+ * grains of the others. Then it sweeps over the pages: each chosen page becomes the victim, which
+ * gets no new blocks, and its blocks move into holes of other pages; without memory, only into
+ * holes that need none. A victim that cannot be emptied becomes a normal page. The first round that
+ * does not pay is the last one.
  *
- * Pages that are left here and there keep the records of all pages around them. So among pages of
- * which each has a quarter free and more, the highest are emptied; and where the records of pages
- * that are gone weigh much, the cycle ends with a sweep that moves the highest pages down, to new
- * ones, of which the source has the lowest.
+ * A few scattered pages keep the records of all pages around them. So among pages that have a
+ * quarter free or more, the highest are emptied. When the records of missing pages weigh much, the
+ * cycle ends with a sweep that moves the highest pages to new ones, of which the source has the
+ * lowest.
  *
- * A WHOLE or FIRST piece moves when its owner agrees; of a REST piece only the links around it
+ * A WHOLE or FIRST piece moves if its owner agrees; for a REST piece only the links around it
  * change.
  */
 #include "grain.h"
 #include "piece.h"
 
 enum {
-	RECORD_COST = 32,    /* bytes of budget for looking at a page record, */
-	BLOCK_COST = 16,     /* at a block, */
-	MOVE_COST = 64,      /* and for moving one, beside its bytes */
-	ROUND_SHARE = 16384, /* of the grains: what a round must gain to be followed by one */
-	MORE_SHARE = 128,    /* of the grains: that are tried beyond those that must fit, for what
-			      * is joined needs less */
-	TABLE_SHARE = 256,   /* of the used bytes: records of pages that weigh much, ... */
-	TABLE_BYTES = 16384, /* ... if they are that many, too */
+	RECORD_COST = 32,    /* bytes of a step for a look at a page record, ... */
+	BLOCK_COST = 16,     /* ... for a look at a block, ... */
+	MOVE_COST = 64,      /* ... and for a move, beside its bytes */
+	ROUND_SHARE = 16384, /* a round must gain a grain of so many to be followed by another */
+	MORE_SHARE = 128,  /* one grain of so many is tried beyond those that must fit, since joined
+			    * pieces need less */
+	TABLE_SHARE = 256, /* of used bytes: page records weigh much from there on, ... */
+	TABLE_BYTES = 16384, /* ... and at least so many bytes */
 };
 
 struct step {
 	struct xvi_objects *objects;
 	struct xv_compact_report *report;
-	int64_t budget;
-	uint32_t pages; /* of the whole pool: lower numbers are low enough */
+	int64_t left;
+	uint32_t pages; /* of the whole pool: pages with lower numbers are low enough */
 };
 
 /* ---- what a page is to compaction ---- */
@@ -51,7 +51,7 @@ static uint32_t page_bucket(const struct xvi_heap *heap, struct xvi_page *record
 	return bucket < COMPACT_BUCKETS ? bucket : COMPACT_BUCKETS - 1;
 }
 
-/* May the block be moved at all? The page is mapped. */
+/* May compaction move the block at all? The page is mapped. */
 static bool block_is_movable(const uint32_t *words, uint32_t unit)
 {
 	uint32_t kind = block_kind(words[unit]);
@@ -61,7 +61,7 @@ static bool block_is_movable(const uint32_t *words, uint32_t unit)
 	return kind != KIND_FIXED && words[unit + 1] != XV_NO_OWNER;
 }
 
-/* Is every block of the page one that may be moved? */
+/* May compaction move every block of the page? */
 static bool page_is_movable(struct step *step, uint32_t page)
 {
 	const struct xvi_heap *heap = &step->objects->heap;
@@ -72,7 +72,7 @@ static bool page_is_movable(struct step *step, uint32_t page)
 	while (movable && unit < heap->shape.end_unit) {
 		movable = block_is_movable(words, unit);
 		unit = page_next_used(heap, page, words, unit);
-		step->budget -= BLOCK_COST;
+		step->left -= BLOCK_COST;
 	}
 	heap_unmap(heap, page, words);
 	return movable;
@@ -80,7 +80,7 @@ static bool page_is_movable(struct step *step, uint32_t page)
 
 /* ---- moving a block ---- */
 
-/* Is a piece of the object in a page that somebody reads or writes? */
+/* Is a piece of the object in a pinned page? */
 static bool chain_is_pinned(const struct xvi_objects *objects, const struct xvi_location *first)
 {
 	struct xvi_location at = *first;
@@ -90,7 +90,7 @@ static bool chain_is_pinned(const struct xvi_objects *objects, const struct xvi_
 	return at.page != LINK_NONE;
 }
 
-/* Make an object of several pieces one block, if none of them is to stay where it is. */
+/* Make an object of several pieces one block, unless a piece must stay where it is. */
 static bool target_joined(struct xvi_objects *objects, const struct xvi_location *at,
 			  struct xvi_location *to)
 {
@@ -101,8 +101,8 @@ static bool target_joined(struct xvi_objects *objects, const struct xvi_location
 				HEAP_KEEP_VICTIMS, to) == 0;
 }
 
-/* Where the block goes: with the rest of its object, as it is, laid over a few holes, or, where
- * pages are moved down, into a new page. */
+/* Make the new place of a block: joined with the rest of its object, as it is, or laid over a few
+ * holes; when pages move down, in a new page. */
 static bool target_find(struct xvi_objects *objects, const struct xvi_location *at,
 			struct xvi_location *to)
 {
@@ -122,7 +122,7 @@ static bool target_find(struct xvi_objects *objects, const struct xvi_location *
 		       0;
 }
 
-/* Ask the owner, who has a handle of the new place then. */
+/* Tell the owner the handle of the new place, and ask. */
 static bool owner_agrees(struct xvi_objects *objects, const struct xvi_location *at,
 			 const struct xvi_location *to)
 {
@@ -135,8 +135,8 @@ static bool owner_agrees(struct xvi_objects *objects, const struct xvi_location 
 		       objects_handle(objects, to->page, to->unit, to->header)) == 0;
 }
 
-/* Move a block that may be moved. True when it is gone, and its page perhaps with it. False:
- * nothing fits, or its owner refused. O(bytes). */
+/* Move a block that may move. True when it is gone, and perhaps its page with it. False: no
+ * place, or its owner refused. O(bytes). */
 static bool block_move(struct xvi_objects *objects, const struct xvi_location *at,
 		       struct xv_compact_report *report)
 {
@@ -171,11 +171,9 @@ static bool block_move(struct xvi_objects *objects, const struct xvi_location *a
 
 /* ---- choosing ---- */
 
-/*
- * Sets threshold and quota from the grains counted. False: nothing can be gained. What is in
- * the victims fits into what is free in the others when there are no more victims, in grains,
- * than are free in all; MORE_SHARE says why a few more are tried.
- */
+/* Set threshold and quota from the counted grains. False: nothing can be gained. The content of
+ * the victims fits into the others if the victims have no more grains than are free in all;
+ * MORE_SHARE says why a few more are tried. */
 static bool round_choose(struct xvi_compaction *cycle)
 {
 	cycle->threshold = 0;
@@ -204,7 +202,7 @@ void xvi_objects_compact_end(struct xvi_objects *objects)
 	objects->compaction.phase = COMPACT_IDLE;
 }
 
-/* Are pages to be moved down? */
+/* Should pages move down? */
 static bool pages_are_sparse(const struct step *step)
 {
 	const struct xvi_heap *heap = &step->objects->heap;
@@ -214,7 +212,7 @@ static bool pages_are_sparse(const struct step *step)
 	       records > heap->used_units * UNIT_BYTES / TABLE_SHARE;
 }
 
-/* The sweep is over: another round, or the pages down, or the end of the cycle. */
+/* The sweep is over: start another round, move pages down, or end the cycle. */
 static void sweep_end(struct step *step)
 {
 	struct xvi_heap *heap = &step->objects->heap;
@@ -265,7 +263,7 @@ static void scan_page(struct step *step)
 		}
 	}
 	cycle->cursor++;
-	step->budget -= RECORD_COST;
+	step->left -= RECORD_COST;
 }
 
 static bool is_chosen(const struct xvi_compaction *cycle, uint32_t bucket)
@@ -273,7 +271,7 @@ static bool is_chosen(const struct xvi_compaction *cycle, uint32_t bucket)
 	return bucket < cycle->threshold || (bucket == cycle->threshold && cycle->quota != 0);
 }
 
-/* The page below the cursor becomes the victim, if it is one of the chosen, or is moved down. */
+/* Make the page below the cursor the victim, if it is chosen or moves down. */
 static void sweep_page(struct step *step)
 {
 	struct xvi_heap *heap = &step->objects->heap;
@@ -282,7 +280,7 @@ static void sweep_page(struct step *step)
 	struct xvi_page *record;
 	uint32_t bucket;
 
-	step->budget -= RECORD_COST;
+	step->left -= RECORD_COST;
 	if (!page_has_blocks(heap, page))
 		return;
 	record = heap_page(heap, page);
@@ -300,11 +298,11 @@ static void victim_emptied(struct xvi_objects *objects)
 	struct xvi_compaction *cycle = &objects->compaction;
 
 	cycle->quota -= cycle->victim_grains < cycle->quota ? cycle->victim_grains : cycle->quota;
-	if (cycle->phase == COMPACT_DOWN) /* nothing is put into it again: it is high */
+	if (cycle->phase == COMPACT_DOWN) /* no block goes into it again: it is high */
 		(void)xvi_heap_give_back(&objects->heap, 0);
 }
 
-/* One block out of the victim. */
+/* Move one block out of the victim. */
 static void empty_victim(struct step *step)
 {
 	struct xvi_objects *objects = step->objects;
@@ -319,11 +317,11 @@ static void empty_victim(struct step *step)
 	XVI_ASSERT(unit < heap->shape.end_unit);
 	heap_unmap(heap, page, words);
 	if (movable && block_move(objects, &at, step->report)) {
-		step->budget -= MOVE_COST + (int64_t)(step->report->moved_bytes - moved_bytes);
+		step->left -= MOVE_COST + (int64_t)(step->report->moved_bytes - moved_bytes);
 		if (heap->victim == 0)
 			victim_emptied(objects);
 	} else {
-		step->budget -= MOVE_COST + block_content(at.header);
+		step->left -= MOVE_COST + block_content(at.header);
 		xvi_heap_victim_end(heap);
 	}
 }
@@ -340,7 +338,7 @@ static void sweep(struct step *step)
 		sweep_page(step);
 	} else if (heap->page_limit > heap->page_base && !heap_holds(heap, heap->page_limit - 1)) {
 		heap->page_limit--;
-		step->budget -= RECORD_COST;
+		step->left -= RECORD_COST;
 	} else {
 		sweep_end(step);
 	}
@@ -353,7 +351,7 @@ void xvi_objects_compact(struct xvi_objects *objects, size_t step_bytes, uint32_
 	struct xvi_compaction *cycle = &objects->compaction;
 
 	XVI_ASSERT(objects->owner_ops != NULL);
-	step.budget = step_bytes < INT32_MAX ? (int64_t)step_bytes : INT32_MAX;
+	step.left = step_bytes < INT32_MAX ? (int64_t)step_bytes : INT32_MAX;
 	if (cycle->phase == COMPACT_IDLE)
 		round_begin(objects);
 	do {
@@ -361,7 +359,7 @@ void xvi_objects_compact(struct xvi_objects *objects, size_t step_bytes, uint32_
 			scan_page(&step);
 		else
 			sweep(&step);
-	} while (step.budget > 0 && cycle->phase != COMPACT_IDLE);
+	} while (step.left > 0 && cycle->phase != COMPACT_IDLE);
 	report->more = cycle->phase != COMPACT_IDLE;
 }
 
@@ -373,19 +371,19 @@ uint64_t xvi_objects_compactable(const struct xvi_objects *objects)
 	const struct xvi_compaction *cycle = &objects->compaction;
 	uint64_t free_units = heap_free_units(heap);
 	uint64_t used = heap->used_units;
-	uint64_t left = free_units; /* at the end */
+	uint64_t left = free_units; /* free at the end */
 	uint64_t block, lost;
 
 	if (objects->owner_ops == NULL || heap_block_count(heap) == 0)
 		return 0;
 	block = used / heap_block_count(heap);
 	if (cycle->left_of_used != 0) {
-		/* What was left by the last cycle, of as many units as are used now. */
+		/* What the last cycle left, scaled to the units used now. */
 		left = used < cycle->left_of_used ? cycle->left_units * used / cycle->left_of_used
 						  : cycle->left_units;
 	} else if (heap->page_count > 1) {
-		/* In each page half a block is lost, or what blocks of one size leave, or half a
-		 * grain, whichever is least; where objects are split, a small piece. */
+		/* Each page loses half a block, or the rest of blocks of one size, or half a
+		 * grain, whichever is least; with split objects, a small piece. */
 		lost = (heap->shape.end_unit - heap->shape.first_unit) % block;
 		if (lost > block / 2)
 			lost = block / 2;

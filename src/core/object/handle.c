@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * handle.c: from a handle to a live object's first piece, or to "bad": see the head of object.h
- * for what is proved. Changes nothing but bad_handles.
+ * handle.c: from a handle to the first piece of a live object, or to "bad": object.h says what is
+ * proved. Changes only bad_handles.
  */
 #include "prove.h"
 
@@ -16,7 +16,7 @@ bool xvi_unit_is_used(const struct xvi_heap *heap, uint32_t page, const uint32_t
 				 : keyed_is(heap, &heap->shape, record, page, words, unit, &around);
 }
 
-/* Is unit a used block's on the way over the whole page? */
+/* Does a walk over the page come to a used block at unit? */
 static bool page_leads_to(const struct xvi_heap *heap, uint32_t page, const uint32_t *words,
 			  uint32_t unit)
 {
@@ -27,8 +27,8 @@ static bool page_leads_to(const struct xvi_heap *heap, uint32_t page, const uint
 	return at == unit;
 }
 
-/* May it be an object's first piece? Where places are not proved, also by what a FIRST piece
- * has behind its header. */
+/* Can it be the first piece of an object? Without proof, the links of a FIRST piece must fit
+ * too. */
 static bool piece_is_first(const struct xvi_objects *objects, uint32_t page, const uint32_t *words,
 			   uint32_t unit)
 {

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * malloc.c: making an object: whole, aligned, or as a chain; and freeing one, which needs no
- * memory, and fails for a bad handle only. object_fast.h has the common paths.
+ * malloc.c: make an object: whole, aligned, or as a chain. Free one, which needs no memory and
+ * fails only for a bad handle. object_fast.h has the common paths.
  *
- * Where objects may be split, one that fits no hole takes a new page all the same: only one of
- * more than an eighth of a page is laid over a few holes instead, while there are holes enough.
- * When the heap cannot grow every object is.
+ * When no hole fits, an object takes a new page even if it may be split. Only objects of more than
+ * an eighth of a page go over a few holes instead, while there are enough holes. When the heap
+ * cannot grow, all do.
  */
 #include "object_fast.h"
 #include "piece.h"
 
 enum {
-	SPLIT_SHARE = 8, /* of a page: smaller objects are split in need only */
-	SPLIT_FREE_PERMILLE =
-		8 /* of the used units, free in used pages, for splitting without need */
+	SPLIT_SHARE = 8, /* of a page: smaller objects are split only if the heap cannot grow */
+	SPLIT_FREE_PERMILLE = 8 /* thousandths of the used units that must be free in used pages to
+				 * split without need */
 };
 
 static int malloc_fixed(struct xvi_objects *objects, size_t size, size_t alignment,
@@ -30,7 +30,7 @@ static int malloc_fixed(struct xvi_objects *objects, size_t size, size_t alignme
 				(uint32_t)alignment, HEAP_MAY_GROW, at);
 }
 
-/* Are there holes enough for it, and none that it fits whole? */
+/* Are there enough holes for it, and none that it fits whole? */
 static bool should_split(const struct xvi_objects *objects, uint64_t units)
 {
 	const struct xvi_heap *heap = &objects->heap;
@@ -42,7 +42,7 @@ static bool should_split(const struct xvi_objects *objects, uint64_t units)
 	       xvi_heap_largest(heap) < (units < page_units ? units : page_units);
 }
 
-/* In a heap that may split. */
+/* In a heap whose objects may have several pieces. */
 static int malloc_splittable(struct xvi_objects *objects, size_t size, struct xvi_location *at)
 {
 	uint32_t content = (uint32_t)size + objects->prefix_bytes;
@@ -60,7 +60,7 @@ static int malloc_splittable(struct xvi_objects *objects, size_t size, struct xv
 	return err;
 }
 
-/* The pieces of a new object, with its owner undefined and not counted. */
+/* Make the pieces of a new object; its owner is undefined, and it is not counted. */
 static int object_place(struct xvi_objects *objects, size_t size, size_t alignment,
 			struct xvi_location *at)
 {
@@ -156,7 +156,7 @@ static int object_free_keyed(struct xvi_objects *objects, xv_handle handle)
 	return object_free_fast(objects, &shape_keyed, handle);
 }
 
-/* Is it the usual heap of this shape, but for what fast.h knows beside? */
+/* Is it a heap of this usual shape, apart from what fast.h knows besides? */
 static bool heap_is(const struct xvi_heap *heap, const struct xvi_shape *usual)
 {
 	const struct xvi_shape *shape = &heap->shape;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * object_fast.h: the common malloc and the common free, inline: an object of one piece in a heap
- * of a usual shape, by heap/fast.h. All else is xvi_object_malloc's and xvi_object_free's. O(1).
+ * object_fast.h: the common malloc and the common free, inline: an object of one piece in a heap of
+ * a usual shape, by heap/fast.h. xvi_object_malloc and xvi_object_free do the rest. O(1).
  */
 #ifndef XVI_OBJECT_FAST_H
 #define XVI_OBJECT_FAST_H
@@ -19,19 +19,19 @@ XVI_ALWAYS_INLINE int object_malloc_fast(struct xvi_objects *objects, const stru
 			 !heap_malloc_fast(&objects->heap, shape,
 					   (uint32_t)size + objects->prefix_bytes, &place)))
 		return xvi_object_malloc(objects, size, 1, owner, handle);
-	place.words[place.unit + 1] = owner; /* without owners, an undefined byte of the payload */
+	place.words[place.unit + 1] = owner; /* without owners, undefined payload */
 	objects->mallocs++;
 	objects->requested_bytes += size;
 	*handle = objects_handle(objects, place.page, place.unit, place.header);
 	return 0;
 }
 
-/* Are kind and tag of the header those of an object of one piece with this handle? Where its
- * place is proved it needs no tag. */
+/* Do kind and tag of the header belong to an object of one piece with this handle? A proved place
+ * needs no tag. */
 static inline bool header_is(const struct xvi_objects *objects, const struct xvi_shape *shape,
 			     uint32_t header, xv_handle handle)
 {
-	uint32_t bits = BLOCK_FREE | BLOCK_KIND_MASK << BLOCK_KIND_SHIFT; /* 0 of a WHOLE one */
+	uint32_t bits = BLOCK_FREE | BLOCK_KIND_MASK << BLOCK_KIND_SHIFT; /* 0 in a WHOLE one */
 	uint32_t tag = handle_tag(handle);
 
 	return (tag == (objects->tag | block_stamp(header)) || (shape->prove && tag == 0)) &&

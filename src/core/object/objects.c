@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * objects.c: making the layer over a heap, ending it, and walking over it; see object.h.
+ * objects.c: make the layer over a heap, end it, and walk over it; see object.h.
  */
 #include "object.h"
 #include "prove.h"
@@ -41,13 +41,13 @@ void xvi_objects_clear(struct xvi_objects *objects)
 
 /* ---- walking ---- */
 
-/* The objects of a page from *unit on; *unit is then where to go on, end_unit at its end. */
+/* List the objects of a page from *unit on; *unit is then the place to go on from, or end_unit. */
 static uint32_t page_list(const struct xvi_objects *objects, uint32_t page, uint32_t *unit,
 			  struct xvi_object_seen *seen, uint32_t most)
 {
 	const struct xvi_heap *heap = &objects->heap;
 	uint32_t *words = heap_map(heap, page);
-	/* Where an object was, there may be none any more. */
+	/* The object at this place may be gone by now. */
 	bool known = heap->shape.prove && xvi_unit_is_used(heap, page, words, *unit);
 	uint32_t at = xvi_heap_next_used(heap, page, words, known ? *unit : heap->shape.first_unit);
 	uint32_t count = 0;

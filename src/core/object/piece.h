@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * piece.h: pieces and chains of them, for the files of this layer. Each call maps what it
- * touches, a page or two at a time. Counts FIRST and REST pieces; does not count objects.
+ * piece.h: pieces and chains of them. Each call maps what it touches, one or two pages at a time.
+ * Counts FIRST and REST pieces; does not count objects.
  */
 #ifndef XVI_OBJECT_PIECE_H
 #define XVI_OBJECT_PIECE_H
@@ -13,7 +13,7 @@ static const struct xvi_location piece_none = {LINK_NONE, 0, 0};
 
 /* ---- words of a mapped piece ---- */
 
-/* Where the piece behind is, its header not read, or piece_none. */
+/* Place of the next piece, without its header, or piece_none. */
 static inline struct xvi_location words_next(const struct xvi_objects *objects,
 					     const uint32_t *words, uint32_t unit)
 {
@@ -34,29 +34,29 @@ static inline unsigned char *words_payload(const struct xvi_objects *objects, ui
 
 /* ---- a piece (chain.c) ---- */
 
-/* The piece behind, or piece_none. */
+/* The next piece, or piece_none. */
 struct xvi_location xvi_piece_next(const struct xvi_objects *objects,
 				   const struct xvi_location *at);
-/* Where the piece before a REST one is; its header is not read. */
+/* Place of the piece before a REST one, without its header. */
 struct xvi_location xvi_piece_previous(const struct xvi_objects *objects,
 				       const struct xvi_location *at);
 /* The last piece of the chain. O(pieces). */
 struct xvi_location xvi_piece_last(const struct xvi_objects *objects,
 				   const struct xvi_location *at);
-/* Go on to the piece that holds the byte `offset` of the payloads from *at on. Returns where in
- * its payload that is. O(pieces). */
+/* Go on to the piece with byte `offset` of the payloads from *at on. Returns the offset in its
+ * payload. O(pieces). */
 uint32_t xvi_piece_seek(const struct xvi_objects *objects, struct xvi_location *at, size_t offset);
 
-/* One piece follows the other, in both links; either may be none, which ends the chain. */
+/* Link two pieces both ways; either may be none, which ends the chain. */
 void xvi_pieces_join(struct xvi_objects *objects, const struct xvi_location *before,
 		     const struct xvi_location *after);
-/* Of a FIRST piece. */
+/* For a FIRST piece. */
 void xvi_piece_set_size(struct xvi_objects *objects, const struct xvi_location *at, size_t size);
 
-/* Make one of `content` bytes: its links lead nowhere. As xvi_heap_malloc. */
+/* Make a piece of `content` bytes, whose links lead nowhere. As xvi_heap_malloc. */
 int xvi_piece_malloc(struct xvi_objects *objects, uint32_t content, uint32_t kind,
 		     uint32_t alignment, unsigned flags, struct xvi_location *at);
-/* Returns where the piece behind is; its header is not read. */
+/* Returns the place of the next piece, without its header. */
 struct xvi_location xvi_piece_free(struct xvi_objects *objects, const struct xvi_location *at);
 
 /* Free the piece at `at`, and put the chain at `to`, which has its payload, in its place.
@@ -72,19 +72,20 @@ static inline bool page_is_pinned(const struct xvi_objects *objects, uint32_t pa
 /* ---- chains (chain.c) ---- */
 
 enum {
-	LAY_PIECES_FEW = 4,   /* for a page of payload, where there would be another way */
-	LAY_PIECES_MANY = 16, /* where there is none */
+	LAY_PIECES_FEW = 4,   /* for a page of payload, if there is another way */
+	LAY_PIECES_MANY = 16, /* if there is none */
 };
 
 /*
- * Lay a chain of `bytes` of payload, *first of this kind, and for each page of them at most
- * `pieces` pieces: as long as can be with HEAP_MAY_GROW, else over holes. Its ends lead nowhere;
- * the size in a FIRST piece is `bytes`. On an error, as xvi_heap_malloc, nothing is left.
+ * Make a chain of `bytes` of payload, *first of this kind, with at most `pieces` pieces for each
+ * page of them. With HEAP_MAY_GROW the pieces are as long as possible, otherwise they go into
+ * holes. Its ends lead nowhere; the size in a FIRST piece is `bytes`. On an error, as
+ * xvi_heap_malloc, nothing is left.
  */
 int xvi_chain_lay(struct xvi_objects *objects, uint32_t kind, size_t bytes, uint32_t pieces,
 		  unsigned flags, struct xvi_location *first);
 
-/* Free this piece and all that follow. O(pieces). */
+/* Free this piece and all behind it. O(pieces). */
 void xvi_chain_free(struct xvi_objects *objects, const struct xvi_location *first);
 
 #endif

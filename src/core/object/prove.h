@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * prove.h: is a place a used block's? By start.h, or by the keyed check where the heap keeps no
- * proof; object.h says what that lets slip. Reads words of hot grains and records; O(1).
+ * prove.h: does a used block begin at a place? By start.h, or by the keyed check if the heap keeps
+ * no proof; object.h says what passes falsely. Reads words of hot grains and records; O(1).
  */
 #ifndef XVI_OBJECT_PROVE_H
 #define XVI_OBJECT_PROVE_H
@@ -16,8 +16,8 @@ static inline bool unit_is_hot(const struct xvi_shape *shape, struct xvi_page *r
 	return ((uint32_t)record->hot >> (unit >> shape->grain_shift) & 1U) != 0;
 }
 
-/* The record that a listed hole's word names, if it is this page's, or NULL. Record 0 is no
- * page's: its place is 0. */
+/* The record that the word of a listed hole names, if it is one of this page, or NULL. Record 0
+ * is of no page: its place is 0. */
 XVI_ALWAYS_INLINE const struct xvi_hole *word_record(const struct xvi_heap *heap, uint32_t page,
 						     uint32_t word)
 {
@@ -27,7 +27,7 @@ XVI_ALWAYS_INLINE const struct xvi_hole *word_record(const struct xvi_heap *heap
 											     : NULL;
 }
 
-/* Is this word, at around->end, the first of a hole? Adds it. */
+/* Is this word, at around->end, the first of a hole? If so, adds the hole. */
 XVI_ALWAYS_INLINE bool keyed_hole_begins(const struct xvi_heap *heap, const struct xvi_shape *shape,
 					 struct xvi_page *record, uint32_t page,
 					 const uint32_t *words, struct xvi_around *around)
@@ -53,7 +53,7 @@ XVI_ALWAYS_INLINE bool keyed_hole_begins(const struct xvi_heap *heap, const stru
 		(unit_is_hot(shape, record, end - 1) && words[end - 1] == word));
 }
 
-/* Does a hole end before this unit, whose own grain is hot? Adds it. */
+/* Does a hole end before this unit, whose own grain is hot? If so, adds the hole. */
 XVI_ALWAYS_INLINE bool keyed_hole_ends(const struct xvi_heap *heap, const struct xvi_shape *shape,
 				       struct xvi_page *record, uint32_t page,
 				       const uint32_t *words, uint32_t unit,
@@ -86,7 +86,8 @@ XVI_ALWAYS_INLINE bool keyed_hole_ends(const struct xvi_heap *heap, const struct
 	return unit_is_hot(shape, record, around->first) && words[around->first] == word;
 }
 
-/* Is what lies at around->end, below end_unit, what a block that ends there has behind it? */
+/* Does a used block or a hole begin at around->end, below end_unit, as a block that ends there
+ * needs? */
 XVI_ALWAYS_INLINE bool keyed_behind(const struct xvi_heap *heap, const struct xvi_shape *shape,
 				    struct xvi_page *record, uint32_t page, const uint32_t *words,
 				    struct xvi_around *around)
@@ -104,10 +105,8 @@ XVI_ALWAYS_INLINE bool keyed_behind(const struct xvi_heap *heap, const struct xv
 	       end + shape_block_units(shape, behind) <= shape->end_unit;
 }
 
-/*
- * The whole check of the header at unit, below end_unit, but for its tag, and what is around
- * it. In the usual shape the tag is compared beside, which has the header's own keyed bits.
- */
+/* The keyed check of the header at unit, below end_unit, and of what is around it, without the
+ * tag. In the usual shape the caller compares the tag, which has the keyed bits of the header. */
 XVI_ALWAYS_INLINE bool keyed_is(const struct xvi_heap *heap, const struct xvi_shape *shape,
 				struct xvi_page *record, uint32_t page, const uint32_t *words,
 				uint32_t unit, struct xvi_around *around)
@@ -128,7 +127,7 @@ XVI_ALWAYS_INLINE bool keyed_is(const struct xvi_heap *heap, const struct xvi_sh
 	       keyed_hole_ends(heap, shape, record, page, words, unit, around);
 }
 
-/* Is unit, below end_unit, a used block's, as far as the heap's proof or its keys tell?
+/* Does a used block begin at unit, below end_unit, as far as the proof or the keyed check tells?
  * (handle.c) */
 bool xvi_unit_is_used(const struct xvi_heap *heap, uint32_t page, const uint32_t *words,
 		      uint32_t unit);

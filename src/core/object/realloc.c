@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * realloc.c: an object gets another size. Of one piece, it changes in place, or moves; above a
- * page it becomes a chain. A chain grows at its end, which may move, and loses pieces when it
- * gets shorter.
+ * realloc.c: change the size of an object. One piece changes in place or moves; above a page it
+ * becomes a chain. A chain grows at its end, which may move, and loses pieces when it gets shorter.
  */
 #include "piece.h"
 
@@ -22,8 +21,7 @@ static bool piece_resize(struct xvi_objects *objects, struct xvi_location *at, u
 
 /* ---- longer ---- */
 
-/* Make the last piece, if it is of kind REST, anew with `more` bytes. False: nothing has
- * changed. */
+/* Make the last piece, if it is a REST, anew with `more` bytes. False: nothing has changed. */
 static bool tail_move(struct xvi_objects *objects, const struct xvi_location *tail, uint32_t more)
 {
 	uint32_t content = block_content(tail->header) + more;
@@ -62,7 +60,7 @@ static int chain_grow(struct xvi_objects *objects, const struct xvi_location *fi
 
 /* ---- shorter ---- */
 
-/* The only piece of an object, of kind FIRST, becomes WHOLE, with `bytes` of its payload. */
+/* Make the only piece of an object, a FIRST, a WHOLE with `bytes` of its payload. */
 static void first_set_whole(struct xvi_objects *objects, struct xvi_location *at, uint32_t bytes)
 {
 	uint32_t *words = heap_map(&objects->heap, at->page);
@@ -91,7 +89,7 @@ static void chain_shrink(struct xvi_objects *objects, const struct xvi_location 
 		first_set_whole(objects, &at, bytes);
 	done = piece_resize(objects, &at, piece_head_bytes(objects, block_kind(at.header)) + bytes);
 	XVI_ASSERT(done);
-	(void)done; /* a block can always be made shorter */
+	(void)done; /* a block can always get shorter */
 }
 
 /* ---- the call ---- */
@@ -117,7 +115,7 @@ int xvi_object_move(struct xvi_objects *to_objects, struct xvi_objects *objects,
 	(void)xvi_object_is(to_objects, moved, &to);
 	xvi_object_copy(to_objects, &to, objects, at, bytes < size ? bytes : size);
 	(void)xvi_object_free(objects, *handle);
-	objects->mallocs--; /* it was made once, and counts where it is */
+	objects->mallocs--; /* it was counted when it was first made */
 	*handle = moved;
 	return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * access.c: objects mapped, read and written. A read or write copies at most COPY_BYTES under the
- * lock; in between the piece that it is in stays pinned. O(bytes).
+ * access.c: map, read and write objects. A read or write copies at most COPY_BYTES under the lock;
+ * in between, the piece stays pinned. O(bytes).
  */
 #include "pool_impl.h"
 
@@ -10,7 +10,7 @@ enum { COPY_BYTES = 32768 };
 
 /* ---- maps ---- */
 
-/* NULL: the window slots that are left are the pools' own. */
+/* NULL: only the pools' own window slots are left. */
 static void *map_begin(struct xv_pool *pool, xv_handle handle)
 {
 	unsigned char *page;
@@ -26,7 +26,7 @@ static void *map_begin(struct xv_pool *pool, xv_handle handle)
 	return NULL;
 }
 
-/* Is the pointer the one that a map of this handle gave? Over a window the slot is let go. */
+/* Did a map of this handle give this pointer? Over a window the slot becomes free. */
 static bool map_end(struct xv_pool *pool, xv_handle handle, void *ptr)
 {
 	unsigned char *page = (unsigned char *)ptr - xv_handle_offset(handle);
@@ -39,7 +39,7 @@ static bool map_end(struct xv_pool *pool, xv_handle handle, void *ptr)
 	return true;
 }
 
-/* Map the first piece of an object, which is pinned then. */
+/* Map the first piece of an object; it is then pinned. */
 static int shard_map(struct xvi_shard *shard, xv_handle handle, void **ptr)
 {
 	void *address = NULL;
@@ -96,11 +96,11 @@ int xv_unmap(struct xv_pool *pool, xv_handle handle, void *ptr)
 struct copy {
 	size_t offset;
 	size_t length;
-	unsigned char *to;         /* read into, or NULL */
-	const unsigned char *from; /* written from */
+	unsigned char *to;         /* read into this, or NULL */
+	const unsigned char *from; /* written from this */
 };
 
-/* Copy what one turn under the lock may, of a pinned part. Returns bytes. */
+/* Copy from a pinned part what one turn under the lock may. Returns bytes. */
 static size_t copy_part(struct xvi_shard *shard, const struct xvi_pin *pin, const struct copy *copy)
 {
 	const struct xvi_heap *heap = &shard->objects.heap;
@@ -117,7 +117,7 @@ static size_t copy_part(struct xvi_shard *shard, const struct xvi_pin *pin, cons
 	return bytes;
 }
 
-/* All of it, with the lock let go in between. The first part is pinned. */
+/* Copy everything, without the lock in between. The first part is pinned. */
 static int copy_parts(struct xvi_shard *shard, struct xvi_pin *pin, struct copy *copy)
 {
 	int err = 0;

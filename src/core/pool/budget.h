@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * budget.h: the bytes that a pool holds, and their limit. Every byte is charged here before it is
- * taken from the provider, and discharged after it is given back.
+ * budget.h: the bytes that a pool holds, and their limit. A byte is charged here before it is taken
+ * from the provider, and discharged after it is given back.
  *
  *   held      memory that was obtained
- *   promised  memory that will be touched without asking: address space of the hole tables that
- *             is usable. It counts for the limit, so that a free never passes it
- *   stayed    memory of pages given back that the system did not take: it counts as held until it
- *             is taken again
+ *   promised  memory that may be touched without asking: usable address space of the hole tables.
+ *             It counts for the limit, so that a free never passes it
+ *   stayed    memory of pages given back that the system did not take: it counts as held until
+ *             a page gets it again
  *
- * All change with a shard locked, so who has locked all of them may read. The lock guards the
- * page table too. With it held only the provider's meta calls and stayed_bytes are called. O(1).
+ * All change with a shard locked, so a thread that has locked all shards may read them. The lock
+ * also guards the page table. A thread that holds it calls only the provider's meta calls and
+ * stayed_bytes. O(1).
  */
 #ifndef XVI_BUDGET_H
 #define XVI_BUDGET_H
@@ -20,7 +21,7 @@
 
 struct xvi_budget {
 	struct xvi_lock lock;
-	uint64_t limit; /* bytes; 0 = none */
+	uint64_t limit; /* bytes; 0 = no limit */
 	uint64_t held;
 	uint64_t promised;
 	uint64_t stayed;
@@ -33,10 +34,10 @@ static inline uint64_t budget_all_held(const struct xvi_budget *budget)
 }
 
 /*
- * Charge bytes held and bytes promised, or, below 0, discharge them. What stays of held bytes that
- * are discharged is `stayed`; below 0 it is how many of those charged may be in what stayed. 0, or
- * -XV_ENOSPC where more is charged than discharged and the limit would be passed. What all held
- * bytes grew by is added to *sum. The budget is locked.
+ * Charge held and promised bytes; a value below 0 discharges. If held bytes are discharged,
+ * `stayed` of them stay with the provider. If they are charged, -`stayed` of them may be stayed
+ * memory. Returns 0, or -XV_ENOSPC when the sum grows past the limit. Adds to *sum what all held
+ * bytes grew by. The budget is locked.
  */
 static inline int budget_change(struct xvi_budget *budget, int64_t held, int64_t promised,
 				int64_t stayed, int64_t *sum)
@@ -59,7 +60,7 @@ static inline int budget_change(struct xvi_budget *budget, int64_t held, int64_t
 	return 0;
 }
 
-/* The same where the budget is not locked. */
+/* The same if the budget is not locked. */
 static inline int budget_charge(struct xvi_budget *budget, int64_t held, int64_t promised,
 				int64_t stayed, int64_t *sum)
 {

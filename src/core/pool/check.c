@@ -12,7 +12,7 @@ static bool fails(struct xv_check_report *report, uint32_t invariant, uint32_t p
 	return false;
 }
 
-/* Pages of a shard, those that the page table says are its. */
+/* Pages of a shard are those that the page table says. */
 static bool check_page_shards(struct xvi_shard *shard, struct xv_check_report *report)
 {
 	struct xvi_page_table *table = &shard->pool->pages;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * create.c: a pool's life: options, the layout of its memory, its shards, its end. Create and
- * destroy are the caller's to serialise.
+ * create.c: the life of a pool: options, the layout of its memory, its shards, its end. The caller
+ * serialises create and destroy.
  */
 #include "pool_impl.h"
 
@@ -10,13 +10,13 @@
 
 enum {
 	FIXED_RECORDS_MIN = 16,
-	FIXED_RECORD_BYTES = 1024, /* of page, for each hole record where tables do not grow */
-	/* For each that a heap can want: for a least block, of 8 bytes, and for a page. */
+	FIXED_RECORD_BYTES = 1024, /* bytes of pages for each hole record, if tables do not grow */
+	/* The same for as many as a heap can want: least blocks of 8 bytes, and a page. */
 	LEAST_RECORD_BYTES = 7,
-	HOLE_RECORDS_MOST = 1 << 27, /* that a hole's word can name */
+	HOLE_RECORDS_MOST = 1 << 27, /* most that a word of a hole can name */
 
-	/* Between the generations of shards: pages go from one to another, and a golden section
-	 * of the 4,096 keeps any number of them apart. */
+	/* Between the generations of shards, which take each other's pages. A golden section of
+	 * the 4,096 keeps any number of them apart. */
 	GENERATION_STEP = 2531,
 };
 
@@ -65,8 +65,8 @@ void xv_pool_options_init(struct xv_pool_options *options)
 	options->alignment = 4;
 }
 
-/* A pool without memory yet: what sizes depend on. False: the provider or the options are bad, or
- * the page table would not fit the address space. */
+/* A pool without memory, with all that sizes depend on. False: the provider or the options are
+ * bad, or the page table does not fit the address space. */
 static bool pool_draft(struct xv_pool *draft, struct xv_provider *provider,
 		       const struct xv_pool_options *options)
 {
@@ -90,15 +90,15 @@ static bool pool_draft(struct xv_pool *draft, struct xv_provider *provider,
 	return provider->max_pages * table->stride < SIZE_MAX / 4;
 }
 
-/* Tables that cannot grow: the caller's memory, or a provider whose meta memory is scarce. */
+/* Can the tables not grow? In the caller's memory, or when meta memory is scarce. */
 static bool tables_are_fixed(const struct xv_pool *pool)
 {
 	return pool->options.memory != NULL ||
 	       (pool->provider->flags & XV_PROVIDER_META_IS_SCARCE) != 0;
 }
 
-/* The most shards the pool may have, with their slots of a window taken where there is one: of
- * those that other pools leave. 0: there are none. */
+/* The most shards that the pool may have. Takes their window slots, from those that other pools
+ * leave. 0: there are too few. */
 static uint32_t shards_take(const struct xv_pool *draft)
 {
 	struct xv_provider *provider = draft->provider;
@@ -139,14 +139,14 @@ static size_t heads_bytes(const struct xv_pool *pool)
 	return aligned(xvi_heap_list_count(pool->provider->page_shift) * sizeof(uint32_t));
 }
 
-/* A shard, and so many hole records. */
+/* Bytes of a shard with this number of hole records. */
 static size_t shard_bytes(const struct xv_pool *pool, uint32_t records)
 {
 	return aligned(sizeof(struct xvi_shard)) + mailbox_bytes(pool) + heads_bytes(pool) +
 	       (size_t)records * sizeof(struct xvi_hole);
 }
 
-/* A pool without its page table. */
+/* Bytes of a pool without its page table. */
 static size_t head_bytes(const struct xv_pool *pool, uint32_t records)
 {
 	return aligned(sizeof(struct xv_pool)) + shard_bytes(pool, records);
@@ -157,10 +157,10 @@ static size_t table_bytes(const struct xv_pool *pool)
 	return (size_t)pool->pages.most * pool->pages.stride;
 }
 
-/* Hole records: one for so many bytes of page. */
+/* Hole records, one for each `bytes` of pages. */
 static uint32_t records_for(const struct xv_pool *pool, uint32_t bytes)
 {
-	/* No more than a part of the address space, and than a hole's word can name. */
+	/* At most a part of the address space, and what a word of a hole can name. */
 	const uint64_t cap = SIZE_MAX / 16 / sizeof(struct xvi_hole);
 	uint64_t records =
 		pool->pages.most * (uint64_t)((1U << pool->provider->page_shift) / bytes);
@@ -170,7 +170,7 @@ static uint32_t records_for(const struct xv_pool *pool, uint32_t bytes)
 	return records < HOLE_RECORDS_MOST ? (uint32_t)records : HOLE_RECORDS_MOST;
 }
 
-/* Of tables that do not grow. */
+/* Hole records of tables that do not grow. */
 static uint32_t fixed_records(const struct xv_pool *pool)
 {
 	uint32_t records = records_for(pool, FIXED_RECORD_BYTES);
@@ -186,7 +186,7 @@ size_t xv_pool_memory_bytes(const struct xv_provider *provider,
 
 	if (provider == NULL)
 		return 0;
-	sizes = *provider; /* nothing is asked of it */
+	sizes = *provider; /* its operations are not called */
 	if (!pool_draft(&draft, &sizes, options))
 		return 0;
 	return MEMORY_ALIGNMENT + head_bytes(&draft, fixed_records(&draft)) + table_bytes(&draft);
@@ -203,7 +203,7 @@ static uint32_t key_of(const struct xv_pool *pool)
 	return (uint32_t)(mixed >> 32);
 }
 
-/* With its lists' heads at this place, and the first hole records behind them. */
+/* The heads of the lists go to this place, and the first hole records behind them. */
 static void shard_objects_init(struct xvi_shard *shard, unsigned char *heads, uint32_t records)
 {
 	const struct xv_pool *pool = shard->pool;
@@ -223,14 +223,14 @@ static void shard_objects_init(struct xvi_shard *shard, unsigned char *heads, ui
 			 .grain_shift = pool->grain_shift,
 			 .alignment = options->alignment,
 			 .key = key,
-			 .records_sure = records,
+			 .records_ready = records,
 			 .records_bounded = fixed,
 			 .records_most = fixed || most < records ? records : most,
 			 .prove = (options->flags & XV_POOL_KEYED) == 0,
 			 .generation = (uint16_t)(shard->number * GENERATION_STEP)},
 		.split = (options->flags & XV_POOL_SPLIT) != 0,
 		.owners = (options->flags & XV_POOL_OWNERS) != 0,
-		/* Without `relocated` they are as good as none: nothing is compacted. */
+		/* Without `relocated` nothing is compacted. */
 		.owner_ops = owner_ops != NULL && owner_ops->relocated != NULL ? owner_ops : NULL,
 		.owner_context = options->owner_context,
 		.tag_key = key >> 29,
@@ -260,7 +260,7 @@ static int self_charge(struct xv_pool *pool, int64_t bytes)
 	return budget_charge(&pool->budget, bytes, 0, 0, &pool->self_bytes);
 }
 
-/* A shard in a stretch of its own, or NULL where there is no memory. */
+/* Make a shard in its own stretch; NULL without memory. */
 static struct xvi_shard *shard_new(struct xv_pool *pool, uint32_t number)
 {
 	size_t bytes = meta_round(shard_bytes(pool, FIRST_RECORDS), META_CHUNK_BYTES);
@@ -285,7 +285,7 @@ struct xvi_shard *xvi_shard_make(struct xv_pool *pool, uint32_t number)
 {
 	struct xvi_shard *shard;
 
-	/* With the first one locked no shard is made by another thread. */
+	/* With the first shard locked, no other thread makes a shard. */
 	xvi_lock_acquire(&pool->first->lock);
 	shard = xvi_atomic_ptr_load(&pool->shard[number]);
 	if (shard == NULL) {
@@ -300,7 +300,7 @@ struct xvi_shard *xvi_shard_make(struct xv_pool *pool, uint32_t number)
 
 /* ---- the pool ---- */
 
-/* In the caller's memory; hole records take what the others leave. */
+/* Use the caller's memory; the hole table gets what the others leave. */
 static int memory_given(const struct xv_pool *draft, unsigned char **base, uint32_t *records)
 {
 	const struct xv_pool_options *options = &draft->options;
@@ -317,7 +317,7 @@ static int memory_given(const struct xv_pool *draft, unsigned char **base, uint3
 	return 0;
 }
 
-/* In meta memory of the provider's: all of it at once where tables do not grow. */
+/* Use meta memory of the provider, all at once if tables do not grow. */
 static int memory_reserve(struct xv_pool *draft, unsigned char **base, uint32_t records)
 {
 	const struct xv_provider_ops *ops = draft->provider->ops;
@@ -364,7 +364,7 @@ static int pool_init(struct xv_pool *pool, const struct xv_pool *draft, uint32_t
 	int err;
 
 	*pool = *draft;
-	/* Where a number was asked for threads are spread from the beginning. */
+	/* If the caller asked for a number, threads are spread from the beginning. */
 	xvi_atomic_store(&pool->homes, options->shards != 0 ? pool->shard_most : 1);
 	table_init(pool, records);
 	err = xvi_lock_init(&pool->budget.lock, options->lock);
@@ -416,7 +416,7 @@ int xv_pool_create(struct xv_pool **out, struct xv_provider *provider,
 void xv_pool_destroy(struct xv_pool *pool)
 {
 	struct xvi_shard *shard;
-	struct xvi_meta self; /* what is released lies in it */
+	struct xvi_meta self; /* the memory that is released contains the pool */
 
 	if (pool == NULL)
 		return;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
-/* objects.c: the calls that make, free, resize and name objects. Each enters a shard. */
+/*
+ * objects.c: calls that make, free, resize and name objects. Each enters a shard.
+ */
 #include "pool_impl.h"
 
-enum { ZERO_BYTES = 4096 }; /* that are filled under the lock at a time */
+enum { ZERO_BYTES = 4096 }; /* filled under the lock at a time */
 
 int xv_malloc_aligned(struct xv_pool *pool, size_t size, size_t alignment, xv_handle *handle)
 {
@@ -13,7 +15,7 @@ int xv_malloc_aligned(struct xv_pool *pool, size_t size, size_t alignment, xv_ha
 	if (pool == NULL || handle == NULL || size == 0 || alignment == 0 ||
 	    (alignment & (alignment - 1)) != 0 || alignment > OBJECT_ALIGNMENT_MAX)
 		return -XV_EINVAL;
-	/* More than the pool's alignment is never split. */
+	/* A larger alignment than the pool's is never split. */
 	if ((pool->options.flags & XV_POOL_SPLIT) != 0 && alignment <= pool->options.alignment)
 		alignment = 2 * pool->options.alignment;
 	shard = enter_home(pool);
@@ -78,7 +80,7 @@ int xv_calloc(struct xv_pool *pool, size_t count, size_t size, xv_handle *handle
 	err = xv_malloc(pool, count * size, &made);
 	if (err != 0)
 		return err;
-	/* Nobody else knows the handle. */
+	/* No other thread knows the handle. */
 	for (size_t done = 0; done < count * size; done += ZERO_BYTES) {
 		size_t left = count * size - done;
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
-/* page_table.c: records of pages by chunks; see page_table.h. A index's number is its page's less
- * the origin. */
+/*
+ * page_table.c: page records by chunks; see page_table.h. The index of a record is its page less
+ * the origin.
+ */
 #include "page_table.h"
 
-enum { NEXT_RECORDS = 4096 }; /* that are looked at under the lock at a time */
+enum { NEXT_RECORDS = 4096 }; /* records that are read under the lock at a time */
 
 static size_t record_at(const struct xvi_page_table *table, uint32_t index)
 {
@@ -16,13 +18,13 @@ static bool record_is_used(const struct xvi_page_table *table, uint32_t index)
 	return page_table_shard(table, table->origin + index) != PAGE_NOBODY;
 }
 
-/* Chunks of the head, the last of which may have records too. */
+/* Chunks of the head; the last one may have records too. */
 static size_t head_chunks(const struct xvi_page_table *table)
 {
 	return meta_round(table->at, META_CHUNK_BYTES) / META_CHUNK_BYTES;
 }
 
-/* Chunks that have a part of these records, the head's left out: [*from, *to). */
+/* Chunks with a part of these records, without those of the head: [*from, *to). */
 static void chunks_of(const struct xvi_page_table *table, uint32_t first, uint32_t count,
 		      size_t *from, size_t *to)
 {
@@ -36,7 +38,7 @@ static void chunks_of(const struct xvi_page_table *table, uint32_t first, uint32
 		*to = *from;
 }
 
-/* Is there a page whose record lies in the chunk, or in part? */
+/* Does the chunk have a part of the record of a held page? */
 static bool chunk_is_used(const struct xvi_page_table *table, size_t chunk)
 {
 	size_t end = (chunk + 1) * META_CHUNK_BYTES;
@@ -50,8 +52,7 @@ static bool chunk_is_used(const struct xvi_page_table *table, size_t chunk)
 	return false;
 }
 
-/* Where the mark of a chunk would be: the first of the bytes in it that name an owner. NULL: there
- * is none. */
+/* Place of a chunk's mark: the first byte in it that names a shard. NULL: it has none. */
 static struct xvi_atomic8 *chunk_mark(const struct xvi_page_table *table, size_t chunk)
 {
 	size_t byte_at = table->at + offsetof(struct xvi_page, source);
@@ -68,7 +69,7 @@ static bool chunk_is_charged(const struct xvi_page_table *table, size_t chunk)
 	return chunk_is_used(table, chunk) || (mark != NULL && xvi_atomic8_load(mark) == PAGE_KEPT);
 }
 
-/* Chunks [from, to) have no page's record any more. Those that stay are marked. */
+/* No record in chunks [from, to) is of a held page: purge them. Marks those that stay. */
 static void chunks_purge(struct xvi_page_table *table, size_t from, size_t to, int64_t *held)
 {
 	size_t bytes = (to - from) * META_CHUNK_BYTES;
@@ -99,7 +100,7 @@ static int cover(struct xvi_page_table *table, uint32_t index, int64_t *held)
 
 	if (index < xvi_atomic_load(&table->covered))
 		return 0;
-	if (bytes > table->memory->reserved) /* whole chunks, too */
+	if (bytes > table->memory->reserved) /* also whole chunks */
 		bytes = table->memory->reserved;
 	more = table->sparse ? 0 : (int64_t)bytes - (int64_t)table->memory->committed;
 	err = budget_change(table->budget, more, 0, 0, held);
@@ -116,7 +117,7 @@ static int cover(struct xvi_page_table *table, uint32_t index, int64_t *held)
 	return 0;
 }
 
-/* Charge the chunks of records that are to be used. */
+/* Charge the chunks of records that will be used. */
 static int chunks_charge(struct xvi_page_table *table, uint32_t first, uint32_t count,
 			 int64_t *held)
 {
@@ -131,7 +132,7 @@ static int chunks_charge(struct xvi_page_table *table, uint32_t first, uint32_t 
 	return budget_change(table->budget, bytes, 0, 0, held);
 }
 
-/* The records of the head move. There are few, and theirs are at most two chunks. */
+/* The records of the head move. There are few, in at most two chunks. */
 int xvi_page_table_widen(struct xvi_page_table *table, int64_t *held)
 {
 	uint32_t origin = table->origin;
@@ -193,7 +194,7 @@ void xvi_page_table_remove(struct xvi_page_table *table, uint32_t first, uint32_
 	table->pages -= count;
 	if (table->sparse) {
 		chunks_of(table, first, count, &from, &to);
-		/* Only the chunks at both ends may have records of others. */
+		/* Only the chunks at both ends may have records of other pages. */
 		if (from < to && chunk_is_used(table, from))
 			from++;
 		if (from < to && chunk_is_used(table, to - 1))

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * pointer.c: the calls by address, over a provider with a base. An object with an address is in
- * one piece. O(1) but for xv_handle_of under the keyed check.
+ * pointer.c: calls by address, over a provider with a base. An object with an address has one
+ * piece. O(1), except xv_handle_of under the keyed check.
  */
 #include "grain.h"
 #include "pool_impl.h"
 
-/* The handle of what begins at this address, without a tag. It may be no page's. */
+/* The handle, without tag, of an object at this address. The page may be any. */
 static xv_handle plain_handle(const struct xv_pool *pool, const void *ptr)
 {
 	uintptr_t at = (uintptr_t)ptr - (uintptr_t)pool->provider->base;
@@ -19,11 +19,9 @@ static xv_handle plain_handle(const struct xv_pool *pool, const void *ptr)
 			    (uint32_t)(at & (((uintptr_t)1 << pool->provider->page_shift) - 1)));
 }
 
-/*
- * The same as the header at that place says it: under the keyed check a handle without a tag is
- * proved by a walk, and one with it by what lies around it. A place without memory has no header.
- * The shard is locked.
- */
+/* The same with the tag of the header there: under the keyed check a handle without a tag needs a
+ * walk, and one with a tag only what lies around it. A place without memory has no header. The
+ * shard is locked. */
 static xv_handle quick_handle(const struct xvi_shard *shard, xv_handle plain)
 {
 	const struct xvi_heap *heap = &shard->objects.heap;
@@ -37,7 +35,7 @@ static xv_handle quick_handle(const struct xvi_shard *shard, xv_handle plain)
 	return objects_handle(&shard->objects, page, unit, heap_map(heap, page)[unit]);
 }
 
-/* Lock the shard that has the object at this address, and find it. */
+/* Lock the shard that has the object at this address, and find the object. */
 static struct xvi_shard *enter_address(struct xv_pool *pool, const void *ptr, bool quick,
 				       struct xvi_location *at)
 {
@@ -98,7 +96,7 @@ int xv_release(struct xv_pool *pool, void *ptr)
 		return -XV_ENOTSUP;
 	if (ptr == NULL)
 		return 0;
-	/* Where the place alone proves an object, and there are none of several pieces. */
+	/* The place alone proves an object, and every object has one piece. */
 	if ((pool->options.flags & (XV_POOL_KEYED | XV_POOL_SPLIT)) == 0)
 		return xv_free(pool, plain_handle(pool, ptr));
 	shard = enter_address(pool, ptr, true, &at);
@@ -122,7 +120,7 @@ void *xv_resize(struct xv_pool *pool, void *ptr, size_t size)
 	if (shard == NULL)
 		return NULL;
 	handle = location_handle(shard, &at);
-	/* One that may become several pieces has no address then. */
+	/* An object that may become several pieces would lose its address. */
 	err = shard->objects.split && block_kind(at.header) == KIND_WHOLE
 		      ? -XV_EINVAL
 		      : xvi_object_realloc(&shard->objects, &handle, size);

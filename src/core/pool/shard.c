@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * shard.c: which shard a call goes to, what threads leave for each other, and room in other
- * shards. O(1), or O(shards) where it says all.
+ * shard.c: which shard a call enters, the mailboxes, and room in other shards. O(1); calls on all
+ * shards O(shards).
  */
 #include "pool_impl.h"
 
 #include "xvi_cpu.h"
 
 enum {
-	CROWDED_TIMES = 16,         /* that threads meet in so many allocations ... */
-	CROWDED_ALLOCATIONS = 4096, /* ... before they are spread over more shards */
+	CROWDED_TIMES = 16,         /* threads that meet so often ... */
+	CROWDED_ALLOCATIONS = 4096, /* ... in so many allocations are spread over more shards */
 
-	MAIL_TRIES = 4,          /* slots that are tried */
-	MAIL_BUSY_TURNS = 64,    /* frees left without a look at the lock, once it was taken */
-	MAIL_POLL_TURNS = 16,    /* turns at home between two looks at the next slot, */
-	MAIL_SWEEP_TURNS = 4096, /* and between two at all slots */
+	MAIL_TRIES = 4,       /* places that are tried */
+	MAIL_BUSY_TURNS = 64, /* frees left without a look at the lock, after it was taken once */
+	MAIL_POLL_TURNS = 16, /* turns at home between two looks at the next handle, ... */
+	MAIL_SWEEP_TURNS = 4096, /* ... and at the whole mailbox */
 };
 
-/* ---- mail ---- */
+/* ---- mailboxes ---- */
 
-/* Free what lies in the next slots, until one is empty. */
+/* Free the next handles, until a place is empty. */
 static void mail_read(struct xvi_shard *shard)
 {
 	for (uint32_t i = 0; i < MAIL_HANDLES; i++) {
@@ -29,7 +29,7 @@ static void mail_read(struct xvi_shard *shard)
 		if (handle == XV_NULL_HANDLE)
 			return;
 		shard->mail_at = (shard->mail_at + 1) % MAIL_HANDLES;
-		/* A bad handle is counted where it is found. */
+		/* A bad handle is counted here. */
 		if (page_table_shard(&shard->pool->pages, xv_handle_page(handle)) !=
 		    shard->number + 1)
 			shard->objects.bad_handles++;
@@ -43,7 +43,7 @@ static bool mail_is_next(const struct xvi_shard *shard)
 	return xvi_atomic64_is_set(&shard->mailbox->handle[shard->mail_at]);
 }
 
-/* Slots need not be filled in turn: two threads may leave something at once. */
+/* Two threads may leave something at once, so handles may have gaps between them. */
 void xvi_mail_read_all(struct xvi_shard *shard)
 {
 	shard->polls = 0;
@@ -57,7 +57,7 @@ void xvi_mail_read_all(struct xvi_shard *shard)
 	shard->mail_at = xvi_atomic_load(&shard->mailbox->next) % MAIL_HANDLES;
 }
 
-/* Leave a handle to the shard. False: no slot is at hand. */
+/* Leave a handle to the shard. False: no place is free. */
 static bool mail_leave(struct xvi_mailbox *mailbox, xv_handle handle)
 {
 	uint32_t start = xvi_atomic_load(&mailbox->next);
@@ -89,7 +89,7 @@ void xvi_enter_crowded(struct xvi_shard *shard)
 	shard->crowded = 0;
 	if (homes == 1 && xvi_pool_widen(pool) != 0)
 		return;
-	/* While there is one home this is the first one: nobody works by the old number. */
+	/* While there is one home it is the first shard: no thread uses the old number. */
 	xvi_atomic_store_release(&pool->homes,
 				 homes * 2 < pool->shard_most ? homes * 2 : pool->shard_most);
 }
@@ -140,11 +140,9 @@ struct xvi_shard *xvi_enter_page_spread(struct xv_pool *pool, uint32_t page)
 	return shard;
 }
 
-/*
- * Leave a handle to another shard if its lock is taken, and then, for a while, without asking:
- * where two CPUs use a shard, what is freed here brings all its lines over. False: free it under
- * the lock.
- */
+/* If the lock of the other shard is taken, leave the handle there, and then do so for a while
+ * without asking: when two CPUs use a shard, a free here moves all its cache lines over. False:
+ * free it under the lock. */
 static bool free_is_left(struct xv_pool *pool, xv_handle handle)
 {
 	uint32_t number = page_table_shard(&pool->pages, xv_handle_page(handle));
@@ -200,7 +198,7 @@ int xvi_free_locked(struct xv_pool *pool, xv_handle handle)
 
 /* ---- all shards ---- */
 
-/* With the first one locked none is made meanwhile. */
+/* With the first shard locked, no thread makes another. */
 void xvi_enter_all(struct xv_pool *pool)
 {
 	struct xvi_shard *shard;
@@ -211,7 +209,7 @@ void xvi_enter_all(struct xv_pool *pool)
 	}
 }
 
-/* The first one last: who waits for it may make a shard, which is not locked. */
+/* The first shard comes last: a thread that waits for it may make a shard, which is not locked. */
 void xvi_leave_all(struct xv_pool *pool)
 {
 	for (uint32_t i = pool->shard_most; i-- > 0;) {
@@ -222,8 +220,8 @@ void xvi_leave_all(struct xv_pool *pool)
 	}
 }
 
-/* Who waits for a lock of a pool must not hold the provider for another pool meanwhile: whoever
- * has the lock may be waiting for the provider. Returns how often it was held. */
+/* A thread that waits for a lock of a pool must not hold the provider for another pool: the
+ * thread with the lock may wait for the provider. Returns how often it was held. */
 static uint32_t provider_release(const struct xv_pool *pool)
 {
 	const struct xv_provider_ops *ops = pool->provider->ops;
@@ -270,7 +268,7 @@ static bool room_may_help(const struct xv_pool *pool, int err)
 	       pool_is_spread(pool);
 }
 
-/* A shard's failed try is not the caller's failure, who has counted it at home. */
+/* A failed try here is not the caller's failure, which was counted at home. */
 static int shard_malloc(struct xvi_shard *shard, size_t size, size_t alignment, uint32_t owner,
 			xv_handle *handle)
 {
@@ -281,7 +279,7 @@ static int shard_malloc(struct xvi_shard *shard, size_t size, size_t alignment, 
 	return err;
 }
 
-/* Home comes last: what the others give back is its to take. */
+/* Home comes last, and may take what the others give back. */
 int xvi_malloc_anywhere(struct xvi_shard *home, size_t size, size_t alignment, uint32_t owner,
 			xv_handle *handle, int err)
 {
@@ -304,7 +302,7 @@ int xvi_malloc_anywhere(struct xvi_shard *home, size_t size, size_t alignment, u
 	return err;
 }
 
-/* Make the object, of a page at most, anew in another shard. False: it stays. Both are locked. */
+/* Make the object, of at most a page, anew in another shard. False: it stays. Both are locked. */
 static bool object_to(struct xvi_shard *to, struct xvi_shard *from, xv_handle *handle, size_t size)
 {
 	struct xvi_objects *objects = &from->objects;
@@ -318,7 +316,7 @@ static bool object_to(struct xvi_shard *to, struct xvi_shard *from, xv_handle *h
 	return moved;
 }
 
-/* With what this other shard gives back, or in it. None is locked. */
+/* Try with what this other shard gives back, or in it. None is locked. */
 static int realloc_with(struct xvi_shard *other, struct xvi_shard *shard, xv_handle *handle,
 			size_t size)
 {

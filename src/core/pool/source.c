@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * source.c: what a shard's heap needs: pages, grains and hole records. Each is charged to the
+ * source.c: what the heap of a shard needs: pages, grains and hole records. Each is charged to the
  * budget, then taken from the provider; given back in the other order.
  */
 #include "pool_impl.h"
@@ -26,7 +26,7 @@ void xvi_pool_settle(struct xv_pool *pool)
 	xvi_lock_release(&budget->lock);
 }
 
-/* Charge memory of pages, which may be what stayed of others. */
+/* Charge memory of pages, some of which may be stayed memory. */
 static int pages_charge(struct xvi_shard *shard, int64_t bytes)
 {
 	int err = charge(shard, bytes, 0, -bytes);
@@ -44,7 +44,7 @@ static int64_t grain_bytes(const struct xv_pool *pool, uint64_t count)
 
 /* ---- pages and grains ---- */
 
-/* The page table's records may have moved, or be of other pages. */
+/* The records may have moved in the page table, or the origin changed. */
 static void records_follow(struct xvi_shard *shard)
 {
 	const struct xvi_page_table *table = &shard->pool->pages;
@@ -101,7 +101,7 @@ static void source_pages_give(void *context, uint32_t page, uint32_t count, uint
 	struct xv_pool *pool = shard->pool;
 	size_t stayed;
 
-	/* Once the provider has them they may be another shard's. */
+	/* Once the provider has them, another shard may get them. */
 	xvi_lock_acquire(&pool->budget.lock);
 	xvi_page_table_remove(&pool->pages, page, count, &shard->held);
 	xvi_lock_release(&pool->budget.lock);
@@ -141,7 +141,7 @@ static bool source_page_is_ours(void *context, uint32_t page)
 	return page_table_shard(&shard->pool->pages, page) == shard->number + 1;
 }
 
-/* ---- hole records: the first ones behind the shard, then all in a stretch of their own ---- */
+/* ---- hole records: the first ones behind the shard, then all in their own stretch ---- */
 
 static size_t records_bytes(uint32_t count)
 {
@@ -153,7 +153,7 @@ static bool records_are_first(const struct xvi_shard *shard)
 	return (void *)shard->objects.heap.holes.records != shard->records.base;
 }
 
-/* So much of what is usable is held from now on; the rest is promised. */
+/* This much of the usable bytes is held from now on; the rest is promised. */
 static void records_touch(struct xvi_shard *shard, size_t bytes)
 {
 	int64_t more = (int64_t)bytes - (int64_t)shard->records_touched;
@@ -172,8 +172,8 @@ static void source_records_used(void *context, uint32_t high)
 		records_touch(shard, bytes);
 }
 
-/* Reserve address space for all the records that the heap may want, or, in a small address
- * space, for as many as can be had. */
+/* Reserve address space for all records that the heap may want, or as many as a small address
+ * space permits. */
 static int records_reserve(struct xvi_shard *shard)
 {
 	size_t least = records_bytes(FIRST_RECORDS) + META_CHUNK_BYTES;
@@ -215,12 +215,12 @@ static int source_records_take(void *context, uint32_t count)
 	return 0;
 }
 
-static void source_records_give(void *context, uint32_t high, uint32_t sure)
+static void source_records_give(void *context, uint32_t high, uint32_t ready)
 {
 	struct xvi_shard *shard = context;
 	struct xv_provider *provider = shard->pool->provider;
 	size_t used = records_bytes(high);
-	size_t bytes = records_bytes(sure > high ? sure : high);
+	size_t bytes = records_bytes(ready > high ? ready : high);
 	size_t less = shard->records_touched - used;
 
 	if (records_are_first(shard))
@@ -241,7 +241,7 @@ static void source_records_give(void *context, uint32_t high, uint32_t sure)
 
 /* ---- a window ---- */
 
-/* Two slots are each shard's own: it cannot fail. */
+/* Cannot fail: each shard has two slots. */
 static uint32_t *source_page_map(void *context, uint32_t page)
 {
 	struct xv_provider *provider = ((struct xvi_shard *)context)->pool->provider;

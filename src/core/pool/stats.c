@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
-/* stats.c: what a pool holds and why; sums over the shards, all of them locked. O(shards). */
+/*
+ * stats.c: what a pool holds and why: sums over the shards, all of them locked. O(shards).
+ */
 #include "pool_impl.h"
 
 /* Handles left to a shard, count. */
@@ -24,7 +26,7 @@ static void add_shard(const struct xvi_shard *shard, struct xv_pool_stats *stats
 	stats->link_bytes += objects_link_bytes(objects);
 	stats->free_bytes += heap_free_units(heap) * UNIT_BYTES;
 	stats->spare_bytes += heap->spare_grains << shard->pool->grain_shift;
-	/* The rest of used blocks. */
+	/* The other parts of used blocks are subtracted below. */
 	stats->rounding_bytes += heap->used_units * UNIT_BYTES;
 	stats->objects += objects_count(objects);
 	stats->split_objects += objects->split_objects;

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
-/* whole.c: calls on a pool as a whole: walking, compaction, trimming, reset, the limit. */
+/*
+ * whole.c: calls on the whole pool: walk, compaction, trim, reset, limit.
+ */
 #include "pool_impl.h"
 
 enum { WALK_BATCH = 32 }; /* objects that are listed under the lock at a time */
 
 /* ---- walking ---- */
 
-/*
- * The next live objects of a page, from a unit on. The page is nobody's, or has no more: 0. A list
- * goes on to the shard's next page by itself: what is not of this page comes in its turn.
- */
+/* List the next live objects of a page, from a unit on; 0 if no shard has the page, or it has no
+ * more. A list may go on to the next page of the shard: objects of other pages are left for
+ * later. */
 static uint32_t list_page(struct xv_pool *pool, uint32_t page, uint32_t *unit,
 			  struct xvi_object_seen *seen)
 {
@@ -20,7 +21,7 @@ static uint32_t list_page(struct xv_pool *pool, uint32_t page, uint32_t *unit,
 
 	if (shard == NULL)
 		return 0;
-	/* What was left to the shard to be freed is dead; with the last of it the page may go. */
+	/* Objects that were left to the shard are dead; the page may go with the last of them. */
 	xvi_mail_read_all(shard);
 	if (heap_holds(&shard->objects.heap, page) &&
 	    heap_page(&shard->objects.heap, page)->used_units != 0)
@@ -33,7 +34,7 @@ static uint32_t list_page(struct xv_pool *pool, uint32_t page, uint32_t *unit,
 	return count;
 }
 
-/* Is what was listed still a live object? */
+/* Is a listed object still live? */
 static bool still_lives(struct xv_pool *pool, xv_handle handle)
 {
 	struct xvi_shard *shard = xvi_enter_page_if_any(pool, xv_handle_page(handle));
@@ -81,7 +82,7 @@ static bool pool_compacts(const struct xv_pool *pool)
 	       pool->first->objects.owner_ops != NULL;
 }
 
-/* Bytes that a step gave back, but for what an earlier one of the cycle took. */
+/* Bytes that a step gave back, less what earlier steps of the cycle took. */
 static uint64_t freed_bytes(struct xvi_shard *shard, int64_t held_before, bool more)
 {
 	int64_t taken = shard->compact_taken + shard->held - held_before;

@@ -19,6 +19,12 @@
 extern "C" {
 #endif
 
+/*
+ * Most ways to compress that the pages of one store can be in at a time, `none` not counted. Each
+ * codec of each tier is one, and each dictionary (ramz/tiers.h).
+ */
+#define RAMZ_CODECS_MAX 7U
+
 /* The codec's own default level. */
 #define RAMZ_LEVEL_DEFAULT INT32_MIN
 
@@ -56,6 +62,20 @@ struct ramz_codec {
 	 * the store asks after each use: O(1). NULL for a codec that cannot tell: a store then
 	 * leaves its contexts out of held bytes and limits. */
 	size_t (*context_bytes)(const void *context);
+
+	/*
+	 * Optional, all four or none: dictionaries. A digest is what a dictionary's bytes become for
+	 * the contexts that use it, of any number of threads at once. It refers to the bytes, which
+	 * must stay as they are until digest_destroy. digest_create returns NULL when out of
+	 * memory, or when the bytes are no dictionary of this codec. digest_bytes is what it has
+	 * taken, the bytes themselves not included. context_create_with is context_create for
+	 * forms made with the digest, which must outlive the context; only a context with the
+	 * same dictionary decompresses them.
+	 */
+	void *(*digest_create)(const void *dictionary, size_t bytes);
+	void (*digest_destroy)(void *digest);
+	size_t (*digest_bytes)(const void *digest);
+	void *(*context_create_with)(size_t page_bytes, int32_t level, const void *digest);
 };
 
 /* The codec of this name or this id, or NULL. Static storage. */

@@ -66,9 +66,6 @@ struct ramz;
  * gives at most 1 TiB. */
 #define RAMZ_PAGES_MAX 0xFFFFFFFEULL
 
-/* Most codecs that pages of one store can have at a time; `none` is not counted. */
-#define RAMZ_CODECS_MAX 7U
-
 /* Default of raw_above_permille. src/ramz/README.md has the measurement. */
 #define RAMZ_RAW_ABOVE_PERMILLE 990U
 
@@ -215,8 +212,9 @@ XV_API int ramz_reset(struct ramz *store);
 /*
  * Write pages with this codec and level from now on; stored pages stay as they are. codec must
  * outlive the store. Running writes may still use the old one. Returns 0, -XV_EINVAL (null),
- * -XV_ENOMEM (no context can be made), or -XV_E2BIG (RAMZ_CODECS_MAX other codecs were used with
- * this store before). O(1).
+ * -XV_ENOMEM (no context can be made), or -XV_E2BIG (pages are in RAMZ_CODECS_MAX other codings:
+ * see ramz/tiers.h). To free a coding that no page is in, the call may wait for running calls to
+ * end. O(threads).
  */
 XV_API XV_MUST_USE int ramz_set_codec(struct ramz *store, const struct ramz_codec *codec,
 				      int32_t level);

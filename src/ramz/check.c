@@ -41,7 +41,7 @@ static void check_tally(struct checker *checker, uint64_t entry)
 			!rzi_entry_is_side(entry) && rzi_entry_word(entry) == 0;
 		return;
 	}
-	checker->gauge[rzi_entry_codec(entry) == 0 ? COUNT_RAW : COUNT_COMPRESSED]++;
+	checker->gauge[COUNT_RAW + rzi_entry_codec(entry)]++;
 	checker->gauge[COUNT_GOOD] += rzi_entry_good(entry);
 	checker->gauge[COUNT_SHARED] += rzi_entry_is_record(entry);
 }

@@ -19,11 +19,48 @@
 #define LZ4_LEVEL_HC_FIRST 3
 #define LZ4_LEVEL_HC_LAST 12
 
+/* liblz4 looks back no further than this. */
+#define LZ4_DICTIONARY_MAX ((size_t)64 << 10)
+
+/* The end of a dictionary: what forms refer to. */
+struct lz4_digest {
+	const char *bytes;
+	int count;
+};
+
 struct lz4_context {
 	size_t page_bytes;
 	int32_t level;
+	const struct lz4_digest *digest; /* NULL: no dictionary */
 	void *state; /* of the compressor that level selects; made when it is first used */
 };
+
+static void lz4_digest_destroy(void *digest)
+{
+	free(digest);
+}
+
+static void *lz4_digest_create(const void *dictionary, size_t bytes)
+{
+	struct lz4_digest *digest;
+	size_t kept = bytes < LZ4_DICTIONARY_MAX ? bytes : LZ4_DICTIONARY_MAX;
+
+	if (kept == 0)
+		return NULL;
+	digest = malloc(sizeof(*digest));
+	if (digest == NULL)
+		return NULL;
+	digest->bytes = (const char *)dictionary + (bytes - kept);
+	digest->count = (int)kept;
+	return digest;
+}
+
+static size_t lz4_digest_bytes(const void *digest)
+{
+	const struct lz4_digest *d = digest;
+
+	return sizeof(*d);
+}
 
 static void lz4_context_destroy(void *context)
 {
@@ -35,7 +72,7 @@ static void lz4_context_destroy(void *context)
 	free(c);
 }
 
-static void *lz4_context_create(size_t page_bytes, int32_t level)
+static void *lz4_context_create_with(size_t page_bytes, int32_t level, const void *digest)
 {
 	struct lz4_context *c;
 
@@ -46,12 +83,23 @@ static void *lz4_context_create(size_t page_bytes, int32_t level)
 		return NULL;
 	c->page_bytes = page_bytes;
 	c->level = rzi_codec_level(&rzi_codec_lz4, level);
+	c->digest = digest;
 	return c;
+}
+
+static void *lz4_context_create(size_t page_bytes, int32_t level)
+{
+	return lz4_context_create_with(page_bytes, level, NULL);
+}
+
+static bool lz4_is_hc(const struct lz4_context *c)
+{
+	return c->level >= LZ4_LEVEL_HC_FIRST;
 }
 
 static size_t lz4_state_bytes(const struct lz4_context *c)
 {
-	return (size_t)(c->level >= LZ4_LEVEL_HC_FIRST ? LZ4_sizeofStateHC() : LZ4_sizeofState());
+	return (size_t)(lz4_is_hc(c) ? LZ4_sizeofStateHC() : LZ4_sizeofState());
 }
 
 static size_t lz4_context_bytes(const void *context)
@@ -59,6 +107,37 @@ static size_t lz4_context_bytes(const void *context)
 	const struct lz4_context *c = context;
 
 	return sizeof(*c) + (c->state != NULL ? lz4_state_bytes(c) : 0);
+}
+
+static int lz4_acceleration(const struct lz4_context *c)
+{
+	return c->level < 0 ? -c->level : 1;
+}
+
+static int lz4_compress_alone(struct lz4_context *c, const void *src, int src_bytes, void *dst,
+			      int room)
+{
+	if (lz4_is_hc(c))
+		return LZ4_compress_HC_extStateHC(c->state, src, dst, src_bytes, room, c->level);
+	return LZ4_compress_fast_extState(c->state, src, dst, src_bytes, room, lz4_acceleration(c));
+}
+
+/* The dictionary is loaded for each page: liblz4 has no public call that keeps it. */
+static int lz4_compress_with(struct lz4_context *c, const void *src, int src_bytes, void *dst,
+			     int room)
+{
+	const struct lz4_digest *d = c->digest;
+
+	if (lz4_is_hc(c)) {
+		LZ4_streamHC_t *stream = LZ4_initStreamHC(c->state, lz4_state_bytes(c));
+
+		LZ4_resetStreamHC_fast(stream, c->level);
+		(void)LZ4_loadDictHC(stream, d->bytes, d->count);
+		return LZ4_compress_HC_continue(stream, src, dst, src_bytes, room);
+	}
+	(void)LZ4_initStream(c->state, lz4_state_bytes(c));
+	(void)LZ4_loadDict(c->state, d->bytes, d->count);
+	return LZ4_compress_fast_continue(c->state, src, dst, src_bytes, room, lz4_acceleration(c));
 }
 
 static int lz4_compress(void *context, const void *src, size_t src_bytes, void *dst,
@@ -74,22 +153,24 @@ static int lz4_compress(void *context, const void *src, size_t src_bytes, void *
 		c->state = malloc(lz4_state_bytes(c));
 	if (c->state == NULL)
 		return -XV_ENOMEM;
-	if (c->level >= LZ4_LEVEL_HC_FIRST)
-		return LZ4_compress_HC_extStateHC(c->state, src, dst, (int)src_bytes,
-						  rzi_codec_room(dst_bytes), c->level);
-	return LZ4_compress_fast_extState(c->state, src, dst, (int)src_bytes,
-					  rzi_codec_room(dst_bytes), c->level < 0 ? -c->level : 1);
+	if (c->digest != NULL)
+		return lz4_compress_with(c, src, (int)src_bytes, dst, rzi_codec_room(dst_bytes));
+	return lz4_compress_alone(c, src, (int)src_bytes, dst, rzi_codec_room(dst_bytes));
 }
 
 static int lz4_decompress(void *context, const void *src, size_t src_bytes, void *dst,
 			  size_t dst_bytes)
 {
+	const struct lz4_context *c = context;
 	int got;
 
-	(void)context;
 	if (src_bytes == 0 || src_bytes > RZI_CODEC_PAGE_MAX || dst_bytes > RZI_CODEC_PAGE_MAX)
 		return -XV_EBADMSG;
-	got = LZ4_decompress_safe(src, dst, (int)src_bytes, (int)dst_bytes);
+	if (c->digest != NULL)
+		got = LZ4_decompress_safe_usingDict(src, dst, (int)src_bytes, (int)dst_bytes,
+						    c->digest->bytes, c->digest->count);
+	else
+		got = LZ4_decompress_safe(src, dst, (int)src_bytes, (int)dst_bytes);
 	return got >= 0 && (size_t)got == dst_bytes ? 0 : -XV_EBADMSG;
 }
 
@@ -104,4 +185,8 @@ const struct ramz_codec rzi_codec_lz4 = {
 	.compress = lz4_compress,
 	.decompress = lz4_decompress,
 	.context_bytes = lz4_context_bytes,
+	.digest_create = lz4_digest_create,
+	.digest_destroy = lz4_digest_destroy,
+	.digest_bytes = lz4_digest_bytes,
+	.context_create_with = lz4_context_create_with,
 };

@@ -18,12 +18,54 @@
 #define ZSTD_LEVEL_FIRST (-131072)
 #define ZSTD_LEVEL_LAST 22
 
+/* A dictionary: digested for decompressing, and its bytes, of which each compressor makes what its
+ * level needs. */
+struct zstd_digest {
+	const void *bytes;
+	size_t count;
+	ZSTD_DDict *decompressing;
+};
+
 struct zstd_context {
 	size_t page_bytes;
 	int32_t level;
-	ZSTD_CCtx *compressor;   /* made when it is first used */
-	ZSTD_DCtx *decompressor; /* the same */
+	const struct zstd_digest *digest; /* NULL: no dictionary */
+	ZSTD_CDict *compressing;          /* of the digest at this level */
+	ZSTD_CCtx *compressor;            /* made when it is first used, as the one above */
+	ZSTD_DCtx *decompressor;          /* the same */
 };
+
+static void zstd_digest_destroy(void *digest)
+{
+	struct zstd_digest *d = digest;
+
+	if (d == NULL)
+		return;
+	ZSTD_freeDDict(d->decompressing);
+	free(d);
+}
+
+static void *zstd_digest_create(const void *dictionary, size_t bytes)
+{
+	struct zstd_digest *d = malloc(sizeof(*d));
+
+	if (d == NULL)
+		return NULL;
+	d->bytes = dictionary;
+	d->count = bytes;
+	d->decompressing = ZSTD_createDDict(dictionary, bytes);
+	if (d->decompressing != NULL)
+		return d;
+	free(d);
+	return NULL;
+}
+
+static size_t zstd_digest_bytes(const void *digest)
+{
+	const struct zstd_digest *d = digest;
+
+	return sizeof(*d) + ZSTD_sizeof_DDict(d->decompressing);
+}
 
 static void zstd_context_destroy(void *context)
 {
@@ -32,8 +74,26 @@ static void zstd_context_destroy(void *context)
 	if (c == NULL)
 		return;
 	ZSTD_freeCCtx(c->compressor);
+	ZSTD_freeCDict(c->compressing);
 	ZSTD_freeDCtx(c->decompressor);
 	free(c);
+}
+
+/* Forms of a dictionary do not carry its number: the store knows it. */
+static bool zstd_prepare_compressor(struct zstd_context *c)
+{
+	size_t result;
+
+	if (c->digest == NULL)
+		return !ZSTD_isError(
+			ZSTD_CCtx_setParameter(c->compressor, ZSTD_c_compressionLevel, c->level));
+	c->compressing = ZSTD_createCDict(c->digest->bytes, c->digest->count, c->level);
+	if (c->compressing == NULL)
+		return false;
+	result = ZSTD_CCtx_refCDict(c->compressor, c->compressing);
+	if (!ZSTD_isError(result))
+		result = ZSTD_CCtx_setParameter(c->compressor, ZSTD_c_dictIDFlag, 0);
+	return !ZSTD_isError(result);
 }
 
 static bool zstd_make_compressor(struct zstd_context *c)
@@ -43,21 +103,31 @@ static bool zstd_make_compressor(struct zstd_context *c)
 	c->compressor = ZSTD_createCCtx();
 	if (c->compressor == NULL)
 		return false;
-	if (!ZSTD_isError(ZSTD_CCtx_setParameter(c->compressor, ZSTD_c_compressionLevel, c->level)))
+	if (zstd_prepare_compressor(c))
 		return true;
 	ZSTD_freeCCtx(c->compressor);
+	ZSTD_freeCDict(c->compressing);
 	c->compressor = NULL;
+	c->compressing = NULL;
 	return false;
 }
 
 static bool zstd_make_decompressor(struct zstd_context *c)
 {
+	if (c->decompressor != NULL)
+		return true;
+	c->decompressor = ZSTD_createDCtx();
 	if (c->decompressor == NULL)
-		c->decompressor = ZSTD_createDCtx();
-	return c->decompressor != NULL;
+		return false;
+	if (c->digest == NULL ||
+	    !ZSTD_isError(ZSTD_DCtx_refDDict(c->decompressor, c->digest->decompressing)))
+		return true;
+	ZSTD_freeDCtx(c->decompressor);
+	c->decompressor = NULL;
+	return false;
 }
 
-static void *zstd_context_create(size_t page_bytes, int32_t level)
+static void *zstd_context_create_with(size_t page_bytes, int32_t level, const void *digest)
 {
 	struct zstd_context *c;
 
@@ -68,7 +138,13 @@ static void *zstd_context_create(size_t page_bytes, int32_t level)
 		return NULL;
 	c->page_bytes = page_bytes;
 	c->level = rzi_codec_level(&rzi_codec_zstd, level);
+	c->digest = digest;
 	return c;
+}
+
+static void *zstd_context_create(size_t page_bytes, int32_t level)
+{
+	return zstd_context_create_with(page_bytes, level, NULL);
 }
 
 /* libzstd's own contexts grow with use. */
@@ -76,7 +152,8 @@ static size_t zstd_context_bytes(const void *context)
 {
 	const struct zstd_context *c = context;
 
-	return sizeof(*c) + ZSTD_sizeof_CCtx(c->compressor) + ZSTD_sizeof_DCtx(c->decompressor);
+	return sizeof(*c) + ZSTD_sizeof_CCtx(c->compressor) + ZSTD_sizeof_CDict(c->compressing) +
+	       ZSTD_sizeof_DCtx(c->decompressor);
 }
 
 static int zstd_error(size_t result)
@@ -129,4 +206,8 @@ const struct ramz_codec rzi_codec_zstd = {
 	.compress = zstd_compress,
 	.decompress = zstd_decompress,
 	.context_bytes = zstd_context_bytes,
+	.digest_create = zstd_digest_create,
+	.digest_destroy = zstd_digest_destroy,
+	.digest_bytes = zstd_digest_bytes,
+	.context_create_with = zstd_context_create_with,
 };

@@ -3,40 +3,15 @@
 /*
  * codecs.c: which codec a page is compressed with, and each thread's contexts for them.
  *
- * Owns the store's table of codecs (the index is kept with each object) and the contexts'
- * codec contexts. May call: codecs, through their tables.
- * Locking: the table only grows, under the store's admin lock; a reader finds an index in an
- * entry and so sees its codec. Contexts are their taker's. O(page).
+ * Owns the store's table of codings (the index is kept with each object) and the contexts'
+ * codec contexts. May call: codecs, through their tables; dictionary.h.
+ * Locking: the table is changed under the store's admin lock, and an index is freed with the gate
+ * closed; a reader finds an index in an entry and so sees its coding. Contexts are their taker's.
+ * O(page).
  */
 #include "codec_list.h"
+#include "dictionary.h"
 #include "store_impl.h"
-
-int rzi_codec_index(struct ramz *store, const struct ramz_codec *codec)
-{
-	if (codec->id == RZI_CODEC_NONE)
-		return 0;
-	for (uint32_t i = 1; i < CODECS; i++) {
-		const struct ramz_codec *there = atomic_load(&store->codec[i]);
-
-		if (there == codec)
-			return (int)i;
-		if (there == NULL) {
-			atomic_store(&store->codec[i], codec);
-			return (int)i;
-		}
-	}
-	return -XV_E2BIG;
-}
-
-bool rzi_codec_works(const struct ramz *store, const struct ramz_codec *codec, int32_t level)
-{
-	void *context = codec->context_create(store->page_bytes, rzi_codec_level(codec, level));
-
-	if (context == NULL)
-		return false;
-	codec->context_destroy(context);
-	return true;
-}
 
 /* ---- what codecs' contexts take ---- */
 
@@ -56,17 +31,112 @@ static void codecs_drop(struct rzi_context *context, const struct ramz_codec *co
 	cc->bytes = 0;
 }
 
+/* Drop the thread's context for a coding; bytes it had. */
+static uint64_t codecs_drop_at(struct rzi_context *context, uint32_t index)
+{
+	struct rzi_codec_context *cc = &context->codec[index];
+	uint64_t bytes = cc->bytes;
+
+	if (cc->context != NULL)
+		codecs_drop(context, rzi_coding_codec(context->store, index), cc);
+	return bytes;
+}
+
+/* ---- the table ---- */
+
+int rzi_coding_index(struct ramz *store, const struct ramz_codec *codec, uint32_t tier,
+		     struct rzi_dictionary *dictionary)
+{
+	struct rzi_coding *unused = NULL;
+
+	if (codec->id == RZI_CODEC_NONE)
+		return 0;
+	for (uint32_t i = CODECS - 1; i >= 1; i--) {
+		struct rzi_coding *coding = &store->coding[i];
+		const struct ramz_codec *there = atomic_load(&coding->codec);
+
+		if (there == NULL)
+			unused = coding;
+		else if (there == codec && coding->tier == tier && coding->dictionary == dictionary)
+			return (int)i;
+	}
+	if (unused == NULL)
+		return -XV_E2BIG;
+	unused->dictionary = dictionary;
+	unused->tier = tier;
+	unused->serial = ++store->codings_made;
+	atomic_store(&unused->codec, codec);
+	return (int)(unused - store->coding);
+}
+
+static bool coding_is_set(const struct ramz *store, uint32_t index)
+{
+	for (uint32_t tier = 0; tier < RAMZ_TIERS; tier++) {
+		if (rzi_setting_codec(atomic_load(&store->setting[tier])) == index)
+			return true;
+	}
+	return false;
+}
+
+static void coding_free(struct rzi_memory *memory, struct rzi_coding *coding)
+{
+	rzi_dictionary_free(memory, coding->dictionary);
+	coding->dictionary = NULL;
+	atomic_store(&coding->codec, NULL);
+}
+
+void rzi_codings_reap(struct ramz *store)
+{
+	for (uint32_t i = 1; i < CODECS; i++) {
+		enum rzi_counter gauge = (enum rzi_counter)(COUNT_RAW + i);
+
+		if (atomic_load(&store->coding[i].codec) == NULL || coding_is_set(store, i) ||
+		    rzi_counter_sum(store, gauge) != 0)
+			continue;
+		for (uint32_t c = 0; c < rzi_contexts_high(store); c++) {
+			struct rzi_context *context = rzi_context_at(store, c);
+
+			if (context != NULL)
+				codecs_drop_at(context, i);
+		}
+		coding_free(&store->memory, &store->coding[i]);
+	}
+}
+
+void rzi_codings_fini(struct ramz *store)
+{
+	for (uint32_t i = 1; i < CODECS; i++)
+		coding_free(&store->memory, &store->coding[i]);
+}
+
+void *rzi_coding_context(const struct ramz *store, uint32_t index, int32_t level)
+{
+	const struct rzi_coding *coding = &store->coding[index];
+	const struct ramz_codec *codec = rzi_coding_codec(store, index);
+
+	level = rzi_codec_level(codec, level);
+	if (coding->dictionary == NULL)
+		return codec->context_create(store->page_bytes, level);
+	return codec->context_create_with(store->page_bytes, level, coding->dictionary->digest);
+}
+
+bool rzi_codec_works(const struct ramz *store, const struct ramz_codec *codec, int32_t level)
+{
+	void *context = codec->context_create(store->page_bytes, rzi_codec_level(codec, level));
+
+	if (context == NULL)
+		return false;
+	codec->context_destroy(context);
+	return true;
+}
+
 uint64_t rzi_context_drop_codecs(struct rzi_context *context, uint32_t but)
 {
 	uint64_t bytes = 0;
 
 	for (uint32_t i = 1; i < CODECS; i++) {
-		struct rzi_codec_context *cc = &context->codec[i];
-
-		if (cc->context == NULL || i == but)
-			continue;
-		bytes += cc->bytes;
-		codecs_drop(context, atomic_load(&context->store->codec[i]), cc);
+		if (i != but)
+			bytes += codecs_drop_at(context, i);
 	}
 	return bytes;
 }
@@ -106,13 +176,17 @@ static bool codecs_is_only(const struct rzi_context *context, const struct rzi_c
 static void *codecs_context(struct rzi_context *context, const struct ramz_codec *codec,
 			    uint32_t index, const int32_t *level)
 {
+	const struct rzi_coding *coding = &context->store->coding[index];
 	struct rzi_codec_context *cc = &context->codec[index];
 	int32_t wanted = level != NULL ? *level : codec->level_default;
 	void *made;
 
 	if (cc->context != NULL && (level == NULL || cc->level == wanted))
 		return cc->context;
-	made = codec->context_create(context->store->page_bytes, wanted);
+	made = coding->dictionary == NULL
+		       ? codec->context_create(context->store->page_bytes, wanted)
+		       : codec->context_create_with(context->store->page_bytes, wanted,
+						    coding->dictionary->digest);
 	if (made == NULL)
 		return NULL;
 	if (cc->context != NULL)
@@ -132,7 +206,7 @@ static void form_raw(const struct rzi_context *context, const void *src, struct 
 int rzi_compress(struct rzi_context *context, const void *src, struct rzi_form *form)
 {
 	struct ramz *store = context->store;
-	uint64_t setting = atomic_load_explicit(&store->setting, memory_order_acquire);
+	uint64_t setting = atomic_load_explicit(&store->setting[0], memory_order_acquire);
 	uint32_t index = rzi_setting_codec(setting);
 	int32_t level = rzi_setting_level(setting);
 	struct rzi_codec_context *cc = &context->codec[index];
@@ -143,7 +217,7 @@ int rzi_compress(struct rzi_context *context, const void *src, struct rzi_form *
 	form_raw(context, src, form);
 	if (index == 0)
 		return 0;
-	codec = atomic_load_explicit(&store->codec[index], memory_order_acquire);
+	codec = rzi_coding_codec(store, index);
 	codec_context = codecs_context(context, codec, index, &level);
 	if (codec_context == NULL)
 		return -XV_ENOMEM;
@@ -178,7 +252,7 @@ int rzi_decompress(struct rzi_context *context, uint32_t index, const void *form
 		memcpy(dst, form, bytes);
 		return 0;
 	}
-	codec = atomic_load_explicit(&store->codec[index], memory_order_acquire);
+	codec = rzi_coding_codec(store, index);
 	if (codec == NULL)
 		return -XV_EBADMSG;
 	codec_context = codecs_context(context, codec, index, NULL);

@@ -44,8 +44,7 @@ static uint64_t compact_new_entry(const struct ramz *store, uint64_t entry, xv_h
 	uint64_t moved;
 
 	if (rzi_is_pinned(store, from) ||
-	    !rzi_entry_of_object(to, store->pool_page_shift, rzi_entry_codec(entry),
-				 rzi_entry_good(entry), &moved))
+	    !rzi_entry_moved(entry & ~ENTRY_LOCK, to, store->pool_page_shift, &moved))
 		return entry;
 	return moved;
 }

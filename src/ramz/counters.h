@@ -16,16 +16,17 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include <ramz/codec.h>
 #include <ramz/stats.h>
 
 enum rzi_counter {
 	/* gauges */
 	COUNT_SAME,
 	COUNT_ZERO,
-	COUNT_COMPRESSED,
 	COUNT_GOOD,
-	COUNT_RAW,
 	COUNT_SHARED, /* slots that name a record */
+	COUNT_RAW,    /* and behind it one for each coding: see store_impl.h */
+	COUNT_CODING_LAST = COUNT_RAW + RAMZ_CODECS_MAX,
 	COUNT_GAUGES,
 	/* counts */
 	COUNT_READS = COUNT_GAUGES,
@@ -47,6 +48,9 @@ enum rzi_counter {
 	COUNT_COMPACT_MOVED,
 	COUNT_COMPACT_FREED,
 	COUNT_COMPACT_REFUSED,
+	COUNT_RECOMPRESS_TRIED,
+	COUNT_RECOMPRESSED,
+	COUNT_RECOMPRESS_SAVED,
 	COUNTERS,
 };
 

@@ -72,11 +72,11 @@ static void dedup_free_tables(struct rzi_dedup *dedup)
 
 static int dedup_make_tables(struct rzi_dedup *dedup)
 {
-	int err = rzi_sparse_init(&dedup->places, dedup->memory, dedup->limit, sizeof(uint64_t));
+	int err = rzi_sparse_init(&dedup->places, dedup->memory, dedup->limit, sizeof(uint64_t), 0);
 
 	if (err == 0)
 		err = rzi_sparse_init(&dedup->records, dedup->memory, dedup->limit,
-				      sizeof(struct record));
+				      sizeof(struct record), 0);
 	if (err != 0)
 		return err;
 	dedup->bucket =
@@ -291,8 +291,8 @@ static void dedup_unchain(struct rzi_dedup *dedup, uint32_t number)
 	*link = record->next;
 }
 
-/* A record with this hash, with one more reference; UINT32_MAX for none. */
-static uint32_t dedup_find(struct rzi_dedup *dedup, uint64_t hash)
+/* A record with this hash but `but`, with one more reference; UINT32_MAX for none. */
+static uint32_t dedup_find(struct rzi_dedup *dedup, uint64_t hash, uint32_t but)
 {
 	uint32_t found = UINT32_MAX;
 
@@ -300,7 +300,7 @@ static uint32_t dedup_find(struct rzi_dedup *dedup, uint64_t hash)
 	for (uint32_t at = dedup->bucket[hash & (dedup->buckets - 1)]; at != RECORD_NONE;) {
 		struct record *record = dedup_record(dedup, at - 1);
 
-		if (record->hash == hash) {
+		if (record->hash == hash && at - 1 != but) {
 			record->refs++;
 			found = at - 1;
 			break;
@@ -385,11 +385,11 @@ static int dedup_make(struct rzi_context *context, const void *page, uint64_t ha
 }
 
 int rzi_dedup_content(struct rzi_context *context, const void *page,
-		      const struct rzi_packed *packed, struct rzi_content *content)
+		      const struct rzi_packed *packed, uint32_t but, struct rzi_content *content)
 {
 	struct rzi_dedup *dedup = context->store->dedup;
 	uint64_t hash = rzi_checksum(page, context->store->page_bytes);
-	uint32_t record = dedup_find(dedup, hash);
+	uint32_t record = dedup_find(dedup, hash, but);
 	int err = 0;
 
 	if (record != UINT32_MAX) {

@@ -46,11 +46,11 @@ void rzi_dedup_trim(struct ramz *store, bool (*place_is_idle)(const void *leaf))
 /* The place of a record; NULL where there is no table for it, as it is free. */
 _Atomic uint64_t *rzi_dedup_place(const struct rzi_dedup *dedup, uint32_t record);
 
-/* Content for a page: a reference to a record with the same page, or to a new one, made of
- * packed where that is not NULL and by compressing else. Errors as rzi_object_make,
- * rzi_compress. */
+/* Content for a page: a reference to a record with the same page that is not number `but`
+ * (UINT32_MAX: any), or to a new one, made of packed where that is not NULL and by compressing
+ * else. Errors as rzi_object_make, rzi_compress. */
 int rzi_dedup_content(struct rzi_context *context, const void *page,
-		      const struct rzi_packed *packed, struct rzi_content *content);
+		      const struct rzi_packed *packed, uint32_t but, struct rzi_content *content);
 
 /* A slot no longer names the record: with the last reference its object is freed. */
 void rzi_dedup_unref(struct rzi_context *context, uint32_t record);

@@ -8,14 +8,14 @@
  *   bit   63      48 47              10 9   8 7 6    5   3 2  1 0
  *   absent   [ 0                                          | 0  |L]
  *   same     [ value, 59 bits                       |form | 1  |L]   form: bits 3, 4
- *   object   [ tag  | unit, 38 bits   | - | - |good| codec | 2  |L]
- *   record   [ record number, 32 bits | -     |0|good|codec| 3  |L]   see dedup.h
+ *   object   [ tag  | unit, 38 bits   |tried|-|good| coding| 2  |L]   tried: bits 8, 9
+ *   record   [ record number, 32 bits | -     |0|good|coding|3  |L]   see dedup.h
  *   side     [ low 56 bits of the word        |1| 0        | 3  |L]   bit 7
  *
  * L: somebody changes the entry at this moment and it must be left alone: see store_impl.h.
  * unit: where the object is, counted in 4 bytes from the pool's page 0: 1 TiB. good: the
- * compressed form takes at most half a page. codec: index in the store's table, 0 = raw.
- * Bits 8 and 9 of an object are free.
+ * compressed form takes at most half a page. coding: index in the store's table, 0 = raw.
+ * tried: the highest tier that did not make the form clearly shorter; 0 = none.
  */
 #ifndef RZI_ENTRY_H
 #define RZI_ENTRY_H
@@ -39,6 +39,8 @@ enum {
 	ENTRY_CODEC_SHIFT = 3,
 	ENTRY_GOOD_SHIFT = 6,
 	ENTRY_SIDE_SHIFT = 7,
+	ENTRY_TRIED_SHIFT = 8,
+	ENTRY_TRIED_MASK = 3,
 	ENTRY_UNIT_SHIFT = 10,
 	ENTRY_UNIT_BITS = 38,
 	ENTRY_TAG_SHIFT = 48,
@@ -155,6 +157,30 @@ static inline bool rzi_entry_of_object(xv_handle handle, uint32_t pool_page_shif
 		 (uint64_t)good << ENTRY_GOOD_SHIFT | (uint64_t)codec << ENTRY_CODEC_SHIFT |
 		 (uint64_t)ENTRY_OBJECT << ENTRY_KIND_SHIFT;
 	return true;
+}
+
+/* The entry of the object after it moved to another place, where an entry can name that. */
+static inline bool rzi_entry_moved(uint64_t from, xv_handle handle, uint32_t pool_page_shift,
+				   uint64_t *entry)
+{
+	const uint64_t kept = ((uint64_t)1 << ENTRY_UNIT_SHIFT) - 1;
+	uint64_t to;
+
+	if (!rzi_entry_of_object(handle, pool_page_shift, 0, false, &to))
+		return false;
+	*entry = (to & ~kept) | (from & kept);
+	return true;
+}
+
+static inline uint32_t rzi_entry_tried(uint64_t entry)
+{
+	return (uint32_t)(entry >> ENTRY_TRIED_SHIFT) & ENTRY_TRIED_MASK;
+}
+
+static inline uint64_t rzi_entry_with_tried(uint64_t entry, uint32_t tier)
+{
+	return (entry & ~((uint64_t)ENTRY_TRIED_MASK << ENTRY_TRIED_SHIFT)) |
+	       (uint64_t)tier << ENTRY_TRIED_SHIFT;
 }
 
 /* Where it is, from the pool's page 0 on. */

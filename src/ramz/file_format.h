@@ -6,10 +6,10 @@
  *   header, 256 bytes
  *     0  "RAMZPAGE"
  *     8  u32 version          12  u32 page size, bytes
- *    16  u32 flags            20  u32 0
+ *    16  u32 flags            20  u32 tiers of the names, 4 bits each
  *    24  u64 size of the contents, bytes
  *    32  8 names of codecs, 24 bytes each, zeros behind; a form's codec is an index of these;
- *        the first is empty and means raw
+ *        the first is empty and means raw; two may be equal, of two tiers or dictionaries
  *   224  file id, 16 random bytes of each save
  *   240  u32 codec of pages written from then on, an index of the names; UINT32_MAX: not kept
  *   244  i32 its level; the least number: the codec's own
@@ -21,7 +21,9 @@
  *    16  u64 XXH3 of 32 bytes: u64 XXH3 of bytes 0 .. 15, u64 XXH3 of the bytes from 24 on, the
  *        file id: so a block of another save is as wrong as a damaged one
  *    24  records: u64 slot, u32 kind << 8 | codec, u32 bytes, then so many bytes: a word, or a
- *        form with its tail (object.c). Slots ascend over the whole file.
+ *        form with its tail (object.c). Slots ascend over the whole file. With FILE_FLAG_TIERS
+ *        there are two kinds more, before all pages: the dictionary of a codec's index (its slot
+ *        is 0), and what a tier is set to (its slot is the tier, its bytes are the i32 level)
  *   the last block has no records but 16 bytes: u64 records, u64 bytes of all blocks before
  *
  * A file that ends before its last block is torn. Version 1 has zeros from 224 to 247, and its
@@ -41,6 +43,7 @@ enum {
 	FILE_HEADER_BYTES = 256,
 	FILE_NAME_BYTES = 24,
 	FILE_NAMES = 8,
+	FILE_TIERS_AT = 20,
 	FILE_NAMES_AT = 32,
 	FILE_ID_AT = 224,
 	FILE_ID_BYTES = 16,
@@ -53,7 +56,10 @@ enum {
 	FILE_RECORD_BYTES = 16,     /* before the record's own bytes */
 	FILE_TOTALS_BYTES = 16,
 	FILE_FLAG_CHECKSUM = 1,
-	FILE_FLAGS = FILE_FLAG_CHECKSUM, /* those that are known */
+	FILE_FLAG_TIERS = 2,
+	FILE_FLAGS = FILE_FLAG_CHECKSUM | FILE_FLAG_TIERS, /* those that are known */
+	FILE_TIER_BITS = 4,
+	FILE_LEVEL_BYTES = 4,
 };
 
 #define FILE_MAGIC "RAMZPAGE"
@@ -65,6 +71,8 @@ enum {
 enum file_kind {
 	FILE_KIND_WORD = 1,
 	FILE_KIND_FORM = 2,
+	FILE_KIND_DICTIONARY = 3,
+	FILE_KIND_TIER = 4,
 };
 
 struct rzi_file_header {
@@ -72,6 +80,7 @@ struct rzi_file_header {
 	uint32_t page_bytes;
 	uint32_t flags;
 	uint64_t size_bytes;
+	uint32_t tiers; /* of the names: rzi_file_tier */
 	char name[FILE_NAMES][FILE_NAME_BYTES];
 	unsigned char id[FILE_ID_BYTES];
 	uint32_t codec; /* for writes: an index of name, or FILE_CODEC_NOT_KEPT */
@@ -107,6 +116,13 @@ bool rzi_file_block_is_whole(const unsigned char *at, const struct rzi_file_head
 void rzi_file_record_put(unsigned char *at, const struct rzi_file_record *record);
 void rzi_file_record_get(const unsigned char *at, struct rzi_file_record *record);
 
+static inline uint32_t rzi_file_tier(const struct rzi_file_header *header, uint32_t name)
+{
+	return (header->tiers >> (FILE_TIER_BITS * name)) & ((1U << FILE_TIER_BITS) - 1);
+}
+
+void rzi_put_u32(unsigned char *at, uint32_t value);
+uint32_t rzi_get_u32(const unsigned char *at);
 void rzi_put_u64(unsigned char *at, uint64_t value);
 uint64_t rzi_get_u64(const unsigned char *at);
 

@@ -11,8 +11,8 @@
  * Rules, numbered for the code and the tests:
  *   L1  A lock is on an inode, and a name can be led elsewhere between the opening and the lock.
  *       So who gets a lock looks again whether the name still leads to that inode, and if not
- *       begins again. The same after a refusal: it is believed only when the name still leads there.
- *   L2  Only who has a lock on the file may lead its name elsewhere. A holder's exclusive lock
+ *       begins again. The same after a refusal: it is believed only when the name still leads
+ * there. L2  Only who has a lock on the file may lead its name elsewhere. A holder's exclusive lock
  *       keeps everybody else away, so it needs nothing more.
  *   L3  Visitors share the file. So that of two that replace it at once neither replaces what it
  *       has no lock on, each has the directory's lock from the look to the rename: the name leads

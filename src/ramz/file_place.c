@@ -241,9 +241,10 @@ int rzi_place_check_writable(const struct ramz_file *file, struct ramz_reason *r
 	if (err == 0 && rzi_place_check_links(&status, reason) != 0)
 		return -EMLINK;
 	if (err == 0 && place_sticks(file->directory, &status))
-		return rzi_file_says(reason, -EACCES,
-				     "it is another user's file, and in a directory with the sticky "
-				     "bit only its owner may replace it: name another file");
+		return rzi_file_says(
+			reason, -EACCES,
+			"it is another user's file, and in a directory with the sticky "
+			"bit only its owner may replace it: name another file");
 	if (err == 0 && place_is_trap(file->directory, &status))
 		return rzi_file_says(reason, -EACCES,
 				     "it is another user's file in a directory that everybody may "

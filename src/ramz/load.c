@@ -9,8 +9,8 @@
 #include <stdlib.h>
 
 #include "dedup.h"
+#include "dictionary.h"
 #include "file_format.h"
-#include "store_impl.h"
 
 struct loader {
 	struct ramz *store;
@@ -161,7 +161,8 @@ static int loader_form(struct loader *loader, struct rzi_context *context,
 		err = rzi_decompress(context, packed->codec, packed->data,
 				     packed->bytes - store->tail_bytes, context->page);
 		if (err == 0)
-			err = rzi_dedup_content(context, context->page, packed, &content);
+			err = rzi_dedup_content(context, context->page, packed, UINT32_MAX,
+						&content);
 	}
 	return err == 0 ? loader_publish(context, slot, &content) : err;
 }
@@ -195,7 +196,8 @@ static int loader_use_codec(struct loader *loader, uint32_t codec)
 	if (loader->named[codec] == NULL)
 		return loader_fails(loader, -XV_ENOTSUP,
 				    "pages are compressed with a codec that this build lacks");
-	index = rzi_codec_index(loader->store, loader->named[codec]);
+	index = rzi_coding_index(loader->store, loader->named[codec],
+				 rzi_file_tier(&loader->header, codec), NULL);
 	if (index < 0)
 		return loader_fails(loader, index, "too many codecs for one store");
 	loader->codec[codec] = (uint32_t)index;
@@ -229,6 +231,57 @@ static int loader_page(struct loader *loader, struct rzi_context *context,
 	return err == 0 ? loader_form(loader, context, &packed, record->slot) : err;
 }
 
+/* ---- tiers ---- */
+
+/* The index must be one that has a name and no coding yet. */
+static int loader_dictionary(struct loader *loader, const struct rzi_file_record *record,
+			     const unsigned char *bytes)
+{
+	uint32_t codec = record->codec;
+	struct rzi_dictionary *dictionary;
+	int err;
+
+	if (codec == 0 || codec >= FILE_NAMES || loader->header.name[codec][0] == '\0' ||
+	    loader->codec[codec] != 0)
+		return loader_fails(loader, -XV_EBADMSG, "a dictionary is of no known codec");
+	if (loader->named[codec] == NULL || loader->named[codec]->digest_create == NULL)
+		return loader_fails(loader, -XV_ENOTSUP,
+				    "pages are compressed with a codec and a dictionary that this "
+				    "build lacks");
+	err = rzi_dictionary_make(&loader->store->memory, loader->named[codec], bytes,
+				  record->bytes, &dictionary);
+	if (err == -XV_EINVAL)
+		return loader_fails(loader, -XV_EBADMSG, "a dictionary is damaged");
+	if (err != 0)
+		return err;
+	err = rzi_coding_index(loader->store, loader->named[codec],
+			       rzi_file_tier(&loader->header, codec), dictionary);
+	if (err > 0) {
+		loader->codec[codec] = (uint32_t)err;
+		return 0;
+	}
+	rzi_dictionary_free(&loader->store->memory, dictionary);
+	return loader_fails(loader, err, "too many codecs for one store");
+}
+
+static int loader_tier(struct loader *loader, const struct rzi_file_record *record,
+		       const unsigned char *bytes)
+{
+	uint32_t codec = record->codec;
+	int err;
+
+	if (record->slot == 0 || record->slot >= RAMZ_TIERS || codec == 0 || codec >= FILE_NAMES ||
+	    record->bytes != FILE_LEVEL_BYTES ||
+	    rzi_file_tier(&loader->header, codec) != record->slot)
+		return loader_fails(loader, -XV_EBADMSG, "a tier is set to no known codec");
+	err = loader_use_codec(loader, codec);
+	if (err != 0)
+		return err;
+	atomic_store(&loader->store->setting[record->slot],
+		     rzi_setting(loader->codec[codec], (int32_t)rzi_get_u32(bytes)));
+	return 0;
+}
+
 /* One record, whose bytes are all there. */
 static int loader_record(struct loader *loader, struct rzi_context *context,
 			 const struct rzi_file_record *record, const unsigned char *bytes)
@@ -236,6 +289,12 @@ static int loader_record(struct loader *loader, struct rzi_context *context,
 	struct rzi_content content;
 	int err;
 
+	if ((loader->header.flags & FILE_FLAG_TIERS) != 0 && loader->next_slot == 0) {
+		if (record->kind == FILE_KIND_DICTIONARY)
+			return loader_dictionary(loader, record, bytes);
+		if (record->kind == FILE_KIND_TIER)
+			return loader_tier(loader, record, bytes);
+	}
 	if (record->slot < loader->next_slot || record->slot >= rzi_pages(loader->store))
 		return loader_fails(loader, -XV_EBADMSG,
 				    "a page is out of order or not in the "
@@ -270,7 +329,8 @@ static int loader_records(struct loader *loader, const struct rzi_file_block *bl
 		do
 			err = loader_record(loader, context, &record, at);
 		while (err != 0 && rzi_room_make(context, &room, err));
-		loader->next_slot = record.slot + 1;
+		if (record.kind == FILE_KIND_WORD || record.kind == FILE_KIND_FORM)
+			loader->next_slot = record.slot + 1;
 		at += record.bytes;
 	}
 	rzi_leave_quietly(context);

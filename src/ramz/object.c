@@ -13,7 +13,7 @@
 #include "dedup.h"
 #include "store_impl.h"
 
-static void object_put_checksum(unsigned char *at, uint64_t checksum)
+void rzi_put_checksum(unsigned char *at, uint64_t checksum)
 {
 	for (uint32_t i = 0; i < CHECKSUM_BYTES; i++)
 		at[i] = (unsigned char)(checksum >> (8 * i));
@@ -82,7 +82,7 @@ int rzi_object_make(struct rzi_context *context, uint32_t owner, const struct rz
 	int err;
 
 	if (store->tail_bytes != 0)
-		object_put_checksum(tail, rzi_checksum(page, store->page_bytes));
+		rzi_put_checksum(tail, rzi_checksum(page, store->page_bytes));
 	err = object_make(context, owner, form, tail, store->tail_bytes, entry);
 	if (err == 0) {
 		rzi_histogram_add(&context->counters, RAMZ_HISTOGRAM_SIZE, form->bytes);

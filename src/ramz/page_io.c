@@ -7,8 +7,8 @@
  * slot.c, object.c, dedup.c, codecs.c, limit.c. Locking: see store_impl.h; nothing is locked
  * while a page is compressed or decompressed. O(page).
  */
+#include "age.h"
 #include "dedup.h"
-#include "store_impl.h"
 
 /* Of so many page reads and writes one is timed: two looks at the clock are a fortieth of a
  * read's time, and far more where the clock is a system call. */
@@ -80,7 +80,7 @@ static int page_content(struct rzi_context *context, uint64_t slot, const void *
 		return rzi_content_of_word(store, slot, word, content);
 	src = page_stable(context, src);
 	if (store->dedup != NULL)
-		return rzi_dedup_content(context, src, NULL, content);
+		return rzi_dedup_content(context, src, NULL, UINT32_MAX, content);
 	content->word = 0;
 	err = rzi_compress(context, src, &form);
 	return err == 0 ? rzi_object_make(context, (uint32_t)slot, &form, src, &content->entry)
@@ -118,11 +118,14 @@ static int page_store(struct rzi_context *context, uint64_t slot, const void *sr
 		return err;
 	}
 	err = rzi_publish(context, slot, &content, expected);
-	if (err != 0)
+	if (err != 0) {
 		rzi_content_drop(context, &content);
-	else if (rzi_entry_is_same(content.entry))
+		return err;
+	}
+	rzi_touch(context->store, slot, rzi_slot(context->store, slot));
+	if (rzi_entry_is_same(content.entry))
 		rzi_count(&context->counters, COUNT_SAME_WRITES, 1);
-	return err;
+	return 0;
 }
 
 /* Is the slot in the store? It was when the call began; but the call may have waited for room. */
@@ -263,6 +266,8 @@ int rzi_page_read(struct rzi_context *context, uint64_t slot, void *dst)
 
 	rzi_slot_expect_read(context->store, slot);
 	rzi_view_take(context, slot, &view);
+	if (view.slot_entry != 0)
+		rzi_touch(context->store, slot, rzi_slot(context->store, slot));
 	err = rzi_view_read(context, &view, dst);
 	rzi_view_drop(context, &view);
 	return page_was_read(context, begun_ns, &view, err);

@@ -95,7 +95,8 @@ static bool room_of_idle_codecs(struct rzi_context *context)
 
 	if (atomic_load(&store->contexts.codec_bytes) == 0)
 		return false;
-	bytes = rzi_context_drop_codecs(context, rzi_setting_codec(atomic_load(&store->setting)));
+	bytes = rzi_context_drop_codecs(context,
+					rzi_setting_codec(atomic_load(&store->setting[0])));
 	return bytes + rzi_contexts_drop_idle(store) != 0;
 }
 

@@ -12,6 +12,7 @@
  */
 #include <stdlib.h>
 
+#include "dictionary.h"
 #include "file_format.h"
 #include "store_impl.h"
 
@@ -21,31 +22,48 @@ struct saver {
 	struct rzi_file_header header;
 	uint64_t pages; /* of the image: what the store had at the start */
 	unsigned char *block;
-	uint32_t used;     /* bytes behind the block's header */
-	uint32_t records;  /* in the block */
-	uint32_t sequence; /* blocks written */
-	uint32_t codecs;   /* indices below it are in the header */
+	uint32_t used;           /* bytes behind the block's header */
+	uint32_t records;        /* in the block */
+	uint32_t sequence;       /* blocks written */
+	uint32_t serial[CODECS]; /* of the codings in the header; 0: not in it */
 	uint64_t all_records;
 	uint64_t all_bytes; /* of blocks written */
 };
 
-/* Names of the codecs that there are; an index is never given to another codec. */
-static void saver_names(struct saver *saver)
+/* The codings that there are. An index may be used again while the store is saved: its serial
+ * tells. */
+static void saver_codings(struct saver *saver)
 {
-	for (saver->codecs = 1; saver->codecs < CODECS; saver->codecs++) {
-		const struct ramz_codec *codec = atomic_load(&saver->store->codec[saver->codecs]);
+	const struct ramz *store = saver->store;
+	struct rzi_file_header *header = &saver->header;
+
+	for (uint32_t i = 1; i < CODECS; i++) {
+		const struct ramz_codec *codec = rzi_coding_codec(store, i);
+		const struct rzi_coding *coding = &store->coding[i];
 
 		if (codec == NULL || strlen(codec->name) >= FILE_NAME_BYTES)
-			break;
-		memcpy(saver->header.name[saver->codecs], codec->name, strlen(codec->name));
+			continue;
+		memcpy(header->name[i], codec->name, strlen(codec->name));
+		header->tiers |= coding->tier << (FILE_TIER_BITS * i);
+		saver->serial[i] = coding->serial;
 	}
+	if (header->tiers != 0)
+		header->flags |= FILE_FLAG_TIERS;
+}
+
+static bool saver_has_coding(const struct saver *saver, uint32_t index)
+{
+	/* The codec first: it is published behind the rest. */
+	return index == 0 || (rzi_coding_codec(saver->store, index) != NULL &&
+			      saver->serial[index] == saver->store->coding[index].serial);
 }
 
 static int saver_header(struct saver *saver)
 {
 	const struct ramz *store = saver->store;
-	uint64_t setting = atomic_load(&store->setting); /* before its codec's name */
 	unsigned char bytes[FILE_HEADER_BYTES];
+	struct rzi_context *context;
+	uint64_t setting;
 	int err;
 
 	saver->pages = rzi_pages(store);
@@ -58,8 +76,11 @@ static int saver_header(struct saver *saver)
 	err = rzi_random(saver->header.id, FILE_ID_BYTES);
 	if (err != 0)
 		return err;
-	saver_names(saver);
-	if (rzi_setting_codec(setting) < saver->codecs) {
+	context = rzi_enter(saver->store);
+	setting = atomic_load(&store->setting[0]); /* before its codec's name */
+	saver_codings(saver);
+	rzi_leave(context);
+	if (saver_has_coding(saver, rzi_setting_codec(setting))) {
 		saver->header.codec = rzi_setting_codec(setting);
 		saver->header.level = rzi_setting_level(setting);
 	}
@@ -114,7 +135,7 @@ static int saver_add_object(struct saver *saver, struct rzi_context *context, ui
 		.slot = slot, .kind = FILE_KIND_FORM, .codec = rzi_entry_codec(entry)};
 	int bytes;
 
-	if (record.codec >= saver->codecs)
+	if (!saver_has_coding(saver, record.codec))
 		return saver_add_raw(saver, context, slot, entry);
 	bytes = rzi_object_copy(context, entry);
 	if (bytes < 0)
@@ -199,6 +220,56 @@ static int saver_blocks(struct saver *saver)
 	return err;
 }
 
+/* ---- tiers ---- */
+
+/* The dictionary of a coding, into an empty block, where it still is what the header says. */
+static void saver_add_dictionary(struct saver *saver, uint32_t index)
+{
+	const struct rzi_coding *coding = &saver->store->coding[index];
+	struct rzi_file_record record = {.kind = FILE_KIND_DICTIONARY, .codec = index};
+
+	if (index == 0 || !saver_has_coding(saver, index) || coding->dictionary == NULL)
+		return;
+	record.bytes = coding->dictionary->count;
+	saver_add(saver, &record, coding->dictionary->bytes);
+}
+
+static void saver_add_tier(struct saver *saver, uint32_t tier)
+{
+	uint64_t setting = atomic_load(&saver->store->setting[tier]);
+	struct rzi_file_record record = {.slot = tier,
+					 .kind = FILE_KIND_TIER,
+					 .codec = rzi_setting_codec(setting),
+					 .bytes = FILE_LEVEL_BYTES};
+	unsigned char level[FILE_LEVEL_BYTES];
+
+	if (record.codec == 0 || !saver_has_coding(saver, record.codec))
+		return;
+	rzi_put_u32(level, (uint32_t)rzi_setting_level(setting));
+	saver_add(saver, &record, level);
+}
+
+static int saver_tiers(struct saver *saver)
+{
+	int err = 0;
+
+	if ((saver->header.flags & FILE_FLAG_TIERS) == 0)
+		return 0;
+	for (uint32_t i = 1; err == 0 && i <= CODECS; i++) {
+		struct rzi_context *context = rzi_enter(saver->store);
+
+		if (i < CODECS)
+			saver_add_dictionary(saver, i);
+		else
+			for (uint32_t tier = 1; tier < RAMZ_TIERS; tier++)
+				saver_add_tier(saver, tier);
+		rzi_leave(context);
+		if (saver->records != 0)
+			err = saver_emit(saver, FILE_BLOCK_MAGIC);
+	}
+	return err;
+}
+
 static int saver_end(struct saver *saver)
 {
 	unsigned char *at = saver->block + FILE_BLOCK_HEADER_BYTES;
@@ -220,6 +291,8 @@ int ramz_save(struct ramz *store, const struct ramz_sink *sink)
 	if (saver.block == NULL)
 		return -XV_ENOMEM;
 	err = saver_header(&saver);
+	if (err == 0)
+		err = saver_tiers(&saver);
 	if (err == 0)
 		err = saver_blocks(&saver);
 	if (err == 0)

@@ -156,7 +156,7 @@ static void slot_gauge(struct rzi_context *context, uint64_t entry, uint64_t by)
 			rzi_count(counters, COUNT_ZERO, by);
 		return;
 	}
-	rzi_count(counters, rzi_entry_codec(entry) == 0 ? COUNT_RAW : COUNT_COMPRESSED, by);
+	rzi_count(counters, (enum rzi_counter)(COUNT_RAW + rzi_entry_codec(entry)), by);
 	if (rzi_entry_good(entry))
 		rzi_count(counters, COUNT_GOOD, by);
 	if (rzi_entry_is_record(entry))

@@ -15,7 +15,7 @@ static size_t sparse_roots(uint64_t count)
 
 static size_t sparse_leaf_bytes(const struct rzi_sparse *sparse)
 {
-	return (size_t)sparse->element_bytes << SPARSE_LEAF_SHIFT;
+	return (size_t)(sparse->element_bytes + sparse->mark_bytes) << SPARSE_LEAF_SHIFT;
 }
 
 static void *sparse_alloc(struct rzi_sparse *sparse, size_t bytes, int *err)
@@ -36,12 +36,13 @@ static void sparse_free(struct rzi_sparse *sparse, void *at, size_t bytes)
 }
 
 int rzi_sparse_init(struct rzi_sparse *sparse, struct rzi_memory *memory, uint64_t count,
-		    uint32_t element_bytes)
+		    uint32_t element_bytes, uint32_t mark_bytes)
 {
 	sparse->memory = memory;
 	sparse->root = NULL;
 	sparse->root_count = 0;
 	sparse->element_bytes = element_bytes;
+	sparse->mark_bytes = mark_bytes;
 	atomic_init(&sparse->bytes, 0);
 	atomic_init(&sparse->leaves, 0);
 	atomic_init(&sparse->leaves_in_use, 0);

@@ -8,7 +8,8 @@
  *          |
  *         mid [ leaf, leaf, ... 512 ]
  *                |
- *               leaf [ element, element, ... 512 ]      4 KiB of 8-byte elements
+ *               leaf [ element, element, ... 512 ]      4 KiB of 8-byte elements,
+		    [ mark, mark, ... 512 ]            and a byte for each, where asked for
  *
  * Owns the three levels. May call: the C library's allocator, memory.h to account for it.
  * Locking: get, make and next are safe from any threads at once; leaves do not move and do
@@ -42,14 +43,16 @@ struct rzi_sparse {
 	_Atomic(struct rzi_sparse_mid *) *root;
 	size_t root_count;
 	uint32_t element_bytes;
+	uint32_t mark_bytes;            /* 0, or 1: a byte beside each element */
 	_Atomic uint64_t bytes;         /* of all levels */
 	_Atomic uint64_t leaves;        /* that exist */
 	_Atomic uint64_t leaves_in_use; /* of which something is used */
 };
 
-/* An array for indices below count. Returns 0, -XV_ENOMEM or -XV_ENOSPC. O(count / 2^18). */
+/* An array for indices below count, with mark_bytes (0 or 1) beside each element. Returns 0,
+ * -XV_ENOMEM or -XV_ENOSPC. O(count / 2^18). */
 int rzi_sparse_init(struct rzi_sparse *sparse, struct rzi_memory *memory, uint64_t count,
-		    uint32_t element_bytes);
+		    uint32_t element_bytes, uint32_t mark_bytes);
 /* Free everything. Good after a failed init and on zeroed memory. */
 void rzi_sparse_fini(struct rzi_sparse *sparse);
 
@@ -102,6 +105,16 @@ static inline void *rzi_sparse_get(const struct rzi_sparse *sparse, uint64_t ind
 	if (leaf == NULL)
 		return NULL;
 	return leaf + (index & (SPARSE_LEAF_COUNT - 1)) * sparse->element_bytes;
+}
+
+/* The mark beside the element of this index, in an array that has marks. O(1). */
+static inline _Atomic uint8_t *rzi_sparse_mark(const struct rzi_sparse *sparse, void *element,
+					       uint64_t index)
+{
+	size_t i = (size_t)(index & (SPARSE_LEAF_COUNT - 1));
+	char *leaf = (char *)element - i * sparse->element_bytes;
+
+	return (_Atomic uint8_t *)(leaf + SPARSE_LEAF_COUNT * (size_t)sparse->element_bytes + i);
 }
 
 #endif

@@ -30,7 +30,9 @@ static void stats_pages(const struct ramz *store, struct ramz_stats *stats)
 
 	stats->pages_same_filled = rzi_counter_sum(store, COUNT_SAME);
 	stats->pages_zero = rzi_counter_sum(store, COUNT_ZERO);
-	stats->pages_compressed = rzi_counter_sum(store, COUNT_COMPRESSED);
+	for (uint32_t i = 1; i < CODECS; i++)
+		stats->pages_compressed +=
+			rzi_counter_sum(store, (enum rzi_counter)(COUNT_RAW + i));
 	stats->pages_good_compress = rzi_counter_sum(store, COUNT_GOOD);
 	stats->pages_raw = rzi_counter_sum(store, COUNT_RAW);
 	objects = stats->pages_compressed + stats->pages_raw;

@@ -12,6 +12,7 @@
 #include <xvmalloc/provider_mmap.h>
 
 #include "dedup.h"
+#include "dictionary.h"
 #include "machine_memory.h"
 #include "store_impl.h"
 
@@ -113,13 +114,13 @@ static int store_make_pool(struct ramz *store, const struct ramz_options *option
 static int store_make_codec(struct ramz *store, const struct ramz_options *options)
 {
 	const struct ramz_codec *codec = options->codec != NULL ? options->codec : ramz_codec_at(0);
-	int index = rzi_codec_index(store, codec);
+	int index = rzi_coding_index(store, codec, 0, NULL);
 
 	if (index < 0)
 		return index;
 	if (!rzi_codec_works(store, codec, options->level))
 		return -XV_ENOMEM;
-	atomic_store(&store->setting, rzi_setting((uint32_t)index, options->level));
+	atomic_store(&store->setting[0], rzi_setting((uint32_t)index, options->level));
 	return 0;
 }
 
@@ -130,9 +131,9 @@ static int store_make_parts(struct ramz *store, const struct ramz_options *optio
 	int err = store_make_pool(store, options);
 
 	if (err == 0)
-		err = rzi_sparse_init(&store->slots, &store->memory, pages, sizeof(uint64_t));
+		err = rzi_sparse_init(&store->slots, &store->memory, pages, sizeof(uint64_t), 1);
 	if (err == 0)
-		err = rzi_sparse_init(&store->words, &store->memory, pages, sizeof(uint64_t));
+		err = rzi_sparse_init(&store->words, &store->memory, pages, sizeof(uint64_t), 0);
 	if (err == 0 && options->dedup)
 		err = rzi_dedup_create(store);
 	if (err == 0)
@@ -144,6 +145,7 @@ static int store_make_parts(struct ramz *store, const struct ramz_options *optio
 
 static void store_drop_parts(struct ramz *store)
 {
+	rzi_codings_fini(store);
 	rzi_dedup_destroy(store);
 	rzi_sparse_fini(&store->words);
 	rzi_sparse_fini(&store->slots);
@@ -232,11 +234,11 @@ const struct ramz_codec *ramz_get_codec(const struct ramz *store, int32_t *level
 
 	if (store == NULL)
 		return NULL;
-	setting = atomic_load(&store->setting);
+	setting = atomic_load(&store->setting[0]);
 	index = rzi_setting_codec(setting);
 	if (level != NULL)
 		*level = rzi_setting_level(setting);
-	return index == 0 ? ramz_codec_by_name("none") : atomic_load(&store->codec[index]);
+	return index == 0 ? ramz_codec_by_name("none") : rzi_coding_codec(store, index);
 }
 
 /* ---- administrative calls ---- */
@@ -253,25 +255,90 @@ static void store_open(struct ramz *store)
 	(void)pthread_mutex_unlock(&store->admin);
 }
 
-int ramz_set_codec(struct ramz *store, const struct ramz_codec *codec, int32_t level)
+/* The codec's index for a tier, where a context for it can be had. */
+static int store_coding(struct ramz *store, uint32_t tier, const struct ramz_codec *codec,
+			int32_t level)
+{
+	int index;
+
+	if (!rzi_codec_works(store, codec, level))
+		return -XV_ENOMEM;
+	index = rzi_coding_index(store, codec, tier, NULL);
+	if (index != -XV_E2BIG)
+		return index;
+	rzi_gate_close(store);
+	rzi_codings_reap(store);
+	rzi_gate_open(store);
+	return rzi_coding_index(store, codec, tier, NULL);
+}
+
+static bool store_takes_codec(const struct ramz *store, const struct ramz_codec *codec)
 {
 	struct ramz_options options;
-	int index = -XV_ENOMEM;
 
-	if (store == NULL || codec == NULL)
-		return -XV_EINVAL;
 	ramz_options_init(&options);
 	options.codec = codec;
 	options.size_bytes = store->page_bytes;
-	if (ramz_options_check(&options, NULL) != 0)
-		return -XV_EINVAL;
+	return ramz_options_check(&options, NULL) == 0;
+}
+
+static int store_set_tier(struct ramz *store, uint32_t tier, const struct ramz_codec *codec,
+			  int32_t level)
+{
+	int index;
+
 	(void)pthread_mutex_lock(&store->admin);
-	if (rzi_codec_works(store, codec, level))
-		index = rzi_codec_index(store, codec);
+	index = store_coding(store, tier, codec, level);
 	if (index >= 0)
-		atomic_store(&store->setting, rzi_setting((uint32_t)index, level));
+		atomic_store(&store->setting[tier], rzi_setting((uint32_t)index, level));
 	(void)pthread_mutex_unlock(&store->admin);
 	return index < 0 ? index : 0;
+}
+
+int ramz_set_codec(struct ramz *store, const struct ramz_codec *codec, int32_t level)
+{
+	if (store == NULL || codec == NULL || !store_takes_codec(store, codec))
+		return -XV_EINVAL;
+	return store_set_tier(store, 0, codec, level);
+}
+
+int ramz_set_tier(struct ramz *store, uint32_t tier, const struct ramz_codec *codec, int32_t level)
+{
+	if (store == NULL || tier == 0 || tier >= RAMZ_TIERS)
+		return -XV_EINVAL;
+	if (codec == NULL) {
+		atomic_store(&store->setting[tier], 0);
+		return 0;
+	}
+	if (codec->id == 0 || !store_takes_codec(store, codec))
+		return -XV_EINVAL;
+	return store_set_tier(store, tier, codec, level);
+}
+
+int ramz_get_tier(struct ramz *store, uint32_t tier, struct ramz_tier_info *info)
+{
+	struct ramz_tier_info found = {.codec = NULL};
+	uint32_t index;
+
+	if (store == NULL || info == NULL || tier >= RAMZ_TIERS)
+		return -XV_EINVAL;
+	/* No coding is freed meanwhile. */
+	(void)pthread_mutex_lock(&store->admin);
+	found.level = rzi_setting_level(atomic_load(&store->setting[tier]));
+	index = rzi_setting_codec(atomic_load(&store->setting[tier]));
+	if (index != 0) {
+		const struct rzi_coding *coding = &store->coding[index];
+
+		found.codec = atomic_load(&coding->codec);
+		found.dictionary_bytes = coding->dictionary != NULL ? coding->dictionary->count : 0;
+	}
+	for (uint32_t i = 1; i < CODECS; i++) {
+		if (atomic_load(&store->coding[i].codec) != NULL && store->coding[i].tier == tier)
+			found.pages += rzi_counter_sum(store, (enum rzi_counter)(COUNT_RAW + i));
+	}
+	(void)pthread_mutex_unlock(&store->admin);
+	*info = found;
+	return 0;
 }
 
 int ramz_flush(struct ramz *store)
@@ -382,6 +449,7 @@ uint64_t ramz_trim(struct ramz *store)
 	store_close(store);
 	own = atomic_load(&store->memory.bytes);
 	rzi_contexts_trim(store);
+	rzi_codings_reap(store);
 	rzi_tables_trim(store);
 	bytes = own - atomic_load(&store->memory.bytes);
 	bytes += xv_pool_trim(store->pool);

@@ -4,7 +4,7 @@
  * store_impl.h: the store's structure, its invariants, and what one file of it offers another.
  *
  * Files, bottom up: platform, memory, sparse, entry (bits); counters, context (a thread's
- * place in the store); codecs (which one, per thread); object (one page's object in the
+ * place in the store); codecs (which coding, per thread), dictionary; object (one page's object in the
  * pool); view and publish (reading and changing a slot); dedup; page_io, range, walk,
  * compact, limit, store, check, stats; save, load, file.
  *
@@ -17,10 +17,12 @@
  *       be, and the checksum's 8 bytes where the store has checksums. It decompresses to a page
  *       that has that checksum. `good` tells whether the form takes at most half a page.
  *   R4  A record's references are the slots that name it; a record without any has no object.
- *   R5  The gauges (pages by kind, zero, good) are what the slots add up to.
+ *   R5  The gauges (pages by kind and coding, zero, good) are what the slots add up to.
  *   R6  The pool's objects are those of R2 and no others, each named once.
  *   R7  Nothing is pinned, and every put-off free has been done or waits in a context.
  *   R8  A leaf of the slot table is told to have as many entries in use as are not 0.
+ *   R9  The coding of an object entry has a codec, and an index that no entry and no setting has may
+ *       be used again.
  *
  * How a slot is read and changed, by any number of threads, without a lock around compression:
  *
@@ -48,6 +50,7 @@
 #include <string.h>
 
 #include <ramz/ramz.h>
+#include <ramz/tiers.h>
 
 #include "context.h"
 #include "entry.h"
@@ -63,6 +66,15 @@ enum {
 };
 
 struct rzi_dedup;
+struct rzi_dictionary;
+
+/* One way to make forms. Its index in the store's table is kept with each object; 0 is raw. */
+struct rzi_coding {
+	_Atomic(const struct ramz_codec *) codec; /* NULL: the index is free */
+	struct rzi_dictionary *dictionary;        /* NULL: none */
+	uint32_t tier;
+	uint32_t serial; /* no two uses of an index have the same one */
+};
 
 struct ramz {
 	/* Constant while the store lives. */
@@ -85,9 +97,13 @@ struct ramz {
 	struct rzi_dedup *dedup; /* NULL = no sharing */
 	_Atomic uint64_t pages;  /* slots; changes only with the gate closed */
 
-	/* Codecs: changed under admin, read without. */
-	_Atomic(const struct ramz_codec *) codec[CODECS];
-	_Atomic uint64_t setting; /* index << 32 | level */
+	/* Codings: changed under admin, read without; an index is used again with the gate closed.
+	 */
+	struct rzi_coding coding[CODECS];
+	uint32_t codings_made;
+	_Atomic uint64_t setting[RAMZ_TIERS]; /* index << 32 | level; of tier 0, for writes */
+
+	_Atomic uint32_t clock; /* see age.h */
 
 	struct rzi_contexts contexts;
 	pthread_mutex_t admin; /* one administrative call at a time */
@@ -118,9 +134,25 @@ static inline int32_t rzi_setting_level(uint64_t setting)
 	return (int32_t)(uint32_t)setting;
 }
 
-/* The index of a codec, added to the table where it is new; -XV_E2BIG when the table is full.
- * Under admin, or while the store is made. */
-int rzi_codec_index(struct ramz *store, const struct ramz_codec *codec);
+/* The index of a coding, added to the table where it is new; -XV_E2BIG when the table is full: see
+ * rzi_codings_reap. The dictionary then is the store's. Under admin, or while the store is made. */
+int rzi_coding_index(struct ramz *store, const struct ramz_codec *codec, uint32_t tier,
+		     struct rzi_dictionary *dictionary);
+
+/* Free the indices that no page and no setting uses, with their dictionaries. Gate closed. */
+void rzi_codings_reap(struct ramz *store);
+
+/* Drop all of them. The contexts are gone. */
+void rzi_codings_fini(struct ramz *store);
+
+/* The coding's codec; an index that an entry has is in use. */
+static inline const struct ramz_codec *rzi_coding_codec(const struct ramz *store, uint32_t index)
+{
+	return atomic_load_explicit(&store->coding[index].codec, memory_order_acquire);
+}
+
+/* A codec's context for a coding at this level; NULL without memory. */
+void *rzi_coding_context(const struct ramz *store, uint32_t index, int32_t level);
 
 /* The longest form of a page that is kept. */
 struct rzi_form {
@@ -129,7 +161,7 @@ struct rzi_form {
 	uint32_t codec; /* index; 0 = raw */
 };
 
-/* The page's form under the present setting. src does not change meanwhile. 0, -XV_ENOMEM,
+/* The page's form under the setting of tier 0. src does not change meanwhile. 0, -XV_ENOMEM,
  * -XV_ENOSPC (no room for the codec's context), or the codec's error. */
 int rzi_compress(struct rzi_context *context, const void *src, struct rzi_form *form);
 
@@ -145,6 +177,9 @@ uint64_t rzi_context_drop_codecs(struct rzi_context *context, uint32_t but);
 bool rzi_codec_works(const struct ramz *store, const struct ramz_codec *codec, int32_t level);
 
 uint64_t rzi_checksum(const void *page, size_t bytes);
+
+/* Put it behind a form: CHECKSUM_BYTES. */
+void rzi_put_checksum(unsigned char *at, uint64_t checksum);
 
 /* ---- objects (object.c) ---- */
 

@@ -17,7 +17,7 @@ static void info_of_object(const struct ramz *store, const struct rzi_view *view
 	uint32_t codec = rzi_entry_codec(view->entry);
 
 	info->kind = codec == 0 ? RAMZ_PAGE_RAW : RAMZ_PAGE_COMPRESSED;
-	info->codec = codec == 0 ? NULL : atomic_load(&store->codec[codec]);
+	info->codec = codec == 0 ? NULL : rzi_coding_codec(store, codec);
 	info->stored_bytes = (uint32_t)bytes;
 	info->sharers = 1;
 	if (rzi_entry_is_record(view->slot_entry))

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include <ramz/ramz.h>
+#include <ramz/tiers.h>
 
 #include "test_random.h"
 
@@ -213,14 +214,52 @@ static void op_save_and_load(struct model *m)
 	free(pipe.bytes);
 }
 
-static void op_administer(struct model *m)
+/* None of it changes what the pages hold. */
+static void op_tier(struct model *m)
 {
-	const struct ramz_codec *codec = ramz_codec_at((size_t)below(m, 4));
+	const struct ramz_codec *codec = ramz_codec_at((size_t)below(m, 3));
+	uint32_t tier = 1 + (uint32_t)below(m, RAMZ_TIERS - 1);
+	struct ramz_recompress_options options = {.tier = tier,
+						  .min_age = (uint32_t)below(m, 3),
+						  .min_bytes = (uint32_t)below(m, 2) * 1000,
+						  .pages_max = below(m, 50)};
+	struct ramz_train_options training = {.tier = tier, .samples = 100};
+	int err = 0;
 
 	switch (below(m, 6)) {
 	case 0:
-		if (codec != NULL)
-			assert_int_equal(ramz_set_codec(m->store, codec, codec->level_default), 0);
+		err = codec != NULL && codec->id != 0
+			      ? ramz_set_tier(m->store, tier, codec, codec->level_default)
+			      : 0;
+		break;
+	case 1:
+		err = below(m, 4) == 0 ? ramz_train(m->store, &training, NULL) : 0;
+		break;
+	case 2:
+		err = ramz_mark_idle(m->store);
+		break;
+	default:
+		err = ramz_recompress(m->store, &options, NULL);
+	}
+	/* The tier is not set; pages are in as many codings as there may be; the limit. */
+	assert_true(err == 0 || err == -XV_EINVAL || err == -XV_ENOTSUP || err == -XV_E2BIG ||
+		    (err == -XV_ENOSPC && m->options.hard_limit_bytes != 0));
+}
+
+static void op_administer(struct model *m)
+{
+	const struct ramz_codec *codec = ramz_codec_at((size_t)below(m, 4));
+	int err;
+
+	switch (below(m, 9)) {
+	case 6:
+	case 7:
+	case 8:
+		op_tier(m);
+		break;
+	case 0:
+		err = codec != NULL ? ramz_set_codec(m->store, codec, codec->level_default) : 0;
+		assert_true(err == 0 || err == -XV_E2BIG);
 		break;
 	case 1:
 		assert_int_equal(ramz_compact(m->store, below(m, 100000), NULL), 0);

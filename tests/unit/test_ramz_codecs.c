@@ -64,15 +64,20 @@ static void more_codecs_than_there_is_room_for_are_refused(void **state)
 	struct ramz *store = store_open(64);
 
 	(void)state;
+	store_put(store, 60, 10);
 	for (uint32_t i = 0; i <= RAMZ_CODECS_MAX; i++) {
 		codecs[i] = *ramz_codec_at(0);
 		codecs[i].id = 1000 + i;
-		/* The store's own lz4 is one of them already. */
+		/* The store's own lz4 is one of them, and has a page. */
 		assert_int_equal(ramz_set_codec(store, &codecs[i], RAMZ_LEVEL_DEFAULT),
 				 i < RAMZ_CODECS_MAX - 1 ? 0 : -XV_E2BIG);
 		if (i < RAMZ_CODECS_MAX - 1)
 			store_put(store, i, 10 + i * 8);
 	}
+	/* Where no page is left of one it makes room. */
+	assert_int_equal(ramz_discard(store, PAGE, PAGE), 0);
+	assert_int_equal(ramz_set_codec(store, &codecs[RAMZ_CODECS_MAX], RAMZ_LEVEL_DEFAULT), 0);
+	store_put(store, 1, 10 + 8);
 	for (uint32_t i = 0; i < RAMZ_CODECS_MAX - 1; i++)
 		store_expect(store, i, 10 + i * 8);
 	store_close(store);

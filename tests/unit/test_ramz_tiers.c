@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * Ages, tiers and dictionaries: what is recompressed, what stays, and that every page reads as it
+ * was written, also after a save and a load.
+ */
+#include "test_ramz_memory_file.h"
+
+#include <ramz/tiers.h>
+
+enum { SLOTS = 2000, WORDS = 1500, TIER = 2 };
+
+/* ---- pages of words that many pages have in common ---- */
+
+static void word_of(uint64_t number, char *word, size_t *length)
+{
+	uint64_t seed = number * 0x9E3779B97F4A7C15U + 11;
+
+	*length = 4 + random_below(&seed, 12);
+	for (size_t i = 0; i < *length; i++)
+		word[i] = (char)('a' + random_below(&seed, 26));
+}
+
+static void text_fill(unsigned char *page, uint64_t number)
+{
+	uint64_t seed = number + 77;
+	size_t at = 0;
+
+	while (at < PAGE) {
+		char word[32];
+		size_t length;
+
+		word_of(random_below(&seed, WORDS), word, &length);
+		for (size_t i = 0; i < length && at < PAGE; i++)
+			page[at++] = (unsigned char)word[i];
+		if (at < PAGE)
+			page[at++] = ' ';
+	}
+}
+
+static void put_text(struct ramz *store, uint64_t slot, uint64_t number)
+{
+	unsigned char page[PAGE];
+
+	text_fill(page, number);
+	assert_int_equal(ramz_write_page(store, slot, page), 0);
+}
+
+static void expect_text(struct ramz *store, uint64_t slot, uint64_t number)
+{
+	unsigned char page[PAGE], wanted[PAGE];
+
+	text_fill(wanted, number);
+	assert_int_equal(ramz_read_page(store, slot, page), 0);
+	assert_memory_equal(page, wanted, PAGE);
+}
+
+static struct ramz *text_store(bool checksum, bool dedup)
+{
+	struct ramz_options options;
+	struct ramz *store;
+
+	store_options(&options, SLOTS);
+	options.checksum = checksum;
+	options.dedup = dedup;
+	assert_int_equal(ramz_create(&store, &options), 0);
+	for (uint64_t slot = 0; slot < SLOTS; slot++)
+		put_text(store, slot, slot);
+	return store;
+}
+
+static const struct ramz_codec *strong_codec(void)
+{
+	const struct ramz_codec *zstd = ramz_codec_by_name("zstd");
+
+	if (zstd == NULL)
+		skip();
+	return zstd;
+}
+
+static struct ramz_recompress_report recompress(struct ramz *store, uint32_t tier, uint32_t min_age)
+{
+	struct ramz_recompress_options options = {.tier = tier, .min_age = min_age};
+	struct ramz_recompress_report report;
+
+	assert_int_equal(ramz_recompress(store, &options, &report), 0);
+	return report;
+}
+
+static struct ramz_tier_info tier_info(struct ramz *store, uint32_t tier)
+{
+	struct ramz_tier_info info;
+
+	assert_int_equal(ramz_get_tier(store, tier, &info), 0);
+	return info;
+}
+
+static bool train(struct ramz *store, uint32_t tier)
+{
+	struct ramz_train_options options = {.tier = tier, .samples = 300};
+	struct ramz_train_report report;
+
+	assert_int_equal(ramz_train(store, &options, &report), 0);
+	if (report.used) {
+		assert_true(report.dictionary_bytes > 0);
+		assert_true(report.with_bytes < report.without_bytes);
+		assert_true(report.tested > 0 && report.samples > report.tested);
+	}
+	return report.used;
+}
+
+/* ---- ages ---- */
+
+static void expect_ages(struct ramz *store, uint64_t young, uint32_t bucket, uint64_t old)
+{
+	struct ramz_ages ages;
+
+	assert_int_equal(ramz_get_ages(store, &ages), 0);
+	for (uint32_t i = 0; i < RAMZ_AGE_BUCKETS; i++)
+		assert_int_equal(ages.pages[i], i == 0 ? young : i == bucket ? old : 0);
+}
+
+static void reading_or_writing_makes_a_page_young(void **state)
+{
+	struct ramz *store = store_open(1000);
+	unsigned char part[100] = {1};
+
+	(void)state;
+	for (uint64_t slot = 0; slot < 600; slot++)
+		store_put(store, slot, slot);
+	expect_ages(store, 600, 1, 0);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(ramz_mark_idle(store), 0);
+	expect_ages(store, 0, 2, 600);
+	store_expect(store, 5, 5);
+	store_put(store, 6, 7);
+	assert_int_equal(ramz_write(store, 8 * PAGE + 10, part, sizeof(part), NULL), 0);
+	assert_int_equal(ramz_read(store, 9 * PAGE + 10, part, sizeof(part)), 0);
+	expect_ages(store, 4, 2, 596);
+	assert_int_equal(ramz_discard(store, 5 * PAGE, 2 * PAGE), 0);
+	expect_ages(store, 2, 2, 596);
+	store_check(store); /* looking inside is no use */
+	expect_ages(store, 2, 2, 596);
+	store_close(store);
+}
+
+static void an_age_does_not_come_round(void **state)
+{
+	struct ramz *store = store_open(100000);
+
+	(void)state;
+	for (uint64_t slot = 0; slot < 100000; slot += 100)
+		store_put(store, slot, slot + 2);
+	for (uint32_t i = 0; i < 1000; i++) {
+		assert_int_equal(ramz_mark_idle(store), 0);
+		if (i >= 63)
+			expect_ages(store, 0, RAMZ_AGE_BUCKETS - 1, 1000);
+	}
+	store_expect(store, 100, 102);
+	expect_ages(store, 1, RAMZ_AGE_BUCKETS - 1, 999);
+	assert_int_equal(ramz_age_floor(RAMZ_AGE_BUCKETS - 1), 64);
+	store_close(store);
+}
+
+/* ---- recompression ---- */
+
+static void idle_pages_go_into_the_tier_and_read_the_same(void **state)
+{
+	const struct ramz_codec *zstd = strong_codec();
+
+	(void)state;
+	for (unsigned kind = 0; kind < 4; kind++) {
+		struct ramz *store = text_store((kind & 1) != 0, (kind & 2) != 0);
+		uint64_t before = store_stats(store).stored_bytes;
+		struct ramz_recompress_report report;
+
+		assert_int_equal(ramz_set_tier(store, TIER, zstd, 3), 0);
+		assert_int_equal(ramz_mark_idle(store), 0);
+		for (uint64_t slot = 0; slot < 100; slot++)
+			expect_text(store, slot, slot); /* these are young */
+		report = recompress(store, TIER, 1);
+		assert_int_equal(report.recompressed, SLOTS - 100);
+		assert_int_equal(report.next, UINT64_MAX);
+		assert_int_equal(tier_info(store, TIER).pages, SLOTS - 100);
+		assert_int_equal(tier_info(store, 0).pages, 100);
+		assert_int_equal(before - store_stats(store).stored_bytes, report.saved_bytes);
+		assert_int_equal(recompress(store, TIER, 1).tried, 0);
+		store_check(store);
+		for (uint64_t slot = 0; slot < SLOTS; slot++)
+			expect_text(store, slot, slot);
+		put_text(store, 500, 9999); /* written again: tier 0 again */
+		assert_int_equal(tier_info(store, 0).pages, 101);
+		store_close(store);
+	}
+}
+
+static void what_does_not_get_shorter_is_tried_once(void **state)
+{
+	struct ramz *store = store_open(64);
+	struct ramz_recompress_report report;
+
+	(void)state;
+	for (uint64_t slot = 0; slot < 64; slot++)
+		store_put(store, slot, slot * 8 + 1); /* random bytes */
+	assert_int_equal(ramz_set_tier(store, 1, ramz_codec_at(0), 9), 0);
+	report = recompress(store, 1, 0);
+	assert_int_equal(report.tried, 64);
+	assert_int_equal(report.recompressed, 0);
+	assert_int_equal(recompress(store, 1, 0).tried, 0);
+	store_put(store, 3, 9); /* another page is another chance */
+	assert_int_equal(ramz_compact(store, 0, NULL), 0);
+	assert_int_equal(recompress(store, 1, 0).tried, 1);
+	assert_int_equal(ramz_set_tier(store, 2, ramz_codec_at(0), 12), 0);
+	assert_int_equal(recompress(store, 2, 0).tried, 64);
+	store_close(store);
+}
+
+static void ranges_lengths_and_ends_are_kept_to(void **state)
+{
+	const struct ramz_codec *zstd = strong_codec();
+	struct ramz *store = text_store(false, false);
+	struct ramz_recompress_options options = {.tier = 1, .first = 100, .count = 50};
+	struct ramz_recompress_report report;
+	struct ramz_page_info info;
+
+	(void)state;
+	assert_int_equal(ramz_set_tier(store, 1, zstd, 1), 0);
+	assert_int_equal(ramz_recompress(store, &options, &report), 0);
+	assert_int_equal(report.recompressed, 50);
+	assert_int_equal(ramz_page_info(store, 99, &info), 0);
+	assert_ptr_equal(info.codec, ramz_codec_at(0));
+	assert_int_equal(ramz_page_info(store, 149, &info), 0);
+	assert_ptr_equal(info.codec, zstd);
+	options = (struct ramz_recompress_options){.tier = 1, .min_bytes = PAGE};
+	assert_int_equal(ramz_recompress(store, &options, &report), 0);
+	assert_int_equal(report.tried, 0);
+	options = (struct ramz_recompress_options){.tier = 1, .pages_max = 7};
+	assert_int_equal(ramz_recompress(store, &options, &report), 0);
+	assert_int_equal(report.recompressed, 7);
+	assert_int_equal(report.next, 7);
+	options = (struct ramz_recompress_options){
+		.tier = 1, .first = report.next, .goal_bytes = store_stats(store).held_bytes};
+	assert_int_equal(ramz_recompress(store, &options, &report), 0);
+	assert_int_equal(report.tried, 0);
+	store_close(store);
+}
+
+static void shared_pages_stay(void **state)
+{
+	const struct ramz_codec *zstd = strong_codec();
+	struct ramz *store = text_store(false, true);
+
+	(void)state;
+	for (uint64_t slot = 0; slot < 20; slot++)
+		put_text(store, slot, 1000); /* as slot 1000 */
+	assert_int_equal(ramz_set_tier(store, 1, zstd, 3), 0);
+	assert_int_equal(recompress(store, 1, 0).recompressed, SLOTS - 21);
+	assert_int_equal(store_stats(store).pages_shared, 20);
+	/* An identical page finds the recompressed one. */
+	put_text(store, 0, 1500);
+	assert_int_equal(tier_info(store, 1).pages, SLOTS - 20);
+	store_close(store);
+}
+
+static void bad_requests_are_refused(void **state)
+{
+	struct ramz *store = store_open(10);
+	struct ramz_recompress_options options = {.tier = 1};
+	struct ramz_train_options training = {.tier = 1};
+	struct ramz_tier_info info;
+	const struct ramz_codec *lz4 = ramz_codec_at(0);
+
+	(void)state;
+	assert_int_equal(ramz_recompress(store, &options, NULL), -XV_EINVAL); /* not set */
+	assert_int_equal(ramz_train(store, &training, NULL), -XV_EINVAL);
+	assert_int_equal(ramz_set_tier(store, 0, lz4, 9), -XV_EINVAL);
+	assert_int_equal(ramz_set_tier(store, RAMZ_TIERS, lz4, 9), -XV_EINVAL);
+	assert_int_equal(ramz_set_tier(store, 1, ramz_codec_by_name("none"), 0), -XV_EINVAL);
+	assert_int_equal(ramz_set_tier(NULL, 1, lz4, 9), -XV_EINVAL);
+	assert_int_equal(ramz_set_tier(store, 1, lz4, 9), 0);
+	options.first = 10;
+	assert_int_equal(ramz_recompress(store, &options, NULL), -XV_ERANGE);
+	options.first = 0;
+	options.min_age = RAMZ_AGE_MAX + 1;
+	assert_int_equal(ramz_recompress(store, &options, NULL), -XV_EINVAL);
+	assert_int_equal(ramz_get_tier(store, RAMZ_TIERS, &info), -XV_EINVAL);
+	assert_int_equal(ramz_set_tier(store, 1, NULL, 0), 0);
+	assert_null(tier_info(store, 1).codec);
+	assert_int_equal(ramz_mark_idle(NULL), -XV_EINVAL);
+	assert_int_equal(ramz_get_ages(store, NULL), -XV_EINVAL);
+	store_close(store);
+}
+
+/* ---- dictionaries ---- */
+
+static void a_dictionary_is_used_where_pages_have_much_in_common(void **state)
+{
+	const struct ramz_codec *zstd = strong_codec();
+	struct ramz *store = text_store(true, false), *plain = text_store(true, false);
+
+	(void)state;
+	assert_int_equal(ramz_set_tier(store, TIER, zstd, 3), 0);
+	assert_int_equal(ramz_set_tier(plain, TIER, zstd, 3), 0);
+	assert_true(train(store, TIER));
+	assert_true(tier_info(store, TIER).dictionary_bytes > 0);
+	assert_int_equal(recompress(store, TIER, 0).recompressed, SLOTS);
+	(void)recompress(plain, TIER, 0);
+	assert_true(store_stats(store).stored_bytes < store_stats(plain).stored_bytes);
+	assert_true(store_stats(store).held_bytes < store_stats(plain).held_bytes);
+	for (uint64_t slot = 0; slot < SLOTS; slot++)
+		expect_text(store, slot, slot);
+	store_close(store);
+	store_close(plain);
+}
+
+static void no_dictionary_is_used_where_it_does_not_pay(void **state)
+{
+	const struct ramz_codec *zstd = strong_codec();
+	struct ramz *store = store_open(SLOTS);
+	struct ramz_train_options options = {.tier = 1};
+	struct ramz_train_report report;
+	unsigned char page[PAGE];
+	uint64_t held;
+
+	(void)state;
+	assert_int_equal(ramz_set_tier(store, 1, zstd, 3), 0);
+	assert_false(train(store, 1)); /* no page at all */
+	for (uint64_t slot = 0; slot < SLOTS; slot++) {
+		page_partly_random(page, PAGE, PAGE / 2, slot + 1);
+		assert_int_equal(ramz_write_page(store, slot, page), 0);
+	}
+	held = store_stats(store).held_bytes;
+	assert_int_equal(ramz_train(store, &options, &report), 0);
+	assert_false(report.used);
+	assert_int_equal(report.candidates, SLOTS);
+	assert_int_equal(tier_info(store, 1).dictionary_bytes, 0);
+	assert_int_equal(store_stats(store).held_bytes, held);
+	store_close(store);
+}
+
+static void a_dictionary_goes_with_its_last_page(void **state)
+{
+	const struct ramz_codec *zstd = strong_codec();
+	struct ramz *store = text_store(false, false);
+	uint64_t with_two;
+
+	(void)state;
+	assert_int_equal(ramz_set_tier(store, 1, zstd, 3), 0);
+	assert_true(train(store, 1));
+	(void)recompress(store, 1, 0);
+	assert_true(train(store, 1)); /* the second generation; pages are in the first */
+	(void)ramz_trim(store);
+	with_two = store_stats(store).held_bytes;
+	for (uint64_t slot = 0; slot < SLOTS; slot++)
+		put_text(store, slot, slot + 5000);
+	(void)recompress(store, 1, 0);
+	(void)ramz_trim(store);
+	assert_true(store_stats(store).held_bytes + (64 << 10) < with_two);
+	/* As many generations as one likes, where no page is in the old ones. */
+	for (uint32_t i = 0; i < 3 * RAMZ_CODECS_MAX; i++)
+		assert_true(train(store, 1));
+	assert_int_equal(tier_info(store, 1).pages, SLOTS);
+	for (uint64_t slot = 0; slot < SLOTS; slot++)
+		expect_text(store, slot, slot + 5000);
+	store_close(store);
+}
+
+static void lz4_reads_with_a_dictionary(void **state)
+{
+	struct ramz *store = text_store(true, false);
+
+	(void)state;
+	(void)strong_codec(); /* whose trainer it is */
+	for (int32_t level = 1; level <= 9; level += 8) {
+		assert_int_equal(
+			ramz_set_tier(store, 1 + (uint32_t)level / 9, ramz_codec_at(0), level), 0);
+		assert_true(train(store, 1 + (uint32_t)level / 9));
+		assert_true(recompress(store, 1 + (uint32_t)level / 9, 0).recompressed > 0);
+		for (uint64_t slot = 0; slot < SLOTS; slot++)
+			expect_text(store, slot, slot);
+	}
+	store_close(store);
+}
+
+/* ---- saved and loaded ---- */
+
+static struct ramz *save_and_load(struct ramz *store, bool dedup)
+{
+	struct ramz_options options;
+	struct memory_file file;
+	struct ramz *loaded = NULL;
+	const char *reason = NULL;
+
+	save(store, &file);
+	store_options(&options, 1);
+	options.dedup = dedup;
+	assert_int_equal(load(&file, &options, &loaded, &reason), 0);
+	free(file.bytes);
+	return loaded;
+}
+
+static void tiers_and_dictionaries_are_saved_with_the_store(void **state)
+{
+	const struct ramz_codec *zstd = strong_codec();
+
+	(void)state;
+	for (unsigned kind = 0; kind < 4; kind++) {
+		struct ramz *store = text_store((kind & 1) != 0, false), *loaded;
+
+		assert_int_equal(ramz_set_tier(store, 1, ramz_codec_at(0), 9), 0);
+		assert_int_equal(ramz_set_tier(store, 2, zstd, 8), 0);
+		assert_true(train(store, 1));
+		assert_true(train(store, 2));
+		assert_int_equal(ramz_mark_idle(store), 0);
+		for (uint64_t slot = 0; slot < 300; slot++)
+			expect_text(store, slot, slot);
+		(void)recompress(store, 2, 1);
+		(void)recompress(store, 1, 0);
+		loaded = save_and_load(store, (kind & 2) != 0);
+		for (uint32_t tier = 0; tier < RAMZ_TIERS; tier++) {
+			struct ramz_tier_info was = tier_info(store, tier);
+			struct ramz_tier_info is = tier_info(loaded, tier);
+
+			assert_ptr_equal(is.codec, was.codec);
+			assert_int_equal(is.level, was.level);
+			assert_int_equal(is.dictionary_bytes, was.dictionary_bytes);
+			assert_int_equal(is.pages, was.pages);
+		}
+		for (uint64_t slot = 0; slot < SLOTS; slot++)
+			expect_text(loaded, slot, slot);
+		store_close(store);
+		put_text(loaded, 1, 7000);
+		assert_int_equal(recompress(loaded, 2, 0).recompressed > 0, 1);
+		store_close(loaded);
+	}
+}
+
+/* Every byte of a dictionary's block counts. */
+static void a_damaged_dictionary_is_refused(void **state)
+{
+	const struct ramz_codec *zstd = strong_codec();
+	struct ramz *store = text_store(false, false), *loaded;
+	struct memory_file file;
+	struct ramz_options options;
+	const char *reason = NULL;
+
+	(void)state;
+	assert_int_equal(ramz_set_tier(store, 1, zstd, 3), 0);
+	assert_true(train(store, 1));
+	(void)recompress(store, 1, 0);
+	save(store, &file);
+	store_options(&options, 1);
+	for (size_t at = 256; at < 60000; at += 997) {
+		file.bytes[at] ^= 0x10;
+		file.at = 0;
+		assert_int_equal(load(&file, &options, &loaded, &reason), -XV_EBADMSG);
+		file.bytes[at] ^= 0x10;
+	}
+	free(file.bytes);
+	store_close(store);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reading_or_writing_makes_a_page_young),
+		cmocka_unit_test(an_age_does_not_come_round),
+		cmocka_unit_test(idle_pages_go_into_the_tier_and_read_the_same),
+		cmocka_unit_test(what_does_not_get_shorter_is_tried_once),
+		cmocka_unit_test(ranges_lengths_and_ends_are_kept_to),
+		cmocka_unit_test(shared_pages_stay),
+		cmocka_unit_test(bad_requests_are_refused),
+		cmocka_unit_test(a_dictionary_is_used_where_pages_have_much_in_common),
+		cmocka_unit_test(no_dictionary_is_used_where_it_does_not_pay),
+		cmocka_unit_test(a_dictionary_goes_with_its_last_page),
+		cmocka_unit_test(lz4_reads_with_a_dictionary),
+		cmocka_unit_test(tiers_and_dictionaries_are_saved_with_the_store),
+		cmocka_unit_test(a_damaged_dictionary_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -7,9 +7,6 @@
 
 #include <stdlib.h>
 
-#include <xvmalloc/base.h>
-
-#include "machine.h"
 #include "output.h"
 
 json_t *xvm_json_count(uint64_t value)
@@ -44,30 +41,12 @@ json_t *xvm_json_text(const char *text)
 	return value;
 }
 
-static json_t *json_machine(void)
-{
-	struct xvm_machine m;
-	json_t *o = json_object();
-
-	xvm_machine_read(&m);
-	json_object_set_new(o, "os", xvm_json_text(m.os));
-	json_object_set_new(o, "kernel", xvm_json_text(m.kernel));
-	json_object_set_new(o, "cpu", xvm_json_text(m.cpu));
-	json_object_set_new(o, "cores", xvm_json_count(m.cores));
-	json_object_set_new(o, "mem_bytes", xvm_json_count(m.mem_bytes));
-	json_object_set_new(o, "page_bytes", xvm_json_count(m.page_bytes));
-	json_object_set_new(o, "libc", xvm_json_text(m.libc));
-	json_object_set_new(o, "version", xvm_json_text(xv_version()));
-	json_object_set_new(o, "date", xvm_json_text(m.date));
-	return o;
-}
-
 json_t *xvm_json_root(const char *schema)
 {
 	json_t *root = json_object();
 
 	json_object_set_new(root, "schema", json_string(schema));
-	json_object_set_new(root, "machine", json_machine());
+	json_object_set_new(root, "machine", xvm_json_machine());
 	return root;
 }
 

@@ -14,6 +14,9 @@
 /* The root, with schema and machine. */
 json_t *xvm_json_root(const char *schema);
 
+/* What it was measured on. */
+json_t *xvm_json_machine(void);
+
 /* Text that need not be UTF-8: what is not ASCII is then a question mark. */
 json_t *xvm_json_text(const char *text);
 json_t *xvm_json_count(uint64_t value);

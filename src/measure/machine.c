@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * machine.c: facts about the machine; see machine.h. What cannot be found is
- * "unknown". Locking: none.
+ * machine.c: what results were measured on, for json.h. What cannot be found out is "unknown".
+ * May read files of /proc, /sys and /etc. Locking: none. O(1).
  */
-#include "machine.h"
-
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -16,84 +13,64 @@
 #include <gnu/libc-version.h>
 #endif
 
-/* The first line of a file that begins with key, from after the key on. */
-static bool machine_find(const char *path, const char *key, char *value, size_t value_bytes)
+#include <xvmalloc/base.h>
+
+#include "json.h"
+
+/* The value of the first line of a file that begins with key, or other. */
+static json_t *machine_find(const char *path, const char *key, const char *other)
 {
 	FILE *file = fopen(path, "re");
 	char line[512];
-	bool found = false;
 
-	while (file != NULL && !found && fgets(line, sizeof(line), file) != NULL) {
-		const char *from = line + strlen(key);
+	while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+		char *from = line + strlen(key);
 
 		if (strncmp(line, key, strlen(key)) != 0)
 			continue;
 		from += strspn(from, " \t:=\"");
-		snprintf(value, value_bytes, "%.*s", (int)strcspn(from, "\"\n"), from);
-		found = true;
+		from[strcspn(from, "\"\n")] = '\0';
+		fclose(file);
+		return xvm_json_text(from);
 	}
 	if (file != NULL)
 		fclose(file);
-	return found;
+	return xvm_json_text(other);
 }
 
-static void machine_cpu(struct xvm_machine *machine, const struct utsname *name)
+/* "always [madvise] never": what is in brackets. */
+static json_t *machine_huge_pages(void)
 {
-	if (machine_find("/proc/cpuinfo", "model name", machine->cpu, sizeof(machine->cpu)))
-		return;
-	if (machine_find("/proc/device-tree/model", "", machine->cpu, sizeof(machine->cpu)))
-		return;
-	snprintf(machine->cpu, sizeof(machine->cpu), "%s", name->machine);
+	json_t *all = machine_find("/sys/kernel/mm/transparent_hugepage/enabled", "", "[unknown]");
+	const char *open = strchr(json_string_value(all), '[');
+	json_t *set = open != NULL ? json_stringn(open + 1, strcspn(open + 1, "]")) : json_null();
+
+	json_decref(all);
+	return set;
 }
 
-static void machine_libc(struct xvm_machine *machine)
+json_t *xvm_json_machine(void)
 {
-#ifdef __GLIBC__
-	snprintf(machine->libc, sizeof(machine->libc), "glibc %s", gnu_get_libc_version());
-#else
-	snprintf(machine->libc, sizeof(machine->libc), "unknown");
-#endif
-}
-
-/* "always [madvise] never": the word in brackets. */
-static void machine_huge_pages(struct xvm_machine *machine)
-{
-	char line[96] = "";
-	const char *open;
-
-	machine_find("/sys/kernel/mm/transparent_hugepage/enabled", "", line, sizeof(line));
-	open = strchr(line, '[');
-	if (open == NULL)
-		snprintf(machine->huge_pages, sizeof(machine->huge_pages), "unknown");
-	else
-		snprintf(machine->huge_pages, sizeof(machine->huge_pages), "%.*s",
-			 (int)strcspn(open + 1, "]"), open + 1);
-}
-
-static uint64_t machine_sysconf(int name)
-{
-	long value = sysconf(name);
-
-	return value > 0 ? (uint64_t)value : 0;
-}
-
-void xvm_machine_read(struct xvm_machine *machine)
-{
+	long page_bytes = sysconf(_SC_PAGESIZE);
 	time_t now = time(NULL);
+	const char *libc = "unknown";
+	char date[32] = "unknown";
 	struct utsname name;
 	struct tm utc;
 
-	*machine = (struct xvm_machine){.cores = machine_sysconf(_SC_NPROCESSORS_ONLN)};
-	machine->page_bytes = machine_sysconf(_SC_PAGESIZE);
-	machine->mem_bytes = machine_sysconf(_SC_PHYS_PAGES) * machine->page_bytes;
+#ifdef __GLIBC__
+	libc = gnu_get_libc_version();
+#endif
 	if (uname(&name) != 0)
 		memset(&name, 0, sizeof(name));
-	snprintf(machine->kernel, sizeof(machine->kernel), "%s", name.release);
-	if (!machine_find("/etc/os-release", "PRETTY_NAME", machine->os, sizeof(machine->os)))
-		snprintf(machine->os, sizeof(machine->os), "%s", name.sysname);
-	machine_cpu(machine, &name);
-	machine_libc(machine);
-	machine_huge_pages(machine);
 	if (gmtime_r(&now, &utc) != NULL)
-		strftime(machine->date, sizeof(machine->date), "%Y-%m-%dT%H:%M:%SZ", &utc);
+		strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &utc);
+	return json_pack("{s:o, s:s, s:o, s:I, s:I, s:I, s:o, s:s, s:s, s:s}", "os",
+			 machine_find("/etc/os-release", "PRETTY_NAME", name.sysname), "kernel",
+			 name.release, "cpu",
+			 machine_find("/proc/cpuinfo", "model name", name.machine), "cores",
+			 (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "mem_bytes",
+			 (json_int_t)sysconf(_SC_PHYS_PAGES) * page_bytes, "page_bytes",
+			 (json_int_t)page_bytes, "huge_pages", machine_huge_pages(), "libc", libc,
+			 "version", xv_version(), "date", date);
 }

@@ -13,7 +13,7 @@ foreach(part IN ITEMS base histogram input sizes trace workload)
 	target_compile_definitions(test_measure_${part} PRIVATE _GNU_SOURCE)
 endforeach()
 
-foreach(part IN ITEMS frontier replay)
+foreach(part IN ITEMS replay report)
 	xv_add_test(NAME test_xvfrag_${part}
 		SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_xvfrag_${part}.c
 		LIBS xvfrag_lib)

@@ -27,6 +27,7 @@
 #define XVF_RESULT_NAME_BYTES (XVM_PHASE_NAME_BYTES + 8)
 #define XVF_NAME_BYTES 80
 #define XVF_SPEC_BYTES 1024
+#define XVF_THREADS_MAX 64U
 #define XVF_FAILURE_BYTES 480
 
 /* A phase, and a compaction after it. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * report.c: what the writers of results share; see report.h. Locking: none.
+ * report.c: what the writers of results share; see report.h.
  */
 #include "report.h"
 
@@ -10,21 +10,19 @@
 
 void xvf_report_fini(struct xvf_report *report)
 {
-	for (size_t i = 0; i < report->input_count; i++)
-		free(report->inputs[i].name);
 	free(report->inputs);
 	free(report->rows);
 	*report = (struct xvf_report){.options = NULL};
 }
 
-struct xvf_input_facts *xvf_report_add_input(struct xvf_report *report)
+struct xvf_facts *xvf_report_add_input(struct xvf_report *report)
 {
-	struct xvf_input_facts *facts;
+	struct xvf_facts *facts;
 
 	report->inputs = xvm_grow(report->inputs, &report->input_capacity, report->input_count + 1,
 				  sizeof(*report->inputs));
 	facts = &report->inputs[report->input_count++];
-	*facts = (struct xvf_input_facts){.name = NULL};
+	*facts = (struct xvf_facts){.name = NULL};
 	return facts;
 }
 
@@ -62,38 +60,60 @@ const struct xvf_result *xvf_row_phase(const struct xvf_row *row, const char *ph
 	return NULL;
 }
 
-const struct xvf_result *xvf_row_timed(const struct xvf_row *row)
+static bool result_stands(const struct xvf_result *result)
 {
-	const struct xvf_result *churn = xvf_row_phase(row, "churn");
-
-	if (churn != NULL && (churn->flags & XVF_RESULT_TIME) != 0)
-		return churn;
-	for (unsigned i = 0; i < row->run.result_count; i++) {
-		const struct xvf_result *result = &row->run.results[i];
-
-		if ((result->flags & (XVF_RESULT_TIME | XVF_RESULT_COMPACT)) == XVF_RESULT_TIME)
-			return result;
-	}
-	return NULL;
+	return result != NULL && xvf_result_overhead(result) >= 0 &&
+	       (result->flags & (XVF_RESULT_TIME | XVF_RESULT_COMPACT)) == XVF_RESULT_TIME;
 }
 
-bool xvf_row_is_guarded(const struct xvf_row *row)
+const struct xvf_result *xvf_row_timed(const struct xvf_row *row)
 {
-	return row->run.is_guarded;
+	const struct xvf_result *result = xvf_row_phase(row, "churn");
+
+	for (unsigned i = 0; i < row->run.result_count && !result_stands(result); i++)
+		result = &row->run.results[i];
+	return result_stands(result) ? result : NULL;
+}
+
+static bool result_beats(const struct xvf_result *a, const struct xvf_result *b)
+{
+	double x = xvf_result_overhead(a), y = xvf_result_overhead(b);
+
+	return a->ns_per_op <= b->ns_per_op && x <= y && (a->ns_per_op < b->ns_per_op || x < y);
+}
+
+const struct xvf_row *xvf_row_behind(const struct xvf_report *report, const struct xvf_row *row,
+				     bool drawn)
+{
+	const struct xvf_result *own = xvf_row_timed(row), *best = NULL;
+	const struct xvf_row *behind = NULL;
+
+	for (size_t i = 0; i < report->row_count && own != NULL; i++) {
+		const struct xvf_result *timed = xvf_row_timed(&report->rows[i]);
+
+		if (report->rows[i].input != row->input || timed == NULL ||
+		    (drawn && !report->rows[i].drawn) || !result_beats(timed, own))
+			continue;
+		if (best == NULL || xvf_result_overhead(timed) < xvf_result_overhead(best)) {
+			best = timed;
+			behind = &report->rows[i];
+		}
+	}
+	return behind;
 }
 
 /* Position of name in names, or count. */
 static size_t report_find(const char *const *names, size_t count, const char *name)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(names[i], name) == 0)
-			return i;
-	}
-	return count;
+	size_t i = 0;
+
+	while (i < count && strcmp(names[i], name) != 0)
+		i++;
+	return i;
 }
 
 size_t xvf_report_phases(const struct xvf_report *report, size_t input,
-			 const char *names[XVF_REPORT_PHASES_MAX])
+			 const char *names[XVF_RESULTS_MAX])
 {
 	size_t count = 0;
 
@@ -112,7 +132,7 @@ size_t xvf_report_phases(const struct xvf_report *report, size_t input,
 				at = found + 1;
 				continue;
 			}
-			if (count == XVF_REPORT_PHASES_MAX)
+			if (count == XVF_RESULTS_MAX)
 				break;
 			memmove(&names[at + 1], &names[at], (count - at) * sizeof(names[0]));
 			names[at++] = name;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * report.h: all that a run found, and the forms it is written in.
+ * report.h: what was asked of a run, all that it found, and the forms it is written in.
  *
- * Locking: none. Writing is O(rows * phases).
+ * Strings of the options point into argv. Locking: none. Writing is O(rows * phases).
  */
 #ifndef XVFRAG_REPORT_H
 #define XVFRAG_REPORT_H
@@ -11,16 +11,31 @@
 #include <stdio.h>
 
 #include "child.h"
-#include "machine.h"
-#include "options.h"
-#include "output.h"
+#include "codecs.h"
 
-/* Most different phases that a table has columns for. */
-#define XVF_REPORT_PHASES_MAX XVF_RESULTS_MAX
+/* The command line. */
+struct xvf_options {
+	const char *const *inputs; /* FILE, DIRECTORY, pid:N, sizes:FILE or trace:FILE */
+	size_t input_count;
+	const char *allocators;  /* comma-separated */
+	struct xvm_codecs codec; /* one */
+	uint64_t seed;
+	uint64_t objects; /* 0 = as many as the input gives */
+	uint64_t threads;
+	uint64_t max_input_bytes;
+	uint64_t timeout_s;      /* of one allocator on one input */
+	bool cross;              /* objects are freed by another thread */
+	const char *record_path; /* "-" = standard output; NULL = none; so the others */
+	const char *json_path;
+	const char *plot_dir;
+	const char *map_path;
+	bool list;
+	bool version;
+};
 
 /* What was read of an input. */
-struct xvf_input_facts {
-	char *name;
+struct xvf_facts {
+	const char *name;
 	const char *codec;  /* NULL: sizes or a trace were given */
 	uint64_t pages;     /* read; 0 for a trace */
 	uint64_t available; /* pages there were */
@@ -33,13 +48,13 @@ struct xvf_input_facts {
 /* One allocator on one input. */
 struct xvf_row {
 	size_t input;       /* index */
+	bool drawn;         /* in plots */
 	struct xvf_run run; /* its allocator is the row's name */
 };
 
 struct xvf_report {
-	struct xvm_machine machine;
 	const struct xvf_options *options;
-	struct xvf_input_facts *inputs;
+	struct xvf_facts *inputs;
 	size_t input_count;
 	size_t input_capacity;
 	struct xvf_row *rows;
@@ -50,7 +65,7 @@ struct xvf_report {
 void xvf_report_fini(struct xvf_report *report);
 
 /* Add an input or a row, zeroed; good until the next one is added. */
-struct xvf_input_facts *xvf_report_add_input(struct xvf_report *report);
+struct xvf_facts *xvf_report_add_input(struct xvf_report *report);
 struct xvf_row *xvf_report_add_row(struct xvf_report *report);
 
 /* Held over requested bytes; negative when nothing was requested. */
@@ -62,28 +77,28 @@ double xvf_result_split_share(const struct xvf_result *result);
 /* The result of that phase, or NULL. */
 const struct xvf_result *xvf_row_phase(const struct xvf_row *row, const char *phase);
 
-/* The phase whose times stand for the row: churn, else the first with times; or NULL. */
+/*
+ * The phase whose overhead and times stand for the row: churn, else the first with times; or
+ * NULL where no phase has both.
+ */
 const struct xvf_result *xvf_row_timed(const struct xvf_row *row);
 
-/* Was a mutex of the run's around its calls, as it does not take several threads? */
-bool xvf_row_is_guarded(const struct xvf_row *row);
+/*
+ * The densest row of the same input that is at least as dense and as fast, and better in one of
+ * them; NULL when there is none: the row is on the frontier. With drawn, of those that are drawn.
+ */
+const struct xvf_row *xvf_row_behind(const struct xvf_report *report, const struct xvf_row *row,
+				     bool drawn);
 
 /* Names of the phases of an input's rows, in order. Returns how many. */
 size_t xvf_report_phases(const struct xvf_report *report, size_t input,
-			 const char *names[XVF_REPORT_PHASES_MAX]);
+			 const char *names[XVF_RESULTS_MAX]);
 
-/*
- * Writers. Each returns 0, or XVM_FAILED after saying why; path "-" is standard
- * output.
- */
-int xvf_report_table(const struct xvf_report *report, FILE *out);
-int xvf_report_csv(const struct xvf_report *report, const char *path);
-int xvf_report_json(const struct xvf_report *report, const char *path);
+/* Writers. Each returns 0, or XVM_FAILED after saying why. */
+int xvf_write_table(const struct xvf_report *report, FILE *out);
+int xvf_write_json(const struct xvf_report *report, const char *path);
 
-/* Write the frontier (frontier.h): PATH.dat, and draw it where path is .png or .svg. */
-int xvf_report_frontier(const struct xvf_report *report, const char *path);
-
-/* Write plots and, where gnuplot is, draw them into directory. */
-int xvf_report_plot(const struct xvf_report *report, const char *directory);
+/* Write data and a script into directory and, where gnuplot is, draw them. */
+int xvf_write_plots(const struct xvf_report *report, const char *directory);
 
 #endif

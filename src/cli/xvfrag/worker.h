@@ -23,8 +23,6 @@
 #include "histogram.h"
 #include "timer.h"
 
-#define XVF_THREADS_MAX 64U
-
 /* Most objects that wait to be freed by another worker. */
 #define XVF_QUEUE_ITEMS 64U
 

@@ -26,7 +26,6 @@ static const struct xvm_entry entries[] = {
 	{.plugin = &xvm_allocator_xvmalloc_nosplit, .check = xvm_pool_check},
 	{.plugin = &xvm_allocator_xvmalloc_keyed, .check = xvm_pool_check},
 	{.plugin = &xvm_allocator_xvmalloc_heap, .check = xvm_pool_check},
-	{.plugin = &xvm_allocator_ideal},
 	{.plugin = &xvm_allocator_glibc},
 	{.plugin = &xvm_allocator_jemalloc,
 	 .library = "libjemalloc.so.2",
@@ -41,6 +40,7 @@ static const struct xvm_entry entries[] = {
 	{.plugin = &xvm_allocator_zram, .available = xvm_zram_available},
 	{.plugin = &xvm_allocator_slub},
 	{.plugin = &xvm_allocator_slob},
+	{.plugin = &xvm_allocator_ideal},
 };
 
 enum { ENTRIES = sizeof(entries) / sizeof(entries[0]) };

@@ -11,12 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "input_files.h"
-#include "input_pid.h"
+#include "input.h"
 #include "sizes.h"
 
 #define MIX_PAGES_LEAST 64U
-#define INPUT_PAGES_MAX 8192U /* 32 MiB, a quarter of a second of lz4 */
+#define INPUT_BYTES_MAX (32U << 20) /*  a quarter of a second of lz4 */
 
 static void mix_finish(struct mix *mix)
 {
@@ -47,27 +46,15 @@ void mix_init_uniform(struct mix *mix, const char *name, uint32_t from, uint32_t
 	mix_finish(mix);
 }
 
-static int read_pages(struct xvm_pages *pages, const char *name)
-{
-	uint64_t available, pid;
-
-	if (strncmp(name, "pid:", 4) == 0 && xvm_parse_u64(name + 4, NULL, 1, INT32_MAX, &pid))
-		return xvm_input_read_pid(pages, pid, &available);
-	return xvm_input_read_path(pages, name, &available);
-}
-
 static int sizes_from_pages(struct xvm_sizes *sizes, const char *name)
 {
-	struct xvm_pages pages;
-	int result = xvm_pages_init(&pages, INPUT_PAGES_MAX);
+	struct xvm_input input;
+	int result = xvm_input_load(&input, name, INPUT_BYTES_MAX);
 
-	if (result != 0)
-		return result;
-	result = read_pages(&pages, name);
 	if (result == 0)
-		result = xvm_sizes_from_pages(sizes, &pages, ramz_codec_by_name("lz4"),
+		result = xvm_sizes_from_pages(sizes, &input.pages, ramz_codec_by_name("lz4"),
 					      RAMZ_LEVEL_DEFAULT);
-	xvm_pages_fini(&pages);
+	xvm_input_fini(&input);
 	return result;
 }
 
@@ -93,7 +80,7 @@ static int compare_numbers(const void *a, const void *b)
 /* Of each content the first page, in the order of the input. */
 static void pages_find_distinct(struct mix_pages *pages)
 {
-	const struct xvm_pages *all = pages->all;
+	const struct xvm_pages *all = &pages->all->pages;
 	uint32_t count = 0, kept = 0;
 
 	pages->data = all->data;
@@ -116,10 +103,10 @@ static void pages_find_distinct(struct mix_pages *pages)
 
 bool mix_pages_read(struct mix_pages *pages, const char *name)
 {
-	struct xvm_pages *all = xvm_calloc(1, sizeof(*all));
+	struct xvm_input *all = xvm_calloc(1, sizeof(*all));
 
 	*pages = (struct mix_pages){.all = all};
-	if (xvm_pages_init(all, INPUT_PAGES_MAX) == 0 && read_pages(all, name) == 0) {
+	if (xvm_input_load(all, name, INPUT_BYTES_MAX) == 0) {
 		pages_find_distinct(pages);
 		if (pages->count >= MIX_PAGES_LEAST)
 			return true;
@@ -135,7 +122,7 @@ bool mix_pages_read(struct mix_pages *pages, const char *name)
 void mix_pages_fini(struct mix_pages *pages)
 {
 	if (pages->all != NULL)
-		xvm_pages_fini(pages->all);
+		xvm_input_fini(pages->all);
 	free(pages->all);
 	free(pages->index);
 	*pages = (struct mix_pages){.count = 0};

@@ -20,7 +20,7 @@
 
 #define MIX_SIZES 4096U
 
-struct xvm_pages;
+struct xvm_input;
 
 struct mix {
 	const char *name;
@@ -44,7 +44,7 @@ struct mix_pages {
 	unsigned char *data; /* aligned to a page */
 	uint32_t *index;     /* the pages of data that are meant, in order */
 	uint32_t count;
-	struct xvm_pages *all;
+	struct xvm_input *all;
 };
 
 /*

@@ -1,92 +1,65 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * micro_main.c: xv_bench, the micro benchmarks.
+ * micro_main.c: xv_bench, the micro benchmarks, and what their parts share (micro.h).
  *
- *     xv_bench [--sizes=FILE] [--pages=NAME] [--write-sizes=FILE] [--trace=FILE]
- *              [--seed=N] [--threads=N] [--benchmark_...]
+ * The options that begin with --benchmark_ are Google Benchmark's.
  *
- * The options that begin with --benchmark_ are Google Benchmark's: --benchmark_filter=REGEX,
- * --benchmark_list_tests, --benchmark_out=FILE (JSON) and others.
- *
- * Owns the mixes. Locking: none.
+ * Owns the mixes. Locking: a team has a barrier.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base.h"
 #include "micro.h"
+#include "trace.h"
 
 static const char usage[] =
-	"usage: xv_bench [--sizes=FILE] [--pages=NAME] [--write-sizes=FILE] [--trace=FILE]\n"
-	"                [--seed=N] [--threads=N] [--benchmark_filter=REGEX]\n"
-	"                [--benchmark_out=FILE] ...\n"
+	"usage: xv_bench [--allocator=NAME[:SETTINGS]] [--pages=INPUT] [--sizes=INPUT]\n"
+	"                [--trace=FILE] [--benchmark_...]\n"
 	"\n"
-	"  --sizes=FILE       sizes of the mix \"page\", one number a line\n"
-	"  --pages=NAME       what the store is given: pages of this file, of the files in this\n"
-	"                     directory, or of the process pid:N; default /usr/share. Without\n"
-	"                     --sizes their compressed sizes are the mix \"page\"\n"
-	"  --write-sizes=FILE write those sizes, and run nothing\n"
-	"  --trace=FILE       what record_malloc.so wrote of a program: mix \"recorded\", and\n"
-	"                     the benchmarks trace/...\n"
-	"  --seed=N           of all random numbers\n"
-	"  --threads=N        most threads; default 2, or one for each processor\n";
+	"  --allocator=NAME   the rows of one of xvfrag's allocators alone; jemalloc, mimalloc\n"
+	"                     and tcmalloc are measured in a process of their own\n"
+	"  --pages=INPUT      what the store is given: pages of this file, of the files in this\n"
+	"                     directory, or of the process pid:N; default /usr/bin\n"
+	"  --sizes=INPUT      whose pages, compressed with lz4, give the sizes of the mix "
+	"\"page\";\n"
+	"                     default /usr/bin\n"
+	"  --trace=FILE       operations as in xvfrag(1), recorded by record_malloc.so: the mix\n"
+	"                     \"recorded\" and the benchmarks trace/...\n"
+	"\n"
+	"  --benchmark_filter=REGEX, --benchmark_list_tests, --benchmark_repetitions=N,\n"
+	"  --benchmark_min_time=SECONDS, --benchmark_out=FILE and others of Google Benchmark\n";
 
 struct arguments {
-	struct mix_source source;
+	const char *allocator;
+	const char *pages;
+	const char *sizes;
 	const char *trace;
-	uint64_t seed;
-	uint64_t threads;
 };
-
-/* The text behind "--name=", or NULL when argument is another option. */
-static const char *option_value(const char *argument, const char *name)
-{
-	size_t length = strlen(name);
-
-	return strncmp(argument, name, length) == 0 && argument[length] == '='
-		       ? argument + length + 1
-		       : NULL;
-}
-
-static bool take_number(const char *argument, const char *name, uint64_t most, uint64_t *number)
-{
-	const char *text = option_value(argument, name);
-	char *end;
-
-	if (text == NULL)
-		return false;
-	*number = strtoull(text, &end, 10);
-	if (*text >= '0' && *text <= '9' && *end == '\0' && *number != 0 && *number <= most)
-		return true;
-	fprintf(stderr, "xv_bench: %s needs a number from 1 to %" PRIu64 ", not '%s'\n", name, most,
-		text);
-	exit(2);
-}
 
 static bool take_text(const char *argument, const char *name, const char **value)
 {
-	const char *text = option_value(argument, name);
+	size_t length = strlen(name);
 
-	if (text != NULL)
-		*value = text;
-	return text != NULL;
+	if (strncmp(argument, name, length) != 0)
+		return false;
+	*value = argument + length;
+	return true;
 }
 
 static bool take_option(const char *argument, struct arguments *arguments)
 {
 	if (strcmp(argument, "--help") == 0) {
 		fputs(usage, stdout);
-		exit(0);
+		exit(XVM_EXIT_OK);
 	}
-	return take_text(argument, "--sizes", &arguments->source.sizes) ||
-	       take_text(argument, "--pages", &arguments->source.pages) ||
-	       take_text(argument, "--write-sizes", &arguments->source.written) ||
-	       take_text(argument, "--trace", &arguments->trace) ||
-	       take_number(argument, "--seed", UINT64_MAX, &arguments->seed) ||
-	       take_number(argument, "--threads", 64, &arguments->threads);
+	return take_text(argument, "--allocator=", &arguments->allocator) ||
+	       take_text(argument, "--pages=", &arguments->pages) ||
+	       take_text(argument, "--sizes=", &arguments->sizes) ||
+	       take_text(argument, "--trace=", &arguments->trace);
 }
 
 /* Take this program's options out of the command line; the rest is Google Benchmark's. */
@@ -102,45 +75,42 @@ static void parse(int *argc, char **argv, struct arguments *arguments)
 	argv[kept] = NULL;
 	if (!micro_parse(argc, argv)) {
 		fputs(usage, stderr);
-		exit(2);
+		exit(XVM_EXIT_USAGE);
 	}
 }
 
-static unsigned default_threads(void)
+/* As many as there are processors, but 2 at least. */
+static unsigned most_threads(void)
 {
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned threads = 2;
 
-	return processors < 2 ? 2 : processors > 64 ? 64 : (unsigned)processors;
+	while (threads * 2 <= processors && threads < MICRO_THREADS_MAX)
+		threads *= 2;
+	return threads;
 }
 
 static bool make_setup(struct micro_setup *setup, const struct arguments *arguments)
 {
-	setup->threads = arguments->threads != 0 ? (unsigned)arguments->threads : default_threads();
-	setup->pages = arguments->source.pages;
-	if (!mix_init_page(&setup->page, &arguments->source))
+	setup->threads = most_threads();
+	setup->pages = arguments->pages;
+	mix_init_small(&setup->small);
+	if (!mix_init_page(&setup->page, arguments->sizes))
 		return false;
-	mix_init_uniform(&setup->small, "small", 16, 512);
 	if (arguments->trace == NULL)
 		return true;
-	if (!trace_load(&setup->trace, arguments->trace))
-		return false;
-	mix_init_sample(&setup->recorded, "recorded", setup->trace.made.items,
-			setup->trace.made.count);
-	return true;
+	return xvm_trace_read(&setup->trace, arguments->trace) == 0 &&
+	       mix_init_recorded(&setup->recorded, &setup->trace.sizes);
 }
 
 static void describe(const struct micro_setup *setup)
 {
-	const char *preload = getenv("LD_PRELOAD");
 	char text[32];
 
-	snprintf(text, sizeof(text), "%" PRIu64, scene_seed());
-	micro_add_context("seed", text);
-	micro_add_context("malloc", preload != NULL && *preload != '\0' ? preload : "libc");
-	snprintf(text, sizeof(text), "%" PRIu32, setup->page.mean_size);
+	snprintf(text, sizeof(text), "%u", (unsigned)setup->page.mean_size);
 	micro_add_context("page_mean_bytes", text);
 	if (setup->recorded.name != NULL) {
-		snprintf(text, sizeof(text), "%" PRIu32, setup->recorded.mean_size);
+		snprintf(text, sizeof(text), "%u", (unsigned)setup->recorded.mean_size);
 		micro_add_context("recorded_mean_bytes", text);
 	}
 }
@@ -148,33 +118,79 @@ static void describe(const struct micro_setup *setup)
 int main(int argc, char **argv)
 {
 	static struct micro_setup setup;
-	struct arguments arguments = {.source.pages = "/usr/share", .seed = 20261121};
+	struct arguments arguments = {.pages = "/usr/bin", .sizes = "/usr/bin"};
+	char **copy = xvm_calloc((size_t)argc + 1, sizeof(*copy));
 
-	if (argc == 2 && option_value(argv[1], "--held") != NULL)
-		return micro_answer_held(atoi(option_value(argv[1], "--held")));
+	xvm_set_program("xv_bench");
+	memcpy(copy, argv, (size_t)argc * sizeof(*copy));
 	parse(&argc, argv, &arguments);
-	scene_set_seed(arguments.seed);
-	if (!make_setup(&setup, &arguments))
-		return 1;
-	if (arguments.source.written != NULL)
-		return 0;
+	if (!micro_choose_allocators(arguments.allocator, copy) || !make_setup(&setup, &arguments))
+		return XVM_EXIT_FAILURE;
 	describe(&setup);
-	micro_add_held(&setup);
-	micro_add_pairs(&setup);
-	micro_add_latencies(&setup);
 	micro_add_objects(&setup);
 	micro_add_threads(&setup);
-	micro_add_providers(&setup);
-	micro_add_compaction(&setup);
-	micro_add_traces(&setup);
-	micro_add_store(&setup);
-	if (micro_run_selected() == 0) {
-		fputs("xv_bench: no benchmark matches the filter; --benchmark_list_tests shows "
-		      "their names\n",
-		      stderr);
-		return 1;
+	micro_add_trace(&setup);
+	if (arguments.allocator == NULL) {
+		micro_add_providers();
+		micro_add_store(&setup);
 	}
-	scene_drop();
+	if (micro_run_selected() == 0) {
+		xvm_error("no benchmark matches the filter; --benchmark_list_tests shows their "
+			  "names");
+		return XVM_EXIT_FAILURE;
+	}
+	heap_drop();
 	micro_drop_store();
-	return 0;
+	return XVM_EXIT_OK;
+}
+
+/* ---- What the parts share ---- */
+
+struct heap_spec *micro_spec(const struct micro_allocator *allocator, const struct mix *mix,
+			     uint32_t slots, bool empty)
+{
+	struct heap_spec *spec = xvm_calloc(1, sizeof(*spec));
+
+	*spec = (struct heap_spec){
+		.allocator = allocator, .mix = mix, .slots = slots, .empty = empty};
+	return spec;
+}
+
+struct heap *micro_heap(struct micro_run *run, const struct heap_spec *spec, bool fresh)
+{
+	struct heap *heap = fresh ? heap_get_fresh(spec) : heap_get(spec);
+
+	if (heap == NULL)
+		micro_fail(run, "the heap could not be made or filled");
+	return heap;
+}
+
+void micro_check(struct micro_run *run, int failures)
+{
+	if (failures != 0)
+		micro_fail(run, "an operation failed");
+}
+
+void micro_team_init(struct micro_team *team, unsigned threads)
+{
+	pthread_barrier_init(&team->barrier, NULL, threads);
+}
+
+bool micro_team_begin(struct micro_team *team, struct micro_run *run, bool (*make)(void *context),
+		      void *context, const char *why)
+{
+	if (micro_thread(run) == 0)
+		atomic_store(&team->failed, !make(context));
+	pthread_barrier_wait(&team->barrier);
+	if (atomic_load(&team->failed))
+		micro_fail(run, why);
+	return !atomic_load(&team->failed);
+}
+
+void micro_team_end(struct micro_team *team, struct micro_run *run, int failures)
+{
+	if (failures != 0)
+		atomic_store(&team->failed, true);
+	pthread_barrier_wait(&team->barrier);
+	micro_check(run, atomic_load(&team->failed));
 }

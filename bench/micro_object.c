@@ -1,127 +1,215 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * micro_object.c: what is done with a random live object, beside ending it.
+ * micro_object.c: calls on objects of a heap in its steady state, by one thread.
  *
- *   put      free it, allocate another in its slot, copy that one's bytes in
- *   get      copy its bytes out
- *   resize   give it a new size
- *   size     ask the allocator for its size
- *   map      make it addressable, and end that (a system call each with highmem)
+ *   pair      free a random live object, allocate another in its slot
+ *   put       the same, and copy the new object's bytes in
+ *   get       copy the bytes of a random object out
+ *   resize    give it a new size
+ *   map       make it addressable, and end that (a system call each with highmem)
+ *   fill      allocate only, from an empty heap to all objects
+ *   compact   a step of compaction at the default budget; a cycle begins with a heap of which
+ *             half of the objects were freed at random
  *
- * get needs the size, which a slot does not know: the objects of its scene are all of the
- * mean size. Locking: none. O(size) an iteration at most.
+ * The time of pair and fill is the allocator's: objects are not written, and the cache misses are
+ * those of its own structures. Locking: none. O(size) an operation at most.
  */
-#include <string.h>
+#include <stdio.h>
 
 #include "micro.h"
 
-#define OBJECT_LIVE 37000U
-#define BATCH 16U
+#define BATCH 64U
+#define LIVE 37000U
 
-static unsigned char bytes[65536];
+static unsigned char bytes[4096];
 
-typedef int operation(const struct scene *scene, struct draw draw);
+typedef int operation(const struct heap *heap, uint32_t slot, uint32_t size);
 
-static int put(const struct scene *scene, struct draw draw)
+static int put(const struct heap *heap, uint32_t slot, uint32_t size)
 {
-	const struct bench_subject *subject = scene->spec.subject;
-	int failures = subject->free(scene->heap, draw.slot);
+	int failures = heap_replace(heap, slot, size);
 
-	failures |= subject->make(scene->heap, draw.slot, draw.size);
-	return failures == 0 ? subject->write(scene->heap, draw.slot, bytes, draw.size) : failures;
+	return failures |
+	       xvm_object_write(heap->calls, heap->self, heap->slot[slot].token, bytes, size);
 }
 
-static int get(const struct scene *scene, struct draw draw)
+static int get(const struct heap *heap, uint32_t slot, uint32_t size)
 {
-	return scene->spec.subject->read(scene->heap, draw.slot, bytes, draw.size);
+	(void)size;
+	return xvm_object_read(heap->calls, heap->self, heap->slot[slot].token, bytes,
+			       heap->slot[slot].size);
 }
 
-static int resize(const struct scene *scene, struct draw draw)
+static int map(const struct heap *heap, uint32_t slot, uint32_t size)
 {
-	return scene->spec.subject->resize(scene->heap, draw.slot, draw.size);
-}
+	uint64_t token = heap->slot[slot].token;
+	void *memory = heap->calls->map(heap->self, token, heap->slot[slot].size);
 
-static int size_of(const struct scene *scene, struct draw draw)
-{
-	return scene->spec.subject->size_of(scene->heap, draw.slot) <= 0;
-}
-
-static int map(const struct scene *scene, struct draw draw)
-{
-	return scene->spec.subject->map_unmap(scene->heap, draw.slot);
+	(void)size;
+	if (memory == NULL)
+		return -1;
+	heap->calls->unmap(heap->self, token, memory);
+	return 0;
 }
 
 /* Inlined into each body, so that the operation is not one more call by pointer. */
-static inline void run_operation(struct micro_run *run, const struct scene_spec *spec,
+static inline void run_operation(struct micro_run *run, const struct heap_spec *spec,
 				 operation *operate)
 {
-	struct scene *scene = scene_get(spec);
+	struct heap *heap = micro_heap(run, spec, false);
+	uint64_t random;
 	int failures = 0;
 
-	if (scene == NULL) {
-		micro_fail(run, "the heap could not be filled");
+	if (heap == NULL)
 		return;
-	}
+	random = heap->random;
 	while (micro_keep_running(run, BATCH)) {
-		for (unsigned i = 0; i < BATCH; i++)
-			failures |= operate(scene, mix_draw(spec->mix, &scene->random, spec->live));
+		for (unsigned i = 0; i < BATCH; i++) {
+			struct draw draw = mix_draw(spec->mix, &random, spec->slots);
+
+			failures |= operate(heap, draw.slot, draw.size);
+		}
 	}
-	if (failures != 0)
-		micro_fail(run, "an operation failed");
+	heap->random = random;
+	micro_check(run, failures);
 }
 
-static void put_body(struct micro_run *run, const void *context)
+static void pair_body(struct micro_run *run, void *context)
+{
+	run_operation(run, context, heap_replace);
+}
+
+static void put_body(struct micro_run *run, void *context)
 {
 	run_operation(run, context, put);
 }
 
-static void get_body(struct micro_run *run, const void *context)
+static void get_body(struct micro_run *run, void *context)
 {
 	run_operation(run, context, get);
 }
 
-static void resize_body(struct micro_run *run, const void *context)
+static void resize_body(struct micro_run *run, void *context)
 {
-	run_operation(run, context, resize);
+	run_operation(run, context, heap_resize);
 }
 
-static void size_body(struct micro_run *run, const void *context)
-{
-	run_operation(run, context, size_of);
-}
-
-static void map_body(struct micro_run *run, const void *context)
+static void map_body(struct micro_run *run, void *context)
 {
 	run_operation(run, context, map);
 }
 
-static void add_subject(const struct bench_subject *subject, const struct mix *mix,
-			const struct mix *mean)
+static void fill_body(struct micro_run *run, void *context)
 {
-	const struct scene_spec *spec = micro_spec(subject, mix, OBJECT_LIVE);
+	const struct heap_spec *spec = context;
+	int failures = 0;
 
-	if (subject->write != NULL)
-		micro_add("put", put_body, spec, 0);
-	if (subject->read != NULL)
-		micro_add("get", get_body, micro_spec(subject, mean, OBJECT_LIVE), 0);
-	if (subject->resize != NULL)
-		micro_add("resize", resize_body, spec, 0);
-	if (subject->size_of != NULL)
-		micro_add("size", size_body, spec, 0);
-	if (subject->map_unmap != NULL)
-		micro_add("map", map_body, spec, 0);
+	while (micro_keep_running(run, spec->slots)) {
+		struct heap *heap;
+
+		micro_pause(run);
+		heap = micro_heap(run, spec, true);
+		micro_resume(run);
+		if (heap == NULL)
+			break;
+		failures |= heap_fill(heap, 0, spec->slots, &heap->random);
+	}
+	micro_check(run, failures);
+}
+
+/* From any state to half full: fill every slot, free half of them. */
+static int make_sparse(struct heap *heap)
+{
+	uint32_t slots = heap->spec.slots;
+	int failures = 0;
+
+	for (uint32_t slot = 0; slot < slots && failures == 0; slot++) {
+		if (heap->slot[slot].size == 0)
+			failures |= heap_fill(heap, slot, 1, &heap->random);
+	}
+	for (uint32_t slot = 0; slot < slots && failures == 0; slot++) {
+		if (random_next(&heap->random) >> 63 != 0)
+			failures |= heap_free(heap, slot);
+	}
+	return failures;
+}
+
+static void compact_body(struct micro_run *run, void *context)
+{
+	struct heap *heap = micro_heap(run, context, true);
+	uint64_t moved = 0;
+	int result = 0, failures = 0;
+
+	if (heap == NULL)
+		return;
+	while (micro_keep_running(run, 1)) {
+		if (result != 1) {
+			micro_pause(run);
+			failures |= make_sparse(heap);
+			micro_resume(run);
+		}
+		result = heap->calls->compact_step(heap->self, &moved);
+		failures |= result < 0;
+	}
+	heap_drop(); /* slots are empty: nobody else can use it */
+	micro_check(run, failures);
+}
+
+/* ---- The list ---- */
+
+static void add(const char *part, micro_body *body, const struct micro_allocator *allocator,
+		const struct mix *mix, uint32_t live)
+{
+	struct heap_spec *spec = micro_spec(allocator, mix, live, body == fill_body);
+	char name[128];
+
+	snprintf(name, sizeof(name), "%s/%s/%s/live:%u", part, allocator->name, mix->name,
+		 (unsigned)live);
+	micro_register(name, body, spec, 1, 0);
+}
+
+static void add_pairs(const struct mix *mix, uint32_t live, unsigned groups)
+{
+	const struct micro_allocator *allocator;
+
+	for (size_t i = 0; (allocator = micro_allocator_at(i)) != NULL; i++) {
+		if (allocator->groups & groups)
+			add("pair", pair_body, allocator, mix, live);
+	}
+}
+
+static void add_others(const struct micro_allocator *allocator, const struct mix *page)
+{
+	const struct xvfrag_plugin *calls = allocator->calls;
+	uint32_t live = allocator->groups & GROUP_ALL ? LIVE : 1000;
+
+	add("put", put_body, allocator, page, live);
+	add("get", get_body, allocator, page, live);
+	if (calls->resize != NULL)
+		add("resize", resize_body, allocator, page, live);
+	if (calls->map != NULL)
+		add("map", map_body, allocator, page, live);
+	if (allocator->groups & GROUP_ALL)
+		add("fill", fill_body, allocator, page, live);
+	if (calls->compact_step != NULL)
+		add("compact", compact_body, allocator, page, live);
 }
 
 void micro_add_objects(const struct micro_setup *setup)
 {
-	static struct mix mean;
-	const struct bench_subject *subject;
+	const struct micro_allocator *allocator;
 
-	mix_init_uniform(&mean, "mean", setup->page.mean_size, setup->page.mean_size);
-	memset(bytes, 0xa5, sizeof(bytes));
-	for (size_t i = 0; (subject = subject_at(i)) != NULL; i++) {
-		if ((subject->groups & (GROUP_MAIN | GROUP_PROVIDER)) != 0)
-			add_subject(subject, &setup->page, &mean);
+	add_pairs(&setup->page, 1000, GROUP_ALL | GROUP_PAIRS | GROUP_PROVIDER);
+	add_pairs(&setup->page, LIVE, GROUP_ALL | GROUP_PAIRS);
+	add_pairs(&setup->small, 1000, GROUP_ALL | GROUP_PAIRS);
+	add_pairs(&setup->small, LIVE, GROUP_ALL | GROUP_PAIRS);
+	if (setup->recorded.name != NULL) {
+		add_pairs(&setup->recorded, 1000, GROUP_PROGRAM);
+		add_pairs(&setup->recorded, LIVE, GROUP_PROGRAM);
+	}
+	for (size_t i = 0; (allocator = micro_allocator_at(i)) != NULL; i++) {
+		if (allocator->groups & (GROUP_ALL | GROUP_PROVIDER))
+			add_others(allocator, &setup->page);
 	}
 }

@@ -3,11 +3,9 @@
 /*
  * micro_provider.c: what a page costs, apart from any pool.
  *
- *   page/PROVIDER       take a page and memory for its first grain, write a word, give the page
- *                       back; 1,000 more pages are out all the time. Pages are of 64 KiB, the
- *                       buffer's of 4 KiB
- *   window/PROVIDER     map a page that is out and unmap it (highmem; the others' pages
- *                       are always addressable)
+ *   page/PROVIDER   take a page and memory for its first grain, write a word, give the page
+ *                   back; 1,000 more pages are out all the time. Pages are of 64 KiB, the
+ *                   buffer's of 4 KiB
  *
  * Locking: none. O(1) an iteration.
  */
@@ -25,40 +23,35 @@
 
 struct source {
 	const char *name;
-	struct xv_provider *(*create)(void);
+	int (*create)(struct xv_provider **provider);
 	void (*destroy)(struct xv_provider *provider);
 };
 
-static struct xv_provider *mmap_create(void)
+static int mmap_create(struct xv_provider **provider)
 {
-	struct xv_provider *provider = NULL;
-
-	return xv_provider_mmap_create(&provider, NULL) == 0 ? provider : NULL;
+	return xv_provider_mmap_create(provider, NULL);
 }
 
-static struct xv_provider *highmem_create(void)
+static int highmem_create(struct xv_provider **provider)
 {
-	struct xv_provider *provider = NULL;
-
-	return xv_provider_highmem_create(&provider, NULL) == 0 ? provider : NULL;
+	return xv_provider_highmem_create(provider, NULL);
 }
 
-static struct xv_provider *buffer_create(void)
-{
-	struct xv_provider *provider = NULL;
-	void *buffer = mmap(NULL, BUFFER_BYTES, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+/* There is one at a time, and nothing of it outlives the buffer. */
+static void *buffer;
 
-	if (buffer == MAP_FAILED ||
-	    xv_provider_buffer_init(&provider, buffer, BUFFER_BYTES, 4096) != 0)
-		return NULL;
-	return provider;
+static int buffer_create(struct xv_provider **provider)
+{
+	buffer = mmap(NULL, BUFFER_BYTES, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return buffer == MAP_FAILED ? -1
+				    : xv_provider_buffer_init(provider, buffer, BUFFER_BYTES, 4096);
 }
 
-/* The provider's memory ends with the process: where it began is not to be had of it. */
 static void buffer_destroy(struct xv_provider *provider)
 {
 	(void)provider;
+	munmap(buffer, BUFFER_BYTES);
 }
 
 static void *page_address(struct xv_provider *provider, uint32_t page)
@@ -68,12 +61,6 @@ static void *page_address(struct xv_provider *provider, uint32_t page)
 	return provider->ops->page_map(provider, page);
 }
 
-static void page_done(struct xv_provider *provider, uint32_t page, void *address)
-{
-	if (provider->base == NULL)
-		(void)provider->ops->page_unmap(provider, page, address);
-}
-
 static int touch(struct xv_provider *provider, uint32_t page)
 {
 	void *address = page_address(provider, page);
@@ -81,102 +68,47 @@ static int touch(struct xv_provider *provider, uint32_t page)
 	if (address == NULL)
 		return -1;
 	memset(address, 1, sizeof(uint64_t));
-	page_done(provider, page, address);
-	return 0;
+	return provider->base != NULL ? 0 : provider->ops->page_unmap(provider, page, address);
 }
 
 static int take(struct xv_provider *provider, uint32_t *page)
 {
-	uint32_t grains = xv_provider_page_grains(provider);
 	int err = provider->ops->page_alloc(provider, page);
 
-	if (err == 0 && grains > 1)
+	if (err == 0 && xv_provider_page_grains(provider) > 1)
 		err = provider->ops->grains_take(provider, *page, 0, 1);
-	return err;
+	return err == 0 ? touch(provider, *page) : err;
 }
 
-static int take_and_give(struct xv_provider *provider)
+static void page_body(struct micro_run *run, void *context)
 {
+	const struct source *source = context;
+	struct xv_provider *provider;
 	uint32_t page;
-	int failures = take(provider, &page);
+	int failures = source->create(&provider);
 
-	if (failures == 0) {
-		failures = touch(provider, page);
+	if (failures != 0) {
+		micro_fail(run, "the provider could not be made");
+		return;
+	}
+	for (unsigned i = 0; i < PAGES_OUT; i++)
+		failures |= take(provider, &page);
+	while (failures == 0 && micro_keep_running(run, 1)) {
+		failures = take(provider, &page);
 		provider->ops->pages_free(provider, page, 1);
 	}
-	return failures;
-}
-
-static int map_and_unmap(struct xv_provider *provider, uint32_t page)
-{
-	void *address = provider->ops->page_map(provider, page);
-
-	return address == NULL ? -1 : provider->ops->page_unmap(provider, page, address);
-}
-
-static int take_pages(struct xv_provider *provider, uint32_t *pages)
-{
-	int failures = 0;
-
-	for (unsigned i = 0; i < PAGES_OUT && failures == 0; i++) {
-		failures = take(provider, &pages[i]);
-		if (failures == 0)
-			failures = touch(provider, pages[i]);
-	}
-	return failures;
-}
-
-static void page_body(struct micro_run *run, const void *context)
-{
-	const struct source *source = context;
-	struct xv_provider *provider = source->create();
-	uint32_t pages[PAGES_OUT];
-
-	if (provider == NULL || take_pages(provider, pages) != 0) {
-		micro_fail(run, "the provider could not be made");
-		return;
-	}
-	while (micro_keep_running(run, 1)) {
-		if (take_and_give(provider) != 0)
-			micro_fail(run, "no page");
-	}
 	source->destroy(provider);
+	micro_check(run, failures);
 }
 
-static void window_body(struct micro_run *run, const void *context)
+void micro_add_providers(void)
 {
-	const struct source *source = context;
-	struct xv_provider *provider = source->create();
-	uint32_t pages[PAGES_OUT], turn = 0;
-
-	if (provider == NULL || take_pages(provider, pages) != 0) {
-		micro_fail(run, "the provider could not be made");
-		return;
-	}
-	while (micro_keep_running(run, 1)) {
-		if (map_and_unmap(provider, pages[turn++ % PAGES_OUT]) != 0)
-			micro_fail(run, "no window slot");
-	}
-	source->destroy(provider);
-}
-
-void micro_add_providers(const struct micro_setup *setup)
-{
-	static const struct source sources[] = {
-		{"mmap", mmap_create, xv_provider_mmap_destroy},
-		{"highmem", highmem_create, xv_provider_highmem_destroy},
-		{"buffer", buffer_create, buffer_destroy},
+	static struct source sources[] = {
+		{"page/mmap", mmap_create, xv_provider_mmap_destroy},
+		{"page/highmem", highmem_create, xv_provider_highmem_destroy},
+		{"page/buffer", buffer_create, buffer_destroy},
 	};
-	struct micro_entry window = {
-		.name = "window/highmem", .body = window_body, .context = &sources[1]};
-	static const char *const names[] = {"page/mmap", "page/highmem", "page/buffer"};
 
-	(void)setup;
-	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
-		struct micro_entry entry = {
-			.name = names[i], .body = page_body, .context = &sources[i]};
-
-		micro_register(&entry);
-	}
-	micro_register(&window);
+	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
+		micro_register(sources[i].name, page_body, &sources[i], 1, 0);
 }

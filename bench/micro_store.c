@@ -3,10 +3,10 @@
 /*
  * micro_store.c: the compressed page store, beside its codec alone and kernel zram.
  *
- *   store/write/WHO/CODEC       write an empty slot, in order
- *   store/overwrite/WHO/CODEC   write a random page to a random slot
- *   store/read/WHO/CODEC        read a random slot
- *   store/compact/ramz/CODEC    compact a store of which 90% was discarded at random; the
+ *   store/WHO/write/CODEC       write an empty slot, in order
+ *   store/WHO/overwrite/CODEC   write a random page to a random slot
+ *   store/WHO/read/CODEC        read a random slot
+ *   store/ramz/compact/CODEC    compact a store of which 90% was discarded at random; the
  *                               counter held is without the slot table there
  *
  * WHO is one of
@@ -21,33 +21,82 @@
  * twice. Each thread has slots of its own. At the end each slot is compared with what was
  * written to it. The counter held is bytes held over bytes of the compressed forms.
  *
- * Owns the pages and the one subject there is at a time. Locking: thread 0 makes the subject
- * while the others wait at a barrier. O(1) an iteration.
+ * Owns the pages and the one store there is at a time. Locking: a team while a store is made.
+ * O(1) an iteration.
  */
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <ramz/ramz.h>
 
-#include "base.h"
+#include "input.h"
 #include "micro.h"
 #include "zram.h"
 
 #define PAGE_BYTES 4096U
+#define PAGES_LEAST 64U
 #define BATCH 16U
 #define STORE_THREADS 2U
 #define LEFT_PERCENT 10U
+#define COMPACTIONS 10U /* what comes before each takes fifty times as long */
+
+static char why[XVFRAG_PLUGIN_WHY_BYTES]; /* no store could be made */
 
 /* ---- The pages ---- */
 
-static struct mix_pages pages; /* read when the first benchmark needs them */
+static struct xvm_input input; /* read when the first benchmark needs it */
+static uint32_t *page_index;   /* of the input: the pages that are written */
+static uint32_t page_count;
 
-static const unsigned char *page_at(uint32_t n)
+static const uint8_t *page_at(uint32_t n)
 {
-	return pages.data + (size_t)pages.index[n] * PAGE_BYTES;
+	return xvm_pages_at(&input.pages, page_index[n]);
+}
+
+/* FNV-1a over words. */
+static uint64_t page_hash(const uint8_t *page)
+{
+	uint64_t hash = UINT64_C(0xCBF29CE484222325), word;
+
+	for (size_t at = 0; at < PAGE_BYTES; at += sizeof(word)) {
+		memcpy(&word, page + at, sizeof(word));
+		hash = (hash ^ word) * UINT64_C(0x100000001B3);
+	}
+	return hash;
+}
+
+/* Of each content the first page. Two of one hash count as one content. */
+static void find_distinct(void)
+{
+	size_t places = 4 * input.distinct_count + 1;
+	uint64_t *seen = xvm_calloc(places, sizeof(*seen));
+
+	page_index = xvm_calloc(input.distinct_count + 1, sizeof(*page_index));
+	for (size_t i = 0; i < input.distinct_count; i++) {
+		uint64_t hash = page_hash(xvm_pages_at(&input.pages, input.distinct[i]));
+		size_t at = hash % places;
+
+		while (seen[at] != 0 && seen[at] != hash)
+			at = (at + 1) % places;
+		if (seen[at] == 0)
+			page_index[page_count++] = input.distinct[i];
+		seen[at] = hash;
+	}
+	free(seen);
+}
+
+static bool read_pages(const char *name)
+{
+	if (page_index == NULL && xvm_input_load(&input, name, MIX_INPUT_BYTES_MAX) == 0)
+		find_distinct();
+	if (page_count >= PAGES_LEAST)
+		return true;
+	snprintf(why, sizeof(why),
+		 "%s has %u different pages that are not of one word; at least %u are needed: name "
+		 "another input with --pages",
+		 name, (unsigned)page_count, PAGES_LEAST);
+	return false;
 }
 
 /* ---- Who: what can be written to and read from ---- */
@@ -64,8 +113,6 @@ struct who {
 	double (*held)(void *self); /* over the forms' bytes; NULL: holds nothing */
 };
 
-static char why[256];
-
 static double over(uint64_t held, uint64_t forms)
 {
 	return forms > 0 ? (double)held / (double)forms : 0;
@@ -77,7 +124,7 @@ static void *ramz_make(const struct ramz_codec *codec)
 	struct ramz *store = NULL;
 
 	ramz_options_init(&options);
-	options.size_bytes = (uint64_t)pages.count * PAGE_BYTES;
+	options.size_bytes = (uint64_t)page_count * PAGE_BYTES;
 	options.codec = codec;
 	if (ramz_create(&store, &options) != 0)
 		snprintf(why, sizeof(why), "no store could be made");
@@ -149,16 +196,14 @@ static int raw_compress(struct raw *raw, unsigned thread, uint32_t n)
 				    PAGE_BYTES * RAMZ_RAW_ABOVE_PERMILLE / 1000);
 }
 
-/* What reading starts from. False when there is no memory or the codec fails. */
+/* What reading starts from. False when the codec fails. */
 static bool raw_make_forms(struct raw *raw)
 {
 	size_t used = 0;
 
-	raw->form = calloc(pages.count, sizeof(*raw->form));
-	raw->forms = malloc((size_t)pages.count * PAGE_BYTES);
-	if (raw->form == NULL || raw->forms == NULL)
-		return false;
-	for (uint32_t n = 0; n < pages.count; n++) {
+	raw->form = xvm_calloc(page_count, sizeof(*raw->form));
+	raw->forms = xvm_calloc(page_count, PAGE_BYTES);
+	for (uint32_t n = 0; n < page_count; n++) {
 		int bytes = raw_compress(raw, 0, n);
 
 		if (bytes < 0)
@@ -172,19 +217,18 @@ static bool raw_make_forms(struct raw *raw)
 
 static void *raw_make(const struct ramz_codec *codec)
 {
-	struct raw *raw = calloc(1, sizeof(*raw));
-	bool good = raw != NULL;
+	struct raw *raw = xvm_calloc(1, sizeof(*raw));
+	bool good = true;
 
+	raw->codec = codec;
 	for (unsigned i = 0; i < STORE_THREADS && good; i++) {
-		raw->codec = codec;
 		raw->context[i] = codec->context_create(PAGE_BYTES, codec->level_default);
 		good = raw->context[i] != NULL;
 	}
 	if (good && raw_make_forms(raw))
 		return raw;
 	snprintf(why, sizeof(why), "the codec could not be used");
-	if (raw != NULL)
-		raw_end(raw);
+	raw_end(raw);
 	return NULL;
 }
 
@@ -223,7 +267,7 @@ static int raw_clear(void *self, uint32_t first, uint32_t count)
 
 static void *zram_make(const struct ramz_codec *codec)
 {
-	return xvm_zram_open(codec->name, pages.count, why);
+	return xvm_zram_open(codec->name, page_count, why);
 }
 
 static void zram_end(void *self)
@@ -231,7 +275,6 @@ static void zram_end(void *self)
 	xvm_zram_close(self);
 }
 
-/* Pages lie aligned, as the device needs them. */
 static int zram_put(void *self, unsigned thread, uint32_t slot, uint32_t n)
 {
 	(void)thread;
@@ -262,19 +305,18 @@ static const struct who whos[] = {
 	{"raw", raw_make, raw_end, raw_put, raw_get, raw_clear, NULL},
 	{"zram", zram_make, zram_end, zram_put, zram_get, zram_clear, zram_held},
 };
-enum { WHOS = sizeof(whos) / sizeof(whos[0]), WHO_RAMZ = 0, WHO_ZRAM = 2 };
+enum { WHOS = sizeof(whos) / sizeof(whos[0]), WHO_ZRAM = 2 };
 
 /* ---- A benchmark ---- */
 
 struct store_case {
+	struct micro_team team;
 	const struct who *who;
 	const struct ramz_codec *codec;
 	const char *source; /* of the pages */
-	pthread_barrier_t barrier;
-	atomic_bool failed;
 };
 
-/* What is being measured: the last case's is kept, as its body is called several times over. */
+/* What is being measured: the last case's is kept, as its body is called several times. */
 static struct {
 	const struct store_case *owner; /* NULL: there is none */
 	void *self;
@@ -292,7 +334,14 @@ static void current_drop(void)
 void micro_drop_store(void)
 {
 	current_drop();
-	mix_pages_fini(&pages);
+	xvm_input_fini(&input);
+	free(page_index);
+}
+
+static int write_slot(const struct store_case *store, unsigned thread, uint32_t slot, uint32_t n)
+{
+	current.content[slot] = n;
+	return store->who->write(current.self, thread, slot, n);
 }
 
 /* Put page n into slot n of [first, end). */
@@ -300,44 +349,28 @@ static int fill(const struct store_case *store, unsigned thread, uint32_t first,
 {
 	int failures = 0;
 
-	for (uint32_t n = first; n < end; n++) {
-		failures |= store->who->write(current.self, thread, n, n);
-		current.content[n] = n;
-	}
+	for (uint32_t n = first; n < end; n++)
+		failures |= write_slot(store, thread, n, n);
 	return failures;
 }
 
-/* The subject of the case with every slot full; false with the reason in why. */
-static bool current_make(const struct store_case *store)
+/* The store of the case with every slot full. */
+static bool current_make(void *context)
 {
+	const struct store_case *store = context;
+
 	if (current.owner == store)
 		return true;
 	current_drop();
-	snprintf(why, sizeof(why), "the pages could not be read");
-	if (pages.count == 0 && !mix_pages_read(&pages, store->source))
+	if (!read_pages(store->source))
 		return false;
-	current.content = calloc(pages.count, sizeof(*current.content));
-	current.self = current.content != NULL ? store->who->create(store->codec) : NULL;
+	current.content = xvm_calloc(page_count, sizeof(*current.content));
+	current.self = store->who->create(store->codec);
 	if (current.self == NULL)
 		return false;
 	current.owner = store;
 	snprintf(why, sizeof(why), "the pages could not be written");
-	return fill(store, 0, 0, pages.count) == 0;
-}
-
-/* Does each slot of [first, end) hold what was written to it? */
-static bool verify(const struct store_case *store, unsigned thread, uint32_t first, uint32_t end)
-{
-	_Alignas(PAGE_BYTES) unsigned char page[PAGE_BYTES];
-
-	for (uint32_t slot = first; slot < end; slot++) {
-		uint32_t n = current.content[slot];
-
-		if (store->who->read(current.self, thread, slot, n, page) != 0 ||
-		    memcmp(page, page_at(n), PAGE_BYTES) != 0)
-			return false;
-	}
-	return true;
+	return fill(store, 0, 0, page_count) == 0;
 }
 
 /* One thread of a run, and its slots. */
@@ -349,137 +382,136 @@ struct part {
 	uint64_t random;
 };
 
-static bool part_enter(struct part *part, struct micro_run *run, const void *context)
+static bool part_begin(struct part *part, struct micro_run *run, void *context)
 {
-	struct store_case *store = (struct store_case *)(uintptr_t)context;
-	unsigned threads = micro_threads(run);
+	struct store_case *store = context;
+	unsigned thread = micro_thread(run), threads = micro_threads(run);
 
-	*part = (struct part){.store = store, .run = run, .thread = micro_thread(run)};
-	if (part->thread == 0)
-		atomic_store(&store->failed, !current_make(store));
-	pthread_barrier_wait(&store->barrier);
-	if (atomic_load(&store->failed)) {
-		micro_fail(run, why);
+	if (!micro_team_begin(&store->team, run, current_make, store, why))
 		return false;
-	}
-	part->random = scene_seed() + part->thread;
-	part->first = (uint32_t)((uint64_t)pages.count * part->thread / threads);
-	part->end = (uint32_t)((uint64_t)pages.count * (part->thread + 1) / threads);
+	*part = (struct part){
+		.store = store,
+		.run = run,
+		.thread = thread,
+		.first = (uint32_t)((uint64_t)page_count * thread / threads),
+		.end = (uint32_t)((uint64_t)page_count * (thread + 1) / threads),
+		.random = HEAP_SEED + thread,
+	};
 	return true;
 }
 
-static void part_leave(struct part *part, uint64_t count, int failures)
+static int read_slot(struct part *part, uint32_t slot, void *page)
 {
-	struct store_case *store = part->store;
-
-	if (failures != 0 || !verify(store, part->thread, part->first, part->end))
-		atomic_store(&store->failed, true);
-	if (count > 0)
-		micro_bytes(part->run, count * PAGE_BYTES);
-	pthread_barrier_wait(&store->barrier);
-	if (store->who->held != NULL)
-		micro_counter(part->run, "held", store->who->held(current.self));
-	if (atomic_load(&store->failed))
-		micro_fail(part->run, "an operation failed, or a slot holds another page");
+	return part->store->who->read(current.self, part->thread, slot, current.content[slot],
+				      page);
 }
 
-static void write_body(struct micro_run *run, const void *context)
+/* How many slots do not hold what was written to them? */
+static int wrong_slots(struct part *part)
+{
+	_Alignas(PAGE_BYTES) unsigned char page[PAGE_BYTES];
+	int wrong = 0;
+
+	for (uint32_t slot = part->first; slot < part->end; slot++)
+		wrong += read_slot(part, slot, page) != 0 ||
+			 memcmp(page, page_at(current.content[slot]), sizeof(page)) != 0;
+	return wrong;
+}
+
+static void part_end(struct part *part, int failures)
+{
+	const struct who *who = part->store->who;
+
+	micro_team_end(&part->store->team, part->run, failures | wrong_slots(part));
+	if (who->held != NULL)
+		micro_counter(part->run, "held", who->held(current.self));
+}
+
+static void write_body(struct micro_run *run, void *context)
 {
 	struct part part;
-	uint64_t count = 0;
 	int failures = 0;
 
-	if (!part_enter(&part, run, context))
+	if (!part_begin(&part, run, context))
 		return;
 	while (micro_keep_running(run, part.end - part.first)) {
 		micro_pause(run);
 		failures |= part.store->who->clear(current.self, part.first, part.end - part.first);
 		micro_resume(run);
 		failures |= fill(part.store, part.thread, part.first, part.end);
-		count += part.end - part.first;
 	}
-	part_leave(&part, count, failures);
+	part_end(&part, failures);
 }
 
-static uint32_t part_slot(struct part *part)
+static uint32_t draw(struct part *part, uint32_t first, uint32_t end)
 {
 	uint32_t bits = (uint32_t)(random_next(&part->random) >> 32);
 
-	return part->first + random_below(bits, part->end - part->first);
+	return first + random_below(bits, end - first);
 }
 
-static int overwrite_slot(struct part *part, uint32_t slot)
-{
-	uint32_t n = random_below((uint32_t)(random_next(&part->random) >> 32), pages.count);
-
-	current.content[slot] = n;
-	return part->store->who->write(current.self, part->thread, slot, n);
-}
-
-static int read_slot(struct part *part, uint32_t slot)
-{
-	_Alignas(PAGE_BYTES) unsigned char page[PAGE_BYTES];
-
-	return part->store->who->read(current.self, part->thread, slot, current.content[slot],
-				      page);
-}
-
-static void random_slots(struct micro_run *run, const void *context,
-			 int (*operation)(struct part *part, uint32_t slot))
+static void overwrite_body(struct micro_run *run, void *context)
 {
 	struct part part;
-	uint64_t count = 0;
 	int failures = 0;
 
-	if (!part_enter(&part, run, context))
+	if (!part_begin(&part, run, context))
 		return;
-	for (; micro_keep_running(run, BATCH); count += BATCH) {
+	while (micro_keep_running(run, BATCH)) {
 		for (unsigned i = 0; i < BATCH; i++)
-			failures |= operation(&part, part_slot(&part));
+			failures |= write_slot(part.store, part.thread,
+					       draw(&part, part.first, part.end),
+					       draw(&part, 0, page_count));
 	}
-	part_leave(&part, count, failures);
+	part_end(&part, failures);
 }
 
-static void overwrite_body(struct micro_run *run, const void *context)
+static void read_body(struct micro_run *run, void *context)
 {
-	random_slots(run, context, overwrite_slot);
-}
+	_Alignas(PAGE_BYTES) unsigned char page[PAGE_BYTES];
+	struct part part;
+	int failures = 0;
 
-static void read_body(struct micro_run *run, const void *context)
-{
-	random_slots(run, context, read_slot);
+	if (!part_begin(&part, run, context))
+		return;
+	while (micro_keep_running(run, BATCH)) {
+		for (unsigned i = 0; i < BATCH; i++)
+			failures |= read_slot(&part, draw(&part, part.first, part.end), page);
+	}
+	part_end(&part, failures);
 }
 
 /* Full, and then 90% discarded: which pages are left does not depend on the run. */
-static int make_sparse(const struct store_case *store)
+static int make_sparse(struct part *part)
 {
-	uint64_t random = scene_seed();
-	int failures = fill(store, 0, 0, pages.count);
+	int failures = fill(part->store, 0, 0, page_count);
 
-	for (uint32_t slot = 0; slot < pages.count; slot++) {
-		if (random_below((uint32_t)(random_next(&random) >> 32), 100) >= LEFT_PERCENT)
-			failures |= ramz_clear(current.self, slot, 1);
+	part->random = HEAP_SEED;
+	for (uint32_t slot = 0; slot < page_count; slot++) {
+		if (draw(part, 0, 100) >= LEFT_PERCENT)
+			failures |= part->store->who->clear(current.self, slot, 1);
 	}
 	return failures;
 }
 
-static void compact_body(struct micro_run *run, const void *context)
+/* Of ramz alone. */
+static void compact_body(struct micro_run *run, void *context)
 {
 	struct ramz_stats stats;
 	struct part part;
 	int failures = 0;
 
-	if (!part_enter(&part, run, context))
+	if (!part_begin(&part, run, context))
 		return;
 	while (micro_keep_running(run, 1)) {
 		micro_pause(run);
-		failures |= make_sparse(part.store);
+		failures |= make_sparse(&part);
 		micro_resume(run);
 		failures |= ramz_compact(current.self, 0, NULL) != 0;
 	}
 	ramz_get_stats(current.self, &stats);
-	failures |= fill(part.store, 0, 0, pages.count);
-	part_leave(&part, 0, failures);
+	failures |= fill(part.store, 0, 0, page_count);
+	part_end(&part, failures);
 	micro_counter(run, "held",
 		      over(stats.held_bytes - stats.slot_table_bytes, stats.stored_bytes));
 }
@@ -487,48 +519,36 @@ static void compact_body(struct micro_run *run, const void *context)
 /* ---- The list ---- */
 
 static void add(const char *operation, micro_body *body, const struct who *who,
-		const struct ramz_codec *codec, const char *source, unsigned threads)
+		const struct ramz_codec *codec, const char *source)
 {
-	struct store_case *store = xvm_calloc(1, sizeof(*store));
-	struct micro_entry entry = {
-		.body = body, .context = store, .threads = threads, .real_time = threads > 1};
-	char name[96];
+	unsigned most = body == compact_body ? 1 : STORE_THREADS;
+	char name[128];
 
-	*store = (struct store_case){.who = who, .codec = codec, .source = source};
-	pthread_barrier_init(&store->barrier, NULL, threads);
-	snprintf(name, sizeof(name), "store/%s/%s/%s", operation, who->name, codec->name);
-	entry.name = name;
-	micro_register(&entry);
-}
+	snprintf(name, sizeof(name), "store/%s/%s/%s", who->name, operation, codec->name);
+	for (unsigned threads = 1; threads <= most; threads++) {
+		struct store_case *store = xvm_calloc(1, sizeof(*store));
 
-/* The rows that are compared stand together: what disturbs the machine meets all of them. */
-static void add_codec(const struct ramz_codec *codec, const char *source, size_t who_count)
-{
-	for (unsigned threads = 1; threads <= STORE_THREADS; threads++) {
-		for (size_t i = 0; i < who_count; i++)
-			add("write", write_body, &whos[i], codec, source, threads);
-		for (size_t i = 0; i < who_count; i++)
-			add("overwrite", overwrite_body, &whos[i], codec, source, threads);
-		for (size_t i = 0; i < who_count; i++)
-			add("read", read_body, &whos[i], codec, source, threads);
+		*store = (struct store_case){.who = who, .codec = codec, .source = source};
+		micro_team_init(&store->team, threads);
+		micro_register(name, body, store, threads, body == compact_body ? COMPACTIONS : 0);
 	}
-	add("compact", compact_body, &whos[WHO_RAMZ], codec, source, 1);
 }
 
 void micro_add_store(const struct micro_setup *setup)
 {
 	static const char *const names[] = {"lz4", "lzo", "zstd"};
-	char reason[sizeof(why)];
-	size_t who_count = WHOS;
+	size_t who_count = xvm_zram_available(why) == 0 ? WHOS : WHO_ZRAM;
 
-	if (xvm_zram_available(reason) != 0) {
-		micro_add_context("zram_left_out", reason);
-		who_count = WHO_ZRAM;
-	}
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		const struct ramz_codec *codec = ramz_codec_by_name(names[i]);
 
-		if (codec != NULL) /* not every build has each */
-			add_codec(codec, setup->pages, who_count);
+		if (codec == NULL) /* not every build has each */
+			continue;
+		for (size_t w = 0; w < who_count; w++) {
+			add("write", write_body, &whos[w], codec, setup->pages);
+			add("overwrite", overwrite_body, &whos[w], codec, setup->pages);
+			add("read", read_body, &whos[w], codec, setup->pages);
+		}
+		add("compact", compact_body, &whos[0], codec, setup->pages);
 	}
 }

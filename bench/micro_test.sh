@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) the libxvmalloc authors
 #
-# micro_test.sh BIN_DIR RECORDER: the micro benchmarks run, briefly, and what they write can
-# be read. Nothing is said about how fast anything is.
+# micro_test.sh BIN_DIR: the micro benchmarks run, briefly, and the table of their results says
+# what they wrote. Nothing is said about how fast anything is.
 set -u
-bin=${1:?usage: micro_test.sh BIN_DIR RECORDER}
-recorder=${2:?usage: micro_test.sh BIN_DIR RECORDER}
+bin=${1:?usage: micro_test.sh BIN_DIR}
+here=$(cd "$(dirname "$0")" && pwd)
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 failures=0
@@ -17,66 +17,72 @@ fail() {
 }
 
 bench() { # bench OPTION...: standard output and error in $dir/out
-	"$bin/xv_bench" --sizes="$dir/sizes" --benchmark_min_time=0.01 "$@" >"$dir/out" 2>&1
+	"$bin/xv_bench" --sizes="$here" --benchmark_min_time=0.01 "$@" >"$dir/out" 2>&1
 }
 
-awk 'BEGIN { srand(7); for (i = 0; i < 4000; i++) {
-	x = rand(); print x < 0.02 ? 0 : x < 0.1 ? 4096 : int(40 + 3000 * rand()) } }' >"$dir/sizes"
+refused() { # refused REASON OPTION...
+	reason=$1
+	shift
+	bench "$@" && fail "taken: $*"
+	grep -q "$reason" "$dir/out" || fail "$*: no word of '$reason': $(cat "$dir/out")"
+}
 
-# ---- wrong command lines ----
+# ---- wrong command lines and inputs ----
 
-bench --seed=none && fail "--seed=none was taken"
-grep -q "needs a number" "$dir/out" || fail "--seed=none: no reason"
-bench --no-such-option && fail "an unknown option was taken"
-bench --benchmark_filter=nosuchrow && fail "a filter that matches nothing was taken"
-bench --trace="$dir/sizes" && fail "a file that is no trace was taken"
-grep -q "no trace" "$dir/out" || fail "a file that is no trace: no reason"
-
-# ---- a program recorded and replayed ----
-
-# Text to sort, so that there is something to allocate.
-XV_TRACE="$dir/trace" LD_PRELOAD="$recorder" sh -c "awk '{ a[NR] = \$0 \"x\" NR }
-	END { for (i in a) n += length(a[i]); print n }' '$dir/sizes'" >"$dir/recorded" 2>&1 ||
-	fail "a recorded program failed: $(cat "$dir/recorded")"
-trace=$(find "$dir" -name 'trace.*' -exec ls -S {} + | head -n 1)
-[ -s "$trace" ] || fail "nothing was recorded"
-
-# ---- no pages to give to a store ----
+refused 'no-such-option' --no-such-option
+refused 'no benchmark matches' --benchmark_filter=nosuchrow
+refused "expected 'a ID SIZE'" --trace="$here/README.md"
+refused 'no allocator nosuch' --allocator=nosuch
+refused 'no allocator xvmalloc:shards=x' --allocator=xvmalloc:shards=x
 
 head -c 1048576 /dev/zero >"$dir/zeros"
-bench --pages="$dir/zeros" --benchmark_filter='^store/read/ramz/lz4$'
+bench --pages="$dir/zeros" --benchmark_filter='^store/ramz/read/lz4$'
 grep -q 'has 0 different pages' "$dir/out" || fail "pages of zeros were given to a store"
-head -c 4096 "$dir/sizes" >"$dir/page"
+head -c 4096 "$here/instructions.c" >"$dir/page"
 for _ in $(seq 100); do cat "$dir/page"; done >"$dir/repeats"
-bench --pages="$dir/repeats" --benchmark_filter='^store/read/ramz/lz4$'
+bench --pages="$dir/repeats" --benchmark_filter='^store/ramz/read/lz4$'
 grep -q 'has 1 different pages' "$dir/out" || fail "a repeated page was given to a store"
 
-# ---- every part once, and the result ----
+# ---- a program recorded, with threads and without ----
 
-# A thousand objects where there is a choice; the long parts (fill, compaction, memory of
-# 37,000 objects) for one allocator each.
-filter='^(pair/.*/page/live:1000$|pair/(xvmalloc-heap|tlsf)/recorded/live:1000$|trace/'
-filter="$filter|page/|window/|threads/xvmalloc/page|remote/xvmalloc/page|held/tlsf/small"
-filter="$filter|fill/tlsf/small|size/xvmalloc/|map/xvmalloc-nosplit/|compact/xvmalloc/"
-filter="$filter|store/(write|overwrite|read|compact)/(ramz|raw|zram)/lz4)"
-bench --pages=/usr/bin --trace="$trace" --benchmark_filter="$filter" --benchmark_out="$dir/result.json" ||
-	fail "the benchmarks ended with status $?"
-grep 'ERROR OCCURRED' "$dir/out" && fail "a benchmark failed"
-for row in pair/xvmalloc/page pair/tlsf/page pair/malloc/page pair/nothing/page \
-	trace/xvmalloc-heap page/mmap window/highmem threads/xvmalloc/page/real_time/threads:2 \
-	remote/xvmalloc/page/real_time/threads:2 held/tlsf/small compact/xvmalloc \
-	store/write/ramz/lz4 store/overwrite/ramz/lz4/real_time/threads:2 store/read/raw/lz4 \
-	store/compact/ramz/lz4; do
-	grep -q "\"name\": \"$row" "$dir/result.json" || fail "no $row in the result"
+XV_TRACE="$dir/trace" LD_PRELOAD="$bin/record_malloc.so" \
+	awk '{ a[NR] = $0 "x" NR } END { for (i in a) n += length(a[i]); print n }' "$here"/*.c >"$dir/out" 2>&1 ||
+	fail "a recorded program failed: $(cat "$dir/out")"
+XV_TRACE="$dir/threads" LD_PRELOAD="$bin/record_malloc.so" "$bin/xv_bench" --sizes="$here" \
+	--benchmark_min_time=0.01 --benchmark_filter='(threads|remote)/glibc/' >"$dir/out" 2>&1 ||
+	fail "a recorded program with threads failed: $(cat "$dir/out")"
+for trace in "$dir"/threads.* "$dir"/trace.*; do
+	bench --trace="$trace" --benchmark_filter='^trace/tlsf' ||
+		fail "$trace cannot be replayed: $(cat "$dir/out")"
 done
 
-"$bin/xv_ratios" "$dir/result.json" >"$dir/table" || fail "the result cannot be read"
-grep -Eq '^page, 1,000: xvmalloc / TLSF +[0-9]' "$dir/table" || fail "no ratio in the table"
-grep -Eq '^overwrite lz4, 2 threads +[0-9.]+ +[0-9.]+ ' "$dir/table" || fail "no times of the store"
-grep -Eq '^read, lz4: ramz / raw codec +[0-9.]+  <= 1.12 ' "$dir/table" || fail "no ratio of the store"
+# ---- every part once, and the table ----
+
+filter='^(pair/.*/live:1000$|trace/|page/|(threads|remote)/xvmalloc/|(put|get|resize|map)/.*/live:1000'
+filter="$filter|(fill|compact|resize)/xvmalloc/|store/(ramz|raw|zram)/.*/lz4)"
+bench --pages=/usr/bin --trace="$trace" --benchmark_filter="$filter" --benchmark_repetitions=2 \
+	--benchmark_out="$dir/result.json" || fail "the benchmarks ended with status $?"
+grep 'ERROR OCCURRED' "$dir/out" && fail "a benchmark failed"
+bench --allocator=xvmalloc:page=4096 --benchmark_filter='^pair/.*/live:1000' \
+	--benchmark_out="$dir/one.json" || fail "one allocator alone: $(cat "$dir/out")"
+awk -f "$here/micro_table.awk" "$dir/result.json" "$dir/one.json" >"$dir/table" ||
+	fail "the results cannot be read"
+
+row() { # row LABEL ALLOCATOR REST: regular expressions
+	awk -v label="$1" '/^[^ ]/ { on = $1 == label } on' "$dir/table" | grep -Eq "^  $2 +[0-9.]+ +$3" ||
+		fail "no row $1 $2 in the table"
+}
+row pair/page/live:1000 xvmalloc '[0-9.]+ +[0-9.]+ \(1.40.*\) +[0-9.]+ \(1.10'
+row pair/page/live:1000 xvmalloc:page=4096 '- +[0-9.]+ +[0-9.]+'
+row pair/page/live:1000 tlsf '[0-9.]+ +- +[0-9.]+'
+row trace xvmalloc-heap '[0-9.]+ +[0-9.]+ \(2.00'
+row remote/page/threads:2 xvmalloc '[0-9.]+'
+row compact/page/live:37000 xvmalloc '[0-9.]+'
+row store/overwrite/lz4/threads:2 ramz '[0-9.]+ +[0-9.]+ .* [0-9.]+$'
+row store/read/lz4 ramz '[0-9.]+ +[0-9.]+ \(1.12'
 echo '{"context": {}}' >"$dir/bad.json"
-"$bin/xv_ratios" "$dir/bad.json" 2>"$dir/out" && fail "a result without benchmarks was taken"
-grep -q "no result of xv_bench" "$dir/out" || fail "a bad result: no reason"
+awk -f "$here/micro_table.awk" "$dir/bad.json" 2>"$dir/out" && fail "a result without benchmarks was taken"
+grep -q "no results of xv_bench" "$dir/out" || fail "a bad result: no reason"
 
 [ "$failures" -eq 0 ] && echo "all as expected"
 exit "$((failures > 0))"

@@ -3,8 +3,8 @@
 /*
  * mix.h: the sizes that objects are drawn from.
  *
- *   page       sizes of 4 KiB pages of programs after compression with lz4, whole pages
- *              where they do not compress to 3,072 bytes; or a list from a file
+ *   page       sizes of 4 KiB pages of an input after compression with lz4, whole pages
+ *              where they do not compress to 3,072 bytes
  *   small      16 to 512 bytes, uniform
  *   recorded   what a program asked malloc for, when a trace was given
  *
@@ -14,13 +14,15 @@
 #ifndef XV_BENCH_MIX_H
 #define XV_BENCH_MIX_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "base.h"
 
 #define MIX_SIZES 4096U
 
-struct xvm_input;
+/* Objects above this go past the heaps compared, as large blocks of a malloc go to mmap. */
+#define MIX_SIZE_MAX 65000U
+
+/* Of each input so much is read, spread evenly: a quarter of a second of lz4. */
+#define MIX_INPUT_BYTES_MAX (UINT64_C(32) << 20)
 
 struct mix {
 	const char *name;
@@ -29,36 +31,13 @@ struct mix {
 	uint32_t size[MIX_SIZES];
 };
 
-/* Where the sizes of the mix "page" come from, and where they are written to. */
-struct mix_source {
-	const char *sizes;   /* a file, one number a line; or NULL */
-	const char *pages;   /* else: pages of a file, of a directory's files, or of "pid:N" */
-	const char *written; /* a file to write all of the sizes to; or NULL */
-};
+/* Of the pages of an input, named as in xvfrag(1). False with the reason said. */
+bool mix_init_page(struct mix *mix, const char *name);
 
-/* False with the reason said on standard error. */
-bool mix_init_page(struct mix *mix, const struct mix_source *source);
+void mix_init_small(struct mix *mix);
 
-/* Pages to write to a store: none of one repeated word, and none twice. */
-struct mix_pages {
-	unsigned char *data; /* aligned to a page */
-	uint32_t *index;     /* the pages of data that are meant, in order */
-	uint32_t count;
-	struct xvm_input *all;
-};
-
-/*
- * The pages of name, as in struct mix_source, evenly spread, 32 MiB at most. False with the reason
- * said on standard error; then there are none. End them with mix_pages_fini. O(n log n).
- */
-bool mix_pages_read(struct mix_pages *pages, const char *name);
-void mix_pages_fini(struct mix_pages *pages);
-
-/* From to by, inclusive, evenly spaced. */
-void mix_init_uniform(struct mix *mix, const char *name, uint32_t from, uint32_t to);
-
-/* MIX_SIZES out of many, spread evenly over them. count > 0. */
-void mix_init_sample(struct mix *mix, const char *name, const uint32_t *sizes, size_t count);
+/* Of the sizes of a trace. False with the reason said. */
+bool mix_init_recorded(struct mix *mix, const struct xvm_u32s *sizes);
 
 /* ---- Random numbers: xorshift64*, Vigna 2016. Inline: it is inside what is timed. ---- */
 

@@ -2,18 +2,20 @@
 /* Copyright (c) the libxvmalloc authors */
 /*
  * record_malloc.c: a shared object that, preloaded into a program, writes down what the
- * program asks of malloc:
+ * program asks of malloc, as a trace that xvfrag and the benchmarks read:
  *
  *     XV_TRACE=out LD_PRELOAD=./record_malloc.so PROGRAM...
  *
- * Each process of that environment writes a file of its own, out.PID. trace.h has the
- * format. A free is written down before it is done and the rest after, so that with
- * several threads no address is seen made while an older object is there.
+ * Each process of that environment writes a file of its own, out.PID. src/measure/trace.h
+ * has the format. Objects are numbered in the order in which they are made. A free is
+ * written down before it is done, a malloc afterwards, and a realloc is done with the
+ * lock held, so that with several threads each address names one object at a time.
  *
  * Needs the GNU C library, whose malloc it calls by the names that it exports for this.
  *
- * Owns a buffer and a file per process. May call the C library's malloc and the system.
- * Locking: one spin lock around the buffer. After fork the child records no more. O(1).
+ * Owns a buffer, a table of the live objects and a file per process. May call the C
+ * library's malloc and the system, and nothing that allocates. Locking: one spin lock
+ * around buffer and table. After fork the child records no more. O(1) expected.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,15 +23,17 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
-#include "trace.h"
-
 #define EXPORT __attribute__((visibility("default")))
-#define BUFFER_RECORDS 4096U
+#define LINE_BYTES_MAX 64U
+#define PLACES ((size_t)1 << 22)          /* of the table: for two million live objects */
+#define SIZE_BYTES_MAX ((size_t)64 << 20) /* the largest that a trace may have */
 
 /* NOLINTBEGIN: names that the C library gives them */
 void *__libc_malloc(size_t size);
@@ -39,8 +43,17 @@ void *__libc_realloc(void *ptr, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
 /* NOLINTEND */
 
-static struct trace_record buffer[BUFFER_RECORDS];
+/* A place of the table; address is 0 where it is empty. */
+struct object {
+	uintptr_t address;
+	uint64_t id;
+};
+
+static char buffer[65536];
 static size_t buffered;
+static struct object *objects; /* open addressing, linear probing */
+static size_t live;
+static uint64_t next_id;
 static int output = -1;
 static bool ending; /* the program's end has begun: buffer nothing any more */
 static atomic_flag busy = ATOMIC_FLAG_INIT;
@@ -56,61 +69,139 @@ static void unlock(void)
 	atomic_flag_clear_explicit(&busy, memory_order_release);
 }
 
-/* Under the lock. A write that fails ends the recording. */
+/* ---- Lines; under the lock ---- */
+
+/* A write that fails ends the recording. */
 static void flush(void)
 {
-	const char *from = (const char *)buffer;
-	size_t left = buffered * sizeof(buffer[0]);
+	size_t done = 0;
 
-	while (left > 0 && output >= 0) {
-		ssize_t written = write(output, from, left);
+	while (done < buffered && output >= 0) {
+		ssize_t written = write(output, buffer + done, buffered - done);
 
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written <= 0) {
+		if (written > 0)
+			done += (size_t)written;
+		else if (written == 0 || errno != EINTR)
 			output = -1;
-			break;
-		}
-		from += written;
-		left -= (size_t)written;
 	}
 	buffered = 0;
 }
 
-static void add(uint64_t address, uint64_t size)
+static void put_number(uint64_t number, char end)
 {
-	buffer[buffered++] = (struct trace_record){.address = address, .size = size};
+	char digits[20];
+	size_t count = 0;
+
+	do {
+		digits[count++] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number > 0);
+	while (count > 0)
+		buffer[buffered++] = digits[--count];
+	buffer[buffered++] = end;
 }
 
-static uint64_t tagged(enum trace_kind kind, const void *ptr)
+static void put_line(char operation, uint64_t id, size_t size)
 {
-	return (uint64_t)kind << TRACE_KIND_SHIFT | ((uint64_t)(uintptr_t)ptr & TRACE_ADDRESS_MASK);
-}
-
-/* One or two records that belong together. */
-static void record(enum trace_kind kind, const void *before, const void *after, size_t size)
-{
-	int saved = errno;
-
-	if (output < 0)
-		return;
-	lock();
-	if (buffered + 2 > BUFFER_RECORDS)
+	if (buffered + LINE_BYTES_MAX > sizeof(buffer))
 		flush();
-	if (before != NULL)
-		add(tagged(kind, before), 0);
-	if (after != NULL)
-		add(tagged(TRACE_MAKE, after), size);
+	buffer[buffered++] = operation;
+	buffer[buffered++] = ' ';
+	put_number(id, operation == 'f' ? '\n' : ' ');
+	if (operation != 'f')
+		put_number(size == 0 ? 1 : size < SIZE_BYTES_MAX ? size : SIZE_BYTES_MAX, '\n');
 	if (ending)
 		flush();
-	unlock();
-	errno = saved;
 }
+
+/* ---- The table; under the lock ---- */
+
+static size_t home_of(uintptr_t address)
+{
+	return (size_t)((uint64_t)address * UINT64_C(0x9E3779B97F4A7C15) >> 40) & (PLACES - 1);
+}
+
+/* The address's place, or the empty one where it would go. */
+static size_t find(const void *ptr)
+{
+	size_t at = home_of((uintptr_t)ptr);
+
+	while (objects[at].address != 0 && objects[at].address != (uintptr_t)ptr)
+		at = (at + 1) & (PLACES - 1);
+	return at;
+}
+
+/* Half full, the table becomes slow: the recording ends. */
+static void object_add(const void *ptr, uint64_t id)
+{
+	objects[find(ptr)] = (struct object){.address = (uintptr_t)ptr, .id = id};
+	if (++live > PLACES / 2) {
+		flush();
+		output = -1;
+	}
+}
+
+/* Take the object out, and move back what had to step over its place. False: unknown. */
+static bool object_take(const void *ptr, uint64_t *id)
+{
+	size_t hole = find(ptr);
+
+	if (objects[hole].address == 0)
+		return false;
+	*id = objects[hole].id;
+	for (size_t at = (hole + 1) & (PLACES - 1); objects[at].address != 0;
+	     at = (at + 1) & (PLACES - 1)) {
+		size_t home = home_of(objects[at].address);
+
+		if (((at - home) & (PLACES - 1)) >= ((at - hole) & (PLACES - 1))) {
+			objects[hole] = objects[at];
+			hole = at;
+		}
+	}
+	objects[hole].address = 0;
+	live--;
+	return true;
+}
+
+/* ---- Operations; under the lock ---- */
+
+/* Objects that were made before the recording began are unknown. */
+static void note_free(const void *ptr)
+{
+	uint64_t id;
+
+	if (object_take(ptr, &id))
+		put_line('f', id, 0);
+}
+
+/* An object that was at the address ended inside the C library. */
+static void note_malloc(const void *ptr, size_t size)
+{
+	note_free(ptr);
+	object_add(ptr, next_id);
+	put_line('a', next_id++, size);
+}
+
+static void note_realloc(const void *ptr, const void *moved, size_t size)
+{
+	uint64_t id;
+
+	if (moved == NULL && size == 0) {
+		note_free(ptr);
+	} else if (moved != NULL && object_take(ptr, &id)) {
+		note_free(moved);
+		object_add(moved, id);
+		put_line('r', id, size);
+	} else if (moved != NULL) {
+		note_malloc(moved, size);
+	}
+}
+
+/* ---- A process's life ---- */
 
 static void stop_in_child(void)
 {
 	output = -1;
-	buffered = 0;
 	unlock();
 }
 
@@ -118,12 +209,17 @@ __attribute__((constructor)) static void start(void)
 {
 	const char *base = getenv("XV_TRACE");
 	char path[4096];
+	void *table;
 
 	if (base == NULL ||
 	    snprintf(path, sizeof(path), "%s.%ld", base, (long)getpid()) >= (int)sizeof(path))
 		return;
+	table = mmap(NULL, PLACES * sizeof(*objects), PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (table == MAP_FAILED)
+		return;
+	objects = table;
 	pthread_atfork(lock, unlock, stop_in_child);
-	add(TRACE_MAGIC, sizeof(struct trace_record));
 	output = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 }
 
@@ -137,45 +233,64 @@ __attribute__((destructor)) static void stop(void)
 
 /* ---- What programs call ---- */
 
+static void *made(void *ptr, size_t size)
+{
+	int saved = errno;
+
+	if (output < 0 || ptr == NULL)
+		return ptr;
+	lock();
+	if (output >= 0)
+		note_malloc(ptr, size);
+	unlock();
+	errno = saved;
+	return ptr;
+}
+
 EXPORT void *malloc(size_t size)
 {
-	void *ptr = __libc_malloc(size);
-
-	record(TRACE_MAKE, NULL, ptr, size);
-	return ptr;
+	return made(__libc_malloc(size), size);
 }
 
 EXPORT void free(void *ptr)
 {
-	record(TRACE_FREE, ptr, NULL, 0);
+	int saved = errno;
+
+	if (output >= 0 && ptr != NULL) {
+		lock();
+		if (output >= 0)
+			note_free(ptr);
+		unlock();
+		errno = saved;
+	}
 	__libc_free(ptr);
 }
 
 EXPORT void *calloc(size_t count, size_t size)
 {
-	void *ptr = __libc_calloc(count, size);
-
-	record(TRACE_MAKE, NULL, ptr, count * size);
-	return ptr;
+	return made(__libc_calloc(count, size), count * size);
 }
 
 EXPORT void *realloc(void *ptr, size_t size)
 {
-	void *moved = __libc_realloc(ptr, size);
+	void *moved;
+	int saved;
 
-	if (moved != NULL)
-		record(TRACE_RESIZE, ptr, moved, size);
-	else if (size == 0)
-		record(TRACE_FREE, ptr, NULL, 0);
+	if (output < 0)
+		return __libc_realloc(ptr, size);
+	lock();
+	moved = __libc_realloc(ptr, size);
+	saved = errno;
+	if (output >= 0)
+		note_realloc(ptr, moved, size);
+	unlock();
+	errno = saved;
 	return moved;
 }
 
 EXPORT void *memalign(size_t alignment, size_t size)
 {
-	void *ptr = __libc_memalign(alignment, size);
-
-	record(TRACE_MAKE, NULL, ptr, size);
-	return ptr;
+	return made(__libc_memalign(alignment, size), size);
 }
 
 EXPORT void *aligned_alloc(size_t alignment, size_t size)

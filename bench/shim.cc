@@ -21,41 +21,20 @@ const benchmark::State &state_of(const micro_run *run)
 	return *reinterpret_cast<const benchmark::State *>(run);
 }
 
-void add_arguments(benchmark::internal::Benchmark *bench, const micro_entry &entry)
-{
-	std::vector<std::string> names;
-	std::vector<int64_t> values;
-
-	for (const micro_argument &argument : entry.argument) {
-		if (argument.name == nullptr)
-			break;
-		names.emplace_back(argument.name);
-		values.push_back(argument.value);
-	}
-	if (!names.empty())
-		bench->ArgNames(names)->Args(values);
-}
-
 } // namespace
 
-void micro_register(const micro_entry *entry)
+void micro_register(const char *name, micro_body *body, void *context, unsigned threads,
+		    unsigned iterations)
 {
-	micro_body *body = entry->body;
-	const void *context = entry->context;
 	benchmark::internal::Benchmark *bench =
-		benchmark::RegisterBenchmark(entry->name, [body, context](benchmark::State &state) {
+		benchmark::RegisterBenchmark(name, [body, context](benchmark::State &state) {
 			body(reinterpret_cast<micro_run *>(&state), context);
 		});
 
-	add_arguments(bench, *entry);
-	if (entry->threads > 1)
-		bench->Threads(static_cast<int>(entry->threads));
-	if (entry->real_time)
-		bench->UseRealTime();
-	if (entry->manual_time)
-		bench->UseManualTime();
-	if (entry->iterations != 0)
-		bench->Iterations(static_cast<benchmark::IterationCount>(entry->iterations));
+	if (threads > 1)
+		bench->Threads(static_cast<int>(threads))->UseRealTime();
+	if (iterations > 0)
+		bench->Iterations(iterations);
 }
 
 bool micro_parse(int *argc, char **argv)
@@ -80,11 +59,6 @@ size_t micro_run_selected(void)
 bool micro_keep_running(micro_run *run, uint64_t batch)
 {
 	return state_of(run).KeepRunningBatch(static_cast<benchmark::IterationCount>(batch));
-}
-
-int64_t micro_argument_value(const micro_run *run, unsigned index)
-{
-	return state_of(run).range(index);
 }
 
 unsigned micro_thread(const micro_run *run)
@@ -112,22 +86,7 @@ void micro_resume(micro_run *run)
 	state_of(run).ResumeTiming();
 }
 
-void micro_set_seconds(micro_run *run, double seconds)
-{
-	state_of(run).SetIterationTime(seconds);
-}
-
 void micro_counter(micro_run *run, const char *name, double value)
 {
 	state_of(run).counters[name] = benchmark::Counter(value, benchmark::Counter::kAvgThreads);
-}
-
-void micro_items(micro_run *run, uint64_t items)
-{
-	state_of(run).SetItemsProcessed(static_cast<int64_t>(items));
-}
-
-void micro_bytes(micro_run *run, uint64_t bytes)
-{
-	state_of(run).SetBytesProcessed(static_cast<int64_t>(bytes));
 }

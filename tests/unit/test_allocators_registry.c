@@ -9,13 +9,10 @@
 
 static void registry_has_every_allocator_once(void **state)
 {
-	static const char *const expected[] = {"xvmalloc",       "xvmalloc-nosplit",
-					       "xvmalloc-keyed", "xvmalloc-heap",
-					       "glibc",          "jemalloc",
-					       "mimalloc",       "tcmalloc",
-					       "tlsf",           "zram",
-					       "slub",           "slob",
-					       "ideal"};
+	static const char *const expected[] = {
+		"xvmalloc", "xvmalloc-nosplit", "xvmalloc-keyed", "xvmalloc-heap", "ideal", "glibc",
+		"jemalloc", "mimalloc",         "tcmalloc",       "tlsf",          "zram",  "slub",
+		"slob"};
 	const char *settings;
 	size_t i;
 

@@ -18,7 +18,7 @@
 
 #include <ramz/codec.h>
 
-#include "pages.h"
+#include "input.h"
 
 /* A page that compresses to more than this is stored as it is, as zram did. */
 #define XVM_STORE_BYTES_MAX 3072U

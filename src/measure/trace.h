@@ -7,16 +7,10 @@
  *   f ID        free what ID names
  *   r ID SIZE   give what ID names another size: in the workload a put into its full slot
  *
- * or in the form of the compcache project's allocator tests:
+ * The workload has two phases: "peak", up to the operation that makes the live bytes largest,
+ * and "end", the rest.
  *
- *   M SIZE      allocate SIZE bytes; the object goes to the end of a list
- *   F INDEX     free the INDEX-th object of the list (from 0), and put the last one
- *               of the list in its place
- *
- * A file holds one form or the other. The replay has two phases: "peak", up to the
- * operation that makes the live bytes largest, and "end", the rest.
- *
- * Locking: none. O(lines) expected.
+ * Locking: none. O(lines * log live objects).
  */
 #ifndef XVM_TRACE_H
 #define XVM_TRACE_H

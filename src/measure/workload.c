@@ -7,14 +7,12 @@
 #include "workload.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#define WORKLOAD_MAGIC UINT64_C(0x31646C6B77667678) /* "xvfwkld1" */
-#define WORKLOAD_ALIGN 64U
 
 void xvm_workload_fini(struct xvm_workload *workload)
 {
@@ -140,107 +138,63 @@ void xvm_workload_life_cycle(struct xvm_workload *workload, const struct xvm_siz
 
 /* ---- facts about the whole ------------------------------------------------ */
 
-static void workload_finish_sizes(struct xvm_workload *workload)
-{
-	for (size_t i = 0; i < workload->sizes.count; i++) {
-		if (workload->sizes.items[i] > workload->head.max_size)
-			workload->head.max_size = workload->sizes.items[i];
-	}
-}
-
-static void workload_finish_slots(struct xvm_workload *workload)
-{
-	for (uint64_t i = 0; i < workload->head.ops; i++) {
-		if (workload->ops[i].slot >= workload->head.slots)
-			workload->head.slots = (uint64_t)workload->ops[i].slot + 1;
-	}
-}
-
 /* The new object is there before the old one goes, so the peak is before the free. */
-static void workload_finish_peak(struct xvm_workload *workload)
+static uint64_t workload_peak(const struct xvm_workload *workload)
 {
 	uint32_t *live = xvm_calloc((size_t)workload->head.slots, sizeof(*live));
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, peak = 0;
 
 	for (uint64_t i = 0; i < workload->head.ops; i++) {
 		const struct xvm_op *op = &workload->ops[i];
 		uint32_t size = op->source == XVM_NO_SOURCE ? 0 : workload->sizes.items[op->source];
 
 		bytes += size;
-		if (bytes > workload->head.peak_bytes)
-			workload->head.peak_bytes = bytes;
+		if (bytes > peak)
+			peak = bytes;
 		bytes -= live[op->slot];
 		live[op->slot] = size;
 	}
 	free(live);
+	return peak;
 }
 
 void xvm_workload_finish(struct xvm_workload *workload)
 {
-	workload->head.sources = workload->sizes.count;
-	workload_finish_sizes(workload);
-	workload_finish_slots(workload);
-	workload_finish_peak(workload);
+	struct xvm_workload_head *head = &workload->head;
+
+	head->sources = workload->sizes.count;
+	head->has_pages = workload->pages.count > 0;
+	for (size_t i = 0; i < workload->sizes.count; i++) {
+		if (workload->sizes.items[i] > head->max_size)
+			head->max_size = workload->sizes.items[i];
+	}
+	for (uint64_t i = 0; i < head->ops; i++) {
+		if (workload->ops[i].slot >= head->slots)
+			head->slots = (uint64_t)workload->ops[i].slot + 1;
+	}
+	head->peak_bytes = workload_peak(workload);
 }
 
 /* ---- the file ------------------------------------------------------------- */
 
-static uint64_t workload_place(uint64_t *end, uint64_t bytes)
+int xvm_workload_seal(const struct xvm_workload *w)
 {
-	uint64_t at = (*end + WORKLOAD_ALIGN - 1) / WORKLOAD_ALIGN * WORKLOAD_ALIGN;
-
-	*end = at + bytes;
-	return at;
-}
-
-static bool workload_write(int fd, const void *data, uint64_t bytes, uint64_t at)
-{
-	const char *from = data;
-
-	while (bytes > 0) {
-		ssize_t done = pwrite(fd, from, bytes, (off_t)at);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return false;
-		from += done;
-		at += (uint64_t)done;
-		bytes -= (uint64_t)done;
-	}
-	return true;
-}
-
-static bool workload_write_all(int fd, const struct xvm_workload *w)
-{
-	const struct xvm_workload_head *head = &w->head;
-
-	return ftruncate(fd, (off_t)head->total_bytes) == 0 &&
-	       workload_write(fd, head, sizeof(*head), 0) &&
-	       workload_write(fd, w->sizes.items, head->sources * sizeof(uint32_t),
-			      head->sizes_at) &&
-	       workload_write(fd, w->pages.items, w->pages.count * sizeof(uint32_t),
-			      head->pages_at) &&
-	       workload_write(fd, w->ops, head->ops * sizeof(*w->ops), head->ops_at);
-}
-
-int xvm_workload_seal(struct xvm_workload *workload)
-{
-	struct xvm_workload_head *head = &workload->head;
-	uint64_t end = sizeof(*head);
 	int fd = memfd_create("xvfrag-workload", MFD_CLOEXEC);
+	FILE *out = fd >= 0 ? fdopen(dup(fd), "w") : NULL;
+	bool written = false;
 
-	head->magic = WORKLOAD_MAGIC;
-	head->sizes_at = workload_place(&end, head->sources * sizeof(uint32_t));
-	head->pages_at = 0;
-	if (workload->pages.count > 0)
-		head->pages_at = workload_place(&end, head->sources * sizeof(uint32_t));
-	head->ops_at = workload_place(&end, head->ops * sizeof(*workload->ops));
-	head->total_bytes = end;
-	if (fd >= 0 && workload_write_all(fd, workload))
+	if (out != NULL) {
+		fwrite(&w->head, sizeof(w->head), 1, out);
+		fwrite(w->ops, sizeof(*w->ops), (size_t)w->head.ops, out);
+		fwrite(w->sizes.items, sizeof(uint32_t), w->sizes.count, out);
+		fwrite(w->pages.items, sizeof(uint32_t), w->pages.count, out);
+		written = ferror(out) == 0;
+		written &= fclose(out) == 0;
+	}
+	if (written)
 		return fd;
-	xvm_error("cannot store %llu bytes of operations: %s; use a smaller --objects",
-		  (unsigned long long)end, strerror(errno));
+	xvm_error("cannot store %" PRIu64 " operations: %s; use a smaller --objects", w->head.ops,
+		  strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return XVM_FAILED;
@@ -249,20 +203,16 @@ int xvm_workload_seal(struct xvm_workload *workload)
 bool xvm_workload_open(struct xvm_workload_view *view, int fd)
 {
 	const struct xvm_workload_head *head;
-	struct stat status;
-	char *base;
+	off_t bytes = lseek(fd, 0, SEEK_END);
 
-	if (fstat(fd, &status) != 0 || status.st_size < (off_t)sizeof(*head))
+	if (bytes < (off_t)sizeof(*head))
 		return false;
-	base = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
-	if (base == MAP_FAILED)
-		return false;
-	head = (const void *)base;
-	if (head->magic != WORKLOAD_MAGIC || head->total_bytes > (uint64_t)status.st_size)
+	head = mmap(NULL, (size_t)bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+	if (head == MAP_FAILED)
 		return false;
 	view->head = head;
-	view->sizes = (const void *)(base + head->sizes_at);
-	view->pages = head->pages_at != 0 ? (const void *)(base + head->pages_at) : NULL;
-	view->ops = (const void *)(base + head->ops_at);
+	view->ops = (const void *)(head + 1);
+	view->sizes = (const void *)(view->ops + head->ops);
+	view->pages = head->has_pages ? view->sizes + head->sources : NULL;
 	return true;
 }

@@ -42,24 +42,21 @@ struct xvm_phase {
 	char name[XVM_PHASE_NAME_BYTES];
 	uint64_t first_op;
 	uint64_t op_count;
-	uint32_t flags;
-	uint32_t reserved;
+	uint64_t flags;
 };
 
-/* The head of a sealed workload; all offsets in bytes from it. */
+/*
+ * The head of a sealed workload. Behind it lie struct xvm_op[ops], uint32_t[sources] with sizes in
+ * bytes, and uint32_t[sources] with pages of the input, where has_pages says so.
+ */
 struct xvm_workload_head {
-	uint64_t magic;
-	uint64_t total_bytes; /* of the whole file */
 	uint64_t slots;
 	uint64_t sources;
 	uint64_t ops;
 	uint64_t peak_bytes; /* most bytes live at once */
 	uint64_t max_size;   /* largest source, bytes */
-	uint64_t sizes_at;   /* uint32_t[sources], bytes */
-	uint64_t pages_at;   /* uint32_t[sources], page of the input; 0 = none */
-	uint64_t ops_at;     /* struct xvm_op[ops] */
-	uint32_t phases;
-	uint32_t reserved;
+	uint64_t has_pages;
+	uint64_t phases;
 	struct xvm_phase phase[XVM_PHASES_MAX];
 };
 
@@ -91,7 +88,7 @@ uint32_t xvm_workload_source(struct xvm_workload *workload, uint32_t size);
 void xvm_workload_finish(struct xvm_workload *workload);
 
 /* Write the workload to a memfd. Returns it, or XVM_FAILED with the reason said. */
-int xvm_workload_seal(struct xvm_workload *workload);
+int xvm_workload_seal(const struct xvm_workload *workload);
 
 /* A sealed workload, mapped. */
 struct xvm_workload_view {
@@ -101,7 +98,7 @@ struct xvm_workload_view {
 	const struct xvm_op *ops;
 };
 
-/* Map a sealed workload for as long as the process lives. False when fd holds none. */
+/* Map a sealed workload for as long as the process lives. False when that cannot be done. */
 bool xvm_workload_open(struct xvm_workload_view *view, int fd);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * backing_file.c: see backing_file.h.
+ * backing_file.c: see backing_file.h for what this owns, may call, how it is locked
+ * and what it costs.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* memfd_create, fallocate, O_TMPFILE */
@@ -30,7 +31,7 @@ _Static_assert(sizeof(off_t) >= 8, "file offsets reach past 4 GiB");
 #define O_CLOEXEC 0
 #endif
 
-#define GROWTH_BYTES ((uint64_t)1 << 20) /* if space cannot be taken ahead */
+#define GROWTH_BYTES ((uint64_t)1 << 20) /* where space cannot be taken ahead */
 #define STAT_BLOCK_BYTES 512U            /* unit of st_blocks */
 #define PATH_BYTES 4096
 
@@ -45,7 +46,7 @@ static int open_in_memory(void)
 #endif
 }
 
-/* The file has a name for an instant, in a file system without nameless files. */
+/* A name for an instant, where the filesystem has no nameless files. */
 static int open_and_unlink(const char *directory)
 {
 	char path[PATH_BYTES];
@@ -85,15 +86,15 @@ static int open_anywhere(void)
 	return fd;
 }
 
-/* Can no file be made there because of the name? */
+/* Is it the name's fault that no file could be made there? */
 static bool names_no_directory(int err)
 {
 	return err == ENOENT || err == ENOTDIR || err == EACCES || err == EROFS || err == ELOOP ||
 	       err == ENAMETOOLONG;
 }
 
-/* Past this limit the system sends SIGXFSZ, so the file stays below it. It may change while the
- * file is open. */
+/* Past this limit the system sends SIGXFSZ, so it is never reached. It may have changed
+ * since the file was opened. */
 static uint64_t file_size_limit(void)
 {
 	struct rlimit limit;
@@ -121,7 +122,7 @@ void xvi_backing_close(struct xvi_backing_file *file)
 	close(file->fd);
 }
 
-/* Is there no room, or does the disk fail? */
+/* There is no room, or the disk fails. */
 static bool means_no_space(int err)
 {
 #if defined(EDQUOT)
@@ -131,8 +132,8 @@ static bool means_no_space(int err)
 	return err == ENOSPC || err == ENOMEM || err == EFBIG || err == EIO;
 }
 
-/* Returns 0, -XV_ENOMEM, or 1 when space cannot be taken ahead: the file system or a filter of
- * system calls refuses. Every error except no room or a failing disk counts as that. */
+/* 0, -XV_ENOMEM, or 1 when space cannot be taken ahead: by the filesystem, or since
+ * a filter of system calls says no. Anything but a shortage or a failing disk is that. */
 static int preallocate(struct xvi_backing_file *file, uint64_t offset, size_t bytes)
 {
 #if defined(FALLOC_FL_PUNCH_HOLE)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * page_size.h: the rule for page sizes of all providers. Freestanding, no state, O(1).
+ * page_size.h: the one rule for page sizes, shared by all providers. Freestanding,
+ * no state, O(1).
  */
 #ifndef XVI_PAGE_SIZE_H
 #define XVI_PAGE_SIZE_H
@@ -10,7 +11,7 @@
 
 #include "xvi_bits.h"
 
-/* Default in the options of a provider. */
+/* Where the options of a provider say 0. */
 #define XVI_PAGE_BYTES_DEFAULT 65536U
 
 /* log2 of page_bytes, or 0 when it is no power of two 4 KiB .. 64 KiB. */
@@ -22,7 +23,7 @@ static inline uint32_t xvi_page_shift(uint32_t page_bytes)
 	return xvi_ctz64(page_bytes);
 }
 
-/* Whole pages in bytes, at most as many as a provider can number. */
+/* Whole pages in bytes, at most as many as a provider may number. */
 static inline uint32_t xvi_page_count(uint64_t bytes, uint32_t page_shift)
 {
 	uint64_t pages = bytes >> page_shift;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * codec_zstd.c: Zstandard, one frame for each page.
+ * codec_zstd.c: Zstandard frames, one a page.
  *
- * Contexts stay for their tables: to make one for each page costs more than the page. May call
- * libzstd and the C library. Locking: none; one thread per context. O(page).
+ * Contexts are kept for their tables: making one per page costs more than the
+ * page. May call libzstd and the C library. Locking: none; one thread per
+ * context. O(page).
  */
 #include <stdlib.h>
 
@@ -13,7 +14,7 @@
 
 #include "codec_list.h"
 
-/* libzstd's range; narrower versions clamp again. */
+/* The range libzstd gives; narrower libraries clamp again. */
 #define ZSTD_LEVEL_FIRST (-131072)
 #define ZSTD_LEVEL_LAST 22
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * file_lock.c: open a file and lock it, and lock the directory; rules L1, L5, L8 of file_impl.h.
+ * file_lock.c: opening a file and getting its lock, and the directory's lock; rules L1, L5, L8 of
+ * file_impl.h.
  *
- * May call: the file system. Locking: this file makes it. O(1) for each try.
+ * May call: the file system. Locking: this is it. O(1) a try.
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
@@ -16,14 +17,14 @@
 
 #include "file_impl.h"
 
-/* Positive: no error, begin again. */
+/* Positive: not an error, begin again. */
 enum { AGAIN = 1, TRIES_MAX = 100000, PAUSE_MS_MAX = 20 };
 
-/* Work under the lock takes far less. */
+/* What is done under it takes far less. */
 #define DIRECTORY_WAIT_NS ((uint64_t)30 * 1000000000U)
 
-/* None of these flags changes a regular file. If another kind was just put in its place, we do
- * not wait for it. */
+/* Of a regular file all three are without effect; of what was put there in its place just now they
+ * keep us from waiting for it. */
 #define OPEN_FLAGS (O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 
 void rzi_file_pause(uint32_t *ms)
@@ -55,7 +56,7 @@ static int lock_check(const struct stat *status, struct ramz_reason *reason)
 	return err != 0 ? err : rzi_place_check_links(status, reason);
 }
 
-/* Looks before it opens, since to open some devices has an effect. */
+/* Looked at before it is opened, since opening some devices does something. */
 static int lock_open(struct ramz_file *file, bool create, int flags, struct ramz_reason *reason)
 {
 	struct stat status;
@@ -96,7 +97,7 @@ static int lock_refused(const struct ramz_file *file, struct ramz_reason *reason
 	return there == 0 ? AGAIN : rzi_holder_says(file->fd, "it", reason);
 }
 
-/* Open it, and try to lock it. */
+/* Open it, and try for the lock. */
 static int lock_open_and_try(struct ramz_file *file, bool create, struct ramz_reason *reason)
 {
 	int err = lock_open(file, create, O_RDONLY, reason);
@@ -104,7 +105,7 @@ static int lock_open_and_try(struct ramz_file *file, bool create, struct ramz_re
 	if (err != 0)
 		return err;
 	err = lock_try(file);
-	if (err == -EBADF) { /* NFS: an exclusive lock needs a file open for writing */
+	if (err == -EBADF) { /* NFS: an exclusive lock needs a file that is open for writing */
 		(void)close(file->fd);
 		file->fd = -1;
 		err = lock_open(file, create, O_RDWR, reason);
@@ -132,7 +133,7 @@ static int lock_take(struct ramz_file *file, bool create, struct ramz_reason *re
 	return err == 1 ? 0 : AGAIN;
 }
 
-/* Remove a file that we made and could not lock. */
+/* What we made and could not lock at all is nobody's. */
 static void lock_undo(struct ramz_file *file, int err)
 {
 	if (file->created && err < 0 && err != -XV_EBUSY &&

@@ -24,7 +24,7 @@ int rzi_file_says(struct ramz_reason *reason, int err, const char *format, ...)
 	return err;
 }
 
-/* How to mend it. */
+/* What would be right. */
 static const char *reason_advice(int err)
 {
 	switch (err) {

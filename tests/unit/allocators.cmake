@@ -7,7 +7,7 @@ if(NOT TARGET xv_measure)
 	return()
 endif()
 
-foreach(part IN ITEMS memory models registry slob tlsf zram)
+foreach(part IN ITEMS memory models registry tlsf zram)
 	xv_add_test(NAME test_allocators_${part}
 		SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_allocators_${part}.c
 		LIBS xv_measure)

@@ -107,6 +107,99 @@ static void slub_reuses_partial_slabs_and_keeps_a_few_empty(void **state)
 	slub->destroy(heap);
 }
 
+/* ---- slob ---- */
+
+static const struct xvfrag_plugin *const slob = &xvm_allocator_slob;
+
+static void slob_puts_a_header_before_each_object(void **state)
+{
+	void *heap = test_heap(slob, NULL);
+	int i;
+
+	(void)state;
+	/* 248 bytes with their header are 256: of the list of medium requests. */
+	for (i = 0; i < 16; i++)
+		test_alloc(slob, heap, 248);
+	assert_int_equal(slob->held_bytes(heap), PAGE);
+	test_alloc(slob, heap, 248);
+	assert_int_equal(slob->held_bytes(heap), 2 * PAGE);
+	slob->destroy(heap);
+}
+
+static void slob_keeps_three_lists_by_size(void **state)
+{
+	void *heap = test_heap(slob, NULL);
+
+	(void)state;
+	test_alloc(slob, heap, 247);
+	assert_int_equal(slob->held_bytes(heap), PAGE);
+	test_alloc(slob, heap, 248);
+	assert_int_equal(slob->held_bytes(heap), 2 * PAGE);
+	test_alloc(slob, heap, 1016);
+	assert_int_equal(slob->held_bytes(heap), 3 * PAGE);
+	test_alloc(slob, heap, 1);
+	test_alloc(slob, heap, 1015);
+	test_alloc(slob, heap, 2000);
+	assert_int_equal(slob->held_bytes(heap), 3 * PAGE);
+	slob->destroy(heap);
+}
+
+static void slob_gives_whole_pages_to_large_objects(void **state)
+{
+	void *heap = test_heap(slob, NULL);
+	uint64_t token;
+
+	(void)state;
+	token = test_alloc(slob, heap, PAGE - 8);
+	test_alloc(slob, heap, 100);
+	assert_int_equal(slob->held_bytes(heap), 2 * PAGE);
+	slob->free(heap, token, PAGE - 8);
+	assert_int_equal(slob->held_bytes(heap), PAGE);
+	test_alloc(slob, heap, 2 * PAGE + 1);
+	assert_int_equal(slob->held_bytes(heap), 5 * PAGE);
+	slob->destroy(heap);
+}
+
+static void slob_merges_what_is_freed(void **state)
+{
+	void *heap = test_heap(slob, NULL);
+	uint64_t tokens[4];
+	int i;
+
+	(void)state;
+	for (i = 0; i < 4; i++)
+		tokens[i] = test_alloc(slob, heap, 1016);
+	slob->free(heap, tokens[0], 1016);
+	slob->free(heap, tokens[2], 1016);
+	test_alloc(slob, heap, 2040);
+	assert_int_equal(slob->held_bytes(heap), 2 * PAGE);
+	slob->free(heap, tokens[1], 1016);
+	/* The three in one piece; the second page has 2048 left. */
+	test_alloc(slob, heap, 3064);
+	assert_int_equal(slob->held_bytes(heap), 2 * PAGE);
+	slob->destroy(heap);
+}
+
+static void slob_full_page_serves_its_list_again(void **state)
+{
+	void *heap = test_heap(slob, NULL);
+	uint64_t tokens[17];
+	int i;
+
+	(void)state;
+	for (i = 0; i < 16; i++)
+		tokens[i] = test_alloc(slob, heap, 248);
+	/* Full, then a hole of 256: a small request goes elsewhere, a medium one in. */
+	slob->free(heap, tokens[5], 248);
+	test_alloc(slob, heap, 8);
+	assert_int_equal(slob->held_bytes(heap), 2 * PAGE);
+	test_alloc(slob, heap, 248);
+	assert_int_equal(slob->held_bytes(heap), 2 * PAGE);
+	slob->destroy(heap);
+}
+
+/* ---- all ---- */
+
 struct model_object {
 	uint64_t token;
 	size_t size;
@@ -176,6 +269,11 @@ int main(void)
 		cmocka_unit_test(slub_has_the_slab_orders_of_the_kernel),
 		cmocka_unit_test(slub_rounds_up_to_its_classes),
 		cmocka_unit_test(slub_reuses_partial_slabs_and_keeps_a_few_empty),
+		cmocka_unit_test(slob_puts_a_header_before_each_object),
+		cmocka_unit_test(slob_keeps_three_lists_by_size),
+		cmocka_unit_test(slob_gives_whole_pages_to_large_objects),
+		cmocka_unit_test(slob_merges_what_is_freed),
+		cmocka_unit_test(slob_full_page_serves_its_list_again),
 		cmocka_unit_test(models_hold_enough_and_give_all_back),
 		cmocka_unit_test(models_destroy_with_live_objects),
 	};

@@ -15,8 +15,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "input_files.h"
-#include "input_pid.h"
+#include "input.h"
 #include "test_random.h"
 #include "test_xvfrag_support.h"
 
@@ -83,124 +82,90 @@ static int teardown_directory(void **state)
 static void files_of_a_directory_come_in_order_and_once(void **state)
 {
 	static const uint8_t firsts[] = {10, 11, 12, 20, 21, 22, 30};
-	struct xvm_pages pages;
-	uint64_t available = 0;
+	struct xvm_input input;
 
 	(void)state;
-	assert_int_equal(xvm_pages_init(&pages, 100), 0);
-	assert_int_equal(xvm_input_read_path(&pages, test_directory, &available), 0);
-	assert_int_equal(available, 7);
-	assert_int_equal(pages.count, 7);
+	assert_int_equal(xvm_input_load(&input, test_directory, 100 * PAGE), 0);
+	assert_int_equal(input.available, 7);
+	assert_int_equal(input.pages.count, 7);
+	assert_int_equal(xvm_input_same_filled(&input), 6); /* all but the padded one */
 	for (size_t i = 0; i < 7; i++)
-		assert_int_equal(xvm_pages_at(&pages, i)[0], firsts[i]);
-	assert_int_equal(xvm_pages_at(&pages, 2)[4], 12);
-	assert_int_equal(xvm_pages_at(&pages, 2)[5], 0);
-	assert_int_equal(xvm_pages_at(&pages, 2)[PAGE - 1], 0);
-	xvm_pages_fini(&pages);
-}
-
-/* Compared with each other one by one they would be at it for hours. */
-static void files_with_many_names_are_found_among_a_million(void **state)
-{
-	enum { NAMES = 1000000, FILES = 300000 };
-	struct xvm_input_file *files = calloc(NAMES, sizeof(*files));
-	char path[32];
-	size_t count;
-
-	(void)state;
-	assert_non_null(files);
-	for (size_t i = 0; i < NAMES; i++) {
-		size_t file = i * 7919 % FILES;
-
-		snprintf(path, sizeof(path), "%07zu", NAMES - i);
-		files[i] = (struct xvm_input_file){
-			.path = xvm_strdup(path),
-			.pages = i,
-			.device = (dev_t)(file % 2),
-			.inode = (ino_t)(file / 2),
-		};
-	}
-	count = xvm_input_files_sort(files, NAMES);
-	assert_int_equal(count, FILES);
-	/* The last third of the names were the first of their files, in reverse. */
-	for (size_t i = 0; i < count; i++) {
-		snprintf(path, sizeof(path), "%07zu", i + 1);
-		assert_string_equal(files[i].path, path);
-		assert_int_equal(files[i].pages, NAMES - 1 - i);
-		free(files[i].path);
-	}
-	assert_int_equal(xvm_input_files_sort(files, 0), 0);
-	free(files);
+		assert_int_equal(xvm_pages_at(&input.pages, i)[0], firsts[i]);
+	assert_int_equal(xvm_pages_at(&input.pages, 2)[4], 12);
+	assert_int_equal(xvm_pages_at(&input.pages, 2)[5], 0);
+	assert_int_equal(xvm_pages_at(&input.pages, 2)[PAGE - 1], 0);
+	xvm_input_fini(&input);
 }
 
 static void files_named_may_be_symbolic_links(void **state)
 {
-	struct xvm_pages pages;
-	uint64_t available = 0;
+	struct xvm_input input;
 	char path[128];
 
 	(void)state;
 	path_of(path, sizeof(path), "soft");
-	assert_int_equal(xvm_pages_init(&pages, 100), 0);
-	assert_int_equal(xvm_input_read_path(&pages, path, &available), 0);
-	assert_int_equal(pages.count, 3);
-	xvm_pages_fini(&pages);
+	assert_int_equal(xvm_input_load(&input, path, 100 * PAGE), 0);
+	assert_int_equal(input.pages.count, 3);
+	xvm_input_fini(&input);
 }
 
 /* More than fits: runs of 16 pages, from the whole length of it. */
 static void files_too_many_are_spread_over_the_whole(void **state)
 {
-	struct xvm_pages pages;
-	uint64_t available = 0;
+	struct xvm_input input;
 	char path[128];
 
 	(void)state;
 	make_named("z", 0, 256 * PAGE);
 	path_of(path, sizeof(path), "z");
-	assert_int_equal(xvm_pages_init(&pages, 64), 0);
-	assert_int_equal(xvm_input_read_path(&pages, path, &available), 0);
-	assert_int_equal(available, 256);
-	assert_int_equal(pages.count, 64);
-	assert_in_range(xvm_pages_at(&pages, 15)[0], 16, 79);
-	assert_int_equal(xvm_pages_at(&pages, 15)[0], xvm_pages_at(&pages, 0)[0] + 15);
-	assert_in_range(xvm_pages_at(&pages, 63)[0], 192, 255);
+	assert_int_equal(xvm_input_load(&input, path, 64 * PAGE), 0);
+	assert_int_equal(input.available, 256);
+	assert_int_equal(input.pages.count, 64);
+	assert_in_range(xvm_pages_at(&input.pages, 15)[0], 16, 79);
+	assert_int_equal(xvm_pages_at(&input.pages, 15)[0], xvm_pages_at(&input.pages, 0)[0] + 15);
+	assert_in_range(xvm_pages_at(&input.pages, 63)[0], 192, 255);
 	remove(path);
-	xvm_pages_fini(&pages);
+	xvm_input_fini(&input);
 }
 
-static int read_path(const char *path, void *context)
+static int load(const char *path, void *context)
 {
-	uint64_t available;
+	struct xvm_input input;
+	int result = xvm_input_load(&input, path, 4 * PAGE);
 
-	return xvm_input_read_path(context, path, &available);
+	(void)context;
+	xvm_input_fini(&input);
+	return result;
 }
 
-static void files_missing_or_odd_are_named(void **state)
+static void inputs_missing_or_odd_are_named(void **state)
 {
-	struct xvm_pages pages;
+	static const char *const bad[][2] = {
+		{"/nonexistent/x", "/nonexistent/x: No such file"},
+		{"/dev/zero", "neither a regular file nor a directory"},
+		{"pid:x", "'pid:x' is no process"},
+		{"pid:4194305", "no process 4194305"}, /* above the largest number */
+	};
 	char said[512];
 
 	(void)state;
-	assert_int_equal(xvm_pages_init(&pages, 4), 0);
-	assert_int_equal(catch_error(read_path, "/nonexistent/x", &pages, said, sizeof(said)),
-			 XVM_FAILED);
-	assert_non_null(strstr(said, "/nonexistent/x: No such file"));
-	assert_int_equal(catch_error(read_path, "/dev/zero", &pages, said, sizeof(said)),
-			 XVM_FAILED);
-	assert_non_null(strstr(said, "neither a regular file nor a directory"));
-	assert_int_equal(pages.count, 0);
-	xvm_pages_fini(&pages);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(catch_error(load, bad[i][0], NULL, said, sizeof(said)),
+				 XVM_FAILED);
+		assert_non_null(strstr(said, bad[i][1]));
+	}
 }
 
-static void libc_directory_holds_shared_objects(void **state)
+static void inputs_default_to_directories(void **state)
 {
-	const char *directory = xvm_libc_directory();
+	size_t count;
+	const char *const *names = xvm_input_names(NULL, 0, &count);
 	struct stat status;
 
 	(void)state;
-	if (directory == NULL) /* a static program */
-		skip();
-	assert_int_equal(stat(directory, &status), 0);
+	assert_true(count > 0);
+	assert_string_equal(names[count - 1], "/usr/bin");
+	assert_int_equal(stat(names[0], &status), 0);
 	assert_true(S_ISDIR(status.st_mode));
 }
 
@@ -238,63 +203,40 @@ static void process_gives_its_anonymous_pages(void **state)
 {
 	pid_t pid = start_marked_child();
 	bool seen[MARKED_PAGES] = {false};
-	struct xvm_pages pages;
-	uint64_t available = 0;
+	struct xvm_input input;
+	char name[32];
 	unsigned count = 0;
 	int result;
 
 	(void)state;
-	assert_int_equal(xvm_pages_init(&pages, 200000), 0);
-	result = xvm_input_read_pid(&pages, (uint64_t)pid, &available);
+	snprintf(name, sizeof(name), "pid:%d", (int)pid);
+	result = xvm_input_load(&input, name, 200000 * PAGE);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	assert_int_equal(result, 0);
-	assert_true(available >= pages.count);
-	for (uint64_t i = 0; i < pages.count; i++) {
+	assert_true(input.available >= input.pages.count);
+	for (uint64_t i = 0; i < input.pages.count; i++) {
 		uint64_t words[2];
 
-		memcpy(words, xvm_pages_at(&pages, i), sizeof(words));
+		memcpy(words, xvm_pages_at(&input.pages, i), sizeof(words));
 		if (words[0] == UINT64_C(0xFEEDFACE12345678) && words[1] < MARKED_PAGES)
 			seen[words[1]] = true;
 	}
 	for (size_t i = 0; i < MARKED_PAGES; i++)
 		count += seen[i];
 	assert_int_equal(count, MARKED_PAGES);
-	xvm_pages_fini(&pages);
-}
-
-static int read_pid(const char *path, void *context)
-{
-	uint64_t available;
-
-	(void)path;
-	/* Above the largest number a process can have. */
-	return xvm_input_read_pid(context, 4194305, &available);
-}
-
-static void process_that_is_not_is_named(void **state)
-{
-	struct xvm_pages pages;
-	char said[512];
-
-	(void)state;
-	assert_int_equal(xvm_pages_init(&pages, 4), 0);
-	assert_int_equal(catch_error(read_pid, "", &pages, said, sizeof(said)), XVM_FAILED);
-	assert_non_null(strstr(said, "no process 4194305"));
-	xvm_pages_fini(&pages);
+	xvm_input_fini(&input);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(files_of_a_directory_come_in_order_and_once),
-		cmocka_unit_test(files_with_many_names_are_found_among_a_million),
 		cmocka_unit_test(files_named_may_be_symbolic_links),
 		cmocka_unit_test(files_too_many_are_spread_over_the_whole),
-		cmocka_unit_test(files_missing_or_odd_are_named),
-		cmocka_unit_test(libc_directory_holds_shared_objects),
+		cmocka_unit_test(inputs_missing_or_odd_are_named),
+		cmocka_unit_test(inputs_default_to_directories),
 		cmocka_unit_test(process_gives_its_anonymous_pages),
-		cmocka_unit_test(process_that_is_not_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, setup_directory, teardown_directory);

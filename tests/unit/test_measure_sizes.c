@@ -76,36 +76,28 @@ static void sizes_file_that_is_missing_is_named(void **state)
 	assert_non_null(strstr(said, "No such file"));
 }
 
-/* Three pages: zeros, text that compresses, noise that does not. */
-static void fill_pages(struct xvm_pages *pages)
+/* Four pages: zeros, text that compresses, noise that does not, one byte again and again. */
+static struct xvm_pages fill_pages(void)
 {
+	static uint8_t data[4 * XVM_INPUT_PAGE_BYTES];
+	uint8_t *text = data + XVM_INPUT_PAGE_BYTES, *noise = text + XVM_INPUT_PAGE_BYTES;
 	uint64_t seed = 3;
-	uint8_t *page;
 
-	assert_int_equal(xvm_pages_init(pages, 4), 0);
-	memset(xvm_pages_next(pages), 0, XVM_INPUT_PAGE_BYTES);
-	xvm_pages_keep(pages);
-	page = xvm_pages_next(pages);
-	for (size_t i = 0; i < XVM_INPUT_PAGE_BYTES; i++)
-		page[i] = (uint8_t)((size_t) "a line of text\n"[i % 15] + (i / 150) % 3);
-	xvm_pages_keep(pages);
-	page = xvm_pages_next(pages);
-	for (size_t i = 0; i < XVM_INPUT_PAGE_BYTES; i++)
-		page[i] = (uint8_t)random_next(&seed);
-	xvm_pages_keep(pages);
-	memset(xvm_pages_next(pages), 0xEE, XVM_INPUT_PAGE_BYTES);
-	xvm_pages_keep(pages);
-	assert_null(xvm_pages_next(pages));
+	for (size_t i = 0; i < XVM_INPUT_PAGE_BYTES; i++) {
+		text[i] = (uint8_t)((size_t) "a line of text\n"[i % 15] + (i / 150) % 3);
+		noise[i] = (uint8_t)random_next(&seed);
+	}
+	memset(noise + XVM_INPUT_PAGE_BYTES, 0xEE, XVM_INPUT_PAGE_BYTES);
+	return (struct xvm_pages){.data = data, .count = 4, .capacity = 4};
 }
 
 static void sizes_of_pages_tell_same_filled_compressed_and_raw(void **state)
 {
 	const struct ramz_codec *codec;
 	struct xvm_sizes sizes;
-	struct xvm_pages pages;
+	struct xvm_pages pages = fill_pages();
 
 	(void)state;
-	fill_pages(&pages);
 	for (size_t i = 0; (codec = ramz_codec_at(i)) != NULL; i++) {
 		bool none = strcmp(codec->name, "none") == 0;
 
@@ -122,20 +114,18 @@ static void sizes_of_pages_tell_same_filled_compressed_and_raw(void **state)
 		assert_int_equal(sizes.objects.items[1], 4096);
 		xvm_sizes_fini(&sizes);
 	}
-	xvm_pages_fini(&pages);
 }
 
 static void sizes_written_are_read_back(void **state)
 {
 	struct xvm_sizes written;
 	struct xvm_sizes read_back;
-	struct xvm_pages pages;
+	struct xvm_pages pages = fill_pages();
 	char path[] = "/tmp/xvfrag-test-XXXXXX";
 	int fd = mkstemp(path);
 	FILE *file = fdopen(fd, "w");
 
 	(void)state;
-	fill_pages(&pages);
 	assert_int_equal(
 		xvm_sizes_from_pages(&written, &pages, ramz_codec_at(0), RAMZ_LEVEL_DEFAULT), 0);
 	assert_true(xvm_sizes_write(&written, file));
@@ -149,7 +139,6 @@ static void sizes_written_are_read_back(void **state)
 	unlink(path);
 	xvm_sizes_fini(&written);
 	xvm_sizes_fini(&read_back);
-	xvm_pages_fini(&pages);
 }
 
 int main(void)

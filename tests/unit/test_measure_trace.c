@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * Tests of reading traces, in both forms, against a plain simulation.
+ * Tests of reading traces against a plain simulation.
  */
 #include <inttypes.h>
 #include <setjmp.h>
@@ -71,21 +71,6 @@ static void trace_a_f_names_objects(void **state)
 	xvm_workload_fini(&w);
 }
 
-/* F INDEX frees the INDEX-th of the list, and the last one takes its place. */
-static void trace_m_f_frees_by_place_in_the_list(void **state)
-{
-	struct xvm_workload w;
-
-	(void)state;
-	load_text(&w, "M 10\nM 20\nM 30\nM 40\nF 0\nF 0\nF 1\nM 50\n");
-	check_op(&w, 4, 0, 0); /* 10; the list is 40 20 30 */
-	check_op(&w, 5, 3, 0); /* 40; the list is 30 20 */
-	check_op(&w, 6, 1, 0); /* 20; the list is 30 */
-	check_op(&w, 7, 1, 50);
-	assert_int_equal(w.head.slots, 4);
-	xvm_workload_fini(&w);
-}
-
 /* While an object gets another size, both are there. */
 static void trace_r_puts_into_a_full_slot(void **state)
 {
@@ -108,7 +93,7 @@ static void trace_is_cut_at_its_peak(void **state)
 	struct xvm_workload w;
 
 	(void)state;
-	load_text(&w, "M 100\nM 200\nF 0\nM 150\nF 1\nM 10\n");
+	load_text(&w, "a 1 100\na 2 200\nf 1\na 3 150\nf 2\na 4 10\n");
 	assert_int_equal(w.head.phases, 2);
 	assert_string_equal(w.head.phase[0].name, "peak");
 	assert_string_equal(w.head.phase[1].name, "end");
@@ -133,8 +118,6 @@ static void trace_errors_name_line_and_reason(void **state)
 	check_refused("a 1\n", ":1:", "expected 'a ID SIZE'");
 	check_refused("a 1 2 3\n", ":1:", "expected 'a ID SIZE'");
 	check_refused("malloc 1\n", ":1:", "expected 'a ID SIZE'");
-	check_refused("M 10\nF 1\n", ":2:", "only 1 objects are live");
-	check_refused("M 10\nf 0\n", ":2:", "not both");
 	check_refused("# nothing\n", "", "allocates nothing");
 	check_refused("", "", "allocates nothing");
 }
@@ -198,7 +181,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(trace_a_f_names_objects),
-		cmocka_unit_test(trace_m_f_frees_by_place_in_the_list),
 		cmocka_unit_test(trace_r_puts_into_a_full_slot),
 		cmocka_unit_test(trace_is_cut_at_its_peak),
 		cmocka_unit_test(trace_errors_name_line_and_reason),

@@ -33,8 +33,7 @@ static const char help_text[] =
 	"  FILE, DIRECTORY      pages of files; default: the C library's directory, /usr/bin\n"
 	"  pid:N                anonymous pages of process N\n"
 	"  sizes:FILE           object sizes, one a line (0: no object)\n"
-	"  trace:FILE           operations: 'a ID SIZE', 'f ID' and 'r ID SIZE', or 'M SIZE'\n"
-	"                       and 'F INDEX'\n"
+	"  trace:FILE           operations, one a line: 'a ID SIZE', 'f ID' or 'r ID SIZE'\n"
 	"\n"
 	"OPTION\n";
 

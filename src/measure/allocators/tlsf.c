@@ -17,8 +17,8 @@
  * Lists: sizes under SMALL_BYTES have one list per word of size; above, each
  * power of two is cut into LISTS_PER_LEVEL equal ranges.
  *
- * Owns regions and its own record, both from mmap. No locking. O(1) but for check,
- * destroy and growth.
+ * Owns regions and its own record, both from mmap. No locking. O(1) but for destroy
+ * and growth.
  */
 #include "tlsf.h"
 
@@ -379,100 +379,4 @@ void xvm_tlsf_free(struct xvm_tlsf *tlsf, void *object)
 uint64_t xvm_tlsf_held_bytes(const struct xvm_tlsf *tlsf)
 {
 	return tlsf->held_bytes;
-}
-
-/* ---- Check ---- */
-
-static const char *check_block(const struct tlsf_block *block, bool prev_free)
-{
-	if (block_prev_is_free(block) != prev_free)
-		return "a block's flag for its neighbour is wrong";
-	if (block_bytes(block) % WORD_BYTES != 0 || block_bytes(block) < PAYLOAD_BYTES_MIN)
-		return "a block's size is impossible";
-	if (!block_is_free(block))
-		return NULL;
-	if (prev_free)
-		return "two free blocks are neighbours";
-	if (*block_prev_link(block_next(block)) != block)
-		return "a free block's last word does not point to its head";
-	return NULL;
-}
-
-static const char *check_region(struct tlsf_region *region, size_t *free_blocks)
-{
-	const struct tlsf_block *block = block_at(region, sizeof(*region));
-	const struct tlsf_block *end = block_at(region, region->bytes - WORD_BYTES);
-	bool prev_free = false;
-
-	while (block < end) {
-		const char *why = check_block(block, prev_free);
-
-		if (why != NULL)
-			return why;
-		prev_free = block_is_free(block);
-		*free_blocks += prev_free;
-		block = block_next(block);
-	}
-	if (block != end || block_bytes(end) != 0 || block_is_free(end))
-		return "a region's blocks do not end at its end";
-	return block_prev_is_free(end) == prev_free ? NULL : "a region's last header is wrong";
-}
-
-static const char *check_list(const struct xvm_tlsf *tlsf, struct tlsf_place place, size_t *listed)
-{
-	const struct tlsf_block *block = tlsf->lists[place.level][place.list];
-	const struct tlsf_block *prev = NULL;
-	bool bit = ((tlsf->list_bitmap[place.level] >> place.list) & 1U) != 0;
-
-	if (bit != (block != NULL))
-		return "a list and its bit disagree";
-	for (; block != NULL; prev = block, block = block->next) {
-		struct tlsf_place own = place_of(block_bytes(block));
-
-		if (!block_is_free(block))
-			return "a used block is in a list";
-		if (own.level != place.level || own.list != place.list)
-			return "a block is in the wrong list";
-		if (block->prev != prev)
-			return "a list's back link is wrong";
-		++*listed;
-	}
-	return NULL;
-}
-
-static const char *check_level(const struct xvm_tlsf *tlsf, unsigned level, size_t *listed)
-{
-	bool bit = ((tlsf->level_bitmap >> level) & 1U) != 0;
-	const char *why = NULL;
-	unsigned i;
-
-	if (bit != (tlsf->list_bitmap[level] != 0))
-		return "a level and its bit disagree";
-	for (i = 0; i < LISTS_PER_LEVEL && why == NULL; i++) {
-		struct tlsf_place place = {level, i};
-
-		why = check_list(tlsf, place, listed);
-	}
-	return why;
-}
-
-const char *xvm_tlsf_check(const struct xvm_tlsf *tlsf)
-{
-	uint64_t held = os_page_round(sizeof(*tlsf));
-	size_t in_regions = 0, in_lists = 0;
-	struct tlsf_region *region;
-	const char *why = NULL;
-	unsigned level;
-
-	for (region = tlsf->regions; region != NULL && why == NULL; region = region->next) {
-		held += region->bytes;
-		why = check_region(region, &in_regions);
-	}
-	for (level = 0; level < LEVELS && why == NULL; level++)
-		why = check_level(tlsf, level, &in_lists);
-	if (why == NULL && in_regions != in_lists)
-		why = "a free block is in no list";
-	if (why == NULL && held != tlsf->held_bytes)
-		why = "held bytes are counted wrong";
-	return why;
 }

@@ -37,10 +37,4 @@ void xvm_tlsf_free(struct xvm_tlsf *tlsf, void *object);
 /* Bytes of all regions and of the heap's own record. */
 uint64_t xvm_tlsf_held_bytes(const struct xvm_tlsf *tlsf);
 
-/*
- * Prove that regions, free lists and bitmaps agree and that no two neighbours are
- * both free. NULL, or the first thing found broken. O(blocks).
- */
-const char *xvm_tlsf_check(const struct xvm_tlsf *tlsf);
-
 #endif

@@ -19,16 +19,14 @@ extern "C" {
 
 /* What ramzswap reported (struct ramzswap_ioctl_stats), with its meanings. */
 struct ramz_ramzswap_stats {
-	uint64_t num_reads;  /* pages to be read, count since; failed ones included */
-	uint64_t num_writes; /* pages to be written, count since; failed ones included */
-	uint64_t
-		failed_reads; /* pages that could not be read, count since: damaged, or no memory */
-	uint64_t failed_writes; /* pages that could not be stored, count since: no memory, or the
+	uint64_t num_reads;     /* pages to be read, count since; failed ones included */
+	uint64_t num_writes;    /* pages to be written, count since; failed ones included */
+	uint64_t failed_reads;  /* pages that could not be read, count since: damage or no memory */
+	uint64_t failed_writes; /* pages that could not be stored, count since: no memory or the
 				 * hard limit */
 	uint64_t invalid_io;    /* calls with a range outside the store, count since */
-	uint64_t
-		notify_free; /* pages wholly inside a discard, count since: see struct ramz_stats */
-	uint64_t pages_zero; /* pages of zeros stored, count */
+	uint64_t notify_free;   /* pages wholly inside a discard, count since: see ramz_stats */
+	uint64_t pages_zero;    /* pages of zeros stored, count */
 	uint32_t good_compress_pct; /* percent of pages_stored that take at most half a page */
 	uint32_t pages_expand_pct;  /* percent of pages_stored that are raw */
 	uint64_t pages_stored;      /* pages that have an object, count */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * Rows and ids: the memory of rows and the queue of free ones, the calls on ids, and what
- * compaction asks of the table. O(1) apart from the pool. See table_impl.h.
+ * ids.c: the memory of rows, the queue of free rows, the calls on ids, and what compaction asks the
+ * table. O(1), plus the pool. See table_impl.h.
  */
 #include "table_impl.h"
 
@@ -37,11 +37,11 @@ void xvi_ids_limit_pool(struct xv_handle_table *table, size_t more)
 	uint64_t limit = table->limit_bytes;
 
 	if (limit != 0)
-		limit = limit > table_bytes ? limit - table_bytes : 1; /* 0 would be no limit */
+		limit = limit > table_bytes ? limit - table_bytes : 1; /* 0 would mean no limit */
 	xv_pool_set_limit(table->pool, limit);
 }
 
-/* Have memory for this many rows. On error nothing has changed. */
+/* Get memory for this many rows. On error nothing has changed. */
 static int commit(struct xv_handle_table *table, uint32_t rows)
 {
 	size_t old_states = table->state_memory.committed;
@@ -51,7 +51,7 @@ static int commit(struct xv_handle_table *table, uint32_t rows)
 	struct xv_pool_stats stats;
 	int err = 0;
 
-	/* The pool may not grow into what the table is about to take. */
+	/* The pool must not grow into what the table is about to take. */
 	xvi_ids_limit_pool(table, states + handles - xvi_ids_table_held_bytes(table));
 	xv_pool_get_stats(table->pool, &stats);
 	if (table->limit_bytes != 0 && stats.held_bytes + states + handles > table->limit_bytes)
@@ -61,14 +61,15 @@ static int commit(struct xv_handle_table *table, uint32_t rows)
 	if (err == 0)
 		err = meta_commit(table->provider, &table->handle_memory, handles);
 	if (err != 0) {
-		/* To take less cannot fail. */
+		/* Shrinking cannot fail. */
 		(void)meta_commit(table->provider, &table->state_memory, old_states);
 		xvi_ids_limit_pool(table, 0);
 	}
 	return err;
 }
 
-/* States that become usable are zero, ROW_FREE; those of rows that were trimmed still are. */
+/* States that become usable are zero, which is ROW_FREE; those of trimmed rows are still
+ * ROW_FREE. */
 int xvi_ids_grow(struct xv_handle_table *table)
 {
 	uint32_t from = row_count(table);
@@ -88,7 +89,7 @@ int xvi_ids_grow(struct xv_handle_table *table)
 	return 0;
 }
 
-/* Nobody else calls: the lock is not needed. */
+/* No other call runs: the lock is not needed. */
 void xvi_ids_trim(struct xv_handle_table *table)
 {
 	uint32_t keep = row_count(table);
@@ -116,7 +117,7 @@ void xvi_ids_trim(struct xv_handle_table *table)
 
 /* ---- rows out of the queue and back ---- */
 
-/* Take the row that has been free for longest: ROW_TAKEN. Errors as xvi_ids_grow. */
+/* Take the row that has been free longest; it becomes ROW_TAKEN. Errors as xvi_ids_grow. */
 static int row_take(struct xv_handle_table *table, uint32_t *index)
 {
 	int err = 0;
@@ -133,7 +134,7 @@ static int row_take(struct xv_handle_table *table, uint32_t *index)
 	return err;
 }
 
-/* Queue a row that is the caller's alone. */
+/* Queue a row that only the caller has. */
 static void row_give(struct xv_handle_table *table, uint32_t index)
 {
 	uint32_t generation = row_load(table, index) & ROW_GENERATION_MASK;
@@ -166,7 +167,7 @@ const struct xv_owner_ops xvi_ids_owner_ops = {
 
 /* ---- making and freeing ---- */
 
-/* Enter the row of a live id, *index; refusals are counted. */
+/* Enter the row of a live id, *index; counts refusals. */
 static int enter(struct xv_handle_table *table, xv_id id, uint32_t how, uint32_t *index)
 {
 	int err;
@@ -250,7 +251,7 @@ int xv_id_realloc(struct xv_handle_table *table, xv_id id, size_t size)
 
 /* ---- looking into an object ---- */
 
-/* What a call on an entered row returns. */
+/* Leave the row that a call entered, and return its result. */
 static int leave(struct xv_handle_table *table, uint32_t index, int result)
 {
 	row_leave(table, index, ROW_CALL);

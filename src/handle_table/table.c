@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * The handle table as a whole: making and ending it, compaction, trimming, limit, statistics,
- * holding it for a fork, proving it. Calls the provider's meta operations, ids.c and the pool.
+ * table.c: the handle table as a whole: create and destroy, compaction, trim, limit, statistics,
+ * lock for a fork, check. Calls the provider's meta operations, ids.c and the pool.
  */
 #include "table_impl.h"
 #include "xvi_mem.h"
@@ -13,7 +13,7 @@ enum {
 	INDEX_BITS_MIN = 32 - ROW_GENERATION_BITS,
 };
 
-/* ---- making and ending it ---- */
+/* ---- create and destroy ---- */
 
 void xv_handle_table_options_init(struct xv_handle_table_options *options)
 {
@@ -32,7 +32,7 @@ static bool options_are_good(const struct xv_provider *provider,
 	       xv_pool_memory_bytes(provider, &options->pool) != 0;
 }
 
-/* Most ids, when the caller does not say. */
+/* Default of max_ids. */
 static uint32_t default_ids(const struct xv_provider *provider)
 {
 	uint64_t ids = (provider->max_pages << provider->page_shift) / BYTES_PER_ID;
@@ -132,7 +132,7 @@ void xv_handle_table_destroy(struct xv_handle_table *table)
 	table_release(table);
 }
 
-/* ---- calls on the whole ---- */
+/* ---- the whole table ---- */
 
 int xv_handle_table_compact(struct xv_handle_table *table, size_t step_bytes,
 			    struct xv_compact_report *report)
@@ -185,7 +185,7 @@ void xv_handle_table_get_stats(struct xv_handle_table *table, struct xv_handle_t
 	xvi_lock_release(&table->lock);
 }
 
-/* ---- holding it for a fork ---- */
+/* ---- lock for a fork ---- */
 
 void xvi_ids_enter(struct xv_handle_table *table)
 {
@@ -199,8 +199,8 @@ void xvi_ids_enter(struct xv_handle_table *table)
 	}
 }
 
-/* Lock a row that is not free, when the calls that are busy with it have ended. The table is
- * closed, so a free row stays free; its lock is not held, for they may need it to end. */
+/* Lock a row that is not free, when the calls in it have ended. The table is closed, so a free
+ * row stays free. The table's lock is not held, since those calls may need it to end. */
 static void lock_row(struct xv_handle_table *table, uint32_t index)
 {
 	unsigned turns = 0;
@@ -208,11 +208,11 @@ static void lock_row(struct xv_handle_table *table, uint32_t index)
 	while (row_kind(table, index) != ROW_FREE &&
 	       row_enter(table, row_id(table, index, row_load(table, index)), ROW_LOCKED,
 			 ROW_OBJECT_MASK) != 0)
-		xvi_pause(&turns); /* it is ROW_TAKEN, or has changed meanwhile */
+		xvi_pause(&turns); /* it is ROW_TAKEN, or has changed */
 }
 
-/* Whom the lock waits for may need the provider, which the thread may hold for a pool or table
- * that it has locked before; xv_pool_lock_all does the same. */
+/* The thread with the lock may need the provider, which this thread may hold for a pool or table
+ * that it locked before. xv_pool_lock_all does the same. */
 void xv_handle_table_lock_all(struct xv_handle_table *table)
 {
 	const struct xv_provider_ops *ops;
@@ -246,7 +246,7 @@ void xv_handle_table_unlock_all(struct xv_handle_table *table)
 	xvi_lock_release(&table->lock);
 }
 
-/* ---- proving it: the invariants of table_impl.h, by number ---- */
+/* ---- check: the invariants of table_impl.h, by number ---- */
 
 static int broken(struct xv_check_report *report, uint32_t invariant, uint32_t index,
 		  const char *message)

@@ -1,50 +1,50 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * The handle table from inside: its rows, who may touch one when, and its memory. Calls
- * public headers and the platform. The table's lock guards the queue, the memory and the
- * counters. Order: a row, then the table's lock, then the pool's.
+ * table_impl.h: the handle table inside: its rows, who may touch one when, and its memory. Calls
+ * public headers and the platform. The table's lock guards the queue, the memory and the counters.
+ * Order of locks: a row, the table's, the pool's.
  *
  * A row is a state word and a handle. The state:
  *
  *   31          16 15       9 8        3  2        1      0
  *   [ generation  ][ maps    ][ calls   ][ locked ][ ROW_* ]
  *
- * generation counts the objects that the row has had, modulo 2^16. An id is [ low bits of
- * the generation ][ row number ], the number in as many bits as max_ids takes (at least 16).
- * Row 0 is never given out, so that no id is 0. Free rows are queued in a ring that begins
- * and ends with row 0: the handle word of each is the number of the next.
+ * generation counts the objects that the row has had, modulo 2^16. An id is [ low bits of the
+ * generation ][ row number ]; the number has as many bits as max_ids needs (at least 16). Row 0 is
+ * never given out, so no id is 0. Free rows are queued in a ring that begins and ends with row 0:
+ * the handle word of each is the number of the next.
  *
- * The rule. The state is atomic; the handle is not, and may be touched by
- *   - a call counted in the row (many may be): to read it;
- *   - the call that has locked the row (one, and then no call is counted): to read and
- *     change it, and to change the row's kind;
- *   - who has the table's lock, while the row is ROW_FREE;
- *   - who has taken the row out of the queue (ROW_TAKEN): nobody else knows it.
- * A call on an id enters the row first and the pool after, so that the handle it gives to the
- * pool stays right until the call is over. Locking marks the row first, which keeps new calls
- * out, and then waits for the counted ones to end.
+ * The state is atomic; the handle is not. These may touch the handle:
+ *   - a call counted in the row (there may be many): read it
+ *   - the call that has locked the row (one, and then no call is counted): read and change it, and
+ *     change the row's kind
+ *   - the thread with the table's lock, while the row is ROW_FREE
+ *   - the thread that took the row out of the queue (ROW_TAKEN): no other thread knows it A call on
+ *     an id enters the row first and the pool second, so the handle that it passes to the pool
+ *     stays right until it ends. A lock first marks the row, which keeps new calls out, and then
+ *     waits for the counted ones to end.
  *
- * A map outlives its call: it is counted on its own and nobody waits for it. The object of a
- * row with maps is neither resized nor freed: xv_id_free makes the row ROW_FREED, and the
- * unmap that ends the last map frees the object.
+ * A map outlives its call: it has its own count, and nobody waits for it. The object of a row with
+ * maps is neither resized nor freed: xv_id_free makes the row ROW_FREED, and the last unmap frees
+ * the object.
  *
- * Compaction has the pool's lock when it asks for a row. Waiting could wait for a call that
- * waits for that lock, so row_try_lock succeeds at once, or the move is refused.
+ * Compaction has the pool's lock when it asks for a row. Calls in the row may wait for that lock,
+ * so compaction must not wait: row_try_lock succeeds at once, or the move is refused.
  *
- * In a table made with XV_LOCK_NONE (threaded is false) the same words are changed by loads
- * and stores alone.
+ * In a table made with XV_LOCK_NONE (threaded is false) plain loads and stores change the same
+ * words.
  *
- * The memory is two reservations, which grow at their ends. A trim gives back handles and keeps
- * states, where the generations are: so an id that is stale stays stale.
+ * The memory is two reservations that grow at their ends. A trim gives back handles and keeps
+ * states with their generations, so stale ids stay stale.
  *
  *   [ struct xv_handle_table ][ state of row 0 ][ state of row 1 ] ...
  *   [ handle of row 0 ][ handle of row 1 ] ...
  *
  * Invariants (xv_handle_table_check names them by number):
  *   101  as many rows are ROW_FREE as are counted; the others are in use
- *   102  the queue holds free rows, as many as counted, and ends at the last of them
- *   103  a row in use has a live object in the pool, and that object's owner is the row
+ *   102  the queue has as many free rows as are counted, and ends at the last of them
+ *   103  a row in use has a live object in the pool, whose owner is the row
  *   104  between calls no row is locked, counts a call, or is ROW_TAKEN
  */
 #ifndef XVI_TABLE_IMPL_H
@@ -61,7 +61,7 @@ enum {
 	ROW_FREE = 0,
 	ROW_TAKEN = 1,
 	ROW_USED = 2,
-	ROW_FREED = 3, /* the id is dead, the object still mapped */
+	ROW_FREED = 3, /* the id is dead, the object is mapped */
 	ROW_KIND_MASK = 3,
 	ROW_OBJECT_MASK = 2, /* ROW_USED or ROW_FREED: there is an object */
 
@@ -87,7 +87,7 @@ _Static_assert(sizeof(xv_handle) + sizeof(struct xvi_atomic32) == 12,
 	       "a row costs what the header says");
 
 struct xv_handle_table {
-	/* Constants after creation, but for count. */
+	/* Constants after creation, except count. */
 	xv_handle *handles;
 	struct xvi_atomic32 count; /* rows, row 0 included; changes under the lock */
 	uint32_t index_bits;
@@ -98,9 +98,9 @@ struct xv_handle_table {
 
 	struct xvi_lock lock;
 	bool closed;                  /* by lock_all: no row leaves the queue */
-	struct xvi_meta state_memory; /* this structure, to the last state */
+	struct xvi_meta state_memory; /* this structure and all states */
 	struct xvi_meta handle_memory;
-	uint32_t last_free; /* end of the queue; 0: it is empty */
+	uint32_t last_free; /* end of the queue; 0 = it is empty */
 	uint32_t free_rows;
 	uint64_t limit_bytes;
 	uint64_t bad_ids;
@@ -131,7 +131,7 @@ static inline bool row_replace(struct xv_handle_table *table, uint32_t index, ui
 	return true;
 }
 
-/* The new state of a row that is the caller's alone: locked, taken, or out of the queue. */
+/* Set the state of a row that only the caller has: locked, taken, or out of the queue. */
 static inline void row_settle(struct xv_handle_table *table, uint32_t index, uint32_t state)
 {
 	xvi_atomic_store_release(&table->states[index], state);
@@ -148,10 +148,10 @@ static inline xv_id row_id(const struct xv_handle_table *table, uint32_t index, 
 }
 
 /*
- * Enter the row that an id names: `how` is added to its state, which is ROW_CALL,
- * ROW_CALL + ROW_MAP or ROW_LOCKED. kind_mask is ROW_KIND_MASK where the id must be
- * live, ROW_OBJECT_MASK where its object is enough. Waits while the row is locked. Returns 0,
- * -XV_EINVAL (the id names nothing) or -XV_EAGAIN (no more maps).
+ * Enter the row of an id: `how` (ROW_CALL, ROW_CALL + ROW_MAP or ROW_LOCKED) is added to its state.
+ * kind_mask is ROW_KIND_MASK if the id must be live, ROW_OBJECT_MASK if an object is enough. Waits
+ * while the row is locked. Returns 0, -XV_EINVAL (the id names nothing) or -XV_EAGAIN (no more
+ * maps).
  */
 static inline int row_enter(struct xv_handle_table *table, xv_id id, uint32_t how,
 			    uint32_t kind_mask)
@@ -179,7 +179,7 @@ static inline int row_enter(struct xv_handle_table *table, xv_id id, uint32_t ho
 	return 0;
 }
 
-/* Take from the state what row_enter or row_try_lock has added. */
+/* Subtract from the state what row_enter or row_try_lock added. */
 static inline void row_leave(struct xv_handle_table *table, uint32_t index, uint32_t what)
 {
 	XVI_ASSERT((row_load(table, index) & (ROW_LOCKED | ROW_CALLS_MASK)) != 0);
@@ -189,8 +189,8 @@ static inline void row_leave(struct xv_handle_table *table, uint32_t index, uint
 		row_settle(table, index, row_load(table, index) - what);
 }
 
-/* Lock a row by its number without waiting. False when its id is not live, it is mapped, or a
- * call is busy with it. */
+/* Lock a row by its number without waiting. False when its id is not live, the object is mapped,
+ * or a call is in the row. */
 static inline bool row_try_lock(struct xv_handle_table *table, uint32_t index)
 {
 	uint32_t state;
@@ -216,19 +216,17 @@ static inline size_t xvi_ids_table_held_bytes(const struct xv_handle_table *tabl
 /* Take the table's lock, when no thread has the whole table (lock_all). */
 void xvi_ids_enter(struct xv_handle_table *table);
 
-/* The pool's limit is what the table and `more` bytes for it leave of the whole. */
+/* Set the pool's limit to what the table and `more` bytes leave of the table's limit. */
 void xvi_ids_limit_pool(struct xv_handle_table *table, size_t more);
 
-/*
- * Make GROWTH_ROWS more rows, or what is missing to max_ids. Under the lock. 0, -XV_ENOSPC
- * (max_ids, or the limit) or the provider's error. O(GROWTH_ROWS).
- */
+/* Make GROWTH_ROWS more rows, or fewer up to max_ids. Under the lock. Returns 0, -XV_ENOSPC
+ * (max_ids, or the limit) or the provider's error. O(GROWTH_ROWS). */
 int xvi_ids_grow(struct xv_handle_table *table);
 
 /* Drop free rows at the end. Never beside another call on the table. O(rows). */
 void xvi_ids_trim(struct xv_handle_table *table);
 
-/* How the pool's compaction asks and tells the table. */
+/* The pool's compaction asks the table through these. */
 extern const struct xv_owner_ops xvi_ids_owner_ops;
 
 #endif

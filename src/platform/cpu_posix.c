@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * CPUs on POSIX systems: from the thread's restartable-sequences area where the C library
- * (glibc 2.35 and later) has registered one, which is one load; else from sched_getcpu;
- * else a hash of the thread. No state, O(1). Source: rseq(2), <sys/rseq.h>.
+ * The running CPU on POSIX systems. If the C library (glibc 2.35 and later) has registered a
+ * restartable-sequences area for the thread, it is one load from there; else sched_getcpu; else a
+ * hash of the thread. No state, O(1). Source: rseq(2), <sys/rseq.h>.
  */
 #define _GNU_SOURCE
 #include "xvi_cpu.h"
@@ -27,7 +27,7 @@ uint32_t xvi_cpu_count(void)
 	return count > 0 ? (uint32_t)count : 1U;
 }
 
-/* A thread's handle is often an address, alike in all but a few bits: mix it well. */
+/* The handle of a thread is often an address that differs in few bits from others: mix it well. */
 static uint32_t thread_number(void)
 {
 	pthread_t self = pthread_self();
@@ -59,7 +59,7 @@ uint32_t xvi_cpu_now(void)
 			(const volatile struct rseq *)(const void *)(thread + __rseq_offset);
 		uint32_t cpu = area->cpu_id;
 
-		/* Not registered for this thread: a number near the top of the range. */
+		/* Not registered for this thread: the number is near the top of the range. */
 		if ((int32_t)cpu >= 0)
 			return cpu;
 	}

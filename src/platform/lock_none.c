@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
-/* Locks and CPUs where there are no threads: only XV_LOCK_NONE, which is also the default,
- * and one CPU. */
+/*
+ * Locks and CPUs without threads: XV_LOCK_NONE, which is also the default, and one CPU.
+ */
 #include "xvi_lock.h"
 
 #include "xvi_cpu.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * Locks on POSIX systems: a spin lock, and the pthread mutex. Who waits for a spin lock
- * turns for a while, then gives up the processor (a holder that was preempted needs it to
- * run), and in the end sleeps: with real-time priorities giving it up is not enough.
+ * Locks on POSIX systems: a spin lock, and the pthread mutex. A thread that waits for a spin lock
+ * tries for a while, then yields, since the lock's owner may need the processor, and later sleeps:
+ * under real-time priorities yielding is not enough.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "xvi_lock.h"

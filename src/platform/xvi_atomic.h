@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * A 32-bit or 64-bit word, a byte or a pointer that several threads share, and a pause for
- * who waits for one. Where there are no threads (freestanding, or a compiler without atomics)
- * it is a plain word: machines without a compare-and-swap need no library for it. A machine
- * that has none of 64 bits fails to change such a word. No state, O(1).
+ * Words of 32 and 64 bits, bytes and pointers that several threads share, and a pause for a thread
+ * that waits for one. Without threads (freestanding, or a compiler without atomics) they are plain:
+ * machines without compare-and-swap need no library. On a machine without 64-bit atomics, changes
+ * of a 64-bit word fail. No state, O(1).
  *
- * The plain pair, load and store, executes no atomic instruction anywhere: it is what
- * a structure made with XV_LOCK_NONE uses.
+ * Plain load and store never execute an atomic instruction: structures made with XV_LOCK_NONE use
+ * them.
  */
 #ifndef XVI_ATOMIC_H
 #define XVI_ATOMIC_H
@@ -151,7 +151,7 @@ static inline void xvi_atomic_sub_release(struct xvi_atomic32 *word, uint32_t le
 	atomic_fetch_sub_explicit(&word->value, less, memory_order_release);
 }
 
-/* Add, and return the sum. For counters: nothing else is seen by it. */
+/* Add, and return the sum. For counters: it orders no other memory access. */
 static inline uint32_t xvi_atomic_add(struct xvi_atomic32 *word, uint32_t more)
 {
 	return atomic_fetch_add_explicit(&word->value, more, memory_order_relaxed) + more;
@@ -162,7 +162,7 @@ struct xvi_atomic64 {
 	_Atomic uint64_t value;
 };
 
-/* What is in the word, which is then 0. Only one thread at a time may take. */
+/* Read the word and set it to 0. One thread at a time may take. */
 static inline uint64_t xvi_atomic64_take(struct xvi_atomic64 *word)
 {
 	uint64_t value = atomic_load_explicit(&word->value, memory_order_acquire);
@@ -182,7 +182,7 @@ static inline bool xvi_atomic64_put(struct xvi_atomic64 *word, uint64_t value)
 						       memory_order_acq_rel, memory_order_relaxed);
 }
 
-/* Only a hint. */
+/* A hint only. */
 static inline bool xvi_atomic64_is_set(const struct xvi_atomic64 *word)
 {
 	return atomic_load_explicit(&word->value, memory_order_relaxed) != 0;
@@ -230,7 +230,7 @@ struct xvi_atomic_ptr {
 	_Atomic(void *) value;
 };
 
-/* What the pointer leads to is seen as it was when the pointer was stored. */
+/* The thread also sees what was written to the pointer's target before the pointer was stored. */
 static inline void *xvi_atomic_ptr_load(const struct xvi_atomic_ptr *ptr)
 {
 	return atomic_load_explicit(&ptr->value, memory_order_acquire);
@@ -246,10 +246,8 @@ static inline void xvi_atomic_ptr_store(struct xvi_atomic_ptr *ptr, void *value)
 _Static_assert(sizeof(struct xvi_atomic32) == sizeof(uint32_t), "it is only a word");
 _Static_assert(sizeof(struct xvi_atomic8) == 1, "and only a byte");
 
-/*
- * Wait a moment for another thread: some turns at once, then the processor is given
- * up each time. *turns counts; begin with 0. (lock_posix.c, lock_none.c)
- */
+/* Wait a moment for another thread: some turns at once, then yield each time. *turns counts;
+ * begin with 0. (lock_posix.c, lock_none.c) */
 void xvi_pause(unsigned *turns);
 
 #endif

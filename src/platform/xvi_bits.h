@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * Bit scanning and branch hints: the one place where the core uses compiler
- * builtins, with a portable form beside each. No state, O(1).
+ * Bit scanning, branch hints and assertions. The core uses compiler builtins only here, with a
+ * portable form beside each. No state, O(1).
  */
 #ifndef XVI_BITS_H
 #define XVI_BITS_H
@@ -62,11 +62,9 @@ static inline unsigned xvi_clz64(uint64_t x)
 #endif
 }
 
-/*
- * Assertions in three tiers: XV_DEBUG 0 none, 1 cheap ones, 2 also a deep check of
- * the pool every XVI_DEBUG_CHECK_INTERVAL operations. They guard the library
- * against itself; bad arguments are errors, never assertions.
- */
+/* Assertions in three tiers: XV_DEBUG 0 none, 1 cheap ones, 2 also a deep check of a heap every
+ * HEAP_DEBUG_INTERVAL operations. They guard the library against itself; bad arguments are
+ * errors, never assertions. */
 #ifndef XV_DEBUG
 #define XV_DEBUG 0
 #endif

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * Locks for the core: none, spin or the platform's mutex. The core sees storage
- * and five calls; the one file per platform (lock_posix.c, lock_none.c) sees the
- * system. A lock is not recursive. O(1) uncontended.
+ * Locks for the core: none, spin or the platform's mutex. The core sees storage and five calls; one
+ * file per platform (lock_posix.c, lock_none.c) sees the system. A lock is not recursive. O(1)
+ * uncontended.
  *
- * A spin lock is one word: it is taken inline, by one atomic instruction, and let go by a
- * plain store. A mutex needs an atomic instruction for both, and a call (bench/README.md
- * has what that costs a pair of malloc and free).
+ * A spin lock is one word: an inline atomic instruction takes it, and a plain store releases it. A
+ * mutex needs a call and an atomic instruction for each.
  */
 #ifndef XVI_LOCK_H
 #define XVI_LOCK_H
@@ -23,7 +22,7 @@
 #define XVI_LOCK_WORDS 8U
 
 struct xvi_lock {
-	enum xv_lock_kind kind;     /* XV_LOCK_NONE, _SPIN or _MUTEX once made */
+	enum xv_lock_kind kind;     /* XV_LOCK_NONE, _SPIN or _MUTEX after init */
 	struct xvi_atomic32 locked; /* XV_LOCK_SPIN: 1 while it is held */
 	union {
 		uint64_t align;
@@ -31,7 +30,7 @@ struct xvi_lock {
 	} storage;
 };
 
-/* Make a lock. XV_LOCK_DEFAULT picks. Returns 0 or -XV_ENOTSUP. */
+/* Make a lock; XV_LOCK_DEFAULT chooses. Returns 0 or -XV_ENOTSUP. */
 int xvi_lock_init(struct xvi_lock *lock, enum xv_lock_kind kind);
 void xvi_lock_fini(struct xvi_lock *lock);
 
@@ -47,7 +46,7 @@ static inline void xvi_lock_acquire(struct xvi_lock *lock)
 	xvi_lock_acquire_slow(lock);
 }
 
-/* Take it if nobody has it. */
+/* Take the lock if it is free. */
 static inline bool xvi_lock_try(struct xvi_lock *lock)
 {
 	if (lock->kind == XV_LOCK_NONE)

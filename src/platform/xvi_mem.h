@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * The four memory functions that every C compiler expects to find, also in a
- * freestanding program.
+ * The four memory functions that every C compiler needs, in a freestanding program too.
  */
 #ifndef XVI_MEM_H
 #define XVI_MEM_H

@@ -2,8 +2,8 @@
 /* Copyright (c) the libxvmalloc authors */
 /*
  * xvi_meta.h: a stretch of a provider's meta memory: address space that is reserved at once and
- * made usable from its beginning. Calls the provider's meta operations; charges nothing, whoever
- * has a stretch does. No lock. O(1) apart from the provider.
+ * becomes usable from its beginning. Calls the provider's meta operations. Its user charges the
+ * bytes. No lock. O(1), plus the provider.
  */
 #ifndef XVI_META_H
 #define XVI_META_H
@@ -13,7 +13,7 @@
 struct xvi_meta {
 	unsigned char *base; /* NULL: nothing is reserved */
 	size_t reserved;     /* bytes */
-	size_t committed;    /* bytes that are usable */
+	size_t committed;    /* usable bytes */
 };
 
 static inline size_t meta_round(size_t bytes, size_t to)
@@ -21,7 +21,7 @@ static inline size_t meta_round(size_t bytes, size_t to)
 	return (bytes + to - 1) / to * to;
 }
 
-/* Make the first bytes usable, or, where they are fewer than now, only them. */
+/* Make the first bytes usable, or, if they are fewer than now, only them. */
 static inline int meta_commit(struct xv_provider *provider, struct xvi_meta *meta, size_t bytes)
 {
 	int err = provider->ops->meta_commit(provider, meta->base, meta->committed, bytes);
@@ -38,7 +38,7 @@ static inline void meta_release(struct xv_provider *provider, struct xvi_meta *m
 	meta->base = NULL;
 }
 
-/* Reserve so many bytes, the first `usable` of them usable. 0, -XV_ENOMEM or the provider's. */
+/* Reserve `bytes`, the first `usable` of them usable. Returns 0, -XV_ENOMEM or the provider's. */
 static inline int meta_reserve(struct xv_provider *provider, struct xvi_meta *meta, size_t bytes,
 			       size_t usable)
 {

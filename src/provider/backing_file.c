@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * backing_file.c: see backing_file.h for what this owns, may call, how it is locked
- * and what it costs.
+ * backing_file.c: see backing_file.h.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* memfd_create, fallocate, O_TMPFILE */
@@ -31,7 +30,7 @@ _Static_assert(sizeof(off_t) >= 8, "file offsets reach past 4 GiB");
 #define O_CLOEXEC 0
 #endif
 
-#define GROWTH_BYTES ((uint64_t)1 << 20) /* where space cannot be taken ahead */
+#define GROWTH_BYTES ((uint64_t)1 << 20) /* if space cannot be taken ahead */
 #define STAT_BLOCK_BYTES 512U            /* unit of st_blocks */
 #define PATH_BYTES 4096
 
@@ -46,7 +45,7 @@ static int open_in_memory(void)
 #endif
 }
 
-/* A name for an instant, where the filesystem has no nameless files. */
+/* The file has a name for an instant, in a file system without nameless files. */
 static int open_and_unlink(const char *directory)
 {
 	char path[PATH_BYTES];
@@ -86,15 +85,15 @@ static int open_anywhere(void)
 	return fd;
 }
 
-/* Is it the name's fault that no file could be made there? */
+/* Can no file be made there because of the name? */
 static bool names_no_directory(int err)
 {
 	return err == ENOENT || err == ENOTDIR || err == EACCES || err == EROFS || err == ELOOP ||
 	       err == ENAMETOOLONG;
 }
 
-/* Past this limit the system sends SIGXFSZ, so it is never reached. It may have changed
- * since the file was opened. */
+/* Past this limit the system sends SIGXFSZ, so the file stays below it. It may change while the
+ * file is open. */
 static uint64_t file_size_limit(void)
 {
 	struct rlimit limit;
@@ -122,7 +121,7 @@ void xvi_backing_close(struct xvi_backing_file *file)
 	close(file->fd);
 }
 
-/* There is no room, or the disk fails. */
+/* Is there no room, or does the disk fail? */
 static bool means_no_space(int err)
 {
 #if defined(EDQUOT)
@@ -132,8 +131,8 @@ static bool means_no_space(int err)
 	return err == ENOSPC || err == ENOMEM || err == EFBIG || err == EIO;
 }
 
-/* 0, -XV_ENOMEM, or 1 when space cannot be taken ahead: by the filesystem, or since
- * a filter of system calls says no. Anything but a shortage or a failing disk is that. */
+/* Returns 0, -XV_ENOMEM, or 1 when space cannot be taken ahead: the file system or a filter of
+ * system calls refuses. Every error except no room or a failing disk counts as that. */
 static int preallocate(struct xvi_backing_file *file, uint64_t offset, size_t bytes)
 {
 #if defined(FALLOC_FL_PUNCH_HOLE)

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * buffer.c: the provider inside memory of the caller.
+ * buffer.c: the provider inside the caller's memory.
  *
- * Owns: nothing but the buffer it was given. May call: page_bitmap.h and memset;
- * freestanding, no system call, no allocation. Locking: none (see the header).
- * Complexity: page_alloc O(log64 pages), pages_free too, for each page; meta_reserve O(bytes /
- * page size / 64); meta_release O(regions released out of order).
+ * Owns: only the buffer. May call: page_bitmap.h and memset; freestanding, no system call, no
+ * malloc. Locking: none (see the header). Complexity: page_alloc O(log64 pages), pages_free the
+ * same for each page; meta_reserve O(bytes / page size / 64); meta_release O(regions released out
+ * of order).
  *
  *   head           base                        meta_low                       end
  *   [record|bitmap][page 0][page 1][page 2] ... [region n] ... [region 1][region 0]
  *                  ---- lowest first --->        <--- meta regions grow down ---
  *
- * A meta region that is released while a lower one lives cannot widen the gap yet:
- * it keeps a note of itself in its own memory and follows when the lower ones go.
+ * A meta region that is released while a lower one lives cannot go yet: it keeps a note in its own
+ * memory, and goes after the lower ones.
  */
 #include <xvmalloc/provider_buffer.h>
 
@@ -24,7 +24,7 @@
 #define BASE_ALIGNMENT 256U /* xv_provider: base */
 #define META_ALIGNMENT 64U  /* xv_provider_ops: meta memory */
 
-/* A released region that is not the lowest: written over its first bytes. */
+/* A released region that is not the lowest; lies in its first bytes. */
 struct released_region {
 	struct released_region *next;
 	size_t bytes;
@@ -33,12 +33,12 @@ struct released_region {
 _Static_assert(sizeof(struct released_region) <= META_ALIGNMENT, "fits the smallest region");
 
 struct buffer_provider {
-	struct xv_provider provider; /* first: the public face */
+	struct xv_provider provider; /* must be first */
 	struct xvi_page_bitmap used;
 	char *meta_low;                   /* lowest byte of the meta regions */
-	char *end;                        /* where meta memory starts from, exclusive */
+	char *end;                        /* end of meta memory, exclusive */
 	size_t meta_committed_bytes;      /* of all live regions */
-	size_t head_bytes;                /* record, bitmap and what aligning them cost */
+	size_t head_bytes;                /* record, bitmap and their alignment */
 	struct released_region *released; /* unordered list */
 };
 
@@ -52,7 +52,7 @@ static char *base_of(const struct buffer_provider *buf)
 	return buf->provider.base;
 }
 
-/* Pages that lie whole below this address, which is at or above base. */
+/* Pages wholly below this address, which is base or above. */
 static uint32_t pages_below(const struct buffer_provider *buf, const char *address)
 {
 	return (uint32_t)((size_t)(address - base_of(buf)) >> buf->provider.page_shift);
@@ -63,7 +63,7 @@ static uint32_t smaller_of(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
-/* Pages that no meta region reaches into. All handed-out pages are among them. */
+/* Pages that no meta region reaches. All pages that were handed out are among them. */
 static uint32_t pages_reachable(const struct buffer_provider *buf)
 {
 	return smaller_of(pages_below(buf, buf->meta_low), buf->used.pages);
@@ -81,7 +81,7 @@ static int buffer_page_alloc(struct xv_provider *self, uint32_t *page)
 	return 0;
 }
 
-/* The memory is the caller's: none counts as held. */
+/* The memory is the caller's: none stays. */
 static size_t buffer_pages_free(struct xv_provider *self, uint32_t first, uint32_t count)
 {
 	struct buffer_provider *buf = buffer_of(self);
@@ -129,7 +129,7 @@ static int buffer_meta_commit(struct xv_provider *self, void *base, size_t old_b
 	return 0;
 }
 
-/* Take the released region that starts at meta_low off the list, if there is one. */
+/* Remove the released region that starts at meta_low from the list, if there is one. */
 static size_t take_lowest_released(struct buffer_provider *buf)
 {
 	struct released_region **link = &buf->released;
@@ -159,7 +159,7 @@ static void buffer_meta_release(struct xv_provider *self, void *base, size_t max
 		buf->meta_low += bytes;
 }
 
-/* Reserved meta memory is real here, so what is not committed of it is overhead. */
+/* Reserved meta memory is real here, so the part that is not committed is overhead. */
 static size_t buffer_overhead_bytes(struct xv_provider *self)
 {
 	struct buffer_provider *buf = buffer_of(self);
@@ -183,7 +183,7 @@ static size_t aligned_up(uintptr_t address, size_t alignment)
 	return (size_t)((address + alignment - 1) & ~(uintptr_t)(alignment - 1));
 }
 
-/* Bytes before page 0 when there are this many pages; record_at is its address. */
+/* Bytes before page 0 with this many pages; record_at is the address of the record. */
 static size_t head_bytes_for(uintptr_t buffer, uintptr_t record_at, uint32_t pages)
 {
 	uintptr_t tables_end =
@@ -192,7 +192,7 @@ static size_t head_bytes_for(uintptr_t buffer, uintptr_t record_at, uint32_t pag
 	return aligned_up(tables_end, BASE_ALIGNMENT) - (size_t)buffer;
 }
 
-/* Most pages that fit beside the tables they need; 0 when not even one does. */
+/* Most pages that fit beside their tables; 0 when none does. */
 static uint32_t pages_that_fit(uintptr_t buffer, uintptr_t record_at, size_t bytes,
 			       uint32_t page_shift)
 {
@@ -209,11 +209,11 @@ static uint32_t pages_that_fit(uintptr_t buffer, uintptr_t record_at, size_t byt
 	return pages;
 }
 
-/* The record; its memory, and the bitmap's behind it, is all zero. */
+/* Set the record. Its memory, and the bitmap's behind it, is all zero. */
 static void provider_fill(struct buffer_provider *buf, char *base, char *end, uint32_t pages,
 			  uint32_t page_shift)
 {
-	/* Pages end at a multiple of BASE_ALIGNMENT, so this stays at or above them. */
+	/* Pages end at a multiple of BASE_ALIGNMENT, so this does not reach into them. */
 	buf->end = end - (uintptr_t)end % META_ALIGNMENT;
 	buf->meta_low = buf->end;
 	xvi_page_bitmap_init(&buf->used, buf + 1, pages, 0);

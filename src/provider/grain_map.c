@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * grain_map.c: see grain_map.h for what this owns, may call, how it is locked and what it
- * costs.
+ * grain_map.c: see grain_map.h.
  *
- * Marks of a page: the low `grains` bits say taken, those above them kept. A page of one
- * grain has only the latter.
+ * Marks of a page: its low `grains` bits mean taken, those above mean stayed. A page of one grain
+ * has only the latter.
  */
 #include "grain_map.h"
 
@@ -39,32 +38,32 @@ void xvi_grain_map_init(struct xvi_grain_map *map, void *memory, uint32_t pages,
 	xvi_page_bitmap_init(&map->pages, memory, pages, mark_bits(grains));
 }
 
-static void set_whole_page(struct xvi_grain_map *map, uint32_t page, bool kept)
+static void set_whole_page(struct xvi_grain_map *map, uint32_t page, bool stayed)
 {
-	map->kept -= xvi_page_bitmap_marks(&map->pages, page);
-	map->kept += kept;
-	xvi_page_bitmap_set_marks(&map->pages, page, kept);
+	map->stayed -= xvi_page_bitmap_marks(&map->pages, page);
+	map->stayed += stayed;
+	xvi_page_bitmap_set_marks(&map->pages, page, stayed);
 }
 
 void xvi_grain_set(struct xvi_grain_map *map, uint32_t page, uint32_t bits,
 		   enum xvi_grain_state state)
 {
-	uint32_t marks, taken, kept;
+	uint32_t marks, taken, stayed;
 
 	if (map->grains == 1) {
-		set_whole_page(map, page, state == GRAIN_KEPT);
+		set_whole_page(map, page, state == GRAIN_STAYED);
 		return;
 	}
 	marks = xvi_page_bitmap_marks(&map->pages, page);
 	taken = marks & xvi_grain_all(map);
-	kept = marks >> map->grains;
+	stayed = marks >> map->grains;
 	map->taken -= count_bits(taken & bits);
-	map->kept -= count_bits(kept & bits);
+	map->stayed -= count_bits(stayed & bits);
 	taken = state == GRAIN_TAKEN ? taken | bits : taken & ~bits;
-	kept = state == GRAIN_KEPT ? kept | bits : kept & ~bits;
+	stayed = state == GRAIN_STAYED ? stayed | bits : stayed & ~bits;
 	map->taken += count_bits(taken & bits);
-	map->kept += count_bits(kept & bits);
-	xvi_page_bitmap_set_marks(&map->pages, page, taken | kept << map->grains);
+	map->stayed += count_bits(stayed & bits);
+	xvi_page_bitmap_set_marks(&map->pages, page, taken | stayed << map->grains);
 }
 
 bool xvi_grain_range_is(const struct xvi_grain_map *map, uint32_t page, uint32_t first,
@@ -81,14 +80,14 @@ bool xvi_grain_range_is(const struct xvi_grain_map *map, uint32_t page, uint32_t
 
 uint64_t xvi_grain_page_free(struct xvi_grain_map *map, uint32_t page, bool given)
 {
-	uint64_t before = map->kept;
+	uint64_t before = map->stayed;
 
 	if (given)
 		xvi_grain_set(map, page, xvi_grain_all(map), GRAIN_ABSENT);
 	else
-		xvi_grain_set(map, page, xvi_grain_taken(map, page), GRAIN_KEPT);
+		xvi_grain_set(map, page, xvi_grain_taken(map, page), GRAIN_STAYED);
 	xvi_page_bitmap_clear(&map->pages, page);
-	return map->kept > before ? map->kept - before : 0;
+	return map->stayed > before ? map->stayed - before : 0;
 }
 
 uint32_t xvi_grain_count_shift(size_t page_bytes, size_t unit_bytes)

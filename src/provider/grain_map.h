@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * grain_map.h: which pages of a provider are handed out, and what each of their grains is.
+ * grain_map.h: which pages of a provider are handed out, and the state of each of their grains.
  *
  * Owns: the page bitmap, with marks for each grain in it, and their counts. May call:
- * page_bitmap.h. Locking: none; the provider holds its own lock around every call.
- * Complexity: O(1) beside the bitmap.
+ * page_bitmap.h. Locking: none; the provider holds its lock around every call. Complexity: O(1),
+ * plus the bitmap.
  *
- * A grain is absent (no memory), taken (its memory is the caller's) or kept (nobody has
- * taken it, and the system did not take its memory back). Grains of free pages are never
- * taken. A page that is one grain is taken while it is handed out. Where memory goes back in
- * units of several pages, the mark of a unit's first page says kept for the whole unit.
+ * A grain is absent (it has no memory), taken (its memory is the caller's) or stayed (nobody has
+ * taken it, but the system did not take its memory back). Grains of free pages are never taken. A
+ * page of one grain is taken while it is handed out. If memory goes back in units of several pages,
+ * the mark of the first page of a unit says stayed for the whole unit.
  */
 #ifndef XVI_GRAIN_MAP_H
 #define XVI_GRAIN_MAP_H
@@ -19,14 +19,14 @@
 
 #define XVI_GRAINS_MAX 16U /* in a page */
 
-enum xvi_grain_state { GRAIN_ABSENT, GRAIN_TAKEN, GRAIN_KEPT };
+enum xvi_grain_state { GRAIN_ABSENT, GRAIN_TAKEN, GRAIN_STAYED };
 
 struct xvi_grain_map {
 	struct xvi_page_bitmap pages;
 	uint32_t grains; /* in a page, a power of two 1 .. XVI_GRAINS_MAX */
-	uint64_t taken;  /* grains, count; not used where a page is one grain */
-	uint64_t kept;   /* grains, or units of several pages, count */
-	uint64_t most;   /* grains that may be taken */
+	uint64_t taken;  /* grains, count; unused if a page is one grain */
+	uint64_t stayed; /* grains, or units of several pages, count */
+	uint64_t most;   /* most grains taken at once */
 };
 
 /* Bytes of memory for the map of this many pages. */
@@ -36,7 +36,7 @@ size_t xvi_grain_map_bytes(uint32_t pages, uint32_t grains);
 void xvi_grain_map_init(struct xvi_grain_map *map, void *memory, uint32_t pages, uint32_t grains,
 			uint64_t most);
 
-/* Grains [first, first + count) as bits. The caller knows that the page has them. */
+/* Grains [first, first + count) as bits. The page must have them. */
 static inline uint32_t xvi_grain_bits(uint32_t first, uint32_t count)
 {
 	return ((1U << count) - 1U) << first;
@@ -48,7 +48,7 @@ static inline uint32_t xvi_grain_all(const struct xvi_grain_map *map)
 	return xvi_grain_bits(0, map->grains);
 }
 
-/* The taken grains of a page that exists, as bits. */
+/* The taken grains of an existing page, as bits. */
 static inline uint32_t xvi_grain_taken(const struct xvi_grain_map *map, uint32_t page)
 {
 	if (map->grains == 1)
@@ -56,24 +56,20 @@ static inline uint32_t xvi_grain_taken(const struct xvi_grain_map *map, uint32_t
 	return xvi_page_bitmap_marks(&map->pages, page) & xvi_grain_all(map);
 }
 
-/*
- * Change the state of grains, given as bits, of a page that exists. A page of one grain is
- * taken by being handed out; this only says that it is not kept then.
- */
+/* Set the state of grains, given as bits, of an existing page. A page of one grain is taken when
+ * it is handed out: for it, taken only means not stayed. */
 void xvi_grain_set(struct xvi_grain_map *map, uint32_t page, uint32_t bits,
 		   enum xvi_grain_state state);
 
-/* Are these grains of a page that is handed out, and all taken, or none of them? */
+/* Was this page handed out, and are these grains all taken, or none of them? */
 bool xvi_grain_range_is(const struct xvi_grain_map *map, uint32_t page, uint32_t first,
 			uint32_t count, bool taken);
 
-/*
- * A page is not handed out any more. Its memory went back (given), or what there is of it is
- * kept. Returns by how many grains or units more are kept now.
- */
+/* A page is no longer handed out. Its memory went back (given), or stayed. Returns how many more
+ * grains or units have stayed now. */
 uint64_t xvi_grain_page_free(struct xvi_grain_map *map, uint32_t page, bool given);
 
-/* log2 of the grains in a page of page_bytes, where memory comes by unit_bytes. */
+/* log2 of the grains in a page of page_bytes, if memory comes in units of unit_bytes. */
 uint32_t xvi_grain_count_shift(size_t page_bytes, size_t unit_bytes);
 
 #endif

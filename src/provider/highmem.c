@@ -3,17 +3,15 @@
 /*
  * highmem.c: the provider of pages that are seen only through a small window.
  *
- * Owns: a nameless file with the pages, a window of slots in inaccessible address
- * space, and a control area (this record, the slots' records, the map of grains, a buffer for
- * each slot). May call: os_memory.h, backing_file.h, meta_memory.h, grain_map.h, hold.h,
- * window.h, the platform lock.
- * Locking: one lock around everything, system calls included: two threads never
- * see a slot change hands half-way.
- * Complexity: page_alloc, page_map, page_unmap O(slots + log64 pages), grains_take and
- * grains_give O(1), and one or two system calls each; pages_free O(log64 pages) for each page,
- * O(slots), and a system call for each run between pages that are mapped.
+ * Owns: a nameless file with the pages, a window of slots in inaccessible address space, and a
+ * control area (this record, the records of slots, the map of grains, a buffer for each slot). May
+ * call: os_memory.h, backing_file.h, meta_memory.h, grain_map.h, hold.h, window.h, the platform
+ * lock. Locking: one lock around everything, system calls included: no thread sees a slot halfway
+ * between two pages. Complexity: page_alloc, page_map, page_unmap O(slots + log64 pages),
+ * grains_take and grains_give O(1), and one or two system calls each; pages_free O(log64 pages) for
+ * each page, O(slots), and a system call for each run between mapped pages.
  *
- * The window is window.h's; the file has a place for each page:
+ * The window is in window.h. The file has a place for each page:
  *
  *   file    [page 0][page 1][page 2][ hole ][page 4] ...      max_pages of them
  */
@@ -35,16 +33,16 @@
 #define WINDOW_SLOTS_MAX 1024U
 
 struct highmem_provider {
-	struct xv_provider provider; /* first: the public face */
+	struct xv_provider provider; /* must be first */
 	struct xvi_lock lock;
 	struct xvi_hold hold;
 	struct xvi_backing_file file;
-	struct xvi_grain_map map; /* kept: the file did not give the space back */
+	struct xvi_grain_map map; /* stayed: the file did not give the space back */
 	struct xvi_meta_memory meta;
-	struct xv_provider_highmem_stats stats; /* pages and backing_bytes: filled on reading */
+	struct xv_provider_highmem_stats stats; /* pages and backing_bytes are set on reading */
 	struct xvi_window window;
-	size_t control_bytes;  /* mapped for this record, the slots, the map and the buffers */
-	bool control_is_there; /* all of it is memory, touched or not */
+	size_t control_bytes;  /* this record, the slots, the map and the buffers */
+	bool control_is_there; /* all of it has memory, touched or not */
 	struct xvi_window_slot slots[];
 };
 
@@ -156,7 +154,7 @@ static void run_free(struct highmem_provider *hm, uint32_t first, uint32_t count
 		(void)xvi_grain_page_free(&hm->map, first + i, given);
 }
 
-/* Pages that are free or mapped stay as they are, and count as misuse. */
+/* Free and mapped pages stay as they are, and count as misuse. */
 static void pages_free_locked(struct highmem_provider *hm, uint32_t first, uint32_t count)
 {
 	uint32_t end = xvi_page_bitmap_end(&hm->map.pages, first, count);
@@ -177,14 +175,14 @@ static void pages_free_locked(struct highmem_provider *hm, uint32_t first, uint3
 static size_t highmem_pages_free(struct xv_provider *self, uint32_t first, uint32_t count)
 {
 	struct highmem_provider *hm = highmem_of(self);
-	uint64_t kept;
+	uint64_t stayed;
 
 	xvi_lock_acquire(&hm->lock);
-	kept = hm->map.kept;
+	stayed = hm->map.stayed;
 	pages_free_locked(hm, first, count);
-	kept = hm->map.kept > kept ? hm->map.kept - kept : 0;
+	stayed = hm->map.stayed > stayed ? hm->map.stayed - stayed : 0;
 	xvi_lock_release(&hm->lock);
-	return (size_t)kept << self->grain_shift;
+	return (size_t)stayed << self->grain_shift;
 }
 
 static void *page_map_locked(struct highmem_provider *hm, uint32_t page)
@@ -250,7 +248,7 @@ static size_t highmem_meta_purge(struct xv_provider *self, void *base, size_t of
 	return xvi_meta_purge(&highmem_of(self)->meta, base, offset, bytes);
 }
 
-/* Where the map begins. */
+/* Where the map of grains begins. */
 static size_t slots_end_bytes(uint32_t slots)
 {
 	return xvi_round_up(sizeof(struct highmem_provider) +
@@ -258,7 +256,7 @@ static size_t slots_end_bytes(uint32_t slots)
 			    sizeof(uint64_t));
 }
 
-/* Record, slots, map and buffers, as far as there is memory under them. */
+/* The part of record, slots, map and buffers that has memory. */
 static size_t control_held_bytes(const struct highmem_provider *hm)
 {
 	if (hm->control_is_there)
@@ -277,7 +275,7 @@ static size_t highmem_overhead_bytes(struct xv_provider *self)
 	xvi_lock_acquire(&hm->lock);
 	bytes = control_held_bytes(hm);
 	bytes += xvi_meta_overhead_bytes(&hm->meta);
-	bytes += (size_t)hm->map.kept << self->grain_shift;
+	bytes += (size_t)hm->map.stayed << self->grain_shift;
 	xvi_lock_release(&hm->lock);
 	return bytes;
 }
@@ -288,7 +286,7 @@ static size_t highmem_stayed_bytes(struct xv_provider *self)
 	size_t bytes;
 
 	xvi_lock_acquire(&hm->lock);
-	bytes = (size_t)hm->map.kept << self->grain_shift;
+	bytes = (size_t)hm->map.stayed << self->grain_shift;
 	xvi_lock_release(&hm->lock);
 	return bytes;
 }
@@ -335,7 +333,7 @@ void xv_provider_highmem_options_init(struct xv_provider_highmem_options *option
 	};
 }
 
-/* What the options come to. */
+/* What follows from the options. */
 struct highmem_plan {
 	uint32_t page_shift;
 	uint32_t grain_shift;
@@ -416,7 +414,7 @@ static size_t window_bytes(const struct highmem_provider *hm)
 	return (size_t)hm->provider.map_slots << hm->provider.page_shift;
 }
 
-/* File and window; on error neither is left. */
+/* Open file and window; on error neither is left. */
 static int open_parts(struct highmem_provider *hm, const char *file_dir)
 {
 	int err = xvi_backing_open(&hm->file, file_dir);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
-/* hold.c: see hold.h for what this owns, may call, how it is locked and what it costs. */
+/*
+ * hold.c: see hold.h.
+ */
 #include "hold.h"
 
-/* Its address names the thread, in a child process of fork() too. Never written. */
+/* Its address names the thread, also in the child of a fork(). Never written. */
 static _Thread_local char this_thread;
 
 static void take_alone(struct xvi_hold *hold, struct xvi_lock *lock)

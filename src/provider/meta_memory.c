@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * meta_memory.c: see meta_memory.h for what this owns, may call, how it is locked
- * and what it costs.
+ * meta_memory.c: see meta_memory.h.
  */
 #include "meta_memory.h"
 
@@ -31,18 +30,18 @@ static void count_rounding(struct xvi_meta_memory *meta, size_t old_bytes, size_
 	meta->rounding_bytes += xvi_round_up(new_bytes, unit) - new_bytes;
 }
 
-/* Space beyond what is committed has memory under it only where that was kept. */
-static void kept_leave(struct xvi_meta_memory *meta, const char *base, size_t from, size_t to)
+/* Space that is not committed has memory only if that stayed. */
+static void stayed_leave(struct xvi_meta_memory *meta, const char *base, size_t from, size_t to)
 {
 	size_t bytes;
 
-	if (meta->kept_bytes == 0 || from >= to)
+	if (meta->stayed_bytes == 0 || from >= to)
 		return;
 	bytes = xvi_os_resident_bytes(base + from, to - from);
-	meta->kept_bytes -= bytes < meta->kept_bytes ? bytes : meta->kept_bytes;
+	meta->stayed_bytes -= bytes < meta->stayed_bytes ? bytes : meta->stayed_bytes;
 }
 
-/* The last OS page may have been longer in use than it is now: clear its end. */
+/* The last OS page may have been in use further than now: clear its end. */
 static void clear_partial_page(char *base, size_t from, size_t to, size_t unit)
 {
 	size_t page_end = xvi_round_up(from, unit);
@@ -56,18 +55,18 @@ int xvi_meta_commit(struct xvi_meta_memory *meta, void *base, size_t old_bytes, 
 	size_t new_end = xvi_round_up(new_bytes, meta->os_page_bytes);
 
 	if (new_end > old_end) {
-		size_t kept = meta->kept_bytes;
+		size_t stayed = meta->stayed_bytes;
 		int err;
 
-		kept_leave(meta, base, old_end, new_end);
+		stayed_leave(meta, base, old_end, new_end);
 		err = xvi_os_commit((char *)base + old_end, new_end - old_end);
 		if (err != 0) {
-			meta->kept_bytes = kept;
+			meta->stayed_bytes = stayed;
 			return err;
 		}
 	} else if (new_end < old_end &&
 		   !xvi_os_decommit((char *)base + new_end, old_end - new_end)) {
-		meta->kept_bytes += old_end - new_end;
+		meta->stayed_bytes += old_end - new_end;
 	}
 	if (new_bytes > old_bytes)
 		clear_partial_page(base, old_bytes, new_bytes, meta->os_page_bytes);
@@ -92,8 +91,8 @@ size_t xvi_meta_purge(const struct xvi_meta_memory *meta, void *base, size_t off
 void xvi_meta_release(struct xvi_meta_memory *meta, void *base, size_t max_bytes,
 		      size_t committed_bytes)
 {
-	kept_leave(meta, base, xvi_round_up(committed_bytes, meta->os_page_bytes),
-		   xvi_round_up(max_bytes, meta->os_page_bytes));
+	stayed_leave(meta, base, xvi_round_up(committed_bytes, meta->os_page_bytes),
+		     xvi_round_up(max_bytes, meta->os_page_bytes));
 	xvi_os_release(base, xvi_round_up(max_bytes, meta->os_page_bytes));
 	count_rounding(meta, committed_bytes, 0);
 }

@@ -1,25 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * mmap.c: the provider of anonymous, always addressable memory.
+ * mmap.c: the provider of anonymous memory, always addressable.
  *
- * Owns: a reservation of address space for all pages, committed from its start as
- * the highest page number grows, and a control area (this record and the map of
- * grains). May call: os_memory.h, meta_memory.h, grain_map.h, hold.h, the platform
- * lock. Locking: one lock around map, commits and counters; giving memory of pages or grains back
- * is outside it, while they still count as taken and unless a thread waits to hold. Complexity:
- * page_alloc O(log64 pages), a system call per COMMIT_BYTES of growth; grains_take O(1);
- * grains_give O(1) and pages_free O(log64 pages) for each page, and a system call, O(pages) the
- * first time after the process has locked its memory.
+ * Owns: a reservation of address space for all pages, committed from its start as the highest page
+ * number grows, and a control area (this record and the map of grains). May call: os_memory.h,
+ * meta_memory.h, grain_map.h, hold.h, the platform lock. Locking: one lock around map, commits and
+ * counters. Memory of pages and grains goes back outside the lock, while they still count as taken,
+ * unless a thread waits to hold. Complexity: page_alloc O(log64 pages), a system call per
+ * COMMIT_BYTES of growth; grains_take O(1); grains_give O(1) and pages_free O(log64 pages) for each
+ * page, and a system call, O(pages) the first time after the process has locked its memory.
  *
  *   base                       committed_bytes                    reserved_bytes
  *   [ readable and writable    | no access ...................... ]
  *   [granule][granule][granule]   memory goes back in whole granules
  *
- * A granule is a grain, where pages are larger than the OS page; else it is an OS page, or a
- * huge page if asked for, with one page in it or more: it is held while one of them is used. A
- * granule that nobody has taken is kept when the system did not take its memory back. Every
- * granule that has memory is counted: taken, held or kept.
+ * A granule is a grain, if pages are larger than the OS page. Otherwise it is an OS page, or a huge
+ * page if asked for, with one or more pages, and is held while one of them is used. A granule has
+ * stayed if nobody has taken it but the system did not take its memory back. Every granule with
+ * memory is counted: taken, held or stayed.
  */
 #include "mmap_internal.h"
 
@@ -35,20 +34,20 @@
 #define COMMIT_BYTES ((size_t)2 << 20)
 
 struct mmap_provider {
-	struct xv_provider provider; /* first: the public face */
+	struct xv_provider provider; /* must be first */
 	struct xvi_lock lock;
 	struct xvi_hold hold;
 	struct xvi_grain_map map;
 	struct xvi_meta_memory meta;
-	size_t control_bytes;   /* mapped for this record and the map */
+	size_t control_bytes;   /* this record and the map */
 	size_t reserved_bytes;  /* address space from base, a multiple of granule_bytes */
 	size_t committed_bytes; /* accessible from base, a multiple of the OS page */
 	size_t granule_bytes;   /* unit in which memory goes back */
-	uint32_t granule_pages; /* pages in it, a power of two; 1 where it is a page or a grain */
-	uint32_t granules_held; /* granules with a used page, where a page is one grain */
+	uint32_t granule_pages; /* pages in a granule, a power of two; 1 for a page or a grain */
+	uint32_t granules_held; /* granules with a used page, if a page is one grain */
 	size_t os_page_bytes;
-	bool locked;           /* so was what was given back last */
-	bool control_is_there; /* all of the control area is memory, touched or not */
+	bool locked;           /* the memory that was last given back was locked */
+	bool control_is_there; /* all of the control area has memory, touched or not */
 };
 
 static struct mmap_provider *mmap_of(struct xv_provider *self)
@@ -71,14 +70,14 @@ static uint32_t granule_first_page(const struct mmap_provider *mm, uint32_t page
 	return page & ~(mm->granule_pages - 1);
 }
 
-/* Where pages are one grain: has the granule of this page no page that is used? */
+/* If a page is one grain: has the granule of this page no used page? */
 static bool granule_is_free(const struct mmap_provider *mm, uint32_t page)
 {
 	return xvi_page_bitmap_range_is_clear(&mm->map.pages, granule_first_page(mm, page),
 					      mm->granule_pages);
 }
 
-/* The mark of the granule at this offset: of a grain, or of its first page. */
+/* Mark of the granule at this offset: of a grain, or of its first page. */
 static uint32_t granule_bit(const struct mmap_provider *mm, size_t at)
 {
 	return 1U << (at / mm->granule_bytes % mm->map.grains);
@@ -96,10 +95,8 @@ static bool granule_is_nobodys(const struct mmap_provider *mm, size_t at)
 	return granule_is_free(mm, page_of(mm, at));
 }
 
-/*
- * Give back the granules in [from, end), which are nobody's, or count them as kept. A part that
- * does not go must not keep the rest: halves, down to a granule.
- */
+/* Give back the granules in [from, end), which nobody has, or count them as stayed. A part that
+ * fails must not keep the rest: try halves, down to a granule. */
 static void discard_free(struct mmap_provider *mm, size_t from, size_t end)
 {
 	size_t middle = from + (end - from) / mm->granule_bytes / 2 * mm->granule_bytes;
@@ -115,10 +112,10 @@ static void discard_free(struct mmap_provider *mm, size_t from, size_t end)
 	}
 	for (size_t at = from; at < end; at += mm->granule_bytes)
 		xvi_grain_set(&mm->map, page_of(mm, at), granule_bit(mm, at),
-			      given ? GRAIN_ABSENT : GRAIN_KEPT);
+			      given ? GRAIN_ABSENT : GRAIN_STAYED);
 }
 
-/* Locked memory is there as soon as it is committed: what was not asked for yet goes back. */
+/* Locked memory comes as soon as it is committed: give back what nobody asked for yet. */
 static void discard_ahead(struct mmap_provider *mm, size_t from, size_t end)
 {
 	const char *last = (const char *)mm->provider.base + end - mm->os_page_bytes;
@@ -127,7 +124,7 @@ static void discard_ahead(struct mmap_provider *mm, size_t from, size_t end)
 		discard_free(mm, from, end);
 }
 
-/* Make the first bytes of the space accessible; in large steps while they last. */
+/* Make the first bytes of the space accessible, in large steps if possible. */
 static int commit_through(struct mmap_provider *mm, size_t bytes)
 {
 	char *from = (char *)mm->provider.base + mm->committed_bytes;
@@ -149,7 +146,7 @@ static int commit_through(struct mmap_provider *mm, size_t bytes)
 	return 0;
 }
 
-/* A page that is one grain is taken at once, and the granule around it is held. */
+/* A page of one grain is taken at once, and the granule around it is held. */
 static void whole_page_take(struct mmap_provider *mm, uint32_t page)
 {
 	if (granule_is_free(mm, page)) {
@@ -187,7 +184,7 @@ static int mmap_page_alloc(struct xv_provider *self, uint32_t *page)
 	return err;
 }
 
-/* Give back the memory under a bitmap that nobody has touched. False when it stays. */
+/* Give back the memory under an untouched part of a bitmap. False when it stays. */
 static bool discard_untouched(const struct xvi_page_bitmap *map, size_t os_page_bytes)
 {
 	size_t bytes;
@@ -198,7 +195,8 @@ static bool discard_untouched(const struct xvi_page_bitmap *map, size_t os_page_
 	return from >= end || xvi_os_discard((void *)from, end - from).given;
 }
 
-/* mlockall has put memory under all that was committed, what is nobody's and bitmaps too. */
+/* mlockall has brought memory under all that was committed, even if nobody has it, and under
+ * bitmaps. */
 static void settle_locked(struct mmap_provider *mm)
 {
 	size_t from = 0;
@@ -221,12 +219,11 @@ static void note_locked(struct mmap_provider *mm, struct xvi_os_discarded discar
 	mm->locked = discarded.locked;
 }
 
-/*
- * Free used pages that are granules of their own, or have several. They are the caller's
- * until they are cleared, so the lock is let go while their memory goes. False when it does
- * not go as a whole: nothing has changed then, unless that is one page. *kept counts what stays.
- */
-static bool pages_discard(struct mmap_provider *mm, uint32_t first, uint32_t count, uint64_t *kept)
+/* Free used pages that are one granule each, or several. They are the caller's until they are
+ * cleared, so the lock is released while their memory goes. False when they do not go as a whole:
+ * nothing has changed then, unless it is one page. Adds what stayed to *stayed. */
+static bool pages_discard(struct mmap_provider *mm, uint32_t first, uint32_t count,
+			  uint64_t *stayed)
 {
 	bool let_go = xvi_hold_let_go(&mm->hold, &mm->lock);
 	struct xvi_os_discarded discarded =
@@ -236,14 +233,14 @@ static bool pages_discard(struct mmap_provider *mm, uint32_t first, uint32_t cou
 	if (!discarded.given && count > 1)
 		return false;
 	for (uint32_t i = 0; i < count; i++)
-		*kept += xvi_grain_page_free(&mm->map, first + i, discarded.given);
+		*stayed += xvi_grain_page_free(&mm->map, first + i, discarded.given);
 	if (!has_grains(mm))
 		mm->granules_held -= count;
 	note_locked(mm, discarded);
 	return true;
 }
 
-/* Free used pages of granules that have several: a granule goes with its last page. */
+/* Free used pages of granules that have several pages: a granule goes with its last page. */
 static void pages_discard_shared(struct mmap_provider *mm, uint32_t first, uint32_t count)
 {
 	uint32_t last = first + count - 1;
@@ -263,37 +260,37 @@ static void pages_discard_shared(struct mmap_provider *mm, uint32_t first, uint3
 								   << mm->provider.page_shift);
 	for (uint32_t page = from; page < end; page += mm->granule_pages) {
 		mm->granules_held--;
-		xvi_grain_set(&mm->map, page, 1, discarded.given ? GRAIN_ABSENT : GRAIN_KEPT);
+		xvi_grain_set(&mm->map, page, 1, discarded.given ? GRAIN_ABSENT : GRAIN_STAYED);
 	}
 	note_locked(mm, discarded);
 }
 
-/* Held granules count whole: with huge pages more than was ever touched, perhaps. */
+/* Held granules count whole: with huge pages this may be more than was ever touched. */
 static size_t spare_locked(const struct mmap_provider *mm)
 {
-	size_t kept = (size_t)mm->map.kept * mm->granule_bytes;
+	size_t stayed = (size_t)mm->map.stayed * mm->granule_bytes;
 
 	if (has_grains(mm))
-		return kept;
-	return kept + mm->granules_held * mm->granule_bytes -
+		return stayed;
+	return stayed + mm->granules_held * mm->granule_bytes -
 	       ((size_t)mm->map.pages.used << mm->provider.page_shift);
 }
 
-/* Returns the bytes that stay: in pages that do not go, or whose granule does not. */
+/* Returns the bytes that stay: pages that do not go, or whose granule does not. */
 static size_t run_free(struct mmap_provider *mm, uint32_t first, uint32_t count)
 {
 	size_t before = spare_locked(mm);
-	uint64_t kept = 0;
+	uint64_t stayed = 0;
 
 	if (mm->granule_pages > 1) {
 		pages_discard_shared(mm, first, count);
 		return spare_locked(mm) > before ? spare_locked(mm) - before : 0;
 	}
-	if (!pages_discard(mm, first, count, &kept)) {
+	if (!pages_discard(mm, first, count, &stayed)) {
 		for (uint32_t i = 0; i < count; i++)
-			(void)pages_discard(mm, first + i, 1, &kept);
+			(void)pages_discard(mm, first + i, 1, &stayed);
 	}
-	return (size_t)kept * mm->granule_bytes;
+	return (size_t)stayed * mm->granule_bytes;
 }
 
 static size_t mmap_pages_free(struct xv_provider *self, uint32_t first, uint32_t count)
@@ -323,7 +320,7 @@ static int grains_take_locked(struct mmap_provider *mm, uint32_t page, uint32_t 
 	return 0;
 }
 
-/* The space was made accessible with its page: memory comes as it is touched. */
+/* The space became accessible with the page: memory comes when it is touched. */
 static int mmap_grains_take(struct xv_provider *self, uint32_t page, uint32_t first, uint32_t count)
 {
 	struct mmap_provider *mm = mmap_of(self);
@@ -335,8 +332,8 @@ static int mmap_grains_take(struct xv_provider *self, uint32_t page, uint32_t fi
 	return err;
 }
 
-/* They stay taken until their memory is gone, so nobody is given them while the lock is let
- * go. */
+/* The grains stay taken until their memory is gone, so nobody gets them while the lock is
+ * released. */
 static bool grains_give_locked(struct mmap_provider *mm, uint32_t page, uint32_t first,
 			       uint32_t count)
 {
@@ -420,7 +417,7 @@ static size_t mmap_stayed_bytes(struct xv_provider *self)
 	return bytes;
 }
 
-/* Record and bitmap, as far as there is memory under them. */
+/* The part of record and bitmap that has memory. */
 static size_t control_held_bytes(const struct mmap_provider *mm)
 {
 	if (mm->control_is_there)
@@ -494,7 +491,7 @@ static void provider_fill(struct mmap_provider *mm, const struct xvi_mmap_plan *
 	mm->os_page_bytes = facts->page_bytes;
 	xvi_grain_map_init(&mm->map, mm + 1, pages, grains, plan->grains_most);
 	xvi_meta_init(&mm->meta, facts->page_bytes);
-	/* Without a word a system may back one touched page with a huge one. */
+	/* Otherwise a system may back one touched page with a huge page. */
 	xvi_os_advise_huge(base, mm->reserved_bytes, plan->huge_pages);
 }
 

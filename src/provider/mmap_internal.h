@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * mmap_internal.h: the mmap provider over a system described by the caller, so
- * that tests see it with OS pages larger than the machine's.
+ * mmap_internal.h: the mmap provider over a system that the caller describes, so that tests see
+ * larger OS pages than the machine has.
  */
 #ifndef XVI_MMAP_INTERNAL_H
 #define XVI_MMAP_INTERNAL_H

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * mmap_plan.c: see mmap_plan.h for what this owns, may call, how it is locked and what it
- * costs.
+ * mmap_plan.c: see mmap_plan.h.
  */
 #include "mmap_plan.h"
 
@@ -24,7 +23,7 @@ static size_t larger_of(size_t a, size_t b)
 	return a > b ? a : b;
 }
 
-/* Memory goes back by the OS page: in parts of a page, or of several pages together. */
+/* Memory goes back by the OS page: in parts of a page, or for several pages together. */
 static void plan_set_grains(struct xvi_mmap_plan *plan, uint32_t page_bytes, bool huge_pages,
 			    const struct xvi_os_facts *facts)
 {
@@ -54,7 +53,7 @@ int xvi_mmap_plan_make(struct xvi_mmap_plan *plan, const struct xv_provider_mmap
 	if (reserve == 0)
 		reserve = sizeof(size_t) > 4 ? RESERVE_BYTES_64BIT : RESERVE_BYTES_32BIT;
 	plan_set_grains(plan, page_bytes, options->huge_pages, facts);
-	/* Lowest number first: a cap of n pages is the same as having only n pages. */
+	/* The lowest number comes first, so a cap of n pages is the same as having n pages. */
 	if (plan->grain_shift == plan->page_shift && options->cap_bytes != 0 &&
 	    options->cap_bytes < reserve)
 		reserve = options->cap_bytes;

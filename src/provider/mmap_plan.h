@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * mmap_plan.h: what the options of the mmap provider come to on a system: sizes, grains and
- * address space.
+ * mmap_plan.h: sizes, grains and address space that follow from the options of the mmap provider on
+ * a system.
  *
  * Owns: nothing. May call: os_memory.h, grain_map.h, page_size.h. Locking: none; no state.
  * Complexity: O(1); a few system calls to reserve.
@@ -17,19 +17,19 @@
 struct xvi_mmap_plan {
 	uint32_t page_shift;
 	uint32_t grain_shift;
-	uint64_t reserve_bytes; /* a multiple of the page; the cap of whole pages is in it */
+	uint64_t reserve_bytes; /* a multiple of the page; includes a cap of whole pages */
 	uint64_t grains_most;   /* the cap, in grains */
-	bool may_shrink;        /* the size was our choice: less is acceptable */
+	bool may_shrink;        /* the size was our choice: less will do */
 	bool huge_pages;
 	size_t granule_bytes;
 };
 
-/* 0, or -XV_EINVAL as xv_provider_mmap_create. */
+/* Returns 0, or -XV_EINVAL as xv_provider_mmap_create. */
 int xvi_mmap_plan_make(struct xvi_mmap_plan *plan, const struct xv_provider_mmap_options *options,
 		       const struct xvi_os_facts *facts);
 
-/* Reserve the address space that the plan says, less where that is allowed; the plan learns
- * how much. NULL when there is none. */
+/* Reserve the address space of the plan, or less if may_shrink; the plan then has the new size.
+ * NULL when there is none. */
 void *xvi_mmap_plan_reserve(struct xvi_mmap_plan *plan);
 
 static inline uint32_t xvi_mmap_plan_grains(const struct xvi_mmap_plan *plan)

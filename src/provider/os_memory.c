@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * os_memory.c: see os_memory.h for what this owns, may call, how it is locked and
- * what it costs. The only file of the providers that asks which system it is on.
+ * os_memory.c: see os_memory.h. No other file of the providers asks which system it is on.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* MAP_ANONYMOUS, MADV_*, mlock2 under -std=c11 */
@@ -28,7 +27,7 @@
 #define MAP_NORESERVE 0
 #endif
 
-/* Linux 5.18; headers may be older than the system that the program runs on. */
+/* Linux 5.18; headers may be older than the running system. */
 #if defined(__linux__) && !defined(MADV_DONTNEED_LOCKED)
 #define MADV_DONTNEED_LOCKED 24
 #endif
@@ -74,7 +73,7 @@ static void *map_anonymous(void *where, size_t bytes, int protection, int flags)
 	return base == MAP_FAILED ? NULL : base;
 }
 
-/* mmap promises the OS page only: take one alignment more and cut both ends off. */
+/* mmap promises only the OS page: take one alignment more and cut both ends off. */
 void *xvi_os_reserve(size_t bytes, size_t alignment)
 {
 	struct xvi_os_facts facts = {.page_bytes = (size_t)sysconf(_SC_PAGESIZE)};
@@ -97,7 +96,7 @@ void *xvi_os_reserve(size_t bytes, size_t alignment)
 	return base + head;
 }
 
-/* Locked memory is there at once, all of it: what nobody has touched goes back. */
+/* Locked memory is there at once: give the untouched memory back. */
 void *xvi_os_map_zeroed(size_t bytes, bool *all_there)
 {
 	void *base = map_anonymous(NULL, bytes, PROT_READ | PROT_WRITE, 0);
@@ -159,10 +158,8 @@ bool xvi_os_decommit(void *base, size_t bytes)
 }
 
 #if defined(__linux__) && defined(MADV_DONTNEED)
-/*
- * Before 5.18 locked memory goes back only while it is not locked. Locked again in the plain
- * way it would all be there at once, so it is kept where the system has no other (4.4).
- */
+/* Before 5.18 locked memory goes back only while it is unlocked. mlock would bring all of it in
+ * again, so if the system lacks mlock2 (4.4) the memory stays. */
 static bool discard_unlocked(void *base, size_t bytes)
 {
 #if defined(MLOCK_ONFAULT)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * page_bitmap.c: see page_bitmap.h for what this owns, may call, how it is locked
- * and what it costs. Freestanding: no library call at all.
+ * page_bitmap.c: see page_bitmap.h. Freestanding: no library call.
  */
 #include "page_bitmap.h"
 
@@ -23,7 +22,7 @@ static uint64_t bit_of(uint32_t index)
 	return (uint64_t)1 << (index & WORD_MASK);
 }
 
-/* Words of a level that needs so many for its bits; a leaf's marks lie behind its word. */
+/* Words of a level with `words` words of bits; the marks of a leaf lie behind its word. */
 static size_t level_size(uint32_t level, uint32_t words, uint32_t mark_bits)
 {
 	return level == 0 ? (size_t)words * (1 + mark_bits) : words;
@@ -47,7 +46,7 @@ size_t xvi_page_bitmap_bytes(uint32_t pages, uint32_t mark_bits)
 	return words * sizeof(uint64_t);
 }
 
-/* The top lies first, so that the few small upper levels share one OS page. */
+/* The top comes first, so that the small upper levels share one OS page. */
 void xvi_page_bitmap_init(struct xvi_page_bitmap *map, void *memory, uint32_t pages,
 			  uint32_t mark_bits)
 {
@@ -72,7 +71,7 @@ bool xvi_page_bitmap_lowest_free(const struct xvi_page_bitmap *map, uint32_t *pa
 	for (uint32_t l = map->levels; l-- > 0;) {
 		uint64_t word = *word_at(map, l, (uint32_t)index);
 
-		/* Not full: some page is free, and the level above said it is below. */
+		/* Not full: a page below it is free. */
 		index = index << WORD_SHIFT | xvi_ctz64(~word);
 	}
 	*page = (uint32_t)index;
@@ -117,7 +116,7 @@ bool xvi_page_bitmap_is_set(const struct xvi_page_bitmap *map, uint32_t page)
 	return page < map->pages && (*word_at(map, 0, page >> WORD_SHIFT) & bit_of(page)) != 0;
 }
 
-/* The word that a page's marks lie in, and from which bit on. */
+/* The word with a page's marks, and their first bit in it. */
 static uint64_t *marks_at(const struct xvi_page_bitmap *map, uint32_t page, uint32_t *bit)
 {
 	uint32_t at = (page & WORD_MASK) * map->mark_bits;
@@ -207,7 +206,7 @@ size_t xvi_page_bitmap_touched_bytes(const struct xvi_page_bitmap *map, const vo
 
 	for (uint32_t l = 0; l < map->levels; l++)
 		touched_words[l] = bits = words_for(bits);
-	/* In address order: levels lie close, and a shared granule counts once. */
+	/* In address order: levels lie close together, and a shared granule counts once. */
 	for (uint32_t l = map->levels; l-- > 0;) {
 		size_t start = (size_t)((const char *)map->level[l] - (const char *)area);
 		size_t bytes = level_size(l, touched_words[l], map->mark_bits) * sizeof(uint64_t);

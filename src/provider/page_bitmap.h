@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * page_bitmap.h: which pages of a provider are handed out, and which free page
- * has the lowest number.
+ * page_bitmap.h: which pages of a provider are handed out, and which free page has the lowest
+ * number.
  *
- * Owns: the bits, in memory the caller gives. May call: nothing but the bit scan
- * of the platform header, so that the buffer provider stays freestanding.
- * Locking: none; the provider holds its own lock around every call.
- * Complexity: O(levels) = O(log64 pages), at most 6, unless a call says otherwise.
+ * Owns: the bits, in memory that the caller gives. May call: only the bit scan of the platform
+ * header, so that the buffer provider stays freestanding. Locking: none; the provider holds its
+ * lock around every call. Complexity: O(levels) = O(log64 pages), at most 6, unless a call says
+ * otherwise.
  *
  * A tree of bits, 64 to the word:
  *
@@ -15,14 +15,12 @@
  *   ...
  *   leaves [ bit p set: page p is handed out ]                    pages / 64 words
  *
- * A bitmap may have room for marks: some bits for each page that mean what the provider wants
- * them to. They lie beside the page's own bit, and take no memory of their own where that
- * has been written.
+ * A bitmap may have marks: some bits for each page whose meaning the provider chooses. They lie
+ * beside the page's bit, and need no memory of their own once that has been written.
  *
- * All-zero memory is the empty bitmap, so fresh memory of the system needs no
- * filling and stays untouched above the highest page ever handed out. Bits past
- * the last page stay clear for ever; a search that ends on one has found that
- * nothing is free, since it always takes the lowest clear bit.
+ * All-zero memory is the empty bitmap: fresh memory of the system needs no filling, and is
+ * untouched above the highest page ever handed out. Bits past the last page are always clear. A
+ * search takes the lowest clear bit, so one that ends there has found that nothing is free.
  */
 #ifndef XVI_PAGE_BITMAP_H
 #define XVI_PAGE_BITMAP_H
@@ -38,18 +36,16 @@ struct xvi_page_bitmap {
 	uint64_t *level[XVI_PAGE_BITMAP_LEVELS_MAX]; /* [0] = leaves, [levels - 1] = top */
 	uint32_t levels;                             /* 1 .. XVI_PAGE_BITMAP_LEVELS_MAX */
 	uint32_t pages;                              /* pages that exist, count */
-	uint32_t mark_bits;  /* for each page: 0, or a power of two 1 .. 32 */
+	uint32_t mark_bits;  /* bits for each page: 0, or a power of two 1 .. 32 */
 	uint32_t used;       /* leaf bits set, count */
-	uint32_t high_water; /* highest page ever set or marked + 1: what is above is untouched */
+	uint32_t high_water; /* highest page ever set or marked, plus 1: untouched above */
 };
 
 /* Bytes of memory for a bitmap of this many pages (at least 1). */
 size_t xvi_page_bitmap_bytes(uint32_t pages, uint32_t mark_bits);
 
-/*
- * Make the empty bitmap in memory, which is 8-byte aligned, all zero, and
- * xvi_page_bitmap_bytes(pages, mark_bits) long. Writes nothing there.
- */
+/* Make the empty bitmap in memory, which is 8-byte aligned, all zero, and
+ * xvi_page_bitmap_bytes(pages, mark_bits) long. Writes nothing there. */
 void xvi_page_bitmap_init(struct xvi_page_bitmap *map, void *memory, uint32_t pages,
 			  uint32_t mark_bits);
 
@@ -66,34 +62,31 @@ void xvi_page_bitmap_clear(struct xvi_page_bitmap *map, uint32_t page);
 uint32_t xvi_page_bitmap_marks(const struct xvi_page_bitmap *map, uint32_t page);
 void xvi_page_bitmap_set_marks(struct xvi_page_bitmap *map, uint32_t page, uint32_t marks);
 
-/* The end of pages [first, first + count), as far as they exist. */
+/* End of pages [first, first + count), as far as they exist. */
 static inline uint32_t xvi_page_bitmap_end(const struct xvi_page_bitmap *map, uint32_t first,
 					   uint32_t count)
 {
 	return first < map->pages && count < map->pages - first ? first + count : map->pages;
 }
 
-/*
- * The first run of pages handed out in [*first, end): *first becomes its first page, and its
- * length is returned; 0 when there is none. end is at most `pages`. O(pages looked at).
- */
+/* The first run of handed-out pages in [*first, end): *first becomes its first page. Returns its
+ * length, 0 when there is none. end is at most `pages`. O(pages looked at). */
 uint32_t xvi_page_bitmap_run(const struct xvi_page_bitmap *map, uint32_t *first, uint32_t end);
 
-/* Is this page handed out? false for a number past the last page. O(1). */
+/* Is this page handed out? False for a number past the last page. O(1). */
 bool xvi_page_bitmap_is_set(const struct xvi_page_bitmap *map, uint32_t page);
 
-/* Are pages [first, first + count) all free? Pages that do not exist are. O(count / 64). */
+/* Are pages [first, first + count) all free? Pages that do not exist count as free. O(count /
+ * 64). */
 bool xvi_page_bitmap_range_is_clear(const struct xvi_page_bitmap *map, uint32_t first,
 				    uint32_t count);
 
-/* The leaves that have never been written, at the end of the bitmap's memory. */
+/* The leaves that were never written, at the end of the bitmap's memory. */
 void *xvi_page_bitmap_untouched(const struct xvi_page_bitmap *map, size_t *bytes);
 
-/*
- * Bytes of an area that have been written, at most, in whole granules: its first
- * head_bytes, and the bitmap, which lies behind them in the same area. area is
- * granule-aligned; granule_bytes is a power of two.
- */
+/* Most bytes of an area that may have been written, in whole granules: its first head_bytes, and
+ * the bitmap behind them in the same area. area is granule-aligned; granule_bytes is a power of
+ * two. */
 size_t xvi_page_bitmap_touched_bytes(const struct xvi_page_bitmap *map, const void *area,
 				     size_t head_bytes, size_t granule_bytes);
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * page_size.h: the one rule for page sizes, shared by all providers. Freestanding,
- * no state, O(1).
+ * page_size.h: the rule for page sizes of all providers. Freestanding, no state, O(1).
  */
 #ifndef XVI_PAGE_SIZE_H
 #define XVI_PAGE_SIZE_H
@@ -11,7 +10,7 @@
 
 #include "xvi_bits.h"
 
-/* Where the options of a provider say 0. */
+/* Default in the options of a provider. */
 #define XVI_PAGE_BYTES_DEFAULT 65536U
 
 /* log2 of page_bytes, or 0 when it is no power of two 4 KiB .. 64 KiB. */
@@ -23,7 +22,7 @@ static inline uint32_t xvi_page_shift(uint32_t page_bytes)
 	return xvi_ctz64(page_bytes);
 }
 
-/* Whole pages in bytes, at most as many as a provider may number. */
+/* Whole pages in bytes, at most as many as a provider can number. */
 static inline uint32_t xvi_page_count(uint64_t bytes, uint32_t page_shift)
 {
 	uint64_t pages = bytes >> page_shift;

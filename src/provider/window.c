@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
-/* window.c: see window.h for what this owns, may call, how it is locked and what it costs. */
+/*
+ * window.c: see window.h.
+ */
 #include "window.h"
 
 #include "os_memory.h"
@@ -50,7 +52,7 @@ static uint32_t slot_for(const struct xvi_window *window, uint32_t page)
 	return free_slot;
 }
 
-/* Take the first run of grains out of bits: where it lies in the page. False at the end. */
+/* Remove the first run of grains from bits: its place in the page. False at the end. */
 static bool next_run(const struct xvi_window *window, uint32_t *bits, size_t *at, size_t *bytes)
 {
 	uint32_t first, count = 0;
@@ -66,7 +68,7 @@ static bool next_run(const struct xvi_window *window, uint32_t *bits, size_t *at
 	return true;
 }
 
-/* The page into the slot's buffer. False when it cannot be read. */
+/* Copy the page into the slot's buffer. False when it cannot be read. */
 static bool copy_in(struct xvi_window *window, uint32_t slot, uint32_t page)
 {
 	uint32_t bits = xvi_grain_taken(window->map, page);
@@ -85,7 +87,7 @@ static bool copy_in(struct xvi_window *window, uint32_t slot, uint32_t page)
 	return true;
 }
 
-/* The page out of the slot's buffer. False when it cannot be written: it stays there. */
+/* Copy the page out of the slot's buffer. False when it cannot be written: it stays there. */
 static bool copy_out(struct xvi_window *window, uint32_t slot)
 {
 	uint32_t page = window->slots[slot].page;
@@ -101,7 +103,7 @@ static bool copy_out(struct xvi_window *window, uint32_t slot)
 	return true;
 }
 
-/* A slot whose copy nobody has mapped, and that can be written now; else slot_count. */
+/* A slot with a copy that nobody has mapped, now written back; slot_count if there is none. */
 static uint32_t slot_written_back(struct xvi_window *window)
 {
 	for (uint32_t i = 0; i < window->slot_count; i++) {
@@ -111,7 +113,7 @@ static uint32_t slot_written_back(struct xvi_window *window)
 	return window->slot_count;
 }
 
-/* The page's holes stay holes, which takes a system call more. */
+/* Holes of the page stay holes, which takes one more system call. */
 static bool slot_show(struct xvi_window *window, uint32_t slot, uint32_t page)
 {
 	char *at = slot_address(window, slot);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * check.c: the store's invariants, proved. The numbers are those of store_impl.h.
+ * check.c: proves the store's invariants. The numbers are those of store_impl.h.
  *
  * Never repairs, never asserts. May call: everything that reads. Locking: the deep check has the
- * store for itself. O(everything).
+ * store alone. O(everything).
  */
 #include <stdlib.h>
 
@@ -17,7 +17,7 @@ struct checker {
 	struct rzi_context *context;
 	struct ramz_check_report *report;
 	uint64_t gauge[ALL_GAUGES];
-	uint64_t objects; /* objects of slots, records counted once */
+	uint64_t objects; /* objects of slots; each record counts once */
 	uint32_t *refs;   /* by record */
 	uint64_t records; /* length of refs */
 };
@@ -115,7 +115,7 @@ static int check_slot(struct checker *checker, uint64_t slot)
 
 /* ---- the whole ---- */
 
-/* A leaf that exists, from its first slot on. */
+/* Check an existing leaf, from its first slot on. */
 static int check_leaf(struct checker *checker, uint64_t first)
 {
 	const struct ramz *store = checker->context->store;
@@ -171,7 +171,7 @@ static int check_gauges(struct checker *checker)
 	return 0;
 }
 
-/* Objects that wait to be freed; and nothing is pinned. */
+/* Count objects that wait to be freed; no hazard word may be set. */
 static int check_contexts(struct checker *checker, uint64_t *waiting)
 {
 	const struct ramz *store = checker->context->store;
@@ -182,11 +182,11 @@ static int check_contexts(struct checker *checker, uint64_t *waiting)
 		if (context == NULL)
 			continue;
 		*waiting += context->retired_count;
-		for (uint32_t pin = 0; pin < CONTEXT_PINS; pin++) {
-			if (atomic_load(&context->hazard[pin]) != XV_NULL_HANDLE)
+		for (uint32_t j = 0; j < CONTEXT_HAZARDS; j++) {
+			if (atomic_load(&context->hazard[j]) != XV_NULL_HANDLE)
 				return check_fails(checker, 7, UINT64_MAX,
-						   "R7: an object is pinned and no call is "
-						   "under way");
+						   "R7: a hazard word is set and no call is "
+						   "running");
 		}
 	}
 	return 0;

@@ -3,8 +3,8 @@
 /*
  * codec.c: the list of codecs of this build.
  *
- * Owns the table only; each codec is in a file of its own. May call nothing but
- * the C library. Locking: none, the table is constant. Look-ups are O(codecs).
+ * Owns only the table; each codec has its own file. May call only the C library. Locking: none, the
+ * table is constant. Look-ups are O(codecs).
  */
 #include <string.h>
 

@@ -3,9 +3,9 @@
 /*
  * codec_lz4.c: LZ4 block format.
  *
- * Owns the mapping of levels: below 0 the fast compressor with that acceleration,
- * 0 to 2 the fast compressor as it is, 3 to 12 the high-compression one. May call
- * liblz4 and the C library. Locking: none; one thread per context. O(page).
+ * Owns the meaning of levels: below 0 the fast compressor with that acceleration, 0 to 2 the plain
+ * fast compressor, 3 to 12 the high-compression one. May call liblz4 and the C library. Locking:
+ * none; one thread per context. O(page).
  */
 #include <stdlib.h>
 
@@ -14,7 +14,7 @@
 
 #include "codec_list.h"
 
-/* Beyond this liblz4 treats every acceleration alike. */
+/* Beyond this, liblz4 treats all accelerations alike. */
 #define LZ4_ACCELERATION_LIMIT 65537
 #define LZ4_LEVEL_HC_FIRST 3
 #define LZ4_LEVEL_HC_LAST 12

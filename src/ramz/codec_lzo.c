@@ -3,9 +3,9 @@
 /*
  * codec_lzo.c: LZO1X-1, the codec that ramzswap used.
  *
- * LZO's compressor has no bound on its output, so it writes to a buffer of the
- * context that holds the worst case, and the result is copied when it fits. May
- * call liblzo2 and the C library. Locking: none; one thread per context. O(page).
+ * LZO's compressor does not limit its output, so it writes to a buffer for the worst case in the
+ * context, and the result is copied if it fits. May call liblzo2 and the C library. Locking: none;
+ * one thread per context. O(page).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +16,11 @@
 
 struct lzo_context {
 	size_t page_bytes;
-	unsigned char *work; /* LZO1X_1_MEM_COMPRESS bytes and then the output, for which there are
-			      * lzo_worst_case(page_bytes); made when it is first used */
+	unsigned char *work; /* LZO1X_1_MEM_COMPRESS bytes, then lzo_worst_case(page_bytes) for the
+			      * output; made when first used */
 };
 
-/* Most bytes LZO1X-1 makes of n, as its documentation gives it. */
+/* Most output bytes of LZO1X-1 for n bytes, from its documentation. */
 static size_t lzo_worst_case(size_t n)
 {
 	return n + n / 16 + 64 + 3;
@@ -40,7 +40,7 @@ static void *lzo_context_create(size_t page_bytes, int32_t level)
 {
 	struct lzo_context *c;
 
-	(void)level; /* there is but one */
+	(void)level; /* there is only one */
 	if (!rzi_codec_page_ok(page_bytes) || lzo_init() != LZO_E_OK)
 		return NULL;
 	c = calloc(1, sizeof(*c));

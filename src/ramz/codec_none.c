@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * codec_none.c: pages as they are, for a store that compresses nothing.
+ * codec_none.c: pages as they are, for a store without compression.
  *
- * May call the C library. Locking: none; the context holds nothing that changes.
- * O(page).
+ * May call the C library. Locking: none; the context is constant. O(page).
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * codec_zstd.c: Zstandard frames, one a page.
+ * codec_zstd.c: Zstandard, one frame for each page.
  *
- * Contexts are kept for their tables: making one per page costs more than the
- * page. May call libzstd and the C library. Locking: none; one thread per
- * context. O(page).
+ * Contexts stay for their tables: to make one for each page costs more than the page. May call
+ * libzstd and the C library. Locking: none; one thread per context. O(page).
  */
 #include <stdlib.h>
 
@@ -14,7 +13,7 @@
 
 #include "codec_list.h"
 
-/* The range libzstd gives; narrower libraries clamp again. */
+/* libzstd's range; narrower versions clamp again. */
 #define ZSTD_LEVEL_FIRST (-131072)
 #define ZSTD_LEVEL_LAST 22
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * codecs.c: which codec a page is compressed with, and each thread's contexts for them.
+ * codecs.c: which codec compresses a page, and each thread's contexts for codecs.
  *
  * Owns the store's table of codings (the index is kept with each object) and the contexts'
  * codec contexts. May call: codecs, through their tables; dictionary.h.
@@ -141,10 +141,8 @@ uint64_t rzi_context_drop_codecs(struct rzi_context *context, uint32_t but)
 	return bytes;
 }
 
-/*
- * Count what the context has come to be: codecs take memory when they are first used, and more for
- * what is longer. False where the limit refuses it, and force does not say that it may not.
- */
+/* Count the context's present bytes: codecs take memory when they are first used, and more for
+ * longer input. False when the limit refuses it, unless force is set. */
 static bool codecs_recount(struct rzi_context *context, const struct ramz_codec *codec,
 			   struct rzi_codec_context *cc, bool force)
 {
@@ -164,15 +162,15 @@ static bool codecs_recount(struct rzi_context *context, const struct ramz_codec 
 	return true;
 }
 
-/* Is it the only one there is? Without any nothing could be written, whatever was discarded. */
+/* Is it the only one? Without any, nothing could be written, whatever was discarded. */
 static bool codecs_is_only(const struct rzi_context *context, const struct rzi_codec_context *cc)
 {
 	return atomic_load(&context->store->contexts.codec_bytes) == cc->bytes;
 }
 
-/* ---- using them ---- */
+/* ---- use ---- */
 
-/* The thread's context for a codec, or NULL without memory. To decompress any level will do. */
+/* The thread's context for a codec, or NULL without memory. For decompression any level will do. */
 static void *codecs_context(struct rzi_context *context, const struct ramz_codec *codec,
 			    uint32_t index, const int32_t *level)
 {
@@ -259,7 +257,7 @@ int rzi_decompress(struct rzi_context *context, uint32_t index, const void *form
 	if (codec_context == NULL)
 		return -XV_ENOMEM;
 	err = codec->decompress(codec_context, form, bytes, dst, store->page_bytes);
-	/* What is stored can be read, whatever the limit. */
+	/* Stored pages can be read at any limit. */
 	(void)codecs_recount(context, codec, &context->codec[index], true);
 	return err == 0 || err == -XV_ENOMEM ? err : -XV_EBADMSG;
 }

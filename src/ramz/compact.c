@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * compact.c: compaction of the pool, out of the store's own table.
+ * compact.c: compaction of the pool, with the store's table as its owner.
  *
- * Policy of the automatic steps: every FREES_PER_STEP objects that a thread freed it asks the
- * pool what compaction would give back. From an eighth of the pool's pages, and 256 KiB, a
- * cycle begins; every FREES_PER_STEP frees of any thread then move about STEP_BYTES, until the
- * cycle is over. A cycle that gained little is followed by a rest. So a free pays for at most
- * 1 KiB of copying. At the hard limit, and when the provider has no page left, room.c says when
- * it is tried before a write is refused.
+ * Policy of the automatic steps: a thread that has freed FREES_PER_STEP objects asks the pool what
+ * compaction would give back. A cycle begins if that is an eighth of the pool's pages and 256 KiB.
+ * Then each FREES_PER_STEP frees of any thread move about STEP_BYTES, until the cycle is over. A
+ * cycle that gained little is followed by a rest. So a free pays for at most 1 KiB of copying. At
+ * the hard limit, and when the provider has no page left, room.c calls compaction before a write is
+ * refused.
  *
- * Owns: the answer to "where is owner N's object", and the policy. May call: the pool.
- * Locking: the owner callbacks run under the pool's lock and wait for nothing; see
- * store_impl.h. One thread at a time does automatic steps. O(budget).
+ * Owns: the owner calls, and the policy. May call: the pool. Locking: the owner calls run under the
+ * pool's lock and never wait; see store_impl.h. One thread at a time does automatic steps. O(bytes
+ * moved).
  */
 #include "dedup.h"
 #include "store_impl.h"
@@ -26,24 +26,24 @@ enum {
 	GAIN_SHARE_SHIFT = 3, /* an eighth */
 	CYCLES_MAX = 16,      /* of ramz_compact with 0 bytes */
 	STEPS_AT_LIMIT = 8192,
-	ROOM_BYTES = 128 << 10, /* as much as two of the longest pages may need */
+	ROOM_BYTES = 128 << 10, /* two of the longest pages */
 };
 
 /* ---- owner callbacks ---- */
 
-/* Where the entry of this owner's object is kept. */
+/* The place of the entry of this owner's object. */
 static _Atomic uint64_t *compact_place(const struct ramz *store, uint32_t owner)
 {
 	return store->dedup != NULL ? rzi_dedup_place(store->dedup, owner) : rzi_slot(store, owner);
 }
 
-/* The locked entry's new value; itself, unlocked, where the object must stay. */
+/* New value of the locked entry; the old one, unlocked, if the object must stay. */
 static uint64_t compact_new_entry(const struct ramz *store, uint64_t entry, xv_handle from,
 				  xv_handle to)
 {
 	uint64_t moved;
 
-	if (rzi_is_pinned(store, from) ||
+	if (rzi_is_protected(store, from) ||
 	    !rzi_entry_moved(entry & ~ENTRY_LOCK, to, store->pool_page_shift, &moved))
 		return entry;
 	return moved;
@@ -88,7 +88,7 @@ static int compact_step(struct rzi_context *context, size_t move_bytes,
 	return 0;
 }
 
-/* Is a cycle worth its while? */
+/* Is a cycle worth its cost? */
 static bool compact_pays(struct ramz *store)
 {
 	uint64_t gain = xv_compactable(store->pool);
@@ -156,7 +156,7 @@ static void compact_add(struct xv_compact_report *sum, const struct xv_compact_r
 	sum->more = step->more;
 }
 
-/* Steps until the cycle is over or *left bytes were moved, if bounded. */
+/* Do steps until the cycle is over or, if bounded, *left bytes were moved. */
 static int compact_cycle(struct ramz *store, uint64_t *left, bool bounded,
 			 struct xv_compact_report *sum)
 {

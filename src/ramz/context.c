@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * context.c: taking and giving back contexts, the gate, the hazard words. See context.h.
+ * context.c: contexts are taken and given back; the gate; hazard words. See context.h.
  */
 #include "store_impl.h"
 
-/* Room behind a form for its tail, and for codecs that write a little past what they say. */
+/* Room behind a form for its tail, and for codecs that write a little past what they report. */
 #define PACKED_SLACK 64U
 
-/* No call was timed for so long: one call in eight is. */
+/* After this time without a timed call, time the next one; otherwise one in eight. */
 #define IDLE_NS 100000000U
 
 static size_t context_packed_bytes(const struct ramz *store)
@@ -29,7 +29,7 @@ static void context_destroy(struct rzi_context *context)
 	rzi_memory_free(&store->memory, context, sizeof(*context));
 }
 
-/* A context that is taken. Its memory is counted, but the hard limit does not refuse it. */
+/* A taken context. Its memory is counted, but the hard limit does not refuse it. */
 static struct rzi_context *context_create(struct ramz *store)
 {
 	struct rzi_context *context = rzi_memory_force(&store->memory, sizeof(*context));
@@ -53,7 +53,7 @@ static struct rzi_context *context_create(struct ramz *store)
 	return context;
 }
 
-/* Bytes of a context, as they are counted, without what it gets later. */
+/* Bytes of a context without what it gets later. */
 static uint64_t context_bytes(const struct ramz *store)
 {
 	uint64_t bytes = rzi_memory_rounded(sizeof(struct rzi_context)) +
@@ -64,13 +64,11 @@ static uint64_t context_bytes(const struct ramz *store)
 	return store->dedup != NULL ? bytes + rzi_memory_rounded(store->page_bytes) : bytes;
 }
 
-/*
- * Contexts are never given up, so that those beside the first must leave room for the contents:
- * ramz_least_limit counts on it. Where they would not, threads wait for each other.
- */
+/* Contexts are never given up, so those beside the first must leave room for the contents:
+ * ramz_least_limit counts on it. If they would not, threads wait for each other. */
 static bool context_has_room(struct ramz *store, uint64_t bytes)
 {
-	uint64_t limit = atomic_load(&store->hard_bytes);
+	uint64_t limit = atomic_load(&store->hard_limit_bytes);
 	uint64_t all = atomic_fetch_add(&store->contexts.more_bytes, bytes) + bytes;
 
 	if (limit == 0 || all <= limit / CONTEXT_LIMIT_SHARE)
@@ -97,8 +95,7 @@ static void contexts_raise_high(struct rzi_contexts *contexts, uint32_t index)
 		;
 }
 
-/* Put a new context at this place; it is taken. NULL without memory, or when another thread
- * was first. */
+/* Put a new, taken context at this place. NULL without memory, or when another thread was first. */
 static struct rzi_context *context_add(struct ramz *store, uint32_t index)
 {
 	uint64_t more_bytes = index != 0 ? context_bytes(store) : 0;
@@ -127,7 +124,7 @@ static bool context_try(struct rzi_context *context)
 	       atomic_compare_exchange_strong(&context->taken, &free, CONTEXT_TAKEN);
 }
 
-/* The context at this place, made where there is none and `make` says so; taken, or NULL. */
+/* Take the context at this place, or NULL. If there is none and `make` is set, make it. */
 static struct rzi_context *context_take_at(struct ramz *store, uint32_t index, bool make)
 {
 	struct rzi_context *context = rzi_context_at(store, index);
@@ -137,7 +134,7 @@ static struct rzi_context *context_take_at(struct ramz *store, uint32_t index, b
 	return make ? context_add(store, index) : NULL;
 }
 
-/* Any free context below this index. */
+/* Take any free context below this index. */
 static struct rzi_context *context_take_any(struct ramz *store, uint32_t below)
 {
 	struct rzi_context *context = NULL;
@@ -147,7 +144,7 @@ static struct rzi_context *context_take_any(struct ramz *store, uint32_t below)
 	return context;
 }
 
-/* One behind the homes, or any free one. */
+/* Take one behind the homes, or any free one. */
 static struct rzi_context *context_take_other(struct ramz *store)
 {
 	uint32_t homes = store->contexts.homes;
@@ -161,10 +158,9 @@ static struct rzi_context *context_take_other(struct ramz *store)
 	return context != NULL ? context : context_take_any(store, homes);
 }
 
-/*
- * The running CPU's own. It gets one when no other is free: a thread that wanders from CPU to CPU
- * makes do with one, and those that run at once come to have theirs as soon as they meet.
- */
+/* Take the context of the running CPU. It gets one when no other is free: one context serves a
+ * thread that wanders from CPU to CPU, and threads that run at once get theirs as soon as they
+ * meet. */
 static struct rzi_context *context_take_home(struct ramz *store)
 {
 	uint32_t home = rzi_cpu_hint() % store->contexts.homes;
@@ -251,8 +247,8 @@ void rzi_gate_close(struct ramz *store)
 	unsigned turns = 0;
 
 	atomic_store(&store->contexts.closed, true);
-	/* A context added meanwhile is behind the ones looked at, or in a hole before them: its
-	 * taker sees the closed gate, and does nothing with it. */
+	/* A context added meanwhile lies behind those looked at, or in a gap before them: its
+	 * taker sees the closed gate, and does not use it. */
 	for (uint32_t i = 0; i < rzi_contexts_high(store); i++) {
 		struct rzi_context *context = rzi_context_at(store, i);
 
@@ -278,22 +274,22 @@ struct rzi_context *rzi_enter_closed(struct ramz *store)
 
 /* ---- hazard words ---- */
 
-bool rzi_is_pinned(const struct ramz *store, xv_handle handle)
+bool rzi_is_protected(const struct ramz *store, xv_handle handle)
 {
 	uint32_t high = rzi_contexts_high(store);
 
 	for (uint32_t i = 0; i < high; i++) {
 		const struct rzi_context *context = rzi_context_at(store, i);
 
-		for (uint32_t pin = 0; context != NULL && pin < CONTEXT_PINS; pin++) {
-			if (atomic_load(&context->hazard[pin]) == handle)
+		for (uint32_t j = 0; context != NULL && j < CONTEXT_HAZARDS; j++) {
+			if (atomic_load(&context->hazard[j]) == handle)
 				return true;
 		}
 	}
 	return false;
 }
 
-/* ---- all of them ---- */
+/* ---- all contexts ---- */
 
 int rzi_contexts_init(struct ramz *store)
 {
@@ -330,8 +326,8 @@ void rzi_contexts_fini(struct ramz *store)
 	(void)pthread_mutex_destroy(&store->contexts.lock);
 }
 
-/* A thread that waits at the gate may hold a pointer to a context, and takes it for a moment to
- * see that the gate is closed: so contexts stay, but what is in them is ours. */
+/* A thread that waits at the gate may have a pointer to a context, and take it for a moment to
+ * see that the gate is closed. So contexts stay, but their content is ours. */
 void rzi_contexts_trim(struct ramz *store)
 {
 	for (uint32_t i = 0; i < rzi_contexts_high(store); i++) {

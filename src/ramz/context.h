@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * context.h: a thread's place in the store while it is in a call: buffers, codec contexts,
- * hazard words, counters, and the frees it put off.
+ * context.h: what a thread has in the store during a call: buffers, codec contexts, hazard words,
+ * counters, and objects to be freed later.
  *
- * A call takes a context and gives it back at its end; which one, the running CPU suggests, so
- * that threads that run at once seldom meet. There come to be as many as calls were under
- * way at once. They belong to the store: a thread that ends leaves nothing behind.
+ * A call takes a context and gives it back at its end. The running CPU suggests which one, so that
+ * threads seldom meet. There are as many as calls have run at once. They belong to the store: a
+ * thread that ends leaves nothing behind.
  *
- * The gate: an administrative call closes it and waits until no context is taken; who comes
- * then waits until it is open again. A call that needs room parks, and then closes the gate itself:
- * for those who wait for the gate a parked call is not under way.
+ * The gate. An administrative call closes it and waits until no context is taken; new calls wait
+ * until it opens. A call that needs room parks, and may then close the gate: calls that wait for
+ * contexts ignore parked ones.
  *
- * Owns the contexts. May call: memory.h, platform.h, POSIX threads.
- * Locking: a context is its taker's alone, but for the hazard words and the counters, which
- * others read. Taking is O(1) mostly, O(contexts) where CPUs are contended for.
+ * Owns the contexts. May call: memory.h, platform.h, POSIX threads. Locking: a context belongs to
+ * its taker, except the hazard words and the counters, which others read. To take one is O(1), or
+ * O(contexts) when threads compete for a CPU's.
  */
 #ifndef RZI_CONTEXT_H
 #define RZI_CONTEXT_H
@@ -33,45 +33,45 @@ struct ramz;
 
 enum {
 	CONTEXTS_MAX = 256,
-	CONTEXT_HOMES_MAX = 128, /* contexts that CPUs call their own */
-	CONTEXT_PINS = 2,
+	CONTEXT_HOMES_MAX = 128, /* contexts that belong to a CPU */
+	CONTEXT_HAZARDS = 2,
 	CONTEXT_RETIRED_FIRST = 16,
 	CONTEXT_CODECS = 8,
-	PIN_SLOT = 0, /* of the page that the call is about */
-	PIN_TWIN = 1, /* of the page that may be the same */
+	HAZARD_SLOT = 0, /* for the page of the call */
+	HAZARD_TWIN = 1, /* for a page that may be identical */
 };
 
 /* A codec's context, made when it is first needed, and again for another level. */
 struct rzi_codec_context {
 	void *context; /* NULL = none yet */
-	size_t bytes;  /* of it that are charged */
+	size_t bytes;  /* its charged bytes */
 	int32_t level;
 };
 
-/* Contexts beside the first may take one part in so many of the hard limit. */
+/* Contexts beside the first take at most a 16th of the hard limit. */
 enum { CONTEXT_LIMIT_SHARE = 16 };
 
 enum rzi_taken {
 	CONTEXT_FREE,
 	CONTEXT_TAKEN,
-	CONTEXT_PARKED, /* its taker is at a place where the gate may be closed */
+	CONTEXT_PARKED, /* its taker waits where the gate may close */
 };
 
-/* An object whose freeing was put off. */
+/* An object to be freed later. */
 struct rzi_retired {
 	uint64_t entry;
 	uint32_t record;
 };
 
 struct rzi_context {
-	_Atomic uint32_t taken;                /* enum rzi_taken */
-	_Atomic uint64_t hazard[CONTEXT_PINS]; /* handles; XV_NULL_HANDLE = none */
+	_Atomic uint32_t taken;                   /* enum rzi_taken */
+	_Atomic uint64_t hazard[CONTEXT_HAZARDS]; /* handles; XV_NULL_HANDLE = none */
 	struct ramz *store;
-	unsigned char *packed; /* a form with its tail */
-	unsigned char *page;   /* a page being patched */
-	unsigned char *twin;   /* with identical-page sharing: a page to compare with */
+	unsigned char *packed; /* a form and its tail */
+	unsigned char *page;   /* the page of a partial write */
+	unsigned char *twin;   /* with dedup: a page to compare with */
 	struct rzi_codec_context codec[CONTEXT_CODECS];
-	struct rzi_retired *retired; /* grows where it must; mostly empty */
+	struct rzi_retired *retired; /* usually empty; grows */
 	uint32_t retired_count;
 	uint32_t retired_room;
 	uint32_t writes_until_watch; /* see limit.c */
@@ -79,63 +79,61 @@ struct rzi_context {
 	uint32_t calls_until_timed; /* see page_io.c */
 	uint32_t timing_random;
 	uint64_t timed_ns;        /* when the last timed call began */
-	bool codec_refused;       /* there was no room for a codec's context: see room.c */
-	uint64_t soft_held_bytes; /* the soft mark was passed: what was held; 0 = it was not */
+	bool codec_refused;       /* no room for a codec's context: see room.c */
+	uint64_t soft_held_bytes; /* held bytes when the soft limit was passed; 0 = it was not */
 	struct rzi_counters counters;
 };
 
 struct rzi_contexts {
 	_Atomic(struct rzi_context *) context[CONTEXTS_MAX];
-	_Atomic uint32_t high; /* all of them are below this index */
+	_Atomic uint32_t high; /* all have an index below this */
 	uint32_t homes;
 	_Atomic bool closed;
-	_Atomic uint64_t codec_bytes; /* charged for codecs' contexts */
-	_Atomic uint64_t more_bytes;  /* of contexts beside the first */
+	_Atomic uint64_t codec_bytes; /* charged for codec contexts */
+	_Atomic uint64_t more_bytes;  /* of all contexts except the first */
 	pthread_mutex_t lock;         /* for waiting at the gate */
 	pthread_cond_t opened;
 };
 
-/* Make the first context. 0 or -XV_ENOMEM. */
+/* Make the first context. Returns 0 or -XV_ENOMEM. */
 int rzi_contexts_init(struct ramz *store);
 void rzi_contexts_fini(struct ramz *store);
 
-/* Begin a call: never fails, since there is always at least one context to wait for. */
+/* Begin a call. Never fails: at least one context can be waited for. */
 struct rzi_context *rzi_enter(struct ramz *store);
 
-/* End a call: frees what was put off, gives the context back, and then tells the soft limit
- * where it was passed. */
+/* End a call: free what can be freed now, give the context back, and then call the soft limit's
+ * callback if the limit was passed. */
 void rzi_leave(struct rzi_context *context);
 
-/* Have the store for oneself, and let the others in again. Under admin. */
+/* Close the gate and have the store alone; open it again. Under admin. */
 void rzi_gate_close(struct ramz *store);
 void rzi_gate_open(struct ramz *store);
 
-/* A context for the closer of the gate itself; give back with rzi_leave_quietly. */
+/* A context for the thread that closed the gate; give it back with rzi_leave_quietly. */
 struct rzi_context *rzi_enter_closed(struct ramz *store);
 void rzi_leave_quietly(struct rzi_context *context);
 
-/*
- * In the middle of a call, with nothing pinned and nothing held that only the call knows: let the
- * gate be closed, and be in the call again; the store may have been changed in between, its size
- * too. Between the two the caller may wait for anything, and may close the gate.
- */
+/* Park inside a call, which protects and holds nothing: the gate may close. Then be in the call
+ * again. In between, other calls may change the store, its size too, and the caller may wait for
+ * anything and close the gate. */
 void rzi_park(struct rzi_context *context);
 void rzi_unpark(struct rzi_context *context);
 
-/* Drop the codecs' contexts of all threads, and free what was put off. Gate closed. */
+/* Drop the codec contexts of all threads, and free all objects that wait. Gate closed. */
 void rzi_contexts_trim(struct ramz *store);
 
-/* Drop the codecs' contexts that nobody has taken, nor used of late. Bytes they had. */
+/* Drop codec contexts that nobody has taken or used lately. Returns their bytes. */
 uint64_t rzi_contexts_drop_idle(struct ramz *store);
 
-/* Free what was put off in contexts that nobody has taken; the others do it themselves at the end
- * of their calls. Under admin: not beside who closed the gate. */
+/* Free objects that wait in contexts that nobody has taken; the other contexts free theirs at the
+ * end of their calls. Under admin, with the gate open. */
 void rzi_contexts_drain(struct ramz *store);
 
 /* Is the handle in a hazard word of any context? O(contexts). */
-bool rzi_is_pinned(const struct ramz *store, xv_handle handle);
+bool rzi_is_protected(const struct ramz *store, xv_handle handle);
 
-/* The i-th context there is, or NULL; i below rzi_contexts_high. */
+/* Context number i, or NULL; i is below rzi_contexts_high. */
 struct rzi_context *rzi_context_at(const struct ramz *store, uint32_t i);
 uint32_t rzi_contexts_high(const struct ramz *store);
 

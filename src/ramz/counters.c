@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * counters.c: counters, histograms, and the public arithmetic of histograms. See counters.h.
+ * counters.c: counters, histograms, and the public arithmetic on histograms. See counters.h.
  */
 #include "counters.h"
 
 #include "platform.h"
 
 enum {
-	STEP_SHIFT = 3, /* 8 buckets to a power of two */
+	STEP_SHIFT = 3, /* 8 buckets for each power of two */
 	STEPS = 1 << STEP_SHIFT,
 };
 

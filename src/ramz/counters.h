@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * counters.h: what one thread counts.
+ * counters.h: the counters of one thread.
  *
- * Owns nothing but the numbers. Locking: one thread at a time adds; others may read at any
- * moment, so the cells are atomic, but no atomic read-modify-write is executed. O(1), sums
- * O(cells).
+ * Owns only the numbers. Locking: one thread at a time adds, and others may read at any time. So
+ * the cells are atomic, but without read-modify-write instructions. O(1), sums O(cells).
  *
- * Gauges go up and down; one thread's share may be negative (two's complement), the sum over
- * the threads is not.
+ * Gauges go up and down. The share of one thread may be negative (two's complement); the sum over
+ * all threads is not.
  */
 #ifndef RZI_COUNTERS_H
 #define RZI_COUNTERS_H
@@ -66,7 +65,7 @@ struct rzi_counters {
 	struct rzi_histogram histogram[HISTOGRAMS];
 };
 
-/* Add to a cell that nobody else adds to. */
+/* Add to a cell that no other thread adds to. */
 static inline void rzi_cell_add(_Atomic uint64_t *cell, uint64_t n)
 {
 	atomic_store_explicit(cell, atomic_load_explicit(cell, memory_order_relaxed) + n,
@@ -81,10 +80,10 @@ static inline void rzi_count(struct rzi_counters *counters, enum rzi_counter whi
 void rzi_histogram_add(struct rzi_counters *counters, enum ramz_histogram_kind kind,
 		       uint64_t value);
 
-/* Add what is in a histogram to a sum. */
+/* Add a histogram to a sum. */
 void rzi_histogram_sum(const struct rzi_histogram *from, struct ramz_histogram *to);
 
-/* Back to 0; the gauges too. */
+/* Set all to 0, gauges too. */
 void rzi_counters_clear(struct rzi_counters *counters);
 
 #endif

@@ -20,18 +20,18 @@ struct rzi_dedup {
 	struct rzi_memory *memory;
 	pthread_mutex_t lock;
 	struct rzi_sparse places;  /* _Atomic uint64_t */
-	struct rzi_sparse records; /* struct record; guarded by lock */
+	struct rzi_sparse records; /* struct record, under lock */
 	uint32_t *bucket;
 	uint32_t buckets; /* a power of two */
 	uint32_t free;    /* first free record + 1 */
-	uint32_t made;    /* records ever made, or so many that those behind are free */
-	uint32_t gap;     /* a record below made without a table may be here, or behind; none where
-			   * it is not below made */
+	uint32_t made;    /* records ever made; all behind are free */
+	uint32_t
+		gap; /* the first record below made that may lack a table; none if not below made */
 	uint64_t in_use;
-	uint64_t limit; /* records there is room for */
+	uint64_t limit; /* most records */
 };
 
-/* Slots, and records whose object is still to be freed, or that a writer has just made. */
+/* Slots, plus records whose object is still to be freed, or that a writer has just made. */
 static uint64_t dedup_limit(uint64_t pages)
 {
 	uint64_t limit = pages + 2 * CONTEXTS_MAX + CONTEXTS_MAX * (uint64_t)CONTEXT_RETIRED_FIRST;
@@ -59,7 +59,7 @@ static void dedup_unlock(struct rzi_dedup *dedup)
 	(void)pthread_mutex_unlock(&dedup->lock);
 }
 
-/* ---- making it ---- */
+/* ---- create ---- */
 
 static void dedup_free_tables(struct rzi_dedup *dedup)
 {
@@ -136,8 +136,8 @@ static void dedup_rehash(struct rzi_dedup *dedup, uint32_t *bucket, uint32_t buc
 	}
 }
 
-/* More or fewer buckets, where there is memory; chains get longer where there is none. Fewer are
- * given back at once, so the limit is not asked for them. */
+/* Change the number of buckets. Without memory for more, chains get longer. Fewer are given back
+ * at once, so the limit is not asked for them. */
 static void dedup_set_buckets(struct rzi_dedup *dedup, uint32_t buckets)
 {
 	size_t bytes = buckets * sizeof(*dedup->bucket);
@@ -156,7 +156,7 @@ static void dedup_set_buckets(struct rzi_dedup *dedup, uint32_t buckets)
 	dedup->buckets = buckets;
 }
 
-/* As few as there would be, had there never been more records. */
+/* As few as the records need. */
 static uint32_t dedup_buckets_needed(const struct rzi_dedup *dedup)
 {
 	uint32_t buckets = BUCKETS_FIRST;
@@ -172,7 +172,7 @@ void rzi_dedup_reset(struct ramz *store)
 
 	if (dedup == NULL)
 		return;
-	/* Who asks for statistics does not wait at the gate. */
+	/* A call for statistics does not wait at the gate. */
 	dedup_lock(dedup);
 	memset(dedup->bucket, 0, dedup->buckets * sizeof(*dedup->bucket));
 	rzi_sparse_clear(&dedup->places);
@@ -221,8 +221,7 @@ static int dedup_make_leaves(struct rzi_dedup *dedup, uint32_t number)
 	return 0;
 }
 
-/* Make the first leaf again that was trimmed, and put its records on the free list. There may be
- * none. */
+/* Make the first trimmed leaf again, if there is one, and put its records on the free list. */
 static int dedup_fill_gap(struct rzi_dedup *dedup)
 {
 	int err;
@@ -322,27 +321,27 @@ static void dedup_content_of(const struct rzi_dedup *dedup, uint32_t record,
 	content->word = 0;
 }
 
-/* Pin the object of a record that we have a reference to. */
-static uint64_t dedup_pin(struct rzi_context *context, uint32_t record)
+/* Protect the object of a record to which we have a reference. */
+static uint64_t dedup_protect(struct rzi_context *context, uint32_t record)
 {
 	const _Atomic uint64_t *place = rzi_dedup_place(context->store->dedup, record);
 	uint64_t entry = atomic_load(place);
 	unsigned turns = 0;
 
-	while (rzi_entry_locked(entry) || !rzi_pin(context, PIN_TWIN, place, entry)) {
+	while (rzi_entry_locked(entry) || !rzi_protect(context, HAZARD_TWIN, place, entry)) {
 		rzi_pause(&turns);
 		entry = atomic_load(place);
 	}
 	return entry;
 }
 
-/* Does the record hold this very page? */
+/* Does the record have exactly this page? */
 static bool dedup_is_same(struct rzi_context *context, uint32_t record, const void *page)
 {
-	uint64_t entry = dedup_pin(context, record);
+	uint64_t entry = dedup_protect(context, record);
 	int err = rzi_object_read(context, entry, context->twin);
 
-	rzi_unpin(context, PIN_TWIN);
+	rzi_unprotect(context, HAZARD_TWIN);
 	return err == 0 && memcmp(context->twin, page, context->store->page_bytes) == 0;
 }
 
@@ -359,7 +358,7 @@ static int dedup_make_object(struct rzi_context *context, uint32_t record, const
 	return err == 0 ? rzi_object_make(context, record, &form, page, entry) : err;
 }
 
-/* A new record with its object. */
+/* Make a new record with its object. */
 static int dedup_make(struct rzi_context *context, const void *page, uint64_t hash,
 		      const struct rzi_packed *packed, uint32_t *record)
 {
@@ -406,7 +405,7 @@ int rzi_dedup_content(struct rzi_context *context, const void *page,
 	return err;
 }
 
-/* Take the entry out of a place that nobody can find any more, but compaction. */
+/* Take the entry out of a place that only compaction can still find. */
 static uint64_t dedup_clear_place(_Atomic uint64_t *place)
 {
 	uint64_t entry = atomic_load(place);
@@ -449,7 +448,7 @@ uint64_t rzi_dedup_idle_bytes(struct rzi_dedup *dedup)
 	uint64_t bytes, buckets;
 
 	dedup_lock(dedup);
-	/* A leaf of places for each of records. */
+	/* A leaf of records has a leaf of places beside it. */
 	bytes = rzi_sparse_idle_bytes(&dedup->records) *
 		(sizeof(struct record) + sizeof(uint64_t)) / sizeof(struct record);
 	buckets = dedup_buckets_needed(dedup);
@@ -459,7 +458,8 @@ uint64_t rzi_dedup_idle_bytes(struct rzi_dedup *dedup)
 	return bytes;
 }
 
-/* No record of the leaf is in use: nobody makes one, and none waits for its object to be freed. */
+/* No record of the leaf is in use: none is being made, and none waits for its object to be
+ * freed. */
 static bool records_are_idle(const void *leaf)
 {
 	const struct record *record = leaf;
@@ -471,7 +471,7 @@ static bool records_are_idle(const void *leaf)
 	return true;
 }
 
-/* The free list again, of the records that still have a table. */
+/* Make the free list anew, from the records that still have a table. */
 static void dedup_list_free(struct rzi_dedup *dedup)
 {
 	while (dedup->made != 0 && dedup_record(dedup, dedup->made - 1) == NULL)
@@ -517,7 +517,7 @@ void rzi_dedup_trim(struct ramz *store, bool (*place_is_idle)(const void *leaf))
 	dedup_unlock(dedup);
 }
 
-/* ---- telling ---- */
+/* ---- numbers ---- */
 
 uint32_t rzi_dedup_refs(struct rzi_dedup *dedup, uint32_t number)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * entry.h: the 64-bit slot entry, the only place that shifts its bits.
+ * entry.h: the 64-bit slot entry. No other file shifts its bits.
  *
  * Owns nothing, calls nothing, no locking, O(1).
  *
@@ -52,9 +52,9 @@ enum {
 	SIDE_VALUE_SHIFT = 8,
 };
 
-/* How a same-filled page's word is kept in 59 bits. */
+/* How 59 bits hold the word of a same-filled page. */
 enum same_form {
-	SAME_LOW = 0,    /* its low 59 bits, the sign extended */
+	SAME_LOW = 0,    /* its low 59 bits, sign-extended */
 	SAME_REPEAT = 1, /* its low 32 bits, repeated */
 	SAME_HIGH = 2,   /* its high 59 bits; the others are 0 */
 };
@@ -96,7 +96,7 @@ static inline bool rzi_entry_good(uint64_t entry)
 
 /* ---- same-filled ---- */
 
-/* The entry for a word where 59 bits are enough for it. */
+/* The entry for a word, if 59 bits can hold it. */
 static inline bool rzi_entry_of_word(uint64_t word, uint64_t *entry)
 {
 	uint64_t value, form;
@@ -134,7 +134,7 @@ static inline uint64_t rzi_entry_word(uint64_t entry)
 	}
 }
 
-/* The entry of a word that is kept in the side table. */
+/* The entry of a word in the side table. */
 static inline uint64_t rzi_entry_of_side(uint64_t word)
 {
 	return word << SIDE_VALUE_SHIFT | (uint64_t)1 << ENTRY_SIDE_SHIFT |
@@ -143,7 +143,7 @@ static inline uint64_t rzi_entry_of_side(uint64_t word)
 
 /* ---- objects ---- */
 
-/* The entry of an object, where it lies in the first TiB and its offset is a multiple of 4. */
+/* The entry of an object, if it lies in the first TiB at a multiple of 4. */
 static inline bool rzi_entry_of_object(xv_handle handle, uint32_t pool_page_shift, uint32_t codec,
 				       bool good, uint64_t *entry)
 {
@@ -202,7 +202,7 @@ static inline xv_handle rzi_entry_handle(uint64_t entry, uint32_t pool_page_shif
 
 /* ---- records ---- */
 
-/* The slot entry that refers to a record whose object has this entry. */
+/* The slot entry for a record whose object has this entry. */
 static inline uint64_t rzi_entry_of_record(uint32_t record, uint64_t object_entry)
 {
 	return (uint64_t)record << ENTRY_RECORD_SHIFT |

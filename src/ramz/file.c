@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * file.c: the public calls on saved files: holders and visitors. See file_impl.h for the rules.
+ * file.c: the public calls on saved files, for holders and visitors. See file_impl.h for the rules.
  *
  * May call: the other file_*.c, load.c. Locking: `saving` around a save, a load, a look. O(bytes).
  */
@@ -17,7 +17,7 @@
 #include "file_format.h"
 #include "file_impl.h"
 
-/* ---- making and ending ---- */
+/* ---- open and close ---- */
 
 static int file_make(struct ramz_file **out, const char *path, int operation,
 		     struct ramz_reason *reason)
@@ -62,7 +62,7 @@ void ramz_file_close(struct ramz_file *file)
 		(void)file_end(file);
 }
 
-/* Links may lead elsewhere by now, so the path is followed anew each time. */
+/* Links may lead elsewhere by now, so each try follows the path anew. */
 static int file_try(struct ramz_file **out, const char *path, struct ramz_reason *reason)
 {
 	struct ramz_file *file;
@@ -88,7 +88,7 @@ int ramz_file_open(struct ramz_file **out, const char *path, uint32_t wait_ms,
 	(void)rzi_file_says(reason, 0, "%s", "");
 	if (out == NULL || path == NULL)
 		return rzi_file_says(reason, -XV_EINVAL, "a pointer is null");
-	/* Finding out who is in the way takes long, so it is done once, at the end. */
+	/* To find the holder takes long, so it is done once, at the end. */
 	while (err == -XV_EBUSY && rzi_now_ns() - begin < wait_ns) {
 		err = file_try(out, path, NULL);
 		if (err == -XV_EBUSY)
@@ -122,7 +122,7 @@ static int64_t file_read(void *context, void *data, size_t bytes)
 	return got < 0 ? -errno : got;
 }
 
-/* Nothing may be behind the saved store. */
+/* Nothing may lie behind the saved store. */
 static int file_check_end(struct file_cursor *cursor, struct ramz_reason *reason)
 {
 	char byte;
@@ -190,7 +190,7 @@ int ramz_file_load(struct ramz **out, const struct ramz_options *options,
 	return err;
 }
 
-/* ---- looking ---- */
+/* ---- describe ---- */
 
 static void file_info_of_header(const struct rzi_file_header *header, struct ramz_file_info *info)
 {
@@ -273,7 +273,7 @@ int ramz_file_save(struct ramz_file *file, struct ramz *store, uint64_t *file_by
 
 /* ---- visitors ---- */
 
-/* L7: under the directory's lock nobody has a lock for a moment only. */
+/* L7: under the directory's lock nobody has a lock for only a moment. */
 static int file_visit(struct ramz_file **out, const char *path, bool to_save,
 		      struct ramz_reason *reason)
 {

@@ -45,7 +45,7 @@ void rzi_file_header_put(unsigned char *at, const struct rzi_file_header *header
 	rzi_put_u64(at + FILE_SUM_AT, rzi_checksum(at, FILE_SUM_AT));
 }
 
-/* Are the numbers of a header whose checksum is right such as a store can have? */
+/* Can a store have the numbers of this header, whose checksum is right? */
 static const char *header_numbers(const struct rzi_file_header *header, int *err)
 {
 	*err = -XV_ENOTSUP;
@@ -70,7 +70,7 @@ static const char *header_numbers(const struct rzi_file_header *header, int *err
 	return NULL;
 }
 
-/* What version 1 has not. */
+/* What version 1 lacks. */
 static void header_get_choice(const unsigned char *at, struct rzi_file_header *header)
 {
 	memcpy(header->id, at + FILE_ID_AT, FILE_ID_BYTES);
@@ -104,7 +104,7 @@ const char *rzi_file_header_get(const unsigned char *at, struct rzi_file_header 
 	return header_numbers(header, err);
 }
 
-/* Of the block header's first part, of what follows and of the file's id, folded into one. */
+/* Sum of the first part of the block's header, of what follows, and of the file's id. */
 static uint64_t block_sum(const unsigned char *at, const struct rzi_file_header *header,
 			  uint32_t bytes)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * file_format.h: the format of a saved store, version 2. All numbers little end first.
+ * file_format.h: the format of a saved store, version 2. All numbers are little-endian.
  *
  *   header, 256 bytes
  *     0  "RAMZPAGE"
@@ -11,13 +11,13 @@
  *    32  8 names of codecs, 24 bytes each, zeros behind; a form's codec is an index of these;
  *        the first is empty and means raw; two may be equal, of two tiers or dictionaries
  *   224  file id, 16 random bytes of each save
- *   240  u32 codec of pages written from then on, an index of the names; UINT32_MAX: not kept
+ *   240  u32 codec for writes, an index of the names; UINT32_MAX: not kept
  *   244  i32 its level; the least number: the codec's own
  *   248  u64 XXH3 of bytes 0 .. 247
  *
  *   blocks
  *     0  u32 "BLK1", or "END1" for the last      4  u32 sequence number, from 0
- *     8  u32 records                            12  u32 bytes that follow the block's header
+ *     8  u32 records                            12  u32 bytes behind the block's header
  *    16  u64 XXH3 of 32 bytes: u64 XXH3 of bytes 0 .. 15, u64 XXH3 of the bytes from 24 on, the
  *        file id: so a block of another save is as wrong as a damaged one
  *    24  records: u64 slot, u32 kind << 8 | codec, u32 bytes, then so many bytes: a word, or a
@@ -26,9 +26,9 @@
  *        is 0), and what a tier is set to (its slot is the tier, its bytes are the i32 level)
  *   the last block has no records but 16 bytes: u64 records, u64 bytes of all blocks before
  *
- * A file that ends before its last block is torn. Version 1 has zeros from 224 to 247, and its
- * blocks' sums are of the first 16 of the 32 bytes; it is still read. Owns the layout. No locking,
- * O(bytes).
+ * A file that ends before its last block is torn. Version 1, which is still read, has zeros from
+ * 224 to 247, and the sums of its blocks cover the first 16 of the 32 bytes. Owns the layout. No
+ * locking, O(bytes).
  */
 #ifndef RZI_FILE_FORMAT_H
 #define RZI_FILE_FORMAT_H
@@ -84,7 +84,7 @@ struct rzi_file_header {
 	char name[FILE_NAMES][FILE_NAME_BYTES];
 	unsigned char id[FILE_ID_BYTES];
 	uint32_t codec; /* for writes: an index of name, or FILE_CODEC_NOT_KEPT */
-	int32_t level;  /* of it */
+	int32_t level;  /* of that codec */
 };
 
 struct rzi_file_block {
@@ -103,10 +103,10 @@ struct rzi_file_record {
 
 void rzi_file_header_put(unsigned char *at, const struct rzi_file_header *header);
 
-/* NULL, or why it is refused; *err then. */
+/* NULL, or the reason of a refusal, with *err. */
 const char *rzi_file_header_get(const unsigned char *at, struct rzi_file_header *header, int *err);
 
-/* The block's bytes are behind its header already. header is the file's. */
+/* The bytes of the block are behind its header already. header is the file's. */
 void rzi_file_block_put(unsigned char *at, const struct rzi_file_header *header,
 			const struct rzi_file_block *block);
 void rzi_file_block_get(const unsigned char *at, struct rzi_file_block *block);

@@ -3,11 +3,11 @@
 /*
  * file_holder.c: who has a lock on a file.
  *
- * /proc/locks names the process that took a lock, which may have ended after a fork, and its number
- * may be another's by now. So a process is believed to have a lock when one of its descriptors
- * has: /proc/PID/fd tells that it leads to the file, /proc/PID/fdinfo that it has a flock. Only
- * where another user's descriptors may not be looked at is /proc/locks asked, and the line says
- * "probably". Elsewhere than on Linux the holder is not known.
+ * /proc/locks names the process that took a lock. After a fork it may have ended, and its number
+ * may be another process's by now. So a process counts as a holder when one of its descriptors has
+ * the lock: /proc/PID/fd tells that it leads to the file, /proc/PID/fdinfo that it has a flock.
+ * /proc/locks is asked only when another user's descriptors cannot be read, and the line then says
+ * "probably". The holder is unknown on systems other than Linux.
  *
  * May call: the file system. Locking: none. O(open files of all processes).
  */
@@ -30,10 +30,10 @@
 #include "file_impl.h"
 
 struct holder {
-	long pid; /* 0: not known */
+	long pid; /* 0 = unknown */
 	bool shares;
 	bool probably;
-	char command[32]; /* "" not known */
+	char command[32]; /* "" = unknown */
 };
 
 static FILE *holder_open(int directory, const char *name)
@@ -56,7 +56,7 @@ static DIR *holder_open_directory(int at, const char *name)
 	return directory;
 }
 
-/* Has this open file a flock? Says in *shares which. */
+/* Has this open file a flock? If so, *shares tells which kind. */
 static bool holder_info_has_lock(int process, const char *number, bool *shares)
 {
 	char name[sizeof("fdinfo/") + NAME_MAX], line[160];
@@ -74,7 +74,7 @@ static bool holder_info_has_lock(int process, const char *number, bool *shares)
 	return has;
 }
 
-/* Has this process a lock on the file? 1, 0, or -1 when it may not be looked at. */
+/* Has this process a lock on the file? Returns 1, 0, or -1 when its descriptors cannot be read. */
 static int holder_is(int process, const struct stat *file, bool *shares)
 {
 	DIR *directory = holder_open_directory(process, "fd");
@@ -111,7 +111,7 @@ static void holder_command(int process, struct holder *holder)
 		(void)fclose(file);
 }
 
-/* The process that /proc/locks names, where its descriptors may not be looked at; else 0. */
+/* The process that /proc/locks names, if its descriptors cannot be read; else 0. */
 static long holder_from_locks(int proc, const struct stat *file, bool *shares)
 {
 	FILE *locks = holder_open(proc, "locks");

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * file_lock.c: opening a file and getting its lock, and the directory's lock; rules L1, L5, L8 of
- * file_impl.h.
+ * file_lock.c: open a file and lock it, and lock the directory; rules L1, L5, L8 of file_impl.h.
  *
- * May call: the file system. Locking: this is it. O(1) a try.
+ * May call: the file system. Locking: this file makes it. O(1) for each try.
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
@@ -17,14 +16,14 @@
 
 #include "file_impl.h"
 
-/* Positive: not an error, begin again. */
+/* Positive: no error, begin again. */
 enum { AGAIN = 1, TRIES_MAX = 100000, PAUSE_MS_MAX = 20 };
 
-/* What is done under it takes far less. */
+/* Work under the lock takes far less. */
 #define DIRECTORY_WAIT_NS ((uint64_t)30 * 1000000000U)
 
-/* Of a regular file all three are without effect; of what was put there in its place just now they
- * keep us from waiting for it. */
+/* None of these flags changes a regular file. If another kind was just put in its place, we do
+ * not wait for it. */
 #define OPEN_FLAGS (O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 
 void rzi_file_pause(uint32_t *ms)
@@ -56,7 +55,7 @@ static int lock_check(const struct stat *status, struct ramz_reason *reason)
 	return err != 0 ? err : rzi_place_check_links(status, reason);
 }
 
-/* Looked at before it is opened, since opening some devices does something. */
+/* Looks before it opens, since to open some devices has an effect. */
 static int lock_open(struct ramz_file *file, bool create, int flags, struct ramz_reason *reason)
 {
 	struct stat status;
@@ -97,7 +96,7 @@ static int lock_refused(const struct ramz_file *file, struct ramz_reason *reason
 	return there == 0 ? AGAIN : rzi_holder_says(file->fd, "it", reason);
 }
 
-/* Open it, and try for the lock. */
+/* Open it, and try to lock it. */
 static int lock_open_and_try(struct ramz_file *file, bool create, struct ramz_reason *reason)
 {
 	int err = lock_open(file, create, O_RDONLY, reason);
@@ -105,7 +104,7 @@ static int lock_open_and_try(struct ramz_file *file, bool create, struct ramz_re
 	if (err != 0)
 		return err;
 	err = lock_try(file);
-	if (err == -EBADF) { /* NFS: an exclusive lock needs a file that is open for writing */
+	if (err == -EBADF) { /* NFS: an exclusive lock needs a file open for writing */
 		(void)close(file->fd);
 		file->fd = -1;
 		err = lock_open(file, create, O_RDWR, reason);
@@ -133,7 +132,7 @@ static int lock_take(struct ramz_file *file, bool create, struct ramz_reason *re
 	return err == 1 ? 0 : AGAIN;
 }
 
-/* What we made and could not lock at all is nobody's. */
+/* Remove a file that we made and could not lock. */
 static void lock_undo(struct ramz_file *file, int err)
 {
 	if (file->created && err < 0 && err != -XV_EBUSY &&

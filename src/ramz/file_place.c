@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * file_place.c: where a path leads, and whether what is there may be a saved file.
+ * file_place.c: where a path leads, and whether a saved file may be there.
  *
- * Links are followed here, not by the kernel, so that the directory of the file itself is known,
- * and a link to what is not there yet can be followed too. What the kernel would refuse for
- * protected_symlinks and protected_regular is refused here, whatever the machine is set to.
+ * This code follows links itself: it needs the directory of the file, and follows links to absent
+ * files too. It refuses what the kernel refuses under protected_symlinks and protected_regular,
+ * whatever the machine's settings.
  *
- * May call: the file system; it opens directories only. Locking: none. O(path).
+ * May call: the file system; opens only directories. Locking: none. O(path).
  */
-#define _GNU_SOURCE /* O_PATH, where there is one */
+#define _GNU_SOURCE /* O_PATH, if the system has it */
 #define _FILE_OFFSET_BITS 64
 
 #include <errno.h>
@@ -56,8 +56,8 @@ int rzi_place_check_kind(const struct stat *status, struct ramz_reason *reason)
 			     kind);
 }
 
-/* In a directory that everybody may write to, with the sticky bit, what belongs to another user
- * may be a trap. */
+/* In a directory with the sticky bit that everybody may write to, a file of another user may be a
+ * trap. */
 static bool place_is_trap(int directory, const struct stat *status)
 {
 	struct stat parent;
@@ -80,7 +80,7 @@ static int place_open_directory(int at, const char *path, size_t bytes, struct r
 	return fd >= 0 ? fd : rzi_file_fails(reason, err, "its directory cannot be opened");
 }
 
-/* Go to the directory part of path, as seen from *directory; *name is the rest. */
+/* Go to the directory part of path, starting from *directory; *name is the rest. */
 static int place_step(int *directory, const char *path, char **name, struct ramz_reason *reason)
 {
 	const char *slash = strrchr(path, '/');
@@ -101,7 +101,7 @@ static int place_step(int *directory, const char *path, char **name, struct ramz
 	return *name != NULL ? 0 : rzi_file_says(reason, -XV_ENOMEM, "no memory");
 }
 
-/* The link's text, to be freed; NULL and *err 0 when it is none. */
+/* The link's text, to be freed; NULL with *err 0 when it is no link. */
 static char *place_link(int directory, const char *name, int *err, struct ramz_reason *reason)
 {
 	struct stat status;
@@ -147,7 +147,7 @@ static int place_follow(int *directory, char **name, char *path, struct ramz_rea
 	return err;
 }
 
-/* The directory was walked to; now it is needed for reading. */
+/* The directory was walked to; now it must be readable. */
 static int place_reopen(int *directory, struct ramz_reason *reason)
 {
 	int fd = openat(*directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -167,7 +167,7 @@ int rzi_place_find(struct ramz_file *file, const char *path, struct ramz_reason 
 
 	if (text == NULL)
 		return rzi_file_says(reason, -XV_ENOMEM, "no memory");
-	/* Links of /proc, such as /dev/stdout, lead where their text does not say. */
+	/* Links of /proc, such as /dev/stdout, lead elsewhere than their text says. */
 	if (stat(path, &status) == 0)
 		err = rzi_place_check_kind(&status, reason);
 	if (err == 0)
@@ -210,7 +210,8 @@ static bool place_forbids(int directory, const char *name, int mode)
 	       (errno == EACCES || errno == EROFS);
 }
 
-/* In a directory with the sticky bit only its owner, the file's and root replace a file. */
+/* In a directory with the sticky bit only its owner, the file's owner and root can replace a
+ * file. */
 static bool place_sticks(int directory, const struct stat *status)
 {
 	struct stat parent;

@@ -24,7 +24,7 @@ int rzi_file_says(struct ramz_reason *reason, int err, const char *format, ...)
 	return err;
 }
 
-/* What would be right. */
+/* How to mend it. */
 static const char *reason_advice(int err)
 {
 	switch (err) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * file_save.c: a save: the temporary written, put on disk, given the name; rules L2 to L5 and L10
- * of file_impl.h.
+ * file_save.c: a save: write the temporary, put it on disk, give it the name; rules L2 to L5 and
+ * L10 of file_impl.h.
  *
- * May call: the file system. Locking: the caller has a lock on the file, and `saving`.
- * O(stored bytes).
+ * May call: the file system. Locking: the caller has a lock on the file, and `saving`. O(stored
+ * bytes).
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
@@ -22,7 +22,7 @@
 
 /* ---- SIGXFSZ ---- */
 
-/* A write behind RLIMIT_FSIZE is told by a signal too, to the thread, and that ends the process. */
+/* A write past RLIMIT_FSIZE also sends the thread a signal, which ends the process. */
 struct save_signals {
 	sigset_t before;
 	bool blocked;
@@ -65,7 +65,7 @@ static void save_signals_restore(const struct save_signals *signals)
 struct save_sink {
 	int fd;
 	uint64_t bytes;
-	bool failed; /* the file system, not the store */
+	bool failed; /* by the file system, not the store */
 };
 
 static int save_write(void *context, const void *data, size_t bytes)
@@ -112,7 +112,8 @@ static int save_fill(int fd, const struct rzi_contents *contents, uint64_t *byte
 
 /* ---- mode and owner ---- */
 
-/* As the old file's. A note where the owner cannot be kept; the rights of another group are not. */
+/* Set the old file's rights. Adds a note when the owner cannot be kept; then another group gets
+ * no rights. */
 static int save_keep_rights(int old, int new, struct ramz_reason *reason)
 {
 	struct stat was, is;
@@ -154,7 +155,7 @@ static int save_rename(const struct ramz_file *file, const char *temporary,
 	return rzi_file_fails(reason, -errno, "the new file cannot be given the name");
 }
 
-/* A file that somebody removed is made again, as any absent one (L5). */
+/* A file that was removed is made again like an absent one (L5). */
 static int save_rename_to_absent(const struct ramz_file *file, const char *temporary,
 				 struct ramz_reason *reason)
 {
@@ -214,7 +215,7 @@ static int save_commit_visited(struct ramz_file *file, const char *temporary,
 	return err;
 }
 
-/* Not every file system can, and says so by EINVAL. */
+/* Not every file system can; those return EINVAL. */
 static int save_sync_directory(const struct ramz_file *file, struct ramz_reason *reason)
 {
 	if (fsync(file->directory) == 0 || errno == EINVAL)
@@ -223,7 +224,7 @@ static int save_sync_directory(const struct ramz_file *file, struct ramz_reason 
 			      "the new file has the name, but its directory cannot be put on disk");
 }
 
-/* ---- all of it ---- */
+/* ---- the whole save ---- */
 
 static int save_temporary(struct ramz_file *file, const struct rzi_temporary *temporary,
 			  const struct rzi_contents *contents, uint64_t *bytes,
@@ -257,7 +258,7 @@ int rzi_file_save(struct ramz_file *file, const struct rzi_contents *contents, u
 		rzi_temporary_drop(file, &temporary);
 		return err;
 	}
-	(void)close(file->fd); /* with the old file's lock: nobody finds that any more */
+	(void)close(file->fd); /* with the lock on the old file, which no name leads to */
 	file->fd = temporary.fd;
 	file->created = false;
 	temporary.fd = -1;

@@ -3,8 +3,8 @@
 /*
  * file_temporary.c: the new file while it is written; rules L4 and L6 of file_impl.h.
  *
- * May call: the file system, in the file's directory. Locking: a temporary is locked as long as it
- * is somebody's. O(1), the sweep O(names in the directory).
+ * May call: the file system, in the file's directory. Locking: a temporary is locked while its
+ * process needs it. O(1), the sweep O(names in the directory).
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
@@ -25,12 +25,12 @@
 
 enum {
 	DIGITS = 16,                                           /* of a u64 */
-	ADDED = 1 + DIGITS + DIGITS + (int)sizeof(SUFFIX) - 1, /* "." in front */
+	ADDED = 1 + DIGITS + DIGITS + (int)sizeof(SUFFIX) - 1, /* with "." in front */
 	NAME_BYTES_USUAL = 255,
 	TRIES_MAX = 1000,
 };
 
-/* The part of a temporary's name that all of this file's have, "NAME.digits"; to be freed. */
+/* The part that the names of all temporaries of this file share, "NAME.digits"; to be freed. */
 static char *temporary_prefix(const struct ramz_file *file)
 {
 	long most = fpathconf(file->directory, _PC_NAME_MAX);
@@ -44,7 +44,7 @@ static char *temporary_prefix(const struct ramz_file *file)
 	if (length > room) {
 		length = room;
 		while (length > 0 && ((unsigned char)file->name[length] & 0xC0U) == 0x80U)
-			length--; /* between characters of UTF-8 */
+			length--; /* cut between characters of UTF-8 */
 	}
 	(void)sprintf(prefix, "%.*s.%016llx", (int)length, file->name, (unsigned long long)hash);
 	return prefix;
@@ -52,7 +52,7 @@ static char *temporary_prefix(const struct ramz_file *file)
 
 /* ---- making ---- */
 
-/* 1: done; 0: not this time; or an error. */
+/* 1: done; 0: try again; or an error. */
 static int temporary_try(const struct ramz_file *file, const char *prefix,
 			 struct rzi_temporary *temporary)
 {
@@ -66,7 +66,7 @@ static int temporary_try(const struct ramz_file *file, const char *prefix,
 			       O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (temporary->fd < 0)
 		return errno == EEXIST ? 0 : -errno;
-	/* Between the two somebody may have taken it for a dead process's. */
+	/* In between, another process may have seen it as a dead process's. */
 	if (flock(temporary->fd, file->operation | LOCK_NB) == 0)
 		err = rzi_place_leads_to(file, temporary->name, temporary->fd);
 	else if (errno != EWOULDBLOCK)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * least.c: the least hard limit that a store can live with.
+ * least.c: the least hard limit with which a store works.
  *
- * It depends on the codec, the page, the size, the provider and the pool's own rules, so it is not
- * reckoned but tried: a store without a limit is made and written to, and what it held is tried as
- * the limit of another one.
+ * It depends on codec, page size, size, provider and the pool's rules, so it is tried rather than
+ * computed: a store without a limit is made and written to, and what it held becomes the limit of
+ * another one.
  *
- * May call: store.c. Locking: none, the stores are its own. O(1).
+ * May call: store.c. Locking: none; no other thread sees the stores. O(1).
  */
 #include <stdlib.h>
 
@@ -33,7 +33,7 @@ static unsigned char *least_page(size_t bytes)
 	return page;
 }
 
-/* Write one page to a store with this limit. What it held at most is in *held_bytes. */
+/* Write one page to a store with this limit. *held_bytes is the most that it held. */
 static int least_try(const struct ramz_options *options, uint64_t limit_bytes, uint64_t *held_bytes)
 {
 	struct ramz_options mine = *options;
@@ -63,7 +63,7 @@ uint64_t rzi_least_limit(const struct ramz_options *options)
 
 	for (uint32_t i = 0; err == 0 && i < LEAST_STEPS_MAX; i++) {
 		err = least_try(options, least_bytes, &held_bytes);
-		/* And the share that contexts of more threads may take: see context.c. */
+		/* Add the share of further contexts: see context.c. */
 		if (err == 0)
 			return least_bytes + least_bytes / (CONTEXT_LIMIT_SHARE - 1) + 1;
 		if (err == -XV_ENOSPC) {

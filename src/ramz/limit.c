@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * limit.c: the soft mark on held bytes. The hard one is the pool's limit, less the store's
- * own memory (memory.c).
+ * limit.c: the soft limit on held bytes. The hard limit is the pool's limit plus the store's own
+ * memory (memory.c).
  *
- * Asking the pool what it holds is not free, so a thread asks again only after as many writes
- * as could bring the store to the mark if every thread wrote raw pages meanwhile; near the mark
- * that is each write.
+ * To ask the pool what it holds takes time. So a thread asks again only after as many writes as
+ * could reach the soft limit if every thread wrote raw pages; near the limit that is each write.
  *
- * Locking: none. O(1), the pool's statistics now and then.
+ * Locking: none. O(1), plus the pool's statistics at times.
  */
 #include "store_impl.h"
 
@@ -20,16 +19,16 @@ uint64_t rzi_held_bytes(struct ramz *store, const struct xv_pool_stats *pool)
 }
 
 /* Writes that this thread may do before it must look again. */
-static uint32_t limit_distance(const struct ramz *store, uint64_t held_bytes, uint64_t mark)
+static uint32_t limit_distance(const struct ramz *store, uint64_t held_bytes, uint64_t limit)
 {
-	uint64_t room = mark > held_bytes ? mark - held_bytes : 0;
+	uint64_t room = limit > held_bytes ? limit - held_bytes : 0;
 	uint64_t a_write = (uint64_t)store->page_bytes * 2;
 	uint64_t writes = room / (a_write * (rzi_contexts_high(store) + 1));
 
 	return writes < WATCH_WRITES_MAX ? (uint32_t)writes : WATCH_WRITES_MAX;
 }
 
-static void limit_look(struct rzi_context *context, uint64_t mark)
+static void limit_look(struct rzi_context *context, uint64_t limit)
 {
 	struct ramz *store = context->store;
 	struct xv_pool_stats pool;
@@ -37,12 +36,13 @@ static void limit_look(struct rzi_context *context, uint64_t mark)
 
 	xv_pool_get_stats(store->pool, &pool);
 	held_bytes = rzi_held_bytes(store, &pool);
-	if (held_bytes < mark) {
+	if (held_bytes < limit) {
 		atomic_store(&store->above_soft, false);
-		context->writes_until_watch = limit_distance(store, held_bytes, mark);
+		context->writes_until_watch = limit_distance(store, held_bytes, limit);
 		return;
 	}
-	/* Above it nothing is to be told until it was below again; look now and then. */
+	/* Above the limit there is nothing to tell until held bytes were below it again: look at
+	 * times. */
 	context->writes_until_watch = WATCH_WRITES_MAX / 64;
 	if (!atomic_exchange(&store->above_soft, true)) {
 		rzi_count(&context->counters, COUNT_SOFT_HITS, 1);
@@ -52,14 +52,15 @@ static void limit_look(struct rzi_context *context, uint64_t mark)
 
 void rzi_limit_watch(struct rzi_context *context)
 {
-	uint64_t mark = atomic_load_explicit(&context->store->soft_bytes, memory_order_relaxed);
+	uint64_t limit =
+		atomic_load_explicit(&context->store->soft_limit_bytes, memory_order_relaxed);
 
-	if (mark == 0)
+	if (limit == 0)
 		return;
 	if (context->writes_until_watch != 0)
 		context->writes_until_watch--;
 	else
-		limit_look(context, mark);
+		limit_look(context, limit);
 }
 
 void rzi_limit_changed(struct ramz *store)
@@ -80,8 +81,8 @@ int ramz_set_limits(struct ramz *store, uint64_t soft_limit_bytes, uint64_t hard
 		return -XV_EINVAL;
 	(void)pthread_mutex_lock(&store->admin);
 	rzi_gate_close(store);
-	atomic_store(&store->soft_bytes, soft_limit_bytes);
-	atomic_store(&store->hard_bytes, hard_limit_bytes);
+	atomic_store(&store->soft_limit_bytes, soft_limit_bytes);
+	atomic_store(&store->hard_limit_bytes, hard_limit_bytes);
 	rzi_memory_set_limit(&store->memory, hard_limit_bytes);
 	rzi_limit_changed(store);
 	rzi_gate_open(store);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * load.c: making a store of what save.c wrote.
+ * load.c: make a store of what save.c wrote.
  *
- * Trusts nothing that it reads. Owns one block's buffer during the call. May call: store.c,
- * slot.c, object.c; the source. Locking: nobody else has the store yet. O(compressed bytes).
+ * Trusts nothing that it reads. Owns the buffer of one block during the call. May call: store.c,
+ * slot.c, object.c; the source. Locking: no other thread has the store yet. O(compressed bytes).
  */
 #include <stdlib.h>
 
@@ -18,11 +18,10 @@ struct loader {
 	const char *reason;
 	struct rzi_file_header header;
 	unsigned char *block;
-	unsigned char *summed;                      /* a form that is given a checksum */
+	unsigned char *summed;                      /* a form that gets a checksum */
 	uint32_t file_tail_bytes;                   /* behind a form in the file */
-	const struct ramz_codec *named[FILE_NAMES]; /* NULL: this build lacks it */
-	uint32_t codec[FILE_NAMES];                 /* the store's index of one that is used; 0 =
-						     * none yet, but for 0 itself */
+	const struct ramz_codec *named[FILE_NAMES]; /* NULL = this build lacks it */
+	uint32_t codec[FILE_NAMES]; /* store index of each used codec; 0 = none yet, or raw */
 	uint64_t next_slot;
 	uint64_t all_records;
 	uint64_t all_bytes;
@@ -34,7 +33,7 @@ static int loader_fails(struct loader *loader, int err, const char *reason)
 	return err;
 }
 
-/* Exactly so many bytes. */
+/* Read exactly `bytes` bytes. */
 static int loader_read(struct loader *loader, unsigned char *at, size_t bytes)
 {
 	while (bytes != 0) {
@@ -77,7 +76,7 @@ static void loader_find_codecs(struct loader *loader, const struct ramz_codec *c
 	loader->named[0] = ramz_codec_by_name("none");
 }
 
-/* The codec for writes: what is given wins, what is not is as it was saved. */
+/* The codec for writes: the option wins, else it is as saved. */
 static int loader_choose_codec(struct loader *loader, struct ramz_options *mine)
 {
 	uint32_t kept = loader->header.codec;
@@ -97,7 +96,7 @@ static int loader_choose_codec(struct loader *loader, struct ramz_options *mine)
 	return 0;
 }
 
-/* What is given, and beside it what was saved. */
+/* The options, with saved values where they are not set. */
 static int loader_options(struct loader *loader, struct ramz_options *mine)
 {
 	const struct rzi_file_header *header = &loader->header;
@@ -167,7 +166,7 @@ static int loader_form(struct loader *loader, struct rzi_context *context,
 	return err == 0 ? loader_publish(context, slot, &content) : err;
 }
 
-/* Of a file without checksums, for a store with them. */
+/* For a file without checksums and a store with them. */
 static int loader_add_sum(struct loader *loader, struct rzi_context *context,
 			  struct rzi_packed *packed)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * machine_memory.c: how much memory there is for this process. See machine_memory.h.
+ * machine_memory.c: see machine_memory.h.
  *
  * Source: Linux, Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst; proc(5) for
  * /proc/self/cgroup and /proc/self/mountinfo.
@@ -46,9 +46,9 @@ uint64_t ramz_memory_bytes(void)
 /* One of the two kinds of hierarchy. */
 struct version {
 	const char *type;       /* of its file system */
-	const char *controller; /* in the line of /proc/self/cgroup; "" is version 2 */
+	const char *controller; /* in the line of /proc/self/cgroup; "" for version 2 */
 	const char *limits[2];  /* files of a group */
-	const char *usual;      /* where it is mounted if nothing else is known */
+	const char *usual;      /* usual mount point, if no other is known */
 };
 
 static const struct version versions[] = {
@@ -56,7 +56,7 @@ static const struct version versions[] = {
 	{"cgroup", "memory", {"memory.limit_in_bytes", NULL}, "/sys/fs/cgroup/memory"},
 };
 
-/* Where a group's files are. */
+/* Where the files of a group are. */
 struct place {
 	char mount[PATH_BYTES]; /* mount point */
 	char top[PATH_BYTES];   /* the group that is mounted there */
@@ -72,7 +72,7 @@ static FILE *open_below(const char *root, const char *path)
 	return fopen(whole, "re");
 }
 
-/* Is name one of the words between commas? */
+/* Is name one of the words in a list with commas? */
 static bool has_word(const char *list, const char *name)
 {
 	size_t length = strlen(name);
@@ -145,7 +145,7 @@ static void find_mount(const char *root, const struct version *version, struct p
 	(void)snprintf(place->top, sizeof(place->top), "/");
 }
 
-/* The limit in one file; UINT64_MAX for "max", and where there is none. */
+/* The limit in one file; UINT64_MAX for "max", and if there is none. */
 static uint64_t limit_in(const char *root, const char *directory, const char *name)
 {
 	char path[2 * PATH_BYTES], text[64];
@@ -163,7 +163,7 @@ static uint64_t limit_in(const char *root, const char *directory, const char *na
 	(void)fclose(file);
 	errno = 0;
 	limit = strtoull(text, &end, 10);
-	/* A group of no memory could not run this. */
+	/* In a group without memory this could not run. */
 	return end == text || text[0] == '-' || errno != 0 || limit == 0 ? UINT64_MAX : limit;
 }
 
@@ -182,9 +182,9 @@ static uint64_t limit_of_group(const char *root, const struct version *version,
 	return limit;
 }
 
-/* The group's path below the mount point: without the part that is mounted there. A group
- * outside of it (a name space has its own root: "/../..") has no path, and the mounted one is all
- * that can be seen. */
+/* The group's path below the mount point, without the part that is mounted there. A group outside
+ * of it (a name space has its own root: "/../..") has no path: only the mounted group can be
+ * seen. */
 static const char *path_below(const struct place *place)
 {
 	size_t top = strcmp(place->top, "/") == 0 ? 0 : strlen(place->top);
@@ -196,7 +196,7 @@ static const char *path_below(const struct place *place)
 	return place->group + top;
 }
 
-/* The least limit of the group and of those above it, up to the mount point. */
+/* The least limit of the group and those above it, up to the mount point. */
 static uint64_t limit_of_version(const char *root, const struct version *version,
 				 struct place *place)
 {

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * machine_memory.h: how much memory there is for this process: the machine's, or less where a
- * control group (a container, a systemd unit) is given less.
+ * machine_memory.h: how much memory this process may use: that of the machine, or less in a control
+ * group (a container, a systemd unit) with a limit.
  *
- * May call: the system's files. Locking: none, no state. O(lines of /proc/self/mountinfo + depth
- * of the control group).
+ * May call: the system's files. Locking: none, no state. O(lines of /proc/self/mountinfo + depth of
+ * the control group).
  */
 #ifndef RZI_MACHINE_MEMORY_H
 #define RZI_MACHINE_MEMORY_H
 
 #include <stdint.h>
 
-/* Memory of the machine, bytes; 0 where the system does not tell. */
+/* Memory of the machine, bytes; 0 if the system does not tell. */
 uint64_t rzi_machine_bytes(void);
 
 /*
- * The least of machine_bytes and of the limits of the control group that
- * ROOT/proc/self/cgroup names, and of those above it: memory.max and memory.high (version 2),
- * memory.limit_in_bytes (version 1). machine_bytes 0 is no bound. What cannot be read is no
- * limit. root is "" for the system's own files, or a directory with a copy of them.
+ * The least of machine_bytes and the limits of the control group that ROOT/proc/self/cgroup names,
+ * and of the groups above it: memory.max and memory.high (version 2), memory.limit_in_bytes
+ * (version 1). machine_bytes 0 is no limit, and so is a file that cannot be read. root is "" for
+ * the files of the system, or a directory with a copy of them.
  */
 uint64_t rzi_memory_of_groups(const char *root, uint64_t machine_bytes);
 

@@ -11,7 +11,7 @@
 int rzi_memory_init(struct rzi_memory *memory, size_t bytes)
 {
 	memory->pool = NULL;
-	memory->hard_bytes = 0;
+	memory->hard_limit_bytes = 0;
 	atomic_init(&memory->bytes, bytes);
 	return pthread_mutex_init(&memory->lock, NULL) == 0 ? 0 : -XV_ENOMEM;
 }
@@ -21,14 +21,14 @@ void rzi_memory_fini(struct rzi_memory *memory)
 	(void)pthread_mutex_destroy(&memory->lock);
 }
 
-/* What the limit leaves to the pool; never 0, which would mean that it has none. */
+/* What the limit leaves to the pool; never 0, which would mean no limit. */
 static void memory_share(struct rzi_memory *memory)
 {
 	uint64_t own = atomic_load_explicit(&memory->bytes, memory_order_relaxed);
-	uint64_t rest = memory->hard_bytes > own ? memory->hard_bytes - own : 1;
+	uint64_t rest = memory->hard_limit_bytes > own ? memory->hard_limit_bytes - own : 1;
 
 	if (memory->pool != NULL)
-		xv_pool_set_limit(memory->pool, memory->hard_bytes == 0 ? 0 : rest);
+		xv_pool_set_limit(memory->pool, memory->hard_limit_bytes == 0 ? 0 : rest);
 }
 
 void rzi_memory_set_pool(struct rzi_memory *memory, struct xv_pool *pool)
@@ -39,10 +39,10 @@ void rzi_memory_set_pool(struct rzi_memory *memory, struct xv_pool *pool)
 	(void)pthread_mutex_unlock(&memory->lock);
 }
 
-void rzi_memory_set_limit(struct rzi_memory *memory, uint64_t hard_bytes)
+void rzi_memory_set_limit(struct rzi_memory *memory, uint64_t hard_limit_bytes)
 {
 	(void)pthread_mutex_lock(&memory->lock);
-	memory->hard_bytes = hard_bytes;
+	memory->hard_limit_bytes = hard_limit_bytes;
 	memory_share(memory);
 	(void)pthread_mutex_unlock(&memory->lock);
 }
@@ -51,13 +51,13 @@ static bool memory_fits(const struct rzi_memory *memory, size_t bytes)
 {
 	struct xv_pool_stats stats = {.held_bytes = 0};
 
-	if (memory->hard_bytes == 0)
+	if (memory->hard_limit_bytes == 0)
 		return true;
 	if (memory->pool != NULL)
 		xv_pool_get_stats(memory->pool, &stats);
 	return stats.held_bytes + atomic_load_explicit(&memory->bytes, memory_order_relaxed) +
 		       bytes <=
-	       memory->hard_bytes;
+	       memory->hard_limit_bytes;
 }
 
 bool rzi_memory_charge(struct rzi_memory *memory, size_t bytes, bool force)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * memory.h: memory of the store's own, and its account: the hard limit counts it together
- * with the pool's.
+ * memory.h: the store's own memory and its account: the hard limit counts it together with the
+ * pool's memory.
  *
- * Owns: the count of bytes, and the pool's share of the limit. May call: the C library's
- * allocator, the pool (its limit and statistics).
- * Locking: the account is guarded by a mutex; any thread may call. O(1).
+ * Owns: the count of bytes, and the pool's share of the limit. May call: the C library's allocator,
+ * the pool (its limit and statistics). Locking: a mutex guards the account; any thread may call.
+ * O(1).
  */
 #ifndef RZI_MEMORY_H
 #define RZI_MEMORY_H
@@ -22,36 +22,36 @@
 #define RZI_MEMORY_ALIGNMENT 64U
 
 struct rzi_memory {
-	pthread_mutex_t lock;   /* guards changes of what follows */
-	_Atomic uint64_t bytes; /* taken, all kinds */
-	uint64_t hard_bytes;    /* limit on pool and own memory; 0 = none */
-	struct xv_pool *pool;   /* NULL while there is none */
+	pthread_mutex_t lock;      /* guards changes of the rest */
+	_Atomic uint64_t bytes;    /* taken, of all kinds */
+	uint64_t hard_limit_bytes; /* for the pool and own memory; 0 = no limit */
+	struct xv_pool *pool;      /* NULL while there is none */
 };
 
-/* Begins with so many bytes in the account. 0 or -XV_ENOMEM. */
+/* Begin with this many bytes in the account. Returns 0 or -XV_ENOMEM. */
 int rzi_memory_init(struct rzi_memory *memory, size_t bytes);
 void rzi_memory_fini(struct rzi_memory *memory);
 
-/* From now on the pool gets what the limit leaves it. */
+/* From now on the pool's limit is what the hard limit leaves. */
 void rzi_memory_set_pool(struct rzi_memory *memory, struct xv_pool *pool);
-void rzi_memory_set_limit(struct rzi_memory *memory, uint64_t hard_bytes);
+void rzi_memory_set_limit(struct rzi_memory *memory, uint64_t hard_limit_bytes);
 
-/* Account for bytes that somebody else takes (a codec); false where the limit is in the way, and
- * force does not say that nobody asks it. What was charged is discharged by the same number. */
+/* Account for bytes that a codec takes. False when the limit forbids them, unless force is set.
+ * Discharge the same number later. */
 bool rzi_memory_charge(struct rzi_memory *memory, size_t bytes, bool force);
 void rzi_memory_discharge(struct rzi_memory *memory, size_t bytes);
 
-/* Bytes of zeros, aligned to 64, or NULL: *err is then -XV_ENOMEM, or -XV_ENOSPC where the limit
- * is in the way: the call then ends what it was at, and rzi_room_make makes room (room.c). */
+/* Bytes of zeros, aligned to 64. NULL: *err is -XV_ENOMEM, or -XV_ENOSPC for the limit; then the
+ * call undoes its work, and rzi_room_make makes room (room.c). */
 void *rzi_memory_alloc(struct rzi_memory *memory, size_t bytes, int *err);
 
-/* The same whatever the limit says: for what no call can do without. */
+/* The same regardless of the limit, for memory that no call can do without. */
 void *rzi_memory_force(struct rzi_memory *memory, size_t bytes);
 
 /* Give it back; bytes as it was taken. NULL is allowed. */
 void rzi_memory_free(struct rzi_memory *memory, void *at, size_t bytes);
 
-/* What a request of so many bytes counts. */
+/* Bytes that a request counts. */
 static inline size_t rzi_memory_rounded(size_t bytes)
 {
 	return (bytes + RZI_MEMORY_ALIGNMENT - 1) & ~(size_t)(RZI_MEMORY_ALIGNMENT - 1);

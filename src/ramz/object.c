@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * object.c: the object of one page in the pool: making, reading, freeing it.
+ * object.c: the object of one page in the pool: make, read and free it.
  *
- *   [ form: compressed bytes, or the page itself ][ XXH3 of the page, 8 bytes, little end first ]
- *                                                   where the store has checksums
+ *   [ form: compressed bytes, or the page itself ][ XXH3 of the page, 8 bytes, little-endian ]
+ *                                                   if the store has checksums
  *
- * Owns the layout of objects and the list of put-off frees. May call: the pool, codecs.c.
- * Locking: none of its own; objects are read while they are
- * pinned (store_impl.h), and made and freed while no table names them. O(page).
+ * Owns the layout of objects and the list of objects to be freed later. May call: the pool,
+ * codecs.c. Locking: none; an object is read while it is protected (store_impl.h), and made and
+ * freed while no table names it. O(page).
  */
 #include "dedup.h"
 #include "store_impl.h"
@@ -28,12 +28,10 @@ static uint64_t object_get_checksum(const unsigned char *at)
 	return checksum;
 }
 
-/* ---- making ---- */
+/* ---- make ---- */
 
-/*
- * Fill the object. No slot names it, so compaction will not move it; but it may look at it before
- * it is refused, and must not see it half written: xv_write keeps the pages pinned.
- */
+/* Fill the object. No slot names it, so compaction will not move it. But compaction may look at
+ * it before the refusal, and must not see it half written: xv_write keeps the pages pinned. */
 static int object_fill(struct rzi_context *context, xv_handle handle, const struct rzi_form *form,
 		       const unsigned char *tail, size_t tail_bytes)
 {
@@ -41,7 +39,7 @@ static int object_fill(struct rzi_context *context, xv_handle handle, const stru
 	size_t bytes = form->bytes;
 	int err;
 
-	/* Behind a form in our own buffer there is room for the tail. */
+	/* Our own buffer has room for the tail behind a form. */
 	if (form->data == context->packed && tail_bytes != 0) {
 		memcpy(context->packed + bytes, tail, tail_bytes);
 		bytes += tail_bytes;
@@ -103,9 +101,9 @@ int rzi_object_make_packed(struct rzi_context *context, uint32_t owner, uint32_t
 	return object_make(context, owner, &form, tail, tail_bytes, entry);
 }
 
-/* ---- reading ---- */
+/* ---- read ---- */
 
-/* The pool does not know the handle: its memory was overwritten. */
+/* If the pool does not know the handle, its memory was overwritten. */
 static int object_error(int err)
 {
 	return err == -XV_EAGAIN ? err : -XV_EBADMSG;
@@ -150,7 +148,7 @@ int rzi_object_read(struct rzi_context *context, uint64_t entry, void *dst)
 	bytes -= (int)store->tail_bytes;
 	if (bytes <= 0 || bytes > (int)store->page_bytes)
 		return -XV_EBADMSG;
-	/* It stays where it is while it is pinned: relocated refuses to move it. */
+	/* It stays in place while it is protected: relocated refuses to move it. */
 	return object_unpack(context, rzi_entry_codec(entry), at, (uint32_t)bytes, dst);
 }
 
@@ -167,14 +165,14 @@ int rzi_object_copy(struct rzi_context *context, uint64_t entry)
 	return err == 0 ? bytes : object_error(err);
 }
 
-/* ---- freeing ---- */
+/* ---- free ---- */
 
 /* Free it unless somebody reads it. */
 static bool object_try_free(struct ramz *store, uint64_t entry, uint32_t record)
 {
 	xv_handle handle = rzi_handle(store, entry);
 
-	if (rzi_is_pinned(store, handle) || xv_free(store->pool, handle) == -XV_EAGAIN)
+	if (rzi_is_protected(store, handle) || xv_free(store->pool, handle) == -XV_EAGAIN)
 		return false;
 	if (record != UINT32_MAX)
 		rzi_dedup_release(store->dedup, record);
@@ -194,7 +192,7 @@ void rzi_retired_free(struct rzi_context *context)
 	context->retired_count = left;
 }
 
-/* Twice the room; false without memory. */
+/* Double the room; false without memory. */
 static bool retired_grow(struct rzi_context *context)
 {
 	struct rzi_memory *memory = &context->store->memory;

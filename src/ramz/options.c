@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * options.c: what a store can be made with, and what is wrong with the rest.
+ * options.c: which options a store accepts, and what is wrong with the others.
  *
  * No state. May call: least.c. Locking: none. O(1).
  */

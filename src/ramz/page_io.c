@@ -1,25 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * page_io.c: one page written, read, or patched.
+ * page_io.c: write, read, or partly write one page.
  *
- * Owns the order: same-filled? a twin? compress, allocate, publish, free the old. May call:
- * slot.c, object.c, dedup.c, codecs.c, limit.c. Locking: see store_impl.h; nothing is locked
+ * Owns the order: same-filled? identical to another? compress, allocate, publish, free the old. May
+ * call: slot.c, object.c, dedup.c, codecs.c, limit.c. Locking: see store_impl.h; nothing is locked
  * while a page is compressed or decompressed. O(page).
  */
 #include "age.h"
 #include "dedup.h"
 
-/* Of so many page reads and writes one is timed: two looks at the clock are a fortieth of a
- * read's time, and far more where the clock is a system call. */
+/* One of so many reads and writes is timed: two looks at the clock take a fortieth of a read, and
+ * far more if the clock is a system call. */
 enum { TIMED_ONE_IN = 8 };
 
 /* ---- times ---- */
 
-/*
- * When this call began, or 0 where it is not to be timed. Which ones are is random, so that no
- * pattern in the calls is preferred; a context's first one is.
- */
+/* When this call began, or 0 if it is not timed. The choice is random, so that no pattern in the
+ * calls is preferred. The first call in a context is timed. */
 static uint64_t page_begin(struct rzi_context *context)
 {
 	if (context->calls_until_timed != 0) {
@@ -53,11 +51,9 @@ int rzi_content_of_word(struct ramz *store, uint64_t slot, uint64_t word,
 	return rzi_sparse_make(&store->words, slot, &err) != NULL ? 0 : err;
 }
 
-/*
- * A page that stands still. A source that changes while it is being written (another thread, a
- * device) would be compressed as one page, summed as another, and compared as a third: where more
- * than the codec looks at it, that is a copy. Copying each page takes 4% of a write.
- */
+/* A page that does not change. Another thread or a device may change the source during a write:
+ * the codec, the checksum and the comparison would then see three different pages. So if more
+ * than the codec looks at it, it is copied. A copy of each page takes 4% of a write. */
 static const void *page_stable(struct rzi_context *context, const void *src)
 {
 	const struct ramz *store = context->store;
@@ -97,7 +93,7 @@ void rzi_content_drop(struct rzi_context *context, const struct rzi_content *con
 
 /* ---- writing ---- */
 
-/* Write a page, where expected is given only over what it saw: -XV_EBUSY else. */
+/* Write a page; with expected only over what it saw, otherwise -XV_EBUSY. */
 static int page_store(struct rzi_context *context, uint64_t slot, const void *src,
 		      const struct rzi_view *expected)
 {
@@ -107,7 +103,7 @@ static int page_store(struct rzi_context *context, uint64_t slot, const void *sr
 	rzi_slot_expect_change(context->store, slot);
 	err = page_content(context, slot, src, &content);
 	if (err == 0) {
-		/* The place comes last: one that is refused leaves no empty leaf behind. */
+		/* The place comes last, so that a refused write leaves no empty leaf. */
 		err = rzi_slot_make(context->store, slot);
 		if (err != 0)
 			rzi_content_drop(context, &content);
@@ -128,13 +124,13 @@ static int page_store(struct rzi_context *context, uint64_t slot, const void *sr
 	return 0;
 }
 
-/* Is the slot in the store? It was when the call began; but the call may have waited for room. */
+/* Is the slot in the store? It was when the call began, but the call may have waited for room. */
 static int page_in_range(const struct rzi_context *context, uint64_t slot)
 {
 	return slot < rzi_pages(context->store) ? 0 : -XV_ERANGE;
 }
 
-/* Count a write that has ended; err is passed through. */
+/* Count a finished write; returns err. */
 static int page_wrote(struct rzi_context *context, uint64_t begun_ns, uint64_t objects_before,
 		      int err)
 {
@@ -177,7 +173,7 @@ int rzi_page_write(struct rzi_context *context, uint64_t slot, const void *src)
 	return page_wrote(context, begun_ns, same, err);
 }
 
-/* One try to patch a page; -XV_EBUSY when another thread changed it meanwhile. */
+/* One try to write a part of a page; -XV_EBUSY when another thread changed the page meanwhile. */
 static int page_patch(struct rzi_context *context, uint64_t slot, size_t from, size_t bytes,
 		      const void *src)
 {
@@ -240,7 +236,7 @@ int rzi_view_read(struct rzi_context *context, const struct rzi_view *view, void
 	return 0;
 }
 
-/* Count a read that has ended; err is passed through. */
+/* Count a finished read; returns err. */
 static int page_was_read(struct rzi_context *context, uint64_t begun_ns,
 			 const struct rzi_view *view, int err)
 {
@@ -285,7 +281,7 @@ int rzi_page_read_part(struct rzi_context *context, uint64_t slot, size_t from, 
 
 /* ---- public ---- */
 
-/* Begin a call on one page; NULL: it is not in the store, and that was counted. */
+/* Begin a call on one page. NULL: it is not in the store; counted. */
 static struct rzi_context *page_enter(struct ramz *store, uint64_t page)
 {
 	struct rzi_context *context = rzi_enter(store);

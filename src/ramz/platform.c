@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * platform.c: the system's side of ramz, for POSIX, with Linux's running CPU and
- * random bytes.
+ * platform.c: the system's side of ramz, for POSIX, with the running CPU and random bytes of Linux.
  *
  * May call: the system. Locking: none, no state. O(1).
  */
@@ -25,9 +24,9 @@
 #include <sys/random.h>
 #endif
 
-/* A writer holds an entry for some hundred nanoseconds. */
+/* A writer locks an entry for some hundred nanoseconds. */
 #define TURNS_BEFORE_YIELD 64U
-/* Then it was preempted, and sleeping costs nobody anything. */
+/* After these it was preempted, and sleep costs nothing. */
 #define TURNS_BEFORE_SLEEP 256U
 #define SLEEP_NS 20000
 #define SLEEP_DOUBLINGS 6U /* up to 1.3 ms */
@@ -68,7 +67,7 @@ uint32_t rzi_cpu_count(void)
 	return count >= 1 && count < INT32_MAX ? (uint32_t)count : 1;
 }
 
-/* Also where a kernel or a filter of system calls does not know getrandom. */
+/* Also if a kernel or a filter of system calls does not know getrandom. */
 static int random_from_device(unsigned char *dst, size_t bytes)
 {
 	int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
@@ -93,15 +92,15 @@ static int random_from_device(unsigned char *dst, size_t bytes)
 int rzi_random(void *dst, size_t bytes)
 {
 #if defined(__linux__)
-	/* Up to 256 bytes come whole. */
+	/* Up to 256 bytes come at once. */
 	if (bytes <= 256 && getrandom(dst, bytes, GRND_NONBLOCK) == (ssize_t)bytes)
 		return 0;
 #endif
 	return random_from_device(dst, bytes);
 }
 
-/* Giving the processor up is not enough with real-time priorities: one that is waited for may have
- * a lower one, and gets to run only while this thread sleeps. */
+/* Under real-time priorities yielding is not enough: the other thread may have a lower priority,
+ * and runs only while this one sleeps. */
 void rzi_pause(unsigned *turns)
 {
 	struct timespec moment = {0};

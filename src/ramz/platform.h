@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * platform.h: what ramz needs of the system beside the C library and POSIX threads: a
- * clock, the running CPU, random bytes, and a pause.
+ * platform.h: what ramz needs of the system beside the C library and POSIX threads: a clock, the
+ * running CPU, random bytes, and a pause.
  *
  * May call: the system. Locking: none, no state. O(1).
  */
@@ -12,12 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Ask for the cache line of an address that will soon be read, or written; it need not be
- * one that may be. */
+/* Prefetch a cache line that will soon be read or written; the address may be bad. */
 #if defined(__GNUC__)
 #define RZI_PREFETCH_READ(p) __builtin_prefetch((p), 0, 3)
 #define RZI_PREFETCH_WRITE(p) __builtin_prefetch((p), 1, 3)
-/* The arguments are checked as printf's are: number of the format, and of the first of them. */
+/* Arguments are checked as those of printf: the number of the format, and of its first argument. */
 #define RZI_PRINTF(line, first) __attribute__((format(printf, line, first)))
 #else
 #define RZI_PRINTF(line, first)
@@ -26,11 +25,11 @@
 #endif
 
 enum {
-	RZI_CACHE_LINE_BYTES = 64, /* mostly */
+	RZI_CACHE_LINE_BYTES = 64, /* usually */
 	RZI_PREFETCH_LINES = 8,    /* more gain nothing: the processor goes on by itself */
 };
 
-/* The beginning of something that will be read. */
+/* Prefetch the beginning of something that will be read. */
 static inline void rzi_prefetch(const void *at)
 {
 	const char *line = at;
@@ -60,18 +59,18 @@ static inline uint32_t rzi_log2(uint64_t value)
 /* Nanoseconds of a clock that only goes forward. */
 uint64_t rzi_now_ns(void);
 
-/* A number that threads running at the same moment mostly do not share: the CPU where the
- * system tells it, else something of the thread. A hint, any value. */
+/* A number that threads running at the same moment seldom share: the CPU if the system tells,
+ * else a number of the thread. A hint, any value. */
 uint32_t rzi_cpu_hint(void);
 
 /* CPUs of the machine, >= 1. */
 uint32_t rzi_cpu_count(void);
 
-/* Bytes that nobody can foresee. 0, or a negative errno where the system gives none. */
+/* Random bytes for secrets. Returns 0, or a negative errno when the system gives none. */
 int rzi_random(void *dst, size_t bytes);
 
-/* Wait a moment for another thread: some turns at once, then the processor is given up each
- * time, and in the end the thread sleeps, longer each time. *turns counts; begin with 0. */
+/* Wait a moment for another thread: some turns at once, then yield each time, and later sleep,
+ * longer each time. *turns counts; begin with 0. */
 void rzi_pause(unsigned *turns);
 
 #endif

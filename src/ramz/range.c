@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * range.c: ranges of bytes, cut into pages and parts of pages; discarding.
+ * range.c: ranges of bytes, cut into pages and parts of pages; discard.
  *
  * Owns the cutting. May call: page_io.c, slot.c. Locking: see store_impl.h. O(length).
  */
 #include "store_impl.h"
 
-/* Begin a call on a range; NULL: it is not in the store, and that was counted. */
+/* Begin a call on a range. NULL: it is not in the store; counted. */
 static struct rzi_context *range_enter(struct ramz *store, uint64_t offset, uint64_t length)
 {
 	struct rzi_context *context = rzi_enter(store);
@@ -20,7 +20,7 @@ static struct rzi_context *range_enter(struct ramz *store, uint64_t offset, uint
 	return NULL;
 }
 
-/* The part of the range that is in its first page. */
+/* The part of the range in its first page. */
 struct range_part {
 	uint64_t slot;
 	size_t from;
@@ -98,7 +98,7 @@ int ramz_write(struct ramz *store, uint64_t offset, const void *src, size_t leng
 
 /* ---- discarding ---- */
 
-/* Zeros over a part of a page; nothing to do where the page holds nothing. */
+/* Write zeros over a part of a page, unless the page holds nothing. */
 static int range_zero_part(struct rzi_context *context, const struct range_part *part)
 {
 	const _Atomic uint64_t *place = rzi_slot(context->store, part->slot);
@@ -108,7 +108,7 @@ static int range_zero_part(struct rzi_context *context, const struct range_part 
 	return rzi_page_write_part(context, part->slot, part->from, part->bytes, NULL);
 }
 
-/* Drop pages [first, end). All are counted, as zram does; only parts of the table that exist are
+/* Drop pages [first, end). All are counted, as zram does; only existing parts of the table are
  * looked at. */
 static void range_drop(struct rzi_context *context, uint64_t first, uint64_t end)
 {

@@ -1,28 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * room.c: making room at the hard limit, and where the provider has no page: the one place that
- * does it.
+ * room.c: make room at the hard limit, or when the provider has no page. Only this file does it.
  *
- * A call that is refused memory, its own or the pool's, undoes what it has done so far: nothing is
- * pinned, no lock is held, nothing is half made. Then it asks here, and begins again while the
- * answer is that there may be room now. What goes, in this order:
+ * A call whose memory is refused, its own or the pool's, undoes its work: it protects nothing, has
+ * no lock, and leaves nothing half made. Then it calls rzi_room_make, and begins again while that
+ * says that there may be room. What goes, in this order:
  *
  *   1  tables that hold nothing (the gate is closed for it: see rzi_park)
- *   2  codecs' contexts that were not used of late
+ *   2  codec contexts that were not used lately
  *   3  the pool's empty pages
- *   4  compaction, until some pages were gained or a cycle has ended
- *   5  codecs' contexts of all threads, where it is a codec's context that was refused
+ *   4  compaction, until some pages are gained or a cycle ends
+ *   5  codec contexts of all threads, if a codec context was refused
  *
- * Each is tried once for a call, but for compaction, which is tried while it gains; so a call that
- * must be refused is refused after a bounded time.
+ * A call tries each once, and compaction while it gains; so a refusal comes after a bounded time.
  *
- * A compaction that gained nothing is not begun again before the pool's slack (what it holds beyond
- * the requested bytes) is an eighth, and at least a grain, above the least it was since: looking
- * for what is not there costs a look at every page.
+ * A compaction that gained nothing begins again only when the pool's slack (held bytes less
+ * requested bytes) is an eighth, and at least a grain, above its least since then: to find nothing
+ * costs a look at every page.
  *
- * Owns: the order. May call: context.h, compact.c, dedup.h, sparse.h, the pool.
- * Locking: none is held; 1 and 5 take the admin mutex and the gate. Complexity as of what is done.
+ * Owns: the order. May call: context.h, compact.c, dedup.h, sparse.h, the pool. Locking: the caller
+ * has none; 1 and 5 take the admin mutex and the gate. Complexity: that of what is done.
  */
 #include "dedup.h"
 #include "store_impl.h"
@@ -61,8 +59,8 @@ void rzi_tables_trim(struct ramz *store)
 		rzi_dedup_trim(store, leaf_is_zero);
 }
 
-/* With the store for oneself. It may be that another call did the same while this one waited for
- * it; so there may be room in any case. */
+/* Make room with the store alone. Another call may have done the same while this one waited, so
+ * there may be room in any case. */
 static bool room_alone(struct rzi_context *context, bool codecs_too)
 {
 	struct ramz *store = context->store;
@@ -86,7 +84,7 @@ static bool room_of_tables(struct rzi_context *context)
 	return rzi_tables_idle_bytes(context->store) != 0 && room_alone(context, false);
 }
 
-/* ---- codecs' contexts ---- */
+/* ---- codec contexts ---- */
 
 static bool room_of_idle_codecs(struct rzi_context *context)
 {
@@ -157,7 +155,7 @@ static bool room_of_compaction(struct rzi_context *context)
 	return false;
 }
 
-/* ---- all of it ---- */
+/* ---- the whole order ---- */
 
 bool rzi_room_make(struct rzi_context *context, struct rzi_room *room, int err)
 {

@@ -3,8 +3,8 @@
 /*
  * same_filled.c: pages of one repeated word.
  *
- * May call the C library. Locking: none. O(bytes), and a few bytes for most pages
- * that are not same-filled: they differ early.
+ * May call the C library. Locking: none. O(bytes); most pages that are not same-filled differ
+ * within a few bytes.
  */
 #include <string.h>
 
@@ -12,7 +12,7 @@
 
 enum { STEP_WORDS = 8 };
 
-/* Is any of these words another one? Each is read once. */
+/* Does one of these words differ from the first? Reads each once. */
 static bool words_differ(const unsigned char *at, size_t words, uint64_t first)
 {
 	uint64_t differ = 0;
@@ -26,8 +26,8 @@ static bool words_differ(const unsigned char *at, size_t words, uint64_t first)
 	return differ != 0;
 }
 
-/* Each word is compared with the first one's value, not with its neighbour: of a page that changes
- * meanwhile every word was then once what the answer says. */
+/* Compares each word with the value of the first, not with its neighbour: if the page changes
+ * meanwhile, every word had the stored value at some moment. */
 bool ramz_page_is_same_filled(const void *page, size_t bytes, uint64_t *word)
 {
 	const unsigned char *at = page;

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * save.c: writing a store's contents to a sink, forms as they are.
+ * save.c: write a store's contents to a sink, forms as they are.
  *
- * The image is of the size that the store has at the start. Pages that come behind it while it is
- * saved are left out, and pages that go read as zeros in it, so it loads whatever happens
- * meanwhile.
+ * The image has the size of the store at the start. Pages that come behind it during the save are
+ * left out, and pages that go read as zeros, so the image always loads.
  *
- * Owns one block's buffer during the call. May call: slot.c, object.c; the sink, with no context
- * taken. Locking: each page is pinned while it is copied. O(compressed bytes).
+ * Owns the buffer of one block during the call. May call: slot.c, object.c; the sink, without a
+ * context. Locking: each page is protected while it is copied. O(compressed bytes).
  */
 #include <stdlib.h>
 
@@ -20,14 +19,14 @@ struct saver {
 	struct ramz *store;
 	const struct ramz_sink *sink;
 	struct rzi_file_header header;
-	uint64_t pages; /* of the image: what the store had at the start */
+	uint64_t pages; /* of the image: the store's at the start */
 	unsigned char *block;
 	uint32_t used;           /* bytes behind the block's header */
 	uint32_t records;        /* in the block */
 	uint32_t sequence;       /* blocks written */
 	uint32_t serial[CODECS]; /* of the codings in the header; 0: not in it */
 	uint64_t all_records;
-	uint64_t all_bytes; /* of blocks written */
+	uint64_t all_bytes; /* of all blocks written */
 };
 
 /* The codings that there are. An index may be used again while the store is saved: its serial
@@ -109,7 +108,7 @@ static void saver_add_word(struct saver *saver, uint64_t slot, uint64_t word)
 	saver_add(saver, &record, bytes);
 }
 
-/* A codec that came after the header was written: the page itself. */
+/* Its codec came after the header was written: add the page itself. */
 static int saver_add_raw(struct saver *saver, struct rzi_context *context, uint64_t slot,
 			 uint64_t entry)
 {
@@ -184,7 +183,7 @@ static int saver_emit(struct saver *saver, uint32_t magic)
 				  FILE_BLOCK_HEADER_BYTES + block.bytes);
 }
 
-/* Fill the block from *slot on, which moves on; UINT64_MAX at the end. The store keeps its size
+/* Fill the block from *slot on, and advance it; UINT64_MAX at the end. The store keeps its size
  * while the context is taken. */
 static int saver_fill(struct saver *saver, struct rzi_context *context, uint64_t *slot)
 {

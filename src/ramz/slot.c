@@ -1,37 +1,37 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * slot.c: looking at a slot, and changing it. The rules are in store_impl.h.
+ * slot.c: look at a slot, and change it. The rules are in store_impl.h.
  *
- * Owns: the order of loads and stores on entries, and the gauges. May call: object.c,
- * dedup.c, sparse.h. Locking: none; an entry's lock bit is held for some instructions. O(1).
+ * Owns: the order of loads and stores on entries, and the gauges. May call: object.c, dedup.c,
+ * sparse.h. Locking: none; an entry's lock bit is set for some instructions. O(1).
  */
 #include "dedup.h"
 #include "store_impl.h"
 
-/* About where, before an object, the pool keeps what it knows of it. */
+/* The pool's header is about this far before an object. */
 #define OBJECT_HEADER_BYTES 8U
 
-/* ---- pins ---- */
+/* ---- protection ---- */
 
-bool rzi_pin(struct rzi_context *context, uint32_t pin, const _Atomic uint64_t *place,
-	     uint64_t entry)
+bool rzi_protect(struct rzi_context *context, uint32_t hazard, const _Atomic uint64_t *place,
+		 uint64_t entry)
 {
-	atomic_store(&context->hazard[pin], rzi_handle(context->store, entry));
+	atomic_store(&context->hazard[hazard], rzi_handle(context->store, entry));
 	if (atomic_load(place) == entry)
 		return true;
-	rzi_unpin(context, pin);
+	rzi_unprotect(context, hazard);
 	return false;
 }
 
-void rzi_unpin(struct rzi_context *context, uint32_t pin)
+void rzi_unprotect(struct rzi_context *context, uint32_t hazard)
 {
-	atomic_store_explicit(&context->hazard[pin], XV_NULL_HANDLE, memory_order_release);
+	atomic_store_explicit(&context->hazard[hazard], XV_NULL_HANDLE, memory_order_release);
 }
 
 /* ---- looking ---- */
 
-/* The word of a side entry, read while the entry is locked. False: it has changed. */
+/* Read the word of a side entry while the entry is locked. False: it has changed. */
 static bool slot_read_side(const struct ramz *store, uint64_t slot, _Atomic uint64_t *place,
 			   uint64_t entry, uint64_t *word)
 {
@@ -45,19 +45,19 @@ static bool slot_read_side(const struct ramz *store, uint64_t slot, _Atomic uint
 	return true;
 }
 
-/* Pin the object of the record that the slot names. False: try again. */
-static bool slot_pin_record(struct rzi_context *context, const _Atomic uint64_t *place,
-			    struct rzi_view *view)
+/* Protect the object of the record that the slot names. False: try again. */
+static bool slot_protect_record(struct rzi_context *context, const _Atomic uint64_t *place,
+				struct rzi_view *view)
 {
 	const _Atomic uint64_t *object =
 		rzi_dedup_place(context->store->dedup, rzi_entry_record(view->slot_entry));
 	uint64_t entry = atomic_load(object);
 
 	if (rzi_entry_locked(entry) || rzi_entry_kind(entry) != ENTRY_OBJECT ||
-	    !rzi_pin(context, view->pin, object, entry))
+	    !rzi_protect(context, view->hazard, object, entry))
 		return false;
 	if (atomic_load(place) != view->slot_entry) {
-		rzi_unpin(context, view->pin);
+		rzi_unprotect(context, view->hazard);
 		return false;
 	}
 	view->entry = entry;
@@ -74,9 +74,9 @@ static bool slot_view_entry(struct rzi_context *context, uint64_t slot, _Atomic 
 		return false;
 	view->entry = entry;
 	if (rzi_entry_kind(entry) == ENTRY_OBJECT)
-		return rzi_pin(context, view->pin, place, entry);
+		return rzi_protect(context, view->hazard, place, entry);
 	if (rzi_entry_is_record(entry))
-		return slot_pin_record(context, place, view);
+		return slot_protect_record(context, place, view);
 	if (rzi_entry_is_side(entry))
 		return slot_read_side(context->store, slot, place, entry, &view->word);
 	view->word = rzi_entry_kind(entry) == ENTRY_SAME ? rzi_entry_word(entry) : 0;
@@ -88,7 +88,7 @@ void rzi_view_take(struct rzi_context *context, uint64_t slot, struct rzi_view *
 	_Atomic uint64_t *place = rzi_slot(context->store, slot);
 	unsigned turns = 0;
 
-	*view = (struct rzi_view){.pin = PIN_SLOT};
+	*view = (struct rzi_view){.hazard = HAZARD_SLOT};
 	if (place == NULL)
 		return;
 	view->slot_entry = atomic_load(place);
@@ -101,15 +101,13 @@ void rzi_view_take(struct rzi_context *context, uint64_t slot, struct rzi_view *
 void rzi_view_drop(struct rzi_context *context, const struct rzi_view *view)
 {
 	if (rzi_view_has_object(view))
-		rzi_unpin(context, view->pin);
+		rzi_unprotect(context, view->hazard);
 }
 
-/* ---- cache misses that need not be waited for ---- */
+/* ---- prefetching ---- */
 
-/*
- * Where the slot's object begins, with its header; NULL where it has none, or the pages are not
- * always addressable. Nobody looks whether it is still there: for prefetching only.
- */
+/* Where the slot's object and its header begin; NULL without object, or if pages are not always
+ * addressable. The object may be gone: only for prefetching. */
 static const char *slot_object_place(const struct ramz *store, uint64_t slot)
 {
 	const _Atomic uint64_t *place = rzi_slot(store, slot);
@@ -143,7 +141,7 @@ void rzi_slot_expect_read(const struct ramz *store, uint64_t slot)
 
 /* ---- changing ---- */
 
-/* Count what the entry stands for once more (by 1) or once less (by -1). */
+/* Count the entry's page once more (by 1) or once less (by -1). */
 static void slot_gauge(struct rzi_context *context, uint64_t entry, uint64_t by)
 {
 	struct rzi_counters *counters = &context->counters;
@@ -163,7 +161,7 @@ static void slot_gauge(struct rzi_context *context, uint64_t entry, uint64_t by)
 		rzi_count(counters, COUNT_SHARED, by);
 }
 
-/* Free what an entry that is no longer in the table named. */
+/* Free the object of an entry that left the table. */
 static void slot_release(struct rzi_context *context, uint64_t entry)
 {
 	if (rzi_entry_kind(entry) == ENTRY_OBJECT)
@@ -175,7 +173,7 @@ static void slot_release(struct rzi_context *context, uint64_t entry)
 	rzi_compact_maybe(context);
 }
 
-/* Swap entries where one of them has a side word; false: the slot has changed. */
+/* Swap entries of which one has a side word; false: the slot has changed. */
 static bool slot_swap_side(struct ramz *store, uint64_t slot, _Atomic uint64_t *place,
 			   uint64_t from, const struct rzi_content *content,
 			   const struct rzi_view *expected)
@@ -189,7 +187,7 @@ static bool slot_swap_side(struct ramz *store, uint64_t slot, _Atomic uint64_t *
 		atomic_store(place, from);
 		return false;
 	}
-	/* 0 where it is not used: see rzi_tables_trim. */
+	/* 0 if it is unused: see rzi_tables_trim. */
 	*side = rzi_entry_is_side(content->entry) ? content->word : 0;
 	atomic_store(place, content->entry);
 	if (!rzi_entry_is_side(from))
@@ -199,7 +197,7 @@ static bool slot_swap_side(struct ramz *store, uint64_t slot, _Atomic uint64_t *
 	return true;
 }
 
-/* One try to replace the unlocked entry `from`. */
+/* Try once to replace the unlocked entry `from`. */
 static bool slot_swap(struct ramz *store, uint64_t slot, _Atomic uint64_t *place, uint64_t from,
 		      const struct rzi_content *content, const struct rzi_view *expected)
 {
@@ -208,7 +206,7 @@ static bool slot_swap(struct ramz *store, uint64_t slot, _Atomic uint64_t *place
 	return atomic_compare_exchange_strong(place, &from, content->entry);
 }
 
-/* Replace whatever the slot holds; returns that. */
+/* Replace the slot's entry, whatever it is, and return it. */
 static uint64_t slot_exchange(struct ramz *store, uint64_t slot, _Atomic uint64_t *place,
 			      const struct rzi_content *content)
 {
@@ -222,7 +220,7 @@ static uint64_t slot_exchange(struct ramz *store, uint64_t slot, _Atomic uint64_
 	return from;
 }
 
-/* Replace what the view saw. Somebody may hold the lock bit and restore the entry. */
+/* Replace what the view saw. Another thread may set the lock bit and restore the entry. */
 static bool slot_replace(struct ramz *store, uint64_t slot, _Atomic uint64_t *place,
 			 const struct rzi_content *content, const struct rzi_view *expected)
 {

@@ -3,7 +3,7 @@
 /*
  * sparse.c: arrays of which only the used parts take memory. See sparse.h.
  *
- * Two threads may make the same leaf: the one that comes second frees its own.
+ * Two threads may make the same leaf: the later one frees its own.
  */
 #include "sparse.h"
 
@@ -49,7 +49,7 @@ int rzi_sparse_init(struct rzi_sparse *sparse, struct rzi_memory *memory, uint64
 	return rzi_sparse_resize(sparse, count);
 }
 
-/* Free a leaf of a mid, where it exists. */
+/* Free a leaf of a mid, if it exists. */
 static void sparse_leaf_free(struct rzi_sparse *sparse, struct rzi_sparse_mid *mid, size_t i)
 {
 	char *leaf = atomic_exchange(&mid->leaf[i], NULL);
@@ -107,7 +107,7 @@ static void sparse_cut(struct rzi_sparse *sparse, uint64_t count)
 		sparse_leaf_free(sparse, mid, (size_t)i);
 }
 
-/* Another root. Where it is smaller what is behind it was freed. */
+/* Set another root. Before it shrinks, what lies behind was freed. */
 static int sparse_set_root(struct rzi_sparse *sparse, size_t root_count)
 {
 	size_t both = root_count < sparse->root_count ? root_count : sparse->root_count;
@@ -242,7 +242,7 @@ uint64_t rzi_sparse_idle_bytes(const struct rzi_sparse *sparse)
 	return leaves > in_use ? (leaves - in_use) * sparse_leaf_bytes(sparse) : 0;
 }
 
-/* Free the idle leaves of a mid; is any left? */
+/* Free the idle leaves of a mid. Is any left? */
 static bool sparse_trim_mid(struct rzi_sparse *sparse, struct rzi_sparse_mid *mid,
 			    bool (*idle)(const void *leaf))
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * sparse.h: an array of which only the parts that are used take memory: the slot table, and
- * the tables beside it.
+ * sparse.h: an array of which only the used parts take memory: the slot table, and the tables
+ * beside it.
  *
  *   root [ mid, mid, ... ]   one pointer for 262,144 elements, allocated for the whole size
  *          |
@@ -11,10 +11,9 @@
  *               leaf [ element, element, ... 512 ]      4 KiB of 8-byte elements,
 		    [ mark, mark, ... 512 ]            and a byte for each, where asked for
  *
- * Owns the three levels. May call: the C library's allocator, memory.h to account for it.
- * Locking: get, make and next are safe from any threads at once; leaves do not move and do
- * not go away, but by resize, clear, trim and fini, which nobody else may run beside. get, make are
- * O(1); the others say.
+ * Owns the three levels. May call: the C library's allocator, memory.h to account for it. Locking:
+ * any threads may call get, make and next at once. Leaves do not move. Only resize, clear, trim and
+ * fini free them, and no other call may run beside these. get and make are O(1); the others say.
  */
 #ifndef RZI_SPARSE_H
 #define RZI_SPARSE_H
@@ -34,8 +33,8 @@ enum {
 
 struct rzi_sparse_mid {
 	_Atomic(char *) leaf[SPARSE_MID_COUNT];
-	_Atomic int16_t used[SPARSE_MID_COUNT]; /* elements of the leaf in use, as far as told; for
-						 * a moment less than 0 where two threads tell */
+	_Atomic int16_t used[SPARSE_MID_COUNT]; /* elements of the leaf in use, as far as told;
+						 * below 0 for a moment when two threads tell */
 };
 
 struct rzi_sparse {
@@ -45,8 +44,8 @@ struct rzi_sparse {
 	uint32_t element_bytes;
 	uint32_t mark_bytes;            /* 0, or 1: a byte beside each element */
 	_Atomic uint64_t bytes;         /* of all levels */
-	_Atomic uint64_t leaves;        /* that exist */
-	_Atomic uint64_t leaves_in_use; /* of which something is used */
+	_Atomic uint64_t leaves;        /* leaves, count */
+	_Atomic uint64_t leaves_in_use; /* leaves with an element in use, count */
 };
 
 /* An array for indices below count, with mark_bytes (0 or 1) beside each element. Returns 0,
@@ -56,38 +55,36 @@ int rzi_sparse_init(struct rzi_sparse *sparse, struct rzi_memory *memory, uint64
 /* Free everything. Good after a failed init and on zeroed memory. */
 void rzi_sparse_fini(struct rzi_sparse *sparse);
 
-/* Room for indices below count; elements that no longer have a place must be unused. Returns
- * as init, and 0 where count is not larger than before. O(leaves). */
+/* Make room for indices below count; elements at or behind it must be unused. Returns as init,
+ * and 0 if count does not grow. O(leaves). */
 int rzi_sparse_resize(struct rzi_sparse *sparse, uint64_t count);
 
-/* Free all elements; they may be made again. O(leaves). */
+/* Free all elements; they can be made again. O(leaves). */
 void rzi_sparse_clear(struct rzi_sparse *sparse);
 
-/* Make the element usable. Fresh ones are zero. NULL when there is no memory, and *err is
- * then -XV_ENOMEM or -XV_ENOSPC. The caller has checked the index. */
+/* Make the element usable; a fresh one is zero. NULL when there is no memory: *err is then
+ * -XV_ENOMEM or -XV_ENOSPC. The caller has checked the index. */
 void *rzi_sparse_make(struct rzi_sparse *sparse, uint64_t index, int *err);
 
 /* The first index >= index whose leaf exists, or UINT64_MAX. O(leaves skipped). */
 uint64_t rzi_sparse_next(const struct rzi_sparse *sparse, uint64_t index);
 
-/*
- * An element came into use, or went out of it; its leaf exists. Whoever tells neither has a table
- * of which rzi_sparse_idle_bytes knows nothing. O(1).
- */
+/* Tell that an element came into use, or went out of it; its leaf exists. rzi_sparse_idle_bytes
+ * counts only tables whose users tell both. O(1). */
 void rzi_sparse_use(struct rzi_sparse *sparse, uint64_t index);
 void rzi_sparse_unuse(struct rzi_sparse *sparse, uint64_t index);
 
-/* Elements of the index's leaf that are in use; its leaf exists. O(1). */
+/* Elements in use in the leaf of index, which exists. O(1). */
 uint32_t rzi_sparse_used(const struct rzi_sparse *sparse, uint64_t index);
 
-/* Bytes of leaves of which nothing is used; exact while nobody else is at work. O(1). */
+/* Bytes of leaves without elements in use; exact while no other thread tells. O(1). */
 uint64_t rzi_sparse_idle_bytes(const struct rzi_sparse *sparse);
 
-/* Free the leaves of which nothing is used, and for which idle says so as well; and mid levels
- * without a leaf. O(leaves). */
+/* Free the leaves without elements in use for which idle agrees, and mid levels without leaves.
+ * O(leaves). */
 void rzi_sparse_trim(struct rzi_sparse *sparse, bool (*idle)(const void *leaf));
 
-/* The element, or NULL where its leaf does not exist. */
+/* The element, or NULL if its leaf does not exist. */
 static inline void *rzi_sparse_get(const struct rzi_sparse *sparse, uint64_t index)
 {
 	uint64_t leaf_number = index >> SPARSE_LEAF_SHIFT;

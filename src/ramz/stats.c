@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * stats.c: the counters summed, and named in three vocabularies.
+ * stats.c: the sums of the counters, in three vocabularies.
  *
- * May call: the pool's statistics. Locking: none; numbers are read while others count.
- * O(threads), histograms O(threads * buckets).
+ * May call: the pool's statistics. Locking: none; other threads count meanwhile. O(threads),
+ * histograms O(threads * buckets).
  */
 #include "dedup.h"
 #include "store_impl.h"
@@ -20,7 +20,7 @@ uint64_t rzi_counter_sum(const struct ramz *store, enum rzi_counter which)
 			sum += atomic_load_explicit(&context->counters.count[which],
 						    memory_order_relaxed);
 	}
-	/* A gauge may be caught between two threads' shares. */
+	/* A gauge may be read between two threads' changes. */
 	return which < COUNT_GAUGES && (int64_t)sum < 0 ? 0 : sum;
 }
 
@@ -85,13 +85,13 @@ static void stats_bytes(struct ramz *store, struct ramz_stats *stats)
 			stats->contexts++;
 	}
 	stats->store_bytes = sizeof(*store);
-	/* What the account has beside the others is the threads'. */
+	/* The rest of the account belongs to threads. */
 	others = stats->slot_table_bytes + stats->dedup_bytes + stats->store_bytes;
 	own = atomic_load(&store->memory.bytes);
 	stats->thread_bytes = own > others ? own - others : 0;
 	stats->held_bytes = pool->held_bytes + others + stats->thread_bytes;
-	stats->soft_limit_bytes = atomic_load(&store->soft_bytes);
-	stats->hard_limit_bytes = atomic_load(&store->hard_bytes);
+	stats->soft_limit_bytes = atomic_load(&store->soft_limit_bytes);
+	stats->hard_limit_bytes = atomic_load(&store->hard_limit_bytes);
 }
 
 static uint32_t stats_percent(uint64_t part, uint64_t whole)

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * store.c: the store as a whole: making it, ending it, and the calls that need it for
- * themselves.
+ * store.c: the store as a whole: create, destroy, and the calls that need it alone.
  *
- * Owns: the order in which parts are made and dropped. May call: everything else here.
- * Locking: administrative calls take the admin mutex and close the gate. Complexity at each.
+ * Owns: the order in which parts are made and dropped. May call: everything else here. Locking:
+ * administrative calls take the admin mutex and close the gate. Complexity: at each call.
  */
 #include <stdlib.h>
 
@@ -20,7 +19,7 @@
 #define POOL_BYTES_MAX ((uint64_t)1 << (ENTRY_UNIT_BITS + ENTRY_UNIT_BYTES_SHIFT))
 #define RESERVE_BYTES_MIN ((uint64_t)64 << 30)
 
-/* ---- making ---- */
+/* ---- create ---- */
 
 static uint32_t store_log2(uint32_t n)
 {
@@ -58,12 +57,12 @@ static void store_take_options(struct ramz *store, const struct ramz_options *op
 	store->auto_compact = !options->no_auto_compact;
 	store->on_soft_limit = options->on_soft_limit;
 	store->limit_context = options->limit_context;
-	atomic_init(&store->soft_bytes, options->soft_limit_bytes);
-	atomic_init(&store->hard_bytes, options->hard_limit_bytes);
+	atomic_init(&store->soft_limit_bytes, options->soft_limit_bytes);
+	atomic_init(&store->hard_limit_bytes, options->hard_limit_bytes);
 	atomic_init(&store->futile_slack, UINT64_MAX);
 }
 
-/* Address space for the pages: more than the store can need, so that it may grow. */
+/* Address space for the pages: more than the store needs, so that it can grow. */
 static int store_make_provider(struct ramz *store, bool huge_pages)
 {
 	struct xv_provider_mmap_options options;
@@ -124,7 +123,7 @@ static int store_make_codec(struct ramz *store, const struct ramz_options *optio
 	return 0;
 }
 
-/* Everything behind the memory account. */
+/* Make everything after the memory account. */
 static int store_make_parts(struct ramz *store, const struct ramz_options *options)
 {
 	uint64_t pages = rzi_pages(store);
@@ -215,7 +214,7 @@ void ramz_destroy(struct ramz *store)
 	store_free(store);
 }
 
-/* ---- telling ---- */
+/* ---- numbers ---- */
 
 uint64_t ramz_size_bytes(const struct ramz *store)
 {
@@ -403,7 +402,7 @@ int ramz_resize(struct ramz *store, uint64_t size_bytes)
 	return err;
 }
 
-/* What contexts remember of the pages that are gone. Gate closed. */
+/* Contexts forget the pages that are gone. Gate closed. */
 static void store_forget(struct ramz *store)
 {
 	for (uint32_t i = 0; i < rzi_contexts_high(store); i++) {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * store_impl.h: the store's structure, its invariants, and what one file of it offers another.
+ * store_impl.h: the store's structure, its invariants, and what its files offer each other.
  *
  * Files, bottom up: platform, memory, sparse, entry (bits); counters, context (a thread's
- * place in the store); codecs (which coding, per thread), dictionary; object (one page's object in the
- * pool); view and publish (reading and changing a slot); dedup; page_io, range, walk,
- * compact, limit, store, check, stats; save, load, file.
+ * place in the store); codecs (which coding, per thread), dictionary; object (one page's object in
+ * the pool); view and publish (reading and changing a slot); dedup; page_io, range, walk, compact,
+ * limit, store, check, stats; save, load, file.
  *
- * Invariants, numbered for the checker and the tests. They hold whenever no call is under way.
- *   R1  A slot's entry is one of the kinds of entry.h, unlocked; a slot behind the end, or of a
+ * Invariants, numbered for the checker and the tests. They hold while no call is running.
+ *   R1  A slot's entry is one of the kinds of entry.h, unlocked. A slot behind the end, or in a
  *       leaf that does not exist, is absent.
  *   R2  The handle of an object entry names a live object of the pool, and its owner word is the
  *       slot's number, or with identical-page sharing the record's.
@@ -21,25 +21,25 @@
  *   R6  The pool's objects are those of R2 and no others, each named once.
  *   R7  Nothing is pinned, and every put-off free has been done or waits in a context.
  *   R8  A leaf of the slot table is told to have as many entries in use as are not 0.
- *   R9  The coding of an object entry has a codec, and an index that no entry and no setting has may
- *       be used again.
+ *   R9  The coding of an object entry has a codec, and an index that no entry and no setting has
+ * may be used again.
  *
- * How a slot is read and changed, by any number of threads, without a lock around compression:
+ * How any number of threads read and change a slot, without a lock around compression:
  *
- *   A reader loads the entry, writes the handle it found into a hazard word of its context, and
- *   loads the entry again: unchanged, the object is pinned until the hazard word is cleared.
- *   A writer prepares the new object and swaps the entry with one compare-and-swap. Whoever
- *   swapped an object out looks at all hazard words; is the handle in one, the object is put on
- *   a list of the writer's context and freed by a later call. All of these are sequentially
- *   consistent, so either the reader sees the new entry or the writer sees the hazard.
- *   Compaction (the pool's lock is held, so nothing may wait) sets the entry's lock bit, looks at
- *   the hazard words, and either refuses, restoring the entry, or stores the new place. Others who
- *   meet the bit try again; it is never held for longer than that.
- *   A write of a part of a page keeps its pin from the read to the swap, so an entry that is
- *   the same still means the same contents, and the swap fails where it is not.
+ *   A reader loads the entry, writes its handle into a hazard word of its context, and loads the
+ *   entry again. If it is unchanged, the object is protected until the hazard word is cleared.
+ *   A writer prepares the new object and swaps the entry with one compare-and-swap. Then it looks
+ *   at all hazard words. If one has the handle of the old object, the writer's context keeps it
+ *   in a list, and a later call frees it. All of these are sequentially consistent: either the
+ *   reader sees the new entry, or the writer sees the hazard word.
+ *   Compaction has the pool's lock, so it must not wait. It sets the entry's lock bit, looks at the
+ *   hazard words, and either refuses and restores the entry, or stores the new place. Other
+ *   threads that meet the bit try again; it is never set for longer.
+ *   A write of a part of a page protects the object from the read to the swap. So an unchanged
+ *   entry means unchanged contents; the swap fails if it has changed.
  *
- * Resizing, resetting, trimming and the deep check need the store for themselves: they close the
- * gate and wait for the contexts to be given back (context.h).
+ * Resize, reset, trim and the deep check need the store alone: they close the gate and wait until
+ * all contexts are given back (context.h).
  */
 #ifndef RZI_STORE_IMPL_H
 #define RZI_STORE_IMPL_H
@@ -86,15 +86,15 @@ struct ramz {
 	uint32_t pool_page_shift;
 	uint32_t page_bytes; /* of the store */
 	uint32_t page_shift;
-	uint32_t form_max;   /* longest compressed form kept, bytes */
+	uint32_t form_max;   /* longest compressed form that is kept, bytes */
 	uint32_t tail_bytes; /* CHECKSUM_BYTES or 0 */
 	void (*on_soft_limit)(void *context, struct ramz *store, uint64_t held_bytes);
 	void *limit_context;
 
 	struct rzi_memory memory;
 	struct rzi_sparse slots; /* _Atomic uint64_t entries */
-	struct rzi_sparse words; /* uint64_t, of side entries; guarded by the entry's lock bit */
-	struct rzi_dedup *dedup; /* NULL = no sharing */
+	struct rzi_sparse words; /* uint64_t words of side entries, under the entry's lock bit */
+	struct rzi_dedup *dedup; /* NULL = no dedup */
 	_Atomic uint64_t pages;  /* slots; changes only with the gate closed */
 
 	/* Codings: changed under admin, read without; an index is used again with the gate closed.
@@ -109,12 +109,12 @@ struct ramz {
 	pthread_mutex_t admin; /* one administrative call at a time */
 
 	/* Limits. */
-	_Atomic uint64_t soft_bytes;
-	_Atomic uint64_t hard_bytes;
+	_Atomic uint64_t soft_limit_bytes;
+	_Atomic uint64_t hard_limit_bytes;
 	_Atomic bool above_soft;
 	_Atomic uint64_t futile_slack; /* see room.c; UINT64_MAX: compaction may gain something */
-	_Atomic bool compacting;       /* a thread is in a step of automatic compaction */
-	_Atomic bool in_cycle;         /* an automatic cycle has begun and is not over */
+	_Atomic bool compacting;       /* a thread does an automatic step */
+	_Atomic bool in_cycle;         /* an automatic cycle is not over */
 };
 
 /* ---- codecs (codecs.c) ---- */
@@ -154,7 +154,7 @@ static inline const struct ramz_codec *rzi_coding_codec(const struct ramz *store
 /* A codec's context for a coding at this level; NULL without memory. */
 void *rzi_coding_context(const struct ramz *store, uint32_t index, int32_t level);
 
-/* The longest form of a page that is kept. */
+/* The form of a page. */
 struct rzi_form {
 	const void *data; /* in the context's buffer, or the source itself */
 	uint32_t bytes;
@@ -165,15 +165,15 @@ struct rzi_form {
  * -XV_ENOSPC (no room for the codec's context), or the codec's error. */
 int rzi_compress(struct rzi_context *context, const void *src, struct rzi_form *form);
 
-/* 0, -XV_ENOMEM or -XV_EBADMSG. */
+/* Returns 0, -XV_ENOMEM or -XV_EBADMSG. */
 int rzi_decompress(struct rzi_context *context, uint32_t codec, const void *form, size_t bytes,
 		   void *dst);
 
-/* Drop a context's codec contexts, but for that of the codec with this index (0: all of them).
- * Bytes they had. */
+/* Drop a context's codec contexts, except that of codec index `but` (0: all). Returns their
+ * bytes. */
 uint64_t rzi_context_drop_codecs(struct rzi_context *context, uint32_t but);
 
-/* Can a context for this codec and level be had? Made and dropped. */
+/* Can a context for this codec and level be made? Makes and drops one. */
 bool rzi_codec_works(const struct ramz *store, const struct ramz_codec *codec, int32_t level);
 
 uint64_t rzi_checksum(const void *page, size_t bytes);
@@ -183,40 +183,40 @@ void rzi_put_checksum(unsigned char *at, uint64_t checksum);
 
 /* ---- objects (object.c) ---- */
 
-/* Make the object of a form; *entry is not in any table yet. page is what the checksum is of.
- * 0, -XV_ENOMEM, -XV_ENOSPC, -XV_EAGAIN. */
+/* Make the object of a form; *entry is in no table yet. page is for the checksum. Returns 0,
+ * -XV_ENOMEM, -XV_ENOSPC, -XV_EAGAIN. */
 int rzi_object_make(struct rzi_context *context, uint32_t owner, const struct rzi_form *form,
 		    const void *page, uint64_t *entry);
 
-/* The same for a form with its tail behind it, as rzi_object_copy gave it. */
+/* The same for a form with its tail behind it, from rzi_object_copy. */
 int rzi_object_make_packed(struct rzi_context *context, uint32_t owner, uint32_t codec,
 			   const void *packed, size_t bytes, uint64_t *entry);
 
-/* Read a pinned object into dst. 0, -XV_EBADMSG, -XV_ENOMEM, -XV_EAGAIN. */
+/* Read a protected object into dst. Returns 0, -XV_EBADMSG, -XV_ENOMEM, -XV_EAGAIN. */
 int rzi_object_read(struct rzi_context *context, uint64_t entry, void *dst);
 
-/* Copy a pinned object, form and tail, into the context's packed buffer; returns its bytes or
+/* Copy a protected object, form and tail, into the context's packed buffer. Returns its bytes or
  * an error as above. */
 int rzi_object_copy(struct rzi_context *context, uint64_t entry);
 
-/* Length of the form of a pinned object, > 0, or -XV_EBADMSG, -XV_EAGAIN. */
+/* Length of the form of a protected object, > 0, or -XV_EBADMSG, -XV_EAGAIN. */
 int rzi_object_bytes(struct ramz *store, uint64_t entry);
 
-/* Free an object that no table holds any more, now or later. record: see dedup.h; UINT32_MAX
- * for none. */
+/* Free an object that no table names any more, now or later. record: see dedup.h; UINT32_MAX for
+ * none. */
 void rzi_object_free(struct rzi_context *context, uint64_t entry, uint32_t record);
 
-/* Free what was put off, as far as nobody reads it now. */
+/* Free the waiting objects that nobody reads now. */
 void rzi_retired_free(struct rzi_context *context);
 
 /* ---- slots (slot.c) ---- */
 
-/* What a slot held at one moment. An object is pinned, by hazard word number `pin`. */
+/* What a slot held at one moment. Hazard word number `hazard` protects its object. */
 struct rzi_view {
 	uint64_t slot_entry;
-	uint64_t entry; /* the object's: that of the slot, or of its record */
+	uint64_t entry; /* the object's: from the slot or its record */
 	uint64_t word;  /* of a same-filled page; 0 for an absent one */
-	uint32_t pin;
+	uint32_t hazard;
 };
 
 static inline bool rzi_view_has_object(const struct rzi_view *view)
@@ -227,32 +227,29 @@ static inline bool rzi_view_has_object(const struct rzi_view *view)
 void rzi_view_take(struct rzi_context *context, uint64_t slot, struct rzi_view *view);
 void rzi_view_drop(struct rzi_context *context, const struct rzi_view *view);
 
-/* Pin the object of an entry in a table; false when the table no longer holds it. */
-bool rzi_pin(struct rzi_context *context, uint32_t pin, const _Atomic uint64_t *place,
-	     uint64_t entry);
-void rzi_unpin(struct rzi_context *context, uint32_t pin);
+/* Protect the object of an entry in a table; false when the table no longer has it. */
+bool rzi_protect(struct rzi_context *context, uint32_t hazard, const _Atomic uint64_t *place,
+		 uint64_t entry);
+void rzi_unprotect(struct rzi_context *context, uint32_t hazard);
 
-/* What a slot is to hold. */
+/* New content for a slot. */
 struct rzi_content {
-	uint64_t entry; /* no object: 0, same, side; or of an object or record that is ours */
+	uint64_t entry; /* 0, same, side; or of an object or record that is ours */
 	uint64_t word;  /* of a side entry */
 };
 
-/* The slot is about to be given new content: have on the way from memory, while that is being
- * compressed, what freeing the old object begins with. */
+/* The slot will get new content: prefetch what freeing its old object needs, during compression. */
 void rzi_slot_expect_change(const struct ramz *store, uint64_t slot);
 
-/* The slot will be read next: have its object's beginning on the way. */
+/* The slot will be read: prefetch the beginning of its object. */
 void rzi_slot_expect_read(const struct ramz *store, uint64_t slot);
 
-/* Make the slot's place in the table. 0, -XV_ENOMEM, -XV_ENOSPC. */
+/* Make the slot's place in the table. Returns 0, -XV_ENOMEM, -XV_ENOSPC. */
 int rzi_slot_make(struct ramz *store, uint64_t slot);
 
-/*
- * Put content into the slot, whose place exists, and free what was there. With expected, a view
- * that is still taken, only where the slot has not changed since: else -XV_EBUSY, and content
- * stays ours. The view is dropped in any case.
- */
+/* Put content into the slot, whose place exists, and free its old content. With expected, a view
+ * that is still protected, only if the slot has not changed since: otherwise returns -XV_EBUSY,
+ * and content stays ours. Drops the view in any case. */
 int rzi_publish(struct rzi_context *context, uint64_t slot, const struct rzi_content *content,
 		const struct rzi_view *expected);
 
@@ -261,7 +258,7 @@ bool rzi_slot_clear(struct rzi_context *context, uint64_t slot);
 
 /* ---- page_io.c ---- */
 
-/* Write, read or patch a page that is in range; they count. */
+/* Write, read or partly write a page that is in range, and count it. */
 int rzi_page_write(struct rzi_context *context, uint64_t slot, const void *src);
 int rzi_page_read(struct rzi_context *context, uint64_t slot, void *dst);
 int rzi_page_read_part(struct rzi_context *context, uint64_t slot, size_t from, size_t bytes,
@@ -270,35 +267,33 @@ int rzi_page_read_part(struct rzi_context *context, uint64_t slot, size_t from, 
 int rzi_page_write_part(struct rzi_context *context, uint64_t slot, size_t from, size_t bytes,
 			const void *src);
 
-/* The page of a view, into dst. As rzi_object_read. */
+/* Read the page of a view into dst. As rzi_object_read. */
 int rzi_view_read(struct rzi_context *context, const struct rzi_view *view, void *dst);
 
 /* Drop content that was not published. */
 void rzi_content_drop(struct rzi_context *context, const struct rzi_content *content);
 
-/* Content for a same-filled word. 0, -XV_ENOMEM, -XV_ENOSPC. */
+/* Content for a same-filled word. Returns 0, -XV_ENOMEM, -XV_ENOSPC. */
 int rzi_content_of_word(struct ramz *store, uint64_t slot, uint64_t word,
 			struct rzi_content *content);
 
 /* ---- room.c ---- */
 
-/* What a call has tried to make room; begins with zeros. */
+/* What a call has tried to make room; zero at first. */
 struct rzi_room {
 	uint32_t way;
 	uint32_t compactions;
 };
 
-/*
- * The call was refused with err, has undone what it did, and holds and pins nothing: make room.
- * True when it may be tried again. The gate may have been closed in between, and the store resized
- * or reset. False, too, where err is none that room helps against.
- */
+/* Make room after a refusal with err. The call has undone its work, and holds and protects
+ * nothing. Returns true when it may try again: the gate may have been closed in between, and the
+ * store resized or reset. Returns false also if room does not help against err. */
 bool rzi_room_make(struct rzi_context *context, struct rzi_room *room, int err);
 
-/* The same for who has closed the gate: all that can be made. */
+/* The same for the thread that closed the gate: makes all room it can. */
 void rzi_room_make_alone(struct ramz *store);
 
-/* Bytes of tables that hold nothing, and freeing them. Trim: gate closed. O(1), O(tables). */
+/* Bytes of tables that hold nothing. Trim frees them: gate closed. O(1), O(tables). */
 uint64_t rzi_tables_idle_bytes(const struct ramz *store);
 void rzi_tables_trim(struct ramz *store);
 
@@ -306,34 +301,34 @@ void rzi_tables_trim(struct ramz *store);
 
 extern const struct xv_owner_ops rzi_owner_ops;
 
-/* An object was freed: at times a step of compaction. */
+/* An object was freed: do a step of compaction at times. */
 void rzi_compact_maybe(struct rzi_context *context);
 
-/* The pool is at its limit, or out of pages: compact until some pages are gained or a cycle has
- * ended. Bytes given back. */
+/* The pool is at its limit, or out of pages: compact until some pages are gained or a cycle ends.
+ * Returns the bytes given back. */
 uint64_t rzi_compact_for_room(struct rzi_context *context);
 
-/* A page was written: is the soft mark passed? Notes it in the context. */
+/* A page was written: notes in the context when the soft limit is passed. */
 void rzi_limit_watch(struct rzi_context *context);
 
-/* The marks have changed: look at them with the next write of every thread. */
+/* The limits have changed: every thread looks at them with its next write. */
 void rzi_limit_changed(struct ramz *store);
 
 uint64_t rzi_held_bytes(struct ramz *store, const struct xv_pool_stats *pool);
 
 /* ---- stats.c ---- */
 
-/* One counter over all threads. */
+/* Sum of one counter over all threads. */
 uint64_t rzi_counter_sum(const struct ramz *store, enum rzi_counter which);
 
 /* ---- store.c ---- */
 
-/* Make a store over valid options; used by create and load. */
+/* Make a store from valid options; for create and load. */
 int rzi_store_create(struct ramz **out, const struct ramz_options *options);
 
 /* ---- least.c ---- */
 
-/* ramz_least_limit, of options that are valid but for the limits. */
+/* ramz_least_limit, for options that are valid apart from the limits. */
 uint64_t rzi_least_limit(const struct ramz_options *options);
 
 static inline _Atomic uint64_t *rzi_slot(const struct ramz *store, uint64_t slot)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * walk.c: what the slots hold, for the caller.
+ * walk.c: show the caller what the slots hold.
  *
- * Owns nothing. May call: slot.c, object.c. Locking: slots are looked at some dozen at a time;
- * nothing is held while the caller's function runs. O(pages that hold something).
+ * Owns nothing. May call: slot.c, object.c. Locking: reads some dozen slots at a time; nothing is
+ * held while the caller's function runs. O(pages that hold something).
  */
 #include "dedup.h"
 #include "store_impl.h"
@@ -67,7 +67,7 @@ struct walk_batch {
 	struct ramz_page_info info[WALK_BATCH];
 };
 
-/* The next pages that hold something from *next on, which moves on; UINT64_MAX at the end. */
+/* The next pages that hold something, from *next on, which advances; UINT64_MAX at the end. */
 static int walk_fill(struct rzi_context *context, uint64_t *next, struct walk_batch *batch)
 {
 	const struct ramz *store = context->store;

@@ -66,7 +66,7 @@ static bool chunk_is_charged(const struct xvi_page_table *table, size_t chunk)
 {
 	const struct xvi_atomic8 *mark = chunk_mark(table, chunk);
 
-	return chunk_is_used(table, chunk) || (mark != NULL && xvi_atomic8_load(mark) == PAGE_KEPT);
+	return chunk_is_used(table, chunk) || (mark != NULL && xvi_atomic8_load(mark) == PAGE_STAYED);
 }
 
 /* No record in chunks [from, to) is of a held page: purge them. Marks those that stay. */
@@ -85,7 +85,7 @@ static void chunks_purge(struct xvi_page_table *table, size_t from, size_t to, i
 		struct xvi_atomic8 *mark = chunk_mark(table, from);
 
 		if (mark != NULL)
-			xvi_atomic8_store(mark, PAGE_KEPT);
+			xvi_atomic8_store(mark, PAGE_STAYED);
 	}
 }
 

@@ -34,7 +34,7 @@ enum {
 	META_STEP_CHUNKS = 16,   /* chunks made usable at once, if they cost nothing */
 
 	PAGE_NOBODY = 0,
-	PAGE_KEPT = 255, /* no shard has the page, and its chunk is charged: its memory could not be
+	PAGE_STAYED = 255, /* no shard has the page, and its chunk is charged: its memory could not be
 			  * purged */
 };
 
@@ -88,7 +88,7 @@ static inline uint32_t page_table_shard(const struct xvi_page_table *table, uint
 
 	if (index < xvi_atomic_load_acquire(&table->covered))
 		number = xvi_atomic8_load(page_table_byte(table, index));
-	return number != PAGE_KEPT ? number : PAGE_NOBODY;
+	return number != PAGE_STAYED ? number : PAGE_NOBODY;
 }
 
 #endif

@@ -45,7 +45,7 @@ static int codecs_add(struct xvm_codecs *codecs, const struct ramz_codec *codec,
 		level = codec->level_default;
 	if (level < codec->level_min || level > codec->level_max) {
 		xvm_error("codec %s has levels %" PRId32 " to %" PRId32 ", not %" PRId32
-			  "; give each codec its own as in --codec lz4,zstd:3",
+			  "; give it as in --codec zstd:3",
 			  codec->name, codec->level_min, codec->level_max, level);
 		return XVM_FAILED;
 	}
@@ -72,10 +72,10 @@ static int codecs_level(const char *text, int32_t *level)
 }
 
 /* One NAME or NAME:LEVEL of length characters. */
-static int codecs_add_text(struct xvm_codecs *codecs, const char *text, size_t length,
-			   int32_t level)
+static int codecs_add_text(struct xvm_codecs *codecs, const char *text, size_t length)
 {
 	char name[CODECS_NAME_BYTES];
+	int32_t level = RAMZ_LEVEL_DEFAULT;
 	const struct ramz_codec *codec;
 	char *colon;
 
@@ -90,29 +90,27 @@ static int codecs_add_text(struct xvm_codecs *codecs, const char *text, size_t l
 	return codec != NULL ? codecs_add(codecs, codec, level) : codecs_complain(name);
 }
 
-static int codecs_add_all(struct xvm_codecs *codecs, int32_t level)
+static int codecs_add_all(struct xvm_codecs *codecs)
 {
 	const struct ramz_codec *codec;
 	int result = 0;
 
 	for (size_t i = 0; result == 0 && (codec = ramz_codec_at(i)) != NULL; i++) {
 		if (strcmp(codec->name, "none") != 0)
-			result = codecs_add(codecs, codec, level);
+			result = codecs_add(codecs, codec, RAMZ_LEVEL_DEFAULT);
 	}
 	return result;
 }
 
-int xvm_codecs_parse(struct xvm_codecs *codecs, const char *list, int32_t level)
+int xvm_codecs_parse(struct xvm_codecs *codecs, const char *list)
 {
-	int result = 0;
-
 	codecs->count = 0;
 	if (list == NULL || strcmp(list, "all") == 0)
-		return codecs_add_all(codecs, level);
+		return codecs_add_all(codecs);
 	for (;;) {
 		size_t length = strcspn(list, ",");
+		int result = codecs_add_text(codecs, list, length);
 
-		result = codecs_add_text(codecs, list, length, level);
 		if (result != 0 || list[length] == '\0')
 			return result;
 		list += length + 1;

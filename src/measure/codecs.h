@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * codecs.h: the codecs of a run, from --codec and --level. Locking: none.
+ * codecs.h: the codecs of a run, from --codec. Locking: none.
  */
 #ifndef XVM_CODECS_H
 #define XVM_CODECS_H
@@ -26,10 +26,10 @@ struct xvm_codecs {
 
 /*
  * The codecs of a comma-separated list of NAME or NAME:LEVEL; NULL or "all" stands for
- * all of this build but none. level is for those without one of their own. Returns 0, or
+ * all of this build but none. A codec without a level has its default. Returns 0, or
  * XVM_FAILED after naming what is wrong and what there is.
  */
-int xvm_codecs_parse(struct xvm_codecs *codecs, const char *list, int32_t level);
+int xvm_codecs_parse(struct xvm_codecs *codecs, const char *list);
 
 /*
  * About how long the codec takes to compress one of these pages, ns (1 or more): the mean

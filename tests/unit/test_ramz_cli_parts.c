@@ -12,7 +12,6 @@
 #include <cmocka.h>
 
 #include "codecs.h"
-#include "density.h"
 #include "estimate.h"
 
 static void codecs_have_a_level_each(void **state)
@@ -20,15 +19,13 @@ static void codecs_have_a_level_each(void **state)
 	struct xvm_codecs codecs;
 
 	(void)state;
-	assert_int_equal(xvm_codecs_parse(&codecs, "lz4:-7,lz4,lz4:9", 3), 0);
+	assert_int_equal(xvm_codecs_parse(&codecs, "lz4:-7,lz4,lz4:9"), 0);
 	assert_int_equal(codecs.count, 3);
 	assert_int_equal(codecs.items[0].level, -7);
 	assert_string_equal(codecs.items[0].label, "lz4:-7");
-	assert_int_equal(codecs.items[1].level, 3);
+	assert_int_equal(codecs.items[1].level, ramz_codec_at(0)->level_default);
 	assert_int_equal(codecs.items[2].level, 9);
-	assert_int_equal(xvm_codecs_parse(&codecs, "lz4", RAMZ_LEVEL_DEFAULT), 0);
-	assert_int_equal(codecs.items[0].level, ramz_codec_at(0)->level_default);
-	assert_string_equal(codecs.items[0].label, "lz4");
+	assert_string_equal(codecs.items[1].label, "lz4");
 }
 
 static void all_codecs_are_those_of_the_build_but_none(void **state)
@@ -39,7 +36,7 @@ static void all_codecs_are_those_of_the_build_but_none(void **state)
 	(void)state;
 	while (ramz_codec_at(there) != NULL)
 		there++;
-	assert_int_equal(xvm_codecs_parse(&codecs, NULL, RAMZ_LEVEL_DEFAULT), 0);
+	assert_int_equal(xvm_codecs_parse(&codecs, NULL), 0);
 	assert_int_equal(codecs.count, there - 1);
 	for (size_t i = 0; i < codecs.count; i++)
 		assert_string_not_equal(codecs.items[i].label, "none");

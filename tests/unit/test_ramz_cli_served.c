@@ -139,26 +139,6 @@ static void args_refuse_what_is_wrong(void **state)
 
 /* ---- sizes ---- */
 
-static void sizes_are_read_with_their_suffix(void **state)
-{
-	static const char *const bad[] = {"", "K", "1KB", "-1", "1.5", " 1", "1 K", "16385P", "5%"};
-	uint64_t bytes = 7;
-
-	(void)state;
-	assert_true(rzc_size_parse("4096", 0, RZC_SIZE_MAX, &bytes));
-	assert_int_equal(bytes, 4096);
-	assert_true(rzc_size_parse("3k", 0, RZC_SIZE_MAX, &bytes));
-	assert_int_equal(bytes, 3072);
-	assert_true(rzc_size_parse("2T", 0, RZC_SIZE_MAX, &bytes));
-	assert_true(bytes == UINT64_C(2) << 40);
-	assert_true(rzc_size_parse("1024P", 0, RZC_SIZE_MAX, &bytes));
-	assert_false(rzc_size_parse("1025P", 0, RZC_SIZE_MAX, &bytes));
-	assert_false(rzc_size_parse("4", 5, 6, &bytes));
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_false(rzc_size_parse(bad[i], 0, UINT64_MAX, &bytes));
-	assert_true(bytes == UINT64_C(1) << 60);
-}
-
 static void sizes_have_three_digits(void **state)
 {
 	static const struct {
@@ -272,31 +252,33 @@ static void touch(const char *directory, const char *name)
 	fclose(file);
 }
 
-static void place_lists_names_in_order(void **state)
+static void a_disk_is_found_in_a_directory_of_the_users_own(void **state)
 {
-	static const char *const files[] = {"b.ctl", "a.ctl", "a.nbd", ".ctl", "x y.ctl", "c.ctlx"};
-	char directory[PATH_MAX], path[PATH_MAX + 32];
-	struct rzc_place_names names;
+	static const char *const files[] = {"test-b.ctl", "test-a.nbd", "test-c.ctlx"};
+	char directory[PATH_MAX], path[PATH_MAX], want[PATH_MAX + 32];
+	struct rzc_place place;
 
 	(void)state;
 	enter_runtime(directory);
+	rzc_place_init(&place);
+	assert_int_equal(rzc_place_make(&place), 0);
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		touch(directory, files[i]);
+		touch(place.directory[0], files[i]);
+	snprintf(want, sizeof(want), "%s/test-b.ctl", place.directory[0]);
+	assert_int_equal(rzc_place_find(path, "test-b"), 0);
+	assert_string_equal(path, want);
+	assert_int_equal(rzc_place_find(path, "test-a"), XVM_FAILED);
+	assert_int_equal(rzc_place_find(path, "test-c"), XVM_FAILED);
+	/* The only one. */
+	assert_int_equal(rzc_place_find(path, NULL), 0);
+	assert_string_equal(path, want);
 	/* Somebody else could put something there. */
-	assert_int_equal(chmod(directory, 0720), 0);
-	rzc_place_list(directory, &names);
-	assert_int_equal(names.count, 0);
-	assert_int_equal(chmod(directory, 0700), 0);
-	rzc_place_list(directory, &names);
-	assert_int_equal(names.count, 2);
-	assert_string_equal(names.name[0], "a");
-	assert_string_equal(names.name[1], "b");
+	assert_int_equal(chmod(place.directory[0], 0720), 0);
+	assert_int_equal(rzc_place_find(path, "test-b"), XVM_FAILED);
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", directory, files[i]);
-		unlink(path);
+		snprintf(want, sizeof(want), "%s/%s", place.directory[0], files[i]);
+		unlink(want);
 	}
-	rzc_place_list("/nonexistent", &names);
-	assert_int_equal(names.count, 0);
 	leave_runtime(directory);
 }
 
@@ -475,12 +457,11 @@ int main(void)
 		cmocka_unit_test(args_are_read_as_what_they_are),
 		cmocka_unit_test(args_belong_to_their_user),
 		cmocka_unit_test(args_refuse_what_is_wrong),
-		cmocka_unit_test(sizes_are_read_with_their_suffix),
 		cmocka_unit_test(sizes_have_three_digits),
 		cmocka_unit_test(spans_have_their_unit),
 		cmocka_unit_test(names_make_no_paths),
 		cmocka_unit_test(place_is_the_users_own),
-		cmocka_unit_test(place_lists_names_in_order),
+		cmocka_unit_test(a_disk_is_found_in_a_directory_of_the_users_own),
 		cmocka_unit_test(sockets_tell_why_not),
 		cmocka_unit_test(words_are_quoted_for_a_shell),
 		cmocka_unit_test(a_number_counts_only_while_the_file_is_locked),

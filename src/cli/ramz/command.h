@@ -1,29 +1,75 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * command.h: a subcommand of ramz. main.c has the list of them; a new one is a file
- * with such a record, and a line there. Locking: none.
+ * command.h: the commands of ramz and their options. main.c has both lists.
+ *
+ * Strings point into the command line. Locking: none.
  */
 #ifndef RAMZ_CLI_COMMAND_H
 #define RAMZ_CLI_COMMAND_H
 
-struct rzc_command {
-	const char *name;    /* as on the command line */
-	const char *summary; /* one line for ramz --help */
+#include <jansson.h>
+#include <limits.h>
 
-	/* argv[0] is the subcommand's name. Returns an exit status (enum xvm_exit). */
-	int (*run)(int argc, char **argv);
+#include "args.h"
+
+/* What was given to a command. Fields of options that it does not have are zero. */
+struct rzc_options {
+	struct xvm_words words;
+	const char *name, *socket; /* which disk; at most one of them is given */
+	uint64_t timeout_seconds;  /* 0 = for ever */
+
+	const char *file, *save_every, *plugin; /* serve, to the end of the paragraph */
+	uint64_t port;                          /* 0 = a Unix socket */
+	bool foreground;
+
+	uint64_t watch_seconds; /* stat: between samples; 0 = one sample */
+	bool zram, reset_peak;
+	bool json;               /* stat, state */
+	bool yes, force;         /* reset */
+	const char *soft, *hard; /* limit */
+
+	const char *codecs, *json_path; /* estimate */
+	uint64_t seconds, max_input_bytes;
 };
 
-extern const struct rzc_command rzc_command_serve;
-extern const struct rzc_command rzc_command_stat;
-extern const struct rzc_command rzc_command_compact;
-extern const struct rzc_command rzc_command_trim;
-extern const struct rzc_command rzc_command_limit;
-extern const struct rzc_command rzc_command_codec;
-extern const struct rzc_command rzc_command_save;
-extern const struct rzc_command rzc_command_reset;
-extern const struct rzc_command rzc_command_state;
-extern const struct rzc_command rzc_command_estimate;
+/* A request to a served disk, without its end of line. */
+#define RZC_REQUEST_BYTES (PATH_MAX + 64)
+
+struct rzc_command {
+	const char *name;
+	const char *summary; /* one line of ramz --help */
+	const char *use;     /* behind the name; then a line or more, for the command's --help */
+	size_t words_max;
+	uint64_t timeout_seconds; /* where none is given */
+
+	/* Returns an exit status (enum xvm_exit). NULL: the command is one request. */
+	int (*run)(const struct rzc_options *options);
+
+	/* Make the request. Returns 0, or XVM_FAILED after saying what is wrong. NULL: it is the
+	 * name alone. */
+	int (*request)(const struct rzc_options *options, char request[RZC_REQUEST_BYTES]);
+
+	/* Print what the disk answered. */
+	void (*tell)(const json_t *answer);
+};
+
+int rzc_serve(const struct rzc_options *options);
+int rzc_stat(const struct rzc_options *options);
+int rzc_state(const struct rzc_options *options);
+int rzc_estimate(const struct rzc_options *options);
+
+int rzc_request_compact(const struct rzc_options *options, char request[RZC_REQUEST_BYTES]);
+int rzc_request_limit(const struct rzc_options *options, char request[RZC_REQUEST_BYTES]);
+int rzc_request_codec(const struct rzc_options *options, char request[RZC_REQUEST_BYTES]);
+int rzc_request_save(const struct rzc_options *options, char request[RZC_REQUEST_BYTES]);
+int rzc_request_reset(const struct rzc_options *options, char request[RZC_REQUEST_BYTES]);
+
+void rzc_tell_compact(const json_t *answer);
+void rzc_tell_trim(const json_t *answer);
+void rzc_tell_limit(const json_t *answer);
+void rzc_tell_codec(const json_t *answer);
+void rzc_tell_save(const json_t *answer);
+void rzc_tell_reset(const json_t *answer);
 
 #endif

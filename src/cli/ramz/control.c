@@ -6,12 +6,14 @@
 #include "control.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "place.h"
 #include "unix_socket.h"
 
 #define CONTROL_STEP_BYTES 4096U
@@ -25,106 +27,134 @@ struct control_text {
 	size_t capacity;
 };
 
-static void control_say_no_connection(const char *path, int error)
+int rzc_server_find(struct rzc_server *server, const struct rzc_options *options)
 {
-	switch (error) {
-	case ENOENT:
-		xvm_error("there is no control socket %s: start the disk with ramz serve, or give "
-			  "its --name or --socket",
-			  path);
-		break;
-	case ECONNREFUSED:
-		xvm_error("nobody listens on %s: its server has ended without removing it; start "
-			  "the disk again with ramz serve",
-			  path);
-		break;
-	case ENOTSOCK:
-		xvm_error("%s is not a socket: give the control socket, NAME.ctl", path);
-		break;
-	case EACCES:
-	case EPERM:
-		xvm_error("no permission for %s: it is another user's disk; run ramz as that user "
-			  "or as root",
-			  path);
-		break;
-	case ETIMEDOUT:
-		xvm_error("the server of %s takes no calls: it hangs, or was stopped", path);
-		break;
-	case ENAMETOOLONG:
-		xvm_error("the path of the socket is longer than %u bytes: go to its directory, "
-			  "and give a relative one",
-			  RZC_SOCKET_PATH_MAX);
-		break;
-	default:
-		xvm_error("cannot connect to %s: %s", path, strerror(error));
-	}
+	server->timeout_seconds = options->timeout_seconds;
+	server->is_named = options->socket != NULL;
+	if (!server->is_named)
+		return rzc_place_find(server->path, options->name);
+	/* As given: a relative path may be the only one that is short enough. */
+	snprintf(server->path, sizeof(server->path), "%s", options->socket);
+	return 0;
 }
 
-static void control_say_broken(const char *path, int error)
+/* ---- what goes wrong ---- */
+
+static int control_no_connection(const char *path, int error)
 {
-	if (error == ETIMEDOUT)
+	static const struct {
+		int error;
+		const char *text;
+	} causes[] = {
+		{ENOENT, "there is no control socket %s: start the disk with ramz serve, or give "
+			 "its --name or --socket"},
+		{ECONNREFUSED, "nobody listens on %s: its server has ended without removing it; "
+			       "start the disk again with ramz serve"},
+		{ENOTSOCK, "%s is not a socket: give the control socket, NAME.ctl"},
+		{EACCES, "no permission for %s: it is another user's disk; run ramz as that user "
+			 "or as root"},
+		{ETIMEDOUT, "the server of %s takes no calls: it hangs, or was stopped"},
+		{ENAMETOOLONG, "the socket's path %s is too long: go to its directory, and give a "
+			       "relative one"},
+	};
+
+	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
+		if (causes[i].error != error)
+			continue;
+		xvm_error(causes[i].text, path);
+		return XVM_FAILED;
+	}
+	xvm_error("cannot connect to %s: %s", path, strerror(error));
+	return XVM_FAILED;
+}
+
+static int control_broken(const char *path, int error)
+{
+	if (error == EAGAIN)
 		xvm_error("no answer from %s in time: the server is busy or hangs; --timeout "
 			  "SECONDS waits longer",
 			  path);
 	else if (error == EMSGSIZE)
 		xvm_error("%s answers with more than %u bytes: is it a disk's control socket?",
-			  path, RZC_CONTROL_ANSWER_MAX);
+			  path, RZC_ANSWER_MAX);
 	else
 		xvm_error("talking to %s failed: %s; has its server ended?", path, strerror(error));
+	return XVM_FAILED;
 }
 
-/* Read up to the end of the line or of the connection. Returns 0 or a negative errno. */
-static int control_receive(int fd, struct control_text *answer, int timeout_ms)
+/* A path may lead anywhere by now, but not so the process at the other end. */
+static int control_check_peer(int fd, const struct rzc_server *server)
+{
+	uid_t owner[2]; /* of the socket, of the process that listens */
+	int result = rzc_socket_owners(fd, server->path, owner);
+
+	if (result != 0) {
+		xvm_error("cannot tell whose server listens on %s: %s", server->path,
+			  strerror(-result));
+		return XVM_FAILED;
+	}
+	for (size_t i = 0; i < 2; i++) {
+		if (owner[i] == 0 || owner[i] == geteuid() || (server->is_named && geteuid() == 0))
+			continue;
+		xvm_error("%s is a server of another user (number %lu), so nothing was asked: run "
+			  "ramz as that user, or as root with --socket PATH",
+			  server->path, (unsigned long)owner[i]);
+		return XVM_FAILED;
+	}
+	return 0;
+}
+
+/* ---- the conversation ---- */
+
+/* Returns 0 or an errno. */
+static int control_send(int fd, const char *line, size_t length)
+{
+	while (length > 0) {
+		ssize_t sent = send(fd, line, length, MSG_NOSIGNAL);
+
+		if (sent < 0)
+			return errno;
+		line += sent;
+		length -= (size_t)sent;
+	}
+	return 0;
+}
+
+/* Read up to the end of the line or of the connection. Returns 0 or an errno. */
+static int control_receive(int fd, struct control_text *answer)
 {
 	for (;;) {
 		ssize_t got;
-		int result = rzc_socket_wait(fd, timeout_ms);
 
-		if (result != 0)
-			return result;
 		answer->text = xvm_grow(answer->text, &answer->capacity,
 					answer->used + CONTROL_STEP_BYTES + 1, 1);
 		got = recv(fd, answer->text + answer->used, CONTROL_STEP_BYTES, 0);
-		if (got < 0 && errno == EINTR)
-			continue;
 		if (got < 0)
-			return -errno;
+			return errno;
 		answer->used += (size_t)got;
 		answer->text[answer->used] = '\0';
 		if (got == 0 || answer->text[answer->used - 1] == '\n')
 			return 0;
-		if (answer->used > RZC_CONTROL_ANSWER_MAX)
-			return -EMSGSIZE;
+		if (answer->used > RZC_ANSWER_MAX)
+			return EMSGSIZE;
 	}
 }
 
-/* Is it the disk's own socket? It greets, and then waits, or ends. */
-static bool control_is_disk(const struct control_text *answer)
-{
-	return answer->used >= strlen(CONTROL_NBD_GREETING) &&
-	       memcmp(answer->text, CONTROL_NBD_GREETING, strlen(CONTROL_NBD_GREETING)) == 0;
-}
-
 /* Returns 0 with a whole line in *answer, or XVM_FAILED after saying what is wrong. */
-static int control_talk(int fd, const char *path, const char *request, int timeout_ms,
-			struct control_text *answer)
+static int control_talk(int fd, const char *path, const char *line, struct control_text *answer)
 {
-	size_t length = strlen(request);
-	char *line = xvm_realloc(NULL, length + 2, 1);
-	int result;
+	int error = control_send(fd, line, strlen(line));
 
-	memcpy(line, request, length);
-	memcpy(line + length, "\n", 2);
-	result = rzc_socket_send(fd, line, length + 1, timeout_ms);
-	free(line);
 	/* A server that has said no before it read all may have closed already. */
-	if (result == 0 || result == -EPIPE)
-		result = control_receive(fd, answer, timeout_ms);
-	if (control_is_disk(answer))
+	if (error == 0 || error == EPIPE)
+		error = control_receive(fd, answer);
+	/* The disk's own socket greets, and then waits, or ends. */
+	if (answer->used > 0 &&
+	    strncmp(answer->text, CONTROL_NBD_GREETING, strlen(CONTROL_NBD_GREETING)) == 0)
 		xvm_error("%s is a disk's own socket: give the control socket beside it, NAME.ctl",
 			  path);
-	else if (result != 0)
-		control_say_broken(path, -result);
+	else if (error != 0)
+		return control_broken(path, error);
 	else if (answer->used == 0)
 		xvm_error("%s closed without an answer: has its server just ended?", path);
 	else if (answer->text[answer->used - 1] != '\n')
@@ -152,48 +182,32 @@ static json_t *control_parse(const char *path, const struct control_text *answer
 	return NULL;
 }
 
-/* A path may lead anywhere by now, but not so the process at the other end. */
-static int control_check_peer(int fd, const char *path, enum rzc_control_trust trust)
+json_t *rzc_ask(const struct rzc_server *server, const char *format, ...)
 {
-	uid_t owner[2]; /* of the socket, of the process that listens */
-	int result = rzc_socket_owners(fd, path, owner);
-
-	if (result != 0) {
-		xvm_error("cannot tell whose server listens on %s: %s", path, strerror(-result));
-		return XVM_FAILED;
-	}
-	for (size_t i = 0; i < 2; i++) {
-		if (owner[i] == 0 || owner[i] == geteuid() ||
-		    (trust == RZC_CONTROL_NAMED && geteuid() == 0))
-			continue;
-		xvm_error("%s is a server of another user (number %lu), so nothing was asked: run "
-			  "ramz as that user, or as root with --socket PATH",
-			  path, (unsigned long)owner[i]);
-		return XVM_FAILED;
-	}
-	return 0;
-}
-
-json_t *rzc_control_ask(const char *path, const char *request, int timeout_ms,
-			enum rzc_control_trust trust)
-{
+	char line[RZC_REQUEST_BYTES + 1];
 	struct control_text answer = {0};
-	int fd = rzc_socket_connect(path);
+	int fd = rzc_socket_connect(server->path);
 	json_t *root = NULL;
+	va_list args;
 
+	va_start(args, format);
+	vsnprintf(line, RZC_REQUEST_BYTES, format, args);
+	va_end(args);
+	strcat(line, "\n");
 	if (fd < 0) {
-		control_say_no_connection(path, -fd);
+		(void)control_no_connection(server->path, -fd);
 		return NULL;
 	}
-	if (control_check_peer(fd, path, trust) == 0 &&
-	    control_talk(fd, path, request, timeout_ms, &answer) == 0)
-		root = control_parse(path, &answer);
+	rzc_socket_bound(fd, server->timeout_seconds);
+	if (control_check_peer(fd, server) == 0 &&
+	    control_talk(fd, server->path, line, &answer) == 0)
+		root = control_parse(server->path, &answer);
 	free(answer.text);
 	close(fd);
 	return root;
 }
 
-uint64_t rzc_control_count(const json_t *object, const char *keys)
+uint64_t rzc_count(const json_t *object, const char *keys)
 {
 	while (object != NULL && *keys != '\0') {
 		size_t length = strcspn(keys, ".");
@@ -203,7 +217,5 @@ uint64_t rzc_control_count(const json_t *object, const char *keys)
 		object = json_object_get(object, key);
 		keys += length + (keys[length] == '.');
 	}
-	return json_is_integer(object) && json_integer_value(object) > 0
-		       ? (uint64_t)json_integer_value(object)
-		       : 0;
+	return json_integer_value(object) > 0 ? (uint64_t)json_integer_value(object) : 0;
 }

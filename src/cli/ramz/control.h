@@ -1,38 +1,37 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * control.h: one question to the control socket of a served disk: a line, answered by a
- * line with a JSON object.
+ * control.h: questions to the control socket of a served disk: a line, answered by a line
+ * with a JSON object.
  *
- * May call the operating system and jansson; built only with it. Locking: none.
+ * May call the operating system and jansson. Locking: none.
  */
 #ifndef RAMZ_CLI_CONTROL_H
 #define RAMZ_CLI_CONTROL_H
 
-#include <jansson.h>
-
-#include "base.h"
+#include "command.h"
 
 /* An answer is not longer: bytes. */
-#define RZC_CONTROL_ANSWER_MAX (1U << 20)
+#define RZC_ANSWER_MAX (1U << 20)
 
-/* Whom the request may be sent to. */
-enum rzc_control_trust {
-	RZC_CONTROL_OWN,   /* a server of this user or of root */
-	RZC_CONTROL_NAMED, /* the user gave this very path: root may ask anybody's server */
+struct rzc_server {
+	char path[PATH_MAX];      /* of its control socket */
+	uint64_t timeout_seconds; /* of each part of an answer; 0 = it may take for ever */
+	bool is_named;            /* the user gave this very path: root may ask anybody's server */
 };
 
+/* The server that the options mean. Returns 0, or XVM_FAILED after saying that there is none. */
+int rzc_server_find(struct rzc_server *server, const struct rzc_options *options);
+
 /*
- * Send the request (without the end of line) to the socket at path, and read the answer,
- * which is to begin and go on within timeout_ms each (below 0: it may take for ever). Nothing is
- * sent before it is proved whose server listens there: the socket's owner and the process behind
- * it. Returns the object, in which "ok" is true, for json_decref; or NULL after saying what is
- * wrong and what to do.
+ * Ask; format gives the request. Nothing is sent before it is proved that the server is this
+ * user's or root's: the socket and the process behind it. Returns the answer, in which "ok" is
+ * true, for json_decref; or NULL after saying what is wrong and what to do.
  */
-json_t *rzc_control_ask(const char *path, const char *request, int timeout_ms,
-			enum rzc_control_trust trust);
+json_t *rzc_ask(const struct rzc_server *server, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* The whole number that these keys lead to, such as "stats.pool.pages"; 0 where there is none. */
-uint64_t rzc_control_count(const json_t *object, const char *keys);
+uint64_t rzc_count(const json_t *object, const char *keys);
 
 #endif

@@ -6,48 +6,115 @@
  */
 #include "estimate.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "command.h"
 #include "progress.h"
+#include "timer.h"
 
 #define ESTIMATE_PAGES_MIN 64U
-
-static const char estimate_help_use[] =
-	"Usage: ramz estimate [OPTION...] [INPUT...]\n"
-	"Tell what a compressed page store would save on the data, by codec.\n"
-	"\n"
-	"INPUT\n"
-	"  FILE, DIRECTORY      pages of files; default: the C library's directory, /usr/bin\n"
-	"  pid:N                anonymous pages of process N\n"
-	"\n"
-	"OPTION\n";
-
-static const char estimate_help_end[] =
-	"\n"
-	"Exit status: 0, 1 when an input cannot be read, 2 when the command line is wrong.\n"
-	"See ramz(1) for what each number means.\n";
+#define ESTIMATE_SECONDS 4U
+#define ESTIMATE_INPUT_BYTES (UINT64_C(64) << 20)
+#define ESTIMATE_SCHEMA "ramz-estimate/1"
 
 struct estimate_run {
-	const struct rzc_options *options;
+	struct xvm_codecs codecs;
 	struct xvm_progress progress;
+	uint64_t max_input_bytes;
 	uint64_t budget_ns; /* of one input with one codec */
 	json_t *root;       /* NULL without --json */
+	bool table;
 };
+
+/* ---- one codec ---- */
+
+static int density_complain(const char *what, const struct xvm_codec *codec, int err)
+{
+	xvm_error("%s with %s: %s", what, codec->label,
+		  err == -XV_ENOMEM ? "out of memory; use a smaller --max-input" : strerror(-err));
+	return XVM_FAILED;
+}
+
+static uint64_t density_held(struct ramz *store)
+{
+	struct ramz_stats stats;
+
+	ramz_get_stats(store, &stats);
+	return stats.pages_compressed + stats.pages_raw > 0 ? stats.held_bytes : 0;
+}
+
+/* Write the sample; slot n gets its n-th page. */
+static int density_fill(struct ramz *store, const struct xvm_input *input,
+			const struct xvm_codec *codec, struct rzc_density *density)
+{
+	uint64_t total = input->pages.count;
+	uint64_t start = xvm_timer_clock_ns();
+	uint64_t slot = 0;
+
+	for (uint64_t i = 0; i < total; i++) {
+		int err;
+
+		if (!xvm_spread_takes(i, total, density->pages))
+			continue;
+		err = ramz_write_page(store, slot++, xvm_pages_at(&input->pages, i));
+		if (err != 0)
+			return density_complain("writing a page", codec, err);
+		if (density->base_bytes == 0)
+			density->base_bytes = density_held(store);
+	}
+	density->write_us = (double)(xvm_timer_clock_ns() - start) / 1000 / (double)density->pages;
+	return 0;
+}
+
+static void density_describe(struct ramz *store, struct rzc_density *density)
+{
+	struct ramz_stats stats;
+
+	ramz_get_stats(store, &stats);
+	density->same_filled = stats.pages_same_filled;
+	density->raw = stats.pages_raw;
+	density->stored_bytes = stats.stored_bytes;
+	density->held_bytes = stats.held_bytes;
+	(void)ramz_get_histogram(store, RAMZ_HISTOGRAM_SIZE, &density->sizes);
+}
+
+/* Write up to max_pages pages of the input, spread evenly, to a new store. */
+static int density_measure(const struct xvm_input *input, const struct xvm_codec *codec,
+			   uint64_t max_pages, struct rzc_density *density)
+{
+	struct ramz_options options;
+	struct ramz *store;
+	int result;
+
+	*density = (struct rzc_density){.pages = input->pages.count < max_pages ? input->pages.count
+										: max_pages};
+	ramz_options_init(&options);
+	options.size_bytes = density->pages * XVM_INPUT_PAGE_BYTES;
+	options.codec = codec->codec;
+	options.level = codec->level;
+	result = ramz_create(&store, &options);
+	if (result != 0)
+		return density_complain("making a store", codec, result);
+	result = density_fill(store, input, codec, density);
+	if (result == 0)
+		density_describe(store, density);
+	ramz_destroy(store);
+	return result;
+}
 
 /* The histogram's buckets, put into sixteenths of a page. */
 static void estimate_classes(struct rzc_estimate *e)
 {
 	const struct ramz_histogram *sizes = &e->density.sizes;
 	const uint64_t width = XVM_INPUT_PAGE_BYTES / RZC_SIZE_CLASSES;
-	double pages = (double)e->density.pages;
 
 	for (uint32_t b = 0; b < RAMZ_HISTOGRAM_BUCKETS; b++) {
 		uint64_t floor = ramz_histogram_floor(b);
 
 		if (sizes->bucket[b] > 0 && floor < XVM_INPUT_PAGE_BYTES)
-			e->share[floor / width] += (double)sizes->bucket[b] / pages;
+			e->share[floor / width] +=
+				(double)sizes->bucket[b] / (double)e->density.pages;
 	}
 }
 
@@ -55,24 +122,18 @@ void rzc_estimate_make(struct rzc_estimate *estimate, const struct xvm_input *in
 {
 	const struct rzc_density *d = &estimate->density;
 	double pages = (double)d->pages;
-	double scale = (double)input->available / pages;
+	double scale = input->available < d->pages ? 1 : (double)input->available / pages;
 
-	if (input->available < d->pages)
-		scale = 1;
 	estimate->original_bytes = scale * pages * XVM_INPUT_PAGE_BYTES;
 	estimate->compressed_bytes = scale * (double)d->stored_bytes;
 	/* What any store takes, however small, does not grow with the input. */
 	estimate->held_bytes = (double)d->base_bytes;
 	if (d->held_bytes > d->base_bytes)
 		estimate->held_bytes += scale * (double)(d->held_bytes - d->base_bytes);
+	estimate->saved = 1 - estimate->held_bytes / estimate->original_bytes;
 	estimate->raw_share = (double)d->raw / pages;
 	estimate->same_filled_share = (double)d->same_filled / pages;
 	estimate_classes(estimate);
-}
-
-double rzc_estimate_saved(const struct rzc_estimate *estimate)
-{
-	return 1 - estimate->held_bytes / estimate->original_bytes;
 }
 
 static int estimate_codec(struct estimate_run *run, const struct xvm_input *input,
@@ -82,30 +143,31 @@ static int estimate_codec(struct estimate_run *run, const struct xvm_input *inpu
 						 input->distinct_count);
 	uint64_t pages = run->budget_ns / (page_ns > 0 ? page_ns : 1);
 
-	if (pages < ESTIMATE_PAGES_MIN)
-		pages = ESTIMATE_PAGES_MIN;
 	estimate->codec = codec;
 	xvm_progress_show(&run->progress, input->name, codec->label, "compressing");
-	if (rzc_density_measure(input, codec, pages, &estimate->density) != 0)
+	if (density_measure(input, codec, pages > ESTIMATE_PAGES_MIN ? pages : ESTIMATE_PAGES_MIN,
+			    &estimate->density) != 0)
 		return XVM_FAILED;
 	rzc_estimate_make(estimate, input);
 	run->progress.done++;
 	return 0;
 }
 
-static int estimate_loaded_input(struct estimate_run *run, const struct xvm_input *input)
+/* ---- inputs ---- */
+
+static int estimate_loaded(struct estimate_run *run, const struct xvm_input *input)
 {
-	const struct xvm_codecs *codecs = &run->options->codecs;
-	struct rzc_estimate *estimates = xvm_calloc(codecs->count, sizeof(*estimates));
+	size_t count = run->codecs.count;
+	struct rzc_estimate *estimates = xvm_calloc(count, sizeof(*estimates));
 	int result = 0;
 
-	for (size_t i = 0; i < codecs->count && result == 0; i++)
-		result = estimate_codec(run, input, &codecs->items[i], &estimates[i]);
+	for (size_t i = 0; i < count && result == 0; i++)
+		result = estimate_codec(run, input, &run->codecs.items[i], &estimates[i]);
 	xvm_progress_clear(&run->progress);
-	if (result == 0 && !rzc_options_stdout_taken(run->options))
-		rzc_estimate_table(input, estimates, codecs->count);
+	if (result == 0 && run->table)
+		rzc_estimate_table(input, estimates, count);
 	if (result == 0 && run->root != NULL)
-		rzc_estimate_json_add(run->root, input, estimates, codecs->count);
+		rzc_estimate_json(run->root, input, estimates, count);
 	free(estimates);
 	return result;
 }
@@ -116,28 +178,36 @@ static int estimate_input(struct estimate_run *run, const char *name)
 	int result;
 
 	xvm_progress_show(&run->progress, name, NULL, "reading");
-	result = xvm_input_load(&input, name, run->options->max_input_bytes);
+	result = xvm_input_load(&input, name, run->max_input_bytes);
 	if (result == 0)
-		result = estimate_loaded_input(run, &input);
+		result = estimate_loaded(run, &input);
 	xvm_input_fini(&input);
 	return result;
 }
 
-static int estimate_run_all(const struct rzc_options *options)
+static uint64_t estimate_default(uint64_t given, uint64_t otherwise)
 {
-	struct estimate_run run = {.options = options};
-	size_t count;
-	const char *const *names = xvm_input_names(options->inputs, options->input_count, &count);
-	unsigned runs = (unsigned)(count * options->codecs.count);
+	return given > 0 ? given : otherwise;
+}
+
+int rzc_estimate(const struct rzc_options *options)
+{
+	struct estimate_run run = {.table = options->json_path == NULL ||
+					    strcmp(options->json_path, "-") != 0};
+	const char *const *names;
+	size_t count, runs;
 	int result = 0;
 
-	if (options->json_path != NULL) {
-		run.root = xvm_json_root("ramz-estimate/1");
-		json_object_set_new(run.root, "inputs", json_array());
-		json_object_set_new(run.root, "results", json_array());
-	}
-	xvm_progress_init(&run.progress, !options->quiet, runs);
-	run.budget_ns = options->seconds * UINT64_C(1000000000) / runs;
+	if (xvm_codecs_parse(&run.codecs, options->codecs) != 0)
+		return XVM_EXIT_USAGE;
+	names = xvm_input_names(options->words.word, options->words.count, &count);
+	runs = count * run.codecs.count;
+	if (options->json_path != NULL)
+		run.root = xvm_json_root(ESTIMATE_SCHEMA);
+	xvm_progress_init(&run.progress, true, (unsigned)runs);
+	run.max_input_bytes = estimate_default(options->max_input_bytes, ESTIMATE_INPUT_BYTES);
+	run.budget_ns =
+		estimate_default(options->seconds, ESTIMATE_SECONDS) * UINT64_C(1000000000) / runs;
 	for (size_t i = 0; i < count && result == 0; i++)
 		result = estimate_input(&run, names[i]);
 	if (run.root != NULL && result == 0)
@@ -146,14 +216,3 @@ static int estimate_run_all(const struct rzc_options *options)
 		json_decref(run.root);
 	return result == 0 ? XVM_EXIT_OK : XVM_EXIT_FAILURE;
 }
-
-static int estimate_main(int argc, char **argv)
-{
-	return rzc_options_run(argc, argv, estimate_help_use, estimate_help_end, estimate_run_all);
-}
-
-const struct rzc_command rzc_command_estimate = {
-	.name = "estimate",
-	.summary = "what a page store would save on your data, by codec",
-	.run = estimate_main,
-};

@@ -6,12 +6,24 @@
 #ifndef RAMZ_CLI_ESTIMATE_H
 #define RAMZ_CLI_ESTIMATE_H
 
-#include "density.h"
+#include <ramz/ramz.h>
+
+#include "codecs.h"
 #include "json.h"
-#include "options.h"
 
 /* Classes of compressed sizes: sixteenths of a page. */
 #define RZC_SIZE_CLASSES 16U
+
+/* What a store said of the pages that were written to it with one codec. */
+struct rzc_density {
+	uint64_t pages; /* a sample of the input's where it was too long */
+	uint64_t same_filled, raw;
+	uint64_t base_bytes;         /* held with the first object: what even a small store takes */
+	uint64_t stored_bytes;       /* compressed and raw forms */
+	uint64_t held_bytes;         /* everything that the store holds */
+	double write_us;             /* mean of a page, same-filled ones included */
+	struct ramz_histogram sizes; /* bytes of the forms */
+};
 
 /* One codec on one input. Bytes are of the whole input, scaled up from the pages seen. */
 struct rzc_estimate {
@@ -20,21 +32,20 @@ struct rzc_estimate {
 	double original_bytes;
 	double compressed_bytes;        /* forms alone */
 	double held_bytes;              /* what a store would hold */
+	double saved;                   /* of the original bytes, 0 to 1; below 0: it would cost */
 	double share[RZC_SIZE_CLASSES]; /* of all pages, 0 to 1: stored compressed, by size */
 	double raw_share;
 	double same_filled_share;
 };
 
-/* From what a store said about a sample. */
+/* The rest of an estimate, from its density and the input. */
 void rzc_estimate_make(struct rzc_estimate *estimate, const struct xvm_input *input);
-
-/* Part of the original bytes that would be saved, 0 to 1; below 0: it would cost. */
-double rzc_estimate_saved(const struct rzc_estimate *estimate);
 
 void rzc_estimate_table(const struct xvm_input *input, const struct rzc_estimate *estimates,
 			size_t count);
 
-void rzc_estimate_json_add(json_t *root, const struct xvm_input *input,
-			   const struct rzc_estimate *estimates, size_t count);
+/* Add an input and its estimates to the root of a document. */
+void rzc_estimate_json(json_t *root, const struct xvm_input *input,
+		       const struct rzc_estimate *estimates, size_t count);
 
 #endif

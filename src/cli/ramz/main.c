@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * main.c: the command ramz, a front end of the page store.
+ * main.c: the command ramz, a front end of the page store: its commands and their options. Keep
+ * ramz.1 in step.
  *
- * It sees the public headers of libxvmalloc and ramz only. Messages, inputs and
- * timing are xvfrag's modules. Its own, bottom up:
+ * It sees the public headers of libxvmalloc and ramz, and src/measure. Its modules, bottom up:
  *
- *   args size codecs             the command line
- *   options pages_of             of estimate; pages of an input
- *   density                      what a store takes for them
- *   json estimate*               the subcommand that measures
- *   unix_socket place            where served disks' sockets are
- *   control client               asking a served disk
- *   stat* settings manage state  the subcommands that do
- *   serve*                       the one that serves a disk, through nbdkit
+ *   size unix_socket    sizes and times as text; sockets
+ *   place control       where served disks are; asking one
+ *   requests            compact trim limit codec save reset: a request and a line
+ *   stat state          the commands that ask more than once
+ *   serve*              the one that serves a disk, through nbdkit
+ *   estimate*           the one that measures
  *
- * Locking: none. Start reading at estimate.c, or at client.h and serve.c.
+ * Locking: none. Start reading at the list of commands.
  */
 #include <stdio.h>
 #include <string.h>
@@ -23,31 +21,231 @@
 #include <xvmalloc/base.h>
 
 #include "command.h"
-#include "base.h"
+#include "control.h"
+#include "place.h"
 
-static const struct rzc_command *const main_commands[] = {
-	&rzc_command_serve, &rzc_command_stat,     &rzc_command_state, &rzc_command_compact,
-	&rzc_command_trim,  &rzc_command_limit,    &rzc_command_codec, &rzc_command_save,
-	&rzc_command_reset, &rzc_command_estimate,
+#define MAIN_TIMEOUT_SECONDS 10U
+#define MAIN_SECONDS_MAX 86400U
+
+/* ---- commands ---- */
+
+static const struct rzc_command main_commands[] = {
+	{"serve", "serve a disk in compressed memory, with nbdkit",
+	 "[OPTION...] [SIZE] [KEY=VALUE...] [-- NBDKIT-OPTION...]\n"
+	 "Serve a disk in compressed memory, with nbdkit, and tell how to attach it.\n\n"
+	 "  SIZE                 of the disk: 512M, 1.5G, 50% of the memory ... (25%)\n"
+	 "  KEY=VALUE            for the plugin, such as hard-limit=1G codec=zstd:3;\n"
+	 "                       nbdkit-ramz-plugin(1) lists them\n"
+	 "  NBDKIT-OPTION        more for nbdkit, as in -- --threads=4\n",
+	 SIZE_MAX, 0, rzc_serve, NULL, NULL},
+	{"stat", "what a served disk holds, takes and did; live with --watch",
+	 "[OPTION...]\n"
+	 "Show what a served disk holds, takes and did.\n",
+	 0, MAIN_TIMEOUT_SECONDS, rzc_stat, NULL, NULL},
+	{"state", "what each page of a served disk is",
+	 "[OPTION...] [FIRST [COUNT]]\n"
+	 "Show the pages of a served disk that hold something: number, kind (same:\n"
+	 "filled with one word; compressed or raw), bytes of the form, codec.\n\n"
+	 "  FIRST                number of the page to begin with (0)\n"
+	 "  COUNT                how many pages to look at (all)\n",
+	 2, MAIN_TIMEOUT_SECONDS, rzc_state, NULL, NULL},
+	{"compact", "make a served disk move what it keeps together, and give memory back",
+	 "[OPTION...] [BYTES]\n"
+	 "Move what a served disk keeps out of sparse pages, and give those back.\n\n"
+	 "  BYTES                how much to move: 16M, 1G ... (all that pays)\n",
+	 1, 0, NULL, rzc_request_compact, rzc_tell_compact},
+	{"trim", "make a served disk give back empty tables and pages, moving nothing",
+	 "[OPTION...]\n"
+	 "Make a served disk give back what needs no moving: tables of slots that\n"
+	 "hold nothing, empty pages, codecs' memory.\n",
+	 0, 0, NULL, NULL, rzc_tell_trim},
+	{"limit", "set or show how much memory a served disk may hold",
+	 "[--soft SIZE] [--hard SIZE] [OPTION...]\n"
+	 "Set the limits on the memory that a served disk holds, and show them. At\n"
+	 "the hard one it compacts, and then refuses to write; at the soft one its\n"
+	 "server writes a line to its log.\n",
+	 0, MAIN_TIMEOUT_SECONDS, NULL, rzc_request_limit, rzc_tell_limit},
+	{"codec", "set or show how a served disk compresses",
+	 "[OPTION...] [NAME[:LEVEL]]\n"
+	 "Set how a served disk compresses what is written from now on, and show it.\n\n"
+	 "  NAME                 lz4, lzo, zstd or none, where built in\n"
+	 "  LEVEL                of the codec, as in zstd:3 or lz4:-5 (its default)\n",
+	 1, MAIN_TIMEOUT_SECONDS, NULL, rzc_request_codec, rzc_tell_codec},
+	{"save", "make a served disk save its contents to a file",
+	 "[OPTION...] [PATH]\n"
+	 "Make a served disk save its contents, compressed as they are.\n\n"
+	 "  PATH                 a file, replaced when the new one is complete (the\n"
+	 "                       file that the disk is served with)\n",
+	 1, 0, NULL, rzc_request_save, rzc_tell_save},
+	{"reset", "empty a served disk",
+	 "--yes [--force] [OPTION...]\n"
+	 "Empty a served disk: drop all that it holds, and begin its counters anew.\n"
+	 "Size, limits and codec stay. Refused while clients are connected.\n",
+	 0, 0, NULL, rzc_request_reset, rzc_tell_reset},
+	{"estimate", "what a page store would save on your data, by codec",
+	 "[OPTION...] [INPUT...]\n"
+	 "Tell what a compressed page store would save on the data, by codec.\n\n"
+	 "  INPUT                a file, a directory, or pid:N for the anonymous pages\n"
+	 "                       of a process (the C library's directory, /usr/bin)\n",
+	 SIZE_MAX, 0, rzc_estimate, NULL, NULL},
 };
 
 #define MAIN_COMMANDS (sizeof(main_commands) / sizeof(main_commands[0]))
 
+/* ---- options ---- */
+
+/* Who has an option: bits, in the order of the commands. */
+enum {
+	SERVE = 1 << 0,
+	STAT = 1 << 1,
+	STATE = 1 << 2,
+	LIMIT = 1 << 5,
+	RESET = 1 << 8,
+	ESTIMATE = 1 << 9,
+	ASK_SLOW = 1 << 3 | 1 << 4 | 1 << 7 | RESET,
+	ASK_FAST = STAT | STATE | LIMIT | 1 << 6,
+	ASK = ASK_SLOW | ASK_FAST,
+};
+
+static int main_name(void *into, const char *value)
+{
+	((struct rzc_options *)into)->name = value;
+	return rzc_place_check_name(value);
+}
+
+#define MAIN_FLAG(field) XVM_ARG_FLAGS(struct rzc_options, field)
+#define MAIN_TEXT(field) XVM_ARG_TEXTS(struct rzc_options, field)
+#define MAIN_NUMBER(field, min, max) XVM_ARG_NUMBERS(struct rzc_options, field, min, max)
+
+static const struct xvm_arg main_args[] = {
+	{"name", "NAME", SERVE, "of the disk: several can be served, each with its own (ramz)",
+	 XVM_ARG_SETS(main_name)},
+	{"socket", "PATH", SERVE, "of the disk, in place of a name", MAIN_TEXT(socket)},
+	{"port", "N", SERVE, "serve on TCP port N of this machine, not on a socket",
+	 MAIN_NUMBER(port, 1, UINT16_MAX)},
+	{"file", "PATH", SERVE, "contents: loaded if it is there, saved when the server ends",
+	 MAIN_TEXT(file)},
+	{"save-every", "MINUTES", SERVE, "save them so often, too, when they have changed",
+	 MAIN_TEXT(save_every)},
+	{"foreground", NULL, SERVE, "stay, and say on the terminal what happens",
+	 MAIN_FLAG(foreground)},
+	{"plugin", "PATH", SERVE,
+	 "nbdkit's plugin ($RAMZ_PLUGIN; else the one that was built\n" XVM_ARGS_INDENT
+	 "or installed with this program)",
+	 MAIN_TEXT(plugin)},
+	{"timeout", "SECONDS", SERVE, "wait so long until it serves; 0: for ever (0)",
+	 MAIN_NUMBER(timeout_seconds, 0, MAIN_SECONDS_MAX)},
+
+	{"watch", "SECONDS", STAT, "a line every so often, with what happened in between",
+	 MAIN_NUMBER(watch_seconds, 1, MAIN_SECONDS_MAX)},
+	{"zram", NULL, STAT, "as zram's mm_stat and io_stat", MAIN_FLAG(zram)},
+	{"json", NULL, STAT, "everything, as the server tells it", MAIN_FLAG(json)},
+	{"reset-peak", NULL, STAT, "then let the largest held bytes begin anew",
+	 MAIN_FLAG(reset_peak)},
+	{"json", NULL, STATE, "each page as a JSON object", MAIN_FLAG(json)},
+	{"soft", "SIZE", LIMIT, "the soft limit: 512M, 1.5G, 25% ..., or none", MAIN_TEXT(soft)},
+	{"hard", "SIZE", LIMIT, "the hard limit: 512M, 1.5G, 25% ..., or none", MAIN_TEXT(hard)},
+	{"yes", NULL, RESET, "yes, drop all that the disk holds", MAIN_FLAG(yes)},
+	{"force", NULL, RESET, "also while clients are connected", MAIN_FLAG(force)},
+	{"name", "NAME", ASK, "the disk (the one that is served)", XVM_ARG_SETS(main_name)},
+	{"socket", "PATH", ASK, "its control socket, in place of a name", MAIN_TEXT(socket)},
+	{"timeout", "SECONDS", ASK_FAST, "wait so long for an answer; 0: for ever (10)",
+	 MAIN_NUMBER(timeout_seconds, 0, MAIN_SECONDS_MAX)},
+	{"timeout", "SECONDS", ASK_SLOW, "wait so long for an answer; 0: for ever (0)",
+	 MAIN_NUMBER(timeout_seconds, 0, MAIN_SECONDS_MAX)},
+
+	{"codec", "LIST", ESTIMATE,
+	 "lz4, lzo, zstd or none, where built in; NAME:LEVEL too;\n" XVM_ARGS_INDENT
+	 "comma-separated (all but none)",
+	 MAIN_TEXT(codecs)},
+	{"seconds", "N", ESTIMATE, "for all inputs together, about (4)",
+	 MAIN_NUMBER(seconds, 1, 1000000)},
+	{"max-input", "BYTES", ESTIMATE, "most of each INPUT, spread evenly over it (64M)",
+	 XVM_ARG_SIZES(struct rzc_options, max_input_bytes, XVM_INPUT_PAGE_BYTES, SIZE_MAX / 4)},
+	{"json", "FILE", ESTIMATE, "results as JSON; - is standard output, without the table",
+	 MAIN_TEXT(json_path)},
+};
+
+/* ---- running one ---- */
+
+static void main_help_of(const struct rzc_command *command, const struct xvm_args *args)
+{
+	printf("Usage: ramz %s %s\nOPTION\n", command->name, command->use);
+	xvm_args_help(args);
+	puts("\nExit status: 0, 1 when it could not be done, 2 when the command line is wrong.\n"
+	     "See ramz(1).");
+}
+
+static int main_check(const struct rzc_command *command, const struct xvm_args *args,
+		      struct rzc_options *options)
+{
+	if (options->name != NULL && options->socket != NULL) {
+		xvm_error("--name and --socket are two ways to say which disk: give one of them");
+		return XVM_FAILED;
+	}
+	if (command->run == rzc_serve)
+		return 0; /* what is behind "--" is for nbdkit */
+	xvm_args_join(&options->words);
+	return xvm_args_at_most(args, &options->words, command->words_max);
+}
+
+static int main_ask(const struct rzc_command *command, const struct rzc_options *options)
+{
+	char request[RZC_REQUEST_BYTES];
+	struct rzc_server server;
+	json_t *answer;
+
+	snprintf(request, sizeof(request), "%s", command->name);
+	if (command->request != NULL && command->request(options, request) != 0)
+		return XVM_EXIT_USAGE;
+	if (rzc_server_find(&server, options) != 0)
+		return XVM_EXIT_FAILURE;
+	answer = rzc_ask(&server, "%s", request);
+	if (answer == NULL)
+		return XVM_EXIT_FAILURE;
+	command->tell(answer);
+	json_decref(answer);
+	return XVM_EXIT_OK;
+}
+
+static int main_command(const struct rzc_command *command, int argc, char **argv)
+{
+	char name[32];
+	const struct xvm_args args = {
+		.command = name,
+		.table = main_args,
+		.count = sizeof(main_args) / sizeof(main_args[0]),
+		.user = 1U << (command - main_commands),
+	};
+	struct rzc_options options = {.timeout_seconds = command->timeout_seconds};
+
+	snprintf(name, sizeof(name), "ramz %s", command->name);
+	if (xvm_args_read(&args, argc, argv, &options, &options.words) != 0)
+		return XVM_EXIT_USAGE;
+	if (options.words.help) {
+		main_help_of(command, &args);
+		return XVM_EXIT_OK;
+	}
+	if (main_check(command, &args, &options) != 0)
+		return XVM_EXIT_USAGE;
+	return command->run != NULL ? command->run(&options) : main_ask(command, &options);
+}
+
+/* ---- which one ---- */
+
 static void main_help(void)
 {
-	fputs("Usage: ramz COMMAND [OPTION...] [ARGUMENT...]\n"
-	      "The compressed page store, from the command line.\n\n"
-	      "COMMAND\n",
-	      stdout);
+	puts("Usage: ramz COMMAND [OPTION...] [ARGUMENT...]\n"
+	     "The compressed page store, from the command line.\n\n"
+	     "COMMAND");
 	for (size_t i = 0; i < MAIN_COMMANDS; i++)
-		printf("  %-10s  %s\n", main_commands[i]->name, main_commands[i]->summary);
-	fputs("\n"
-	      "  ramz COMMAND --help, or ramz help COMMAND, lists the options of a command.\n"
-	      "  -h, --help     this\n"
-	      "  -V, --version  version\n\n"
-	      "Exit status: 0, 1 when the command could not do it, 2 when the command line is\n"
-	      "wrong. See ramz(1).\n",
-	      stdout);
+		printf("  %-10s  %s\n", main_commands[i].name, main_commands[i].summary);
+	puts("\n"
+	     "  ramz COMMAND --help lists the options of a command.\n"
+	     "  -h, --help  this\n"
+	     "  --version   version\n\n"
+	     "Exit status: 0, 1 when the command could not do it, 2 when the command line is\n"
+	     "wrong. See ramz(1).");
 }
 
 static int main_unknown(const char *name)
@@ -57,39 +255,13 @@ static int main_unknown(const char *name)
 	for (size_t i = 0; i < MAIN_COMMANDS; i++) {
 		size_t used = strlen(names);
 
-		snprintf(names + used, sizeof(names) - used, " %s", main_commands[i]->name);
+		snprintf(names + used, sizeof(names) - used, " %s", main_commands[i].name);
 	}
 	if (name == NULL)
 		xvm_error("a command is missing; there are:%s (see ramz --help)", names);
 	else
 		xvm_error("there is no command '%s'; there are:%s (see ramz --help)", name, names);
 	return XVM_EXIT_USAGE;
-}
-
-/* The exit status of a command's own main. argv[0] is its name. */
-static int main_run(int argc, char **argv)
-{
-	for (size_t i = 0; i < MAIN_COMMANDS; i++) {
-		if (strcmp(argv[0], main_commands[i]->name) == 0)
-			return main_commands[i]->run(argc, argv);
-	}
-	return main_unknown(argv[0]);
-}
-
-/* ramz help, or ramz help COMMAND. */
-static int main_help_of(int argc, char **argv)
-{
-	char option[] = "--help";
-	char *line[] = {argc > 1 ? argv[1] : NULL, option, NULL};
-
-	if (argc > 2) {
-		xvm_error("'%s' is more than ramz help takes: the name of one command", argv[2]);
-		return XVM_EXIT_USAGE;
-	}
-	if (argc == 2)
-		return main_run(2, line);
-	main_help();
-	return XVM_EXIT_OK;
 }
 
 int main(int argc, char **argv)
@@ -99,13 +271,17 @@ int main(int argc, char **argv)
 	xvm_set_program("ramz");
 	if (name == NULL)
 		return main_unknown(NULL);
-	if (strcmp(name, "help") == 0)
-		return main_help_of(argc - 1, argv + 1);
-	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
-		return main_help_of(1, argv);
-	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+		main_help();
+		return XVM_EXIT_OK;
+	}
+	if (strcmp(name, "--version") == 0) {
 		printf("ramz %s\n", xv_version());
 		return XVM_EXIT_OK;
 	}
-	return main_run(argc - 1, argv + 1);
+	for (size_t i = 0; i < MAIN_COMMANDS; i++) {
+		if (strcmp(name, main_commands[i].name) == 0)
+			return main_command(&main_commands[i], argc - 1, argv + 1);
+	}
+	return main_unknown(name);
 }

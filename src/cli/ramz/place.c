@@ -13,6 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "unix_socket.h"
+
+#define PLACE_NAMES_MAX 64U
 #define PLACE_NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-."
 
 static void place_add(struct rzc_place *place, const char *parent, const char *child)
@@ -74,17 +77,6 @@ static int place_say_foreign(const char *directory)
 	return XVM_FAILED;
 }
 
-int rzc_place_check(const struct rzc_place *place)
-{
-	struct stat status;
-
-	for (size_t i = 0; i < place->count; i++) {
-		if (lstat(place->directory[i], &status) == 0 && !place_is_own(place->directory[i]))
-			return place_say_foreign(place->directory[i]);
-	}
-	return 0;
-}
-
 int rzc_place_make(const struct rzc_place *place)
 {
 	const char *directory = place->directory[0];
@@ -108,7 +100,15 @@ int rzc_place_path(char path[PATH_MAX], const char *directory, const char *name,
 	return XVM_FAILED;
 }
 
-static void place_add_name(struct rzc_place_names *names, const char *file)
+/* ---- which disk ---- */
+
+struct place_names {
+	char name[PLACE_NAMES_MAX][RZC_PLACE_NAME_MAX + 1];
+	size_t count;
+};
+
+/* Add the name of a control socket, where it is `wanted` or that is NULL. */
+static void place_add_name(struct place_names *names, const char *file, const char *wanted)
 {
 	size_t length = strlen(file);
 	size_t suffix = strlen(RZC_PLACE_CONTROL);
@@ -117,9 +117,8 @@ static void place_add_name(struct rzc_place_names *names, const char *file)
 	if (length <= suffix || length - suffix > RZC_PLACE_NAME_MAX ||
 	    strcmp(file + length - suffix, RZC_PLACE_CONTROL) != 0)
 		return;
-	memcpy(name, file, length - suffix);
-	name[length - suffix] = '\0';
-	if (place_name_is_good(name))
+	snprintf(name, RZC_PLACE_NAME_MAX + 1, "%.*s", (int)(length - suffix), file);
+	if (place_name_is_good(name) && (wanted == NULL || strcmp(name, wanted) == 0))
 		names->count++;
 }
 
@@ -128,7 +127,8 @@ static int place_compare(const void *a, const void *b)
 	return strcmp(a, b);
 }
 
-void rzc_place_list(const char *directory, struct rzc_place_names *names)
+/* In the order of the alphabet; none when the directory is not there or is somebody else's. */
+static void place_list(const char *directory, const char *wanted, struct place_names *names)
 {
 	struct dirent *entry;
 	DIR *files;
@@ -139,11 +139,76 @@ void rzc_place_list(const char *directory, struct rzc_place_names *names)
 	files = opendir(directory);
 	if (files == NULL)
 		return;
-	while (names->count < RZC_PLACE_NAMES_MAX && (entry = readdir(files)) != NULL)
-		place_add_name(names, entry->d_name);
+	while (names->count < PLACE_NAMES_MAX && (entry = readdir(files)) != NULL)
+		place_add_name(names, entry->d_name, wanted);
 	closedir(files);
 	qsort(names->name, names->count, sizeof(names->name[0]), place_compare);
 }
+
+static void place_drop_dead(const char *directory, struct place_names *names)
+{
+	size_t live = 0;
+
+	for (size_t i = 0; i < names->count; i++) {
+		char path[PATH_MAX];
+
+		if (rzc_place_path(path, directory, names->name[i], RZC_PLACE_CONTROL) == 0 &&
+		    rzc_socket_is_live(path))
+			memmove(names->name[live++], names->name[i], sizeof(names->name[i]));
+	}
+	names->count = live;
+}
+
+static int place_say_which(const struct place_names *names)
+{
+	char list[200] = "";
+
+	for (size_t i = 0; i < names->count; i++) {
+		size_t used = strlen(list);
+
+		snprintf(list + used, sizeof(list) - used, " %s", names->name[i]);
+	}
+	xvm_error("several disks are served; say which with --name:%s", list);
+	return XVM_FAILED;
+}
+
+/* A foreign directory is complained about: the disk may be in it. */
+static int place_say_none(const struct rzc_place *place, const char *name)
+{
+	struct stat status;
+
+	for (size_t i = 0; i < place->count; i++) {
+		if (lstat(place->directory[i], &status) == 0 && !place_is_own(place->directory[i]))
+			return place_say_foreign(place->directory[i]);
+	}
+	xvm_error("no disk %s%sis served (there is no socket of it in %s%s%s): start one with ramz "
+		  "serve, or give --socket PATH",
+		  name != NULL ? name : "", name != NULL ? " " : "", place->directory[0],
+		  place->count > 1 ? " or " : "", place->count > 1 ? place->directory[1] : "");
+	return XVM_FAILED;
+}
+
+int rzc_place_find(char path[PATH_MAX], const char *name)
+{
+	struct rzc_place place;
+
+	rzc_place_init(&place);
+	for (size_t i = 0; i < place.count; i++) {
+		const char *directory = place.directory[i];
+		struct place_names names;
+
+		place_list(directory, name, &names);
+		if (names.count > 1)
+			place_drop_dead(directory, &names);
+		if (names.count > 1)
+			return place_say_which(&names);
+		if (names.count == 1)
+			return rzc_place_path(path, directory, names.name[0], RZC_PLACE_CONTROL);
+	}
+	return place_say_none(&place, name);
+}
+
+/* ---- paths ---- */
 
 int rzc_place_absolute(char absolute[PATH_MAX], const char *path)
 {

@@ -22,7 +22,6 @@
 
 #define RZC_PLACE_DIRECTORIES 2U
 #define RZC_PLACE_NAME_MAX 32U
-#define RZC_PLACE_NAMES_MAX 64U
 
 #define RZC_PLACE_DISK ".nbd"
 #define RZC_PLACE_CONTROL ".ctl"
@@ -33,12 +32,6 @@
 
 struct rzc_place {
 	char directory[RZC_PLACE_DIRECTORIES][PATH_MAX];
-	size_t count;
-};
-
-/* Names found in a directory. */
-struct rzc_place_names {
-	char name[RZC_PLACE_NAMES_MAX][RZC_PLACE_NAME_MAX + 1];
 	size_t count;
 };
 
@@ -53,18 +46,18 @@ int rzc_place_check_name(const char *name);
  * Returns 0, or XVM_FAILED after saying why not. */
 int rzc_place_make(const struct rzc_place *place);
 
-/* Are the directories that are there the user's own? Only then is a disk looked for in them, with
- * a name or without. Returns 0, or XVM_FAILED after saying which is not. */
-int rzc_place_check(const struct rzc_place *place);
-
 /* DIRECTORY/NAME with the suffix. Returns 0, or XVM_FAILED after saying that it is too
  * long. */
 int rzc_place_path(char path[PATH_MAX], const char *directory, const char *name,
 		   const char *suffix);
 
-/* The names that have a control socket in the directory, in the order of the alphabet;
- * none when the directory is not there or is somebody else's. */
-void rzc_place_list(const char *directory, struct rzc_place_names *names);
+/*
+ * The control socket of the disk that is served: of this name, or with NULL the only one; of
+ * several, those that nobody serves any more do not count. Looked for in the directories of the
+ * user's own alone. Returns 0, or XVM_FAILED after saying that there is none or several, or which
+ * directory is not the user's own.
+ */
+int rzc_place_find(char path[PATH_MAX], const char *name);
 
 /* An absolute form of path. Returns 0, or XVM_FAILED after saying why there is none. */
 int rzc_place_absolute(char absolute[PATH_MAX], const char *path);

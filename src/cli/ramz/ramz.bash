@@ -10,20 +10,8 @@ _ramz_names() {
 	local socket
 	for socket in "${XDG_RUNTIME_DIR:+$XDG_RUNTIME_DIR/ramz/}"*.ctl \
 		/run/ramz/*.ctl "/tmp/ramz-$EUID/"*.ctl; do
-		[[ $socket == /* && -S $socket ]] || continue
-		socket=${socket##*/}
-		echo "${socket%.ctl}"
+		[[ $socket == /* && -S $socket ]] && basename "$socket" .ctl
 	done
-}
-
-# _ramz_options [COMMAND]: its long options.
-_ramz_options() {
-	"${COMP_WORDS[0]}" "$@" --help 2>/dev/null |
-		sed -n 's/^  \(-h, \)\{0,1\}\(--[a-z-]*\).*/\2/p'
-}
-
-_ramz_commands() {
-	"${COMP_WORDS[0]}" --help 2>/dev/null | sed -n '/^COMMAND/,/^$/s/^  \([a-z]*\) .*/\1/p'
 }
 
 _ramz_files() {
@@ -35,44 +23,35 @@ _ramz_words() { # _ramz_words WORD CHOICES
 	mapfile -t COMPREPLY < <(compgen -W "$2" -- "$1")
 }
 
-# _ramz_value OPTION WORD: complete its value; false where it takes none.
-_ramz_value() {
-	case $1 in
-	--codec) _ramz_words "$2" 'lz4 lzo zstd none' ;;
-	--provider) _ramz_words "$2" 'mmap highmem huge' ;;
-	--page) _ramz_words "$2" '4K 8K 16K 32K 64K' ;;
-	--soft | --hard) _ramz_words "$2" 'none' ;;
-	--name) _ramz_words "$2" "$(_ramz_names)" ;;
-	--file | --socket | --plugin) _ramz_files "$2" ;;
-	--json) # a value, or a form of stat and of state
-		[[ ${COMP_WORDS[1]} != stat* ]] && _ramz_files "$2"
-		;;
-	--level | --memlimit | --softlimit | --port | --seconds | --max-input | --watch | --count | --timeout) COMPREPLY=() ;;
-	*) return 1 ;;
-	esac
-}
-
 _ramz() {
-	local word=${COMP_WORDS[COMP_CWORD]}
-	local before=${COMP_WORDS[COMP_CWORD - 1]}
+	local ramz=${COMP_WORDS[0]} command=${COMP_WORDS[1]}
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
 
 	COMPREPLY=()
 	# bash cuts --option=value into three words.
 	[[ $word == = ]] && word=
 	[[ $before == = ]] && before=${COMP_WORDS[COMP_CWORD - 2]}
 	if ((COMP_CWORD == 1)); then
-		_ramz_words "$word" "$(_ramz_commands) help --help --version"
-	elif _ramz_value "$before" "$word"; then
+		_ramz_words "$word" "$("$ramz" --help | sed -n 's/^  \([a-z]*\)  .*/\1/p') --help --version"
 		return
-	elif [[ $word == -* ]]; then
-		_ramz_words "$word" "$(_ramz_options "${COMP_WORDS[1]}")"
-	else
-		case ${COMP_WORDS[1]} in
-		codec) _ramz_words "$word" 'lz4 lzo zstd none' ;;
-		help) ((COMP_CWORD == 2)) && _ramz_words "$word" "$(_ramz_commands)" ;;
-		save | estimate) _ramz_files "$word" ;;
-		esac
 	fi
+	case $command:$before in
+	*:--codec) _ramz_words "$word" 'lz4 lzo zstd none' ;;
+	*:--name) _ramz_words "$word" "$(_ramz_names)" ;;
+	*:--file | *:--socket | *:--plugin | estimate:--json) _ramz_files "$word" ;;
+	*:--port | *:--save-every | *:--timeout | *:--watch | *:--soft | *:--hard | *:--seconds | \
+		*:--max-input) ;;
+	*)
+		if [[ $word == -* ]]; then
+			_ramz_words "$word" "$("$ramz" "$command" --help 2>/dev/null |
+				sed -n 's/^  \(-h, \)\{0,1\}\(--[a-z-]*\).*/\2/p')"
+		elif [[ $command == codec ]]; then
+			_ramz_words "$word" 'lz4 lzo zstd none'
+		elif [[ $command == save || $command == estimate ]]; then
+			_ramz_files "$word"
+		fi
+		;;
+	esac
 }
 
 complete -F _ramz ramz

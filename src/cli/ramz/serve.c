@@ -1,49 +1,188 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * serve.c: ramz serve. Locking: none.
+ * serve.c: ramz serve: nbdkit's command line, and nbdkit itself. What the disk is like the plugin
+ * alone declares and checks: SIZE and KEY=VALUE go to it as they are. Locking: none.
+ *
+ * In the background nbdkit forks, and the first process ends well before the second one
+ * serves: it may have contents to load. So this waits for the control socket.
  */
 #include "serve.h"
 
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
-#include "command.h"
+#include "timer.h"
+#include "unix_socket.h"
 
-static const char serve_help_use[] =
-	"Usage: ramz serve [OPTION...] [SIZE] [-- NBDKIT-OPTION...]\n"
-	"Serve a disk in compressed memory, with nbdkit, and tell how it is attached.\n"
-	"\n"
-	"  SIZE                 of the disk: 512M, 1.5G, 50% of the memory ... (25%)\n"
-	"  NBDKIT-OPTION        more for nbdkit, as in -- --threads=4 --filter=delay rdelay=1\n"
-	"\n"
-	"OPTION\n";
+#define SERVE_STEP_NS 10000000
+#define SERVE_NS_PER_SECOND UINT64_C(1000000000)
 
-static const char serve_help_end[] =
-	"\n"
-	"Exit status: 0, 1 when the disk cannot be served, 2 when the command line is wrong.\n"
-	"See ramz(1), nbdkit-ramz-plugin(1) and nbdkit(1).\n";
+/* ---- nbdkit's command line ---- */
 
-static int serve_main(int argc, char **argv)
+struct serve_line {
+	char **word; /* ends with NULL */
+	size_t count;
+	size_t capacity;
+};
+
+/* KEY and VALUE as one word; nothing where there is no value. */
+static void line_add(struct serve_line *line, const char *key, const char *value)
 {
-	struct rzc_serve serve;
+	size_t bytes;
 
-	if (rzc_serve_read(&serve, argc, argv) != 0)
-		return XVM_EXIT_USAGE;
-	if (serve.words.help) {
-		fputs(serve_help_use, stdout);
-		rzc_serve_help();
-		fputs(serve_help_end, stdout);
-		return XVM_EXIT_OK;
-	}
-	if (rzc_serve_find_plugin(&serve) == 0 && rzc_serve_place(&serve) == 0 &&
-	    rzc_serve_start(&serve) == 0)
-		return XVM_EXIT_OK;
-	rzc_serve_unlock(&serve);
-	return XVM_EXIT_FAILURE;
+	if (value == NULL)
+		return;
+	bytes = strlen(key) + strlen(value) + 1;
+	line->word = xvm_grow(line->word, &line->capacity, line->count + 2, sizeof(line->word[0]));
+	line->word[line->count] = xvm_calloc(bytes, 1);
+	snprintf(line->word[line->count++], bytes, "%s%s", key, value);
+	line->word[line->count] = NULL;
 }
 
-const struct rzc_command rzc_command_serve = {
-	.name = "serve",
-	.summary = "serve a disk in compressed memory, with nbdkit",
-	.run = serve_main,
-};
+static void line_add_all(struct serve_line *line, char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		line_add(line, "", words[i]);
+}
+
+static void line_make(struct serve_line *line, const struct rzc_serve *serve)
+{
+	const struct rzc_options *o = serve->options;
+	char port[24];
+
+	line_add(line, "", "nbdkit");
+	if (o->port != 0) {
+		/* Anybody who reaches a port can read and write: only this machine may. */
+		line_add(line, "", "--ipaddr=127.0.0.1");
+		snprintf(port, sizeof(port), "%" PRIu64, o->port);
+		line_add(line, "--port=", port);
+	} else {
+		line_add(line, "--unix=", serve->disk_path);
+	}
+	line_add(line, "--pidfile=", serve->process_path);
+	line_add(line, "", o->foreground ? "--foreground" : NULL);
+	line_add(line, "", serve->plugin_path);
+	/* First, so that the plugin complains of the user's word when it is given twice. */
+	line_add(line, "stats=", serve->control_path);
+	line_add(line, "file=", o->file);
+	line_add(line, "save-every=", o->save_every);
+	line_add_all(line, o->words.word, o->words.count);
+	line_add_all(line, o->words.rest, o->words.rest_count);
+}
+
+static void line_fini(struct serve_line *line)
+{
+	for (size_t i = 0; i < line->count; i++)
+		free(line->word[i]);
+	free(line->word);
+}
+
+/* ---- nbdkit ---- */
+
+static void serve_exec(const struct serve_line *line)
+{
+	execvp("nbdkit", line->word);
+	xvm_error("cannot run nbdkit: %s", strerror(errno));
+}
+
+/* Run nbdkit until it is in the background. What it says against it is on the terminal. */
+static int serve_run(const struct serve_line *line)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		serve_exec(line);
+		_exit(XVM_EXIT_FAILURE);
+	}
+	if (child < 0) {
+		xvm_error("cannot run nbdkit: %s", strerror(errno));
+		return XVM_FAILED;
+	}
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		continue;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	if (WIFSIGNALED(status))
+		xvm_error("nbdkit ended by signal %d", WTERMSIG(status));
+	else
+		xvm_error("nbdkit did not start; see its message above");
+	return XVM_FAILED;
+}
+
+static int serve_give_up(const struct rzc_serve *serve, pid_t process)
+{
+	if (process != 0)
+		(void)kill(process, SIGTERM);
+	xvm_error("the disk is not served after %" PRIu64 " s, so its server was told to end: give "
+		  "a longer --timeout, or 0 to wait for ever",
+		  serve->options->timeout_seconds);
+	return XVM_FAILED;
+}
+
+/* Wait for as long as the process lives: loading may take long. */
+static int serve_await(struct rzc_serve *serve, pid_t *process)
+{
+	const struct timespec step = {.tv_nsec = SERVE_STEP_NS};
+	const uint64_t limit_ns = serve->options->timeout_seconds * SERVE_NS_PER_SECOND;
+	const uint64_t start_ns = xvm_timer_clock_ns();
+
+	rzc_serve_leave(serve);
+	while (rzc_serve_is_held(serve->process_path, process)) {
+		/* The number is this process's until nbdkit has written its own. */
+		if (*process == getpid())
+			*process = 0;
+		if (*process != 0 && rzc_socket_is_live(serve->control_path))
+			return 0;
+		if (limit_ns != 0 && xvm_timer_clock_ns() - start_ns > limit_ns)
+			return serve_give_up(serve, *process);
+		(void)nanosleep(&step, NULL);
+	}
+	xvm_error("nbdkit ended again at once; ramz serve --foreground shows why");
+	return XVM_FAILED;
+}
+
+static int serve_start(struct rzc_serve *serve, const struct serve_line *line)
+{
+	pid_t process = getpid();
+
+	if (serve->options->foreground) {
+		rzc_serve_tell(serve, process);
+		if (fflush(stdout) == 0)
+			serve_exec(line);
+		return XVM_FAILED;
+	}
+	if (serve_run(line) != 0 || serve_await(serve, &process) != 0)
+		return XVM_FAILED;
+	rzc_serve_tell(serve, process);
+	return 0;
+}
+
+int rzc_serve(const struct rzc_options *options)
+{
+	struct rzc_serve serve = {.options = options, .lock_fd = -1};
+	struct serve_line line = {0};
+	int result;
+
+	if (options->socket != NULL && options->port != 0) {
+		xvm_error("--socket stands for a port: give one of them");
+		return XVM_EXIT_USAGE;
+	}
+	if (rzc_serve_find_plugin(&serve) != 0 || rzc_serve_place(&serve) != 0) {
+		rzc_serve_unlock(&serve);
+		return XVM_EXIT_FAILURE;
+	}
+	line_make(&line, &serve);
+	result = serve_start(&serve, &line);
+	line_fini(&line);
+	rzc_serve_unlock(&serve);
+	return result == 0 ? XVM_EXIT_OK : XVM_EXIT_FAILURE;
+}

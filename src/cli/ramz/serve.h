@@ -9,43 +9,25 @@
 
 #include <sys/types.h>
 
-#include <ramz/ramz.h>
-
-#include "args.h"
+#include "command.h"
 #include "place.h"
 
 #define RZC_SERVE_NAME "ramz" /* unless another is given */
-#define RZC_SERVE_PLUGIN "nbdkit-ramz-plugin.so"
-#define RZC_SERVE_PLUGIN_VARIABLE "RAMZ_PLUGIN"
 
 struct rzc_serve {
-	struct xvm_words words;      /* word: the size; rest: for nbdkit */
-	struct ramz_options options; /* what is not given is at its default */
-	const char *codec;           /* as given, or NULL; NAME or NAME:LEVEL */
-	const char *provider;        /* the same from here on */
-	const char *file;
-	const char *save_every;
-	const char *save_fallback;
-	const char *name;
-	const char *socket;
-	const char *plugin;
-	uint16_t port; /* 0 = a Unix socket */
-	bool level_given;
-	bool foreground;
+	const struct rzc_options *options;
+	const char *name; /* of the disk, or its socket as given */
 
-	/* What follows from it; see rzc_serve_place. */
-	char disk_path[PATH_MAX];     /* the disk's socket; "" with a port */
-	char control_path[PATH_MAX];  /* "" in a build without JSON */
-	char process_path[PATH_MAX];  /* see rzc_serve_lock */
-	int lock_fd;                  /* of that file; -1 = not held by this process */
-	char file_path[PATH_MAX];     /* "" = none */
-	char fallback_path[PATH_MAX]; /* the same */
+	/* See rzc_serve_place. */
+	char disk_path[PATH_MAX]; /* the disk's socket; "" with a port */
+	char control_path[PATH_MAX];
+	char process_path[PATH_MAX]; /* see rzc_serve_lock */
+	int lock_fd;                 /* of that file; -1 = not held by this process */
 	char plugin_path[PATH_MAX];
 };
 
-/* Read the command line. Returns 0, or XVM_FAILED after saying what is wrong. */
-int rzc_serve_read(struct rzc_serve *serve, int argc, char **argv);
-void rzc_serve_help(void);
+/* Find nbdkit and the plugin. Returns 0, or XVM_FAILED after saying what is missing. */
+int rzc_serve_find_plugin(struct rzc_serve *serve);
 
 /*
  * Decide on the paths, make the directory, prove that nobody serves there and see that nobody can
@@ -72,15 +54,6 @@ void rzc_serve_leave(struct rzc_serve *serve);
 /* Has a server the lock of the file at path? *process is then its number, or 0 where it is not
  * there yet. */
 bool rzc_serve_is_held(const char *path, pid_t *process);
-
-/* Find nbdkit and the plugin. The same. */
-int rzc_serve_find_plugin(struct rzc_serve *serve);
-
-/*
- * Become nbdkit (in the foreground), or run it and wait until it serves. Returns 0, or
- * XVM_FAILED after nbdkit or this function said why not.
- */
-int rzc_serve_start(struct rzc_serve *serve);
 
 /* Print how the disk is used; process serves it. */
 void rzc_serve_tell(const struct rzc_serve *serve, pid_t process);

@@ -14,7 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "json.h"
 #include "unix_socket.h"
 
 /* How long a server may take to write its number. */
@@ -31,11 +30,9 @@ static int place_beside(char path[PATH_MAX], const char *stem, const char *suffi
 	return XVM_FAILED;
 }
 
+/* The files beside it: process ends the name of the one with the process's number. */
 static int place_at_stem(struct rzc_serve *serve, const char *stem, const char *process)
 {
-	if (serve->port == 0 && serve->socket == NULL &&
-	    place_beside(serve->disk_path, stem, RZC_PLACE_DISK) != 0)
-		return XVM_FAILED;
 	if (place_beside(serve->control_path, stem, RZC_PLACE_CONTROL) != 0)
 		return XVM_FAILED;
 	if (snprintf(serve->process_path, PATH_MAX, "%s%s", stem, process) < PATH_MAX)
@@ -59,28 +56,28 @@ static pid_t place_holder(const char *process_path)
 	return process != getpid() ? process : 0;
 }
 
-/* process_path: of its server. */
-static int place_say_served(const char *what, const char *process_path)
+/* process_path: of the server that was found. */
+static int place_say_served(const struct rzc_serve *serve, const char *process_path)
 {
 	pid_t process = place_holder(process_path);
 	char end[48] = "end its server";
 
 	if (process != 0)
 		snprintf(end, sizeof(end), "end its server (kill %ld)", (long)process);
-	xvm_error("'%s' is served already: give this disk another --name or --socket, or %s", what,
-		  end);
+	xvm_error("'%s' is served already: give this disk another --name or --socket, or %s",
+		  serve->name, end);
 	return XVM_FAILED;
 }
 
 /* What refuses a call was left behind; anything else may be in use, by another program. */
-static int place_free_socket(const struct rzc_serve *serve, const char *path, const char *what)
+static int place_free_socket(const struct rzc_serve *serve, const char *path)
 {
 	int result = rzc_socket_connect(path);
 
 	if (result >= 0)
 		close(result);
 	if (result >= 0 || result == -ETIMEDOUT)
-		return place_say_served(what, serve->process_path);
+		return place_say_served(serve, serve->process_path);
 	if (result != -ECONNREFUSED) {
 		xvm_error("%s is there already (%s): give another --socket PATH", path,
 			  strerror(-result));
@@ -93,7 +90,7 @@ static int place_free_socket(const struct rzc_serve *serve, const char *path, co
 }
 
 /* Nobody may listen there; a socket that nobody listens on is removed. */
-static int place_free(const struct rzc_serve *serve, const char *path, const char *what)
+static int place_free(const struct rzc_serve *serve, const char *path)
 {
 	struct stat status;
 
@@ -103,31 +100,33 @@ static int place_free(const struct rzc_serve *serve, const char *path, const cha
 		xvm_error("%s is there, and is not a socket: give another --socket PATH", path);
 		return XVM_FAILED;
 	}
-	return place_free_socket(serve, path, what);
+	return place_free_socket(serve, path);
 }
 
-static int place_take(struct rzc_serve *serve, const char *what, bool is_private)
+static int place_take(struct rzc_serve *serve, bool is_private)
 {
 	int result = rzc_serve_lock(serve, is_private);
 
 	if (result > 0)
-		return place_say_served(what, serve->process_path);
-	if (result != 0 || place_free(serve, serve->disk_path, what) != 0)
+		return place_say_served(serve, serve->process_path);
+	if (result != 0 || place_free(serve, serve->disk_path) != 0)
 		return XVM_FAILED;
-	return place_free(serve, serve->control_path, what);
+	return place_free(serve, serve->control_path);
 }
 
 /* A disk of that name in another directory is one of the same name to the clients. */
-static int place_elsewhere(const struct rzc_place *place, const char *name)
+static int place_elsewhere(const struct rzc_serve *serve, const struct rzc_place *place)
 {
 	for (size_t i = 1; i < place->count; i++) {
 		char process[PATH_MAX], control[PATH_MAX];
 
-		if (rzc_place_path(process, place->directory[i], name, RZC_PLACE_PROCESS) != 0 ||
-		    rzc_place_path(control, place->directory[i], name, RZC_PLACE_CONTROL) != 0)
+		if (rzc_place_path(process, place->directory[i], serve->name, RZC_PLACE_PROCESS) !=
+			    0 ||
+		    rzc_place_path(control, place->directory[i], serve->name, RZC_PLACE_CONTROL) !=
+			    0)
 			return XVM_FAILED;
 		if (rzc_socket_is_live(control))
-			return place_say_served(name, process);
+			return place_say_served(serve, process);
 	}
 	return 0;
 }
@@ -137,40 +136,30 @@ static int place_named(struct rzc_serve *serve)
 	struct rzc_place place;
 	char stem[PATH_MAX];
 
-	if (serve->name == NULL)
-		serve->name = RZC_SERVE_NAME;
+	serve->name = serve->options->name != NULL ? serve->options->name : RZC_SERVE_NAME;
 	rzc_place_init(&place);
-	if (rzc_place_make(&place) != 0 || place_elsewhere(&place, serve->name) != 0 ||
+	if (rzc_place_make(&place) != 0 || place_elsewhere(serve, &place) != 0 ||
 	    rzc_place_path(stem, place.directory[0], serve->name, "") != 0 ||
 	    place_at_stem(serve, stem, RZC_PLACE_PROCESS) != 0)
 		return XVM_FAILED;
-	return place_take(serve, serve->name, true);
+	if (serve->options->port == 0 && place_beside(serve->disk_path, stem, RZC_PLACE_DISK) != 0)
+		return XVM_FAILED;
+	return place_take(serve, true);
 }
 
 static int place_at_socket(struct rzc_serve *serve)
 {
 	char stem[PATH_MAX];
 
-	if (rzc_place_absolute(stem, serve->socket) != 0 ||
+	serve->name = serve->options->socket;
+	if (rzc_place_absolute(stem, serve->name) != 0 ||
 	    place_beside(serve->disk_path, stem, "") != 0 ||
 	    place_at_stem(serve, stem, RZC_PLACE_PROCESS_BESIDE) != 0)
 		return XVM_FAILED;
-	return place_take(serve, serve->socket, false);
-}
-
-/* Whether they can be used the plugin finds out: it follows links, and holds the file. */
-static int place_file(struct rzc_serve *serve)
-{
-	if (serve->file != NULL && rzc_place_absolute(serve->file_path, serve->file) != 0)
-		return XVM_FAILED;
-	if (serve->save_fallback == NULL)
-		return 0;
-	return rzc_place_absolute(serve->fallback_path, serve->save_fallback);
+	return place_take(serve, false);
 }
 
 int rzc_serve_place(struct rzc_serve *serve)
 {
-	if (place_file(serve) != 0)
-		return XVM_FAILED;
-	return serve->socket != NULL ? place_at_socket(serve) : place_named(serve);
+	return serve->options->socket != NULL ? place_at_socket(serve) : place_named(serve);
 }

@@ -12,13 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Where it is, seen from the program's directory: beside it, as in a build tree, or installed
- * under the same prefix. */
-static const char *const plugin_places[] = {
-	RZC_SERVE_PLUGIN,
-	"../" RAMZ_CLI_LIBDIR "/nbdkit/plugins/" RZC_SERVE_PLUGIN,
-};
-
+#define PLUGIN_FILE "nbdkit-ramz-plugin.so"
+#define PLUGIN_VARIABLE "RAMZ_PLUGIN"
 #define PLUGIN_DIRECTORY_KEY "plugindir="
 
 /* What popen's shell ends with where there is no such program. */
@@ -36,8 +31,8 @@ static int plugin_directory(char directory[PATH_MAX])
 	directory[0] = '\0';
 	while (answer != NULL && fgets(line, sizeof(line), answer) != NULL) {
 		line[strcspn(line, "\n")] = '\0';
-		if (strncmp(line, PLUGIN_DIRECTORY_KEY, key) == 0 && strlen(line + key) < PATH_MAX)
-			strcpy(directory, line + key);
+		if (strncmp(line, PLUGIN_DIRECTORY_KEY, key) == 0)
+			snprintf(directory, PATH_MAX, "%s", line + key);
 	}
 	status = answer != NULL ? pclose(answer) : -1;
 	if (status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) != PLUGIN_NOT_FOUND)
@@ -47,26 +42,22 @@ static int plugin_directory(char directory[PATH_MAX])
 	return XVM_FAILED;
 }
 
-static bool plugin_beside(char path[PATH_MAX])
+static bool plugin_is_at(char path[PATH_MAX], const char *directory, const char *below)
 {
-	char here[PATH_MAX];
-	ssize_t length = readlink("/proc/self/exe", here, sizeof(here) - 1);
+	return snprintf(path, PATH_MAX, "%s/%s%s", directory, below, PLUGIN_FILE) < PATH_MAX &&
+	       access(path, R_OK) == 0;
+}
+
+/* The directory of this program; "" where the system does not tell. */
+static void plugin_here(char here[PATH_MAX])
+{
+	ssize_t length = readlink("/proc/self/exe", here, PATH_MAX - 1);
 	char *slash;
 
-	if (length < 0)
-		return false;
-	here[length] = '\0';
+	here[length > 0 ? length : 0] = '\0';
 	slash = strrchr(here, '/');
-	if (slash == NULL)
-		return false;
-	*slash = '\0';
-	for (size_t i = 0; i < sizeof(plugin_places) / sizeof(plugin_places[0]); i++) {
-		int used = snprintf(path, PATH_MAX, "%s/%s", here, plugin_places[i]);
-
-		if (used < PATH_MAX && access(path, R_OK) == 0)
-			return true;
-	}
-	return false;
+	if (slash != NULL)
+		*slash = '\0';
 }
 
 /* A plugin that somebody asked for by name. */
@@ -82,23 +73,24 @@ static int plugin_asked(char path[PATH_MAX], const char *asked, const char *by)
 
 int rzc_serve_find_plugin(struct rzc_serve *serve)
 {
-	const char *variable = getenv(RZC_SERVE_PLUGIN_VARIABLE);
-	char directory[PATH_MAX];
-	int length;
+	const char *variable = getenv(PLUGIN_VARIABLE);
+	char directory[PATH_MAX], here[PATH_MAX];
+	char *path = serve->plugin_path;
 
 	if (plugin_directory(directory) != 0)
 		return XVM_FAILED;
-	if (serve->plugin != NULL)
-		return plugin_asked(serve->plugin_path, serve->plugin, "--plugin");
+	if (serve->options->plugin != NULL)
+		return plugin_asked(path, serve->options->plugin, "--plugin");
 	if (variable != NULL && variable[0] != '\0')
-		return plugin_asked(serve->plugin_path, variable, "$" RZC_SERVE_PLUGIN_VARIABLE);
-	if (plugin_beside(serve->plugin_path))
-		return 0;
-	length = snprintf(serve->plugin_path, PATH_MAX, "%s/%s", directory, RZC_SERVE_PLUGIN);
-	if (length < PATH_MAX && access(serve->plugin_path, R_OK) == 0)
+		return plugin_asked(path, variable, "$" PLUGIN_VARIABLE);
+	plugin_here(here);
+	/* In a build tree it is beside this program; installed, under the same prefix. */
+	if (plugin_is_at(path, here, "") ||
+	    plugin_is_at(path, here, "../" RAMZ_CLI_LIBDIR "/nbdkit/plugins/") ||
+	    plugin_is_at(path, directory, ""))
 		return 0;
 	xvm_error("nbdkit's plugin %s is neither beside this program nor in %s: build it (it needs "
 		  "Debian's nbdkit-plugin-dev), or give --plugin PATH",
-		  RZC_SERVE_PLUGIN, directory[0] != '\0' ? directory : "nbdkit's directory");
+		  PLUGIN_FILE, directory[0] != '\0' ? directory : "nbdkit's directory");
 	return XVM_FAILED;
 }

@@ -6,10 +6,11 @@
  */
 #include "serve.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "headline.h"
+#include "stat.h"
 #include "unix_socket.h"
 
 /* Room for a path of which each byte is three. */
@@ -50,75 +51,63 @@ void rzc_serve_percent(char *word, size_t room, const char *text)
 	}
 }
 
-static void tell_attach(const char *uri, const char *nbd_client, const char *mountpoint)
+/* uri, nbd_client: the disk, for those who take a URI and for nbd-client. stem: paths beside the
+ * disk begin with it. */
+static void tell_attach(const char *uri, const char *nbd_client, const char *stem)
 {
+	char path[PATH_MAX + 8], mount[TELL_WORD_BYTES];
+
+	snprintf(path, sizeof(path), "%s.mnt", stem);
+	rzc_serve_quote(mount, sizeof(mount), path);
 	printf("\nTo attach it, one of\n"
 	       "  nbd-client %s /dev/nbd0\n"
 	       "  mkdir -p %s && nbdfuse %s/disk '%s' &\n"
 	       "    until [ -e %s/disk ]; do sleep 1; done; losetup -f --show %s/disk\n"
 	       "  qemu-system-x86_64 -drive 'file=%s,format=raw' ...\n",
-	       nbd_client, mountpoint, mountpoint, uri, mountpoint, mountpoint, uri);
+	       nbd_client, mount, mount, uri, mount, mount, uri);
 }
 
-static void tell_socket(const struct rzc_serve *serve)
+static void tell_disk(const struct rzc_serve *serve)
 {
-	char path[TELL_WORD_BYTES], percent[TELL_WORD_BYTES], mountpoint[TELL_WORD_BYTES];
-	char uri[TELL_WORD_BYTES + 32], client[TELL_WORD_BYTES + 8];
+	char word[TELL_WORD_BYTES], uri[TELL_WORD_BYTES + 32], client[TELL_WORD_BYTES + 8];
 	char stem[PATH_MAX];
 
-	memcpy(stem, serve->process_path, sizeof(stem));
-	stem[strlen(stem) -
-	     strlen(serve->socket != NULL ? RZC_PLACE_PROCESS_BESIDE : RZC_PLACE_PROCESS)] = '\0';
-	tell_append(stem, sizeof(stem), ".mnt");
-	rzc_serve_quote(mountpoint, sizeof(mountpoint), stem);
-	rzc_serve_quote(path, sizeof(path), serve->disk_path);
-	rzc_serve_percent(percent, sizeof(percent), serve->disk_path);
-	snprintf(uri, sizeof(uri), "nbd+unix:///?socket=%s", percent);
-	snprintf(client, sizeof(client), "-unix %s", path);
+	if (serve->options->port != 0) {
+		snprintf(uri, sizeof(uri), "nbd://localhost:%" PRIu64, serve->options->port);
+		snprintf(client, sizeof(client), "localhost %" PRIu64, serve->options->port);
+	} else {
+		rzc_serve_percent(word, sizeof(word), serve->disk_path);
+		snprintf(uri, sizeof(uri), "nbd+unix:///?socket=%s", word);
+		rzc_serve_quote(word, sizeof(word), serve->disk_path);
+		snprintf(client, sizeof(client), "-unix %s", word);
+	}
+	snprintf(stem, sizeof(stem), "%s", serve->control_path);
+	stem[strlen(stem) - strlen(RZC_PLACE_CONTROL)] = '\0';
 	printf("disk     %s\n", uri);
-	tell_attach(uri, client, mountpoint);
+	tell_attach(uri, client, stem);
 }
 
-static void tell_port(const struct rzc_serve *serve)
-{
-	char uri[48], client[32], mountpoint[48];
-
-	snprintf(uri, sizeof(uri), "nbd://localhost:%u", serve->port);
-	snprintf(client, sizeof(client), "localhost %u", serve->port);
-	snprintf(mountpoint, sizeof(mountpoint), "/tmp/ramz-%u.mnt", serve->port);
-	printf("disk     %s\n", uri);
-	tell_attach(uri, client, mountpoint);
-}
-
-/* How clients are told which disk is meant; nothing for the name that is the default. */
-static void tell_which(char *option, size_t room, const struct rzc_serve *serve)
+/* How the other commands are told which disk is meant. */
+static void tell_which(const struct rzc_serve *serve)
 {
 	char path[TELL_WORD_BYTES];
 
-	option[0] = '\0';
-	if (serve->socket != NULL) {
+	if (serve->options->socket != NULL) {
 		rzc_serve_quote(path, sizeof(path), serve->control_path);
-		snprintf(option, room, " --socket %s", path);
+		printf(" --socket %s", path);
 	} else if (strcmp(serve->name, RZC_SERVE_NAME) != 0) {
-		snprintf(option, room, " --name %s", serve->name);
+		printf(" --name %s", serve->name);
 	}
 }
 
 void rzc_serve_tell(const struct rzc_serve *serve, pid_t process)
 {
-	char which[TELL_WORD_BYTES + 16];
-
 	/* In the foreground it does not serve yet. */
-	if (serve->control_path[0] != '\0' && !serve->foreground)
-		rzc_headline(serve->control_path);
-	if (serve->control_path[0] != '\0')
-		printf("control  %s\n", serve->control_path);
-	if (serve->port != 0)
-		tell_port(serve);
-	else
-		tell_socket(serve);
-	tell_which(which, sizeof(which), serve);
-	if (serve->control_path[0] != '\0')
-		printf("To look at it\n  ramz stat%s\n", which);
-	printf("To end it\n  kill %ld\n", (long)process);
+	if (!serve->options->foreground)
+		rzc_stat_headline(serve->control_path);
+	printf("control  %s\n", serve->control_path);
+	tell_disk(serve);
+	printf("To look at it\n  ramz stat");
+	tell_which(serve);
+	printf("\nTo end it\n  kill %ld\n", (long)process);
 }

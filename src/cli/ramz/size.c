@@ -8,18 +8,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include <ramz/ramz.h>
-
-bool rzc_size_parse(const char *text, uint64_t min, uint64_t max, uint64_t *bytes)
-{
-	return xvm_parse_bytes(text, min, max, bytes);
-}
-
-int rzc_size_of_memory(const char *option, const char *text, uint64_t min, uint64_t *bytes)
-{
-	return xvm_take_bytes(option, text, ramz_memory_bytes(), min, RZC_SIZE_MAX, bytes);
-}
-
 /* A value below 1024, in three digits that count; whole ones without a point. */
 static void size_digits(char *text, size_t room, double value, const char *unit)
 {

@@ -1,88 +1,287 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * stat.c: ramz stat. Locking: none.
+ * stat.c: ramz stat: a table, zram's lines or the server's document, once or every so often.
+ * Locking: none.
+ *
+ * Source: Documentation/admin-guide/blockdev/zram.rst (Linux) for the order of zram's fields.
  */
 #include "stat.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "client.h"
-#include "command.h"
-#include "headline.h"
+#include "control.h"
+#include "size.h"
 #include "timer.h"
+
+/* The newest form of the answer that this program knows. */
+#define STAT_FORMAT 1U
 
 /* Lines of the live table between two headings. */
 #define STAT_HEADING_LINES 20U
 
-/* headline waits no longer: ms. */
-#define STAT_HEADLINE_MS 2000
-
-static const char stat_help_use[] = "Usage: ramz stat [OPTION...]\n"
-				    "Show what a served disk holds, takes and did.\n"
-				    "\n"
-				    "OPTION\n";
-
-static const char stat_help_end[] =
-	"\n"
-	"With --watch, a form stands for the live table: it is printed every so often.\n"
-	"Exit status: 0, 1 when there is no answer, 2 when the command line is wrong.\n"
-	"See ramz(1) for what each number means.\n";
+#define STAT_HEADLINE_SECONDS 2U
 
 struct stat_sample {
 	json_t *answer;
-	struct rzc_disk disk;
 	uint64_t at_ns;
 };
 
-static int stat_take(const struct rzc_client *client, struct stat_sample *sample)
+static int stat_check(const json_t *answer, const char *path)
 {
-	sample->answer = rzc_client_ask(client, "stat");
+	uint64_t format = rzc_count(answer, "format");
+
+	if (format > STAT_FORMAT)
+		xvm_error("the server of %s is newer than this ramz (format %" PRIu64
+			  ", not %u): use the ramz that came with it",
+			  path, format, STAT_FORMAT);
+	else if (format == 0 || rzc_count(answer, "stats.page_bytes") == 0)
+		xvm_error("the answer of %s has no statistics: is it a ramz disk's control socket?",
+			  path);
+	else
+		return 0;
+	return XVM_FAILED;
+}
+
+static int stat_take(const struct rzc_server *server, struct stat_sample *sample)
+{
+	sample->answer = rzc_ask(server, "stat");
 	sample->at_ns = xvm_timer_clock_ns();
 	if (sample->answer == NULL)
 		return XVM_FAILED;
-	if (rzc_disk_read(&sample->disk, sample->answer, client->path) == 0)
+	if (stat_check(sample->answer, server->path) == 0)
 		return 0;
 	json_decref(sample->answer);
 	return XVM_FAILED;
 }
 
-static void stat_print_json(const struct rzc_client *client, const struct stat_sample *sample)
+/* One of "stats". */
+static uint64_t stat_count(const json_t *answer, const char *key)
 {
-	/* One line each where there are several. */
-	size_t flags = client->watch_seconds > 0 ? JSON_COMPACT : JSON_INDENT(1);
+	return rzc_count(json_object_get(answer, "stats"), key);
+}
 
-	(void)json_dumpf(sample->answer, stdout, flags);
+static double stat_share(uint64_t part, uint64_t whole)
+{
+	return whole > 0 ? (double)part / (double)whole : 0;
+}
+
+static uint64_t stat_stored_bytes(const json_t *answer)
+{
+	return stat_count(answer, "pages_stored") * stat_count(answer, "page_bytes");
+}
+
+/* ---- the table ---- */
+
+static void table_headline(const json_t *answer)
+{
+	const char *codec = json_string_value(json_object_get(answer, "codec"));
+	char size[RZC_SIZE_TEXT_BYTES], page[RZC_SIZE_TEXT_BYTES], up[RZC_SIZE_TEXT_BYTES];
+
+	printf("%s in pages of %s, %s level %" JSON_INTEGER_FORMAT "; process %" PRIu64 ", up %s\n",
+	       rzc_size_text(size, stat_count(answer, "size_bytes")),
+	       rzc_size_text(page, stat_count(answer, "page_bytes")), codec != NULL ? codec : "?",
+	       json_integer_value(json_object_get(answer, "level")), rzc_count(answer, "pid"),
+	       rzc_seconds_text(up, rzc_count(answer, "uptime_seconds")));
+}
+
+static void table_pages(const json_t *answer, const char *name, const char *key)
+{
+	uint64_t pages = stat_count(answer, key), stored = stat_count(answer, "pages_stored");
+	char size[RZC_SIZE_TEXT_BYTES];
+
+	printf("%-14s  %12" PRIu64 " pages  %10s", name, pages,
+	       rzc_size_text(size, pages * stat_count(answer, "page_bytes")));
+	if (pages != stored)
+		printf("  %5.1f%%", 100 * stat_share(pages, stored));
 	putchar('\n');
 }
 
-static void stat_print(const struct rzc_client *client, const struct stat_sample *sample)
+static void table_bytes(const char *name, uint64_t bytes, const char *note)
 {
-	switch (client->form) {
-	case RZC_STAT_TABLE:
-		rzc_stat_table(&sample->disk);
-		break;
-	case RZC_STAT_ZRAM:
-		rzc_stat_zram(&sample->disk);
-		break;
-	case RZC_STAT_RZSCONTROL:
-		rzc_stat_rzscontrol(&sample->disk);
-		break;
-	case RZC_STAT_JSON:
-		stat_print_json(client, sample);
-		break;
-	}
+	char size[RZC_SIZE_TEXT_BYTES];
+
+	printf("%-14s  %30s%s%s\n", name, rzc_size_text(size, bytes), note[0] != '\0' ? "  " : "",
+	       note);
 }
 
-static void stat_print_live(const struct stat_sample *before, const struct stat_sample *now,
-			    uint64_t n)
+static void table_held(const json_t *answer)
 {
-	double seconds = (double)(now->at_ns - before->at_ns) / 1e9;
+	table_bytes("held", stat_count(answer, "held_bytes"), "everything obtained for the disk");
+	table_bytes("  pool", stat_count(answer, "pool.held_bytes"), "");
+	table_bytes("  pool, most", stat_count(answer, "mm_stat.mem_used_max"),
+		    "since it is served, or --reset-peak");
+	table_bytes("  slot table", stat_count(answer, "slot_table_bytes"), "");
+	table_bytes("  other",
+		    stat_count(answer, "dedup_bytes") + stat_count(answer, "thread_bytes") +
+			    stat_count(answer, "store_bytes"),
+		    "buffers of threads, the store itself, sharing");
+	table_bytes("forms", stat_count(answer, "stored_bytes"),
+		    "the compressed and raw pages alone");
+	if (stat_stored_bytes(answer) > 0)
+		printf("%-14s  %30.2f  stored by held\n", "ratio",
+		       stat_share(stat_stored_bytes(answer), stat_count(answer, "held_bytes")));
+	else
+		printf("%-14s  %30s  nothing is stored\n", "ratio", "-");
+}
+
+static void table_limit(const json_t *answer, const char *name, const char *key,
+			const char *hits_key, const char *hit)
+{
+	uint64_t limit = stat_count(answer, key);
+	char note[96];
+
+	if (limit == 0) {
+		printf("%-14s  %30s\n", name, "none");
+		return;
+	}
+	snprintf(note, sizeof(note), "%.1f%% of it held; %s %" PRIu64 " times",
+		 100 * stat_share(stat_count(answer, "held_bytes"), limit), hit,
+		 stat_count(answer, hits_key));
+	table_bytes(name, limit, note);
+}
+
+static void table_traffic(const json_t *answer, const char *name, const char *key,
+			  const char *failed_key, const char *latency_key)
+{
+	const json_t *latency = json_object_get(answer, latency_key);
+	char p50[RZC_SIZE_TEXT_BYTES], p99[RZC_SIZE_TEXT_BYTES], p9999[RZC_SIZE_TEXT_BYTES];
+
+	printf("%-14s  %12" PRIu64 " pages  %10" PRIu64 " failed", name, stat_count(answer, key),
+	       stat_count(answer, failed_key));
+	if (rzc_count(latency, "count") > 0)
+		printf("; p50 %s, p99 %s, p99.99 %s",
+		       rzc_nanoseconds_text(p50, rzc_count(latency, "p50_ns")),
+		       rzc_nanoseconds_text(p99, rzc_count(latency, "p99_ns")),
+		       rzc_nanoseconds_text(p9999, rzc_count(latency, "p99_99_ns")));
+	putchar('\n');
+}
+
+static void stat_table(const json_t *answer)
+{
+	const char *file = json_string_value(json_object_get(answer, "file"));
+	char moved[RZC_SIZE_TEXT_BYTES], freed[RZC_SIZE_TEXT_BYTES];
+
+	printf("disk            ");
+	table_headline(answer);
+	if (file != NULL)
+		printf("file            %s\n", file);
+	table_pages(answer, "stored", "pages_stored");
+	table_pages(answer, "  same-filled", "pages_same_filled");
+	table_pages(answer, "  compressed", "pages_compressed");
+	table_pages(answer, "  raw", "pages_raw");
+	if (stat_count(answer, "pages_shared") > 0)
+		table_pages(answer, "  shared", "pages_shared");
+	table_held(answer);
+	table_limit(answer, "soft limit", "soft_limit_bytes", "soft_limit_hits", "passed");
+	table_limit(answer, "hard limit", "hard_limit_bytes", "hard_limit_hits", "refused");
+	table_traffic(answer, "read", "reads", "failed_reads", "read_latency");
+	table_traffic(answer, "written", "writes", "failed_writes", "write_latency");
+	printf("%-14s  %12" PRIu64 " pages\n", "discarded", stat_count(answer, "notify_free"));
+	if (stat_count(answer, "bad_pages") > 0)
+		printf("%-14s  %12" PRIu64 " reads\n", "DAMAGED", stat_count(answer, "bad_pages"));
+	printf("%-14s  %12" PRIu64 " connected\n", "clients", rzc_count(answer, "clients"));
+	printf("%-14s  moved %s, gave back %s\n", "compaction",
+	       rzc_size_text(moved, stat_count(answer, "compact_moved_bytes")),
+	       rzc_size_text(freed, stat_count(answer, "compact_freed_bytes")));
+}
+
+/* ---- the other forms ---- */
+
+/* name is that of the object as well; keys end with NULL. */
+static void zram_line(const json_t *answer, const char *name, const char *const *keys)
+{
+	const json_t *object = json_object_get(json_object_get(answer, "stats"), name);
+
+	printf("%s", name);
+	for (; *keys != NULL; keys++)
+		printf(" %8" PRIu64, rzc_count(object, *keys));
+	putchar('\n');
+}
+
+static void stat_zram(const json_t *answer)
+{
+	static const char *const mm[] = {"orig_data_size",   "compr_data_size",
+					 "mem_used_total",   "mem_limit",
+					 "mem_used_max",     "same_pages",
+					 "pages_compacted",  "huge_pages",
+					 "huge_pages_since", NULL};
+	static const char *const io[] = {"failed_reads", "failed_writes", "invalid_io",
+					 "notify_free", NULL};
+
+	zram_line(answer, "mm_stat", mm);
+	zram_line(answer, "io_stat", io);
+}
+
+static void live_rate(const struct stat_sample *before, const struct stat_sample *now,
+		      const char *key)
+{
+	uint64_t was = stat_count(before->answer, key), is = stat_count(now->answer, key);
+
+	/* Not in the first line, nor after counters began anew. */
+	if (before->answer != NULL && is >= was && now->at_ns > before->at_ns &&
+	    rzc_count(before->answer, "pid") == rzc_count(now->answer, "pid"))
+		printf(" %9.0f", (double)(is - was) * 1e9 / (double)(now->at_ns - before->at_ns));
+	else
+		printf(" %9s", "-");
+}
+
+static void live_latency(const json_t *latency)
+{
+	char p50[RZC_SIZE_TEXT_BYTES] = "-", p99[RZC_SIZE_TEXT_BYTES] = "-";
+
+	if (rzc_count(latency, "count") > 0) {
+		(void)rzc_nanoseconds_text(p50, rzc_count(latency, "p50_ns"));
+		(void)rzc_nanoseconds_text(p99, rzc_count(latency, "p99_ns"));
+	}
+	printf(" %8s %8s", p50, p99);
+}
+
+static void stat_live(const struct stat_sample *before, const struct stat_sample *now, uint64_t n)
+{
+	const json_t *answer = now->answer;
+	uint64_t stored = stat_count(answer, "pages_stored");
+	char bytes[RZC_SIZE_TEXT_BYTES], held[RZC_SIZE_TEXT_BYTES], ratio[16] = "-";
 
 	if (n % STAT_HEADING_LINES == 0)
-		rzc_stat_watch_heading();
-	rzc_stat_watch(n > 0 ? &before->disk : NULL, &now->disk, seconds);
+		puts("   stored      held  ratio same%  raw%   reads/s  writes/s discard/s    r p50"
+		     "    r p99    w p50    w p99");
+	if (stored > 0)
+		snprintf(ratio, sizeof(ratio), "%.2f",
+			 stat_share(stat_stored_bytes(answer), stat_count(answer, "held_bytes")));
+	printf("%9s %9s %6s %5.1f %5.1f", rzc_size_text(bytes, stat_stored_bytes(answer)),
+	       rzc_size_text(held, stat_count(answer, "held_bytes")), ratio,
+	       100 * stat_share(stat_count(answer, "pages_same_filled"), stored),
+	       100 * stat_share(stat_count(answer, "pages_raw"), stored));
+	live_rate(before, now, "reads");
+	live_rate(before, now, "writes");
+	live_rate(before, now, "notify_free");
+	live_latency(json_object_get(answer, "read_latency"));
+	live_latency(json_object_get(answer, "write_latency"));
+	putchar('\n');
+}
+
+/* ---- once, or every so often ---- */
+
+/* The n-th sample, counted from 0. */
+static void stat_print(const struct rzc_options *options, const struct stat_sample *before,
+		       const struct stat_sample *now, uint64_t n)
+{
+	bool live = options->watch_seconds > 0;
+
+	if (options->zram) {
+		stat_zram(now->answer);
+	} else if (options->json) {
+		(void)json_dumpf(now->answer, stdout, live ? JSON_COMPACT : JSON_INDENT(1));
+		putchar('\n');
+	} else if (live) {
+		stat_live(before, now, n);
+	} else {
+		stat_table(now->answer);
+	}
 }
 
 /* Wait for the n-th sample, counted from the first: what a sample takes does not add up. */
@@ -95,100 +294,62 @@ static void stat_await(const struct timespec *start, uint64_t n, uint64_t second
 		continue;
 }
 
-/* After a sample: the next one tells the largest since this one. */
-static int stat_reset_peak(const struct rzc_client *client)
+/* The largest held bytes of the next sample are those since this one. */
+static int stat_reset_peak(const struct rzc_server *server)
 {
-	json_t *answer;
+	json_t *answer = rzc_ask(server, "reset-peak");
+	int result = answer != NULL ? 0 : XVM_FAILED;
 
-	if (!client->reset_peak)
-		return 0;
-	answer = rzc_client_ask(client, "reset-peak");
-	if (answer == NULL)
-		return XVM_FAILED;
 	json_decref(answer);
-	return 0;
+	return result;
 }
 
-static int stat_watch(struct rzc_client *client)
+/* Returns 0, or XVM_FAILED after saying what is wrong. */
+static int stat_run(const struct rzc_options *options, const struct rzc_server *server)
 {
-	struct stat_sample before = {0};
+	struct stat_sample before = {0}, now;
 	struct timespec start;
 	int result = 0;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &start);
-	for (uint64_t n = 0; client->samples == 0 || n < client->samples; n++) {
-		struct stat_sample now;
-
-		stat_await(&start, n, client->watch_seconds);
-		result = stat_take(client, &now);
+	for (uint64_t n = 0; result == 0 && (n == 0 || options->watch_seconds > 0); n++) {
+		stat_await(&start, n, options->watch_seconds);
+		result = stat_take(server, &now);
 		if (result != 0)
 			break;
-		if (client->form == RZC_STAT_TABLE)
-			stat_print_live(&before, &now, n);
-		else
-			stat_print(client, &now);
+		stat_print(options, &before, &now, n);
 		json_decref(before.answer);
 		before = now;
-		result = stat_reset_peak(client);
+		if (options->reset_peak)
+			result = stat_reset_peak(server);
 		if (fflush(stdout) != 0)
 			result = XVM_FAILED;
-		if (result != 0)
-			break;
 	}
 	json_decref(before.answer);
 	return result;
 }
 
-static int stat_run(struct rzc_client *client)
+int rzc_stat(const struct rzc_options *options)
 {
+	struct rzc_server server;
+
+	if (options->zram && options->json) {
+		xvm_error("--zram and --json are two forms: give one of them");
+		return XVM_EXIT_USAGE;
+	}
+	if (rzc_server_find(&server, options) != 0 || stat_run(options, &server) != 0)
+		return XVM_EXIT_FAILURE;
+	return XVM_EXIT_OK;
+}
+
+void rzc_stat_headline(const char *path)
+{
+	struct rzc_server server = {.timeout_seconds = STAT_HEADLINE_SECONDS, .is_named = true};
 	struct stat_sample sample;
 
-	if (client->watch_seconds > 0)
-		return stat_watch(client);
-	if (stat_take(client, &sample) != 0)
-		return XVM_FAILED;
-	stat_print(client, &sample);
-	json_decref(sample.answer);
-	return stat_reset_peak(client);
-}
-
-static int stat_check(struct rzc_client *client)
-{
-	if (client->samples == 0 || client->watch_seconds > 0)
-		return 0;
-	xvm_error("--count goes with --watch SECONDS");
-	return XVM_FAILED;
-}
-
-void rzc_headline(const char *control)
-{
-	json_t *answer = rzc_control_ask(control, "stat", STAT_HEADLINE_MS, RZC_CONTROL_NAMED);
-	struct rzc_disk disk;
-
-	if (answer == NULL)
+	snprintf(server.path, sizeof(server.path), "%s", path);
+	if (stat_take(&server, &sample) != 0)
 		return;
-	if (rzc_disk_read(&disk, answer, control) == 0) {
-		rzc_stat_line(&disk);
-		putchar('\n');
-	}
-	json_decref(answer);
+	table_headline(sample.answer);
+	json_decref(sample.answer);
 }
-
-static int stat_main(int argc, char **argv)
-{
-	static const struct rzc_client_command command = {
-		.user = RZC_STAT,
-		.use = stat_help_use,
-		.end = stat_help_end,
-		.run = stat_run,
-		.check = stat_check,
-	};
-
-	return rzc_client_run(&command, argc, argv);
-}
-
-const struct rzc_command rzc_command_stat = {
-	.name = "stat",
-	.summary = "what a served disk holds, takes and did; live with --watch",
-	.run = stat_main,
-};

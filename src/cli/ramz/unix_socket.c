@@ -6,7 +6,6 @@
 #include "unix_socket.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -14,18 +13,17 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define SOCKET_CONNECT_SECONDS 2U
+
 _Static_assert(sizeof(((struct sockaddr_un *)NULL)->sun_path) == RZC_SOCKET_PATH_MAX + 1,
 	       "the longest path is as long as the address has room");
 
-/* Sending and connecting end after this long; a timeval of 0 waits for ever. */
-static void socket_bound(int fd, int timeout_ms)
+void rzc_socket_bound(int fd, uint64_t seconds)
 {
-	const struct timeval limit = {
-		.tv_sec = timeout_ms > 0 ? timeout_ms / 1000 : 0,
-		.tv_usec = timeout_ms > 0 ? timeout_ms % 1000 * 1000 : 0,
-	};
+	const struct timeval limit = {.tv_sec = (time_t)seconds};
 
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 }
 
 static int socket_open(const struct sockaddr_un *address)
@@ -35,7 +33,7 @@ static int socket_open(const struct sockaddr_un *address)
 
 	if (fd < 0)
 		return -errno;
-	socket_bound(fd, RZC_SOCKET_CONNECT_MS);
+	rzc_socket_bound(fd, SOCKET_CONNECT_SECONDS);
 	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0)
 		return fd;
 	error = errno == EAGAIN || errno == EINPROGRESS ? ETIMEDOUT : errno;
@@ -80,35 +78,4 @@ bool rzc_socket_is_live(const char *path)
 		close(fd);
 	/* A server that is too busy to take calls is one. */
 	return fd >= 0 || fd == -ETIMEDOUT;
-}
-
-int rzc_socket_send(int fd, const void *data, size_t bytes, int timeout_ms)
-{
-	const char *next = data;
-
-	socket_bound(fd, timeout_ms);
-	while (bytes > 0) {
-		ssize_t sent = send(fd, next, bytes, MSG_NOSIGNAL);
-
-		if (sent < 0 && errno == EINTR)
-			continue;
-		if (sent < 0)
-			return errno == EAGAIN ? -ETIMEDOUT : -errno;
-		next += sent;
-		bytes -= (size_t)sent;
-	}
-	return 0;
-}
-
-int rzc_socket_wait(int fd, int timeout_ms)
-{
-	struct pollfd wanted = {.fd = fd, .events = POLLIN};
-	int ready;
-
-	do {
-		ready = poll(&wanted, 1, timeout_ms);
-	} while (ready < 0 && errno == EINTR);
-	if (ready < 0)
-		return -errno;
-	return ready > 0 ? 0 : -ETIMEDOUT;
 }

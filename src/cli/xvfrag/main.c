@@ -46,7 +46,7 @@ static int set_codec(void *into, const char *value)
 {
 	struct xvf_options *o = into;
 
-	if (xvm_codecs_parse(&o->codec, value, RAMZ_LEVEL_DEFAULT) != 0)
+	if (xvm_codecs_parse(&o->codec, value) != 0)
 		return XVM_FAILED;
 	if (o->codec.count == 1)
 		return 0;

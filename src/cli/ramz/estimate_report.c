@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * estimate_report.c: ramz estimate as tables and as JSON, schema "ramz-estimate/1" (ramz.1 has
+ * its fields). Locking: none.
+ */
+#include "estimate.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* Widest bar, and what share of the pages fills it. */
+#define TABLE_BAR 20U
+#define TABLE_BAR_SHARE 0.4
+
+/* ---- tables ---- */
+
+static void table_heading(const struct xvm_input *input, const struct rzc_estimate *estimates,
+			  size_t count)
+{
+	uint64_t pages = estimates[0].density.pages; /* that all codecs saw: the least */
+
+	for (size_t i = 1; i < count; i++) {
+		if (estimates[i].density.pages < pages)
+			pages = estimates[i].density.pages;
+	}
+	printf("%s: %" PRIu64 " pages of 4096 bytes, %.1f MiB", input->name, input->available,
+	       estimates[0].original_bytes / (1 << 20));
+	if (pages < input->available)
+		printf("; sampled: estimated from %" PRIu64 " pages spread evenly%s", pages,
+		       pages < input->pages.count ? " (more for faster codecs)" : "");
+	putchar('\n');
+}
+
+static void table_savings(const struct rzc_estimate *e)
+{
+	printf("%-10s ", e->codec->label);
+	if (e->compressed_bytes > 0)
+		printf("%7.2f", e->original_bytes / e->compressed_bytes);
+	else
+		printf("%7s", "-");
+	printf(" %16.1f %12.1f %7.1f%% %12.1f\n", e->compressed_bytes / (1 << 20),
+	       e->held_bytes / (1 << 20), 100 * e->saved, e->density.write_us);
+}
+
+/* "12.3% ######", padded to a column. */
+static void table_bar(double share)
+{
+	static const char full[] = "####################";
+	unsigned length = (unsigned)(share / TABLE_BAR_SHARE * TABLE_BAR + 0.5);
+
+	printf(" %5.1f%% %-*.*s", 100 * share, (int)TABLE_BAR,
+	       (int)(length < TABLE_BAR ? length : TABLE_BAR), full);
+}
+
+/* A row of the histogram: of same-filled pages (-2), of raw ones (-1) or of a class. */
+static void table_row(const char *name, const struct rzc_estimate *estimates, size_t count,
+		      int class)
+{
+	printf("%-12s", name);
+	for (size_t i = 0; i < count; i++)
+		table_bar(class == -2   ? estimates[i].same_filled_share
+			  : class == -1 ? estimates[i].raw_share
+					: estimates[i].share[class]);
+	putchar('\n');
+}
+
+void rzc_estimate_table(const struct xvm_input *input, const struct rzc_estimate *estimates,
+			size_t count)
+{
+	const unsigned width = XVM_INPUT_PAGE_BYTES / RZC_SIZE_CLASSES;
+	char name[24];
+
+	table_heading(input, estimates, count);
+	printf("%-10s %7s %16s %12s %8s %12s\n", "codec", "ratio", "compressed MiB", "held MiB",
+	       "saved", "us/page");
+	for (size_t i = 0; i < count; i++)
+		table_savings(&estimates[i]);
+	printf("\n%-12s", "stored as");
+	for (size_t i = 0; i < count; i++)
+		printf("  %-*s", (int)TABLE_BAR + 6, estimates[i].codec->label);
+	putchar('\n');
+	table_row("same-filled", estimates, count, -2);
+	for (unsigned c = 0; c < RZC_SIZE_CLASSES; c++) {
+		snprintf(name, sizeof(name), "%4u - %u", c * width, (c + 1) * width - 1);
+		table_row(name, estimates, count, (int)c);
+	}
+	table_row("raw", estimates, count, -1);
+	putchar('\n');
+}
+
+/* ---- JSON ---- */
+
+static json_t *json_sizes(const struct rzc_estimate *e)
+{
+	json_t *list = json_array();
+
+	for (unsigned c = 0; c < RZC_SIZE_CLASSES; c++)
+		json_array_append_new(list, json_real(e->share[c]));
+	return list;
+}
+
+static json_t *json_result(const struct xvm_input *input, const struct rzc_estimate *e)
+{
+	json_t *o = json_object();
+	const struct rzc_density *d = &e->density;
+	double ratio = d->stored_bytes > 0
+			       ? (double)d->pages * XVM_INPUT_PAGE_BYTES / (double)d->stored_bytes
+			       : 0;
+
+	json_object_set_new(o, "input", xvm_json_text(input->name));
+	json_object_set_new(o, "codec", json_string(e->codec->codec->name));
+	json_object_set_new(o, "level", json_integer(e->codec->level));
+	json_object_set_new(o, "pages", xvm_json_count(d->pages));
+	json_object_set_new(o, "sampled", json_boolean(d->pages < input->available));
+	json_object_set_new(o, "original_bytes", xvm_json_count((uint64_t)e->original_bytes));
+	json_object_set_new(o, "compressed_bytes", xvm_json_count((uint64_t)e->compressed_bytes));
+	json_object_set_new(o, "held_bytes", xvm_json_count((uint64_t)e->held_bytes));
+	json_object_set_new(o, "ratio", xvm_json_real_if(ratio > 0, ratio));
+	json_object_set_new(o, "saved", json_real(e->saved));
+	json_object_set_new(o, "write_us", json_real(d->write_us));
+	json_object_set_new(o, "same_filled_share", json_real(e->same_filled_share));
+	json_object_set_new(o, "raw_share", json_real(e->raw_share));
+	json_object_set_new(o, "size_class_bytes",
+			    xvm_json_count(XVM_INPUT_PAGE_BYTES / RZC_SIZE_CLASSES));
+	json_object_set_new(o, "size_class_share", json_sizes(e));
+	return o;
+}
+
+/* The array of the object that has this name. */
+static json_t *json_list(json_t *root, const char *name)
+{
+	if (json_object_get(root, name) == NULL)
+		json_object_set_new(root, name, json_array());
+	return json_object_get(root, name);
+}
+
+void rzc_estimate_json(json_t *root, const struct xvm_input *input,
+		       const struct rzc_estimate *estimates, size_t count)
+{
+	json_array_append_new(json_list(root, "inputs"), xvm_json_input(input));
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(json_list(root, "results"),
+				      json_result(input, &estimates[i]));
+}

@@ -228,7 +228,7 @@ static void print_stats(struct xv_pool *heap, const char *when)
 	print_bytes("headers", stats.header_bytes);
 	print_bytes("rounding", stats.rounding_bytes);
 	print_bytes("free", stats.free_bytes);
-	print_bytes("reserve", stats.spare_bytes);
+	print_bytes("spare", stats.spare_bytes);
 	print_bytes("tables", stats.table_bytes);
 }
 

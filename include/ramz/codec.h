@@ -19,10 +19,8 @@
 extern "C" {
 #endif
 
-/*
- * Most ways to compress that the pages of one store can be in at a time, `none` not counted. Each
- * codec of each tier is one, and each dictionary (ramz/tiers.h).
- */
+/* Most codings that the pages of one store can have at a time; `none` is not counted. A coding is
+ * a codec in a tier, with or without a dictionary (ramz/tiers.h). */
 #define RAMZ_CODECS_MAX 7U
 
 /* The codec's own default level. */
@@ -64,13 +62,12 @@ struct ramz_codec {
 	size_t (*context_bytes)(const void *context);
 
 	/*
-	 * Optional, all four or none: dictionaries. A digest is what a dictionary's bytes become for
-	 * the contexts that use it, of any number of threads at once. It refers to the bytes, which
-	 * must stay as they are until digest_destroy. digest_create returns NULL when out of
-	 * memory, or when the bytes are no dictionary of this codec. digest_bytes is what it has
-	 * taken, the bytes themselves not included. context_create_with is context_create for
-	 * forms made with the digest, which must outlive the context; only a context with the
-	 * same dictionary decompresses them.
+	 * Optional, all four or none: dictionaries. A digest is a dictionary prepared for contexts,
+	 * for any number of threads at once. It refers to the dictionary's bytes, which must not
+	 * change until digest_destroy. digest_create returns NULL when out of memory, or when the
+	 * bytes are no dictionary of this codec. digest_bytes is what the digest takes, without the
+	 * bytes. context_create_with is context_create for forms made with the digest, which must
+	 * outlive the context; only a context with the same dictionary decompresses them.
 	 */
 	void *(*digest_create)(const void *dictionary, size_t bytes);
 	void (*digest_destroy)(void *digest);

@@ -5,12 +5,12 @@
  */
 #include "age.h"
 
-/* A move of the clock looks at one leaf in so many. */
+/* a move of the clock looks at one leaf in so many */
 enum { LEAVES_A_ROUND = 64 };
 
 _Static_assert(RAMZ_AGE_MAX + 2 * LEAVES_A_ROUND <= UINT8_MAX, "an age could come round");
 
-/* Hold back the marks of a leaf that are older than is told apart. */
+/* Hold back the marks of a leaf that are too old. */
 static void age_hold_back(struct ramz *store, uint64_t first, uint32_t clock)
 {
 	_Atomic uint8_t *mark = rzi_sparse_mark(&store->slots, rzi_slot(store, first), first);

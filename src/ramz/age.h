@@ -4,25 +4,25 @@
  * age.h: how long a page was not touched.
  *
  * Beside each slot's entry lies a mark: the low 8 bits of the store's clock when the page was last
- * read or written. The clock moves with ramz_mark_idle, so the age is the difference. It would
- * come round after 256 moves; each move looks at a 64th of the marks and holds those back that are
- * older than RAMZ_AGE_MAX, so that no age passes RAMZ_AGE_MAX + 64.
+ * read or written. ramz_mark_idle moves the clock, so the age is the difference. It would wrap
+ * after 256 moves. So each move looks at a 64th of the marks, and moves those older than
+ * RAMZ_AGE_MAX along: no age passes RAMZ_AGE_MAX + 64.
  *
- * Owns the marks. May call: sparse.h. Locking: none: marks are relaxed atomics, as a lost one
- * makes a page look no older than it is by more than the loser knew. O(1).
+ * Owns the marks. May call: sparse.h. Locking: none; marks are relaxed atomics. A thread that read
+ * the clock earlier may overwrite a newer mark: the page then looks older by that difference. O(1).
  */
 #ifndef RZI_AGE_H
 #define RZI_AGE_H
 
 #include "store_impl.h"
 
-/* The page was read or written. place is its entry's. */
+/* The page was read or written. place is that of its entry. */
 static inline void rzi_touch(const struct ramz *store, uint64_t slot, void *place)
 {
 	_Atomic uint8_t *mark = rzi_sparse_mark(&store->slots, place, slot);
 	uint8_t now = (uint8_t)atomic_load_explicit(&store->clock, memory_order_relaxed);
 
-	/* Most are up to date: the line is not taken from other readers. */
+	/* Most marks are up to date: do not take the cache line from other readers. */
 	if (atomic_load_explicit(mark, memory_order_relaxed) != now)
 		atomic_store_explicit(mark, now, memory_order_relaxed);
 }

@@ -19,10 +19,10 @@
 #define LZ4_LEVEL_HC_FIRST 3
 #define LZ4_LEVEL_HC_LAST 12
 
-/* liblz4 looks back no further than this. */
+/* liblz4 does not look back further. */
 #define LZ4_DICTIONARY_MAX ((size_t)64 << 10)
 
-/* The end of a dictionary: what forms refer to. */
+/* The end of a dictionary, to which forms refer. */
 struct lz4_digest {
 	const char *bytes;
 	int count;
@@ -31,8 +31,8 @@ struct lz4_digest {
 struct lz4_context {
 	size_t page_bytes;
 	int32_t level;
-	const struct lz4_digest *digest; /* NULL: no dictionary */
-	void *state; /* of the compressor that level selects; made when it is first used */
+	const struct lz4_digest *digest; /* NULL = no dictionary */
+	void *state;                     /* of the level's compressor; made when it is first used */
 };
 
 static void lz4_digest_destroy(void *digest)
@@ -122,7 +122,7 @@ static int lz4_compress_alone(struct lz4_context *c, const void *src, int src_by
 	return LZ4_compress_fast_extState(c->state, src, dst, src_bytes, room, lz4_acceleration(c));
 }
 
-/* The dictionary is loaded for each page: liblz4 has no public call that keeps it. */
+/* Loads the dictionary for each page: liblz4 has no public call that keeps it. */
 static int lz4_compress_with(struct lz4_context *c, const void *src, int src_bytes, void *dst,
 			     int room)
 {

@@ -17,8 +17,8 @@
 #define ZSTD_LEVEL_FIRST (-131072)
 #define ZSTD_LEVEL_LAST 22
 
-/* A dictionary: digested for decompressing, and its bytes, of which each compressor makes what its
- * level needs. */
+/* A dictionary: digested for decompression, and its bytes, from which each compressor makes what
+ * its level needs. */
 struct zstd_digest {
 	const void *bytes;
 	size_t count;
@@ -28,10 +28,10 @@ struct zstd_digest {
 struct zstd_context {
 	size_t page_bytes;
 	int32_t level;
-	const struct zstd_digest *digest; /* NULL: no dictionary */
+	const struct zstd_digest *digest; /* NULL = no dictionary */
 	ZSTD_CDict *compressing;          /* of the digest at this level */
 	ZSTD_CCtx *compressor;            /* made when it is first used, as the one above */
-	ZSTD_DCtx *decompressor;          /* the same */
+	ZSTD_DCtx *decompressor;          /* made when it is first used */
 };
 
 static void zstd_digest_destroy(void *digest)
@@ -78,7 +78,7 @@ static void zstd_context_destroy(void *context)
 	free(c);
 }
 
-/* Forms of a dictionary do not carry its number: the store knows it. */
+/* Forms do not carry the number of their dictionary: the store knows it. */
 static bool zstd_prepare_compressor(struct zstd_context *c)
 {
 	size_t result;
@@ -146,7 +146,7 @@ static void *zstd_context_create(size_t page_bytes, int32_t level)
 	return zstd_context_create_with(page_bytes, level, NULL);
 }
 
-/* libzstd's own contexts grow with use. */
+/* libzstd's contexts grow with use. */
 static size_t zstd_context_bytes(const void *context)
 {
 	const struct zstd_context *c = context;

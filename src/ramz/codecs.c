@@ -3,17 +3,16 @@
 /*
  * codecs.c: which codec compresses a page, and each thread's contexts for codecs.
  *
- * Owns the store's table of codings (the index is kept with each object) and the contexts'
- * codec contexts. May call: codecs, through their tables; dictionary.h.
- * Locking: the table is changed under the store's admin lock, and an index is freed with the gate
- * closed; a reader finds an index in an entry and so sees its coding. Contexts are their taker's.
- * O(page).
+ * Owns the store's table of codings (each object keeps the index) and the codec contexts. May call:
+ * codecs, through their tables; dictionary.h. Locking: the table changes under the admin lock, and
+ * an index is freed with the gate closed. A reader finds an index in an entry and so sees its
+ * coding. A context belongs to its taker. O(page).
  */
 #include "codec_list.h"
 #include "dictionary.h"
 #include "store_impl.h"
 
-/* ---- what codecs' contexts take ---- */
+/* ---- memory of codec contexts ---- */
 
 static void codecs_discharge(struct ramz *store, size_t bytes)
 {
@@ -31,7 +30,7 @@ static void codecs_drop(struct rzi_context *context, const struct ramz_codec *co
 	cc->bytes = 0;
 }
 
-/* Drop the thread's context for a coding; bytes it had. */
+/* Drop the thread's context for a coding. Returns its bytes. */
 static uint64_t codecs_drop_at(struct rzi_context *context, uint32_t index)
 {
 	struct rzi_codec_context *cc = &context->codec[index];

@@ -29,7 +29,7 @@ enum {
 	ROOM_BYTES = 128 << 10, /* two of the longest pages */
 };
 
-/* ---- owner callbacks ---- */
+/* ---- owner calls ---- */
 
 /* The place of the entry of this owner's object. */
 static _Atomic uint64_t *compact_place(const struct ramz *store, uint32_t owner)

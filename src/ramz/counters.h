@@ -24,7 +24,7 @@ enum rzi_counter {
 	COUNT_ZERO,
 	COUNT_GOOD,
 	COUNT_SHARED, /* slots that name a record */
-	COUNT_RAW,    /* and behind it one for each coding: see store_impl.h */
+	COUNT_RAW,    /* and one for each coding behind it: see store_impl.h */
 	COUNT_CODING_LAST = COUNT_RAW + RAMZ_CODECS_MAX,
 	COUNT_GAUGES,
 	/* counts */

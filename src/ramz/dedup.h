@@ -46,9 +46,9 @@ void rzi_dedup_trim(struct ramz *store, bool (*place_is_idle)(const void *leaf))
 /* The place of a record; NULL if the record is free and has no table. */
 _Atomic uint64_t *rzi_dedup_place(const struct rzi_dedup *dedup, uint32_t record);
 
-/* Content for a page: a reference to a record with the same page that is not number `but`
- * (UINT32_MAX: any), or to a new one, made of packed where that is not NULL and by compressing
- * else. Errors as rzi_object_make, rzi_compress. */
+/* Content for a page: a reference to a record with an identical page that is not number `but`
+ * (UINT32_MAX: any), or to a new one, made from packed if that is not NULL, otherwise by
+ * compression. Errors as rzi_object_make, rzi_compress. */
 int rzi_dedup_content(struct rzi_context *context, const void *page,
 		      const struct rzi_packed *packed, uint32_t but, struct rzi_content *content);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * dictionary.c: making and dropping dictionaries; see dictionary.h.
+ * dictionary.c: make and drop dictionaries; see dictionary.h.
  */
 #include "dictionary.h"
 

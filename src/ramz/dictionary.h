@@ -3,9 +3,9 @@
 /*
  * dictionary.h: bytes that many pages have in common, and their digest for one codec.
  *
- * A dictionary is one coding's, and lives until no page, no setting and no thread's context uses
- * that coding (rzi_codings_reap). Owns its bytes and the digest. May call: the codec, memory.h.
- * Locking: constant once made. O(bytes) to make.
+ * A dictionary belongs to one coding, and lives until no page, setting or context uses that coding
+ * (rzi_codings_reap). Owns its bytes and the digest. May call: the codec, memory.h. Locking:
+ * constant once made. O(bytes) to make.
  */
 #ifndef RZI_DICTIONARY_H
 #define RZI_DICTIONARY_H
@@ -24,22 +24,20 @@ struct rzi_dictionary {
 	size_t digest_bytes; /* charged */
 };
 
-/* Copy the bytes and digest them. 0, -XV_ENOTSUP (the codec has no dictionaries), -XV_EINVAL (no
- * dictionary of this codec), -XV_ENOMEM, -XV_ENOSPC. */
+/* Copy the bytes and digest them. Returns 0, -XV_ENOTSUP (the codec has no dictionaries),
+ * -XV_EINVAL (no dictionary of this codec), -XV_ENOMEM, -XV_ENOSPC. */
 int rzi_dictionary_make(struct rzi_memory *memory, const struct ramz_codec *codec,
 			const void *bytes, size_t count, struct rzi_dictionary **out);
 
 /* NULL is allowed. */
 void rzi_dictionary_free(struct rzi_memory *memory, struct rzi_dictionary *dictionary);
 
-/* What it takes, as it was charged. */
+/* Its charged bytes. */
 uint64_t rzi_dictionary_held(const struct rzi_dictionary *dictionary);
 
-/*
- * Train a dictionary of up to *count bytes on pages that lie one behind the other; *count is then
- * what it has. 0, -XV_ENOTSUP (a build without zstd, whose trainer it is), -XV_EINVAL (too few or
- * too uniform pages), -XV_ENOMEM.
- */
+/* Train a dictionary of up to *count bytes on adjacent pages; *count is then its length. Returns
+ * 0, -XV_ENOTSUP (a build without zstd, which has the trainer), -XV_EINVAL (too few or too
+ * uniform pages), -XV_ENOMEM. */
 int rzi_dictionary_train(const void *pages, size_t page_bytes, uint32_t page_count, void *bytes,
 			 size_t *count);
 

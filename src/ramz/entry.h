@@ -12,10 +12,11 @@
  *   record   [ record number, 32 bits | -     |0|good|coding|3  |L]   see dedup.h
  *   side     [ low 56 bits of the word        |1| 0        | 3  |L]   bit 7
  *
- * L: somebody changes the entry at this moment and it must be left alone: see store_impl.h.
- * unit: where the object is, counted in 4 bytes from the pool's page 0: 1 TiB. good: the
- * compressed form takes at most half a page. coding: index in the store's table, 0 = raw.
- * tried: the highest tier that did not make the form clearly shorter; 0 = none.
+ *   L       a thread changes the entry, and others must leave it alone: see store_impl.h
+ *   unit    place of the object in units of 4 bytes from page 0 of the pool: 1 TiB
+ *   good    the compressed form takes at most half a page
+ *   coding  index in the store's table, 0 = raw
+ *   tried   the highest tier that did not make the form clearly shorter; 0 = none
  */
 #ifndef RZI_ENTRY_H
 #define RZI_ENTRY_H
@@ -159,7 +160,7 @@ static inline bool rzi_entry_of_object(xv_handle handle, uint32_t pool_page_shif
 	return true;
 }
 
-/* The entry of the object after it moved to another place, where an entry can name that. */
+/* The entry of an object that moved, if an entry can name its new place. */
 static inline bool rzi_entry_moved(uint64_t from, xv_handle handle, uint32_t pool_page_shift,
 				   uint64_t *entry)
 {
@@ -183,7 +184,7 @@ static inline uint64_t rzi_entry_with_tried(uint64_t entry, uint32_t tier)
 	       (uint64_t)tier << ENTRY_TRIED_SHIFT;
 }
 
-/* Where it is, from the pool's page 0 on. */
+/* Its place, from page 0 of the pool on. */
 static inline uint64_t rzi_entry_byte(uint64_t entry)
 {
 	uint64_t unit = (entry >> ENTRY_UNIT_SHIFT) & (((uint64_t)1 << ENTRY_UNIT_BITS) - 1);

@@ -8,8 +8,9 @@
  *     8  u32 version          12  u32 page size, bytes
  *    16  u32 flags            20  u32 tiers of the names, 4 bits each
  *    24  u64 size of the contents, bytes
- *    32  8 names of codecs, 24 bytes each, zeros behind; a form's codec is an index of these;
- *        the first is empty and means raw; two may be equal, of two tiers or dictionaries
+ *    32  8 names of codecs, 24 bytes each, filled with zeros; the codec of a form is an index of
+ *        these. The first name is empty and means raw. Two may be equal, for two tiers or
+ *        dictionaries
  *   224  file id, 16 random bytes of each save
  *   240  u32 codec for writes, an index of the names; UINT32_MAX: not kept
  *   244  i32 its level; the least number: the codec's own
@@ -19,11 +20,11 @@
  *     0  u32 "BLK1", or "END1" for the last      4  u32 sequence number, from 0
  *     8  u32 records                            12  u32 bytes behind the block's header
  *    16  u64 XXH3 of 32 bytes: u64 XXH3 of bytes 0 .. 15, u64 XXH3 of the bytes from 24 on, the
- *        file id: so a block of another save is as wrong as a damaged one
- *    24  records: u64 slot, u32 kind << 8 | codec, u32 bytes, then so many bytes: a word, or a
+ *        file id. So a block of another save is as wrong as a damaged one
+ *    24  records: u64 slot, u32 kind << 8 | codec, u32 bytes, then that many bytes: a word, or a
  *        form with its tail (object.c). Slots ascend over the whole file. With FILE_FLAG_TIERS
- *        there are two kinds more, before all pages: the dictionary of a codec's index (its slot
- *        is 0), and what a tier is set to (its slot is the tier, its bytes are the i32 level)
+ *        two more kinds come before all pages: the dictionary of a codec index (slot 0), and the
+ *        setting of a tier (the slot is the tier, the bytes are the i32 level)
  *   the last block has no records but 16 bytes: u64 records, u64 bytes of all blocks before
  *
  * A file that ends before its last block is torn. Version 1, which is still read, has zeros from
@@ -57,7 +58,7 @@ enum {
 	FILE_TOTALS_BYTES = 16,
 	FILE_FLAG_CHECKSUM = 1,
 	FILE_FLAG_TIERS = 2,
-	FILE_FLAGS = FILE_FLAG_CHECKSUM | FILE_FLAG_TIERS, /* those that are known */
+	FILE_FLAGS = FILE_FLAG_CHECKSUM | FILE_FLAG_TIERS, /* known flags */
 	FILE_TIER_BITS = 4,
 	FILE_LEVEL_BYTES = 4,
 };

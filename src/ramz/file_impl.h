@@ -9,29 +9,30 @@
  * file that is being written.
  *
  * Rules, numbered for the code and the tests:
- *   L1  A lock is on an inode, and a name can be led elsewhere between the opening and the lock.
- *       So who gets a lock looks again whether the name still leads to that inode, and if not
- *       begins again. The same after a refusal: it is believed only when the name still leads
- * there. L2  Only who has a lock on the file may lead its name elsewhere. A holder's exclusive lock
- *       keeps everybody else away, so it needs nothing more.
- *   L3  Visitors share the file. So that of two that replace it at once neither replaces what it
- *       has no lock on, each has the directory's lock from the look to the rename: the name leads
- *       to the file that it has a lock on; or the other came first, and it takes a shared lock on
- *       that one's file. That fails, and so does the save, where a holder has opened it between.
- *   L4  A new file is locked, the way its maker has the old one, from its making on; so it is
- *       locked before it takes the name, and a holder has no moment without a lock.
- *   L5  An absent file is made with O_EXCL and locked as any other. What a visitor made and
- *       could not fill it removes, when nobody else has a lock on it (an exclusive one is got).
- *   L6  A temporary that has no lock is a dead process's. Who has a lock on the file may remove it:
- *       regular, ours, of one link and of this file's name. It takes the lock for that moment; who
- *       has just made a temporary and finds it locked or gone makes another.
- *   L7  For a moment a visitor has an exclusive lock (L5, L6), always under the directory's lock.
- *       So a visitor that is refused tries again under the directory's lock before it believes it.
- *   L8  The directory's lock is taken by visitors only, for moments, and waited for with a bound:
- *       other programs may lock a directory, and a holder is never kept up by them.
- *   L9  Nothing is unlocked but by closing: after a fork the lock is both processes', until one of
- *       them saves: the new file's lock is the saver's alone. (The directory's lock is let go by
- *       unlocking; nobody forks under it and goes on.)
+ *   L1  A lock is on an inode, and the name may lead elsewhere between open and lock. So whoever
+ *       gets a lock checks that the name still leads to that inode, and otherwise begins again.
+ *       The same holds after a refusal.
+ *   L2  Only a process with a lock on the file may lead its name elsewhere. A holder's lock is
+ *       exclusive, so it needs nothing more.
+ *   L3  Visitors share the file. Two that replace it at once must each replace only what they
+ *       have a lock on. So a visitor has the directory's lock from the check to the rename: the
+ *       name leads to the file it has a lock on, or another visitor came first, and it takes a
+ *       shared lock on that one's file. If a holder has opened that file, lock and save fail.
+ *   L4  A new file gets the same kind of lock as its maker has on the old one, before it takes
+ *       the name: a holder is never without a lock.
+ *   L5  An absent file is made with O_EXCL and locked as any other. A visitor that could not fill
+ *       it removes it, if nobody else has a lock on it (it gets an exclusive one).
+ *   L6  A temporary without a lock belongs to a dead process. A process with a lock on the file
+ *       may remove it if it is regular, its own, of one link and of this file's name. It locks
+ *       the temporary for that moment. A process that finds its new temporary locked or gone
+ *       makes another.
+ *   L7  A visitor may have an exclusive lock for a moment (L5, L6), always under the directory's
+ *       lock. So a visitor that is refused tries again under the directory's lock.
+ *   L8  Only visitors take the directory's lock, for moments, and their wait has a bound: other
+ *       programs may lock a directory, and must not stop a holder.
+ *   L9  Only close ends a lock. After a fork both processes have it, until one of them saves: the
+ *       new file's lock is the saver's alone. (The directory's lock is unlocked; nobody forks
+ *       while it has it.)
  *   L10 A crash between any two calls leaves the old file or the new one under the name, and
  *       perhaps a temporary or an empty new file. All locks go with the process.
  *

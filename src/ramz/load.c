@@ -232,7 +232,7 @@ static int loader_page(struct loader *loader, struct rzi_context *context,
 
 /* ---- tiers ---- */
 
-/* The index must be one that has a name and no coding yet. */
+/* The index must have a name and no coding yet. */
 static int loader_dictionary(struct loader *loader, const struct rzi_file_record *record,
 			     const unsigned char *bytes)
 {
@@ -281,7 +281,7 @@ static int loader_tier(struct loader *loader, const struct rzi_file_record *reco
 	return 0;
 }
 
-/* One record, whose bytes are all there. */
+/* Load one record, whose bytes are all there. */
 static int loader_record(struct loader *loader, struct rzi_context *context,
 			 const struct rzi_file_record *record, const unsigned char *bytes)
 {

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * recompress.c: putting pages into a tier.
+ * recompress.c: put pages into a tier.
  *
- * A page is read, compressed by a codec's context of the call's own, and published over what was
- * read: a page that was written meanwhile keeps what was written. Where the form does not become
- * clearly shorter, the entry is told (`tried`).
+ * A page is read, compressed with a codec context of the call, and published over what was read: a
+ * page that was written meanwhile keeps what was written. When the form does not become clearly
+ * shorter, the entry notes it (`tried`).
  *
  * Owns the call's codec context and form buffer. May call: slot.c, object.c, dedup.c, codecs.c.
- * Locking: the store is left after every batch of pages, so that administrative calls get in; the
- * tier's setting is looked at again then, as its dictionary may be gone. O(pages looked at).
+ * Locking: the call leaves the store after every batch of pages, so that administrative calls can
+ * run. It then looks at the tier's setting again, since its dictionary may be gone. O(pages looked
+ * at).
  */
 #include <stdlib.h>
 
@@ -18,17 +19,17 @@
 #include "recompress.h"
 
 enum {
-	BATCH_TRIED = 16,    /* pages compressed before the store is left */
-	BATCH_LOOKED = 4096, /* pages looked at before it is left */
-	GAIN_SHIFT = 5,      /* a form is kept where it is shorter by a 32nd */
-	FORM_SLACK = 64,     /* behind the form: its tail, and what a codec writes past its end */
+	BATCH_TRIED = 16,    /* pages compressed before it leaves the store */
+	BATCH_LOOKED = 4096, /* pages looked at before it leaves the store */
+	GAIN_SHIFT = 5,      /* a form that is shorter by a 32nd is kept */
+	FORM_SLACK = 64, /* behind the form, for its tail and what a codec writes past its end */
 };
 
 struct recompress {
 	struct ramz *store;
 	const struct ramz_recompress_options *options;
 	struct ramz_recompress_report report;
-	uint64_t end; /* the first page that is not looked at */
+	uint64_t end; /* behind the last page to look at */
 	unsigned char *form;
 	struct rzi_compressor compressor;
 };
@@ -68,7 +69,7 @@ int rzi_compressor_run(struct ramz *store, struct rzi_compressor *c, const void 
 	return bytes;
 }
 
-/* The compressor for the tier as it is set now, in a call on the store. */
+/* Make the compressor for the present setting of the tier, in a call on the store. */
 static int recompress_prepare(struct recompress *r)
 {
 	uint64_t setting = atomic_load(&r->store->setting[r->options->tier]);
@@ -103,7 +104,7 @@ static bool recompress_is_due(const struct recompress *r, uint64_t slot,
 	       rzi_dedup_refs(store->dedup, rzi_entry_record(view->slot_entry)) == 1;
 }
 
-/* The tier did not help; where the entry has changed, its new form will be tried. */
+/* Note that the tier did not help. If the entry has changed, its new form will be tried. */
 static void recompress_note(const struct recompress *r, uint64_t slot, const struct rzi_view *view)
 {
 	_Atomic uint64_t *place = rzi_slot(r->store, slot);
@@ -127,7 +128,7 @@ static int recompress_content(struct rzi_context *context, uint64_t slot,
 				 content);
 }
 
-/* Put the new form, with its tail, over what the view saw; the view is dropped. */
+/* Put the new form, with its tail, over what the view saw. Drops the view. */
 static int recompress_publish(struct recompress *r, struct rzi_context *context, uint64_t slot,
 			      const struct rzi_view *view, uint32_t bytes)
 {
@@ -150,7 +151,7 @@ static int recompress_publish(struct recompress *r, struct rzi_context *context,
 	return err;
 }
 
-/* The page is in context->page; its form was `old` bytes. The view is dropped. */
+/* The page is in context->page; its form had `old` bytes. Drops the view. */
 static int recompress_page(struct recompress *r, struct rzi_context *context, uint64_t slot,
 			   const struct rzi_view *view, uint32_t old)
 {
@@ -194,7 +195,7 @@ static int recompress_slot(struct recompress *r, struct rzi_context *context, ui
 	return err;
 }
 
-/* ---- many ---- */
+/* ---- many pages ---- */
 
 static bool recompress_is_done(const struct recompress *r)
 {
@@ -210,7 +211,7 @@ static bool recompress_is_done(const struct recompress *r)
 	return rzi_held_bytes(r->store, &pool) <= o->goal_bytes;
 }
 
-/* Some pages, in one call on the store. */
+/* Recompress some pages in one call on the store. */
 static int recompress_batch(struct recompress *r, struct rzi_context *context)
 {
 	const struct ramz *store = r->store;

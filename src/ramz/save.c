@@ -24,13 +24,12 @@ struct saver {
 	uint32_t used;           /* bytes behind the block's header */
 	uint32_t records;        /* in the block */
 	uint32_t sequence;       /* blocks written */
-	uint32_t serial[CODECS]; /* of the codings in the header; 0: not in it */
+	uint32_t serial[CODECS]; /* of the codings in the header; 0 = not in it */
 	uint64_t all_records;
 	uint64_t all_bytes; /* of all blocks written */
 };
 
-/* The codings that there are. An index may be used again while the store is saved: its serial
- * tells. */
+/* The present codings. An index may be used again during the save: the serial tells. */
 static void saver_codings(struct saver *saver)
 {
 	const struct ramz *store = saver->store;
@@ -52,7 +51,7 @@ static void saver_codings(struct saver *saver)
 
 static bool saver_has_coding(const struct saver *saver, uint32_t index)
 {
-	/* The codec first: it is published behind the rest. */
+	/* The codec first: it is published after the rest. */
 	return index == 0 || (rzi_coding_codec(saver->store, index) != NULL &&
 			      saver->serial[index] == saver->store->coding[index].serial);
 }
@@ -76,7 +75,7 @@ static int saver_header(struct saver *saver)
 	if (err != 0)
 		return err;
 	context = rzi_enter(saver->store);
-	setting = atomic_load(&store->setting[0]); /* before its codec's name */
+	setting = atomic_load(&store->setting[0]); /* before its codec's name is read */
 	saver_codings(saver);
 	rzi_leave(context);
 	if (saver_has_coding(saver, rzi_setting_codec(setting))) {
@@ -221,7 +220,7 @@ static int saver_blocks(struct saver *saver)
 
 /* ---- tiers ---- */
 
-/* The dictionary of a coding, into an empty block, where it still is what the header says. */
+/* Put the dictionary of a coding into an empty block, if the coding is still that of the header. */
 static void saver_add_dictionary(struct saver *saver, uint32_t index)
 {
 	const struct rzi_coding *coding = &saver->store->coding[index];

@@ -9,7 +9,7 @@
  *         mid [ leaf, leaf, ... 512 ]
  *                |
  *               leaf [ element, element, ... 512 ]      4 KiB of 8-byte elements,
-		    [ mark, mark, ... 512 ]            and a byte for each, where asked for
+ *                    [ mark, mark, ... 512 ]            and a byte for each, if asked for
  *
  * Owns the three levels. May call: the C library's allocator, memory.h to account for it. Locking:
  * any threads may call get, make and next at once. Leaves do not move. Only resize, clear, trim and
@@ -48,11 +48,11 @@ struct rzi_sparse {
 	_Atomic uint64_t leaves_in_use; /* leaves with an element in use, count */
 };
 
-/* An array for indices below count, with mark_bytes (0 or 1) beside each element. Returns 0,
+/* Make an array for indices below count, with mark_bytes (0 or 1) beside each element. Returns 0,
  * -XV_ENOMEM or -XV_ENOSPC. O(count / 2^18). */
 int rzi_sparse_init(struct rzi_sparse *sparse, struct rzi_memory *memory, uint64_t count,
 		    uint32_t element_bytes, uint32_t mark_bytes);
-/* Free everything. Good after a failed init and on zeroed memory. */
+/* Free everything. Also after a failed init and on zeroed memory. */
 void rzi_sparse_fini(struct rzi_sparse *sparse);
 
 /* Make room for indices below count; elements at or behind it must be unused. Returns as init,

@@ -3,26 +3,26 @@
 /*
  * store_impl.h: the store's structure, its invariants, and what its files offer each other.
  *
- * Files, bottom up: platform, memory, sparse, entry (bits); counters, context (a thread's
- * place in the store); codecs (which coding, per thread), dictionary; object (one page's object in
- * the pool); view and publish (reading and changing a slot); dedup; page_io, range, walk, compact,
- * limit, store, check, stats; save, load, file.
+ * Files, bottom up: platform, memory, sparse, entry (bits); counters, context (a thread in a call);
+ * codecs (which coding, for each thread), dictionary; object (a page's object in the pool); slot
+ * (read and change a slot); dedup; page_io, range, walk, compact, room, limit, store, check, stats;
+ * age, recompress, train; save, load, file.
  *
  * Invariants, numbered for the checker and the tests. They hold while no call is running.
  *   R1  A slot's entry is one of the kinds of entry.h, unlocked. A slot behind the end, or in a
  *       leaf that does not exist, is absent.
- *   R2  The handle of an object entry names a live object of the pool, and its owner word is the
- *       slot's number, or with identical-page sharing the record's.
- *   R3  The object is as long as the page (codec 0) or at most as long as a compressed form may
- *       be, and the checksum's 8 bytes where the store has checksums. It decompresses to a page
- *       that has that checksum. `good` tells whether the form takes at most half a page.
- *   R4  A record's references are the slots that name it; a record without any has no object.
- *   R5  The gauges (pages by kind and coding, zero, good) are what the slots add up to.
- *   R6  The pool's objects are those of R2 and no others, each named once.
- *   R7  Nothing is pinned, and every put-off free has been done or waits in a context.
- *   R8  A leaf of the slot table is told to have as many entries in use as are not 0.
- *   R9  The coding of an object entry has a codec, and an index that no entry and no setting has
- * may be used again.
+ *   R2  The handle of an object entry names a live object of the pool. Its owner is the slot's
+ *       number, or with dedup the record's.
+ *   R3  The object is as long as the page (codec 0) or at most the longest compressed form, plus
+ *       8 bytes if the store has checksums. It decompresses to a page with that checksum. `good`
+ *       tells whether the form takes at most half a page.
+ *   R4  A record's references are the slots that name it. A record without any has no object.
+ *   R5  The gauges (pages by kind and coding, zero, good) are the sums over the slots.
+ *   R6  The pool has the objects of R2 and no others, each named once.
+ *   R7  No hazard word is set, and every object to be freed later is freed or waits in a context.
+ *   R8  The count of used entries of a slot table leaf is the number of its entries that are not 0.
+ *   R9  The coding of an object entry has a codec. Only an index that no entry and no setting has
+ *       may be used again.
  *
  * How any number of threads read and change a slot, without a lock around compression:
  *
@@ -68,12 +68,12 @@ enum {
 struct rzi_dedup;
 struct rzi_dictionary;
 
-/* One way to make forms. Its index in the store's table is kept with each object; 0 is raw. */
+/* One way to make forms. Each object keeps its index in the store's table; 0 is raw. */
 struct rzi_coding {
-	_Atomic(const struct ramz_codec *) codec; /* NULL: the index is free */
-	struct rzi_dictionary *dictionary;        /* NULL: none */
+	_Atomic(const struct ramz_codec *) codec; /* NULL = the index is free */
+	struct rzi_dictionary *dictionary;        /* NULL = none */
 	uint32_t tier;
-	uint32_t serial; /* no two uses of an index have the same one */
+	uint32_t serial; /* differs between all uses of an index */
 };
 
 struct ramz {
@@ -97,11 +97,11 @@ struct ramz {
 	struct rzi_dedup *dedup; /* NULL = no dedup */
 	_Atomic uint64_t pages;  /* slots; changes only with the gate closed */
 
-	/* Codings: changed under admin, read without; an index is used again with the gate closed.
-	 */
+	/* Codings: changed under admin, read without it. An index is used again with the gate
+	 * closed. */
 	struct rzi_coding coding[CODECS];
 	uint32_t codings_made;
-	_Atomic uint64_t setting[RAMZ_TIERS]; /* index << 32 | level; of tier 0, for writes */
+	_Atomic uint64_t setting[RAMZ_TIERS]; /* index << 32 | level; tier 0 is for writes */
 
 	_Atomic uint32_t clock; /* see age.h */
 
@@ -134,24 +134,25 @@ static inline int32_t rzi_setting_level(uint64_t setting)
 	return (int32_t)(uint32_t)setting;
 }
 
-/* The index of a coding, added to the table where it is new; -XV_E2BIG when the table is full: see
- * rzi_codings_reap. The dictionary then is the store's. Under admin, or while the store is made. */
+/* The index of a coding; adds a new one to the table. -XV_E2BIG when the table is full: see
+ * rzi_codings_reap. On success the store owns the dictionary. Under admin, or while the store is
+ * made. */
 int rzi_coding_index(struct ramz *store, const struct ramz_codec *codec, uint32_t tier,
 		     struct rzi_dictionary *dictionary);
 
 /* Free the indices that no page and no setting uses, with their dictionaries. Gate closed. */
 void rzi_codings_reap(struct ramz *store);
 
-/* Drop all of them. The contexts are gone. */
+/* Drop all codings. Their contexts are gone. */
 void rzi_codings_fini(struct ramz *store);
 
-/* The coding's codec; an index that an entry has is in use. */
+/* The codec of a coding, whose index is in use. */
 static inline const struct ramz_codec *rzi_coding_codec(const struct ramz *store, uint32_t index)
 {
 	return atomic_load_explicit(&store->coding[index].codec, memory_order_acquire);
 }
 
-/* A codec's context for a coding at this level; NULL without memory. */
+/* Make a codec context for a coding at this level; NULL without memory. */
 void *rzi_coding_context(const struct ramz *store, uint32_t index, int32_t level);
 
 /* The form of a page. */
@@ -161,8 +162,8 @@ struct rzi_form {
 	uint32_t codec; /* index; 0 = raw */
 };
 
-/* The page's form under the setting of tier 0. src does not change meanwhile. 0, -XV_ENOMEM,
- * -XV_ENOSPC (no room for the codec's context), or the codec's error. */
+/* Make the page's form with the setting of tier 0. src must not change meanwhile. Returns 0,
+ * -XV_ENOMEM, -XV_ENOSPC (no room for the codec's context), or an error of the codec. */
 int rzi_compress(struct rzi_context *context, const void *src, struct rzi_form *form);
 
 /* Returns 0, -XV_ENOMEM or -XV_EBADMSG. */
@@ -178,7 +179,7 @@ bool rzi_codec_works(const struct ramz *store, const struct ramz_codec *codec, i
 
 uint64_t rzi_checksum(const void *page, size_t bytes);
 
-/* Put it behind a form: CHECKSUM_BYTES. */
+/* Write the checksum behind a form: CHECKSUM_BYTES. */
 void rzi_put_checksum(unsigned char *at, uint64_t checksum);
 
 /* ---- objects (object.c) ---- */

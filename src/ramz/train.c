@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * train.c: a dictionary for a tier, trained on the store's own pages and used where it pays.
+ * train.c: train a dictionary for a tier on the store's own pages, and use it if it pays.
  *
- * Of the pages sampled every eighth is left out of the training, and both ways are tried on it.
+ * Every eighth page of the sample is left out of the training, to compare forms with and without
+ * the dictionary.
  *
- * Owns the sample during the call. May call: slot.c, dictionary.h, recompress.h, codecs.c.
- * Locking: no lock while it samples and trains; the tier is changed under admin, and only where it
- * is still set as it was. O(slot table + samples).
+ * Owns the sample during the call. May call: slot.c, dictionary.h, recompress.h, codecs.c. Locking:
+ * none while it samples and trains. The tier changes under admin, and only if its setting is the
+ * same. O(slot table + samples).
  */
 #include <stdlib.h>
 
@@ -20,7 +21,7 @@ enum {
 	SAMPLES_MIN = 64,
 	SAMPLES_MAX = 16384,
 	TEST_ONE_IN = 8,
-	GAIN_PERCENT = 3, /* by which forms must become shorter */
+	GAIN_PERCENT = 3, /* forms must become shorter by this */
 	FORM_SLACK = 64,
 };
 
@@ -29,7 +30,7 @@ struct trainer {
 	const struct ramz_train_options *options;
 	struct ramz_train_report report;
 	uint64_t setting;     /* of the tier when the call began */
-	unsigned char *pages; /* first those to train on, then those to test on */
+	unsigned char *pages; /* pages to train on, then pages to test on */
 	uint32_t room;        /* pages */
 	uint32_t got;
 };
@@ -46,7 +47,7 @@ static bool trainer_wants(const struct trainer *t, uint64_t slot)
 	       rzi_age(store, slot, place) >= t->options->min_age;
 }
 
-/* Read the page into the sample, where it still has an object. */
+/* Read the page into the sample, if it still has an object. */
 static int trainer_take(struct trainer *t, struct rzi_context *context, uint64_t slot)
 {
 	struct rzi_view view;
@@ -62,10 +63,8 @@ static int trainer_take(struct trainer *t, struct rzi_context *context, uint64_t
 	return err;
 }
 
-/*
- * Visit the candidates in order and take `room` of them, evenly spread; with room 0 count them. The
- * store is left between leaves.
- */
+/* Visit the candidates in order and take `room` of them, evenly spread; with room 0 count them.
+ * Leaves the store between leaves. */
 static int trainer_walk(struct trainer *t, uint64_t candidates, uint64_t *seen)
 {
 	const struct ramz *store = t->store;
@@ -108,9 +107,9 @@ static void trainer_set_apart(struct trainer *t, unsigned char *spare)
 	t->report.tested = t->got - last;
 }
 
-/* ---- both ways ---- */
+/* ---- with and without ---- */
 
-/* Bytes that the test pages come to with this coding. */
+/* Bytes of the test pages with this coding. */
 static int trainer_measure(struct trainer *t, const struct ramz_codec *codec, void *context,
 			   unsigned char *form, uint64_t *sum)
 {
@@ -159,7 +158,7 @@ static bool trainer_pays(const struct trainer *t, const struct rzi_dictionary *d
 	return gained_bytes > rzi_dictionary_held(dictionary);
 }
 
-/* Give the dictionary to the tier; -XV_EBUSY where that is set differently now. */
+/* Give the dictionary to the tier; -XV_EBUSY if its setting has changed. */
 static int trainer_adopt(struct trainer *t, struct rzi_dictionary *dictionary)
 {
 	struct ramz *store = t->store;
@@ -183,7 +182,7 @@ static int trainer_adopt(struct trainer *t, struct rzi_dictionary *dictionary)
 	return index < 0 ? index : 0;
 }
 
-/* The codec, whose coding may be freed while no call is under way; NULL: the tier is not set. */
+/* The codec; its coding may be freed while no call runs. NULL: the tier is not set. */
 static const struct ramz_codec *trainer_codec(struct trainer *t)
 {
 	const struct ramz_codec *codec = NULL;
@@ -205,7 +204,7 @@ static int trainer_train(struct trainer *t, const struct ramz_codec *codec, unsi
 	int err = rzi_dictionary_train(t->pages, store->page_bytes, t->report.samples, buffer,
 				       &count);
 
-	if (err != 0) /* pages that have nothing in common are no error */
+	if (err != 0) /* pages without anything in common are no error */
 		return err == -XV_EINVAL ? 0 : err;
 	err = rzi_dictionary_make(&store->memory, codec, buffer, count, &dictionary);
 	if (err != 0)

@@ -114,9 +114,6 @@ struct xvfrag_plugin {
 	void *(*map)(void *heap, uint64_t token, size_t size);
 	void (*unmap)(void *heap, uint64_t token, void *memory);
 
-	/* Optional. The object's size as the allocator knows it; negative: an errno. */
-	int (*size_of)(void *heap, uint64_t token);
-
 	/*
 	 * Optional. Bytes the heap holds from the system, all of its structures
 	 * included. Where NULL, the growth of the process's resident set is taken.

@@ -8,11 +8,13 @@
  */
 #include "base.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "size_text.h"
@@ -58,6 +60,34 @@ void xvm_note(const char *format, ...)
 void xvm_be_quiet(void)
 {
 	common_quiet = true;
+}
+
+FILE *xvm_output_open(const char *path)
+{
+	FILE *file = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+
+	if (file == NULL)
+		xvm_error("cannot write %s: %s", path, strerror(errno));
+	return file;
+}
+
+int xvm_output_close(FILE *file, const char *path)
+{
+	bool failed = fflush(file) != 0 || ferror(file) != 0;
+
+	if (file != stdout)
+		failed |= fclose(file) != 0;
+	if (failed)
+		xvm_error("cannot write %s: %s", path, strerror(errno));
+	return failed ? XVM_FAILED : 0;
+}
+
+uint64_t xvm_clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
 static void *common_check(void *memory)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * base.h: what every module of xvfrag and ramz uses: messages, memory that never runs out
- * quietly, numbers read from text, and a random generator.
+ * base.h: what every module of xvfrag and ramz uses: messages, outputs, a clock, memory that
+ * never runs out quietly, numbers read from text, and a random generator.
  *
  * Messages go to standard error as "PROGRAM: ...". A function that reports its own
  * failure returns -1 (XVM_FAILED); the caller then says nothing more. Locking:
@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define XVM_FAILED (-1)
 
@@ -39,6 +40,15 @@ void xvm_error(const char *format, ...);
 /* Something worth knowing, on standard error; silenced by xvm_be_quiet. */
 void xvm_note(const char *format, ...);
 void xvm_be_quiet(void);
+
+/* Open path for writing; "-" is standard output. NULL after saying why. */
+FILE *xvm_output_open(const char *path);
+
+/* Close it (standard output is flushed). 0, or XVM_FAILED after saying why. */
+int xvm_output_close(FILE *file, const char *path);
+
+/* Nanoseconds of a clock that only goes forward. */
+uint64_t xvm_clock_ns(void);
 
 /* As calloc and reallocarray; they end the program where memory runs out. */
 void *xvm_calloc(size_t count, size_t item_bytes);

@@ -11,8 +11,6 @@
 
 #include <ramz/ramz.h>
 
-#include "timer.h"
-
 #define CODECS_NAME_BYTES 32U
 #define CODECS_PROBES 64U
 
@@ -128,7 +126,7 @@ uint64_t xvm_codec_ns_per_page(const struct xvm_codec *codec, const uint8_t *pag
 
 	if (context == NULL)
 		return 0;
-	start = xvm_timer_clock_ns();
+	start = xvm_clock_ns();
 	for (size_t i = 0; i < probes; i++) {
 		const uint8_t *page =
 			pages + (size_t)index[i * count / probes] * XVM_INPUT_PAGE_BYTES;
@@ -136,7 +134,7 @@ uint64_t xvm_codec_ns_per_page(const struct xvm_codec *codec, const uint8_t *pag
 		(void)codec->codec->compress(context, page, XVM_INPUT_PAGE_BYTES, form,
 					     CODECS_ROOM);
 	}
-	ns = probes > 0 ? (xvm_timer_clock_ns() - start) / probes : 0;
+	ns = probes > 0 ? (xvm_clock_ns() - start) / probes : 0;
 	codec->codec->context_destroy(context);
 	return ns > 0 ? ns : 1;
 }

@@ -7,8 +7,6 @@
 
 #include <stdlib.h>
 
-#include "output.h"
-
 json_t *xvm_json_count(uint64_t value)
 {
 	return json_integer((json_int_t)value);

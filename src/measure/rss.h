@@ -1,29 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * rss.h: the resident set of this process, read without allocating anything.
+ * rss.h: the resident memory of this process that is no file's, read without allocating
+ * anything. Code and read-only data that are first touched later do not count.
  *
- * From /proc/self/smaps_rollup, which counts pages; where there is none (before
- * Linux 4.14) from /proc/self/statm, whose counters may lag by some pages per CPU.
- *
- * Locking: none. O(mapped pages).
+ * From /proc/self/smaps_rollup (Linux 4.14), which counts pages. Locking: none. O(mapped pages).
  */
 #ifndef XVM_RSS_H
 #define XVM_RSS_H
 
 #include "base.h"
 
-/* Resident bytes of this process; 0 when /proc cannot be read. */
+/* Resident anonymous bytes of this process; 0 when /proc cannot be read. */
 uint64_t xvm_rss_bytes(void);
 
-/*
- * Read one byte of every page of the files mapped into this process (its code and
- * read-only data) and deepen the stack, so that what is first touched later does
- * not pass for an allocator's memory.
- */
-void xvm_rss_settle(void);
-
-/* Deepen the stack of a thread that shall run later; settle does it for the caller's. */
+/* Deepen the stack of this thread, so that its growth does not pass for an allocator's. */
 void xvm_rss_settle_stack(void);
 
 /* Zeroed memory that is resident at once, for as long as the process lives; or NULL. */

@@ -59,7 +59,7 @@ printf 'a 1 100\na 2 200\na 3 300\nf 1\nf 3\na 4 50\n' >"$dir/trace"
 
 run --help
 expect_status 0 --help
-for option in allocator threads cross codec max-input objects seed timeout json plot map record \
+for option in allocator threads codec max-input objects seed timeout json plot map record \
 	list version; do
 	expect_out "--$option" --help
 done
@@ -93,8 +93,6 @@ refused 2 'only one of' --json - --record -
 for number in 0 65 two -1 ''; do
 	refused 2 "--threads N is a whole number from 1 to 64, not '$number'" --threads "$number"
 done
-refused 2 '--cross .*; add --threads 2' --cross
-refused 2 '--cross .*; add --threads 2' --cross --threads 1
 refused 2 "xvmalloc:shards=65: shards takes 0 to 64, not '65'" --allocator ideal,xvmalloc:shards=65
 refused 2 "xvmalloc-nosplit:shards=x: shards takes" --allocator xvmalloc-nosplit:shards=x
 refused 2 "'speed' is no setting: write NAME=VALUE.*shards, lock" --allocator xvmalloc:speed=9
@@ -179,7 +177,7 @@ counts 5 >"$dir/second"
 counts 6 >"$dir/third"
 cmp -s "$dir/first" "$dir/second" || fail "the same seed gave other numbers"
 cmp -s "$dir/first" "$dir/third" && fail "another seed gave the same numbers"
-counts 5 --threads 3 --cross | grep -A4 ideal >"$dir/threads"
+counts 5 --threads 3 | grep -A4 ideal >"$dir/threads"
 grep -A4 ideal "$dir/first" | cmp -s - "$dir/threads" || fail "threads changed what is live"
 
 # ---- a run: JSON ---------------------------------------------------------------------
@@ -190,7 +188,7 @@ d = json.load(open(sys.argv[1]))
 assert d["schema"] == "xvfrag/2"
 for k in "os kernel cpu cores mem_bytes page_bytes huge_pages libc version date".split():
     assert d["machine"][k], k
-assert d["options"] == {"seed": 1, "threads": 2, "cross": True}
+assert d["options"] == {"seed": 1, "threads": 2}
 keys = ("input allocator phase live_objects requested_bytes held_bytes rss_bytes overhead ops "
         "preempted_ops ns_per_op p50_ns p99_ns p9999_ns max_ns split_share moved_bytes "
         "freed_bytes longest_step_ns p99_step_ns guarded behind ops_per_s").split()
@@ -224,7 +222,7 @@ live = [r["live_objects"] for r in d["results"]][:5]
 n = live[0]
 assert live == [n, n, n - n // 2, n, n - n * 9 // 10], live
 '
-run "sizes:$dir/sizes" --allocator ideal,glibc,tlsf,xvmalloc --threads 2 --cross --json -
+run "sizes:$dir/sizes" --allocator ideal,glibc,tlsf,xvmalloc --threads 2 --json -
 expect_status 0 json
 if command -v python3 >/dev/null; then
 	python3 -c "$check_json" "$dir/out" || fail "json: see above"
@@ -247,14 +245,12 @@ expect_out '^not run: zram: .*leave out --threads' threads
 awk '!/pages of 4096/ && length($0) > 135 { exit 1 }' "$dir/out" || fail "threads: a line of more than 135 columns"
 run "sizes:$dir/sizes" --allocator glibc,tlsf
 grep -Eq 'Mops|\*' "$dir/out" && fail "one thread: the table speaks of threads"
-run "sizes:$dir/sizes" --allocator glibc --threads 2 --cross
-expect_out "^2 threads, freeing each other's objects\. " cross
 for plugin in NONE:true THREADS:false; do # a mutex unless the plugin says that it needs none
 	run "sizes:$dir/sizes" --allocator "plugin:$plugins/xvfrag_plugin_${plugin%:*}.so" --threads 2 --json -
 	expect_status 0 "threads, plugin $plugin"
 	expect_out "\"guarded\": ${plugin#*:}" "threads, plugin $plugin"
 done
-run "sizes:$dir/sizes" --allocator "plugin:$plugins/xvfrag_plugin_REFUSE.so,ideal" --threads 8 --cross --objects 6000
+run "sizes:$dir/sizes" --allocator "plugin:$plugins/xvfrag_plugin_REFUSE.so,ideal" --threads 8 --objects 6000
 expect_out 'FAILED: alloc of [0-9]+ bytes failed: Cannot allocate memory' 'threads, plugin REFUSE'
 expect_out '^ideal\* +1\.000' 'threads, plugin REFUSE'
 

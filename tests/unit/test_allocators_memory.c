@@ -42,9 +42,6 @@ static void object_verify(struct subject *subject, const struct shadow *shadow)
 		0);
 	pattern_make(subject, shadow);
 	assert_memory_equal(copy, subject->pattern, shadow->size);
-	if (subject->plugin->size_of != NULL)
-		assert_int_equal(subject->plugin->size_of(subject->heap, shadow->token),
-				 shadow->size);
 }
 
 static void object_fill(struct subject *subject, const struct shadow *shadow)
@@ -63,8 +60,7 @@ static void object_resize(struct subject *subject, struct shadow *shadow)
 
 	assert_int_equal(subject->plugin->resize(subject->heap, &shadow->token, old, size), 0);
 	shadow->size = size < old ? size : old;
-	if (subject->plugin->size_of == NULL)
-		object_verify(subject, shadow);
+	object_verify(subject, shadow);
 	shadow->size = size;
 	object_fill(subject, shadow);
 }

@@ -19,7 +19,6 @@
 #include <cmocka.h>
 
 #include "replay.h"
-#include "timer.h"
 
 enum { OBJECTS = 1500, RESULTS = 16, SLOW_EVERY = 67, SLOW_US = 300 };
 
@@ -37,10 +36,9 @@ static struct {
 	atomic_uint inside;    /* in a call now */
 	atomic_uint overlaps;  /* calls beside another call */
 	atomic_uint own_frees; /* by the thread that made the object */
-	atomic_uint cross_frees;
-	unsigned wait_for; /* the first alloc of each thread waits for so many threads */
-	bool one_is_slow;  /* the first thread, each SLOW_EVERY calls */
-	unsigned fail_at;  /* this alloc, and those after it */
+	unsigned wait_for;     /* the first alloc of each thread waits for so many threads */
+	bool one_is_slow;      /* the first thread, each SLOW_EVERY calls */
+	unsigned fail_at;      /* this alloc, and those after it */
 	atomic_uint allocs;
 	atomic_uint wrong; /* sizes and indexes told */
 	struct watched *_Atomic by_index[2 * OBJECTS];
@@ -62,10 +60,10 @@ static void watch_reset(void)
 
 static bool watch_wait_for_others(void)
 {
-	uint64_t deadline_ns = xvm_timer_clock_ns() + UINT64_C(10000000000);
+	uint64_t deadline_ns = xvm_clock_ns() + UINT64_C(10000000000);
 
 	while (atomic_load(&watch.threads) < watch.wait_for) {
-		if (xvm_timer_clock_ns() > deadline_ns)
+		if (xvm_clock_ns() > deadline_ns)
 			return false;
 		sched_yield();
 	}
@@ -85,12 +83,12 @@ static bool watch_enter_thread(void)
 
 static void watch_be_slow(void)
 {
-	uint64_t end_ns = xvm_timer_clock_ns() + SLOW_US * 1000;
+	uint64_t end_ns = xvm_clock_ns() + SLOW_US * 1000;
 
 	if (!watch.one_is_slow || watch_thread.number != 1 ||
 	    ++watch_thread.calls % SLOW_EVERY != 0)
 		return;
-	while (xvm_timer_clock_ns() < end_ns)
+	while (xvm_clock_ns() < end_ns)
 		continue;
 }
 
@@ -156,8 +154,7 @@ static int watch_free(void *heap, uint64_t token, size_t size)
 	(void)heap;
 	watch_enter();
 	assert_true(size == object->size);
-	atomic_fetch_add(
-		object->maker == watch_thread.number ? &watch.own_frees : &watch.cross_frees, 1);
+	atomic_fetch_add(&watch.own_frees, object->maker == watch_thread.number);
 	/* An overwrite: the index has a new object already. */
 	atomic_compare_exchange_strong(&watch.by_index[object->index], &current, NULL);
 	free(object);
@@ -278,7 +275,7 @@ static int setup_workload(void **state)
 }
 
 /* Good until the call after the next one. */
-static const struct xvf_run *run(const struct xvfrag_plugin *plugin, unsigned threads, bool cross,
+static const struct xvf_run *run(const struct xvfrag_plugin *plugin, unsigned threads,
 				 const char *settings)
 {
 	static struct xvf_run runs[2];
@@ -287,7 +284,6 @@ static const struct xvf_run *run(const struct xvfrag_plugin *plugin, unsigned th
 
 	*run = (struct xvf_run){
 		.threads = threads,
-		.cross = cross,
 		.seed = 1,
 		.workload_fd = workload_fd,
 		.pages_fd = -1,
@@ -302,13 +298,13 @@ static void assert_done(const struct xvf_run *run)
 		fail_msg("%s", run->failure);
 }
 
-static const struct xvf_run *run_watch(unsigned flags, unsigned threads, bool cross)
+static const struct xvf_run *run_watch(unsigned flags, unsigned threads)
 {
 	struct xvfrag_plugin plugin = watch_plugin;
 	const struct xvf_run *outcome;
 
 	plugin.flags = flags;
-	outcome = run(&plugin, threads, cross, NULL);
+	outcome = run(&plugin, threads, NULL);
 	assert_done(outcome);
 	assert_int_equal(atomic_load(&watch.threads), threads);
 	assert_int_equal(atomic_load(&watch.wrong), 0);
@@ -323,7 +319,7 @@ static void replay_runs_its_threads_at_once(void **state)
 	(void)state;
 	watch_reset();
 	watch.wait_for = 5;
-	(void)run_watch(XVFRAG_PLUGIN_THREADS, 5, false);
+	(void)run_watch(XVFRAG_PLUGIN_THREADS, 5);
 	assert_true(atomic_load(&watch.overlaps) > 0);
 }
 
@@ -332,51 +328,36 @@ static void replay_guards_who_does_not_take_threads(void **state)
 {
 	(void)state;
 	watch_reset();
-	(void)run_watch(0, 3, false);
-	assert_int_equal(atomic_load(&watch.overlaps), 0);
-	watch_reset();
-	(void)run_watch(0, 3, true);
+	(void)run_watch(0, 3);
 	assert_int_equal(atomic_load(&watch.overlaps), 0);
 }
 
 /* Every alloc of the life cycle: fill, churn, refill; and every free but the last tenth's. */
 enum { ALLOCS = OBJECTS * 5 + OBJECTS / 2, FREES = ALLOCS - OBJECTS / 10 };
 
-static void replay_frees_where_it_made_unless_crossed(void **state)
+static void replay_frees_where_it_made(void **state)
 {
 	(void)state;
 	watch_reset();
-	(void)run_watch(XVFRAG_PLUGIN_THREADS, 3, false);
-	assert_int_equal(atomic_load(&watch.cross_frees), 0);
-	assert_int_equal(atomic_load(&watch.own_frees), FREES);
-	watch_reset();
-	(void)run_watch(XVFRAG_PLUGIN_THREADS, 3, true);
-	assert_int_equal(atomic_load(&watch.own_frees), 0);
-	assert_int_equal(atomic_load(&watch.cross_frees), FREES);
-	/* With one thread there is no other. */
-	watch_reset();
-	(void)run_watch(XVFRAG_PLUGIN_THREADS, 1, true);
+	(void)run_watch(XVFRAG_PLUGIN_THREADS, 3);
 	assert_int_equal(atomic_load(&watch.own_frees), FREES);
 }
 
 /* What is live, and how many operations that took, does not depend on the threads. */
 static void replay_has_the_same_objects_on_any_threads(void **state)
 {
-	static const struct {
-		unsigned threads;
-		bool cross;
-	} variants[] = {{2, false}, {7, false}, {7, true}, {64, true}};
+	static const unsigned threads[] = {2, 7, 64};
 	const struct xvf_run *one;
 
 	(void)state;
 	watch_reset();
-	one = run_watch(XVFRAG_PLUGIN_THREADS, 1, false);
+	one = run_watch(XVFRAG_PLUGIN_THREADS, 1);
 	assert_int_equal(one->result_count, 8);
-	for (size_t v = 0; v < sizeof(variants) / sizeof(variants[0]); v++) {
+	for (size_t v = 0; v < sizeof(threads) / sizeof(threads[0]); v++) {
 		const struct xvf_run *many;
 
 		watch_reset();
-		many = run_watch(XVFRAG_PLUGIN_THREADS, variants[v].threads, variants[v].cross);
+		many = run_watch(XVFRAG_PLUGIN_THREADS, threads[v]);
 		assert_int_equal(many->result_count, one->result_count);
 		for (unsigned i = 0; i < one->result_count; i++) {
 			const struct xvf_result *a = &one->results[i];
@@ -405,7 +386,7 @@ static void replay_has_percentiles_of_all_threads(void **state)
 	(void)state;
 	watch_reset();
 	watch.one_is_slow = true;
-	churn = &run_watch(XVFRAG_PLUGIN_THREADS, 2, false)->results[1];
+	churn = &run_watch(XVFRAG_PLUGIN_THREADS, 2)->results[1];
 	assert_string_equal(churn->phase, "churn");
 	assert_int_equal(churn->ops, 8 * OBJECTS);
 	assert_true(churn->p50_ns < slow_ns / 10);
@@ -419,16 +400,14 @@ static void replay_stops_all_threads_at_the_first_failure(void **state)
 {
 	(void)state;
 	for (unsigned threads = 1; threads <= 8; threads *= 2) {
-		for (int cross = 0; cross < 2; cross++) {
-			const struct xvf_run *outcome;
+		const struct xvf_run *outcome;
 
-			watch_reset();
-			watch.fail_at = OBJECTS + 500; /* in churn */
-			outcome = run(&poor_plugin, threads, cross, NULL);
-			assert_false(outcome->done);
-			assert_non_null(strstr(outcome->failure, "Cannot allocate memory"));
-			assert_int_equal(outcome->result_count, 1);
-		}
+		watch_reset();
+		watch.fail_at = OBJECTS + 500; /* in churn */
+		outcome = run(&poor_plugin, threads, NULL);
+		assert_false(outcome->done);
+		assert_non_null(strstr(outcome->failure, "Cannot allocate memory"));
+		assert_int_equal(outcome->result_count, 1);
 	}
 }
 
@@ -444,15 +423,13 @@ static void replay_keeps_contents_on_threads(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
-		for (int cross = 0; cross < 2; cross++) {
-			const char *settings;
-			const struct xvm_entry *entry = xvm_entry_find(specs[i], &settings);
-			const struct xvf_run *outcome = run(entry->plugin, 3, cross, settings);
+		const char *settings;
+		const struct xvm_entry *entry = xvm_entry_find(specs[i], &settings);
+		const struct xvf_run *outcome = run(entry->plugin, 3, settings);
 
-			assert_done(outcome);
-			assert_true(outcome->result_count >= 5);
-			assert_int_equal(outcome->results[1].live_objects, OBJECTS);
-		}
+		assert_done(outcome);
+		assert_true(outcome->result_count >= 5);
+		assert_int_equal(outcome->results[1].live_objects, OBJECTS);
 	}
 }
 
@@ -461,7 +438,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(replay_runs_its_threads_at_once),
 		cmocka_unit_test(replay_guards_who_does_not_take_threads),
-		cmocka_unit_test(replay_frees_where_it_made_unless_crossed),
+		cmocka_unit_test(replay_frees_where_it_made),
 		cmocka_unit_test(replay_has_the_same_objects_on_any_threads),
 		cmocka_unit_test(replay_has_percentiles_of_all_threads),
 		cmocka_unit_test(replay_stops_all_threads_at_the_first_failure),

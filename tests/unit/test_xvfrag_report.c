@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include "gnuplot.h"
 #include "report.h"
 
 static struct xvf_report report;
@@ -75,7 +74,7 @@ static void gnuplot_names_cannot_end_their_quotes(void **state)
 	FILE *out = open_memstream(&text, &bytes);
 
 	(void)state;
-	xvm_gnuplot_text("a\"b\\c'", out);
+	xvf_plot_text("a\"b\\c'", out);
 	fclose(out);
 	assert_string_equal(text, "\"a?b?c'\"");
 	free(text);

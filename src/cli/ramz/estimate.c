@@ -11,7 +11,6 @@
 
 #include "command.h"
 #include "progress.h"
-#include "timer.h"
 
 #define ESTIMATE_PAGES_MIN 64U
 #define ESTIMATE_SECONDS 4U
@@ -49,7 +48,7 @@ static int density_fill(struct ramz *store, const struct xvm_input *input,
 			const struct xvm_codec *codec, struct rzc_density *density)
 {
 	uint64_t total = input->pages.count;
-	uint64_t start = xvm_timer_clock_ns();
+	uint64_t start = xvm_clock_ns();
 	uint64_t slot = 0;
 
 	for (uint64_t i = 0; i < total; i++) {
@@ -63,7 +62,7 @@ static int density_fill(struct ramz *store, const struct xvm_input *input,
 		if (density->base_bytes == 0)
 			density->base_bytes = density_held(store);
 	}
-	density->write_us = (double)(xvm_timer_clock_ns() - start) / 1000 / (double)density->pages;
+	density->write_us = (double)(xvm_clock_ns() - start) / 1000 / (double)density->pages;
 	return 0;
 }
 

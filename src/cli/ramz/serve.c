@@ -19,7 +19,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "timer.h"
 #include "unix_socket.h"
 
 #define SERVE_STEP_NS 10000000
@@ -133,7 +132,7 @@ static int serve_await(struct rzc_serve *serve, pid_t *process)
 {
 	const struct timespec step = {.tv_nsec = SERVE_STEP_NS};
 	const uint64_t limit_ns = serve->options->timeout_seconds * SERVE_NS_PER_SECOND;
-	const uint64_t start_ns = xvm_timer_clock_ns();
+	const uint64_t start_ns = xvm_clock_ns();
 
 	rzc_serve_leave(serve);
 	while (rzc_serve_is_held(serve->process_path, process)) {
@@ -142,7 +141,7 @@ static int serve_await(struct rzc_serve *serve, pid_t *process)
 			*process = 0;
 		if (*process != 0 && rzc_socket_is_live(serve->control_path))
 			return 0;
-		if (limit_ns != 0 && xvm_timer_clock_ns() - start_ns > limit_ns)
+		if (limit_ns != 0 && xvm_clock_ns() - start_ns > limit_ns)
 			return serve_give_up(serve, *process);
 		(void)nanosleep(&step, NULL);
 	}

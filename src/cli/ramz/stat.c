@@ -15,7 +15,6 @@
 
 #include "control.h"
 #include "size.h"
-#include "timer.h"
 
 /* The newest form of the answer that this program knows. */
 #define STAT_FORMAT 1U
@@ -49,7 +48,7 @@ static int stat_check(const json_t *answer, const char *path)
 static int stat_take(const struct rzc_server *server, struct stat_sample *sample)
 {
 	sample->answer = rzc_ask(server, "stat");
-	sample->at_ns = xvm_timer_clock_ns();
+	sample->at_ns = xvm_clock_ns();
 	if (sample->answer == NULL)
 		return XVM_FAILED;
 	if (stat_check(sample->answer, server->path) == 0)

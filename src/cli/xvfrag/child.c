@@ -20,7 +20,6 @@
 #include <unistd.h>
 
 #include "replay.h"
-#include "timer.h"
 
 #define CHILD_LOOK_MS 10     /* between looks whether it has ended */
 #define CHILD_LOOKS_SHOWN 20 /* looks between calls of on_progress */
@@ -71,11 +70,11 @@ static void child_become(const struct xvf_run *run, int run_fd, int printed_fd, 
 static int child_wait(pid_t pid, unsigned timeout_s, const struct xvf_run *run,
 		      void (*on_progress)(void *context, const struct xvf_run *run), void *context)
 {
-	uint64_t deadline_ns = xvm_timer_clock_ns() + timeout_s * NS_PER_S;
+	uint64_t deadline_ns = xvm_clock_ns() + timeout_s * NS_PER_S;
 	int status = 0;
 
 	for (unsigned looks = 0; waitpid(pid, &status, WNOHANG) == 0; looks++) {
-		if (xvm_timer_clock_ns() >= deadline_ns) {
+		if (xvm_clock_ns() >= deadline_ns) {
 			kill(pid, SIGKILL);
 			waitpid(pid, &status, 0);
 			return -1;

@@ -71,7 +71,6 @@ struct xvf_run {
 	char codec[16];            /* of the pages; "" = none */
 	uint64_t seed;
 	unsigned threads; /* 1 .. XVF_THREADS_MAX */
-	bool cross;       /* objects are freed by another thread; means nothing on one */
 	int workload_fd;  /* sealed workload */
 	int pages_fd;     /* pages of the input, or -1 */
 

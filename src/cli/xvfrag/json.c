@@ -15,8 +15,8 @@ static json_t *json_text(const char *text)
 
 static json_t *json_options(const struct xvf_options *o)
 {
-	return json_pack("{s:I, s:I, s:b}", "seed", (json_int_t)o->seed, "threads",
-			 (json_int_t)o->threads, "cross", o->cross);
+	return json_pack("{s:I, s:I}", "seed", (json_int_t)o->seed, "threads",
+			 (json_int_t)o->threads);
 }
 
 static json_t *json_input(const struct xvf_facts *f)

@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "output.h"
-
 #include <xvmalloc/pool.h>
 #include <xvmalloc/provider_mmap.h>
 

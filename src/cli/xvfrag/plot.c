@@ -10,18 +10,55 @@
  */
 #include <errno.h>
 #include <math.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include "gnuplot.h"
-#include "output.h"
 #include "report.h"
 
 #define PLOT_SCRIPT "xvfrag.gp"
 #define PLOT_ROWS_MAX 24U
 #define PLOT_WIDTH 1000
 #define PLOT_HEIGHT 540
+
+/* ---- gnuplot -------------------------------------------------------------- */
+
+/* Text in quotes; what would end them is a question mark. */
+void xvf_plot_text(const char *text, FILE *out)
+{
+	fputc('"', out);
+	for (; *text != '\0'; text++)
+		fputc(strchr("\"\\\n", *text) != NULL ? '?' : *text, out);
+	fputc('"', out);
+}
+
+static int plot_draw(const char *directory)
+{
+	char *argv[] = {"gnuplot", PLOT_SCRIPT, NULL};
+	posix_spawn_file_actions_t actions;
+	int status = 0, error;
+	pid_t pid;
+
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addchdir_np(&actions, directory);
+	error = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	if (error != 0) {
+		xvm_note("gnuplot could not be started (%s): %s/" PLOT_SCRIPT " is ready for it "
+			 "(Debian: apt-get install gnuplot-nox)",
+			 strerror(error), directory);
+		return 0;
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	xvm_error("gnuplot failed on %s/" PLOT_SCRIPT, directory);
+	return XVM_FAILED;
+}
 
 /* ---- rows and colours ----------------------------------------------------- */
 
@@ -85,7 +122,7 @@ static void plot_init(struct plot *plot, const struct xvf_report *report, size_t
 static void plot_begin(const struct plot *plot, const char *kind, const char *tics, FILE *out)
 {
 	fprintf(out, "reset\nset output '%s-%zu.svg'\nset title ", kind, plot->number);
-	xvm_gnuplot_text(plot->report->inputs[plot->number - 1].name, out);
+	xvf_plot_text(plot->report->inputs[plot->number - 1].name, out);
 	fprintf(out,
 		"\nset ylabel 'held / requested bytes (log)'\nset logscale y\nset grid y\n"
 		"set ytics (%s)\nset border 3\nset xtics nomirror\nset ytics nomirror\n",
@@ -155,7 +192,7 @@ static void plot_overhead(const struct plot *plot, FILE *out)
 			"  $overhead%zu using ($1 == %zu ? $2 : NaN):3 with boxes linecolor rgb "
 			"'%s' title ",
 			plot->number, r, plot->colours[r]);
-		xvm_gnuplot_text(plot->rows[r]->run.allocator, out);
+		xvf_plot_text(plot->rows[r]->run.allocator, out);
 		fputs(", \\\n", out);
 	}
 	fprintf(out,
@@ -266,7 +303,7 @@ static void frontier_labels(const struct plot *plot, struct plot_frontier *f, FI
 		box = frontier_place(f, frontier_x(f, timed->ns_per_op),
 				     frontier_y(f, xvf_result_overhead(timed)), strlen(name));
 		fputs("set label ", out);
-		xvm_gnuplot_text(name, out);
+		xvf_plot_text(name, out);
 		fprintf(out, " at screen %.4f,%.4f left textcolor rgb '%s'\n",
 			box.left / PLOT_WIDTH, (box.bottom + 7) / PLOT_HEIGHT, plot->colours[r]);
 	}
@@ -371,5 +408,5 @@ int xvf_write_plots(const struct xvf_report *report, const char *directory)
 	}
 	if (xvm_output_close(out, path) != 0)
 		return XVM_FAILED;
-	return xvm_gnuplot_draw(directory, PLOT_SCRIPT);
+	return plot_draw(directory);
 }

@@ -23,14 +23,13 @@
 #include "rss.h"
 #include "worker.h"
 
-/* A context switch there and back takes longer than this, nearly all operations less. */
-#define REPLAY_SLOW_NS 20000.0
-
 /* Quit instead of a phase. */
 #define REPLAY_NO_PHASE UINT32_MAX
 
 /* Records of a place are 4 bytes or more: so many fill a cache line of 128 bytes. */
 #define REPLAY_PLACES_STEP 32U
+
+#define REPLAY_CLOCK_ROUNDS 20000
 
 /* ---- threads -------------------------------------------------------------- */
 
@@ -84,12 +83,11 @@ static uint64_t replay_run_workers(struct xvf_replay *r, uint32_t phase)
 	uint64_t start;
 
 	r->phase = phase;
-	atomic_store(&r->busy, r->threads);
 	pthread_barrier_wait(&r->barrier);
-	start = xvm_timer_clock_ns();
+	start = xvm_clock_ns();
 	xvf_worker_phase(&r->workers[0]);
 	pthread_barrier_wait(&r->barrier);
-	return xvm_timer_clock_ns() - start;
+	return xvm_clock_ns() - start;
 }
 
 /* ---- setting up ----------------------------------------------------------- */
@@ -106,38 +104,9 @@ static void replay_fill_pattern(const struct xvf_replay *r)
 	}
 }
 
-/*
- * What waits to be freed is live beyond what the workload asks for: of all objects it
- * shall not be more than one in 64, or the overhead would be that of more objects.
- */
-static uint32_t replay_queue_limit(const struct xvf_replay *r)
-{
-	uint64_t fair = r->work.head->slots / 64 / r->threads;
-
-	if (fair > XVF_QUEUE_ITEMS)
-		return XVF_QUEUE_ITEMS;
-	return fair > 0 ? (uint32_t)fair : 1;
-}
-
-static void replay_make_workers(struct xvf_replay *r, struct xvf_queue *queues)
-{
-	unsigned count = r->threads;
-	bool cross = r->run->cross && count > 1;
-
-	for (unsigned i = 0; i < count; i++) {
-		pthread_mutex_init(&queues[i].mutex, NULL);
-		queues[i].limit = replay_queue_limit(r);
-		r->workers[i].replay = r;
-		r->workers[i].number = i;
-		r->workers[i].out = cross ? &queues[i] : NULL;
-		r->workers[i].in = &queues[(i + count - 1) % count];
-	}
-}
-
 static bool replay_take_memory(struct xvf_replay *r)
 {
 	uint64_t each = (r->work.head->slots + r->threads - 1) / r->threads;
-	struct xvf_queue *queues = xvm_resident_memory(r->threads * sizeof(*queues));
 
 	if (r->threads > 1)
 		each = (each + REPLAY_PLACES_STEP - 1) / REPLAY_PLACES_STEP * REPLAY_PLACES_STEP;
@@ -148,12 +117,15 @@ static bool replay_take_memory(struct xvf_replay *r)
 	r->pattern = xvm_resident_memory(xvf_pattern_bytes(r->work.head->max_size));
 	r->copy = xvm_resident_memory(r->work.head->max_size + XVM_INPUT_PAGE_BYTES);
 	r->workers = xvm_resident_memory(r->threads * sizeof(*r->workers));
-	if (queues == NULL || r->token == NULL || r->source == NULL || r->pattern == NULL ||
-	    r->copy == NULL || r->workers == NULL)
+	if (r->token == NULL || r->source == NULL || r->pattern == NULL || r->copy == NULL ||
+	    r->workers == NULL)
 		return false;
 	memset(r->source, 0xFF, r->places * sizeof(*r->source));
 	replay_fill_pattern(r);
-	replay_make_workers(r, queues);
+	for (unsigned i = 0; i < r->threads; i++) {
+		r->workers[i].replay = r;
+		r->workers[i].number = i;
+	}
 	return true;
 }
 
@@ -171,8 +143,7 @@ static int replay_moved(void *context, uint32_t index, uint64_t from, uint64_t t
 static int replay_create_heap(struct xvf_replay *r, const char *settings)
 {
 	const struct xvm_workload_head *head = r->work.head;
-	/* Live beyond the workload's: the new object of an overwrite, and queues. */
-	uint64_t extra = r->threads * (r->run->cross ? 1 + (uint64_t)XVF_QUEUE_ITEMS : 1);
+	uint64_t extra = r->threads; /* live beyond the workload's: new objects of overwrites */
 	char why[XVFRAG_PLUGIN_WHY_BYTES] = "";
 	const struct xvfrag_plugin_config config = {
 		.max_size = (size_t)head->max_size,
@@ -219,6 +190,19 @@ static int replay_map_pages(struct xvf_replay *r)
 	return 0;
 }
 
+/* The least of many: subtracting more would make fast operations free. */
+static uint64_t replay_clock_cost(void)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (int i = 0; i < REPLAY_CLOCK_ROUNDS; i++) {
+		uint64_t start = xvm_clock_ns(), ns = xvm_clock_ns() - start;
+
+		least = ns < least ? ns : least;
+	}
+	return least;
+}
+
 static int replay_init(struct xvf_replay *r, const char *settings)
 {
 	if (!xvm_workload_open(&r->work, r->run->workload_fd))
@@ -229,11 +213,10 @@ static int replay_init(struct xvf_replay *r, const char *settings)
 		return xvf_run_fail(r->run,
 				    "no memory for %" PRIu64 " slots; use a smaller --objects",
 				    r->work.head->slots);
-	xvm_timer_init(&r->timer);
-	r->slow_ticks = (uint64_t)(REPLAY_SLOW_NS / r->timer.ns_per_tick);
+	r->clock_ns = replay_clock_cost();
 	if (replay_start(r) != 0)
 		return XVM_FAILED;
-	xvm_rss_settle();
+	xvm_rss_settle_stack();
 	r->rss_at_start = xvm_rss_bytes();
 	return replay_create_heap(r, settings);
 }
@@ -267,11 +250,6 @@ static void replay_measure(struct xvf_replay *r, struct xvf_result *result)
 	}
 }
 
-static double replay_ns(const struct xvf_replay *r, uint64_t ticks)
-{
-	return (double)ticks * r->timer.ns_per_tick;
-}
-
 static void replay_measure_times(const struct xvf_replay *r, uint64_t phase_ns,
 				 struct xvf_result *result)
 {
@@ -290,11 +268,11 @@ static void replay_measure_times(const struct xvf_replay *r, uint64_t phase_ns,
 	if (times.total == 0) /* each was preempted */
 		return;
 	result->flags |= XVF_RESULT_TIME;
-	result->ns_per_op = replay_ns(r, times.sum) / (double)times.total;
-	result->p50_ns = replay_ns(r, xvm_histogram_percentile(&times, 5000));
-	result->p99_ns = replay_ns(r, xvm_histogram_percentile(&times, 9900));
-	result->p9999_ns = replay_ns(r, xvm_histogram_percentile(&times, 9999));
-	result->max_ns = replay_ns(r, times.max);
+	result->ns_per_op = (double)times.sum / (double)times.total;
+	result->p50_ns = (double)xvm_histogram_percentile(&times, 5000);
+	result->p99_ns = (double)xvm_histogram_percentile(&times, 9900);
+	result->p9999_ns = (double)xvm_histogram_percentile(&times, 9999);
+	result->max_ns = (double)times.max;
 }
 
 /* Is each object what it was filled with? A model has nothing to compare. */
@@ -346,7 +324,7 @@ static uint64_t replay_cpu_ns(void)
 static int replay_compact(struct xvf_replay *r, const char *phase)
 {
 	struct xvf_result result = {.flags = XVF_RESULT_COMPACT | XVF_RESULT_TIME};
-	uint64_t before = r->held_bytes, start = xvm_timer_clock_ns();
+	uint64_t before = r->held_bytes, start = xvm_clock_ns();
 	struct xvm_histogram steps;
 	int more;
 
@@ -362,7 +340,7 @@ static int replay_compact(struct xvf_replay *r, const char *phase)
 				    strerror(-more));
 	snprintf(result.phase, sizeof(result.phase), "%s+compact", phase);
 	result.ops = steps.total;
-	result.ns_per_op = (double)(xvm_timer_clock_ns() - start) / (double)steps.total;
+	result.ns_per_op = (double)(xvm_clock_ns() - start) / (double)steps.total;
 	if (r->pages == NULL)
 		result.flags |= XVF_RESULT_STEPS;
 	result.p99_step_ns = xvm_histogram_percentile(&steps, 9900);

@@ -24,7 +24,6 @@ struct xvf_options {
 	uint64_t threads;
 	uint64_t max_input_bytes;
 	uint64_t timeout_s;      /* of one allocator on one input */
-	bool cross;              /* objects are freed by another thread */
 	const char *record_path; /* "-" = standard output; NULL = none; so the others */
 	const char *json_path;
 	const char *plot_dir;
@@ -100,5 +99,8 @@ int xvf_write_json(const struct xvf_report *report, const char *path);
 
 /* Write data and a script into directory and, where gnuplot is, draw them. */
 int xvf_write_plots(const struct xvf_report *report, const char *directory);
+
+/* For tests: text as gnuplot reads it, in quotes. */
+void xvf_plot_text(const char *text, FILE *out);
 
 #endif

@@ -13,7 +13,6 @@
 
 #include "input.h"
 #include "map.h"
-#include "output.h"
 #include "progress.h"
 #include "trace.h"
 
@@ -296,7 +295,6 @@ static void run_allocator(struct run *run, const struct xvf_selected *selected,
 	row->drawn = selected->drawn;
 	child->seed = options->seed;
 	child->threads = (unsigned)options->threads;
-	child->cross = options->cross;
 	child->workload_fd = input->workload_fd;
 	child->pages_fd = has_pages ? input->pages.pages.fd : -1;
 	snprintf(child->spec, sizeof(child->spec), "%s", selected->spec);

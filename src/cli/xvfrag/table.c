@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "output.h"
 #include "report.h"
 
 static void table_input(const struct xvf_facts *facts, FILE *out)
@@ -160,11 +159,10 @@ static void table_legend(const struct xvf_options *options, FILE *out)
 	      out);
 	if (options->threads > 1)
 		fprintf(out,
-			"%u threads%s. Mops/s: million operations a second by the clock, filling "
+			"%u threads. Mops/s: million operations a second by the clock, filling "
 			"included.\n*: not made for threads: a mutex is around each of its "
 			"calls.\n",
-			(unsigned)options->threads,
-			options->cross ? ", freeing each other's objects" : "");
+			(unsigned)options->threads);
 }
 
 /* Reasons are the same for every input as a rule: say each once. */

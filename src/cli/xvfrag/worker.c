@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * worker.c: operations, their times, and handing over; see worker.h.
+ * worker.c: operations and their times; see worker.h.
  */
 #include "worker.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/resource.h>
 
 /* An object's bytes begin at one of this many places of the pattern. */
 #define WORKER_PATTERN_STARTS 8192U
 #define WORKER_PATTERN_STEP 8U
+
+/* A context switch there and back takes longer than this, nearly all operations less. */
+#define WORKER_SLOW_NS 20000U
 
 uint64_t xvf_pattern_bytes(uint64_t max_size)
 {
@@ -46,12 +48,11 @@ static long worker_switches(void)
  */
 static bool worker_was_preempted(struct xvf_worker *w, uint64_t start, uint64_t stop)
 {
-	uint64_t slow_ticks = w->replay->slow_ticks;
-	bool gap_is_long = start - w->last_stop > slow_ticks;
+	bool gap_is_long = start - w->last_stop > WORKER_SLOW_NS;
 	long before = w->switches;
 
 	w->last_stop = stop;
-	if (stop - start <= slow_ticks) {
+	if (stop - start <= WORKER_SLOW_NS) {
 		if (gap_is_long)
 			w->switches = worker_switches();
 		return false;
@@ -65,7 +66,9 @@ static void worker_time(struct xvf_worker *w, uint64_t start, uint64_t stop)
 	if (worker_was_preempted(w, start, stop))
 		w->preempted++;
 	else
-		xvm_histogram_record(&w->times, xvm_timer_ticks(&w->replay->timer, start, stop));
+		xvm_histogram_record(&w->times, stop - start > w->replay->clock_ns
+							? stop - start - w->replay->clock_ns
+							: 0);
 }
 
 /* ---- operations ----------------------------------------------------------- */
@@ -85,13 +88,13 @@ static void worker_unlock(struct xvf_replay *r, bool wanted)
 static int worker_alloc(struct xvf_worker *w, uint32_t place, size_t size, uint64_t *token)
 {
 	struct xvf_replay *r = w->replay;
-	uint64_t start = xvm_timer_start(&r->timer);
+	uint64_t start = xvm_clock_ns();
 	int result;
 
 	worker_lock(r, r->guards_calls);
 	result = r->plugin->alloc(r->heap, size, place, token);
 	worker_unlock(r, r->guards_calls);
-	worker_time(w, start, xvm_timer_stop(&r->timer));
+	worker_time(w, start, xvm_clock_ns());
 	if (result == -E2BIG)
 		return xvf_run_fail(r->run, "%zu bytes is more than its largest object", size);
 	if (result != 0)
@@ -118,74 +121,20 @@ static int worker_write(struct xvf_worker *w, uint32_t place, uint32_t source, u
 	return 0;
 }
 
-static void worker_free(struct xvf_worker *w, struct xvf_object object)
+static void worker_free(struct xvf_worker *w, uint64_t token, size_t size)
 {
 	struct xvf_replay *r = w->replay;
-	uint64_t start = xvm_timer_start(&r->timer);
+	uint64_t start = xvm_clock_ns();
 	int result;
 
 	worker_lock(r, r->guards_calls);
-	result = r->plugin->free(r->heap, object.token, object.size);
+	result = r->plugin->free(r->heap, token, size);
 	worker_unlock(r, r->guards_calls);
-	worker_time(w, start, xvm_timer_stop(&r->timer));
+	worker_time(w, start, xvm_clock_ns());
 	if (result != 0)
-		(void)xvf_run_fail(r->run, "free of %zu bytes failed: %s", object.size,
-				   strerror(-result));
+		(void)xvf_run_fail(r->run, "free of %zu bytes failed: %s", size, strerror(-result));
 	w->live_objects--;
-	w->requested_bytes -= object.size;
-}
-
-/* ---- handing over --------------------------------------------------------- */
-
-/* False when the queue is full. */
-static bool queue_put(struct xvf_queue *q, struct xvf_object object)
-{
-	bool fits;
-
-	pthread_mutex_lock(&q->mutex);
-	fits = q->count < q->limit;
-	if (fits)
-		q->items[q->count++] = object;
-	pthread_mutex_unlock(&q->mutex);
-	return fits;
-}
-
-/* Free all that waits. False when there was nothing. */
-static bool worker_take(struct xvf_worker *w)
-{
-	struct xvf_object items[XVF_QUEUE_ITEMS];
-	uint32_t count;
-
-	pthread_mutex_lock(&w->in->mutex);
-	count = w->in->count;
-	memcpy(items, w->in->items, count * sizeof(items[0]));
-	w->in->count = 0;
-	pthread_mutex_unlock(&w->in->mutex);
-	for (uint32_t i = 0; i < count; i++)
-		worker_free(w, items[i]);
-	return count > 0;
-}
-
-/* Everybody who waits here also takes, so somebody always gets on. */
-static void worker_hand_over(struct xvf_worker *w, struct xvf_object object)
-{
-	while (!queue_put(w->out, object)) {
-		if (atomic_load_explicit(&w->replay->run->failed, memory_order_relaxed))
-			return;
-		if (!worker_take(w))
-			sched_yield();
-	}
-}
-
-/* At the end of a phase: until nobody can hand over any more, and nothing waits. */
-static void worker_take_the_rest(struct xvf_worker *w)
-{
-	atomic_fetch_sub(&w->replay->busy, 1);
-	while (atomic_load(&w->replay->busy) > 0) {
-		if (!worker_take(w))
-			sched_yield();
-	}
-	(void)worker_take(w);
+	w->requested_bytes -= size;
 }
 
 /* ---- a phase -------------------------------------------------------------- */
@@ -194,16 +143,14 @@ static void worker_take_the_rest(struct xvf_worker *w)
 static void worker_end_object(struct xvf_worker *w, uint32_t place)
 {
 	struct xvf_replay *r = w->replay;
-	struct xvf_object object;
+	uint32_t source = r->source[place];
+	size_t size;
 
-	if (r->source[place] == XVM_NO_SOURCE)
+	if (source == XVM_NO_SOURCE)
 		return;
-	object = (struct xvf_object){r->token[place], r->work.sizes[r->source[place]]};
+	size = r->work.sizes[source];
 	r->source[place] = XVM_NO_SOURCE;
-	if (w->out != NULL)
-		worker_hand_over(w, object);
-	else
-		worker_free(w, object);
+	worker_free(w, r->token[place], size);
 }
 
 /* The new object is there before the old one goes; a page is overwritten where it is. */
@@ -250,7 +197,7 @@ void xvf_worker_phase(struct xvf_worker *w)
 
 	xvm_histogram_reset(&w->times);
 	w->preempted = 0;
-	w->last_stop = xvm_timer_stop(&r->timer);
+	w->last_stop = xvm_clock_ns();
 	w->switches = worker_switches();
 	for (; op < end; op++) {
 		if (op->slot % r->threads != w->number)
@@ -258,9 +205,5 @@ void xvf_worker_phase(struct xvf_worker *w)
 		if (atomic_load_explicit(&r->run->failed, memory_order_relaxed) ||
 		    worker_op(w, op) != 0)
 			break;
-		if (w->out != NULL)
-			(void)worker_take(w);
 	}
-	if (w->out != NULL)
-		worker_take_the_rest(w);
 }

@@ -6,13 +6,11 @@
  * Slot s belongs to worker s % threads, with all that is done to it, in its order: the sizes and
  * what is live at the end of a phase are the same for any number of threads. An object's place is
  * its index for the allocator, and where its token is kept: the places of a worker are neighbours
- * and share no cache line with another's. With cross a worker frees nothing of its own: it hands
- * its objects over to the next worker, and frees what the one before it hands over. During a
- * phase it allocates nothing itself.
+ * and share no cache line with another's. During a phase it allocates nothing itself.
  *
- * Locking: what workers share is constant while they run, but for run->failed, `busy`, the
- * queues, which have a mutex each, and the guard, the mutex around the calls of an allocator
- * that does not take threads. O(operations of all workers).
+ * Locking: what workers share is constant while they run, but for run->failed and the
+ * guard, the mutex around the calls of an allocator that does not take threads. O(operations of all
+ * workers).
  */
 #ifndef XVFRAG_WORKER_H
 #define XVFRAG_WORKER_H
@@ -21,30 +19,11 @@
 
 #include "child.h"
 #include "histogram.h"
-#include "timer.h"
-
-/* Most objects that wait to be freed by another worker. */
-#define XVF_QUEUE_ITEMS 64U
-
-struct xvf_object {
-	uint64_t token;
-	size_t size;
-};
-
-/* What one worker hands over to the next one. */
-struct xvf_queue {
-	pthread_mutex_t mutex;
-	uint32_t limit; /* of what waits, 1 .. XVF_QUEUE_ITEMS */
-	uint32_t count;
-	struct xvf_object items[XVF_QUEUE_ITEMS];
-};
 
 struct xvf_worker {
 	struct xvf_replay *replay;
-	unsigned number;       /* 0 .. threads - 1 */
-	struct xvf_queue *out; /* to the next worker; in: from the one before */
-	struct xvf_queue *in;
-	uint64_t last_stop; /* ticks at the end of the operation before */
+	unsigned number;    /* 0 .. threads - 1 */
+	uint64_t last_stop; /* when the operation before ended, ns */
 	long switches;      /* involuntary context switches seen so far */
 	pthread_t thread;
 
@@ -72,9 +51,7 @@ struct xvf_replay {
 	bool guards_calls;   /* the guard is around alloc and free ... */
 	bool guards_filling; /* ... and around filling */
 	pthread_mutex_t guard;
-	struct xvm_timer timer;
-	uint64_t slow_ticks; /* from here on an operation may have been preempted */
-	atomic_uint busy;    /* workers that may still hand something over */
+	uint64_t clock_ns; /* that reading the clock takes */
 	struct xvf_worker *workers;
 	pthread_barrier_t barrier;
 	uint32_t phase; /* that the workers are to do */

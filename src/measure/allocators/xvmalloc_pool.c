@@ -396,13 +396,6 @@ static void heap_unmap(void *context, uint64_t token, void *memory)
 	(void)xv_unmap(heap->pool, token, memory);
 }
 
-static int heap_size_of(void *context, uint64_t token)
-{
-	const struct pool_heap *heap = context;
-
-	return xv_object_size(heap->pool, token);
-}
-
 static uint64_t heap_held_bytes(void *context)
 {
 	const struct pool_heap *heap = context;
@@ -469,7 +462,7 @@ static int pointer_resize(void *context, uint64_t *token, size_t old_size, size_
 #define POOL_CALLS                                                                                 \
 	.abi = XVFRAG_PLUGIN_ABI, .flags = XVFRAG_PLUGIN_THREADS, .destroy = heap_destroy,         \
 	.free = heap_free, .resize = heap_resize, .write = heap_write, .read = heap_read,          \
-	.size_of = heap_size_of, .held_bytes = heap_held_bytes
+	.held_bytes = heap_held_bytes
 
 const struct xvfrag_plugin xvm_allocator_xvmalloc = {
 	POOL_CALLS,

@@ -8,22 +8,17 @@
 #
 #   bench/disk.sh [OPTION...] [BUILD]    a build tree; build/release if none is named
 #
-#   --content FILE   what the disks are filled with and what is written to them
-#                    (default: a tar of /usr/bin, as far as --size goes)
 #   --size MIB       of the contents, and of each disk (default 256)
-#   --seconds N      of each job (default 1)
 #   --rounds N       all jobs on all disks so many times (default 5)
 #   --jobs REGEX     only jobs that match, such as 'rand.* 4k 1 1': the words are fio's rw
 #                    and bs, queue depth, connections
 #   --disks REGEX    only disks whose names match, such as 'ramz-zstd$|sparse'
-#   --codec NAME     of the first disk and of zram (default lz4)
-#   --json FILE      the results as JSON as well; - is standard output
-#   --quick          64 MiB, one round, one second: whether it works, not how fast it is
+#   --quick          64 MiB, one round: whether it works, not how fast it is
 #
-# Contents: every disk is filled with the file by nbdcopy (zram's by dd). Then every write
-# has pages of the file, drawn at random from a fixed seed, those of one request being
-# neighbours in it (disk_content.c, put before fio): no zeros and no repeated pages but
-# those that the file has. So each disk holds real data at any time.
+# Every disk is filled with a tar of /usr/bin by nbdcopy (zram's by dd). Then every write has
+# pages of that file, drawn at random from a fixed seed, those of one request being neighbours
+# in it (disk_content.c, put before fio): no zeros and no repeated pages but those that the file
+# has. So each disk holds real data at any time.
 #
 # Each disk has a server of its own, all of them up at the same time; the jobs go from one
 # disk to the next, so that what else the machine does meets all of them. Of the rounds the
@@ -33,34 +28,26 @@ set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 build=$root/build/release
-content=
 size=256
-seconds=1
 rounds=5
 jobs=.
 disks=.
-codec=lz4
-json=
-
-usage() { sed -n '/^# The disk/,/^set -eu/{/^set/d; s/^# \{0,1\}//; p}' "$0"; }
 
 die() {
 	echo "disk.sh: $*" >&2
 	exit 1
 }
 
-need_number() { # need_number OPTION VALUE
-	case $2 in
-	'' | *[!0-9]* | 0*) die "$1 takes a number above 0, not '$2'" ;;
-	esac
-}
-
 while [ $# -gt 0 ]; do
 	case $1 in
-	--content | --size | --seconds | --rounds | --jobs | --disks | --codec | --json)
+	--size | --rounds)
+		case ${2-} in '' | *[!0-9]* | 0*) die "$1 takes a number above 0, not '${2-}'" ;; esac
+		eval "${1#--}=\$2"
+		shift
+		;;
+	--jobs | --disks)
 		[ $# -gt 1 ] || die "$1 needs a value"
 		eval "${1#--}=\$2"
-		case $1 in --size | --seconds | --rounds) need_number "$1" "$2" ;; esac
 		shift
 		;;
 	--quick)
@@ -68,7 +55,7 @@ while [ $# -gt 0 ]; do
 		rounds=1
 		;;
 	-h | --help)
-		usage
+		sed -n '/^# The disk/,/^set -eu/{/^set/d; s/^# \{0,1\}//; p}' "$0"
 		exit
 		;;
 	-*) die "no option $1; see $0 --help" ;;
@@ -111,30 +98,22 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 "${CC:-cc}" -std=gnu11 -O2 -fPIC -shared "$root/bench/disk_content.c" -o "$work/content.so" -ldl
-"${CC:-cc}" -std=gnu11 -O2 "$root/tests/support/unix_ask.c" -o "$work/unix_ask"
 
-if [ -n "$content" ]; then
-	what="$content"
-	head -c "${size}M" "$content" >"$work/content" || die "cannot read $content"
-else
-	what="a tar of /usr/bin"
-	{ tar -C / -chf - usr/bin 2>/dev/null || :; } | head -c "${size}M" >"$work/content"
-fi
+{ tar -C / -chf - usr/bin 2>/dev/null || :; } | head -c "${size}M" >"$work/content"
 bytes=$(($(wc -c <"$work/content") / 65536 * 65536))
-[ "$bytes" -ge 4194304 ] || die "the contents, $what, are less than 4 MiB: name a larger file with --content"
 truncate -s "$bytes" "$work/content"
 
 # ---- the disks ----------------------------------------------------------------------
 
-# subjects: lines "NAME KIND PARAMETER...". The memory plugin compresses 32 KiB at a time,
+# Lines "NAME KIND PARAMETER...". The memory plugin compresses 32 KiB at a time,
 # so that there is also one of ours that does.
 {
-	echo "ramz-$codec ramz codec=$codec"
-	[ "$codec" = zstd ] || echo "ramz-zstd ramz codec=zstd"
+	echo "ramz-lz4 ramz codec=lz4"
+	echo "ramz-zstd ramz codec=zstd"
 	echo "ramz-zstd-32K ramz codec=zstd page=32K"
 	echo "sparse memory allocator=sparse"
 	echo "memory-zstd memory allocator=zstd"
-} | awk -v disks="$disks" '$1 ~ disks' >"$work/subjects"
+} | awk -v disks="$disks" '$1 ~ disks' >"$work/disks"
 
 rss() { awk '/^RssAnon/ { print $2 * 1024 }' "/proc/$1/status"; }
 
@@ -143,7 +122,7 @@ serve() { # serve NAME KIND PARAMETER...
 	kind=$2
 	shift 2
 	case $kind in
-	ramz) set -- "$plugin" "size=$bytes" "stats=$work/$name.ctl" "$@" ;;
+	ramz) set -- "$plugin" "size=$bytes" "$@" ;;
 	*) set -- memory "size=$bytes" "$@" ;;
 	esac
 	nbdkit -f -U "$work/$name.sock" -P "$work/$name.pid" "$@" 2>"$work/$name.log" &
@@ -155,39 +134,26 @@ serve() { # serve NAME KIND PARAMETER...
 	die "no server: $(cat "$work/$name.log")"
 }
 
-# held NAME KIND: bytes in memory for the contents
-held() {
+memory() { # memory NAME KIND: bytes for the contents
 	case $2 in
-	ramz)
-		"$work/unix_ask" "$work/$1.ctl" stat >"$work/stat"
-		grep -o '"held_bytes": *[0-9]*' "$work/stat" | head -n 1 | grep -o '[0-9]*$'
-		;;
-	memory) echo $(($(rss "$(cat "$work/$1.pid")") - $(cat "$work/$1.empty"))) ;;
 	zram) awk '{ print $3 }' "/sys/block/zram$zram/mm_stat" ;;
-	esac
-}
-
-# grown NAME KIND: the same as the system sees it
-grown() {
-	case $2 in
-	zram) held "$@" ;;
 	*) echo $(($(rss "$(cat "$work/$1.pid")") - $(cat "$work/$1.empty"))) ;;
 	esac
 }
 
 add_zram() {
-	echo "zram-$codec" | grep -Eq "$disks" || return 0
+	echo "zram-lz4" | grep -Eq "$disks" || return 0
 	if [ "$(id -u)" -ne 0 ] || ! [ -r /sys/class/zram-control/hot_add ]; then
 		echo "kernel zram is left out: it needs root and the zram module" >&2
 		return
 	fi
 	zram=$(cat /sys/class/zram-control/hot_add)
-	echo "$codec" 2>/dev/null >"/sys/block/zram$zram/comp_algorithm" || {
-		echo "kernel zram is left out: it has no $codec" >&2
+	echo lz4 2>/dev/null >"/sys/block/zram$zram/comp_algorithm" || {
+		echo "kernel zram is left out: it has no lz4" >&2
 		return
 	}
 	echo "$bytes" >"/sys/block/zram$zram/disksize"
-	echo "zram-$codec zram" >>"$work/subjects"
+	echo "zram-lz4 zram" >>"$work/disks"
 }
 
 fill() { # fill NAME KIND
@@ -203,12 +169,12 @@ fill() { # fill NAME KIND
 while read -r name kind parameters; do
 	# shellcheck disable=SC2086 # parameters are words
 	serve "$name" "$kind" $parameters
-done <"$work/subjects"
+done <"$work/disks"
 add_zram
 while read -r name kind _; do
 	fill "$name" "$kind" </dev/null
-	echo "$name filled $(held "$name" "$kind") $(grown "$name" "$kind")"
-done <"$work/subjects" >"$work/held"
+	echo "$name filled $(memory "$name" "$kind")"
+done <"$work/disks" >"$work/memory"
 
 # ---- the jobs -----------------------------------------------------------------------
 
@@ -237,10 +203,10 @@ run_job() {
 	depth=$5
 	connections=$6
 	shift 6
-	(cd "$work" && LD_PRELOAD="$work/content.so" XV_CONTENT="$work/content" timeout $((seconds + 60)) \
+	(cd "$work" && LD_PRELOAD="$work/content.so" XV_CONTENT="$work/content" timeout 60 \
 		fio --name=job "$@" --rw="$rw" --bs="$bs" --iodepth="$depth" --numjobs="$connections" \
 		--size="$bytes" --norandommap --random_generator=tausworthe64 --scramble_buffers=0 \
-		--time_based --runtime="$seconds" --group_reporting --thread \
+		--time_based --runtime=1 --group_reporting --thread \
 		--lat_percentiles=1 --clat_percentiles=0 \
 		--output-format=terse --terse-version=3) >"$work/fio" 2>"$work/fio.err" ||
 		die "fio $key: $(tail -n 3 "$work/fio.err" "$work/fio")"
@@ -255,28 +221,20 @@ run_job() {
 	} END { exit !found }' "$work/fio" || die "fio $key: $(head -n 3 "$work/fio")"
 }
 
-[ -s "$work/subjects" ] || die "no disk matches '$disks'"
-date=$(date -u +%Y-%m-%dT%H:%MZ)
+[ -s "$work/disks" ] || die "no disk matches '$disks'"
 for round in $(seq "$rounds"); do
 	echo "round $round of $rounds" >&2
 	while read -r rw bs depth connections; do
 		while read -r name kind _; do
 			run_job "$name" "$kind" "$rw" "$bs" "$depth" "$connections" </dev/null
-		done <"$work/subjects"
+		done <"$work/disks"
 	done <"$work/jobs"
 done >"$work/results"
 
 # Each page was written over many times; what a page holds is still a page of the file.
 while read -r name kind _; do
-	echo "$name overwritten $(held "$name" "$kind") $(grown "$name" "$kind")"
-done <"$work/subjects" >>"$work/held"
+	echo "$name overwritten $(memory "$name" "$kind")"
+done <"$work/disks" >>"$work/memory"
 
-awk -v bytes="$bytes" -v what="$what" -v codec="$codec" -v json="$json" -v json_file="$work/json" \
-	-v date="$date" -v rounds="$rounds" -v seconds="$seconds" -v fio="$(fio --version)" \
-	-v nbdkit="$(nbdkit --version | head -n 1)" -v kernel="$(uname -sr)" -v cpus="$(getconf _NPROCESSORS_ONLN)" \
-	-f "$root/bench/disk_table.awk" "$work/subjects" "$work/jobs" "$work/held" "$work/results"
-case $json in
-'') ;;
--) cat "$work/json" ;;
-*) cat "$work/json" >"$json" ;;
-esac
+awk -v bytes="$bytes" -v rounds="$rounds" -v kernel="$(uname -sr)" -v cpus="$(getconf _NPROCESSORS_ONLN)" \
+	-f "$root/bench/disk_table.awk" "$work/disks" "$work/jobs" "$work/memory" "$work/results"

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) the libxvmalloc authors
 #
-# disk_table.awk: the tables of disk.sh, and its JSON. Input, in this order: subjects, jobs,
-# held bytes, results; see there.
+# disk_table.awk: the tables of disk.sh. Input, in this order: disks, jobs, memory, results; see
+# there. At the end stand the project's marks.
 FNR == 1 { part++ }
-part == 1 { subject[++subjects] = $1; next }
+part == 1 { disk[++disks] = $1; next }
 part == 2 { job[++jobs] = $1 " " $2 " " $3 " " $4; next }
-part == 3 { held[$1, $2] = $3; grown[$1, $2] = $4; next }
+part == 3 { memory[$1, $2] = $3; next }
 {
 	key = $1 SUBSEP $2 " " $3 " " $4 " " $5
 	if (key in iops && iops[key] >= $6) next
@@ -15,12 +15,9 @@ part == 3 { held[$1, $2] = $3; grown[$1, $2] = $4; next }
 	p99[key] = $8
 }
 
-function ratio(what, one, other, j,    a, b) {
-	a = one SUBSEP j
-	b = other SUBSEP j
-	if (!(a in iops) || !(b in iops)) return "-"
-	if (what == "iops") return iops[b] > 0 ? sprintf("%.2f", iops[a] / iops[b]) : "-"
-	return mean[b] > 0 ? sprintf("%.2f", mean[a] / mean[b]) : "-"
+function ratio(of, one, other, what) {
+	if (!((one, what) in of) || !((other, what) in of) || of[other, what] <= 0) return "-"
+	return sprintf("%.2f", of[one, what] / of[other, what])
 }
 
 function title(j,    p) {
@@ -28,92 +25,40 @@ function title(j,    p) {
 	return sprintf("%s %s, depth %d, %d connection%s", p[1], p[2], p[3], p[4], p[4] > 1 ? "s" : "")
 }
 
-# A target: "most" means that the value may be no more than it.
-function target(text, value, sense, bound,    met) {
-	if (value == "-") met = "-"
-	else if (sense == "most") met = value + 0 <= bound ? "yes" : "no"
-	else met = value + 0 >= bound ? "yes" : "no"
-	printf "%-60s %s %-5s %7s  %s\n", text, (sense == "most" ? "<=" : ">="), bound, value, met
-	targets = targets sprintf("%s\n  {\"text\": \"%s\", \"at_%s\": %s, \"value\": %s, \"met\": %s}",
-		targets == "" ? "" : ",", text, sense, bound, value == "-" ? "null" : value,
-		met == "-" ? "null" : met == "yes" ? "true" : "false")
+# sense is <= or >=.
+function mark(text, value, sense, bound,    met) {
+	if (value == "-") return
+	met = sense == "<=" ? value + 0 <= bound : value + 0 >= bound
+	printf "%-60s %7s  %s %-5s %s\n", text, value, sense, bound, met ? "" : "missed"
 }
 
-function held_by(when, one, other) {
-	if (!((one, when) in held) || !((other, when) in held)) return "-"
-	return sprintf("%.3f", held[one, when] / held[other, when])
-}
-
-function speed_targets(n) {
-	target(n ": IOPS / memory-zstd, randwrite, depth 1",
-		ratio("iops", n, "memory-zstd", "randwrite 4k 1 1"), "least", 1.7)
-	target(n ": IOPS / memory-zstd, randwrite, depth 16, 2 conn.",
-		ratio("iops", n, "memory-zstd", "randwrite 4k 16 2"), "least", 3)
-	target(n ": latency / sparse, randwrite, depth 1",
-		ratio("mean", n, "sparse", "randwrite 4k 1 1"), "most", 1.3)
-	target(n ": latency / sparse, randread, depth 1",
-		ratio("mean", n, "sparse", "randread 4k 1 1"), "most", 1.3)
-}
-
-function memory_targets(n) {
-	target(n ": memory / sparse, filled", held_by("filled", n, "sparse"), "most", 1)
-	target(n ": memory / memory-zstd, filled", held_by("filled", n, "memory-zstd"), "most", 1)
-	target(n ": memory / memory-zstd, overwritten", held_by("overwritten", n, "memory-zstd"), "most", 1)
+function marks(n) {
+	mark(n ": IOPS / memory-zstd, randwrite, depth 1", ratio(iops, n, "memory-zstd", "randwrite 4k 1 1"), ">=", 1.7)
+	mark(n ": IOPS / memory-zstd, randwrite, depth 16, 2 conn.", ratio(iops, n, "memory-zstd", "randwrite 4k 16 2"), ">=", 3)
+	mark(n ": latency / sparse, randwrite, depth 1", ratio(mean, n, "sparse", "randwrite 4k 1 1"), "<=", 1.3)
+	mark(n ": latency / sparse, randread, depth 1", ratio(mean, n, "sparse", "randread 4k 1 1"), "<=", 1.3)
+	mark(n ": memory / sparse, filled", ratio(memory, n, "sparse", "filled"), "<=", 1)
+	mark(n ": memory / memory-zstd, filled", ratio(memory, n, "memory-zstd", "filled"), "<=", 1)
+	mark(n ": memory / memory-zstd, overwritten", ratio(memory, n, "memory-zstd", "overwritten"), "<=", 1)
 }
 
 END {
-	ours = "ramz-" codec
-	printf "%s, %d MiB; %d rounds of %d s, the best of each; %d processors, %s\n", \
-		what, bytes / 1048576, rounds, seconds, cpus, kernel
-	print "latency from request to answer, us; memory: what the store or zram says it holds, otherwise RSS\n"
-	printf "%-38s %-13s %9s %9s %9s %12s\n", "job", "disk", "IOPS", "mean", "p99", ours " / it"
+	printf "a tar of /usr/bin, %d MiB; %d rounds of 1 s, the best of each; %d processors, %s\n", \
+		bytes / 1048576, rounds, cpus, kernel
+	print "latency from request to answer, us; memory: growth of the server's RSS, or what zram says\n"
+	printf "%-38s %-13s %9s %9s %9s %14s\n", "job", "disk", "IOPS", "mean", "p99", disk[1] " / it"
 	for (j = 1; j <= jobs; j++)
-		for (s = 1; s <= subjects; s++) {
-			key = subject[s] SUBSEP job[j]
-			if (!(key in iops)) continue
-			printf "%-38s %-13s %9d %9.1f %9.0f %12s\n", shown == j ? "" : title(job[j]), subject[s], \
-				iops[key], mean[key], p99[key], ratio("iops", ours, subject[s], job[j])
-			shown = j
+		for (d = 1; d <= disks; d++) {
+			key = disk[d] SUBSEP job[j]
+			printf "%-38s %-13s %9d %9.1f %9.0f %14s\n", d == 1 ? title(job[j]) : "", disk[d], \
+				iops[key], mean[key], p99[key], ratio(iops, disk[1], disk[d], job[j])
 		}
-
-	printf "\n%-14s %13s %8s %13s %13s %8s %13s\n", "memory held", "filled, bytes", "of data", "RSS", \
-		"overwritten", "of data", "RSS"
-	for (s = 1; s <= subjects; s++)
-		printf "%-14s %13d %7.1f%% %13d %13d %7.1f%% %13d\n", subject[s], held[subject[s], "filled"], \
-			100 * held[subject[s], "filled"] / bytes, grown[subject[s], "filled"], \
-			held[subject[s], "overwritten"], 100 * held[subject[s], "overwritten"] / bytes, \
-			grown[subject[s], "overwritten"]
-
-	printf "\n%-60s %-8s %7s  %s\n", "target", "", "here", "met"
-	for (s = 1; s <= subjects; s++)
-		if (subject[s] ~ /^ramz-/) speed_targets(subject[s])
-	for (s = 1; s <= subjects; s++)
-		if (subject[s] ~ /^ramz-/) memory_targets(subject[s])
-	if (json != "") write_json()
-}
-
-function write_json(    s, j, key, p, comma) {
-	printf "{\"schema\": \"ramz-disk/1\", \"date\": \"%s\", \"kernel\": \"%s\", \"processors\": %d,\n", \
-		date, kernel, cpus >json_file
-	printf " \"fio\": \"%s\", \"nbdkit\": \"%s\", \"content\": \"%s\", \"content_bytes\": %d,\n", \
-		fio, nbdkit, what, bytes >json_file
-	printf " \"rounds\": %d, \"seconds\": %d,\n \"results\": [", rounds, seconds >json_file
-	for (j = 1; j <= jobs; j++)
-		for (s = 1; s <= subjects; s++) {
-			key = subject[s] SUBSEP job[j]
-			if (!(key in iops)) continue
-			split(job[j], p, " ")
-			printf "%s\n  {\"disk\": \"%s\", \"rw\": \"%s\", \"bs\": \"%s\", \"depth\": %d, \"connections\": %d, " \
-				"\"iops\": %d, \"mean_us\": %.1f, \"p99_us\": %d}", comma, subject[s], p[1], p[2], p[3], p[4], \
-				iops[key], mean[key], p99[key] >json_file
-			comma = ","
-		}
-	printf "],\n \"memory\": [" >json_file
-	for (s = 1; s <= subjects; s++)
-		printf "%s\n  {\"disk\": \"%s\", \"filled_bytes\": %d, \"overwritten_bytes\": %d, " \
-			"\"rss_filled_bytes\": %d, \"rss_overwritten_bytes\": %d}", \
-			(s > 1 ? "," : ""), subject[s], held[subject[s], "filled"], held[subject[s], "overwritten"], \
-			grown[subject[s], "filled"], grown[subject[s], "overwritten"] >json_file
-	printf "],\n \"targets\": [%s]}\n", targets >json_file
-	close(json_file)
+	printf "\n%-14s %13s %8s %13s %8s\n", "memory", "filled, bytes", "of data", "overwritten", "of data"
+	for (d = 1; d <= disks; d++)
+		printf "%-14s %13d %7.1f%% %13d %7.1f%%\n", disk[d], memory[disk[d], "filled"], \
+			100 * memory[disk[d], "filled"] / bytes, memory[disk[d], "overwritten"], \
+			100 * memory[disk[d], "overwritten"] / bytes
+	print ""
+	for (d = 1; d <= disks; d++)
+		if (disk[d] ~ /^ramz-/) marks(disk[d])
 }

@@ -48,7 +48,7 @@ const char *rzn_codec_names(const char *separator)
 
 /* ---- codecs ---- */
 
-/* The whole of text is a level of the codec. */
+/* Is the whole text a level of the codec? */
 static bool parse_level(const char *text, const struct ramz_codec *codec, int32_t *level)
 {
 	char *end;
@@ -91,9 +91,9 @@ bool rzn_codec_parse(const char *text, const struct ramz_codec **codec, int32_t 
 	return true;
 }
 
-/* ---- one parameter each ---- */
+/* ---- single parameters ---- */
 
-/* memory_bytes: what a percentage is of; 0 where none is taken. */
+/* memory_bytes: the base of a percentage; 0 = none is accepted. */
 static int parse_bytes(const char *key, const char *value, uint64_t memory_bytes, uint64_t *bytes)
 {
 	uint64_t parsed = 0;
@@ -301,7 +301,7 @@ int rzn_config_set(struct rzn_config *config, const char *key, const char *value
 	return -1;
 }
 
-/* ---- all of them ---- */
+/* ---- all parameters ---- */
 
 static int check_saves(const struct rzn_config *config)
 {
@@ -315,7 +315,7 @@ static int check_saves(const struct rzn_config *config)
 	return -1;
 }
 
-/* Each would replace what the other one wrote. */
+/* Each of two equal paths would replace what the other wrote. */
 static int check_paths(const struct rzn_config *config)
 {
 	if (config->file == NULL || config->stats_file == NULL ||
@@ -356,7 +356,7 @@ int rzn_config_complete(const struct rzn_config *config)
 	if (check_limits(config) != 0 || check_size(config) != 0 || check_saves(config) != 0 ||
 	    check_paths(config) != 0)
 		return -1;
-	/* See rzn_config_check_hard_limit: it is known later what the memory is from. */
+	/* rzn_config_check_hard_limit looks at these later, when the provider is known. */
 	options.soft_limit_bytes = 0;
 	options.hard_limit_bytes = 0;
 	if (ramz_options_check(&options, &reason) == 0)

@@ -3,9 +3,9 @@
 /*
  * config.h: the parameters of the plugin.
  *
- * Owns: what was given on nbdkit's command line, checked. May call: nbdkit's parsers,
- * size_text.h, codecs by name, ramz_least_limit. Locking: none; written before nbdkit serves,
- * constant after. O(1).
+ * Owns: what was given on nbdkit's command line, checked. May call: nbdkit's parsers, size_text.h,
+ * codecs by name, ramz_least_limit. Locking: none; written before nbdkit serves, constant after.
+ * O(1).
  */
 #ifndef RZN_CONFIG_H
 #define RZN_CONFIG_H
@@ -19,20 +19,20 @@
 enum rzn_provider { RZN_PROVIDER_MMAP, RZN_PROVIDER_HIGHMEM, RZN_PROVIDER_HUGE };
 
 struct rzn_config {
-	struct ramz_options options; /* but for provider and the soft mark's callback */
+	struct ramz_options options; /* without provider and the soft limit's callback */
 	enum rzn_provider provider;
 	bool size_given;
 	bool page_given;
 	bool checksum_given;
-	uint32_t given; /* bits: the parameters that were taken, in the order of their list */
-	uint64_t save_every_ms; /* 0: only at the end */
+	uint32_t given; /* a bit for each parameter that was given, in the order of their list */
+	uint64_t save_every_ms; /* 0 = only at the end */
 	char *file;             /* absolute path, or NULL */
-	char *save_fallback;    /* the same of a directory */
+	char *save_fallback;    /* absolute path of a directory, or NULL */
 	char *stats_socket;     /* absolute path, or NULL */
 	char *stats_file;       /* absolute path, or NULL */
 };
 
-/* What nbdkit prints for --help. */
+/* Text that nbdkit prints for --help. */
 #define RZN_CONFIG_HELP                                                                            \
 	"[size=]<SIZE>           Size of the disk (default: 25% of the memory).\n"                 \
 	"codec=<NAME>[:<LEVEL>]  lz4, lzo, zstd or none (default: lz4).\n"                         \
@@ -52,21 +52,21 @@ struct rzn_config {
 void rzn_config_init(struct rzn_config *config);
 void rzn_config_fini(struct rzn_config *config);
 
-/* Take one parameter. Returns 0; or -1, and nbdkit has been told why. */
+/* Take one parameter. Returns 0, or -1 after telling nbdkit why. */
 int rzn_config_set(struct rzn_config *config, const char *key, const char *value);
 
-/* After the last parameter: do they go together? What a file has a part in is left to be
- * looked at when it is loaded. Returns as above. */
+/* After the last parameter: do they fit together? Questions that depend on a file wait until it
+ * is loaded. Returns as above. */
 int rzn_config_complete(const struct rzn_config *config);
 
-/* Is hard-limit= enough for a disk made with these options? Asked when the provider is there,
- * before anything is loaded. Returns as above. */
+/* Is hard-limit= enough for a disk with these options? Called when the provider exists, before
+ * anything is loaded. Returns as above. */
 int rzn_config_check_hard_limit(const struct ramz_options *options);
 
 #define RZN_CODEC_FAULT_BYTES 160U
 
 /* Read NAME or NAME:LEVEL; without a level *level is RAMZ_LEVEL_DEFAULT. Returns true; or false,
- * and fault says what is wrong and what would be right, without the text. */
+ * and fault says what is wrong and how to mend it, without the text. */
 bool rzn_codec_parse(const char *text, const struct ramz_codec **codec, int32_t *level,
 		     char fault[RZN_CODEC_FAULT_BYTES]);
 

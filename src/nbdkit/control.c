@@ -3,13 +3,13 @@
 /*
  * control.c: the socket for statistics and control; see control.h.
  *
- * One thread has the socket and all its clients, and never waits for anything but poll and, for a
- * moment, the store's locks. What is short is done in it; the rest by one of two workers: what only
- * looks or sets never waits in a queue behind what works on the whole disk. CLIENTS_MAX clients are
- * served at a time. Where they are all there, one that has moved no byte for GRACE_MS makes room
- * for the next; till then that one waits in the socket's queue.
+ * One thread has the socket and all its clients. It waits only for poll and, for a moment, for the
+ * store's locks. It does short commands itself. Two workers do the rest: commands that only look or
+ * set never wait in a queue behind commands on the whole disk. CLIENTS_MAX clients are served at a
+ * time. If all places are taken, a client that has moved no byte for GRACE_MS makes room for the
+ * next; until then the next one waits in the socket's queue.
  *
- * At the end what has begun is ended in order, and what waits is refused.
+ * At the end, running commands end in order, and waiting ones are refused.
  */
 #include "control.h"
 
@@ -33,26 +33,26 @@
 enum {
 	CLIENTS_MAX = 64,
 	GRACE_MS = 1000,
-	PAUSE_MS = 100,   /* before another try to accept, such as when files are all open */
-	ENDING_MS = 1000, /* for answers on their way at the end */
+	PAUSE_MS = 100,   /* before another try to accept, if descriptors ran out */
+	ENDING_MS = 1000, /* for answers that are being sent at the end */
 	NO_FD = -1,
 };
 
-/* In the poll: the wake fd, the listener, the clients. */
+/* Order in the poll: the wake fd, the listener, the clients. */
 enum { POLL_WAKE, POLL_LISTENER, POLL_CLIENTS, POLL_COUNT = POLL_CLIENTS + CLIENTS_MAX };
 
 static struct control {
 	struct rzn_disk *disk;
 	struct rzn_listener listener;
-	int wake_fd; /* an eventfd: a job is done, or the thread is to end */
+	int wake_fd; /* an eventfd: a job is done, or the thread must end */
 	_Atomic bool told_to_end;
 	pthread_t thread;
 	bool running;
 	struct rzn_worker prompt, slow;
-	/* Of the thread alone. */
+	/* Only for the thread. */
 	bool ending;
-	int64_t end_ms;       /* when ending: no answer is waited for any longer */
-	int64_t pause_end_ms; /* the listener is left alone until then */
+	int64_t end_ms;       /* when ending: do not wait for answers after this */
+	int64_t pause_end_ms; /* ignore the listener until then */
 	struct rzn_client client[CLIENTS_MAX];
 } control = {.listener = {.fd = NO_FD}, .wake_fd = NO_FD};
 
@@ -72,7 +72,7 @@ static int64_t now_ms(void)
 
 /* ---- a client ---- */
 
-/* There is a place, so the listener may be looked at again. */
+/* There is a place now, so the listener counts again. */
 static void client_end(struct rzn_client *client)
 {
 	rzn_client_end(client);
@@ -137,7 +137,7 @@ static void client_read(struct rzn_client *client, int64_t now)
 	}
 }
 
-/* The client of a job went away: what has not begun is not done for nobody. */
+/* The client of a job went away: do not begin its job. */
 static void client_hang_up(struct rzn_client *client)
 {
 	if (rzn_worker_take_back(client->worker, &client->job)) {
@@ -158,7 +158,7 @@ static void client_collect(struct rzn_client *client, int64_t now)
 		client_end(client);
 }
 
-/* What poll tells of a client, and the time. */
+/* Events that poll reported for a client, and the time. */
 static void client_serve(struct rzn_client *client, short events, int64_t now)
 {
 	if (client->state == RZN_CLIENT_READING && events != 0)
@@ -169,7 +169,7 @@ static void client_serve(struct rzn_client *client, short events, int64_t now)
 		else
 			client_collect(client, now);
 	}
-	/* At once, without asking poll: most answers fit. */
+	/* At once, without poll: most answers fit. */
 	if (client->state == RZN_CLIENT_SENDING && rzn_client_send(client, now))
 		client_end(client);
 	if ((client->state == RZN_CLIENT_READING || client->state == RZN_CLIENT_SENDING) &&
@@ -188,7 +188,7 @@ static struct rzn_client *client_free(void)
 	return NULL;
 }
 
-/* The one that has moved nothing for the longest time, of those that could. */
+/* Of the clients that may go, the one that has moved nothing for the longest time. */
 static struct rzn_client *client_idlest(void)
 {
 	struct rzn_client *idlest = NULL;
@@ -204,7 +204,7 @@ static struct rzn_client *client_idlest(void)
 	return idlest;
 }
 
-/* A place for a client that is in the queue; NULL: not now. */
+/* A place for a client in the queue; NULL: not now. */
 static struct rzn_client *client_place(int64_t now)
 {
 	struct rzn_client *client = client_free();
@@ -237,7 +237,7 @@ static void control_accept(int64_t now)
 
 /* ---- the end ---- */
 
-/* Nothing new is begun: clients that have said nothing go, and what waits is taken back. */
+/* Begin nothing new: clients that have said nothing go, and waiting jobs are taken back. */
 static void control_begin_end(int64_t now)
 {
 	control.ending = true;
@@ -253,7 +253,7 @@ static void control_begin_end(int64_t now)
 	}
 }
 
-/* Has all ended? What has begun is waited for, answers on their way not for long. */
+/* Has all ended? Waits for running jobs, and for a while for answers. */
 static bool control_has_ended(int64_t now)
 {
 	for (size_t i = 0; i < CLIENTS_MAX; i++) {
@@ -268,7 +268,7 @@ static bool control_has_ended(int64_t now)
 
 /* ---- the thread ---- */
 
-/* What poll is to look at; returns how long it may wait. */
+/* Fill what poll looks at; returns how long it may wait. */
 static int control_wishes(struct pollfd wish[POLL_COUNT], int64_t now)
 {
 	static const short events[] = {[RZN_CLIENT_READING] = POLLIN,
@@ -304,7 +304,7 @@ static void control_turn(struct pollfd wish[POLL_COUNT])
 	int ready = poll(wish, POLL_COUNT, control_wishes(wish, now));
 
 	now = now_ms();
-	if (ready < 0) /* a signal, or no memory: try again, not at full speed */
+	if (ready < 0) /* a signal, or no memory: try again, but not at full speed */
 		(void)usleep(1000);
 	if (ready > 0 && wish[POLL_WAKE].revents != 0)
 		(void)eventfd_read(control.wake_fd, &woken);
@@ -333,7 +333,7 @@ static void *control_thread(void *unused)
 	return unused;
 }
 
-/* ---- beginning and end ---- */
+/* ---- start and stop ---- */
 
 static int threads_start(void)
 {
@@ -347,7 +347,7 @@ static int threads_start(void)
 	return err;
 }
 
-/* nbdkit's signals are for nbdkit's threads. */
+/* Only nbdkit's threads get nbdkit's signals. */
 static int control_start(void)
 {
 	sigset_t all, before;

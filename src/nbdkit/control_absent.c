@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * control_absent.c: stands for control.c and stats_file.c where there is no jansson. The
- * parameters that lead here are refused by config.c, so that nothing here is ever reached.
+ * control_absent.c: stands for control.c and stats_file.c in a build without jansson. config.c
+ * refuses the parameters that lead here, so no call comes here.
  */
 #include "control.h"
 #include "stats_file.h"

@@ -28,7 +28,7 @@ void rzn_client_begin(struct rzn_client *client, int fd, int64_t now_ms)
 	client->answer_memory = NULL;
 }
 
-/* A line, or a part of it, is there; the last `got` bytes are new. */
+/* A line or a part of it has come; the last `got` bytes are new. */
 static enum rzn_client_line client_look(struct rzn_client *client, size_t got)
 {
 	char *end = memchr(client->line + client->line_bytes - got, '\n', got);
@@ -48,7 +48,7 @@ enum rzn_client_line rzn_client_read(struct rzn_client *client, int64_t now_ms)
 		   RZN_LINE_BYTES - client->line_bytes, MSG_DONTWAIT);
 	if (got < 0)
 		return errno == EINTR || errno == EAGAIN ? RZN_LINE_MORE : RZN_LINE_GONE;
-	if (got == 0) /* no more will come: a line without an end is none */
+	if (got == 0) /* no more will come: a line needs an end */
 		return client->line_bytes != 0 ? RZN_LINE_BAD : RZN_LINE_GONE;
 	client->moved_ms = now_ms;
 	client->line_bytes += (size_t)got;
@@ -90,7 +90,7 @@ bool rzn_client_send(struct rzn_client *client, int64_t now_ms)
 	return true;
 }
 
-/* To a client that said more than was read the end would be an error, not an end. */
+/* If a client had sent more than was read, close would look like an error to it. */
 static void client_drain(struct rzn_client *client)
 {
 	for (int i = 0; i < DRAIN_ROUNDS; i++) {

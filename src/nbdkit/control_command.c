@@ -3,8 +3,8 @@
 /*
  * control_command.c: the commands of the control socket; see control_command.h.
  *
- * A line is a command and its arguments, with one blank between them. Each command gets
- * what is behind its own blank, "" when there is nothing.
+ * A line is a command and its arguments, separated by one blank. Each command gets the text behind
+ * that blank, or "".
  */
 #include "control_command.h"
 
@@ -19,10 +19,10 @@
 #include "disk_file.h"
 #include "stats_json.h"
 
-/* Compaction looks so often whether it is still wanted: bytes moved in between. */
+/* Compaction checks after so many moved bytes whether it is still wanted. */
 #define COMPACT_STEP_BYTES (4U << 20)
 
-/* Cycles of a compaction without an end given, as ramz_compact has them. */
+/* Cycles of a compaction without a limit, as in ramz_compact. */
 enum { COMPACT_CYCLES_MAX = 16 };
 
 /* ---- answers ---- */
@@ -53,7 +53,7 @@ __attribute__((format(printf, 2, 3))) static json_t *answer_error(int error, con
 
 /* ---- arguments ---- */
 
-/* A decimal number and nothing else, at most what a JSON integer can say. */
+/* A decimal number and nothing else, at most what a JSON integer can hold. */
 static bool parse_count(const char *text, uint64_t *count)
 {
 	char *end;
@@ -67,7 +67,7 @@ static bool parse_count(const char *text, uint64_t *count)
 
 enum { WORD_BYTES = 64 };
 
-/* Two words, the second of which may be missing. */
+/* One or two words. */
 static bool split_words(const char *arguments, char first[WORD_BYTES], char second[WORD_BYTES])
 {
 	const char *blank = strchr(arguments, ' ');
@@ -89,17 +89,15 @@ static bool split_words(const char *arguments, char first[WORD_BYTES], char seco
 /* ---- commands ---- */
 
 struct request {
-	const char *arguments;       /* behind the command and a blank; "" for none */
+	const char *arguments;       /* behind the command and a blank, or "" */
 	const _Atomic bool *stopped; /* see rzn_command_answer; may be NULL */
 };
 
-/*
- * A trim and a reset hold the pool until all memory is given back. Whoever looks meanwhile does not
- * wait for that, but sees what was there before. One of them at a time.
- */
+/* A trim or a reset locks the pool until all memory is given back. A look at it meanwhile does
+ * not wait, but gets the state before. One of them runs at a time. */
 static struct alone {
-	pthread_mutex_t lock; /* held while statistics are taken, so none is caught on its way */
-	json_t *before;       /* NULL: nothing has the pool for itself */
+	pthread_mutex_t lock; /* held while statistics are taken, so that they are consistent */
+	json_t *before;       /* NULL = nothing has the pool alone */
 } alone = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void alone_begin(struct rzn_disk *disk, const char *command)
@@ -153,7 +151,7 @@ static void compact_add(struct xv_compact_report *sum, const struct xv_compact_r
 	sum->more = part->more;
 }
 
-/* A cycle of it, or as much of one as is left of the budget and wanted. */
+/* One cycle, or the part of it that is left and still wanted. */
 static int compact_cycle(struct rzn_disk *disk, uint64_t *left, const _Atomic bool *stopped,
 			 struct xv_compact_report *sum)
 {
@@ -171,7 +169,7 @@ static int compact_cycle(struct rzn_disk *disk, uint64_t *left, const _Atomic bo
 	return err;
 }
 
-/* As ramz_compact, but it ends early when it is not wanted any more. */
+/* As ramz_compact, but ends early when it is no longer wanted. */
 static int compact(struct rzn_disk *disk, uint64_t budget, const _Atomic bool *stopped,
 		   struct xv_compact_report *sum)
 {
@@ -226,7 +224,7 @@ static json_t *command_trim(struct rzn_disk *disk, const struct request *request
 	return answer;
 }
 
-/* `-` leaves the limit as it is. */
+/* `-` keeps the limit. */
 static bool parse_limit(const char *word, uint64_t *bytes)
 {
 	return strcmp(word, "-") == 0 || parse_count(word, bytes);
@@ -315,7 +313,7 @@ static json_t *command_save(struct rzn_disk *disk, const struct request *request
 	return answer;
 }
 
-/* ---- emptying ---- */
+/* ---- trim and reset ---- */
 
 static json_t *reset_refused(unsigned clients)
 {
@@ -395,7 +393,7 @@ static json_t *command_state(struct rzn_disk *disk, const struct request *reques
 	return state_damaged(damaged);
 }
 
-/* ---- which command ---- */
+/* ---- commands by name ---- */
 
 static const struct command {
 	const char *name;
@@ -413,7 +411,7 @@ static const struct command {
 	{"reset-peak", RZN_PACE_PROMPT, command_reset_peak},
 };
 
-/* NULL: there is none of that name. */
+/* NULL: no command has that name. */
 static const struct command *command_of(const char *line)
 {
 	size_t length = strcspn(line, " ");

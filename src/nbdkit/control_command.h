@@ -16,19 +16,19 @@
 
 #include "disk.h"
 
-/* How long a command may take, and so who does it. */
+/* How long a command may take, which decides who does it. */
 enum rzn_pace {
-	RZN_PACE_NOW,    /* no longer than to write the answer */
-	RZN_PACE_PROMPT, /* it looks or sets, but may wait for a moment */
+	RZN_PACE_NOW,    /* no longer than writing the answer */
+	RZN_PACE_PROMPT, /* it looks or sets, but may wait a moment */
 	RZN_PACE_SLOW,   /* it works on the whole disk */
 };
 enum rzn_pace rzn_command_pace(const char *line);
 
 /*
- * Do what line says (without its line end), and return the answer: a JSON object with "ok",
- * and where it is false "error" and "errno". The caller drops the reference. NULL: no memory.
- * stopped, which may be NULL, becomes true when nobody wants the answer any more: what can be
- * left half done (compact) then ends early, the rest is done to its end.
+ * Do the command in line (without its line end), and return the answer: a JSON object with "ok",
+ * and on failure "error" and "errno". The caller drops the reference. NULL: no memory. stopped,
+ * which may be NULL, becomes true when nobody wants the answer any more: a compaction then ends
+ * early, other commands go on to their end.
  */
 json_t *rzn_command_answer(struct rzn_disk *disk, const char *line, const _Atomic bool *stopped);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * control_state.c: what each page is; see control_state.h.
+ * control_state.c: the content of each page; see control_state.h.
  */
 #include "control_state.h"
 
@@ -11,8 +11,8 @@ enum { STATE_ENOUGH = 1 };
 
 struct state {
 	json_t *pages;
-	uint64_t next; /* behind the last page told */
-	uint64_t left; /* so many more may be told */
+	uint64_t next; /* behind the last reported page */
+	uint64_t left; /* pages that may still be reported */
 	const _Atomic bool *stopped;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * control_worker.c: one command after the other; see control_worker.h. O(1) but for the commands.
+ * control_worker.c: one command after the other; see control_worker.h. O(1), plus the commands.
  */
 #include "control_worker.h"
 
@@ -22,7 +22,7 @@ static int64_t now_seconds(void)
 
 /* ---- the thread ---- */
 
-/* The next job; NULL: the thread is to end. Under the mutex. */
+/* The next job; NULL: the thread must end. Under the mutex. */
 static struct rzn_job *worker_next(struct rzn_worker *worker)
 {
 	struct rzn_job *job;
@@ -52,14 +52,14 @@ static void *worker_thread(void *context)
 		job->answer = rzn_command_text(worker->disk, job->line, &job->stopped);
 		(void)pthread_mutex_lock(&worker->mutex);
 		worker->running = NULL;
-		job->done = true; /* and belongs to the other thread again */
+		job->done = true; /* it now belongs to the other thread */
 		(void)eventfd_write(worker->wake_fd, 1);
 	}
 	(void)pthread_mutex_unlock(&worker->mutex);
 	return NULL;
 }
 
-/* ---- from the other thread ---- */
+/* ---- for the other thread ---- */
 
 int rzn_worker_start(struct rzn_worker *worker, struct rzn_disk *disk, int wake_fd)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * disk.c: making the disk, and ending it; see disk.h.
+ * disk.c: make the disk, and end it; see disk.h.
  */
 #include "disk.h"
 
@@ -13,14 +13,14 @@
 #include "nbdkit_api.h"
 #include "tell.h"
 
-/* More pages than nbdkit's threads map at once. */
+/* More window slots than nbdkit's threads need at once. */
 enum { HIGHMEM_WINDOW_SLOTS = 256, SAY_AGAIN_SECONDS = 10 };
 
 #define HIGHMEM_BYTES_MIN (16ULL << 30)
 
 /* ---- memory ---- */
 
-/* Address space only; nothing is taken before use. */
+/* Address space only: no memory is taken before use. */
 static uint64_t highmem_bytes(const struct ramz_options *options)
 {
 	uint64_t bytes =
@@ -61,7 +61,7 @@ bool rzn_now_and_then(_Atomic int64_t *said_at)
 	return atomic_compare_exchange_strong(said_at, &before, (int64_t)now.tv_sec);
 }
 
-/* Told by a thread in the middle of a write. */
+/* Called by a thread inside a write. */
 static void disk_on_soft_limit(void *context, struct ramz *store, uint64_t held_bytes)
 {
 	struct rzn_disk *disk = context;
@@ -130,10 +130,8 @@ void rzn_disk_close(struct rzn_disk *disk)
 
 /* ---- changes ---- */
 
-/*
- * The order of the two steps here, and of those in rzn_disk_freeze, is what it rests on: either
- * this sees that the disk is frozen, or the other sees that a change has begun.
- */
+/* This works because of the order of the two steps here and in rzn_disk_freeze: either this
+ * thread sees that the disk is frozen, or the other sees that a change has begun. */
 bool rzn_disk_change_begin(struct rzn_disk *disk)
 {
 	atomic_fetch_add(&disk->changes_begun, 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * disk_file.c: loading and saving; see disk_file.h.
+ * disk_file.c: load and save; see disk_file.h.
  */
 #include "disk_file.h"
 
@@ -18,12 +18,12 @@
 #include "tell.h"
 #include "rescue.h"
 
-/* Value of rzn_state.changes that never is their number. */
+/* A value that rzn_state.changes never reaches. */
 #define NEVER_SAVED UINT64_MAX
 
-/* ---- what the file has ---- */
+/* ---- state of the file ---- */
 
-/* The number of changes comes first: what ends after it is not taken to be in the file. */
+/* Reads the number of changes first: what ends later does not count as saved. */
 static struct rzn_state state_now(struct rzn_disk *disk)
 {
 	struct rzn_state state = {.changes = atomic_load(&disk->changes_ended)};
@@ -77,7 +77,7 @@ void rzn_file_release(struct rzn_disk *disk)
 	disk->file = NULL;
 }
 
-/* ---- what was asked for, against what was saved ---- */
+/* ---- parameters against the saved values ---- */
 
 static int refuse_page(const struct rzn_config *config, const struct ramz_file_info *info)
 {
@@ -118,7 +118,7 @@ static int refuse_checksum(const struct rzn_config *config)
 	return -1;
 }
 
-/* What is not given is left to ramz_file_load, which takes it from the file. */
+/* Parameters that were not given are left to ramz_file_load, which takes them from the file. */
 static int file_check_given(const struct rzn_config *config, const struct ramz_file_info *info)
 {
 	const struct ramz_options *given = &config->options;
@@ -143,8 +143,8 @@ static bool level_is(const struct ramz_codec *codec, int32_t level, int32_t othe
 	       (other == RAMZ_LEVEL_DEFAULT ? own : other);
 }
 
-/* Would the file tell the next server what this one was told? A file of the first version does
- * not know its codec. */
+/* Does the file tell the next server what this one was given? A file of version 1 does not keep
+ * its codec. */
 static bool file_tells(struct rzn_disk *disk, const struct ramz_file_info *info)
 {
 	const struct rzn_config *config = disk->config;
@@ -160,7 +160,7 @@ static bool file_tells(struct rzn_disk *disk, const struct ramz_file_info *info)
 
 /* ---- loading ---- */
 
-/* A disk may be made larger than it was saved. */
+/* A disk may become larger than it was saved. */
 static int file_grow(struct rzn_disk *disk)
 {
 	uint64_t size_bytes = disk->config->options.size_bytes;
@@ -176,7 +176,7 @@ static int file_grow(struct rzn_disk *disk)
 	return -1;
 }
 
-/* What to do about a file that cannot be loaded. */
+/* What to do with a file that cannot be loaded. */
 static const char *file_advice(int err)
 {
 	switch (err) {
@@ -200,7 +200,7 @@ static int refuse_file(const struct rzn_disk *disk, const char *reason, int err)
 	return -1;
 }
 
-/* It is no saved store, or a newer one: loading it says in what way. */
+/* It is no saved store, or a newer one: a load tells which. */
 static int refuse_header(const struct rzn_disk *disk, const struct ramz_options *options, int err)
 {
 	struct ramz_reason reason = {.text = ""};
@@ -255,8 +255,8 @@ int rzn_file_load(struct rzn_disk *disk, const struct ramz_options *options)
 
 /* ---- saving ---- */
 
-/* Another spelling of the path leads to the same file. No save may replace it meanwhile. Another
- * name of the file does not: a save would not change what that name leads to. */
+/* Another path to the same file: no save may replace the file meanwhile. But not another link to
+ * it: a save would not change what that name leads to. */
 static bool path_is_own(const struct rzn_disk *disk, const char *path)
 {
 	const char *own = disk->config->file;
@@ -288,7 +288,7 @@ static void save_note(struct rzn_disk *disk, const struct rzn_state *state, int 
 	(void)pthread_mutex_unlock(&saves->lock);
 }
 
-/* What is changed from the first line on may be in the file or not, and is not taken to be. */
+/* Changes from the first line on may or may not be in the file, and count as not saved. */
 static int save_own(struct rzn_disk *disk, uint64_t *file_bytes, struct ramz_reason *reason)
 {
 	struct rzn_state before = state_now(disk);
@@ -314,7 +314,7 @@ int rzn_file_save(struct rzn_disk *disk, const char *path, uint64_t *file_bytes,
 	return err;
 }
 
-/* Save to the file that is held, and say what was noted on the way. */
+/* Save to the held file, and print the note of the save. */
 static int save_noted(struct rzn_disk *disk, struct ramz_reason *reason)
 {
 	int err = rzn_file_save(disk, NULL, NULL, reason);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * disk_io.c: what clients ask of the disk; see disk_io.h.
+ * disk_io.c: requests of clients; see disk_io.h.
  */
 #include "disk_io.h"
 
@@ -13,7 +13,7 @@
 
 /* ---- errors ---- */
 
-/* Once the limit is met, every write meets it. */
+/* At the limit every write would print this. */
 static void disk_say_full(struct rzn_disk *disk)
 {
 	struct ramz_stats stats;
@@ -55,7 +55,7 @@ static int disk_fail(struct rzn_disk *disk, const char *what, uint64_t offset, i
 	return -1;
 }
 
-/* nbdkit refuses requests by itself once it is to end, but for those that it has begun. */
+/* When nbdkit must end, it refuses requests by itself, except those that it has begun. */
 static int disk_refuse(void)
 {
 	nbdkit_set_error(ESHUTDOWN);
@@ -69,10 +69,8 @@ static bool is_one_page(const struct rzn_disk *disk, uint32_t count, uint64_t of
 	return count == disk->page_bytes && (offset & (disk->page_bytes - 1)) == 0;
 }
 
-/*
- * Does a failed call deserve another try? A provider with a window may have all of it in
- * use by other threads, for no longer than a page takes.
- */
+/* Is another try worth it? Other threads may use the whole window of a provider, but for no
+ * longer than a page takes. */
 static bool try_again(int err, unsigned *tries)
 {
 	enum { TRIES_MAX = 10000 };
@@ -113,7 +111,7 @@ int rzn_disk_write(struct rzn_disk *disk, const void *buf, uint32_t count, uint6
 	return err == 0 ? 0 : disk_fail(disk, "write", offset, err);
 }
 
-/* Dropping a page is fast, zeroing a part of one is a write of it. */
+/* To drop a page is fast; to zero a part of one is a write. */
 static bool holds_whole_page(const struct rzn_disk *disk, uint32_t count, uint64_t offset)
 {
 	uint64_t mask = disk->page_bytes - 1;
@@ -155,7 +153,7 @@ int rzn_disk_trim(struct rzn_disk *disk, uint32_t count, uint64_t offset)
 	if (!rzn_disk_change_begin(disk))
 		return disk_refuse();
 	err = disk_discard(disk, count, offset);
-	/* A trim is advice: where zeros at its edges find no memory, the old bytes stay. */
+	/* A trim is advice: if zeros at its edges find no memory, the old bytes stay. */
 	if (err == 0 || err == -XV_ENOSPC || err == -XV_ENOMEM)
 		return 0;
 	return disk_fail(disk, "trim", offset, err);

@@ -3,17 +3,17 @@
 /*
  * extents.c: which parts of the disk hold data; see extents.h.
  *
- * A walk over the pages that hold something. Runs of the same kind are collected here, so
- * that nbdkit is called once for each; gaps between the pages visited are holes.
+ * Walks over the pages that hold something, and collects runs of one kind, so that nbdkit is called
+ * once for each. Gaps between visited pages are holes.
  *
- * Owns nothing. May call: ramz, nbdkit_add_extent. Locking: none; pages written during the
- * walk are seen or not.
+ * Owns nothing. May call: ramz, nbdkit_add_extent. Locking: none; pages written during the walk may
+ * be seen or not.
  */
 #include "extents.h"
 
 #include "nbdkit_api.h"
 
-/* An answer may be shorter than the question, so a full disk does not hold up a thread. */
+/* An answer may be shorter than asked for, so that a full disk does not keep a thread for long. */
 enum { PAGES_MAX = 1 << 17, EXTENTS_MAX = 1 << 14 };
 
 enum { KIND_DATA = 0, KIND_HOLE = NBDKIT_EXTENT_HOLE | NBDKIT_EXTENT_ZERO };
@@ -21,9 +21,9 @@ enum { KIND_DATA = 0, KIND_HOLE = NBDKIT_EXTENT_HOLE | NBDKIT_EXTENT_ZERO };
 struct collector {
 	struct nbdkit_extents *extents;
 	uint64_t page_bytes;
-	uint64_t from; /* where the run begins; below it everything is reported */
-	uint64_t at;   /* where it ends so far */
-	uint64_t end;  /* of what was asked for */
+	uint64_t from; /* start of the run; everything below is reported */
+	uint64_t at;   /* its present end */
+	uint64_t end;  /* of the range asked for */
 	uint32_t kind; /* of the run */
 	bool one_only;
 	uint32_t pages; /* visited */
@@ -43,7 +43,7 @@ static int run_report(struct collector *c)
 	return c->one_only || c->runs == EXTENTS_MAX ? COLLECT_ENOUGH : COLLECT_ON;
 }
 
-/* The run goes on to `to`, or ends and another begins. */
+/* Extend the run to `to`, or end it and begin another. */
 static int run_extend(struct collector *c, uint32_t kind, uint64_t to)
 {
 	int result = COLLECT_ON;
@@ -78,11 +78,8 @@ static int collect_page(void *context, uint64_t page, const struct ramz_page_inf
 	return result;
 }
 
-/*
- * The walk has ended: what is left of the question is a hole, if the walk was not cut short.
- * Where it met a damaged page the rest is told as data, which is always allowed; a read
- * tells of the damage.
- */
+/* Report the rest after the walk: a hole, unless the walk was cut short. After a damaged page it
+ * is data, which is always allowed; a read then reports the damage. */
 static int collect_rest(struct collector *c, int result)
 {
 	uint32_t rest = result < COLLECT_FAILED ? KIND_DATA : KIND_HOLE;

@@ -11,10 +11,10 @@
 struct nbdkit_extents;
 
 /*
- * Report the extents from offset on, of count bytes or fewer, at least one; with one_only no
- * more than the first. Pages that were never written, were discarded or hold zeros are holes.
- * Returns 0, or -1 with nbdkit's error number set. From any thread. O(pages that hold
- * something, and RZN_EXTENT_PAGES_MAX at most).
+ * Report the extents from offset on, of at most count bytes and at least one extent; with one_only
+ * only the first. Pages that were never written, were discarded or hold zeros are holes. Returns 0,
+ * or -1 with nbdkit's error number set. From any thread. O(pages that hold something, at most
+ * PAGES_MAX in extents.c).
  */
 int rzn_disk_extents(struct rzn_disk *disk, uint32_t count, uint64_t offset, bool one_only,
 		     struct nbdkit_extents *extents);

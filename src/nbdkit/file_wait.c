@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * file_wait.c: taking over a file; see file_wait.h.
+ * file_wait.c: take over a file; see file_wait.h.
  *
- * The second lock is one of a range of bytes, behind the end of every file, that belongs to an
- * open file description; flock, by which a file is held, does not see it. When the last save has
- * replaced the file the new one is without it, so a server that comes just then relies on the
- * half a second that is waited for in any case.
+ * The second lock is on a range of bytes behind the end of every file, and belongs to an open file
+ * description. flock, with which a file is held, does not see it. When the last save has replaced
+ * the file, the new file lacks it: a server that comes at that moment is covered by the half second
+ * that it waits in any case.
  */
 #include "file_wait.h"
 
@@ -28,7 +28,7 @@ static struct flock mark(short type)
 			      .l_len = 1};
 }
 
-/* The file is a regular one, or it could not be held. */
+/* The file is regular, or it could not be held. */
 static int mark_open(const char *path)
 {
 	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -39,7 +39,7 @@ void rzn_file_say_ending(const char *path)
 	struct flock lock = mark(F_RDLCK);
 	int fd = mark_open(path);
 
-	/* The descriptor is the mark: it stays open. */
+	/* The open descriptor is the mark. */
 	if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &lock) != 0)
 		(void)close(fd);
 }
@@ -67,7 +67,7 @@ static bool holder_is_ending(const char *path)
 }
 #endif
 
-/* The reason without what it advises behind its last colon: this one need not be ended. */
+/* The reason without the advice behind its last colon: the user need not end this server. */
 static void say_waiting(const char *path, const struct ramz_reason *reason)
 {
 	const char *advice = strrchr(reason->text, ':');

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * file_wait.h: a server that takes over a file from one that is ending.
+ * file_wait.h: a server takes over a file from one that is ending.
  *
- * A server that has begun to end says so by a second lock on its file, which keeps nobody away.
- * Who finds the file held and sees that lock waits for the last save; else it does not.
+ * A server that is ending takes a second lock on its file, which keeps nobody out. A server that
+ * finds the file held and sees that lock waits for the last save; otherwise it does not wait.
  *
  * Owns nothing. May call: ramz, the file system. Locking: none; from one thread at a time.
  */
@@ -13,16 +13,14 @@
 
 #include <ramz/ramz.h>
 
-/*
- * ramz_file_open, in the foreground: a server that is ending is waited for, up to
- * RZN_FILE_WAIT_SECONDS and with a line on standard error that says so; any other for half a
- * second, as it may be about to say that it ends. *reason says why it failed, and what to do.
- */
+/* ramz_file_open, in the foreground. Waits for a server that is ending up to
+ * RZN_FILE_WAIT_SECONDS, and says so on standard error; for any other half a second, as it may be
+ * about to end. *reason says why it failed, and what to do. */
 #define RZN_FILE_WAIT_SECONDS 300
 int rzn_file_wait(struct ramz_file **out, const char *path, struct ramz_reason *reason);
 
-/* This server, which holds the file at path, is ending. Lasts as long as the process. Where the
- * system has no such locks nobody waits. */
+/* Mark this server, which holds the file at path, as ending. Lasts as long as the process.
+ * Without such locks in the system nobody waits. */
 void rzn_file_say_ending(const char *path);
 
 #endif

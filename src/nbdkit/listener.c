@@ -3,9 +3,9 @@
 /*
  * listener.c: the socket file that clients connect to; see listener.h.
  *
- * Whoever takes a path holds a lock on its directory from the look at what is there until it
- * listens: of two servers that find the same dead socket only one replaces it, and the other finds
- * a live one. What is no socket, or has a listener, is never removed.
+ * A server that takes a path locks its directory from the first look until it listens: of two
+ * servers that find the same dead socket only one replaces it, and the other finds a live one. A
+ * file that is no socket, or has a listener, is never removed.
  */
 #include "listener.h"
 
@@ -38,7 +38,7 @@ static int address_of(const char *path, struct sockaddr_un *address)
 
 /* ---- one server at a time ---- */
 
-/* Another server holds the lock for a moment only; another program may do so for ever. */
+/* Another server has the lock only for a moment; another program may have it for ever. */
 static int lock_wait(int fd)
 {
 	const struct timespec step = {.tv_nsec = LOCK_STEP_NS};
@@ -53,8 +53,8 @@ static int lock_wait(int fd)
 	return -ETIMEDOUT;
 }
 
-/* Lock the directory of path, which is absolute. Returns a descriptor to close, or -1, and
- * nbdkit has been told why. */
+/* Lock the directory of path, which is absolute. Returns a descriptor to close, or -1 after
+ * telling nbdkit why. */
 static int directory_lock(const char *path)
 {
 	char *directory = strdup(path);
@@ -77,8 +77,8 @@ static int directory_lock(const char *path)
 
 /* ---- what is there ---- */
 
-/* Does a server listen there? 1, and *process is its number (0: unknown); 0 (nobody does); or a
- * negative errno. */
+/* Does a server listen there? Returns 1, with *process its number (0 = unknown), 0, or a negative
+ * errno. */
 static int socket_is_live(const struct sockaddr_un *address, long *process)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -88,7 +88,7 @@ static int socket_is_live(const struct sockaddr_un *address, long *process)
 
 	if (fd < 0)
 		return -errno;
-	/* EAGAIN: it has more clients waiting than it takes, so it is there. */
+	/* EAGAIN: its queue is full, so it is there. */
 	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0 && errno != EAGAIN)
 		result = errno == ECONNREFUSED ? 0 : -errno;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) == 0 && peer.pid > 0)
@@ -109,7 +109,7 @@ static void say_live(const char *path, long process)
 			     path);
 }
 
-/* Is the path free, or a dead server's socket? 1: a dead one's. */
+/* Is the path free? 1: it has a dead server's socket. */
 static int path_check(const char *path, const struct sockaddr_un *address)
 {
 	struct stat file;
@@ -137,7 +137,7 @@ static int path_check(const char *path, const struct sockaddr_un *address)
 	return -1;
 }
 
-/* The mode is set before the name is there, and again for systems that take no notice. */
+/* Sets the mode before the name exists, and again for systems that ignore that. */
 static int socket_bind(struct rzn_listener *listener, const char *path,
 		       const struct sockaddr_un *address)
 {

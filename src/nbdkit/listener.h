@@ -12,25 +12,20 @@
 #include <sys/stat.h>
 
 struct rzn_listener {
-	int fd; /* -1: not open */
+	int fd; /* -1 = not open */
 	const char *path;
-	struct stat file; /* to know it again */
+	struct stat file; /* to recognise it again */
 };
 
-/*
- * Could the socket be made at path? Returns 0; or -1, and nbdkit has been told why: path is
- * too long, something else, or another server listens there.
- */
+/* Could the socket be made at path? Returns 0, or -1 after telling nbdkit why: path is too long,
+ * or something else or another server is there. */
 int rzn_listener_check(const char *path);
 
-/*
- * Listen at path, mode 0600, in the place of a dead server's socket where there is one. Of two
- * servers that do so at the same moment one gets it. path is absolute and must outlive it. Returns
- * as above.
- */
+/* Listen at path, mode 0600; replaces a dead server's socket. Of two servers that do so at once
+ * one gets it. path is absolute and must outlive it. Returns as above. */
 int rzn_listener_open(struct rzn_listener *listener, const char *path);
 
-/* Stop, and remove the file if it still is this socket's. Not open is allowed. */
+/* Stop, and remove the file if it is still this socket's. Does nothing if it is not open. */
 void rzn_listener_close(struct rzn_listener *listener);
 
 #endif

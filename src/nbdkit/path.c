@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * path.c: can a file be written there? See path.h.
+ * path.c: can a file be written at a path? See path.h.
  */
 #include "path.h"
 
@@ -24,7 +24,7 @@ static char *directory_of(const char *path)
 	return directory;
 }
 
-/* 0 or an errno. */
+/* Returns 0 or an errno. */
 static int directory_error(const char *path)
 {
 	char *directory = directory_of(path);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * plugin.c: what nbdkit calls, and when.
+ * plugin.c: the calls of nbdkit.
  *
  * Owns: the one disk of the process. May call: everything of the plugin. Locking: parameters,
- * get_ready, after_fork and cleanup run in one thread; requests in many, and the disk allows
- * that.
+ * get_ready, after_fork and cleanup run in one thread; requests run in many.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -27,7 +26,7 @@
 static struct rzn_config config;
 static struct rzn_disk disk;
 
-/* ---- beginning and end ---- */
+/* ---- start and end ---- */
 
 static void plugin_load(void)
 {
@@ -60,18 +59,15 @@ static void plugin_dump(void)
 	printf("ramz_stats=%s\n", RZN_HAVE_JANSSON ? "yes" : "no");
 }
 
-/* A file that is not there is made in plugin_after_fork, by the user that nbdkit becomes: made here
- * it would be root's, and that user could not save to it. */
+/* plugin_after_fork makes an absent file, as the user that nbdkit becomes: made here it would be
+ * root's, and that user could not save to it. */
 static bool plugin_file_is_there(void)
 {
 	return config.file == NULL || access(config.file, F_OK) == 0;
 }
 
-/*
- * The last call in the foreground: whatever is wrong, a damaged file above all, is told
- * here. The disk itself must be made after the fork, as a store does not survive one; the hold on
- * its file does.
- */
+/* The last call in the foreground: all errors, above all a damaged file, are told here. The disk
+ * itself is made after the fork, since a store does not survive one; the hold on its file does. */
 static int plugin_get_ready(void)
 {
 	if (config.stats_socket != NULL && rzn_listener_check(config.stats_socket) != 0)
@@ -155,14 +151,14 @@ static int plugin_yes(void *handle)
 	return 1;
 }
 
-/* What is written is in memory, and a flush adds nothing: so every write is FUA. */
+/* A write is in memory, and a flush adds nothing: so every write is FUA. */
 static int plugin_can_fua(void *handle)
 {
 	(void)handle;
 	return NBDKIT_FUA_NATIVE;
 }
 
-/* There is nothing to bring nearer, so without a .cache nbdkit says yes and does nothing. */
+/* There is nothing to cache, so without a .cache nbdkit says yes and does nothing. */
 static int plugin_can_cache(void *handle)
 {
 	(void)handle;
@@ -196,7 +192,7 @@ static int plugin_trim(void *handle, uint32_t count, uint64_t offset, uint32_t f
 	return rzn_disk_trim(handle, count, offset);
 }
 
-/* A hole takes no memory with or without MAY_TRIM: compressed memory cannot be reserved. */
+/* A hole takes no memory, with or without MAY_TRIM: compressed memory cannot be reserved. */
 static int plugin_zero(void *handle, uint32_t count, uint64_t offset, uint32_t flags)
 {
 	return rzn_disk_zero(handle, count, offset, (flags & NBDKIT_FLAG_FAST_ZERO) != 0);
@@ -241,7 +237,7 @@ static struct nbdkit_plugin plugin = {
 	.extents = plugin_extents,
 };
 
-/* nbdkit looks it up by name. */
+/* nbdkit looks up this name. */
 struct nbdkit_plugin *plugin_init(void);
 
 NBDKIT_REGISTER_PLUGIN(plugin)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * quit.c: notice that nbdkit was told to end; see quit.h.
+ * quit.c: notice that nbdkit must end; see quit.h.
  *
- * A byte goes through a pipe for each signal and each call. It does not block: what finds it full
- * has nothing to add.
+ * Each signal and each call writes a byte to a pipe, without blocking: a full pipe says enough.
  */
 #include "quit.h"
 
@@ -55,7 +54,7 @@ static void quit_on_signal(int signal)
 	errno = error;
 }
 
-/* A signal that nbdkit does not handle itself does not end it in an orderly way. */
+/* A signal that nbdkit does not handle does not end it in order. */
 static void quit_chain(struct chained *chained)
 {
 	struct sigaction action;

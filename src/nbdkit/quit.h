@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * quit.h: notice that nbdkit was told to end.
+ * quit.h: notice that nbdkit must end.
  *
- * nbdkit tells its plugin only when the last client has left. So the signals that end it are
- * listened to here as well, before its own handlers, which are called then.
+ * nbdkit tells its plugin only when the last client has left. So this listens to the signals that
+ * end it, before nbdkit's own handlers, which it then calls.
  *
  * Owns: the handlers of those signals, between watch and unwatch. May call: the system. Locking:
  * watch, wait and unwatch from one thread at a time; tell from any.
@@ -16,7 +16,7 @@
 
 /* What ended a wait. */
 enum rzn_quit {
-	RZN_QUIT_NOT,    /* nothing did; the time is over */
+	RZN_QUIT_NOT,    /* the time is over */
 	RZN_QUIT_SIGNAL, /* nbdkit got a signal that ends it */
 	RZN_QUIT_TOLD,   /* rzn_quit_tell was called */
 };
@@ -28,7 +28,7 @@ void rzn_quit_unwatch(void);
 /* End a wait, or the next one. */
 void rzn_quit_tell(void);
 
-/* Wait so long, in milliseconds, -1 for ever. One signal ends one wait. */
+/* Wait timeout_ms milliseconds, -1 for ever. One signal ends one wait. */
 enum rzn_quit rzn_quit_wait(int timeout_ms);
 
 #endif

@@ -17,10 +17,10 @@
 #include "nbdkit_api.h"
 #include "tell.h"
 
-/* The last one is memory, and gone when the machine stops: better than nothing. */
+/* The last one is in memory, and lost when the machine stops: better than nothing. */
 static const char *const rescue_places[] = {"/var/tmp", "/tmp", "/dev/shm"};
 
-/* Of the file's name so much is kept. */
+/* Bytes of the file's name that stay. */
 enum { RESCUE_NAME_BYTES = 100 };
 
 static int directory_error(const char *path)
@@ -49,8 +49,8 @@ int rzn_rescue_check(const struct rzn_config *config)
 	return -1;
 }
 
-/* A limit on the length of files holds wherever they are. It may be lifted as far as its hard
- * part, and by root beyond that; what is at stake is everything. */
+/* The limit on the length of files holds everywhere. It can be raised to its hard part, and by
+ * root beyond; all contents are at stake. */
 static void lift_file_limit(void)
 {
 	struct rlimit none = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
@@ -62,7 +62,7 @@ static void lift_file_limit(void)
 	(void)setrlimit(RLIMIT_FSIZE, &limit);
 }
 
-/* The file is made first, exclusively, so that nobody else's can be replaced. */
+/* Makes the file first, exclusively, so that no other file is replaced. */
 static int rescue_in(struct rzn_disk *disk, const char *directory, char path[RZN_RESCUE_PATH_BYTES],
 		     struct ramz_reason *reason)
 {

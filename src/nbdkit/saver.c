@@ -3,9 +3,9 @@
 /*
  * saver.c: the thread that saves the disk; see saver.h.
  *
- * nbdkit's cleanup() has no way to fail, and nbdkit returns 0 from main whatever happened. So
- * the exit status is set by a function that exit() calls, the last one since it was registered
- * first; the plugin stays mapped until then (it is linked with -z nodelete).
+ * nbdkit's cleanup() cannot fail, and nbdkit always returns 0 from main. So a function that exit()
+ * calls sets the exit status. It was registered first, so it runs last; the plugin stays mapped
+ * until then (it is linked with -z nodelete).
  */
 #include "saver.h"
 
@@ -26,14 +26,14 @@
 #include "quit.h"
 #include "stats_file.h"
 
-/* A disk that no place takes is kept so long, and tried again every second. */
+/* How long to keep a disk that no place takes; it is tried every second. */
 enum { KEEP_SECONDS = 60 };
 
-/* Clients that do not leave by themselves get so long after the last save. */
+/* How long clients may stay after the last save. */
 enum { LEAVE_MS = 1000 };
 
-/* The last save must not fail for want of descriptors that clients use up: it and a fallback need
- * fewer at a time. They are kept open until then; nbdkit takes no new client by then. */
+/* The last save must not fail because clients have used up the descriptors: it and a fallback
+ * need fewer at a time. These stay open until then, when nbdkit takes no new client. */
 enum { RESERVE_FDS = 12 };
 
 static struct saver {
@@ -41,7 +41,7 @@ static struct saver {
 	struct rzn_disk *disk;
 	pthread_t thread;
 	bool running;
-	bool told; /* all clients have left; of the thread */
+	bool told; /* all clients have left; for the thread only */
 	bool failed;
 } saver;
 
@@ -79,7 +79,7 @@ static void reserve_end(void)
 
 /* ---- the end ---- */
 
-/* Wait, and note why that ended. */
+/* Wait, and note what ended the wait. */
 static enum rzn_quit saver_wait(int timeout_ms)
 {
 	enum rzn_quit why = rzn_quit_wait(timeout_ms);
@@ -88,7 +88,7 @@ static enum rzn_quit saver_wait(int timeout_ms)
 	return why;
 }
 
-/* The contents are in memory still: there may be room for them in a moment. */
+/* The contents are still in memory: there may be room for them soon. */
 static enum rzn_end end_keep(struct rzn_disk *disk)
 {
 	enum rzn_end end = RZN_LOST;
@@ -109,7 +109,7 @@ static enum rzn_end end_keep(struct rzn_disk *disk)
 	return end;
 }
 
-/* No command may change the disk, or save it elsewhere, from here on. */
+/* From here on no command may change the disk or save it elsewhere. */
 static void saver_end(struct rzn_disk *disk)
 {
 	const struct rzn_config *config = disk->config;
@@ -157,7 +157,7 @@ static void *saver_thread(void *unused)
 	return unused;
 }
 
-/* nbdkit's signals are for nbdkit's threads. */
+/* Only nbdkit's threads get nbdkit's signals. */
 static int thread_start(void)
 {
 	sigset_t all, before;

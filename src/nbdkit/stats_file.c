@@ -11,7 +11,7 @@
 #include "tell.h"
 #include "stats_json.h"
 
-/* jansson does not hand on why a part of the text was not taken. */
+/* jansson does not pass on why a part of the text was refused. */
 struct stats_target {
 	const struct ramz_sink *sink;
 	int err;

@@ -11,10 +11,8 @@
 
 #include "disk.h"
 
-/*
- * Write the document of `stat` to path, by the rules of a saved file (ramz_replace_file).
- * Returns 0; or -1, and nbdkit has been told why.
- */
+/* Write the document of `stat` to path, by the rules of a saved file (ramz_replace_file). Returns
+ * 0, or -1 after telling nbdkit why. */
 int rzn_stats_write(struct rzn_disk *disk, const char *path);
 
 #endif

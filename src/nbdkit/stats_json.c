@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * stats_json.c: what the disk counts, as JSON; see stats_json.h.
+ * stats_json.c: the disk's counters as JSON; see stats_json.h.
  *
- * The fields of each structure are a table of name, place and width, so that no name is
- * written twice. O(fields).
+ * A table has the name, place and width of each structure's fields, so that no name is written
+ * twice. O(fields).
  */
 #include "stats_json.h"
 
@@ -116,7 +116,7 @@ static const struct field compact_report_fields[] = {
 	FIELD(xv_compact_report, pinned_pages),
 };
 
-/* A field that is new in a structure must be new in its table too. */
+/* A new field in a structure must also go into its table. */
 #if SIZE_MAX == UINT64_MAX
 _Static_assert(sizeof(struct ramz_ramzswap_stats) == 8 * (COUNT_OF(ramzswap_fields) - 1),
 	       "ramzswap_fields is not complete");
@@ -227,7 +227,7 @@ static void codec_into(json_t *object, struct rzn_disk *disk)
 	json_object_set_new(object, "level", json_integer(level));
 }
 
-/* Of the disk's own file, null where it has none. */
+/* Saves to the disk's own file; null if it has none. */
 static json_t *saves_json(struct rzn_disk *disk)
 {
 	struct rzn_saves *saves = &disk->saves;

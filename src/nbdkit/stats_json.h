@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * stats_json.h: what the disk counts, as JSON.
+ * stats_json.h: the disk's counters as JSON.
  *
  * Owns: the names in the document. May call: ramz, jansson. Locking: none, from any thread.
  */
@@ -12,13 +12,13 @@
 
 #include "disk.h"
 
-/* The document of `stat`; NULL when there is no memory for it. */
+/* The document of `stat`; NULL without memory. */
 json_t *rzn_stats_json(struct rzn_disk *disk);
 
-/* A report of a compaction, under the names of its fields. */
+/* A compaction report, under the names of its fields. */
 json_t *rzn_compact_json(const struct xv_compact_report *report);
 
-/* A number, and a text: a path may be no UTF-8, and a JSON text must be. */
+/* A number, and a text: a path may not be UTF-8, and a JSON text must be. */
 json_t *rzn_json_count(uint64_t value);
 json_t *rzn_json_text(const char *text);
 

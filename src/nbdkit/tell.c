@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * tell.c: messages that wait for nobody; see tell.h.
+ * tell.c: messages that do not wait; see tell.h.
  */
 #include "tell.h"
 
@@ -12,7 +12,7 @@
 
 #include "nbdkit_api.h"
 
-/* A pipe that can be written to has room for as much without waiting (PIPE_BUF). */
+/* A writable pipe takes this much without waiting (PIPE_BUF). */
 enum { TEXT_BYTES = 2048 };
 
 void rzn_tell(const char *format, ...)

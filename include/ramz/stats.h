@@ -72,12 +72,14 @@ struct ramz_stats {
 	uint64_t pages_good_compress; /* compressed pages of at most half a page */
 	uint64_t pages_shared;        /* slots that share the object of another slot */
 
-	/* Memory, in bytes. held = pool.held + slot_table + dedup + thread + store. */
+	/* Memory, in bytes. held = pool.held + slot_table + dedup +
+	 * dictionary + thread + store. */
 	uint64_t stored_bytes; /* compressed and raw forms, a shared one once, without checksums */
 	uint64_t checksum_bytes;   /* part of the pool's requested bytes */
 	uint64_t held_bytes;       /* all that was obtained from the system for the store */
 	uint64_t slot_table_bytes; /* the part of it that has memory */
 	uint64_t dedup_bytes;      /* tables of shared pages */
+	uint64_t dictionary_bytes; /* dictionaries of tiers, of all generations that pages use */
 	uint64_t thread_bytes; /* buffers and counters of threads, and contexts of codecs that tell
 				* their size (ramz_codec.context_bytes) */
 	uint64_t store_bytes;  /* the store itself, and the provider that it made */
@@ -105,7 +107,10 @@ struct ramz_stats {
 	uint64_t compact_moved_bytes; /* bytes that these steps moved */
 	uint64_t compact_freed_bytes; /* bytes that these steps gave back */
 	uint64_t compact_refused;     /* moves refused, since the page was in use */
-	uint32_t contexts;            /* contexts of threads now, count */
+	uint64_t recompress_tried;    /* pages that a tier was tried on */
+	uint64_t recompressed;        /* of them, those that went into it */
+	uint64_t recompress_saved_bytes; /* by which their forms became shorter */
+	uint32_t contexts;               /* contexts of threads now, count */
 
 	struct ramz_ramzswap_stats ramzswap;
 	struct ramz_mm_stat mm_stat;

@@ -84,6 +84,7 @@ static const struct field store_fields[] = {
 	FIELD(ramz_stats, held_bytes),
 	FIELD(ramz_stats, slot_table_bytes),
 	FIELD(ramz_stats, dedup_bytes),
+	FIELD(ramz_stats, dictionary_bytes),
 	FIELD(ramz_stats, thread_bytes),
 	FIELD(ramz_stats, store_bytes),
 	FIELD(ramz_stats, soft_limit_bytes),
@@ -107,6 +108,9 @@ static const struct field store_fields[] = {
 	FIELD(ramz_stats, compact_moved_bytes),
 	FIELD(ramz_stats, compact_freed_bytes),
 	FIELD(ramz_stats, compact_refused),
+	FIELD(ramz_stats, recompress_tried),
+	FIELD(ramz_stats, recompressed),
+	FIELD(ramz_stats, recompress_saved_bytes),
 	FIELD(ramz_stats, contexts),
 };
 

@@ -64,6 +64,8 @@ int rzi_coding_index(struct ramz *store, const struct ramz_codec *codec, uint32_
 	unused->dictionary = dictionary;
 	unused->tier = tier;
 	unused->serial = ++store->codings_made;
+	if (dictionary != NULL)
+		atomic_fetch_add(&store->dictionary_bytes, rzi_dictionary_held(dictionary));
 	atomic_store(&unused->codec, codec);
 	return (int)(unused - store->coding);
 }
@@ -77,9 +79,11 @@ static bool coding_is_set(const struct ramz *store, uint32_t index)
 	return false;
 }
 
-static void coding_free(struct rzi_memory *memory, struct rzi_coding *coding)
+static void coding_free(struct ramz *store, struct rzi_coding *coding)
 {
-	rzi_dictionary_free(memory, coding->dictionary);
+	if (coding->dictionary != NULL)
+		atomic_fetch_sub(&store->dictionary_bytes, rzi_dictionary_held(coding->dictionary));
+	rzi_dictionary_free(&store->memory, coding->dictionary);
 	coding->dictionary = NULL;
 	atomic_store(&coding->codec, NULL);
 }
@@ -90,7 +94,7 @@ void rzi_codings_reap(struct ramz *store)
 		enum rzi_counter gauge = (enum rzi_counter)(COUNT_RAW + i);
 
 		if (atomic_load(&store->coding[i].codec) == NULL || coding_is_set(store, i) ||
-		    rzi_counter_sum(store, gauge) != 0)
+		    atomic_load(&store->coding[i].users) != 0 || rzi_counter_sum(store, gauge) != 0)
 			continue;
 		for (uint32_t c = 0; c < rzi_contexts_high(store); c++) {
 			struct rzi_context *context = rzi_context_at(store, c);
@@ -98,14 +102,14 @@ void rzi_codings_reap(struct ramz *store)
 			if (context != NULL)
 				codecs_drop_at(context, i);
 		}
-		coding_free(&store->memory, &store->coding[i]);
+		coding_free(store, &store->coding[i]);
 	}
 }
 
 void rzi_codings_fini(struct ramz *store)
 {
 	for (uint32_t i = 1; i < CODECS; i++)
-		coding_free(&store->memory, &store->coding[i]);
+		coding_free(store, &store->coding[i]);
 }
 
 void *rzi_coding_context(const struct ramz *store, uint32_t index, int32_t level)

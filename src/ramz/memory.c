@@ -21,11 +21,21 @@ void rzi_memory_fini(struct rzi_memory *memory)
 	(void)pthread_mutex_destroy(&memory->lock);
 }
 
+static uint64_t memory_limit(const struct rzi_memory *memory)
+{
+	uint64_t limit = memory->hard_limit_bytes;
+
+	return memory->keeps_reserve && !atomic_load(&memory->lent)
+		       ? limit - rzi_memory_reserve(limit)
+		       : limit;
+}
+
 /* What the limit leaves to the pool; never 0, which would mean no limit. */
 static void memory_share(struct rzi_memory *memory)
 {
 	uint64_t own = atomic_load_explicit(&memory->bytes, memory_order_relaxed);
-	uint64_t rest = memory->hard_limit_bytes > own ? memory->hard_limit_bytes - own : 1;
+	uint64_t limit = memory_limit(memory);
+	uint64_t rest = limit > own ? limit - own : 1;
 
 	if (memory->pool != NULL)
 		xv_pool_set_limit(memory->pool, memory->hard_limit_bytes == 0 ? 0 : rest);
@@ -37,6 +47,39 @@ void rzi_memory_set_pool(struct rzi_memory *memory, struct xv_pool *pool)
 	memory->pool = pool;
 	memory_share(memory);
 	(void)pthread_mutex_unlock(&memory->lock);
+}
+
+void rzi_memory_keep_reserve(struct rzi_memory *memory, bool keep)
+{
+	(void)pthread_mutex_lock(&memory->lock);
+	memory->keeps_reserve = keep;
+	memory_share(memory);
+	(void)pthread_mutex_unlock(&memory->lock);
+}
+
+void rzi_memory_lend_reserve(struct rzi_memory *memory, bool lend)
+{
+	(void)pthread_mutex_lock(&memory->lock);
+	atomic_store(&memory->lent, lend && memory->keeps_reserve);
+	memory_share(memory);
+	(void)pthread_mutex_unlock(&memory->lock);
+}
+
+bool rzi_memory_is_short(struct rzi_memory *memory)
+{
+	struct xv_pool_stats stats = {.held_bytes = 0};
+	bool is_short;
+
+	if (!atomic_load_explicit(&memory->lent, memory_order_relaxed))
+		return false;
+	(void)pthread_mutex_lock(&memory->lock);
+	if (memory->pool != NULL)
+		xv_pool_get_stats(memory->pool, &stats);
+	is_short = memory->hard_limit_bytes != 0 &&
+		   stats.held_bytes + atomic_load(&memory->bytes) >
+			   memory->hard_limit_bytes - rzi_memory_reserve(memory->hard_limit_bytes);
+	(void)pthread_mutex_unlock(&memory->lock);
+	return is_short;
 }
 
 void rzi_memory_set_limit(struct rzi_memory *memory, uint64_t hard_limit_bytes)
@@ -57,7 +100,7 @@ static bool memory_fits(const struct rzi_memory *memory, size_t bytes)
 		xv_pool_get_stats(memory->pool, &stats);
 	return stats.held_bytes + atomic_load_explicit(&memory->bytes, memory_order_relaxed) +
 		       bytes <=
-	       memory->hard_limit_bytes;
+	       memory_limit(memory);
 }
 
 bool rzi_memory_charge(struct rzi_memory *memory, size_t bytes, bool force)

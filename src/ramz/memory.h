@@ -20,11 +20,14 @@
 #include <xvmalloc/pool.h>
 
 #define RZI_MEMORY_ALIGNMENT 64U
+#define RZI_RESERVE_MAX ((uint64_t)2 << 20)
 
 struct rzi_memory {
 	pthread_mutex_t lock;      /* guards changes of the rest */
 	_Atomic uint64_t bytes;    /* taken, of all kinds */
 	uint64_t hard_limit_bytes; /* for the pool and own memory; 0 = no limit */
+	bool keeps_reserve;        /* a part of the limit is for the policy alone ... */
+	_Atomic bool lent;         /* ... which uses it now */
 	struct xv_pool *pool;      /* NULL while there is none */
 };
 
@@ -35,6 +38,20 @@ void rzi_memory_fini(struct rzi_memory *memory);
 /* From now on the pool's limit is what the hard limit leaves. */
 void rzi_memory_set_pool(struct rzi_memory *memory, struct xv_pool *pool);
 void rzi_memory_set_limit(struct rzi_memory *memory, uint64_t hard_limit_bytes);
+
+/* The part of such a limit that is the policy's while it keeps a reserve. */
+static inline uint64_t rzi_memory_reserve(uint64_t hard_limit_bytes)
+{
+	return hard_limit_bytes / 16 < RZI_RESERVE_MAX ? hard_limit_bytes / 16 : RZI_RESERVE_MAX;
+}
+
+/* From now on a part of the limit is kept for the policy, or not. O(shards). */
+void rzi_memory_keep_reserve(struct rzi_memory *memory, bool keep);
+
+/* The policy begins or ends to use its reserve: the pool may grow into it. A writer must ask first
+ * whether there is room without it. */
+void rzi_memory_lend_reserve(struct rzi_memory *memory, bool lend);
+bool rzi_memory_is_short(struct rzi_memory *memory);
 
 /* Account for bytes that a codec takes. False when the limit forbids them, unless force is set.
  * Discharge the same number later. */

@@ -74,6 +74,8 @@ static int page_content(struct rzi_context *context, uint64_t slot, const void *
 
 	if (ramz_page_is_same_filled(src, store->page_bytes, &word))
 		return rzi_content_of_word(store, slot, word, content);
+	if (rzi_memory_is_short(&store->memory))
+		return -XV_ENOSPC;
 	src = page_stable(context, src);
 	if (store->dedup != NULL)
 		return rzi_dedup_content(context, src, NULL, UINT32_MAX, content);

@@ -20,6 +20,8 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <xvmalloc/base.h>
 #if defined(__linux__)
 #include <sys/random.h>
 #endif
@@ -38,6 +40,28 @@ uint64_t rzi_now_ns(void)
 	if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
 		return 0;
 	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+int rzi_condition_init(pthread_cond_t *condition)
+{
+	pthread_condattr_t attributes;
+	int err;
+
+	if (pthread_condattr_init(&attributes) != 0)
+		return -XV_ENOMEM;
+	err = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	if (err == 0)
+		err = pthread_cond_init(condition, &attributes);
+	(void)pthread_condattr_destroy(&attributes);
+	return err == 0 ? 0 : -XV_ENOMEM;
+}
+
+void rzi_condition_wait(pthread_cond_t *condition, pthread_mutex_t *lock, uint64_t until_ns)
+{
+	struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000U),
+				 .tv_nsec = (long)(until_ns % 1000000000U)};
+
+	(void)pthread_cond_timedwait(condition, lock, &until);
 }
 
 static uint32_t thread_hash(void)

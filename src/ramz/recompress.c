@@ -9,8 +9,7 @@
  *
  * Owns the call's codec context and form buffer. May call: slot.c, object.c, dedup.c, codecs.c.
  * Locking: the call leaves the store after every batch of pages, so that administrative calls can
- * run. It then looks at the tier's setting again, since its dictionary may be gone. O(pages looked
- * at).
+ * run. It then looks at the tier's setting again, since it may have changed. O(pages looked at).
  */
 #include <stdlib.h>
 
@@ -31,15 +30,17 @@ struct recompress {
 	struct ramz_recompress_report report;
 	uint64_t end; /* behind the last page to look at */
 	unsigned char *form;
-	struct rzi_compressor compressor;
+	struct rzi_compressor *compressor;
 };
 
 /* ---- the codec's context ---- */
 
 void rzi_compressor_drop(struct ramz *store, struct rzi_compressor *c)
 {
-	if (c->context != NULL)
+	if (c->context != NULL) {
 		c->codec->context_destroy(c->context);
+		atomic_fetch_sub(&store->coding[c->index].users, 1);
+	}
 	if (c->charged_bytes != 0)
 		rzi_memory_discharge(&store->memory, c->charged_bytes);
 	*c = (struct rzi_compressor){.codec = NULL};
@@ -50,9 +51,11 @@ int rzi_compressor_make(struct ramz *store, struct rzi_compressor *c, uint32_t i
 	c->codec = rzi_coding_codec(store, index);
 	c->index = index;
 	c->level = level;
-	c->serial = store->coding[index].serial;
 	c->context = rzi_coding_context(store, index, level);
-	return c->context != NULL ? 0 : -XV_ENOMEM;
+	if (c->context == NULL)
+		return -XV_ENOMEM;
+	atomic_fetch_add(&store->coding[index].users, 1);
+	return 0;
 }
 
 int rzi_compressor_run(struct ramz *store, struct rzi_compressor *c, const void *page, void *form)
@@ -75,12 +78,11 @@ static int recompress_prepare(struct recompress *r)
 	uint64_t setting = atomic_load(&r->store->setting[r->options->tier]);
 	uint32_t index = rzi_setting_codec(setting);
 	int32_t level = rzi_setting_level(setting);
-	struct rzi_compressor *c = &r->compressor;
+	struct rzi_compressor *c = r->compressor;
 
 	if (index == 0)
 		return -XV_EINVAL;
-	if (c->context != NULL && c->index == index && c->level == level &&
-	    c->serial == r->store->coding[index].serial)
+	if (c->context != NULL && c->index == index && c->level == level)
 		return 0;
 	rzi_compressor_drop(r->store, c);
 	return rzi_compressor_make(r->store, c, index, level);
@@ -134,7 +136,7 @@ static int recompress_publish(struct recompress *r, struct rzi_context *context,
 {
 	const struct ramz *store = r->store;
 	struct rzi_packed packed = {
-		.data = r->form, .bytes = bytes + store->tail_bytes, .codec = r->compressor.index};
+		.data = r->form, .bytes = bytes + store->tail_bytes, .codec = r->compressor->index};
 	struct rzi_content content;
 	int err;
 
@@ -155,7 +157,7 @@ static int recompress_publish(struct recompress *r, struct rzi_context *context,
 static int recompress_page(struct recompress *r, struct rzi_context *context, uint64_t slot,
 			   const struct rzi_view *view, uint32_t old)
 {
-	int bytes = rzi_compressor_run(r->store, &r->compressor, context->page, r->form);
+	int bytes = rzi_compressor_run(r->store, r->compressor, context->page, r->form);
 	int err;
 
 	r->report.tried++;
@@ -255,10 +257,12 @@ static int recompress_check(const struct ramz *store, const struct ramz_recompre
 	return options->first < rzi_pages(store) ? 0 : -XV_ERANGE;
 }
 
-int ramz_recompress(struct ramz *store, const struct ramz_recompress_options *options,
-		    struct ramz_recompress_report *report)
+int rzi_recompress(struct ramz *store, struct rzi_compressor *compressor,
+		   const struct ramz_recompress_options *options,
+		   struct ramz_recompress_report *report)
 {
-	struct recompress r = {.store = store, .options = options, .end = UINT64_MAX};
+	struct recompress r = {
+		.store = store, .options = options, .end = UINT64_MAX, .compressor = compressor};
 	int err = recompress_check(store, options);
 
 	if (err != 0)
@@ -268,9 +272,19 @@ int ramz_recompress(struct ramz *store, const struct ramz_recompress_options *op
 		r.end = options->first + options->count;
 	r.form = malloc(store->page_bytes + FORM_SLACK);
 	err = r.form != NULL ? recompress_run(&r) : -XV_ENOMEM;
-	rzi_compressor_drop(store, &r.compressor);
 	free(r.form);
 	if (report != NULL)
 		*report = r.report;
+	return err;
+}
+
+int ramz_recompress(struct ramz *store, const struct ramz_recompress_options *options,
+		    struct ramz_recompress_report *report)
+{
+	struct rzi_compressor compressor = {.context = NULL};
+	int err = rzi_recompress(store, &compressor, options, report);
+
+	if (store != NULL)
+		rzi_compressor_drop(store, &compressor);
 	return err;
 }

@@ -4,8 +4,8 @@
  * recompress.h: a codec context for one administrative call. It compresses with the coding of a
  * tier, dictionary included, and its memory goes when the call ends.
  *
- * May call: codecs.c. Locking: one thread uses it. The coding is not freed while that thread is in
- * a call on the store (context.h) or has the admin lock; a compressor may be dropped at any time.
+ * May call: codecs.c. Locking: one thread uses it. It is made in a call on the store (context.h),
+ * so that the coding is not freed meanwhile; then it keeps the coding, until it is dropped.
  */
 #ifndef RZI_RECOMPRESS_H
 #define RZI_RECOMPRESS_H
@@ -16,8 +16,7 @@ struct rzi_compressor {
 	const struct ramz_codec *codec;
 	void *context; /* NULL = none */
 	size_t charged_bytes;
-	uint32_t index; /* of the coding */
-	uint32_t serial;
+	uint32_t index; /* of the coding, which is kept while there is a context */
 	int32_t level;
 };
 
@@ -32,5 +31,10 @@ int rzi_compressor_run(struct ramz *store, struct rzi_compressor *compressor, co
 		       void *form);
 
 void rzi_compressor_drop(struct ramz *store, struct rzi_compressor *compressor);
+
+/* ramz_recompress, with a compressor that the caller keeps for the next call. */
+int rzi_recompress(struct ramz *store, struct rzi_compressor *compressor,
+		   const struct ramz_recompress_options *options,
+		   struct ramz_recompress_report *report);
 
 #endif

@@ -12,6 +12,7 @@
  *   3  the pool's empty pages
  *   4  compaction, until some pages are gained or a cycle ends
  *   5  codec contexts of all threads, if a codec context was refused
+ *   6  the policy, if its thread runs: wait for it, no longer than it says
  *
  * A call tries each once, and compaction while it gains; so a refusal comes after a bounded time.
  *
@@ -23,7 +24,7 @@
  * has none; 1 and 5 take the admin mutex and the gate. Complexity: that of what is done.
  */
 #include "dedup.h"
-#include "store_impl.h"
+#include "policy.h"
 
 enum {
 	ROOM_COMPACTIONS_MAX = 16, /* for one call: others may take what it gained */
@@ -71,6 +72,7 @@ static bool room_alone(struct rzi_context *context, bool codecs_too)
 		rzi_gate_close(store);
 		if (codecs_too)
 			rzi_contexts_trim(store);
+		rzi_codings_reap(store);
 		rzi_tables_trim(store);
 		rzi_gate_open(store);
 	}
@@ -177,7 +179,7 @@ bool rzi_room_make(struct rzi_context *context, struct rzi_room *room, int err)
 		if (made)
 			return true;
 	}
-	return false;
+	return err == -XV_ENOSPC && rzi_policy_wait(context, &room->deadline_ns);
 }
 
 void rzi_room_make_alone(struct ramz *store)

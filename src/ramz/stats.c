@@ -7,7 +7,7 @@
  * histograms O(threads * buckets).
  */
 #include "dedup.h"
-#include "store_impl.h"
+#include "policy.h"
 
 uint64_t rzi_counter_sum(const struct ramz *store, enum rzi_counter which)
 {
@@ -65,6 +65,9 @@ static void stats_events(const struct ramz *store, struct ramz_stats *stats)
 	stats->compact_moved_bytes = rzi_counter_sum(store, COUNT_COMPACT_MOVED);
 	stats->compact_freed_bytes = rzi_counter_sum(store, COUNT_COMPACT_FREED);
 	stats->compact_refused = rzi_counter_sum(store, COUNT_COMPACT_REFUSED);
+	stats->recompress_tried = rzi_counter_sum(store, COUNT_RECOMPRESS_TRIED);
+	stats->recompressed = rzi_counter_sum(store, COUNT_RECOMPRESSED);
+	stats->recompress_saved_bytes = rzi_counter_sum(store, COUNT_RECOMPRESS_SAVED);
 }
 
 static void stats_bytes(struct ramz *store, struct ramz_stats *stats)
@@ -84,9 +87,11 @@ static void stats_bytes(struct ramz *store, struct ramz_stats *stats)
 		if (rzi_context_at(store, i) != NULL)
 			stats->contexts++;
 	}
-	stats->store_bytes = sizeof(*store);
+	stats->store_bytes = sizeof(*store) + rzi_policy_bytes();
+	stats->dictionary_bytes = atomic_load(&store->dictionary_bytes);
 	/* The rest of the account belongs to threads. */
-	others = stats->slot_table_bytes + stats->dedup_bytes + stats->store_bytes;
+	others = stats->slot_table_bytes + stats->dedup_bytes + stats->dictionary_bytes +
+		 stats->store_bytes;
 	own = atomic_load(&store->memory.bytes);
 	stats->thread_bytes = own > others ? own - others : 0;
 	stats->held_bytes = pool->held_bytes + others + stats->thread_bytes;

@@ -13,7 +13,7 @@
 #include "dedup.h"
 #include "dictionary.h"
 #include "machine_memory.h"
-#include "store_impl.h"
+#include "policy.h"
 
 /* What an entry can name. */
 #define POOL_BYTES_MAX ((uint64_t)1 << (ENTRY_UNIT_BITS + ENTRY_UNIT_BYTES_SHIFT))
@@ -138,12 +138,15 @@ static int store_make_parts(struct ramz *store, const struct ramz_options *optio
 	if (err == 0)
 		err = store_make_codec(store, options);
 	if (err == 0)
+		err = rzi_policy_create(store);
+	if (err == 0)
 		err = rzi_contexts_init(store);
 	return err;
 }
 
 static void store_drop_parts(struct ramz *store)
 {
+	rzi_policy_destroy(store);
 	rzi_codings_fini(store);
 	rzi_dedup_destroy(store);
 	rzi_sparse_fini(&store->words);
@@ -209,6 +212,7 @@ void ramz_destroy(struct ramz *store)
 {
 	if (store == NULL)
 		return;
+	rzi_policy_destroy(store);
 	rzi_contexts_fini(store);
 	store_drop_parts(store);
 	store_free(store);

@@ -6,7 +6,7 @@
  * Files, bottom up: platform, memory, sparse, entry (bits); counters, context (a thread in a call);
  * codecs (which coding, for each thread), dictionary; object (a page's object in the pool); slot
  * (read and change a slot); dedup; page_io, range, walk, compact, room, limit, store, check, stats;
- * age, recompress, train; save, load, file.
+ * age, recompress, train, policy; save, load, file.
  *
  * Invariants, numbered for the checker and the tests. They hold while no call is running.
  *   R1  A slot's entry is one of the kinds of entry.h, unlocked. A slot behind the end, or in a
@@ -67,13 +67,15 @@ enum {
 
 struct rzi_dedup;
 struct rzi_dictionary;
+struct rzi_policy;
 
 /* One way to make forms. Each object keeps its index in the store's table; 0 is raw. */
 struct rzi_coding {
 	_Atomic(const struct ramz_codec *) codec; /* NULL = the index is free */
 	struct rzi_dictionary *dictionary;        /* NULL = none */
 	uint32_t tier;
-	uint32_t serial; /* differs between all uses of an index */
+	uint32_t serial;        /* differs between all uses of an index */
+	_Atomic uint32_t users; /* compressors (recompress.h) */
 };
 
 struct ramz {
@@ -104,6 +106,8 @@ struct ramz {
 	_Atomic uint64_t setting[RAMZ_TIERS]; /* index << 32 | level; tier 0 is for writes */
 
 	_Atomic uint32_t clock; /* see age.h */
+	struct rzi_policy *policy;
+	_Atomic uint64_t dictionary_bytes; /* all that dictionaries take */
 
 	struct rzi_contexts contexts;
 	pthread_mutex_t admin; /* one administrative call at a time */
@@ -284,6 +288,7 @@ int rzi_content_of_word(struct ramz *store, uint64_t slot, uint64_t word,
 struct rzi_room {
 	uint32_t way;
 	uint32_t compactions;
+	uint64_t deadline_ns; /* see rzi_policy_wait */
 };
 
 /* Make room after a refusal with err. The call has undone its work, and holds and protects

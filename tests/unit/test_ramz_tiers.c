@@ -5,55 +5,9 @@
  * was written, also after a save and a load.
  */
 #include "test_ramz_memory_file.h"
+#include "test_ramz_text.h"
 
-#include <ramz/tiers.h>
-
-enum { SLOTS = 2000, WORDS = 1500, TIER = 2 };
-
-/* ---- pages of words that many pages have in common ---- */
-
-static void word_of(uint64_t number, char *word, size_t *length)
-{
-	uint64_t seed = number * 0x9E3779B97F4A7C15U + 11;
-
-	*length = 4 + random_below(&seed, 12);
-	for (size_t i = 0; i < *length; i++)
-		word[i] = (char)('a' + random_below(&seed, 26));
-}
-
-static void text_fill(unsigned char *page, uint64_t number)
-{
-	uint64_t seed = number + 77;
-	size_t at = 0;
-
-	while (at < PAGE) {
-		char word[32];
-		size_t length;
-
-		word_of(random_below(&seed, WORDS), word, &length);
-		for (size_t i = 0; i < length && at < PAGE; i++)
-			page[at++] = (unsigned char)word[i];
-		if (at < PAGE)
-			page[at++] = ' ';
-	}
-}
-
-static void put_text(struct ramz *store, uint64_t slot, uint64_t number)
-{
-	unsigned char page[PAGE];
-
-	text_fill(page, number);
-	assert_int_equal(ramz_write_page(store, slot, page), 0);
-}
-
-static void expect_text(struct ramz *store, uint64_t slot, uint64_t number)
-{
-	unsigned char page[PAGE], wanted[PAGE];
-
-	text_fill(wanted, number);
-	assert_int_equal(ramz_read_page(store, slot, page), 0);
-	assert_memory_equal(page, wanted, PAGE);
-}
+enum { SLOTS = 2000, TIER = 2 };
 
 static struct ramz *text_store(bool checksum, bool dedup)
 {
@@ -69,15 +23,6 @@ static struct ramz *text_store(bool checksum, bool dedup)
 	return store;
 }
 
-static const struct ramz_codec *strong_codec(void)
-{
-	const struct ramz_codec *zstd = ramz_codec_by_name("zstd");
-
-	if (zstd == NULL)
-		skip();
-	return zstd;
-}
-
 static struct ramz_recompress_report recompress(struct ramz *store, uint32_t tier, uint32_t min_age)
 {
 	struct ramz_recompress_options options = {.tier = tier, .min_age = min_age};
@@ -85,14 +30,6 @@ static struct ramz_recompress_report recompress(struct ramz *store, uint32_t tie
 
 	assert_int_equal(ramz_recompress(store, &options, &report), 0);
 	return report;
-}
-
-static struct ramz_tier_info tier_info(struct ramz *store, uint32_t tier)
-{
-	struct ramz_tier_info info;
-
-	assert_int_equal(ramz_get_tier(store, tier, &info), 0);
-	return info;
 }
 
 static bool train(struct ramz *store, uint32_t tier)

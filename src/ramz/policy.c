@@ -1,0 +1,593 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * policy.c: when pages become older, are recompressed, and when the pool is compacted; see
+ * ramz/policy.h.
+ *
+ * A step does the first of these that is due: an age's end; a training; some pages of a sweep of
+ * the strongest tier, then of the next; a part of a compaction. When nothing of it is left and
+ * memory is short, the ages asked for are halved and the sweeps begin again. With that at its end
+ * the policy rests until the next age.
+ *
+ * Owns the policy's state and thread. May call: recompress.h, and the store's public calls.
+ * Locking: `lock` guards the state; a step is one thread's (`stepping`) and runs without the lock.
+ * Writers wait for `progress` with the lock alone, parked (context.h). O(1), and the work.
+ */
+#include "policy.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "recompress.h"
+
+enum {
+	AGE_MS = 60000,
+	AGE_MS_MIN = 10,
+	AGE_MS_MAX = 86400000,
+	WAIT_MS = 100,
+	WAIT_MS_MAX = 60000,
+	STEP_PAGES = 64,       /* recompressed in a step */
+	STEP_LOOKED = 1 << 16, /* looked at */
+	COMPACT_BYTES = 256 << 10,
+	COMPACT_SHARE_SHIFT = 5, /* a compaction that gives back less than a 32nd does not pay */
+	SQUEEZE_MAX = 7,         /* RAMZ_AGE_MAX halved so often is 0 */
+	EASE_SHIFT = 4,          /* below the soft limit by a 16th: no longer short */
+	NEAR_SHIFT = 5,          /* within a 32nd of the hard limit */
+	TRAIN_PAGES = 2048,      /* that must be due before a dictionary is trained */
+	DRIFT_PAGES = 4096,      /* over which gains are compared */
+};
+
+#define NS_PER_MS UINT64_C(1000000)
+
+/* What a tier's sweeps gain, to see when its dictionary has become old. */
+struct gain {
+	uint64_t pages;
+	uint64_t bytes;
+	uint64_t first; /* bytes of the first DRIFT_PAGES since the training; 0: not yet */
+};
+
+struct rzi_policy {
+	struct ramz *store;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;     /* of the thread */
+	pthread_cond_t progress; /* of writers that wait */
+	struct ramz_policy policy;
+	bool is_set;
+	bool stepping;
+	bool stop;
+	pthread_t thread;
+	uint64_t stops;   /* threads ended */
+	uint32_t waiting; /* writers */
+	uint64_t made;    /* steps that made some room */
+	struct ramz_policy_stats stats;
+
+	/* Of the step alone. */
+	uint64_t next_age_ns;
+	uint64_t cursor[RAMZ_TIERS]; /* where a sweep goes on; UINT64_MAX: it is done */
+	bool trained[RAMZ_TIERS];    /* tried since the last age */
+	bool compacted;              /* since the sweeps began */
+	bool keeps_reserve;          /* the steps are the thread's */
+	struct gain gain[RAMZ_TIERS];
+	struct rzi_compressor compressor[RAMZ_TIERS];
+};
+
+void ramz_policy_init(struct ramz_policy *policy)
+{
+	if (policy != NULL)
+		*policy = (struct ramz_policy){.age_ms = AGE_MS, .wait_ms = WAIT_MS, .train = true};
+}
+
+static void policy_lock(struct rzi_policy *p)
+{
+	(void)pthread_mutex_lock(&p->lock);
+}
+
+static void policy_unlock(struct rzi_policy *p)
+{
+	(void)pthread_mutex_unlock(&p->lock);
+}
+
+/* ---- how short memory is ---- */
+
+static enum ramz_shortage policy_shortage(const struct rzi_policy *p, bool waiting)
+{
+	struct ramz *store = p->store;
+	uint64_t soft = atomic_load(&store->soft_limit_bytes);
+	uint64_t hard = atomic_load(&store->hard_limit_bytes);
+	struct xv_pool_stats pool;
+	uint64_t held;
+
+	xv_pool_get_stats(store->pool, &pool);
+	held = rzi_held_bytes(store, &pool);
+	if (p->keeps_reserve)
+		hard -= rzi_memory_reserve(hard);
+	if (waiting || (hard != 0 && held >= hard - (hard >> NEAR_SHIFT)))
+		return RAMZ_SHORTAGE_HARD;
+	if (p->stats.shortage != RAMZ_SHORTAGE_NONE)
+		soft -= soft >> EASE_SHIFT;
+	return soft != 0 && held >= soft ? RAMZ_SHORTAGE_SOFT : RAMZ_SHORTAGE_NONE;
+}
+
+/* ---- sweeps ---- */
+
+static void policy_begin_sweeps(struct rzi_policy *p)
+{
+	for (uint32_t tier = 0; tier < RAMZ_TIERS; tier++)
+		p->cursor[tier] = 0;
+	p->compacted = false;
+}
+
+/* The least age of pages that go into a tier now; false: none does. */
+static bool policy_min_age(const struct rzi_policy *p, uint32_t tier, uint32_t *age)
+{
+	uint32_t asked = p->policy.tier_age[tier];
+
+	if (rzi_setting_codec(atomic_load(&p->store->setting[tier])) == 0)
+		return false;
+	if (p->stats.shortage == RAMZ_SHORTAGE_NONE) {
+		*age = asked;
+		return asked != 0;
+	}
+	*age = (asked != 0 ? asked : RAMZ_AGE_MAX) >> p->stats.squeeze;
+	/* A page that was used since the last mark stays in tier 0, unless there is no other way.
+	 */
+	if (*age == 0 && p->stats.shortage != RAMZ_SHORTAGE_HARD)
+		*age = 1;
+	return true;
+}
+
+/* Pages of that age that are in lower tiers: so many and more? */
+static bool policy_has_due(struct rzi_policy *p, uint32_t age, uint64_t pages)
+{
+	struct ramz_ages ages;
+	uint64_t due = 0;
+
+	if (ramz_get_ages(p->store, &ages) != 0)
+		return false;
+	for (uint32_t bucket = 0; bucket < RAMZ_AGE_BUCKETS; bucket++) {
+		if (ramz_age_floor(bucket) >= age)
+			due += ages.pages[bucket];
+	}
+	return due >= pages;
+}
+
+/* Do the pages gain less by an eighth than the first ones did with this dictionary? */
+static bool policy_has_drifted(const struct gain *gain)
+{
+	return gain->first != 0 && gain->pages >= DRIFT_PAGES &&
+	       gain->bytes / gain->pages < gain->first / DRIFT_PAGES * 7 / 8;
+}
+
+static void policy_note_gain(struct gain *gain, const struct ramz_recompress_report *report)
+{
+	if (gain->pages >= DRIFT_PAGES) {
+		if (gain->first == 0)
+			gain->first = gain->bytes / gain->pages * DRIFT_PAGES;
+		gain->pages = 0;
+		gain->bytes = 0;
+	}
+	gain->pages += report->recompressed;
+	gain->bytes += report->saved_bytes;
+}
+
+/* Train a dictionary where one is due. Returns whether it was tried. */
+static bool policy_train(struct rzi_policy *p, uint32_t tier, uint32_t age, int *err)
+{
+	struct ramz_train_options options = {.tier = tier, .min_age = age};
+	struct ramz_train_report report = {.used = false};
+	struct ramz_tier_info info;
+
+	if (!p->policy.train || p->trained[tier] || ramz_get_tier(p->store, tier, &info) != 0 ||
+	    info.codec == NULL || info.codec->digest_create == NULL ||
+	    (info.dictionary_bytes != 0 && !policy_has_drifted(&p->gain[tier])))
+		return false;
+	p->trained[tier] = true;
+	if (!policy_has_due(p, age, TRAIN_PAGES))
+		return false;
+	*err = ramz_train(p->store, &options, &report);
+	p->gain[tier] = (struct gain){.pages = 0};
+	policy_lock(p);
+	p->stats.trainings++;
+	p->stats.dictionaries += report.used;
+	policy_unlock(p);
+	if (*err == -XV_ENOTSUP)
+		*err = 0;
+	return true;
+}
+
+/* Some pages of a tier's sweep. Returns whether there was one under way. */
+static bool policy_sweep(struct rzi_policy *p, uint32_t tier, uint32_t age, int *err)
+{
+	struct ramz_recompress_options options = {.tier = tier,
+						  .min_age = age,
+						  .first = p->cursor[tier],
+						  .count = STEP_LOOKED,
+						  .pages_max = STEP_PAGES};
+	struct ramz_recompress_report report = {.tried = 0};
+	uint64_t end;
+
+	if (p->cursor[tier] == UINT64_MAX)
+		return false;
+	end = p->cursor[tier] + STEP_LOOKED;
+	rzi_memory_lend_reserve(&p->store->memory, p->stats.shortage == RAMZ_SHORTAGE_HARD);
+	*err = rzi_recompress(p->store, &p->compressor[tier], &options, &report);
+	rzi_memory_lend_reserve(&p->store->memory, false);
+	p->cursor[tier] = report.next != UINT64_MAX ? report.next : end;
+	if (*err == -XV_ERANGE || p->cursor[tier] >= rzi_pages(p->store)) {
+		*err = *err == -XV_ERANGE ? 0 : *err;
+		p->cursor[tier] = UINT64_MAX;
+	}
+	policy_note_gain(&p->gain[tier], &report);
+	policy_lock(p);
+	p->stats.sweeps += p->cursor[tier] == UINT64_MAX;
+	p->stats.recompressed += report.recompressed;
+	p->stats.saved_bytes += report.saved_bytes;
+	policy_unlock(p);
+	return true;
+}
+
+/* ---- compaction ---- */
+
+/* A part of one, where memory is short and it pays. Returns whether there was any. */
+static bool policy_compact(struct rzi_policy *p, int *err)
+{
+	struct xv_compact_report report = {.more = false};
+	struct xv_pool_stats pool;
+
+	if (p->compacted || p->stats.shortage == RAMZ_SHORTAGE_NONE)
+		return false;
+	xv_pool_get_stats(p->store->pool, &pool);
+	if (xv_compactable(p->store->pool) < pool.held_bytes >> COMPACT_SHARE_SHIFT) {
+		p->compacted = true;
+		return false;
+	}
+	*err = ramz_compact(p->store, COMPACT_BYTES, &report);
+	p->compacted = *err != 0 || !report.more;
+	policy_lock(p);
+	p->stats.compactions++;
+	policy_unlock(p);
+	return true;
+}
+
+/* ---- a step ---- */
+
+static void policy_drop_compressors(struct rzi_policy *p)
+{
+	for (uint32_t tier = 0; tier < RAMZ_TIERS; tier++)
+		rzi_compressor_drop(p->store, &p->compressor[tier]);
+}
+
+static void policy_end_of_age(struct rzi_policy *p, uint64_t now_ns)
+{
+	p->next_age_ns = now_ns + p->policy.age_ms * NS_PER_MS;
+	(void)ramz_mark_idle(p->store);
+	policy_begin_sweeps(p);
+	memset(p->trained, 0, sizeof(p->trained));
+	policy_lock(p);
+	p->stats.ages++;
+	p->stats.squeeze = 0;
+	policy_unlock(p);
+}
+
+/* Whatever is due first. Returns whether anything was. */
+static bool policy_work(struct rzi_policy *p, int *err)
+{
+	uint32_t age;
+
+	for (uint32_t tier = RAMZ_TIERS - 1; tier >= 1; tier--) {
+		if (!policy_min_age(p, tier, &age))
+			continue;
+		if (p->cursor[tier] == 0 && policy_train(p, tier, age, err))
+			return true;
+		if (policy_sweep(p, tier, age, err))
+			return true;
+	}
+	if (policy_compact(p, err))
+		return true;
+	if (p->stats.shortage == RAMZ_SHORTAGE_NONE || p->stats.squeeze == SQUEEZE_MAX)
+		return false;
+	policy_begin_sweeps(p);
+	policy_lock(p);
+	p->stats.squeeze++;
+	policy_unlock(p);
+	return true;
+}
+
+static void policy_set_shortage(struct rzi_policy *p, enum ramz_shortage shortage)
+{
+	/* What was in vain may help now. */
+	if (shortage > p->stats.shortage)
+		policy_begin_sweeps(p);
+	policy_lock(p);
+	p->stats.shortage = shortage;
+	if (shortage == RAMZ_SHORTAGE_NONE)
+		p->stats.squeeze = 0;
+	policy_unlock(p);
+}
+
+/* Returns until when nothing is due, in ns of rzi_now_ns; 0: more is. `stepping` is ours. */
+static uint64_t policy_step(struct rzi_policy *p, bool waiting, int *err)
+{
+	uint64_t now_ns = rzi_now_ns();
+	bool worked;
+
+	*err = 0;
+	if (now_ns >= p->next_age_ns)
+		policy_end_of_age(p, now_ns);
+	policy_set_shortage(p, policy_shortage(p, waiting));
+	worked = policy_work(p, err);
+	if (!worked)
+		policy_drop_compressors(p);
+	policy_lock(p);
+	p->stats.steps++;
+	p->stats.last_error = *err;
+	if (worked) {
+		p->made++;
+		(void)pthread_cond_broadcast(&p->progress);
+	}
+	policy_unlock(p);
+	return worked ? 0 : p->next_age_ns;
+}
+
+int ramz_policy_step(struct ramz *store, uint32_t *wait_ms)
+{
+	struct rzi_policy *p = store != NULL ? store->policy : NULL;
+	uint64_t until_ns, now_ns;
+	bool waiting;
+	int err;
+
+	if (p == NULL)
+		return -XV_EINVAL;
+	policy_lock(p);
+	err = !p->is_set ? -XV_EINVAL : p->stepping ? -XV_EAGAIN : 0;
+	if (err == 0)
+		p->stepping = true;
+	waiting = p->waiting != 0;
+	policy_unlock(p);
+	if (err != 0)
+		return err;
+	until_ns = policy_step(p, waiting, &err);
+	policy_lock(p);
+	p->stepping = false;
+	(void)pthread_cond_broadcast(&p->wake);
+	policy_unlock(p);
+	now_ns = rzi_now_ns();
+	if (wait_ms != NULL)
+		*wait_ms = until_ns > now_ns ? (uint32_t)((until_ns - now_ns) / NS_PER_MS + 1) : 0;
+	return err;
+}
+
+/* ---- the thread ---- */
+
+static void *policy_thread(void *context)
+{
+	struct rzi_policy *p = context;
+
+	p->keeps_reserve = true;
+	rzi_memory_keep_reserve(&p->store->memory, true);
+	policy_lock(p);
+	while (!p->stop) {
+		bool waiting = p->waiting != 0;
+		uint64_t until_ns;
+		int err;
+
+		policy_unlock(p);
+		until_ns = policy_step(p, waiting, &err);
+		policy_lock(p);
+		/* The soft limit is not told to this thread: it looks now and then. */
+		if (until_ns > rzi_now_ns() + WAIT_MS * NS_PER_MS)
+			until_ns = rzi_now_ns() + WAIT_MS * NS_PER_MS;
+		if (!p->stop && until_ns != 0 && p->waiting == 0)
+			rzi_condition_wait(&p->wake, &p->lock, until_ns);
+		else if (err != 0 && !p->stop)
+			rzi_condition_wait(&p->wake, &p->lock, rzi_now_ns() + NS_PER_MS);
+	}
+	policy_unlock(p);
+	p->keeps_reserve = false;
+	rzi_memory_keep_reserve(&p->store->memory, false);
+	return NULL;
+}
+
+static int policy_start(struct rzi_policy *p)
+{
+	int err = 0;
+
+	while (p->stepping && !p->stats.running)
+		(void)pthread_cond_wait(&p->wake, &p->lock);
+	if (!p->is_set)
+		return -XV_EINVAL;
+	if (p->stats.running)
+		return 0;
+	p->stop = false;
+	p->stepping = true;
+	err = pthread_create(&p->thread, NULL, policy_thread, p) != 0 ? -XV_ENOMEM : 0;
+	p->stats.running = err == 0;
+	p->stepping = err == 0;
+	return err;
+}
+
+int ramz_policy_start(struct ramz *store)
+{
+	int err;
+
+	if (store == NULL)
+		return -XV_EINVAL;
+	policy_lock(store->policy);
+	err = policy_start(store->policy);
+	policy_unlock(store->policy);
+	return err;
+}
+
+void ramz_policy_stop(struct ramz *store)
+{
+	struct rzi_policy *p = store != NULL ? store->policy : NULL;
+	pthread_t thread;
+
+	if (p == NULL)
+		return;
+	policy_lock(p);
+	if (!p->stats.running || p->stop) {
+		uint64_t stops = p->stops;
+
+		/* Another call ends it: return when it has. It may have been started again since.
+		 */
+		while (p->stats.running && p->stops == stops)
+			(void)pthread_cond_wait(&p->wake, &p->lock);
+		policy_unlock(p);
+		return;
+	}
+	p->stop = true;
+	thread = p->thread;
+	(void)pthread_cond_broadcast(&p->wake);
+	policy_unlock(p);
+	(void)pthread_join(thread, NULL);
+	policy_lock(p);
+	p->stops++;
+	p->stats.running = false;
+	p->stepping = false;
+	(void)pthread_cond_broadcast(&p->wake);
+	(void)pthread_cond_broadcast(&p->progress);
+	policy_unlock(p);
+}
+
+/* ---- setting it ---- */
+
+static bool policy_is_good(const struct ramz_policy *policy)
+{
+	if (policy->age_ms < AGE_MS_MIN || policy->age_ms > AGE_MS_MAX ||
+	    policy->wait_ms > WAIT_MS_MAX)
+		return false;
+	for (uint32_t tier = 1; tier < RAMZ_TIERS; tier++) {
+		if (policy->tier_age[tier] > RAMZ_AGE_MAX)
+			return false;
+	}
+	return true;
+}
+
+/* Under the lock: have no step under way; was the thread running? */
+static bool policy_quiet(struct rzi_policy *p)
+{
+	bool was_running = false;
+
+	while (p->stepping) {
+		if (!p->stats.running) {
+			(void)pthread_cond_wait(&p->wake, &p->lock);
+			continue;
+		}
+		was_running = true;
+		policy_unlock(p);
+		ramz_policy_stop(p->store);
+		policy_lock(p);
+	}
+	return was_running;
+}
+
+int ramz_set_policy(struct ramz *store, const struct ramz_policy *policy)
+{
+	struct rzi_policy *p;
+	bool was_running;
+	int err = 0;
+
+	if (store == NULL || (policy != NULL && !policy_is_good(policy)))
+		return -XV_EINVAL;
+	p = store->policy;
+	policy_lock(p);
+	was_running = policy_quiet(p);
+	p->is_set = policy != NULL;
+	policy_drop_compressors(p);
+	if (policy != NULL) {
+		p->policy = *policy;
+		p->next_age_ns = rzi_now_ns() + policy->age_ms * NS_PER_MS;
+		policy_begin_sweeps(p);
+	}
+	if (policy != NULL && was_running)
+		err = policy_start(p);
+	policy_unlock(p);
+	return err;
+}
+
+int ramz_get_policy_stats(struct ramz *store, struct ramz_policy_stats *stats)
+{
+	if (store == NULL || stats == NULL)
+		return -XV_EINVAL;
+	policy_lock(store->policy);
+	*stats = store->policy->stats;
+	policy_unlock(store->policy);
+	return 0;
+}
+
+/* ---- for the rest of the store ---- */
+
+bool rzi_policy_wait(struct rzi_context *context, uint64_t *deadline_ns)
+{
+	struct rzi_policy *p = context->store->policy;
+	uint64_t now_ns = rzi_now_ns(), made;
+	bool running;
+
+	rzi_park(context);
+	policy_lock(p);
+	running = p->stats.running && !p->stop && p->policy.wait_ms != 0;
+	if (running && *deadline_ns == 0) {
+		*deadline_ns = now_ns + p->policy.wait_ms * NS_PER_MS;
+		p->stats.waits++;
+	}
+	running = running && now_ns < *deadline_ns;
+	if (running) {
+		made = p->made;
+		p->waiting++;
+		(void)pthread_cond_broadcast(&p->wake);
+		while (p->made == made && p->stats.running && rzi_now_ns() < *deadline_ns)
+			rzi_condition_wait(&p->progress, &p->lock, *deadline_ns);
+		p->waiting--;
+		p->stats.wait_ns += rzi_now_ns() - now_ns;
+	} else if (*deadline_ns != 0)
+		p->stats.refused++;
+	policy_unlock(p);
+	rzi_unpark(context);
+	return running;
+}
+
+uint64_t rzi_policy_bytes(void)
+{
+	return rzi_memory_rounded(sizeof(struct rzi_policy));
+}
+
+int rzi_policy_create(struct ramz *store)
+{
+	int err = 0;
+	struct rzi_policy *p = rzi_memory_alloc(&store->memory, sizeof(*p), &err);
+
+	if (p == NULL)
+		return err;
+	p->store = store;
+	if (pthread_mutex_init(&p->lock, NULL) != 0)
+		goto no_lock;
+	if (rzi_condition_init(&p->wake) != 0)
+		goto no_wake;
+	if (rzi_condition_init(&p->progress) != 0)
+		goto no_progress;
+	store->policy = p;
+	return 0;
+no_progress:
+	(void)pthread_cond_destroy(&p->wake);
+no_wake:
+	(void)pthread_mutex_destroy(&p->lock);
+no_lock:
+	rzi_memory_free(&store->memory, p, sizeof(*p));
+	return -XV_ENOMEM;
+}
+
+void rzi_policy_destroy(struct ramz *store)
+{
+	struct rzi_policy *p = store->policy;
+
+	if (p == NULL)
+		return;
+	ramz_policy_stop(store);
+	policy_drop_compressors(p);
+	(void)pthread_cond_destroy(&p->progress);
+	(void)pthread_cond_destroy(&p->wake);
+	(void)pthread_mutex_destroy(&p->lock);
+	rzi_memory_free(&store->memory, p, sizeof(*p));
+	store->policy = NULL;
+}

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * The policy: what it does at which shortage, by steps and by its thread; and writers that wait for
+ * it at the hard limit.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include <ramz/policy.h>
+
+#include "test_ramz_text.h"
+
+enum { SLOTS = 4000, AGE_MS = 20, DAY_MS = 86400000 };
+
+static void sleep_ms(long ms)
+{
+	struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+	(void)nanosleep(&time, NULL);
+}
+
+static struct ramz *limited_store(uint64_t soft, uint64_t hard)
+{
+	struct ramz_options options;
+	struct ramz *store;
+
+	store_options(&options, SLOTS);
+	options.soft_limit_bytes = soft;
+	options.hard_limit_bytes = hard;
+	assert_int_equal(ramz_create(&store, &options), 0);
+	assert_int_equal(ramz_set_tier(store, 2, strong_codec(), 3), 0);
+	return store;
+}
+
+static struct ramz_policy_stats policy_stats(struct ramz *store)
+{
+	struct ramz_policy_stats stats;
+
+	assert_int_equal(ramz_get_policy_stats(store, &stats), 0);
+	return stats;
+}
+
+static void set_policy(struct ramz *store, uint32_t age_ms, uint32_t cold_age)
+{
+	struct ramz_policy policy;
+
+	ramz_policy_init(&policy);
+	policy.age_ms = age_ms;
+	policy.tier_age[2] = cold_age;
+	policy.wait_ms = 5000;
+	assert_int_equal(ramz_set_policy(store, &policy), 0);
+}
+
+static void mark(struct ramz *store, uint32_t ages)
+{
+	for (uint32_t i = 0; i < ages; i++)
+		assert_int_equal(ramz_mark_idle(store), 0);
+}
+
+/* Steps until nothing is due. */
+static void run_steps(struct ramz *store)
+{
+	uint32_t wait_ms = 0;
+
+	for (uint32_t i = 0; wait_ms == 0; i++) {
+		assert_int_equal(ramz_policy_step(store, &wait_ms), 0);
+		assert_true(i < 100000);
+	}
+}
+
+/* Steps over so many ages. */
+static void run_ages(struct ramz *store, uint64_t ages)
+{
+	uint64_t end = policy_stats(store).ages + ages;
+
+	while (policy_stats(store).ages < end) {
+		run_steps(store);
+		sleep_ms(AGE_MS / 4);
+	}
+	run_steps(store);
+}
+
+static void pages_go_into_the_tier_when_they_are_old_enough(void **state)
+{
+	struct ramz *store = limited_store(0, 0);
+
+	(void)state;
+	for (uint64_t slot = 0; slot < 600; slot++)
+		put_text(store, slot, slot);
+	mark(store, 2);
+	set_policy(store, DAY_MS, 3);
+	run_steps(store);
+	assert_int_equal(policy_stats(store).recompressed, 0);
+	for (uint64_t slot = 0; slot < 100; slot++)
+		expect_text(store, slot, slot);
+	mark(store, 1);
+	set_policy(store, DAY_MS, 3); /* which begins to look again */
+	run_steps(store);
+	assert_int_equal(policy_stats(store).recompressed, 500);
+	assert_int_equal(policy_stats(store).shortage, RAMZ_SHORTAGE_NONE);
+	assert_int_equal(policy_stats(store).compactions, 0);
+	for (uint64_t slot = 0; slot < 600; slot++)
+		expect_text(store, slot, slot);
+	store_close(store);
+}
+
+static void without_ages_and_limits_nothing_is_recompressed(void **state)
+{
+	struct ramz *store = limited_store(0, 0);
+
+	(void)state;
+	for (uint64_t slot = 0; slot < 300; slot++)
+		put_text(store, slot, slot);
+	set_policy(store, AGE_MS, 0);
+	run_ages(store, 3);
+	assert_int_equal(policy_stats(store).recompressed, 0);
+	assert_true(policy_stats(store).ages >= 3);
+	store_close(store);
+}
+
+static void at_the_soft_limit_younger_and_younger_pages_go(void **state)
+{
+	struct ramz *store = limited_store(0, 0);
+	uint64_t held;
+
+	(void)state;
+	for (uint64_t slot = 0; slot < SLOTS; slot++)
+		put_text(store, slot, slot);
+	set_policy(store, AGE_MS, 0);
+	run_ages(store, 1);
+	held = store_stats(store).held_bytes;
+	assert_int_equal(ramz_set_limits(store, held - held / 8, 0), 0);
+	run_steps(store);
+	assert_true(store_stats(store).held_bytes < held - held / 8);
+	/* Not all of them: it was enough. */
+	assert_true(policy_stats(store).recompressed < SLOTS);
+	assert_true(policy_stats(store).squeeze > 0 ||
+		    policy_stats(store).shortage == RAMZ_SHORTAGE_NONE);
+	/* A limit that cannot be had ends in rest, not in endless work. */
+	assert_int_equal(ramz_set_limits(store, 1 << 20, 0), 0);
+	run_steps(store);
+	assert_int_equal(policy_stats(store).shortage, RAMZ_SHORTAGE_SOFT);
+	for (uint64_t slot = 0; slot < SLOTS; slot++)
+		expect_text(store, slot, slot);
+	store_close(store);
+}
+
+static void a_dictionary_is_trained_when_enough_pages_are_due(void **state)
+{
+	struct ramz *store = limited_store(0, 0);
+
+	(void)state;
+	for (uint64_t slot = 0; slot < SLOTS; slot++)
+		put_text(store, slot, slot);
+	set_policy(store, AGE_MS, 1);
+	run_ages(store, 1);
+	assert_int_equal(policy_stats(store).dictionaries, 1);
+	assert_int_equal(policy_stats(store).recompressed, SLOTS);
+	assert_true(tier_info(store, 2).dictionary_bytes > 0);
+	run_ages(store, 2);
+	assert_int_equal(policy_stats(store).trainings, 1);
+	store_close(store);
+}
+
+/* ---- the thread ---- */
+
+static void writers_wait_for_the_thread_at_the_hard_limit(void **state)
+{
+	struct ramz *store = limited_store(0, 0);
+	uint64_t half;
+	struct ramz_policy_stats stats;
+
+	(void)state;
+	for (uint64_t slot = 0; slot < SLOTS / 2; slot++)
+		put_text(store, slot, slot);
+	half = store_stats(store).held_bytes;
+	/* Room for 1.4 times as many pages as are there, in tier 0. */
+	assert_int_equal(ramz_set_limits(store, 0, half + half * 4 / 10), 0);
+	set_policy(store, AGE_MS, 0);
+	assert_int_equal(ramz_policy_start(store), 0);
+	assert_int_equal(ramz_policy_start(store), 0);
+	for (uint64_t slot = SLOTS / 2; slot < SLOTS; slot++) {
+		put_text(store, slot, slot);
+		assert_true(store_stats(store).held_bytes <= half + half * 4 / 10);
+	}
+	stats = policy_stats(store);
+	assert_true(stats.running);
+	assert_true(stats.recompressed > 0);
+	assert_int_equal(stats.refused, 0);
+	ramz_policy_stop(store);
+	ramz_policy_stop(store);
+	assert_false(policy_stats(store).running);
+	for (uint64_t slot = 0; slot < SLOTS; slot++)
+		expect_text(store, slot, slot);
+	store_close(store);
+}
+
+static void a_write_that_cannot_be_helped_is_refused_in_time(void **state)
+{
+	struct ramz *store = limited_store(0, 0);
+	struct ramz_policy policy;
+	unsigned char page[PAGE];
+	uint64_t slot = 0;
+	int err = 0;
+
+	(void)state;
+	ramz_policy_init(&policy);
+	policy.wait_ms = 50;
+	assert_int_equal(ramz_set_limits(store, 0, 4 << 20), 0);
+	assert_int_equal(ramz_set_policy(store, &policy), 0);
+	assert_int_equal(ramz_policy_start(store), 0);
+	for (; err == 0 && slot < SLOTS; slot++) {
+		page_partly_random(page, PAGE, PAGE, slot + 1); /* no codec helps */
+		err = ramz_write_page(store, slot, page);
+	}
+	assert_int_equal(err, -XV_ENOSPC);
+	assert_int_equal(policy_stats(store).refused, 1);
+	assert_true(policy_stats(store).waits >= 1);
+	ramz_policy_stop(store);
+	store_close(store);
+}
+
+struct meddler {
+	struct ramz *store;
+	atomic_bool done;
+};
+
+static void *meddle(void *context)
+{
+	struct meddler *m = context;
+	uint64_t seed = 5;
+
+	while (!atomic_load(&m->done)) {
+		switch (random_below(&seed, 6)) {
+		case 0:
+			set_policy(m->store, AGE_MS, (uint32_t)random_below(&seed, 3));
+			break;
+		case 1:
+			assert_true(ramz_policy_start(m->store) <= 0);
+			break;
+		case 2:
+			ramz_policy_stop(m->store);
+			break;
+		case 3:
+			(void)ramz_policy_step(m->store, NULL);
+			break;
+		case 4:
+			assert_int_equal(ramz_set_limits(m->store, random_below(&seed, 2) << 21, 0),
+					 0);
+			break;
+		default:
+			(void)policy_stats(m->store);
+		}
+	}
+	return NULL;
+}
+
+static void it_may_be_set_and_stopped_while_it_works(void **state)
+{
+	struct meddler m = {.store = limited_store(0, 0)};
+	pthread_t threads[2];
+
+	(void)state;
+	set_policy(m.store, AGE_MS, 1);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, meddle, &m), 0);
+	for (uint64_t i = 0; i < 3; i++) {
+		for (uint64_t slot = 0; slot < 1000; slot++)
+			put_text(m.store, slot, slot + i);
+		for (uint64_t slot = 0; slot < 1000; slot++)
+			expect_text(m.store, slot, slot + i);
+	}
+	atomic_store(&m.done, true);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	store_check(m.store);
+	ramz_destroy(m.store); /* ends the thread, where one runs */
+}
+
+static void bad_policies_are_refused(void **state)
+{
+	struct ramz *store = store_open(10);
+	struct ramz_policy policy;
+	uint32_t wait_ms;
+
+	(void)state;
+	ramz_policy_init(&policy);
+	assert_int_equal(ramz_policy_step(store, &wait_ms), -XV_EINVAL);
+	assert_int_equal(ramz_policy_start(store), -XV_EINVAL);
+	assert_int_equal(ramz_set_policy(NULL, &policy), -XV_EINVAL);
+	policy.age_ms = 9;
+	assert_int_equal(ramz_set_policy(store, &policy), -XV_EINVAL);
+	ramz_policy_init(&policy);
+	policy.tier_age[3] = RAMZ_AGE_MAX + 1;
+	assert_int_equal(ramz_set_policy(store, &policy), -XV_EINVAL);
+	ramz_policy_init(&policy);
+	assert_int_equal(ramz_set_policy(store, &policy), 0);
+	assert_int_equal(ramz_policy_step(store, &wait_ms), 0);
+	assert_int_equal(ramz_set_policy(store, NULL), 0);
+	assert_int_equal(ramz_policy_step(store, &wait_ms), -XV_EINVAL);
+	ramz_policy_stop(store);
+	ramz_policy_stop(NULL);
+	store_close(store);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pages_go_into_the_tier_when_they_are_old_enough),
+		cmocka_unit_test(without_ages_and_limits_nothing_is_recompressed),
+		cmocka_unit_test(at_the_soft_limit_younger_and_younger_pages_go),
+		cmocka_unit_test(a_dictionary_is_trained_when_enough_pages_are_due),
+		cmocka_unit_test(writers_wait_for_the_thread_at_the_hard_limit),
+		cmocka_unit_test(a_write_that_cannot_be_helped_is_refused_in_time),
+		cmocka_unit_test(it_may_be_set_and_stopped_while_it_works),
+		cmocka_unit_test(bad_policies_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

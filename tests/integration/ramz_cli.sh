@@ -99,8 +99,6 @@ if command -v bash >/dev/null; then
 	completes 'ramz codec l' 'lz4 lzo'
 	completes 'ramz stat --name no-such' ''
 	completes 'ramz reset --y' '--yes'
-	completes 'ramz state --j' '--json'
-	completes 'ramz state --json inp' ''
 	completes 'ramz nothing ' ''
 fi
 

@@ -388,10 +388,9 @@ says '^ +0  same +0  -'
 says '^ +7  compressed +1234  lz4 +2 share it$'
 says '^ +262143  raw +4096  -'
 [ "$(wc -l <"$dir/out")" -eq 3 ] || fail 'state: not three lines'
-runs state --json 0 8
+runs state 0 8
 asked 'state 0 8'
-says '^{"page": 0, "kind": "same", "bytes": 0, "codec": null, "sharers": 0}$'
-says '^{"page": 7, "kind": "compressed", "bytes": 1234, "codec": "lz4", "sharers": 2}$'
+says '^ +7  compressed +1234  lz4 '
 [ "$(wc -l <"$dir/out")" -eq 2 ] || fail 'state 0 8: a page behind the eighth is told'
 runs state 7 100000
 asked 'state 7 4096'

@@ -24,8 +24,7 @@ struct rzc_options {
 	bool foreground;
 
 	uint64_t watch_seconds; /* stat: between samples; 0 = one sample */
-	bool zram, reset_peak;
-	bool json;               /* stat, state */
+	bool zram, json, reset_peak;
 	bool yes, force;         /* reset */
 	const char *soft, *hard; /* limit */
 
@@ -58,6 +57,10 @@ int rzc_serve(const struct rzc_options *options);
 int rzc_stat(const struct rzc_options *options);
 int rzc_state(const struct rzc_options *options);
 int rzc_estimate(const struct rzc_options *options);
+
+/* Print in a line what disk the control socket at this path is of; nothing where it does not
+ * answer. */
+void rzc_stat_headline(const char *path);
 
 int rzc_request_compact(const struct rzc_options *options, char request[RZC_REQUEST_BYTES]);
 int rzc_request_limit(const struct rzc_options *options, char request[RZC_REQUEST_BYTES]);

@@ -102,29 +102,21 @@ static json_t *json_sizes(const struct rzc_estimate *e)
 
 static json_t *json_result(const struct xvm_input *input, const struct rzc_estimate *e)
 {
-	json_t *o = json_object();
 	const struct rzc_density *d = &e->density;
-	double ratio = d->stored_bytes > 0
-			       ? (double)d->pages * XVM_INPUT_PAGE_BYTES / (double)d->stored_bytes
-			       : 0;
+	double ratio = (double)d->pages * XVM_INPUT_PAGE_BYTES / (double)d->stored_bytes;
 
-	json_object_set_new(o, "input", xvm_json_text(input->name));
-	json_object_set_new(o, "codec", json_string(e->codec->codec->name));
-	json_object_set_new(o, "level", json_integer(e->codec->level));
-	json_object_set_new(o, "pages", xvm_json_count(d->pages));
-	json_object_set_new(o, "sampled", json_boolean(d->pages < input->available));
-	json_object_set_new(o, "original_bytes", xvm_json_count((uint64_t)e->original_bytes));
-	json_object_set_new(o, "compressed_bytes", xvm_json_count((uint64_t)e->compressed_bytes));
-	json_object_set_new(o, "held_bytes", xvm_json_count((uint64_t)e->held_bytes));
-	json_object_set_new(o, "ratio", xvm_json_real_if(ratio > 0, ratio));
-	json_object_set_new(o, "saved", json_real(e->saved));
-	json_object_set_new(o, "write_us", json_real(d->write_us));
-	json_object_set_new(o, "same_filled_share", json_real(e->same_filled_share));
-	json_object_set_new(o, "raw_share", json_real(e->raw_share));
-	json_object_set_new(o, "size_class_bytes",
-			    xvm_json_count(XVM_INPUT_PAGE_BYTES / RZC_SIZE_CLASSES));
-	json_object_set_new(o, "size_class_share", json_sizes(e));
-	return o;
+	return json_pack("{so ss si so sb so so so so sf sf sf sf so so}", "input",
+			 xvm_json_text(input->name), "codec", e->codec->codec->name, "level",
+			 (int)e->codec->level, "pages", xvm_json_count(d->pages), "sampled",
+			 d->pages < input->available, "original_bytes",
+			 xvm_json_count((uint64_t)e->original_bytes), "compressed_bytes",
+			 xvm_json_count((uint64_t)e->compressed_bytes), "held_bytes",
+			 xvm_json_count((uint64_t)e->held_bytes), "ratio",
+			 xvm_json_real_if(d->stored_bytes > 0, ratio), "saved", e->saved,
+			 "write_us", d->write_us, "same_filled_share", e->same_filled_share,
+			 "raw_share", e->raw_share, "size_class_bytes",
+			 xvm_json_count(XVM_INPUT_PAGE_BYTES / RZC_SIZE_CLASSES),
+			 "size_class_share", json_sizes(e));
 }
 
 /* The array of the object that has this name. */

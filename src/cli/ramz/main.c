@@ -98,12 +98,11 @@ static const struct rzc_command main_commands[] = {
 enum {
 	SERVE = 1 << 0,
 	STAT = 1 << 1,
-	STATE = 1 << 2,
 	LIMIT = 1 << 5,
 	RESET = 1 << 8,
 	ESTIMATE = 1 << 9,
 	ASK_SLOW = 1 << 3 | 1 << 4 | 1 << 7 | RESET,
-	ASK_FAST = STAT | STATE | LIMIT | 1 << 6,
+	ASK_FAST = STAT | 1 << 2 | LIMIT | 1 << 6,
 	ASK = ASK_SLOW | ASK_FAST,
 };
 
@@ -129,9 +128,7 @@ static const struct xvm_arg main_args[] = {
 	 MAIN_TEXT(save_every)},
 	{"foreground", NULL, SERVE, "stay, and say on the terminal what happens",
 	 MAIN_FLAG(foreground)},
-	{"plugin", "PATH", SERVE,
-	 "nbdkit's plugin ($RAMZ_PLUGIN; else the one that was built\n" XVM_ARGS_INDENT
-	 "or installed with this program)",
+	{"plugin", "PATH", SERVE, "nbdkit's plugin (built or installed with this program)",
 	 MAIN_TEXT(plugin)},
 	{"timeout", "SECONDS", SERVE, "wait so long until it serves; 0: for ever (0)",
 	 MAIN_NUMBER(timeout_seconds, 0, MAIN_SECONDS_MAX)},
@@ -142,7 +139,6 @@ static const struct xvm_arg main_args[] = {
 	{"json", NULL, STAT, "everything, as the server tells it", MAIN_FLAG(json)},
 	{"reset-peak", NULL, STAT, "then let the largest held bytes begin anew",
 	 MAIN_FLAG(reset_peak)},
-	{"json", NULL, STATE, "each page as a JSON object", MAIN_FLAG(json)},
 	{"soft", "SIZE", LIMIT, "the soft limit: 512M, 1.5G, 25% ..., or none", MAIN_TEXT(soft)},
 	{"hard", "SIZE", LIMIT, "the hard limit: 512M, 1.5G, 25% ..., or none", MAIN_TEXT(hard)},
 	{"yes", NULL, RESET, "yes, drop all that the disk holds", MAIN_FLAG(yes)},

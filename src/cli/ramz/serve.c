@@ -21,8 +21,42 @@
 
 #include "unix_socket.h"
 
+#define SERVE_PLUGIN "nbdkit-ramz-plugin.so"
+
+/* What a shell ends with where there is no such program, too. */
+#define SERVE_NOT_FOUND 127
+
 #define SERVE_STEP_NS 10000000
 #define SERVE_NS_PER_SECOND UINT64_C(1000000000)
+
+/* ---- the plugin ---- */
+
+static bool plugin_is_at(char path[PATH_MAX], const char *here, const char *below)
+{
+	return snprintf(path, PATH_MAX, "%s/%s" SERVE_PLUGIN, here, below) < PATH_MAX &&
+	       access(path, R_OK) == 0;
+}
+
+/* In a build tree it is beside this program; installed, under the same prefix; else nbdkit looks
+ * for it in its own directory, by this name. Returns 0, or XVM_FAILED after saying why not. */
+static int plugin_find(char path[PATH_MAX], const char *given)
+{
+	char here[PATH_MAX];
+	ssize_t length;
+	char *slash;
+
+	if (given != NULL)
+		return rzc_place_absolute(path, given);
+	length = readlink("/proc/self/exe", here, PATH_MAX - 1);
+	here[length > 0 ? length : 0] = '\0';
+	slash = strrchr(here, '/');
+	if (slash != NULL)
+		*slash = '\0';
+	if (!plugin_is_at(path, here, "") &&
+	    !plugin_is_at(path, here, "../" RAMZ_CLI_LIBDIR "/nbdkit/plugins/"))
+		strcpy(path, "ramz");
+	return 0;
+}
 
 /* ---- nbdkit's command line ---- */
 
@@ -89,7 +123,9 @@ static void line_fini(struct serve_line *line)
 static void serve_exec(const struct serve_line *line)
 {
 	execvp("nbdkit", line->word);
-	xvm_error("cannot run nbdkit: %s", strerror(errno));
+	xvm_error("cannot run nbdkit, which serves the disk: %s: install it (Debian: apt-get "
+		  "install nbdkit)",
+		  strerror(errno));
 }
 
 /* Run nbdkit until it is in the background. What it says against it is on the terminal. */
@@ -100,7 +136,7 @@ static int serve_run(const struct serve_line *line)
 
 	if (child == 0) {
 		serve_exec(line);
-		_exit(XVM_EXIT_FAILURE);
+		_exit(SERVE_NOT_FOUND);
 	}
 	if (child < 0) {
 		xvm_error("cannot run nbdkit: %s", strerror(errno));
@@ -112,7 +148,7 @@ static int serve_run(const struct serve_line *line)
 		return 0;
 	if (WIFSIGNALED(status))
 		xvm_error("nbdkit ended by signal %d", WTERMSIG(status));
-	else
+	else if (WEXITSTATUS(status) != SERVE_NOT_FOUND)
 		xvm_error("nbdkit did not start; see its message above");
 	return XVM_FAILED;
 }
@@ -175,7 +211,7 @@ int rzc_serve(const struct rzc_options *options)
 		xvm_error("--socket stands for a port: give one of them");
 		return XVM_EXIT_USAGE;
 	}
-	if (rzc_serve_find_plugin(&serve) != 0 || rzc_serve_place(&serve) != 0) {
+	if (plugin_find(serve.plugin_path, options->plugin) != 0 || rzc_serve_place(&serve) != 0) {
 		rzc_serve_unlock(&serve);
 		return XVM_EXIT_FAILURE;
 	}

@@ -23,11 +23,8 @@ struct rzc_serve {
 	char control_path[PATH_MAX];
 	char process_path[PATH_MAX]; /* see rzc_serve_lock */
 	int lock_fd;                 /* of that file; -1 = not held by this process */
-	char plugin_path[PATH_MAX];
+	char plugin_path[PATH_MAX];  /* or a name that nbdkit knows */
 };
-
-/* Find nbdkit and the plugin. Returns 0, or XVM_FAILED after saying what is missing. */
-int rzc_serve_find_plugin(struct rzc_serve *serve);
 
 /*
  * Decide on the paths, make the directory, prove that nobody serves there and see that nobody can

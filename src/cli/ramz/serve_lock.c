@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A number and its line end, and more room than that. */
@@ -84,34 +85,29 @@ bool rzc_serve_is_held(const char *path, pid_t *process)
 
 /* ---- a file that nobody has locked ---- */
 
-/* When a process began, in seconds since 1970; 0 where the system does not tell. */
-static long long process_began(long process)
+/* How long a process has lived, in seconds; LLONG_MAX where the system does not tell. */
+static long long process_age(long process)
 {
 	char path[40], text[1024] = "";
-	unsigned long long ticks = 0;
-	long long boot = 0;
+	unsigned long long ticks;
+	struct timespec since_boot;
 	const char *behind;
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/%ld/stat", process);
 	file = fopen(path, "re");
 	if (file == NULL)
-		return 0;
+		return LLONG_MAX;
 	behind = fgets(text, sizeof(text), file) != NULL ? strrchr(text, ')') : NULL;
 	fclose(file);
 	/* The name, in brackets, may hold anything; the time is the twentieth field behind it. */
-	if (behind == NULL || sscanf(behind,
-				     ") %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-				     "%*s %*s %*s %*s %*s %llu",
-				     &ticks) != 1)
-		return 0;
-	file = fopen("/proc/stat", "re");
-	while (file != NULL && fgets(text, sizeof(text), file) != NULL &&
-	       sscanf(text, "btime %lld", &boot) != 1)
-		continue;
-	if (file != NULL)
-		fclose(file);
-	return boot + (long long)(ticks / (unsigned long long)sysconf(_SC_CLK_TCK));
+	if (behind == NULL || clock_gettime(CLOCK_BOOTTIME, &since_boot) != 0 ||
+	    sscanf(behind,
+		   ") %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+		   "%llu",
+		   &ticks) != 1)
+		return LLONG_MAX;
+	return since_boot.tv_sec - (long long)(ticks / (unsigned long long)sysconf(_SC_CLK_TCK));
 }
 
 /* Does the file name a process that lives, and did when the file was written? It is no server of
@@ -120,7 +116,7 @@ static bool lock_names_another(long number, const struct stat *status)
 {
 	if (number <= 1 || number == getpid() || (kill((pid_t)number, 0) != 0 && errno == ESRCH))
 		return false;
-	return process_began(number) <= (long long)status->st_mtime + LOCK_SLACK_SECONDS;
+	return process_age(number) >= time(NULL) - status->st_mtime - LOCK_SLACK_SECONDS;
 }
 
 /* May the file be written over? */

@@ -69,38 +69,25 @@ static int place_say_served(const struct rzc_serve *serve, const char *process_p
 	return XVM_FAILED;
 }
 
-/* What refuses a call was left behind; anything else may be in use, by another program. */
-static int place_free_socket(const struct rzc_serve *serve, const char *path)
+/* Nobody may listen there. What refuses a call a server left behind, and it is removed; anything
+ * else may be in use, by another program. */
+static int place_free(const struct rzc_serve *serve, const char *path)
 {
-	int result = rzc_socket_connect(path);
+	struct stat status;
+	int result;
 
+	if (path[0] == '\0' || lstat(path, &status) != 0)
+		return 0;
+	result = S_ISSOCK(status.st_mode) ? rzc_socket_connect(path) : -ENOTSOCK;
 	if (result >= 0)
 		close(result);
 	if (result >= 0 || result == -ETIMEDOUT)
 		return place_say_served(serve, serve->process_path);
-	if (result != -ECONNREFUSED) {
-		xvm_error("%s is there already (%s): give another --socket PATH", path,
-			  strerror(-result));
-		return XVM_FAILED;
-	}
-	if (unlink(path) == 0 || errno == ENOENT)
+	if (result == -ENOENT || (result == -ECONNREFUSED && unlink(path) == 0))
 		return 0;
-	xvm_error("cannot remove %s, which a server left behind: %s", path, strerror(errno));
+	xvm_error("%s is there already (%s): give another --socket PATH", path,
+		  strerror(result == -ECONNREFUSED ? errno : -result));
 	return XVM_FAILED;
-}
-
-/* Nobody may listen there; a socket that nobody listens on is removed. */
-static int place_free(const struct rzc_serve *serve, const char *path)
-{
-	struct stat status;
-
-	if (path[0] == '\0' || lstat(path, &status) != 0)
-		return 0;
-	if (!S_ISSOCK(status.st_mode)) {
-		xvm_error("%s is there, and is not a socket: give another --socket PATH", path);
-		return XVM_FAILED;
-	}
-	return place_free_socket(serve, path);
 }
 
 static int place_take(struct rzc_serve *serve, bool is_private)
@@ -115,20 +102,14 @@ static int place_take(struct rzc_serve *serve, bool is_private)
 }
 
 /* A disk of that name in another directory is one of the same name to the clients. */
-static int place_elsewhere(const struct rzc_serve *serve, const struct rzc_place *place)
+static int place_elsewhere(const struct rzc_serve *serve, const char *directory)
 {
-	for (size_t i = 1; i < place->count; i++) {
-		char process[PATH_MAX], control[PATH_MAX];
+	char process[PATH_MAX], control[PATH_MAX];
 
-		if (rzc_place_path(process, place->directory[i], serve->name, RZC_PLACE_PROCESS) !=
-			    0 ||
-		    rzc_place_path(control, place->directory[i], serve->name, RZC_PLACE_CONTROL) !=
-			    0)
-			return XVM_FAILED;
-		if (rzc_socket_is_live(control))
-			return place_say_served(serve, process);
-	}
-	return 0;
+	if (rzc_place_path(process, directory, serve->name, RZC_PLACE_PROCESS) != 0 ||
+	    rzc_place_path(control, directory, serve->name, RZC_PLACE_CONTROL) != 0)
+		return XVM_FAILED;
+	return rzc_socket_is_live(control) ? place_say_served(serve, process) : 0;
 }
 
 static int place_named(struct rzc_serve *serve)
@@ -138,7 +119,8 @@ static int place_named(struct rzc_serve *serve)
 
 	serve->name = serve->options->name != NULL ? serve->options->name : RZC_SERVE_NAME;
 	rzc_place_init(&place);
-	if (rzc_place_make(&place) != 0 || place_elsewhere(serve, &place) != 0 ||
+	if (rzc_place_make(&place) != 0 ||
+	    (place.count > 1 && place_elsewhere(serve, place.directory[1]) != 0) ||
 	    rzc_place_path(stem, place.directory[0], serve->name, "") != 0 ||
 	    place_at_stem(serve, stem, RZC_PLACE_PROCESS) != 0)
 		return XVM_FAILED;

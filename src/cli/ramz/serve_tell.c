@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "stat.h"
 #include "unix_socket.h"
 
 /* Room for a path of which each byte is three. */

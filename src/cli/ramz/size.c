@@ -8,43 +8,35 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* A value below 1024, in three digits that count; whole ones without a point. */
-static void size_digits(char *text, size_t room, double value, const char *unit)
+/* Three digits that count, whole ones without a point, and a unit: each is `step` of the one
+ * before. What would be rounded to a step is one of the next unit. */
+static const char *size_scaled(char text[RZC_SIZE_TEXT_BYTES], uint64_t number, double step,
+			       const char *const *units)
 {
-	int decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+	double value = (double)number;
+	int decimals;
 
+	for (; value >= step - 0.5 && units[1] != NULL; units++)
+		value /= step;
+	decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
 	if (value - (double)(uint64_t)value <= 0)
 		decimals = 0;
-	snprintf(text, room, "%.*f %s", decimals, value, unit);
+	snprintf(text, RZC_SIZE_TEXT_BYTES, "%.*f %s", decimals, value, *units);
+	return text;
 }
 
 const char *rzc_size_text(char text[RZC_SIZE_TEXT_BYTES], uint64_t bytes)
 {
-	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-	double value = (double)bytes;
-	unsigned unit = 0;
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", NULL};
 
-	/* What would be rounded to 1024 is one of the next unit. */
-	while (value >= 1023.5) {
-		value /= 1024;
-		unit++;
-	}
-	size_digits(text, RZC_SIZE_TEXT_BYTES, value, units[unit]);
-	return text;
+	return size_scaled(text, bytes, 1024, units);
 }
 
 const char *rzc_nanoseconds_text(char text[RZC_SIZE_TEXT_BYTES], uint64_t ns)
 {
-	static const char *const units[] = {"ns", "us", "ms", "s"};
-	double value = (double)ns;
-	unsigned unit = 0;
+	static const char *const units[] = {"ns", "us", "ms", "s", NULL};
 
-	while (value >= 999.5 && unit < 3) {
-		value /= 1000;
-		unit++;
-	}
-	size_digits(text, RZC_SIZE_TEXT_BYTES, value, units[unit]);
-	return text;
+	return size_scaled(text, ns, 1000, units);
 }
 
 const char *rzc_seconds_text(char text[RZC_SIZE_TEXT_BYTES], uint64_t seconds)

@@ -6,8 +6,6 @@
  *
  * Source: Documentation/admin-guide/blockdev/zram.rst (Linux) for the order of zram's fields.
  */
-#include "stat.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

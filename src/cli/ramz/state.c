@@ -50,24 +50,8 @@ static void state_print_line(const json_t *page)
 	putchar('\n');
 }
 
-static void state_print_json(const json_t *page)
-{
-	static const char *const keys[] = {[STATE_PAGE] = "page",
-					   [STATE_KIND] = "kind",
-					   [STATE_BYTES] = "bytes",
-					   [STATE_CODEC] = "codec",
-					   [STATE_SHARERS] = "sharers"};
-	json_t *object = json_object();
-
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		json_object_set(object, keys[i], json_array_get(page, i));
-	(void)json_dumpf(object, stdout, 0);
-	putchar('\n');
-	json_decref(object);
-}
-
 /* What one answer tells below `end`. */
-static void state_print(const json_t *answer, uint64_t end, bool as_json)
+static void state_print(const json_t *answer, uint64_t end)
 {
 	const json_t *pages = json_object_get(answer, "state");
 
@@ -76,10 +60,7 @@ static void state_print(const json_t *answer, uint64_t end, bool as_json)
 
 		if ((uint64_t)state_number(page, STATE_PAGE) >= end)
 			return;
-		if (as_json)
-			state_print_json(page);
-		else
-			state_print_line(page);
+		state_print_line(page);
 	}
 }
 
@@ -91,7 +72,7 @@ static uint64_t state_next(const json_t *answer, uint64_t first)
 	return page > first ? page : UINT64_MAX;
 }
 
-static int state_run(const struct rzc_server *server, uint64_t first, uint64_t end, bool as_json)
+static int state_run(const struct rzc_server *server, uint64_t first, uint64_t end)
 {
 	while (first < end) {
 		uint64_t step = end - first < STATE_STEP ? end - first : STATE_STEP;
@@ -99,7 +80,7 @@ static int state_run(const struct rzc_server *server, uint64_t first, uint64_t e
 
 		if (answer == NULL)
 			return XVM_EXIT_FAILURE;
-		state_print(answer, end, as_json);
+		state_print(answer, end);
 		first = state_next(answer, first);
 		json_decref(answer);
 		if (fflush(stdout) != 0)
@@ -118,6 +99,5 @@ int rzc_state(const struct rzc_options *options)
 	if (rzc_server_find(&server, options) != 0)
 		return XVM_EXIT_FAILURE;
 	return state_run(&server, first,
-			 count > STATE_PAGE_MAX - first ? STATE_PAGE_MAX : first + count,
-			 options->json);
+			 count > STATE_PAGE_MAX - first ? STATE_PAGE_MAX : first + count);
 }

@@ -103,7 +103,7 @@ static int codecs_add_all(struct xvm_codecs *codecs)
 int xvm_codecs_parse(struct xvm_codecs *codecs, const char *list)
 {
 	codecs->count = 0;
-	if (list == NULL || strcmp(list, "all") == 0)
+	if (list == NULL)
 		return codecs_add_all(codecs);
 	for (;;) {
 		size_t length = strcspn(list, ",");

@@ -25,8 +25,8 @@ struct xvm_codecs {
 };
 
 /*
- * The codecs of a comma-separated list of NAME or NAME:LEVEL; NULL or "all" stands for
- * all of this build but none. A codec without a level has its default. Returns 0, or
+ * The codecs of a comma-separated list of NAME or NAME:LEVEL; NULL stands for all
+ * of this build but none. A codec without a level has its default. Returns 0, or
  * XVM_FAILED after naming what is wrong and what there is.
  */
 int xvm_codecs_parse(struct xvm_codecs *codecs, const char *list);

@@ -104,8 +104,8 @@ fi
 
 # ---- mistakes on the command line: status 2, cause and fix in one line ------------
 
-refused 2 "a command is missing; there are: $commands "
-refused 2 "no command 'mkfs'; there are: $commands " mkfs
+refused 2 'a command is missing; ramz --help lists them'
+refused 2 "no command 'mkfs'; ramz --help lists them" mkfs
 refused 2 "no command '--frobnicate'" --frobnicate
 refused 2 "ramz estimate has no option --frobnicate.*ramz estimate --help" estimate --frobnicate
 refused 2 'option --codec needs a value' estimate --codec
@@ -117,7 +117,6 @@ refused 2 '--seconds N is a whole number from 1 to 1000000' estimate --seconds 0
 refused 2 '--max-input takes bytes' estimate --max-input 12
 refused 2 '--codec takes up to 16' estimate \
 	--codec "$(awk 'BEGIN { for (i = 0; i < 16; i++) printf "lz4,"; print "lz4" }')"
-refused 2 "no command 'bench'; there are:" bench
 
 # ---- inputs and outputs that are no good: status 1 --------------------------------
 

@@ -13,7 +13,8 @@
 
 #include "args.h"
 
-/* What was given to a command. Fields of options that it does not have are zero. */
+/* What was given to a command. The others are at their
+ * defaults. */
 struct rzc_options {
 	struct xvm_words words;
 	const char *name, *socket; /* which disk; at most one of them is given */

@@ -13,8 +13,6 @@
 #include "progress.h"
 
 #define ESTIMATE_PAGES_MIN 64U
-#define ESTIMATE_SECONDS 4U
-#define ESTIMATE_INPUT_BYTES (UINT64_C(64) << 20)
 #define ESTIMATE_SCHEMA "ramz-estimate/1"
 
 struct estimate_run {
@@ -184,11 +182,6 @@ static int estimate_input(struct estimate_run *run, const char *name)
 	return result;
 }
 
-static uint64_t estimate_default(uint64_t given, uint64_t otherwise)
-{
-	return given > 0 ? given : otherwise;
-}
-
 int rzc_estimate(const struct rzc_options *options)
 {
 	struct estimate_run run = {.table = options->json_path == NULL ||
@@ -201,12 +194,14 @@ int rzc_estimate(const struct rzc_options *options)
 		return XVM_EXIT_USAGE;
 	names = xvm_input_names(options->words.word, options->words.count, &count);
 	runs = count * run.codecs.count;
-	if (options->json_path != NULL)
+	if (options->json_path != NULL) {
 		run.root = xvm_json_root(ESTIMATE_SCHEMA);
+		json_object_set_new(run.root, "inputs", json_array());
+		json_object_set_new(run.root, "results", json_array());
+	}
 	xvm_progress_init(&run.progress, true, (unsigned)runs);
-	run.max_input_bytes = estimate_default(options->max_input_bytes, ESTIMATE_INPUT_BYTES);
-	run.budget_ns =
-		estimate_default(options->seconds, ESTIMATE_SECONDS) * UINT64_C(1000000000) / runs;
+	run.max_input_bytes = options->max_input_bytes;
+	run.budget_ns = options->seconds * UINT64_C(1000000000) / runs;
 	for (size_t i = 0; i < count && result == 0; i++)
 		result = estimate_input(&run, names[i]);
 	if (run.root != NULL && result == 0)

@@ -44,7 +44,7 @@ void rzc_estimate_make(struct rzc_estimate *estimate, const struct xvm_input *in
 void rzc_estimate_table(const struct xvm_input *input, const struct rzc_estimate *estimates,
 			size_t count);
 
-/* Add an input and its estimates to the root of a document. */
+/* Add an input and its estimates to the arrays "inputs" and "results" of a document. */
 void rzc_estimate_json(json_t *root, const struct xvm_input *input,
 		       const struct rzc_estimate *estimates, size_t count);
 

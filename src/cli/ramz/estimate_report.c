@@ -119,19 +119,11 @@ static json_t *json_result(const struct xvm_input *input, const struct rzc_estim
 			 "size_class_share", json_sizes(e));
 }
 
-/* The array of the object that has this name. */
-static json_t *json_list(json_t *root, const char *name)
-{
-	if (json_object_get(root, name) == NULL)
-		json_object_set_new(root, name, json_array());
-	return json_object_get(root, name);
-}
-
 void rzc_estimate_json(json_t *root, const struct xvm_input *input,
 		       const struct rzc_estimate *estimates, size_t count)
 {
-	json_array_append_new(json_list(root, "inputs"), xvm_json_input(input));
+	json_array_append_new(json_object_get(root, "inputs"), xvm_json_input(input));
 	for (size_t i = 0; i < count; i++)
-		json_array_append_new(json_list(root, "results"),
+		json_array_append_new(json_object_get(root, "results"),
 				      json_result(input, &estimates[i]));
 }

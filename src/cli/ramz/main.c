@@ -26,6 +26,8 @@
 
 #define MAIN_TIMEOUT_SECONDS 10U
 #define MAIN_SECONDS_MAX 86400U
+#define MAIN_ESTIMATE_SECONDS 4U
+#define MAIN_INPUT_BYTES (UINT64_C(64) << 20)
 
 /* ---- commands ---- */
 
@@ -213,7 +215,9 @@ static int main_command(const struct rzc_command *command, int argc, char **argv
 		.count = sizeof(main_args) / sizeof(main_args[0]),
 		.user = 1U << (command - main_commands),
 	};
-	struct rzc_options options = {.timeout_seconds = command->timeout_seconds};
+	struct rzc_options options = {.timeout_seconds = command->timeout_seconds,
+				      .seconds = MAIN_ESTIMATE_SECONDS,
+				      .max_input_bytes = MAIN_INPUT_BYTES};
 
 	snprintf(name, sizeof(name), "ramz %s", command->name);
 	if (xvm_args_read(&args, argc, argv, &options, &options.words) != 0)
@@ -244,29 +248,15 @@ static void main_help(void)
 	     "wrong. See ramz(1).");
 }
 
-static int main_unknown(const char *name)
-{
-	char names[160] = "";
-
-	for (size_t i = 0; i < MAIN_COMMANDS; i++) {
-		size_t used = strlen(names);
-
-		snprintf(names + used, sizeof(names) - used, " %s", main_commands[i].name);
-	}
-	if (name == NULL)
-		xvm_error("a command is missing; there are:%s (see ramz --help)", names);
-	else
-		xvm_error("there is no command '%s'; there are:%s (see ramz --help)", name, names);
-	return XVM_EXIT_USAGE;
-}
-
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
 
 	xvm_set_program("ramz");
-	if (name == NULL)
-		return main_unknown(NULL);
+	if (name == NULL) {
+		xvm_error("a command is missing; ramz --help lists them");
+		return XVM_EXIT_USAGE;
+	}
 	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
 		main_help();
 		return XVM_EXIT_OK;
@@ -279,5 +269,6 @@ int main(int argc, char **argv)
 		if (strcmp(name, main_commands[i].name) == 0)
 			return main_command(&main_commands[i], argc - 1, argv + 1);
 	}
-	return main_unknown(name);
+	xvm_error("there is no command '%s'; ramz --help lists them", name);
+	return XVM_EXIT_USAGE;
 }

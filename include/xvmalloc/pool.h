@@ -99,8 +99,8 @@ enum xv_lock_kind {
 /*
  * For callers that keep their handles and never pass a stale one. The pool keeps no proof of where
  * blocks begin. It checks the header that a handle leads to and what lies around it. A free is a
- * little quicker (the benchmark pair: xvmalloc-keyed beside xvmalloc-nosplit), and a page record
- * is shorter by a byte for each KiB. A bad handle may pass: see xvmalloc/base.h.
+ * little quicker (benchmark pair/: xvmalloc-keyed beside xvmalloc-nosplit), and a page record is
+ * shorter by a byte for each KiB. A bad handle may pass: see xvmalloc/base.h.
  */
 #define XV_POOL_KEYED 0x4U
 

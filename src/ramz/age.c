@@ -5,7 +5,7 @@
  */
 #include "age.h"
 
-/* a move of the clock looks at one leaf in so many */
+/* A move of the clock looks at one leaf in 64. */
 enum { LEAVES_A_ROUND = 64 };
 
 _Static_assert(RAMZ_AGE_MAX + 2 * LEAVES_A_ROUND <= UINT8_MAX, "an age could come round");

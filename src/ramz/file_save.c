@@ -106,7 +106,7 @@ static int save_fill(int fd, const struct rzi_contents *contents, uint64_t *byte
 	if (err != 0)
 		return rzi_file_fails(reason, err,
 				      target.failed ? "the new file cannot be written"
-						    : "what it is to have cannot be had");
+						    : "its contents cannot be produced");
 	return 0;
 }
 

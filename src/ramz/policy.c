@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * policy.c: when pages become older, are recompressed, and when the pool is compacted; see
+ * policy.c: when pages become older and are recompressed, and when the pool is compacted; see
  * ramz/policy.h.
  *
- * A step does the first of these that is due: an age's end; a training; some pages of a sweep of
- * the strongest tier, then of the next; a part of a compaction. When nothing of it is left and
- * memory is short, the ages asked for are halved and the sweeps begin again. With that at its end
- * the policy rests until the next age.
+ * A step does the first of these that is due: the end of an age; a training; some pages of a sweep
+ * of the strongest tier, then of the next; a part of a compaction. When nothing is left and memory
+ * is short, the required ages are halved and the sweeps begin again. When that ends too, the policy
+ * rests until the next age.
  *
  * Owns the policy's state and thread. May call: recompress.h, and the store's public calls.
- * Locking: `lock` guards the state; a step is one thread's (`stepping`) and runs without the lock.
- * Writers wait for `progress` with the lock alone, parked (context.h). O(1), and the work.
+ * Locking: `lock` guards the state; one thread at a time does a step (`stepping`), without the
+ * lock. Writers wait for `progress` with only that lock, parked (context.h). O(1), plus the work.
  */
 #include "policy.h"
 
@@ -26,47 +26,48 @@ enum {
 	AGE_MS_MAX = 86400000,
 	WAIT_MS = 100,
 	WAIT_MS_MAX = 60000,
-	STEP_PAGES = 64,       /* recompressed in a step */
-	STEP_LOOKED = 1 << 16, /* looked at */
+	STEP_PAGES = 64,       /* pages recompressed in a step */
+	STEP_LOOKED = 1 << 16, /* pages looked at in a step */
 	COMPACT_BYTES = 256 << 10,
 	COMPACT_SHARE_SHIFT = 5, /* a compaction that gives back less than a 32nd does not pay */
-	SQUEEZE_MAX = 7,         /* RAMZ_AGE_MAX halved so often is 0 */
-	EASE_SHIFT = 4,          /* below the soft limit by a 16th: no longer short */
-	NEAR_SHIFT = 5,          /* within a 32nd of the hard limit */
-	TRAIN_PAGES = 2048,      /* that must be due before a dictionary is trained */
-	DRIFT_PAGES = 4096,      /* over which gains are compared */
+	SQUEEZE_MAX = 7,         /* so many halvings of RAMZ_AGE_MAX give 0 */
+	EASE_SHIFT = 4,          /* memory is no longer short a 16th below the soft limit */
+	NEAR_SHIFT = 5,          /* memory is very short within a 32nd of the hard limit */
+	TRAIN_PAGES = 2048,      /* pages that must be due before a training */
+	DRIFT_PAGES = 4096,      /* pages over which gains are compared */
 };
 
 #define NS_PER_MS UINT64_C(1000000)
 
-/* What a tier's sweeps gain, to see when its dictionary has become old. */
+/* What a tier's sweeps gain, to see when its dictionary is outdated. */
 struct gain {
 	uint64_t pages;
 	uint64_t bytes;
-	uint64_t first; /* bytes of the first DRIFT_PAGES since the training; 0: not yet */
+	uint64_t first; /* bytes gained on the first DRIFT_PAGES since the training; 0 = not known
+			 * yet */
 };
 
 struct rzi_policy {
 	struct ramz *store;
 	pthread_mutex_t lock;
-	pthread_cond_t wake;     /* of the thread */
-	pthread_cond_t progress; /* of writers that wait */
+	pthread_cond_t wake;     /* for the thread */
+	pthread_cond_t progress; /* for waiting writers */
 	struct ramz_policy policy;
 	bool is_set;
 	bool stepping;
 	bool stop;
 	pthread_t thread;
-	uint64_t stops;   /* threads ended */
-	uint32_t waiting; /* writers */
-	uint64_t made;    /* steps that made some room */
+	uint64_t stops;   /* ends of the thread, count */
+	uint32_t waiting; /* waiting writers, count */
+	uint64_t made;    /* steps that made room, count */
 	struct ramz_policy_stats stats;
 
-	/* Of the step alone. */
+	/* Only for the step. */
 	uint64_t next_age_ns;
-	uint64_t cursor[RAMZ_TIERS]; /* where a sweep goes on; UINT64_MAX: it is done */
+	uint64_t cursor[RAMZ_TIERS]; /* where a sweep goes on; UINT64_MAX = it is done */
 	bool trained[RAMZ_TIERS];    /* tried since the last age */
 	bool compacted;              /* since the sweeps began */
-	bool keeps_reserve;          /* the steps are the thread's */
+	bool keeps_reserve;          /* the thread does the steps */
 	struct gain gain[RAMZ_TIERS];
 	struct rzi_compressor compressor[RAMZ_TIERS];
 };
@@ -117,7 +118,7 @@ static void policy_begin_sweeps(struct rzi_policy *p)
 	p->compacted = false;
 }
 
-/* The least age of pages that go into a tier now; false: none does. */
+/* Least age of pages that go into a tier now; false: none do. */
 static bool policy_min_age(const struct rzi_policy *p, uint32_t tier, uint32_t *age)
 {
 	uint32_t asked = p->policy.tier_age[tier];
@@ -129,14 +130,13 @@ static bool policy_min_age(const struct rzi_policy *p, uint32_t tier, uint32_t *
 		return asked != 0;
 	}
 	*age = (asked != 0 ? asked : RAMZ_AGE_MAX) >> p->stats.squeeze;
-	/* A page that was used since the last mark stays in tier 0, unless there is no other way.
-	 */
+	/* A page used since the last mark stays in tier 0, unless memory is very short. */
 	if (*age == 0 && p->stats.shortage != RAMZ_SHORTAGE_HARD)
 		*age = 1;
 	return true;
 }
 
-/* Pages of that age that are in lower tiers: so many and more? */
+/* Are at least so many pages of that age in lower tiers? */
 static bool policy_has_due(struct rzi_policy *p, uint32_t age, uint64_t pages)
 {
 	struct ramz_ages ages;
@@ -151,7 +151,7 @@ static bool policy_has_due(struct rzi_policy *p, uint32_t age, uint64_t pages)
 	return due >= pages;
 }
 
-/* Do the pages gain less by an eighth than the first ones did with this dictionary? */
+/* Do pages gain an eighth less than the first ones with this dictionary? */
 static bool policy_has_drifted(const struct gain *gain)
 {
 	return gain->first != 0 && gain->pages >= DRIFT_PAGES &&
@@ -170,7 +170,7 @@ static void policy_note_gain(struct gain *gain, const struct ramz_recompress_rep
 	gain->bytes += report->saved_bytes;
 }
 
-/* Train a dictionary where one is due. Returns whether it was tried. */
+/* Train a dictionary if one is due. Returns whether it was tried. */
 static bool policy_train(struct rzi_policy *p, uint32_t tier, uint32_t age, int *err)
 {
 	struct ramz_train_options options = {.tier = tier, .min_age = age};
@@ -195,7 +195,7 @@ static bool policy_train(struct rzi_policy *p, uint32_t tier, uint32_t age, int 
 	return true;
 }
 
-/* Some pages of a tier's sweep. Returns whether there was one under way. */
+/* Do some pages of a tier's sweep. Returns whether there was one. */
 static bool policy_sweep(struct rzi_policy *p, uint32_t tier, uint32_t age, int *err)
 {
 	struct ramz_recompress_options options = {.tier = tier,
@@ -228,7 +228,7 @@ static bool policy_sweep(struct rzi_policy *p, uint32_t tier, uint32_t age, int 
 
 /* ---- compaction ---- */
 
-/* A part of one, where memory is short and it pays. Returns whether there was any. */
+/* Do a part of a compaction, if memory is short and it pays. Returns whether it was tried. */
 static bool policy_compact(struct rzi_policy *p, int *err)
 {
 	struct xv_compact_report report = {.more = false};
@@ -269,7 +269,7 @@ static void policy_end_of_age(struct rzi_policy *p, uint64_t now_ns)
 	policy_unlock(p);
 }
 
-/* Whatever is due first. Returns whether anything was. */
+/* Do the first work that is due. Returns whether there was any. */
 static bool policy_work(struct rzi_policy *p, int *err)
 {
 	uint32_t age;
@@ -295,7 +295,7 @@ static bool policy_work(struct rzi_policy *p, int *err)
 
 static void policy_set_shortage(struct rzi_policy *p, enum ramz_shortage shortage)
 {
-	/* What was in vain may help now. */
+	/* What failed before may help now. */
 	if (shortage > p->stats.shortage)
 		policy_begin_sweeps(p);
 	policy_lock(p);
@@ -305,7 +305,8 @@ static void policy_set_shortage(struct rzi_policy *p, enum ramz_shortage shortag
 	policy_unlock(p);
 }
 
-/* Returns until when nothing is due, in ns of rzi_now_ns; 0: more is. `stepping` is ours. */
+/* Returns the time of rzi_now_ns until which nothing is due; 0 = more is due. `stepping` is
+ * ours. */
 static uint64_t policy_step(struct rzi_policy *p, bool waiting, int *err)
 {
 	uint64_t now_ns = rzi_now_ns();
@@ -374,7 +375,7 @@ static void *policy_thread(void *context)
 		policy_unlock(p);
 		until_ns = policy_step(p, waiting, &err);
 		policy_lock(p);
-		/* The soft limit is not told to this thread: it looks now and then. */
+		/* Nobody tells this thread about the soft limit: it looks at times. */
 		if (until_ns > rzi_now_ns() + WAIT_MS * NS_PER_MS)
 			until_ns = rzi_now_ns() + WAIT_MS * NS_PER_MS;
 		if (!p->stop && until_ns != 0 && p->waiting == 0)
@@ -429,8 +430,8 @@ void ramz_policy_stop(struct ramz *store)
 	if (!p->stats.running || p->stop) {
 		uint64_t stops = p->stops;
 
-		/* Another call ends it: return when it has. It may have been started again since.
-		 */
+		/* Another call ends it: return when it has ended. It may have been started again
+		 * since. */
 		while (p->stats.running && p->stops == stops)
 			(void)pthread_cond_wait(&p->wake, &p->lock);
 		policy_unlock(p);
@@ -450,7 +451,7 @@ void ramz_policy_stop(struct ramz *store)
 	policy_unlock(p);
 }
 
-/* ---- setting it ---- */
+/* ---- the setting ---- */
 
 static bool policy_is_good(const struct ramz_policy *policy)
 {
@@ -464,7 +465,7 @@ static bool policy_is_good(const struct ramz_policy *policy)
 	return true;
 }
 
-/* Under the lock: have no step under way; was the thread running? */
+/* Under the lock: wait until no step runs. Was the thread running? */
 static bool policy_quiet(struct rzi_policy *p)
 {
 	bool was_running = false;

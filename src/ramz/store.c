@@ -258,7 +258,7 @@ static void store_open(struct ramz *store)
 	(void)pthread_mutex_unlock(&store->admin);
 }
 
-/* The codec's index for a tier, where a context for it can be had. */
+/* The codec's index for a tier, if a context for it can be made. */
 static int store_coding(struct ramz *store, uint32_t tier, const struct ramz_codec *codec,
 			int32_t level)
 {

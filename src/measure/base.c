@@ -3,7 +3,7 @@
 /*
  * base.c: messages, memory, numbers and random draws; see base.h.
  *
- * Owns the global state of a front end: its name, and whether notes are wanted.
+ * Owns the global state of a front end: its name.
  * May call the C library. Locking: none.
  */
 #include "base.h"
@@ -19,14 +19,14 @@
 
 #include "size_text.h"
 
+/* Back to the start of the line, and erase it (ECMA-48 EL). */
+#define COMMON_ERASE "\r\033[K"
+
 static const char *common_program = "xvfrag";
-static bool common_quiet;
 
 static void common_say(const char *format, va_list args)
 {
-	/* A progress line may stand there: back to its start, and erase it (ECMA-48 EL). */
-	if (isatty(STDERR_FILENO))
-		fputs("\r\033[K", stderr);
+	xvm_progress("");
 	fprintf(stderr, "%s: ", common_program);
 	vfprintf(stderr, format, args);
 	fputc('\n', stderr);
@@ -50,16 +50,22 @@ void xvm_note(const char *format, ...)
 {
 	va_list args;
 
-	if (common_quiet)
-		return;
 	va_start(args, format);
 	common_say(format, args);
 	va_end(args);
 }
 
-void xvm_be_quiet(void)
+void xvm_progress(const char *format, ...)
 {
-	common_quiet = true;
+	va_list args;
+
+	if (!isatty(STDERR_FILENO))
+		return;
+	fputs(COMMON_ERASE, stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fflush(stderr);
 }
 
 FILE *xvm_output_open(const char *path)

@@ -37,9 +37,12 @@ void xvm_set_program(const char *name);
 /* Say what is wrong and what to do about it, on standard error. */
 void xvm_error(const char *format, ...);
 
-/* Something worth knowing, on standard error; silenced by xvm_be_quiet. */
+/* Something worth knowing, on standard error. */
 void xvm_note(const char *format, ...);
-void xvm_be_quiet(void);
+
+/* What is being done, in a line of a terminal that the next message overwrites; "": take it away.
+ */
+void xvm_progress(const char *format, ...);
 
 /* Open path for writing; "-" is standard output. NULL after saying why. */
 FILE *xvm_output_open(const char *path);

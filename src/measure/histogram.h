@@ -7,18 +7,16 @@
  * into 32 buckets, so a percentile is at most 1/32 (3%) above the true one. The
  * sum and the largest value are exact.
  *
- * Locking: none. Recording is O(1), a percentile O(buckets).
+ * Locking: none. Recording is O(1), the rest O(buckets).
  */
 #ifndef XVM_HISTOGRAM_H
 #define XVM_HISTOGRAM_H
 
-#include <stddef.h>
 #include <stdint.h>
 
-#define XVM_HISTOGRAM_SPLIT_SHIFT 5U
-#define XVM_HISTOGRAM_SPLIT (1U << XVM_HISTOGRAM_SPLIT_SHIFT)
-#define XVM_HISTOGRAM_BUCKETS ((64U - XVM_HISTOGRAM_SPLIT_SHIFT + 1U) * XVM_HISTOGRAM_SPLIT)
+#define XVM_HISTOGRAM_BUCKETS 1920U
 
+/* Zeroed, it is empty. */
 struct xvm_histogram {
 	uint64_t total; /* values recorded */
 	uint64_t sum;
@@ -26,10 +24,9 @@ struct xvm_histogram {
 	uint64_t count[XVM_HISTOGRAM_BUCKETS];
 };
 
-void xvm_histogram_reset(struct xvm_histogram *histogram);
 void xvm_histogram_record(struct xvm_histogram *histogram, uint64_t value);
 
-/* Record in `into` all that was recorded in `from`. O(buckets). */
+/* Record in `into` all that was recorded in `from`. */
 void xvm_histogram_merge(struct xvm_histogram *into, const struct xvm_histogram *from);
 
 /*
@@ -37,9 +34,5 @@ void xvm_histogram_merge(struct xvm_histogram *into, const struct xvm_histogram 
  * median, 9999 p99.99. 0 when nothing was recorded.
  */
 uint64_t xvm_histogram_percentile(const struct xvm_histogram *histogram, unsigned per_10000);
-
-/* Largest value of a bucket; value's bucket. For tests. */
-uint64_t xvm_histogram_bucket_top(size_t bucket);
-size_t xvm_histogram_bucket(uint64_t value);
 
 #endif

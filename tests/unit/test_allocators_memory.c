@@ -140,7 +140,7 @@ static void objects_keep_their_contents(void **state)
 		"tlsf",
 		"xvmalloc",
 		"xvmalloc:page=16K",
-		"xvmalloc:page=4096",
+		"xvmalloc:page=4K",
 		"xvmalloc:provider=highmem:page=4K",
 		"xvmalloc:provider=buffer:page=4K",
 		"xvmalloc-nosplit:provider=highmem",

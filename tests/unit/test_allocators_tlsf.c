@@ -3,7 +3,22 @@
 /* TLSF: what its paper promises. */
 #include "test_allocators_support.h"
 
-#include "tlsf.h"
+/* Of the heap. */
+#define REGION ((size_t)1 << 20)
+
+static const struct xvfrag_plugin *const tlsf = &xvm_allocator_tlsf;
+
+static void *object_make(void *heap, size_t size)
+{
+	uint64_t token;
+
+	return tlsf->alloc(heap, size, 0, &token) == 0 ? (void *)(uintptr_t)token : NULL;
+}
+
+static void object_free(void *heap, void *object)
+{
+	assert_int_equal(tlsf->free(heap, (uintptr_t)object, 0), 0);
+}
 
 enum { OBJECTS = 400, STEPS = 30000, WORD = sizeof(size_t) };
 
@@ -12,73 +27,70 @@ enum { REGION_SPARE = 32768 };
 
 static void tlsf_takes_no_region_before_the_first_object(void **state)
 {
-	struct xvm_tlsf *tlsf = xvm_tlsf_create();
+	void *heap = test_heap(tlsf, NULL);
 
 	(void)state;
-	assert_non_null(tlsf);
-	assert_true(xvm_tlsf_held_bytes(tlsf) <= 16384);
-	xvm_tlsf_destroy(tlsf);
+	assert_true(tlsf->held_bytes(heap) <= 16384);
+	tlsf->destroy(heap);
 }
 
 static void tlsf_spends_one_word_on_an_object(void **state)
 {
-	struct xvm_tlsf *tlsf = xvm_tlsf_create();
-	char *first = xvm_tlsf_alloc(tlsf, 1000);
-	char *second = xvm_tlsf_alloc(tlsf, 1000);
+	void *heap = test_heap(tlsf, NULL);
+	char *first = object_make(heap, 1000);
+	char *second = object_make(heap, 1000);
 
 	(void)state;
 	assert_int_equal((uintptr_t)first % WORD, 0);
 	assert_int_equal(second - first, 1000 + WORD);
-	xvm_tlsf_destroy(tlsf);
+	tlsf->destroy(heap);
 }
 
 static void tlsf_refuses_zero_and_huge_sizes(void **state)
 {
-	struct xvm_tlsf *tlsf = xvm_tlsf_create();
+	void *heap = test_heap(tlsf, NULL);
 
 	(void)state;
-	assert_null(xvm_tlsf_alloc(tlsf, 0));
-	assert_null(xvm_tlsf_alloc(tlsf, SIZE_MAX));
-	assert_null(xvm_tlsf_alloc(tlsf, SIZE_MAX - 6));
-	xvm_tlsf_free(tlsf, NULL);
-	xvm_tlsf_destroy(tlsf);
-	xvm_tlsf_destroy(NULL);
+	assert_null(object_make(heap, 0));
+	assert_null(object_make(heap, SIZE_MAX));
+	assert_null(object_make(heap, SIZE_MAX - 6));
+	tlsf->destroy(heap);
 }
 
 static void tlsf_merges_both_neighbours(void **state)
 {
-	struct xvm_tlsf *tlsf = xvm_tlsf_create();
+	void *heap = test_heap(tlsf, NULL);
 	char *objects[4];
 	int i;
 
 	(void)state;
 	for (i = 0; i < 4; i++)
-		objects[i] = xvm_tlsf_alloc(tlsf, 64);
-	xvm_tlsf_free(tlsf, objects[0]);
-	xvm_tlsf_free(tlsf, objects[2]);
-	xvm_tlsf_free(tlsf, objects[1]);
+		objects[i] = object_make(heap, 64);
+	object_free(heap, objects[0]);
+	object_free(heap, objects[2]);
+	object_free(heap, objects[1]);
 	/* The three and their two inner headers are one hole now. */
-	assert_ptr_equal(xvm_tlsf_alloc(tlsf, 3 * 64 + 2 * WORD), objects[0]);
-	xvm_tlsf_destroy(tlsf);
+	assert_ptr_equal(object_make(heap, 3 * 64 + 2 * WORD), objects[0]);
+	tlsf->destroy(heap);
 }
 
 static void tlsf_grows_by_regions_and_keeps_them(void **state)
 {
-	struct xvm_tlsf *tlsf = xvm_tlsf_create();
-	uint64_t empty = xvm_tlsf_held_bytes(tlsf);
-	void *small = xvm_tlsf_alloc(tlsf, 1);
+	void *heap = test_heap(tlsf, NULL);
+	uint64_t empty = tlsf->held_bytes(heap);
+	void *small = object_make(heap, 1);
 	void *large;
 
 	(void)state;
-	assert_int_equal(xvm_tlsf_held_bytes(tlsf) - empty, XVM_TLSF_REGION_BYTES);
-	large = xvm_tlsf_alloc(tlsf, XVM_TLSF_REGION_BYTES);
+	assert_int_equal(tlsf->held_bytes(heap) - empty, REGION);
+	large = object_make(heap, REGION);
 	assert_non_null(large);
-	assert_int_equal(xvm_tlsf_held_bytes(tlsf) - empty, 3 * XVM_TLSF_REGION_BYTES);
-	memset(large, 1, XVM_TLSF_REGION_BYTES);
-	xvm_tlsf_free(tlsf, small);
-	xvm_tlsf_free(tlsf, large);
-	assert_int_equal(xvm_tlsf_held_bytes(tlsf) - empty, 3 * XVM_TLSF_REGION_BYTES);
-	xvm_tlsf_destroy(tlsf);
+	assert_int_equal(tlsf->held_bytes(heap) - empty, 3 * REGION);
+	memset(large, 1, REGION);
+	object_free(heap, small);
+	object_free(heap, large);
+	assert_int_equal(tlsf->held_bytes(heap) - empty, 3 * REGION);
+	tlsf->destroy(heap);
 }
 
 /* Sizes of every scale: a word, a small list, a page, now and then much more. */
@@ -91,7 +103,7 @@ static size_t size_draw(uint64_t *seed)
 
 static void tlsf_stays_sound_in_random_use(void **state)
 {
-	struct xvm_tlsf *tlsf = xvm_tlsf_create();
+	void *heap = test_heap(tlsf, NULL);
 	unsigned char *objects[OBJECTS] = {NULL};
 	size_t sizes[OBJECTS] = {0};
 	uint64_t seed = test_seed(), held;
@@ -105,22 +117,22 @@ static void tlsf_stays_sound_in_random_use(void **state)
 		if (objects[i] != NULL) {
 			assert_int_equal(objects[i][0], (unsigned char)i);
 			assert_int_equal(objects[i][sizes[i] - 1], (unsigned char)i);
-			xvm_tlsf_free(tlsf, objects[i]);
+			object_free(heap, objects[i]);
 			objects[i] = NULL;
 		}
 		if (step >= STEPS || test_random(&seed) % 3 == 0)
 			continue;
 		sizes[i] = size_draw(&seed);
-		objects[i] = xvm_tlsf_alloc(tlsf, sizes[i]);
+		objects[i] = object_make(heap, sizes[i]);
 		assert_non_null(objects[i]);
 		memset(objects[i], (int)(unsigned char)i, sizes[i]);
 	}
 	/* All is free: each region is one hole again. */
-	held = xvm_tlsf_held_bytes(tlsf);
-	for (uint64_t bytes = held; bytes > XVM_TLSF_REGION_BYTES; bytes -= XVM_TLSF_REGION_BYTES)
-		assert_non_null(xvm_tlsf_alloc(tlsf, XVM_TLSF_REGION_BYTES - REGION_SPARE));
-	assert_int_equal(xvm_tlsf_held_bytes(tlsf), held);
-	xvm_tlsf_destroy(tlsf);
+	held = tlsf->held_bytes(heap);
+	for (uint64_t bytes = held; bytes > REGION; bytes -= REGION)
+		assert_non_null(object_make(heap, REGION - REGION_SPARE));
+	assert_int_equal(tlsf->held_bytes(heap), held);
+	tlsf->destroy(heap);
 }
 
 int main(void)

@@ -10,14 +10,12 @@
 #include <string.h>
 
 #include "command.h"
-#include "progress.h"
 
 #define ESTIMATE_PAGES_MIN 64U
 #define ESTIMATE_SCHEMA "ramz-estimate/1"
 
 struct estimate_run {
 	struct xvm_codecs codecs;
-	struct xvm_progress progress;
 	uint64_t max_input_bytes;
 	uint64_t budget_ns; /* of one input with one codec */
 	json_t *root;       /* NULL without --json */
@@ -141,12 +139,11 @@ static int estimate_codec(struct estimate_run *run, const struct xvm_input *inpu
 	uint64_t pages = run->budget_ns / (page_ns > 0 ? page_ns : 1);
 
 	estimate->codec = codec;
-	xvm_progress_show(&run->progress, input->name, codec->label, "compressing");
+	xvm_progress("%s: compressing with %s", input->name, codec->label);
 	if (density_measure(input, codec, pages > ESTIMATE_PAGES_MIN ? pages : ESTIMATE_PAGES_MIN,
 			    &estimate->density) != 0)
 		return XVM_FAILED;
 	rzc_estimate_make(estimate, input);
-	run->progress.done++;
 	return 0;
 }
 
@@ -160,7 +157,7 @@ static int estimate_loaded(struct estimate_run *run, const struct xvm_input *inp
 
 	for (size_t i = 0; i < count && result == 0; i++)
 		result = estimate_codec(run, input, &run->codecs.items[i], &estimates[i]);
-	xvm_progress_clear(&run->progress);
+	xvm_progress("%s", "");
 	if (result == 0 && run->table)
 		rzc_estimate_table(input, estimates, count);
 	if (result == 0 && run->root != NULL)
@@ -174,7 +171,7 @@ static int estimate_input(struct estimate_run *run, const char *name)
 	struct xvm_input input;
 	int result;
 
-	xvm_progress_show(&run->progress, name, NULL, "reading");
+	xvm_progress("%s: reading", name);
 	result = xvm_input_load(&input, name, run->max_input_bytes);
 	if (result == 0)
 		result = estimate_loaded(run, &input);
@@ -199,7 +196,6 @@ int rzc_estimate(const struct rzc_options *options)
 		json_object_set_new(run.root, "inputs", json_array());
 		json_object_set_new(run.root, "results", json_array());
 	}
-	xvm_progress_init(&run.progress, true, (unsigned)runs);
 	run.max_input_bytes = options->max_input_bytes;
 	run.budget_ns = options->seconds * UINT64_C(1000000000) / runs;
 	for (size_t i = 0; i < count && result == 0; i++)

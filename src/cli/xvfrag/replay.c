@@ -253,9 +253,8 @@ static void replay_measure(struct xvf_replay *r, struct xvf_result *result)
 static void replay_measure_times(const struct xvf_replay *r, uint64_t phase_ns,
 				 struct xvf_result *result)
 {
-	struct xvm_histogram times;
+	struct xvm_histogram times = {.total = 0};
 
-	xvm_histogram_reset(&times);
 	for (unsigned i = 0; i < r->threads; i++) {
 		xvm_histogram_merge(&times, &r->workers[i].times);
 		result->preempted += r->workers[i].preempted;
@@ -325,10 +324,9 @@ static int replay_compact(struct xvf_replay *r, const char *phase)
 {
 	struct xvf_result result = {.flags = XVF_RESULT_COMPACT | XVF_RESULT_TIME};
 	uint64_t before = r->held_bytes, start = xvm_clock_ns();
-	struct xvm_histogram steps;
+	struct xvm_histogram steps = {.total = 0};
 	int more;
 
-	xvm_histogram_reset(&steps);
 	do {
 		uint64_t step_start = replay_cpu_ns();
 

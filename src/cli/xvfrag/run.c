@@ -13,7 +13,6 @@
 
 #include "input.h"
 #include "map.h"
-#include "progress.h"
 #include "trace.h"
 
 #define RUN_PLUGIN "plugin:"
@@ -135,7 +134,7 @@ void xvf_list(void)
 	}
 	puts("  xvmalloc:NAME=VALUE:...\n"
 	     "                 a row of xvmalloc with settings: shards=N,\n"
-	     "                 lock=default|none|spin|mutex, page=BYTES,\n"
+	     "                 lock=default|none|spin|mutex, page=SIZE,\n"
 	     "                 provider=mmap|highmem|buffer\n"
 	     "  plugin:PATH    a shared object with struct xvfrag_plugin\n"
 	     "                 (xvmalloc/xvfrag_plugin.h)\n\nCodecs:");
@@ -162,7 +161,6 @@ struct run {
 	const struct xvf_options *options;
 	const struct xvf_selection *selection;
 	struct xvf_report report;
-	struct xvm_progress progress;
 	FILE *record; /* --record, or NULL */
 };
 
@@ -277,8 +275,8 @@ static void run_on_progress(void *context, const struct xvf_run *child)
 	const struct run *run = context;
 	unsigned done = atomic_load(&child->result_count);
 
-	xvm_progress_show(&run->progress, run->report.inputs[run->report.input_count - 1].name,
-			  child->spec, done > 0 ? child->results[done - 1].phase : "starts");
+	xvm_progress("%s: %s: %s", run->report.inputs[run->report.input_count - 1].name,
+		     child->spec, done > 0 ? child->results[done - 1].phase : "starts");
 }
 
 static void run_allocator(struct run *run, const struct xvf_selected *selected,
@@ -312,7 +310,6 @@ static void run_allocator(struct run *run, const struct xvf_selected *selected,
 		xvf_child_run(child, preload, (unsigned)options->timeout_s, run_on_progress, run);
 	if (child->allocator[0] == '\0') /* a plugin that was not loaded */
 		snprintf(child->allocator, sizeof(child->allocator), "%s", selected->spec);
-	run->progress.done++;
 }
 
 static int run_input(struct run *run, const char *name)
@@ -322,11 +319,11 @@ static int run_input(struct run *run, const char *name)
 	int result;
 
 	facts->name = name;
-	xvm_progress_show(&run->progress, name, NULL, "reading and compressing");
+	xvm_progress("%s: reading and compressing", name);
 	result = input_load(run, &input, facts);
 	for (size_t i = 0; result == 0 && i < run->selection->count; i++)
 		run_allocator(run, &run->selection->items[i], &input);
-	xvm_progress_clear(&run->progress);
+	xvm_progress("%s", "");
 	if (result == 0 && run->options->map_path != NULL && run->report.input_count == 1)
 		result = xvf_map_draw(&input.workload, run->options->seed, run->options->map_path);
 	input_fini(&input);
@@ -384,7 +381,6 @@ int xvf_run(const struct xvf_options *options, const struct xvf_selection *selec
 	};
 	int result = 0;
 
-	xvm_progress_init(&run.progress, true, (unsigned)(selection->count * options->input_count));
 	if (options->record_path != NULL) {
 		run.record = xvm_output_open(options->record_path);
 		result = run.record != NULL ? 0 : XVM_FAILED;

@@ -195,7 +195,7 @@ void xvf_worker_phase(struct xvf_worker *w)
 	const struct xvm_phase *phase = &r->work.head->phase[r->phase];
 	const struct xvm_op *op = r->work.ops + phase->first_op, *end = op + phase->op_count;
 
-	xvm_histogram_reset(&w->times);
+	w->times = (struct xvm_histogram){.total = 0};
 	w->preempted = 0;
 	w->last_stop = xvm_clock_ns();
 	w->switches = worker_switches();

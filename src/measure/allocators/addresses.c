@@ -1,25 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * addresses.c: the allocators whose tokens are addresses, and the ideal.
+ * addresses.c: the malloc of the process, and the ideal.
  *
  *   glibc, jemalloc, mimalloc, tcmalloc   whatever malloc the process has: the last three
  *                                         run where their library was preloaded
- *   tlsf                                  the project's own TLSF (tlsf.h)
  *   ideal                                 the line to measure against: holds what was
  *                                         requested, and has no memory to write to
  *
- * Owns a TLSF heap, or a counter; the process's heap belongs to nobody. Locking: malloc's own;
- * the others are for one thread. O(1) apart from growth. TLSF counts whole regions, so that it
- * holds up to one region more than is resident.
+ * Owns a counter; the process's heap belongs to nobody. Locking: malloc's own; ideal is for one
+ * thread. O(1) for ideal.
  */
 #include "registry.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include "tlsf.h"
 
 /* ---- malloc --------------------------------------------------------------- */
 
@@ -93,67 +88,6 @@ const struct xvfrag_plugin xvm_allocator_tcmalloc = {
 	PROCESS_CALLS,
 	.name = "tcmalloc",
 	.summary = "gperftools tcmalloc, preloaded; held bytes from the resident set",
-};
-
-/* ---- tlsf ----------------------------------------------------------------- */
-
-static void *tlsf_create(const struct xvfrag_plugin_config *config)
-{
-	(void)config;
-	return xvm_tlsf_create();
-}
-
-static void tlsf_destroy(void *heap)
-{
-	xvm_tlsf_destroy(heap);
-}
-
-static int tlsf_alloc(void *heap, size_t size, uint32_t index, uint64_t *token)
-{
-	void *object = xvm_tlsf_alloc(heap, size);
-
-	(void)index;
-	*token = (uintptr_t)object;
-	return object != NULL ? 0 : -ENOMEM;
-}
-
-static int tlsf_free(void *heap, uint64_t token, size_t size)
-{
-	(void)size;
-	xvm_tlsf_free(heap, (void *)(uintptr_t)token);
-	return 0;
-}
-
-/* It has no realloc: a new object and a copy. */
-static int tlsf_resize(void *heap, uint64_t *token, size_t old_size, size_t new_size)
-{
-	void *old = (void *)(uintptr_t)*token;
-	void *moved = xvm_tlsf_alloc(heap, new_size);
-
-	if (moved == NULL)
-		return -ENOMEM;
-	memcpy(moved, old, old_size < new_size ? old_size : new_size);
-	xvm_tlsf_free(heap, old);
-	*token = (uintptr_t)moved;
-	return 0;
-}
-
-static uint64_t tlsf_held_bytes(void *heap)
-{
-	return xvm_tlsf_held_bytes(heap);
-}
-
-const struct xvfrag_plugin xvm_allocator_tlsf = {
-	.abi = XVFRAG_PLUGIN_ABI,
-	.flags = XVFRAG_PLUGIN_ADDRESSES,
-	.name = "tlsf",
-	.summary = "TLSF from its 2004 paper: word headers, 32 lists a level, 1 MiB regions",
-	.create = tlsf_create,
-	.destroy = tlsf_destroy,
-	.alloc = tlsf_alloc,
-	.free = tlsf_free,
-	.resize = tlsf_resize,
-	.held_bytes = tlsf_held_bytes,
 };
 
 /* ---- ideal ---------------------------------------------------------------- */

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * tlsf.c: see tlsf.h for what it is and where it comes from.
+ * tlsf.c: Two-Level Segregated Fit, as a peer for the benchmark.
+ *
+ * Source: M. Masmano, I. Ripoll, A. Crespo, J. Real: "TLSF: a New Dynamic Memory
+ * Allocator for Real-Time Systems", ECRTS 2004. Parameters are those in common
+ * use: one word before each used block, 32 second-level lists, alignment of one
+ * word, growth by regions of 1 MiB. A region stays with the heap until the heap is
+ * destroyed, empty or not, as in the usual implementations.
  *
  * Words: a block is one size word and the payload behind it. The two low bits of
  * the size word say whether this block and the one before it are free.
@@ -20,9 +26,10 @@
  * Owns regions and its own record, both from mmap. No locking. O(1) but for destroy
  * and growth.
  */
-#include "tlsf.h"
+#include "registry.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -41,6 +48,7 @@ enum {
 #define BLOCK_FREE ((size_t)1)
 #define PREV_FREE ((size_t)2)
 #define FLAG_BITS (BLOCK_FREE | PREV_FREE)
+#define REGION_BYTES ((size_t)1 << 20)
 #define OBJECT_BYTES_MAX ((size_t)1 << SIZE_SHIFT_MAX)
 
 struct tlsf_block {
@@ -60,7 +68,7 @@ struct tlsf_region {
 /* Room in a region that no payload can use: the record, first header, last header. */
 #define REGION_EDGE_BYTES (sizeof(struct tlsf_region) + 2 * (size_t)WORD_BYTES)
 
-struct xvm_tlsf {
+struct tlsf_heap {
 	uint32_t level_bitmap;        /* bit l: list_bitmap[l] is not 0 */
 	uint32_t list_bitmap[LEVELS]; /* bit i: lists[l][i] is not empty */
 	struct tlsf_block *lists[LEVELS][LISTS_PER_LEVEL];
@@ -105,16 +113,6 @@ static bool block_is_free(const struct tlsf_block *block)
 static bool block_prev_is_free(const struct tlsf_block *block)
 {
 	return (block->word & PREV_FREE) != 0;
-}
-
-static void *block_payload(struct tlsf_block *block)
-{
-	return (char *)block + WORD_BYTES;
-}
-
-static struct tlsf_block *block_of_payload(void *payload)
-{
-	return (struct tlsf_block *)(void *)((char *)payload - WORD_BYTES);
 }
 
 static struct tlsf_block *block_at(void *start, size_t offset)
@@ -178,28 +176,28 @@ static struct tlsf_place place_to_search(size_t bytes)
 	return place_of(bytes);
 }
 
-static void list_push(struct xvm_tlsf *tlsf, struct tlsf_block *block)
+static void list_push(struct tlsf_heap *heap, struct tlsf_block *block)
 {
 	struct tlsf_place place = place_of(block_bytes(block));
-	struct tlsf_block **head = &tlsf->lists[place.level][place.list];
+	struct tlsf_block **head = &heap->lists[place.level][place.list];
 
 	block->prev = NULL;
 	block->next = *head;
 	if (*head != NULL)
 		(*head)->prev = block;
 	*head = block;
-	tlsf->list_bitmap[place.level] |= 1U << place.list;
-	tlsf->level_bitmap |= 1U << place.level;
+	heap->list_bitmap[place.level] |= 1U << place.list;
+	heap->level_bitmap |= 1U << place.level;
 }
 
-static void list_clear_bits(struct xvm_tlsf *tlsf, struct tlsf_place place)
+static void list_clear_bits(struct tlsf_heap *heap, struct tlsf_place place)
 {
-	tlsf->list_bitmap[place.level] &= ~(1U << place.list);
-	if (tlsf->list_bitmap[place.level] == 0)
-		tlsf->level_bitmap &= ~(1U << place.level);
+	heap->list_bitmap[place.level] &= ~(1U << place.list);
+	if (heap->list_bitmap[place.level] == 0)
+		heap->level_bitmap &= ~(1U << place.level);
 }
 
-static void list_remove(struct xvm_tlsf *tlsf, struct tlsf_block *block)
+static void list_remove(struct tlsf_heap *heap, struct tlsf_block *block)
 {
 	if (block->next != NULL)
 		block->next->prev = block->prev;
@@ -208,31 +206,31 @@ static void list_remove(struct xvm_tlsf *tlsf, struct tlsf_block *block)
 	} else {
 		struct tlsf_place place = place_of(block_bytes(block));
 
-		tlsf->lists[place.level][place.list] = block->next;
+		heap->lists[place.level][place.list] = block->next;
 		if (block->next == NULL)
-			list_clear_bits(tlsf, place);
+			list_clear_bits(heap, place);
 	}
 }
 
 /* Take the first block of the first list from place on that has one, or NULL. */
-static struct tlsf_block *list_take(struct xvm_tlsf *tlsf, struct tlsf_place place)
+static struct tlsf_block *list_take(struct tlsf_heap *heap, struct tlsf_place place)
 {
 	struct tlsf_block *block;
 	uint32_t bits;
 
 	if (place.level >= LEVELS)
 		return NULL;
-	bits = tlsf->list_bitmap[place.level] & (~0U << place.list);
+	bits = heap->list_bitmap[place.level] & (~0U << place.list);
 	if (bits == 0) {
-		uint32_t levels = tlsf->level_bitmap & (~1U << place.level);
+		uint32_t levels = heap->level_bitmap & (~1U << place.level);
 
 		if (levels == 0)
 			return NULL;
 		place.level = bit_lowest(levels);
-		bits = tlsf->list_bitmap[place.level];
+		bits = heap->list_bitmap[place.level];
 	}
-	block = tlsf->lists[place.level][bit_lowest(bits)];
-	list_remove(tlsf, block);
+	block = heap->lists[place.level][bit_lowest(bits)];
+	list_remove(heap, block);
 	return block;
 }
 
@@ -258,27 +256,27 @@ static struct tlsf_block *region_format(struct tlsf_region *region)
 }
 
 /* Grow so that an object of this size fits, and return the new free block. */
-static struct tlsf_block *region_add(struct xvm_tlsf *tlsf, size_t bytes)
+static struct tlsf_block *region_add(struct tlsf_heap *heap, size_t bytes)
 {
-	size_t region_bytes = XVM_TLSF_REGION_BYTES;
+	size_t region_bytes = REGION_BYTES;
 	struct tlsf_region *region;
 
 	while (region_bytes < bytes + REGION_EDGE_BYTES)
-		region_bytes += XVM_TLSF_REGION_BYTES;
+		region_bytes += REGION_BYTES;
 	region = map_bytes(region_bytes);
 	if (region == NULL)
 		return NULL;
 	region->bytes = region_bytes;
-	region->next = tlsf->regions;
-	tlsf->regions = region;
-	tlsf->held_bytes += region_bytes;
+	region->next = heap->regions;
+	heap->regions = region;
+	heap->held_bytes += region_bytes;
 	return region_format(region);
 }
 
 /* ---- Split and merge ---- */
 
 /* [ block ............ ] => [ block ][ rest, free ] where a rest can be a block */
-static void block_split(struct xvm_tlsf *tlsf, struct tlsf_block *block, size_t bytes)
+static void block_split(struct tlsf_heap *heap, struct tlsf_block *block, size_t bytes)
 {
 	size_t spare = block_bytes(block) - bytes;
 	struct tlsf_block *rest;
@@ -289,94 +287,119 @@ static void block_split(struct xvm_tlsf *tlsf, struct tlsf_block *block, size_t 
 	rest = block_next(block);
 	rest->word = spare - WORD_BYTES;
 	block_mark_free(rest);
-	list_push(tlsf, rest);
+	list_push(heap, rest);
 }
 
 /* [ prev, free ][ block ] => [ prev ............ ] */
-static struct tlsf_block *block_merge_prev(struct xvm_tlsf *tlsf, struct tlsf_block *block)
+static struct tlsf_block *block_merge_prev(struct tlsf_heap *heap, struct tlsf_block *block)
 {
 	struct tlsf_block *prev;
 
 	if (!block_prev_is_free(block))
 		return block;
 	prev = *block_prev_link(block);
-	list_remove(tlsf, prev);
+	list_remove(heap, prev);
 	block_set_bytes(prev, block_bytes(prev) + WORD_BYTES + block_bytes(block));
 	return prev;
 }
 
 /* [ block ][ next, free ] => [ block ........... ] */
-static void block_merge_next(struct xvm_tlsf *tlsf, struct tlsf_block *block)
+static void block_merge_next(struct tlsf_heap *heap, struct tlsf_block *block)
 {
 	struct tlsf_block *next = block_next(block);
 
 	if (!block_is_free(next))
 		return;
-	list_remove(tlsf, next);
+	list_remove(heap, next);
 	block_set_bytes(block, block_bytes(block) + WORD_BYTES + block_bytes(next));
 }
 
 /* ---- The heap ---- */
 
-static size_t os_page_round(size_t bytes)
+static void *tlsf_create(const struct xvfrag_plugin_config *config)
 {
-	return (bytes + 4095) & ~(size_t)4095;
+	struct tlsf_heap *heap = map_bytes(sizeof(*heap));
+
+	(void)config;
+	if (heap != NULL)
+		heap->held_bytes = (sizeof(*heap) + 4095) & ~(size_t)4095;
+	return heap;
 }
 
-struct xvm_tlsf *xvm_tlsf_create(void)
+static void tlsf_destroy(void *context)
 {
-	struct xvm_tlsf *tlsf = map_bytes(sizeof(*tlsf));
-
-	if (tlsf != NULL)
-		tlsf->held_bytes = os_page_round(sizeof(*tlsf));
-	return tlsf;
-}
-
-void xvm_tlsf_destroy(struct xvm_tlsf *tlsf)
-{
+	struct tlsf_heap *heap = context;
 	struct tlsf_region *region, *next;
 
-	if (tlsf == NULL)
-		return;
-	for (region = tlsf->regions; region != NULL; region = next) {
+	for (region = heap->regions; region != NULL; region = next) {
 		next = region->next;
 		munmap(region, region->bytes);
 	}
-	munmap(tlsf, sizeof(*tlsf));
+	munmap(heap, sizeof(*heap));
 }
 
-void *xvm_tlsf_alloc(struct xvm_tlsf *tlsf, size_t size)
+static int tlsf_alloc(void *context, size_t size, uint32_t index, uint64_t *token)
 {
+	struct tlsf_heap *heap = context;
 	size_t bytes = (size + WORD_BYTES - 1) & ~(size_t)(WORD_BYTES - 1);
 	struct tlsf_block *block;
 
+	(void)index;
 	if (size == 0 || size > OBJECT_BYTES_MAX)
-		return NULL;
+		return -EINVAL;
 	if (bytes < PAYLOAD_BYTES_MIN)
 		bytes = PAYLOAD_BYTES_MIN;
-	block = list_take(tlsf, place_to_search(bytes));
+	block = list_take(heap, place_to_search(bytes));
 	if (block == NULL)
-		block = region_add(tlsf, bytes);
+		block = region_add(heap, bytes);
 	if (block == NULL)
-		return NULL;
-	block_split(tlsf, block, bytes);
+		return -ENOMEM;
+	block_split(heap, block, bytes);
 	block_mark_used(block);
-	return block_payload(block);
+	*token = (uintptr_t)block + WORD_BYTES;
+	return 0;
 }
 
-void xvm_tlsf_free(struct xvm_tlsf *tlsf, void *object)
+static int tlsf_free(void *context, uint64_t token, size_t size)
 {
-	struct tlsf_block *block;
+	struct tlsf_heap *heap = context;
+	struct tlsf_block *block = (void *)(uintptr_t)(token - WORD_BYTES);
 
-	if (object == NULL)
-		return;
-	block = block_merge_prev(tlsf, block_of_payload(object));
-	block_merge_next(tlsf, block);
+	(void)size;
+	block = block_merge_prev(heap, block);
+	block_merge_next(heap, block);
 	block_mark_free(block);
-	list_push(tlsf, block);
+	list_push(heap, block);
+	return 0;
 }
 
-uint64_t xvm_tlsf_held_bytes(const struct xvm_tlsf *tlsf)
+/* It has no realloc: a new object and a copy. */
+static int tlsf_resize(void *context, uint64_t *token, size_t old_size, size_t new_size)
 {
-	return tlsf->held_bytes;
+	uint64_t old = *token;
+	int result = tlsf_alloc(context, new_size, 0, token);
+
+	if (result != 0)
+		return result;
+	memcpy((void *)(uintptr_t)*token, (const void *)(uintptr_t)old,
+	       old_size < new_size ? old_size : new_size);
+	return tlsf_free(context, old, old_size);
 }
+
+static uint64_t tlsf_held_bytes(void *context)
+{
+	return ((const struct tlsf_heap *)context)->held_bytes;
+}
+
+const struct xvfrag_plugin xvm_allocator_tlsf = {
+	.abi = XVFRAG_PLUGIN_ABI,
+	.flags = XVFRAG_PLUGIN_ADDRESSES,
+	.name = "tlsf",
+	.summary = "TLSF from its 2004 paper: word headers, 32 lists a level, 1 MiB regions",
+	.create = tlsf_create,
+	.destroy = tlsf_destroy,
+	.alloc = tlsf_alloc,
+	.free = tlsf_free,
+	.resize = tlsf_resize,
+	.held_bytes = tlsf_held_bytes,
+};

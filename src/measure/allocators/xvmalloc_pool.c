@@ -13,7 +13,7 @@
  *   shards=N        0 (the library's choice) .. XV_SHARDS_MAX
  *   lock=KIND       default, none, spin or mutex
  *   provider=NAME   mmap, highmem or buffer: where pages come from
- *   page=BYTES      size of a page, a power of two
+ *   page=SIZE       of a page: 4K, 8K, 16K, 32K or 64K
  *
  * What is not named is as the library's users get it.
  *
@@ -37,25 +37,15 @@
 #include <xvmalloc/provider_mmap.h>
 
 #define POOL_SPARE_BYTES (UINT64_C(256) << 20) /* address space for tables */
-#define POOL_PAGE_BYTES_MIN 4096U
-#define POOL_PAGE_BYTES_MAX 65536U
+#define POOL_PAGE_BYTES 65536U                 /* the library's default */
 
-enum pool_source { SOURCE_MMAP, SOURCE_HIGHMEM, SOURCE_BUFFER, SOURCES };
+enum setting { SETTING_SHARDS, SETTING_LOCK, SETTING_PROVIDER, SETTING_PAGE, SETTINGS };
 
-static const char *const source_names[SOURCES] = {"mmap", "highmem", "buffer"};
-
-static const char *const lock_names[] = {
-	[XV_LOCK_DEFAULT] = "default",
-	[XV_LOCK_NONE] = "none",
-	[XV_LOCK_SPIN] = "spin",
-	[XV_LOCK_MUTEX] = "mutex",
-};
+enum pool_source { SOURCE_MMAP, SOURCE_HIGHMEM, SOURCE_BUFFER };
 
 struct pool_settings {
-	uint32_t shards;
-	enum xv_lock_kind lock;
-	enum pool_source source;
-	uint32_t page_bytes; /* 0 = the provider's default */
+	bool is_set[SETTINGS];
+	uint64_t value[SETTINGS]; /* a number, or the position of a choice */
 };
 
 struct pool_heap {
@@ -69,88 +59,58 @@ struct pool_heap {
 
 /* ---- settings ------------------------------------------------------------- */
 
-/* The position of the name, or -1. */
-static int setting_choice(const char *value, const char *const *names, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(names[i], value) == 0)
-			return (int)i;
-	}
-	return -1;
-}
-
-static bool set_shards(struct pool_settings *s, const char *value)
-{
-	uint64_t shards;
-
-	if (!xvm_parse_u64(value, NULL, 0, XV_SHARDS_MAX, &shards))
-		return false;
-	s->shards = (uint32_t)shards;
-	return true;
-}
-
-static bool set_lock(struct pool_settings *s, const char *value)
-{
-	int kind = setting_choice(value, lock_names, sizeof(lock_names) / sizeof(lock_names[0]));
-
-	s->lock = (enum xv_lock_kind)kind;
-	return kind >= 0;
-}
-
-static bool set_source(struct pool_settings *s, const char *value)
-{
-	int source = setting_choice(value, source_names, SOURCES);
-
-	s->source = (enum pool_source)source;
-	return source >= 0;
-}
-
-static bool set_page(struct pool_settings *s, const char *value)
-{
-	uint64_t bytes;
-
-	if (!xvm_parse_bytes(value, POOL_PAGE_BYTES_MIN, POOL_PAGE_BYTES_MAX, &bytes) ||
-	    (bytes & (bytes - 1)) != 0)
-		return false;
-	s->page_bytes = (uint32_t)bytes;
-	return true;
-}
-
+/* What a setting takes: one of the names, or a number up to 64. */
 static const struct {
 	const char *name;
-	bool (*set)(struct pool_settings *s, const char *value);
 	const char *takes;
-} setting_kinds[] = {
-	{"shards", set_shards, "0 to 64"},
-	{"lock", set_lock, "default, none, spin or mutex"},
-	{"provider", set_source, "mmap, highmem or buffer"},
-	{"page", set_page, "4K, 8K, 16K, 32K or 64K"},
+	const char *choices[5];
+} setting_kinds[SETTINGS] = {
+	[SETTING_SHARDS] = {.name = "shards", .takes = "0 to 64"},
+	[SETTING_LOCK] = {"lock",
+			  "default, none, spin or mutex",
+			  {[XV_LOCK_DEFAULT] = "default",
+			   [XV_LOCK_NONE] = "none",
+			   [XV_LOCK_SPIN] = "spin",
+			   [XV_LOCK_MUTEX] = "mutex"}},
+	[SETTING_PROVIDER] = {"provider", "mmap, highmem or buffer", {"mmap", "highmem", "buffer"}},
+	[SETTING_PAGE] = {"page", "4K, 8K, 16K, 32K or 64K", {"4K", "8K", "16K", "32K", "64K"}},
 };
-
-enum { SETTING_KINDS = sizeof(setting_kinds) / sizeof(setting_kinds[0]) };
 
 _Static_assert(XV_SHARDS_MAX == 64, "setting_kinds says so");
 
+static bool setting_read(enum setting setting, const char *value, uint64_t *number)
+{
+	const char *const *choices = setting_kinds[setting].choices;
+
+	if (choices[0] == NULL)
+		return xvm_parse_u64(value, NULL, 0, XV_SHARDS_MAX, number);
+	for (*number = 0; *number < 5 && choices[*number] != NULL; ++*number) {
+		if (strcmp(choices[*number], value) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* One setting; text is cut at its '='. */
-static int setting_take(struct pool_settings *s, char *text, unsigned *seen, char *why)
+static int setting_take(struct pool_settings *s, char *text, char *why)
 {
 	char *value = strchr(text, '=');
 	unsigned i = 0;
 
 	if (value != NULL)
 		*value++ = '\0';
-	while (i < SETTING_KINDS && strcmp(setting_kinds[i].name, text) != 0)
+	while (i < SETTINGS && strcmp(setting_kinds[i].name, text) != 0)
 		i++;
-	if (i == SETTING_KINDS || value == NULL)
+	if (i == SETTINGS || value == NULL)
 		return xvm_entry_complain(why,
 					  "'%s' is no setting: write NAME=VALUE with ':' "
 					  "between them, NAME being shards, lock, provider "
 					  "or page",
 					  text);
-	if ((*seen & (1U << i)) != 0)
+	if (s->is_set[i])
 		return xvm_entry_complain(why, "%s is set twice: leave one of them out", text);
-	*seen |= 1U << i;
-	if (!setting_kinds[i].set(s, value))
+	s->is_set[i] = true;
+	if (!setting_read((enum setting)i, value, &s->value[i]))
 		return xvm_entry_complain(why, "%s takes %s, not '%s'", text,
 					  setting_kinds[i].takes, value);
 	return 0;
@@ -160,17 +120,14 @@ static int settings_parse(struct pool_settings *s, const char *text, char *why)
 {
 	char *copy = text != NULL ? xvm_strdup(text) : NULL;
 	char *rest = copy, *one;
-	unsigned seen = 0;
 	int result = 0;
 
-	*s = (struct pool_settings){.source = SOURCE_MMAP};
+	*s = (struct pool_settings){.value = {0}};
 	while (result == 0 && (one = strsep(&rest, ":")) != NULL)
-		result = setting_take(s, one, &seen, why);
+		result = setting_take(s, one, why);
 	free(copy);
-	if (result == 0 && s->lock == XV_LOCK_NONE && s->shards > 1)
-		return xvm_entry_complain(why,
-					  "lock=none is for one shard: leave it or shards=%u out",
-					  (unsigned)s->shards);
+	if (result == 0 && s->value[SETTING_LOCK] == XV_LOCK_NONE && s->value[SETTING_SHARDS] > 1)
+		return xvm_entry_complain(why, "lock=none is for one shard: leave out one of them");
 	return result;
 }
 
@@ -180,7 +137,7 @@ int xvm_pool_check(const char *settings, unsigned threads, char *why)
 
 	if (settings_parse(&s, settings, why) != 0)
 		return XVM_FAILED;
-	if (s.lock == XV_LOCK_NONE && threads > 1)
+	if (s.value[SETTING_LOCK] == XV_LOCK_NONE && threads > 1)
 		return xvm_entry_complain(
 			why, "lock=none is for one thread: leave it out with --threads %u",
 			threads);
@@ -199,12 +156,10 @@ static int source_mmap(struct pool_heap *heap, const struct xvfrag_plugin_config
 		       uint32_t page_bytes)
 {
 	struct xv_provider_mmap_options options;
-	uint64_t bytes;
+	uint64_t bytes = source_bytes(config, page_bytes);
 
 	xv_provider_mmap_options_init(&options);
-	if (page_bytes != 0)
-		options.page_bytes = page_bytes;
-	bytes = source_bytes(config, options.page_bytes);
+	options.page_bytes = page_bytes;
 	options.reserve_bytes = bytes < SIZE_MAX / 4 ? bytes : 0;
 	return xv_provider_mmap_create(&heap->provider, &options);
 }
@@ -215,9 +170,8 @@ static int source_highmem(struct pool_heap *heap, const struct xvfrag_plugin_con
 	struct xv_provider_highmem_options options;
 
 	xv_provider_highmem_options_init(&options);
-	if (page_bytes != 0)
-		options.page_bytes = page_bytes;
-	options.max_bytes = source_bytes(config, options.page_bytes);
+	options.page_bytes = page_bytes;
+	options.max_bytes = source_bytes(config, page_bytes);
 	return xv_provider_highmem_create(&heap->provider, &options);
 }
 
@@ -225,12 +179,9 @@ static int source_highmem(struct pool_heap *heap, const struct xvfrag_plugin_con
 static int source_buffer(struct pool_heap *heap, const struct xvfrag_plugin_config *config,
 			 uint32_t page_bytes)
 {
-	uint64_t bytes;
+	uint64_t bytes = source_bytes(config, page_bytes);
 	void *buffer;
 
-	if (page_bytes == 0)
-		page_bytes = POOL_PAGE_BYTES_MAX;
-	bytes = source_bytes(config, page_bytes);
 	if (bytes > SIZE_MAX / 2)
 		return -ENOMEM;
 	buffer = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE,
@@ -240,19 +191,6 @@ static int source_buffer(struct pool_heap *heap, const struct xvfrag_plugin_conf
 	heap->buffer = buffer;
 	heap->buffer_bytes = (size_t)bytes;
 	return xv_provider_buffer_init(&heap->provider, buffer, heap->buffer_bytes, page_bytes);
-}
-
-static int source_make(struct pool_heap *heap, const struct xvfrag_plugin_config *config,
-		       uint32_t page_bytes)
-{
-	switch (heap->source) {
-	case SOURCE_HIGHMEM:
-		return source_highmem(heap, config, page_bytes);
-	case SOURCE_BUFFER:
-		return source_buffer(heap, config, page_bytes);
-	default:
-		return source_mmap(heap, config, page_bytes);
-	}
 }
 
 static void source_end(struct pool_heap *heap)
@@ -279,22 +217,27 @@ static void heap_destroy(void *context)
 static int heap_init(struct pool_heap *heap, const struct xvfrag_plugin_config *config,
 		     uint32_t flags, uint32_t alignment)
 {
+	static int (*const sources[])(struct pool_heap *, const struct xvfrag_plugin_config *,
+				      uint32_t) = {source_mmap, source_highmem, source_buffer};
+	uint32_t page_bytes = POOL_PAGE_BYTES;
 	struct pool_settings settings;
 	struct xv_pool_options options;
 	int err;
 
 	if (settings_parse(&settings, config->settings, config->why) != 0)
 		return -EINVAL;
-	heap->source = settings.source;
-	err = source_make(heap, config, settings.page_bytes);
+	if (settings.is_set[SETTING_PAGE])
+		page_bytes = 4096U << settings.value[SETTING_PAGE];
+	heap->source = (enum pool_source)settings.value[SETTING_PROVIDER];
+	err = sources[heap->source](heap, config, page_bytes);
 	if (err != 0)
 		return err;
 	heap->owner_ops.relocated = config->moved;
 	xv_pool_options_init(&options);
 	options.flags = flags;
 	options.alignment = alignment;
-	options.shards = settings.shards;
-	options.lock = settings.lock;
+	options.shards = (uint32_t)settings.value[SETTING_SHARDS];
+	options.lock = (enum xv_lock_kind)settings.value[SETTING_LOCK];
 	options.owner_ops = config->moved != NULL ? &heap->owner_ops : NULL;
 	options.owner_context = config->context;
 	options.seed = (uint32_t)config->seed;

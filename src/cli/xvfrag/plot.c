@@ -9,7 +9,6 @@
  * Locking: none.
  */
 #include <errno.h>
-#include <math.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,8 +123,9 @@ static void plot_begin(const struct plot *plot, const char *kind, const char *ti
 	fprintf(out, "reset\nset output '%s-%zu.svg'\nset title ", kind, plot->number);
 	xvf_plot_text(plot->report->inputs[plot->number - 1].name, out);
 	fprintf(out,
-		"\nset ylabel 'held / requested bytes (log)'\nset logscale y\nset grid y\n"
-		"set ytics (%s)\nset border 3\nset xtics nomirror\nset ytics nomirror\n",
+		"\nset ylabel 'overhead: held / requested bytes (log)'\nset logscale y\n"
+		"set grid y\nset ytics (%s)\nset border 3\nset xtics nomirror\n"
+		"set ytics nomirror\n",
 		tics);
 }
 
@@ -185,7 +185,7 @@ static void plot_overhead(const struct plot *plot, FILE *out)
 		"stats $overhead%zu using 3 nooutput\nset yrange [1:STATS_max * 1.25]\n"
 		"set bmargin 4\nset style fill solid noborder\nset boxwidth 0.9\nset xtics scale "
 		"0\n"
-		"set key outside right top\nplot \\\n",
+		"set key outside right top reverse Left samplen 1\nplot \\\n",
 		plot->number);
 	for (size_t r = 0; r < plot->count; r++) {
 		fprintf(out,
@@ -197,119 +197,13 @@ static void plot_overhead(const struct plot *plot, FILE *out)
 	}
 	fprintf(out,
 		"  $overhead%zu using 2:3:(sprintf('%%.2f', $3)) with labels rotate left "
-		"offset 0,0.3 font ',9' notitle\n",
-		plot->number);
+		"offset 0,0.3 font ',%d' notitle\n",
+		plot->number, plot->count > 8 ? 6 : 9);
 }
 
 /* ---- the frontier --------------------------------------------------------- */
 
-/* A rectangle of the picture, pixels. */
-struct plot_box {
-	double left, bottom, right, top;
-};
-
-struct plot_frontier {
-	double x_min, x_max, y_max;               /* of the axes */
-	struct plot_box taken[2 * PLOT_ROWS_MAX]; /* by points and labels */
-	size_t taken_count;
-};
-
-/* Margins of the frontier: they make pixels of values. */
-enum { MARGIN_LEFT = 100, MARGIN_RIGHT = 40, MARGIN_BOTTOM = 70, MARGIN_TOP = 40 };
-
-static double frontier_x(const struct plot_frontier *f, double ns)
-{
-	return MARGIN_LEFT + (PLOT_WIDTH - MARGIN_LEFT - MARGIN_RIGHT) * log(ns / f->x_min) /
-				     log(f->x_max / f->x_min);
-}
-
-static double frontier_y(const struct plot_frontier *f, double overhead)
-{
-	return MARGIN_BOTTOM +
-	       (PLOT_HEIGHT - MARGIN_BOTTOM - MARGIN_TOP) * log(overhead) / log(f->y_max);
-}
-
-static void frontier_axes(const struct plot *plot, struct plot_frontier *f)
-{
-	*f = (struct plot_frontier){.x_min = 1e9, .x_max = 1, .y_max = 1.02};
-	for (size_t r = 0; r < plot->count; r++) {
-		const struct xvf_result *timed = xvf_row_timed(plot->rows[r]);
-
-		if (timed == NULL)
-			continue;
-		f->x_min = fmin(f->x_min, timed->ns_per_op / 1.5);
-		f->x_max = fmax(f->x_max, timed->ns_per_op * 1.5);
-		f->y_max = fmax(f->y_max, pow(xvf_result_overhead(timed), 1.15));
-	}
-}
-
-static bool frontier_is_free(const struct plot_frontier *f, const struct plot_box *box)
-{
-	if (box->left < MARGIN_LEFT || box->right > PLOT_WIDTH || box->bottom < MARGIN_BOTTOM ||
-	    box->top > PLOT_HEIGHT)
-		return false;
-	for (size_t i = 0; i < f->taken_count; i++) {
-		const struct plot_box *other = &f->taken[i];
-
-		if (box->left < other->right && other->left < box->right &&
-		    box->bottom < other->top && other->bottom < box->top)
-			return false;
-	}
-	return true;
-}
-
-/* A place for a text of so many letters around a point: the first that is free. */
-static struct plot_box frontier_place(struct plot_frontier *f, double x, double y, size_t letters)
-{
-	/* Left edge of the text, in its widths, and lower edge, pixels; both from the point. */
-	static const struct {
-		double across, right, up;
-	} places[] = {{-0.5, 0, 8},   {0, 6, 8},   {-1, -6, 8},   {0, 10, -7},   {-1, -10, -7},
-		      {-0.5, 0, -22}, {0, 6, -20}, {-1, -6, -20}, {-0.5, 0, 24}, {-0.5, 0, -38}};
-	double width = 8.0 * (double)letters;
-	struct plot_box box = {0};
-
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		box.left = x + places[i].across * width + places[i].right;
-		box.right = box.left + width;
-		box.bottom = y + places[i].up;
-		box.top = box.bottom + 14;
-		if (frontier_is_free(f, &box))
-			break;
-	}
-	f->taken[f->taken_count++] = box;
-	return box;
-}
-
-static void frontier_labels(const struct plot *plot, struct plot_frontier *f, FILE *out)
-{
-	for (size_t r = 0; r < plot->count; r++) {
-		const struct xvf_result *timed = xvf_row_timed(plot->rows[r]);
-		double x, y;
-
-		if (timed == NULL)
-			continue;
-		x = frontier_x(f, timed->ns_per_op);
-		y = frontier_y(f, xvf_result_overhead(timed));
-		f->taken[f->taken_count++] = (struct plot_box){x - 7, y - 7, x + 7, y + 7};
-	}
-	for (size_t r = 0; r < plot->count; r++) {
-		const struct xvf_result *timed = xvf_row_timed(plot->rows[r]);
-		const char *name = plot->rows[r]->run.allocator;
-		struct plot_box box;
-
-		if (timed == NULL)
-			continue;
-		box = frontier_place(f, frontier_x(f, timed->ns_per_op),
-				     frontier_y(f, xvf_result_overhead(timed)), strlen(name));
-		fputs("set label ", out);
-		xvf_plot_text(name, out);
-		fprintf(out, " at screen %.4f,%.4f left textcolor rgb '%s'\n",
-			box.left / PLOT_WIDTH, (box.bottom + 7) / PLOT_HEIGHT, plot->colours[r]);
-	}
-}
-
-static int frontier_compare(const void *a, const void *b)
+static int compare_times(const void *a, const void *b)
 {
 	const struct xvf_result *x = xvf_row_timed(*(const struct xvf_row *const *)a);
 	const struct xvf_result *y = xvf_row_timed(*(const struct xvf_row *const *)b);
@@ -317,63 +211,84 @@ static int frontier_compare(const void *a, const void *b)
 	return (x->ns_per_op > y->ns_per_op) - (x->ns_per_op < y->ns_per_op);
 }
 
-/* Rows with times, and those on the frontier, the fastest first. Returns how many have times. */
-static size_t frontier_data(const struct plot *plot, FILE *out)
+/* Time and overhead of the rows that nobody drawn is denser and faster than, the fastest first. */
+static void frontier_steps(const struct plot *plot, FILE *out)
 {
 	const struct xvf_row *rows[PLOT_ROWS_MAX];
 	size_t count = 0;
 
-	fprintf(out, "$frontier%zu << EOD\n", plot->number);
+	for (size_t r = 0; r < plot->count; r++) {
+		if (xvf_row_timed(plot->rows[r]) != NULL &&
+		    xvf_row_behind(plot->report, plot->rows[r], true) == NULL)
+			rows[count++] = plot->rows[r];
+	}
+	qsort(rows, count, sizeof(rows[0]), compare_times);
+	fprintf(out, "$steps%zu << EOD\n", plot->number);
+	for (size_t i = 0; i < count; i++) {
+		const struct xvf_result *timed = xvf_row_timed(rows[i]);
+
+		fprintf(out, "%.2f %.4f\n", timed->ns_per_op, xvf_result_overhead(timed));
+	}
+	fputs("EOD\n", out);
+}
+
+struct plot_range {
+	double least_ns, most_ns, most_overhead;
+};
+
+/* Of the rows with times; false when there are none. */
+static bool frontier_range(const struct plot *plot, struct plot_range *range)
+{
+	*range = (struct plot_range){.least_ns = 1e9, .most_overhead = 1.02};
 	for (size_t r = 0; r < plot->count; r++) {
 		const struct xvf_result *timed = xvf_row_timed(plot->rows[r]);
 
 		if (timed == NULL)
 			continue;
-		rows[count++] = plot->rows[r];
-		fprintf(out, "%zu %.2f %.4f\n", r, timed->ns_per_op, xvf_result_overhead(timed));
+		if (timed->ns_per_op < range->least_ns)
+			range->least_ns = timed->ns_per_op;
+		if (timed->ns_per_op > range->most_ns)
+			range->most_ns = timed->ns_per_op;
+		if (xvf_result_overhead(timed) > range->most_overhead)
+			range->most_overhead = xvf_result_overhead(timed);
 	}
-	fprintf(out, "EOD\n$steps%zu << EOD\n", plot->number);
-	qsort(rows, count, sizeof(rows[0]), frontier_compare);
-	for (size_t i = 0; i < count; i++) {
-		const struct xvf_result *timed = xvf_row_timed(rows[i]);
-
-		if (xvf_row_behind(plot->report, rows[i], true) == NULL)
-			fprintf(out, "%.2f %.4f\n", timed->ns_per_op, xvf_result_overhead(timed));
-	}
-	fputs("EOD\n", out);
-	return count;
+	return range->most_ns > 0;
 }
 
+/* A point for each row with times; the key tells their numbers, so that no label is in the way. */
 static void plot_frontier(const struct plot *plot, FILE *out)
 {
-	struct plot_frontier f;
+	struct plot_range range;
 
-	if (frontier_data(plot, out) == 0)
+	if (!frontier_range(plot, &range))
 		return;
-	frontier_axes(plot, &f);
+	frontier_steps(plot, out);
 	plot_begin(plot, "frontier",
 		   "1, 1.02, 1.05, 1.1, 1.15, 1.2, 1.3, 1.5, 2, 3, 5, 10, 20, 50, 100", out);
 	fprintf(out,
-		"set lmargin at screen %.4f\nset rmargin at screen %.4f\n"
-		"set bmargin at screen %.4f\nset tmargin at screen %.4f\n"
-		"set xlabel 'ns for an alloc or a free in churn (log), less is better'\n"
-		"set logscale x\nset xtics (1, 2, 5, 10, 20, 30, 50, 70, 100, 150, 200, 300, 500, "
-		"700, 1000, 2000, 5000, 10000)\nset xrange [%.3f:%.3f]\nset yrange [1:%.5f]\n"
-		"set key at graph 0.99,0.97 right top\n",
-		(double)MARGIN_LEFT / PLOT_WIDTH, 1 - (double)MARGIN_RIGHT / PLOT_WIDTH,
-		(double)MARGIN_BOTTOM / PLOT_HEIGHT, 1 - (double)MARGIN_TOP / PLOT_HEIGHT, f.x_min,
-		f.x_max, f.y_max);
-	frontier_labels(plot, &f, out);
-	fprintf(out,
-		"plot $steps%zu using 1:2 with steps linecolor rgb '#b0b0b0' title "
-		"'the frontier: nobody is denser and faster'",
+		"set xlabel 'ns for an alloc or a free in churn (log)'\nset logscale x\n"
+		"set xtics (1, 2, 5, 10, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 2000, "
+		"5000)\nset xrange [%.2f:%.2f]\nset yrange [1:%.4f]\n"
+		"set grid x y\nset key outside right top reverse Left samplen 1\n"
+		"plot $steps%zu using 1:2 with steps linewidth 2 linecolor rgb '#d0d0d0' "
+		"title 'nobody is denser and faster'",
+		range.least_ns / 1.4, range.most_ns * 1.4, range.most_overhead * 1.02,
 		plot->number);
-	for (size_t r = 0; r < plot->count; r++)
+	for (size_t r = 0; r < plot->count; r++) {
+		const struct xvf_result *timed = xvf_row_timed(plot->rows[r]);
+		char title[XVF_NAME_BYTES + 40];
+
+		if (timed == NULL)
+			continue;
+		snprintf(title, sizeof(title), "%s: %.0f ns, %.3f", plot->rows[r]->run.allocator,
+			 timed->ns_per_op, xvf_result_overhead(timed));
 		fprintf(out,
-			", \\\n  $frontier%zu using ($1 == %zu ? $2 : NaN):3 with points pointtype "
-			"7 "
-			"linecolor rgb '%s' notitle",
-			plot->number, r, plot->colours[r]);
+			", \\\n  '+' using (%.2f):(%.4f) every ::::0 with points pointtype 7 "
+			"pointsize "
+			"1.5 linecolor rgb '%s' title ",
+			timed->ns_per_op, xvf_result_overhead(timed), plot->colours[r]);
+		xvf_plot_text(title, out);
+	}
 	fputc('\n', out);
 }
 

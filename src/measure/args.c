@@ -61,7 +61,7 @@ static int args_complain(const struct xvm_args *args, int code, char **argv)
 
 static int args_number(const struct xvm_arg *arg, const char *value, uint64_t *number)
 {
-	if (xvm_parse_u64(value, NULL, arg->min, arg->max, number))
+	if (xvm_parse_u64(value, arg->min, arg->max, number))
 		return 0;
 	xvm_error("--%s %s is a whole number from %" PRIu64 " to %" PRIu64 ", not '%s'", arg->name,
 		  arg->value, arg->min, arg->max, value);

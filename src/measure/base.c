@@ -138,15 +138,13 @@ void xvm_u32s_append(struct xvm_u32s *list, uint32_t value)
 	list->items[list->count++] = value;
 }
 
-bool xvm_parse_u64(const char *text, const char *end, uint64_t min, uint64_t max, uint64_t *value)
+bool xvm_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *value)
 {
 	uint64_t sum = 0;
 
-	if (end == NULL)
-		end = text + strlen(text);
-	if (text == end)
+	if (*text == '\0')
 		return false;
-	for (; text < end; text++) {
+	for (; *text != '\0'; text++) {
 		unsigned digit = (unsigned)(*text - '0');
 
 		if (digit > 9 || sum > (UINT64_MAX - digit) / 10)
@@ -156,16 +154,6 @@ bool xvm_parse_u64(const char *text, const char *end, uint64_t min, uint64_t max
 	if (sum < min || sum > max)
 		return false;
 	*value = sum;
-	return true;
-}
-
-bool xvm_parse_bytes(const char *text, uint64_t min, uint64_t max, uint64_t *value)
-{
-	uint64_t bytes;
-
-	if (xvt_size_parse(text, 0, &bytes) != NULL || bytes < min || bytes > max)
-		return false;
-	*value = bytes;
 	return true;
 }
 

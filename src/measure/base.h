@@ -74,13 +74,9 @@ struct xvm_u32s {
 void xvm_u32s_append(struct xvm_u32s *list, uint32_t value);
 
 /*
- * The whole of text is a decimal number in [min, max]: store it. text ends at end,
- * or at its null when end is NULL.
+ * The whole of text is a decimal number in [min, max]: store it.
  */
-bool xvm_parse_u64(const char *text, const char *end, uint64_t min, uint64_t max, uint64_t *value);
-
-/* The same for a size as size_text.h reads it: 4096, 64K, 1.5G. */
-bool xvm_parse_bytes(const char *text, uint64_t min, uint64_t max, uint64_t *value);
+bool xvm_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *value);
 
 /*
  * A size in [min, max] that was given for an option. memory_bytes is what a percentage is of, 0

@@ -61,7 +61,7 @@ static int codecs_level(const char *text, int32_t *level)
 	bool negative = text[0] == '-';
 	uint64_t number;
 
-	if (!xvm_parse_u64(text + negative, NULL, 0, 1U << 20, &number)) {
+	if (!xvm_parse_u64(text + negative, 0, 1U << 20, &number)) {
 		xvm_error("a level is a whole number such as 3 or -5, not '%s'", text);
 		return XVM_FAILED;
 	}

@@ -226,7 +226,7 @@ static int process_find(struct spans *spans, const char *number)
 	uint64_t pid;
 	FILE *maps;
 
-	if (!xvm_parse_u64(number, NULL, 1, INT32_MAX, &pid)) {
+	if (!xvm_parse_u64(number, 1, INT32_MAX, &pid)) {
 		xvm_error("'" INPUT_PID
 			  "%s' is no process: write pid: and its number, as in pid:1234",
 			  number);

@@ -74,8 +74,7 @@ static int sizes_add_line(void *context, struct xvm_text_line *line)
 {
 	uint64_t size;
 
-	if (line->word_count != 1 ||
-	    !xvm_parse_u64(line->words[0], NULL, 0, XVM_OBJECT_BYTES_MAX, &size))
+	if (line->word_count != 1 || !xvm_parse_u64(line->words[0], 0, XVM_OBJECT_BYTES_MAX, &size))
 		return xvm_text_complain(line, "expected one size in bytes, 0 to %u",
 					 XVM_OBJECT_BYTES_MAX);
 	sizes_add(context, (uint32_t)size);

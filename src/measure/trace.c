@@ -88,9 +88,9 @@ static int trace_line(void *context, struct xvm_text_line *line)
 	if ((!is_free && strcmp(kind, "a") != 0 && strcmp(kind, "r") != 0) ||
 	    line->word_count != (is_free ? 2 : 3))
 		return xvm_text_complain(line, "expected 'a ID SIZE', 'f ID' or 'r ID SIZE'");
-	if (!xvm_parse_u64(line->words[1], NULL, 0, UINT64_MAX, &key.id))
+	if (!xvm_parse_u64(line->words[1], 0, UINT64_MAX, &key.id))
 		return xvm_text_complain(line, "'%.40s' is not a decimal number", line->words[1]);
-	if (!is_free && !xvm_parse_u64(line->words[2], NULL, 1, XVM_OBJECT_BYTES_MAX, &size))
+	if (!is_free && !xvm_parse_u64(line->words[2], 1, XVM_OBJECT_BYTES_MAX, &size))
 		return xvm_text_complain(line, "a size is 1 to %u bytes, not '%.40s'",
 					 XVM_OBJECT_BYTES_MAX, line->words[2]);
 	if (*kind == 'a')

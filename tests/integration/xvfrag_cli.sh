@@ -70,7 +70,7 @@ expect_out '^xvfrag [0-9]+\.[0-9]+\.[0-9]+$' --version
 run --list
 expect_status 0 --list
 for name in xvmalloc xvmalloc-nosplit xvmalloc-keyed xvmalloc-heap ideal glibc jemalloc mimalloc tcmalloc tlsf zram slub slob \
-	plugin:PATH lz4; do
+	plugin:PATH; do
 	expect_out "^  $name " --list
 done
 expect_out '^  xvmalloc:NAME=VALUE' --list

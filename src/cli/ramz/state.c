@@ -21,11 +21,11 @@ static int state_words(const struct xvm_words *words, uint64_t *first, uint64_t 
 {
 	*first = 0;
 	*count = STATE_PAGE_MAX;
-	if (words->count > 0 && !xvm_parse_u64(words->word[0], NULL, 0, STATE_PAGE_MAX, first)) {
+	if (words->count > 0 && !xvm_parse_u64(words->word[0], 0, STATE_PAGE_MAX, first)) {
 		xvm_error("FIRST is the number of a page, from 0 on, not '%s'", words->word[0]);
 		return XVM_FAILED;
 	}
-	if (words->count > 1 && !xvm_parse_u64(words->word[1], NULL, 1, STATE_PAGE_MAX, count)) {
+	if (words->count > 1 && !xvm_parse_u64(words->word[1], 1, STATE_PAGE_MAX, count)) {
 		xvm_error("COUNT is a number of pages, from 1 on, not '%s'", words->word[1]);
 		return XVM_FAILED;
 	}

@@ -82,7 +82,7 @@ static const struct xvm_arg table[] = {
 	 XVM_ARG_TEXTS(struct xvf_options, map_path)},
 	{"record", "FILE", 0, "the sizes of INPUT's pages, in the form that sizes: reads",
 	 XVM_ARG_TEXTS(struct xvf_options, record_path)},
-	{"list", NULL, 0, "allocators and codecs, and whether they can run here",
+	{"list", NULL, 0, "allocators, and whether they can run here",
 	 XVM_ARG_FLAGS(struct xvf_options, list)},
 	{"version", NULL, 0, "version", XVM_ARG_FLAGS(struct xvf_options, version)},
 };

@@ -124,9 +124,7 @@ void xvf_list(void)
 {
 	char why[XVFRAG_PLUGIN_WHY_BYTES];
 	const struct xvm_entry *entry;
-	const struct ramz_codec *codec;
 
-	puts("Allocators:");
 	for (size_t i = 0; (entry = xvm_entry_at(i)) != NULL; i++) {
 		printf("  %-16s %s\n", entry->plugin->name, entry->plugin->summary);
 		if (xvm_entry_available(entry, why) != 0)
@@ -137,15 +135,7 @@ void xvf_list(void)
 	     "                 lock=default|none|spin|mutex, page=SIZE,\n"
 	     "                 provider=mmap|highmem|buffer\n"
 	     "  plugin:PATH    a shared object with struct xvfrag_plugin\n"
-	     "                 (xvmalloc/xvfrag_plugin.h)\n\nCodecs:");
-	for (size_t i = 0; (codec = ramz_codec_at(i)) != NULL; i++) {
-		printf("  %-14s", codec->name);
-		if (codec->level_min == codec->level_max)
-			puts(" no levels");
-		else
-			printf(" levels %" PRId32 " to %" PRId32 ", default %" PRId32 "\n",
-			       codec->level_min, codec->level_max, codec->level_default);
-	}
+	     "                 (xvmalloc/xvfrag_plugin.h)");
 }
 
 /* ---- one input ------------------------------------------------------------ */

@@ -29,7 +29,7 @@ struct xvf_selection {
 int xvf_selection_parse(struct xvf_selection *selection, const char *list, unsigned threads);
 void xvf_selection_fini(struct xvf_selection *selection);
 
-/* Print the allocators, the codecs, and whether each can run here. */
+/* Print the allocators, and whether each can run here. */
 void xvf_list(void);
 
 /* Run the selected allocators on all inputs and write the results. Returns an exit status. */

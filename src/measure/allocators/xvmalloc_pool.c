@@ -83,7 +83,7 @@ static bool setting_read(enum setting setting, const char *value, uint64_t *numb
 	const char *const *choices = setting_kinds[setting].choices;
 
 	if (choices[0] == NULL)
-		return xvm_parse_u64(value, NULL, 0, XV_SHARDS_MAX, number);
+		return xvm_parse_u64(value, 0, XV_SHARDS_MAX, number);
 	for (*number = 0; *number < 5 && choices[*number] != NULL; ++*number) {
 		if (strcmp(choices[*number], value) == 0)
 			return true;

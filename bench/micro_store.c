@@ -32,7 +32,7 @@
 
 #include "input.h"
 #include "micro.h"
-#include "zram.h"
+#include "registry.h"
 
 #define PAGE_BYTES 4096U
 #define PAGES_LEAST 64U
@@ -265,39 +265,46 @@ static int raw_clear(void *self, uint32_t first, uint32_t count)
 	return 0;
 }
 
+static const struct xvfrag_plugin *const zram = &xvm_allocator_zram;
+
 static void *zram_make(const struct ramz_codec *codec)
 {
-	return xvm_zram_open(codec->name, page_count, why);
+	const struct xvfrag_plugin_config config = {
+		.codec = codec->name, .max_objects = page_count, .why = why};
+
+	return zram->create(&config);
 }
 
 static void zram_end(void *self)
 {
-	xvm_zram_close(self);
+	zram->destroy(self);
 }
 
 static int zram_put(void *self, unsigned thread, uint32_t slot, uint32_t n)
 {
 	(void)thread;
-	return xvm_zram_put(self, slot, page_at(n));
+	return zram->write(self, slot, page_at(n), PAGE_BYTES);
 }
 
 static int zram_get(void *self, unsigned thread, uint32_t slot, uint32_t n, void *to)
 {
 	(void)thread;
 	(void)n;
-	return xvm_zram_get(self, slot, to);
+	return zram->read(self, slot, to, PAGE_BYTES);
 }
 
 static int zram_clear(void *self, uint32_t first, uint32_t count)
 {
-	return xvm_zram_discard(self, first, count);
+	int failures = 0;
+
+	for (uint32_t slot = first; slot < first + count; slot++)
+		failures |= zram->free(self, slot, PAGE_BYTES);
+	return failures;
 }
 
 static double zram_held(void *self)
 {
-	struct xvm_zram_stat stat;
-
-	return xvm_zram_stat(self, &stat) == 0 ? over(stat.mem_used_bytes, stat.compr_bytes) : 0;
+	return over(zram->held_bytes(self), zram->requested_bytes(self));
 }
 
 static const struct who whos[] = {

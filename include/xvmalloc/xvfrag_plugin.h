@@ -7,8 +7,7 @@
  * struct xvfrag_plugin, and name it: xvfrag --allocator plugin:./mine.so. The
  * allocators built into xvfrag and into the micro benchmarks are written to the same
  * interface. xvfrag runs each in a process of its own, so a plugin may use global state.
- * Its calls come one at a time, with --threads from several threads in turn, unless
- * XVFRAG_PLUGIN_THREADS says that it takes more.
+ * Its calls come one at a time unless XVFRAG_PLUGIN_THREADS says that it takes more.
  *
  * Only this header and the freestanding headers of C11 are needed: a plugin does
  * not link to libxvmalloc.
@@ -34,9 +33,8 @@ extern "C" {
 enum xvfrag_plugin_flags {
 	/*
 	 * alloc, free, resize, write and read may be called by several threads at once, for
-	 * different objects; an object may be freed by another thread than the one that made
-	 * it. Without the flag one mutex around every call keeps the threads of --threads
-	 * apart, and the row says so. The other calls are never made beside any call.
+	 * different objects. Without the flag the allocator is not run with --threads. The
+	 * other calls are never made beside any call.
 	 */
 	XVFRAG_PLUGIN_THREADS = 0x1U,
 
@@ -49,8 +47,8 @@ enum xvfrag_plugin_flags {
 	/*
 	 * A store of pages that compresses by itself: it is not given random bytes but the
 	 * pages of the input, 4096 bytes each, in an object for each index. A page is
-	 * overwritten by write alone, without alloc and free. Runs on one thread, without
-	 * times, and needs write and requested_bytes.
+	 * overwritten by write alone, without alloc and free. Runs without times, and
+	 * needs write and requested_bytes.
 	 */
 	XVFRAG_PLUGIN_PAGES = 0x4U,
 };

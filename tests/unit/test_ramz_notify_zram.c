@@ -8,18 +8,19 @@
 
 #include <inttypes.h>
 
-#include "zram.h"
 #include "registry.h"
 
 enum { PAGES = 256, REQUESTS = 400, MOST_PAGES = 24 };
 
-static uint64_t zram_notify_free(const struct xvm_zram *zram)
+static const struct xvfrag_plugin *const zram = &xvm_allocator_zram;
+
+static uint64_t zram_notify_free(const void *heap)
 {
 	uint64_t failed_reads, failed_writes, invalid_io, notify_free = 0;
 	char path[64];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/sys/block/zram%u/io_stat", xvm_zram_number(zram));
+	snprintf(path, sizeof(path), "/sys/block/zram%u/io_stat", xvm_zram_number(heap));
 	file = fopen(path, "r");
 	assert_non_null(file);
 	assert_int_equal(fscanf(file, "%" SCNu64 "%" SCNu64 "%" SCNu64 "%" SCNu64, &failed_reads,
@@ -34,11 +35,13 @@ static void notify_free_is_what_the_kernel_counts(void **state)
 	static _Alignas(PAGE) unsigned char pages[MOST_PAGES * PAGE];
 	struct ramz *store = store_open(PAGES);
 	char why[XVFRAG_PLUGIN_WHY_BYTES] = "";
-	struct xvm_zram *zram = xvm_zram_open(NULL, PAGES, why);
+	const struct xvfrag_plugin_config config = {
+		.codec = "lzo", .max_objects = PAGES, .why = why};
+	void *heap = zram->create(&config);
 	uint64_t seed = 2009;
 
 	(void)state;
-	if (zram == NULL)
+	if (heap == NULL)
 		fail_msg("%s", why);
 	for (int i = 0; i < REQUESTS; i++) {
 		uint64_t index = random_below(&seed, PAGES);
@@ -49,17 +52,19 @@ static void notify_free_is_what_the_kernel_counts(void **state)
 			for (uint64_t page = 0; page < count; page++) {
 				page_fill(pages + page * PAGE, PAGE, random_next(&seed));
 				assert_int_equal(
-					xvm_zram_put(zram, index + page, pages + page * PAGE), 0);
+					zram->write(heap, index + page, pages + page * PAGE, PAGE),
+					0);
 			}
 			assert_int_equal(ramz_write(store, index * PAGE, pages, count * PAGE, NULL),
 					 0);
 		} else {
-			assert_int_equal(xvm_zram_discard(zram, index, count), 0);
+			for (uint64_t page = index; page < index + count; page++)
+				assert_int_equal(zram->free(heap, page, PAGE), 0);
 			assert_int_equal(ramz_discard(store, index * PAGE, count * PAGE), 0);
 		}
-		assert_int_equal(store_stats(store).io_stat.notify_free, zram_notify_free(zram));
+		assert_int_equal(store_stats(store).io_stat.notify_free, zram_notify_free(heap));
 	}
-	xvm_zram_close(zram);
+	zram->destroy(heap);
 	store_close(store);
 }
 

@@ -75,7 +75,6 @@ struct xvf_run {
 	int pages_fd;     /* pages of the input, or -1 */
 
 	char allocator[XVF_NAME_BYTES]; /* as it calls itself */
-	bool is_guarded;                /* a mutex keeps its threads apart */
 	bool done;                      /* all phases were played */
 	bool cannot;                    /* failure says why it cannot run here */
 	atomic_bool failed;

@@ -66,9 +66,9 @@ static json_t *json_result(const struct xvf_report *report, const struct xvf_row
 	const struct xvf_row *behind = xvf_row_behind(report, row, false);
 	bool rss = (r->flags & XVF_RESULT_RSS) != 0;
 	json_t *o =
-		json_pack("{s:o, s:o, s:b, s:o, s:s, s:I, s:I, s:I, s:o, s:o}", "input",
+		json_pack("{s:o, s:o, s:o, s:s, s:I, s:I, s:I, s:o, s:o}", "input",
 			  json_text(report->inputs[row->input].name), "allocator",
-			  json_text(row->run.allocator), "guarded", row->run.is_guarded, "behind",
+			  json_text(row->run.allocator), "behind",
 			  json_text(behind != NULL ? behind->run.allocator : NULL), "phase",
 			  r->phase, "live_objects", (json_int_t)r->live_objects, "requested_bytes",
 			  (json_int_t)r->requested_bytes, "held_bytes", (json_int_t)r->held_bytes,

@@ -175,18 +175,22 @@ static int replay_map_pages(struct xvf_replay *r)
 	off_t bytes = lseek(r->run->pages_fd, 0, SEEK_END);
 	void *pages = MAP_FAILED;
 
-	if ((r->plugin->flags & XVFRAG_PLUGIN_PAGES) == 0)
-		return 0;
-	r->run->cannot = true;
-	if (r->threads > 1)
-		return xvf_run_fail(r->run, "one thread writes pages to it: leave out --threads");
 	if (r->work.pages != NULL && bytes > 0)
 		pages = mmap(NULL, (size_t)bytes, PROT_READ, MAP_SHARED, r->run->pages_fd, 0);
-	if (pages == MAP_FAILED)
-		return xvf_run_fail(r->run, "it stores pages, which --sizes and --trace do not "
-					    "have: give an INPUT");
-	r->run->cannot = false;
 	r->pages = pages;
+	return pages != MAP_FAILED ? 0 : XVM_FAILED;
+}
+
+/* Can the allocator do what was asked for? */
+static int replay_check(struct xvf_replay *r)
+{
+	r->run->cannot = true;
+	if (r->threads > 1 && (r->plugin->flags & XVFRAG_PLUGIN_THREADS) == 0)
+		return xvf_run_fail(r->run, "it takes one thread: leave out --threads");
+	if ((r->plugin->flags & XVFRAG_PLUGIN_PAGES) != 0 && replay_map_pages(r) != 0)
+		return xvf_run_fail(r->run, "it stores pages, which sizes and traces do not have: "
+					    "give another INPUT");
+	r->run->cannot = false;
 	return 0;
 }
 
@@ -207,7 +211,7 @@ static int replay_init(struct xvf_replay *r, const char *settings)
 {
 	if (!xvm_workload_open(&r->work, r->run->workload_fd))
 		return xvf_run_fail(r->run, "cannot map the workload");
-	if (replay_map_pages(r) != 0)
+	if (replay_check(r) != 0)
 		return XVM_FAILED;
 	if (!replay_take_memory(r))
 		return xvf_run_fail(r->run,
@@ -372,13 +376,9 @@ int xvf_replay(struct xvf_run *run, const struct xvfrag_plugin *plugin, const ch
 		.run = run,
 		.plugin = plugin,
 		.threads = run->threads,
-		.guard = PTHREAD_MUTEX_INITIALIZER,
 	};
 	int result;
 
-	r.guards_calls = run->threads > 1 && (plugin->flags & XVFRAG_PLUGIN_THREADS) == 0;
-	r.guards_filling = r.guards_calls && (plugin->flags & XVFRAG_PLUGIN_ADDRESSES) == 0;
-	run->is_guarded = r.guards_calls;
 	result = replay_init(&r, settings);
 	if (result != 0)
 		return XVM_FAILED;

@@ -27,8 +27,7 @@ static int table_name_width(const struct xvf_report *report)
 	size_t width = 9;
 
 	for (size_t i = 0; i < report->row_count; i++) {
-		const struct xvf_run *run = &report->rows[i].run;
-		size_t length = strlen(run->allocator) + run->is_guarded;
+		size_t length = strlen(report->rows[i].run.allocator);
 
 		if (length > width)
 			width = length;
@@ -78,10 +77,7 @@ static void table_times(const struct xvf_report *report, const struct xvf_row *r
 static void table_row(const struct xvf_report *report, const struct xvf_row *row,
 		      const char *const *phases, size_t count, int width, FILE *out)
 {
-	char name[XVF_NAME_BYTES + 1];
-
-	snprintf(name, sizeof(name), "%s%s", row->run.allocator, row->run.is_guarded ? "*" : "");
-	fprintf(out, "%-*s", width, name);
+	fprintf(out, "%-*s", width, row->run.allocator);
 	for (size_t i = 0; i < count; i++) {
 		const struct xvf_result *result = xvf_row_phase(row, phases[i]);
 		double overhead = result != NULL ? xvf_result_overhead(result) : -1;
@@ -160,8 +156,7 @@ static void table_legend(const struct xvf_options *options, FILE *out)
 	if (options->threads > 1)
 		fprintf(out,
 			"%u threads. Mops/s: million operations a second by the clock, filling "
-			"included.\n*: not made for threads: a mutex is around each of its "
-			"calls.\n",
+			"included.\n",
 			(unsigned)options->threads);
 }
 

@@ -73,27 +73,13 @@ static void worker_time(struct xvf_worker *w, uint64_t start, uint64_t stop)
 
 /* ---- operations ----------------------------------------------------------- */
 
-static void worker_lock(struct xvf_replay *r, bool wanted)
-{
-	if (wanted)
-		pthread_mutex_lock(&r->guard);
-}
-
-static void worker_unlock(struct xvf_replay *r, bool wanted)
-{
-	if (wanted)
-		pthread_mutex_unlock(&r->guard);
-}
-
 static int worker_alloc(struct xvf_worker *w, uint32_t place, size_t size, uint64_t *token)
 {
 	struct xvf_replay *r = w->replay;
 	uint64_t start = xvm_clock_ns();
 	int result;
 
-	worker_lock(r, r->guards_calls);
 	result = r->plugin->alloc(r->heap, size, place, token);
-	worker_unlock(r, r->guards_calls);
 	worker_time(w, start, xvm_clock_ns());
 	if (result == -E2BIG)
 		return xvf_run_fail(r->run, "%zu bytes is more than its largest object", size);
@@ -111,10 +97,8 @@ static int worker_write(struct xvf_worker *w, uint32_t place, uint32_t source, u
 	size_t size = r->pages != NULL ? XVM_INPUT_PAGE_BYTES : r->work.sizes[source];
 	int result;
 
-	worker_lock(r, r->guards_filling);
 	result = xvm_object_write(r->plugin, r->heap, token, xvf_worker_content(r, place, source),
 				  size);
-	worker_unlock(r, r->guards_filling);
 	if (result < 0)
 		return xvf_run_fail(r->run, "write of %zu bytes failed: %s", size,
 				    strerror(-result));
@@ -127,9 +111,7 @@ static void worker_free(struct xvf_worker *w, uint64_t token, size_t size)
 	uint64_t start = xvm_clock_ns();
 	int result;
 
-	worker_lock(r, r->guards_calls);
 	result = r->plugin->free(r->heap, token, size);
-	worker_unlock(r, r->guards_calls);
 	worker_time(w, start, xvm_clock_ns());
 	if (result != 0)
 		(void)xvf_run_fail(r->run, "free of %zu bytes failed: %s", size, strerror(-result));

@@ -8,8 +8,7 @@
  * its index for the allocator, and where its token is kept: the places of a worker are neighbours
  * and share no cache line with another's. During a phase it allocates nothing itself.
  *
- * Locking: what workers share is constant while they run, but for run->failed and the
- * guard, the mutex around the calls of an allocator that does not take threads. O(operations of all
+ * Locking: what workers share is constant while they run, but for run->failed. O(operations of all
  * workers).
  */
 #ifndef XVFRAG_WORKER_H
@@ -44,13 +43,10 @@ struct xvf_replay {
 	unsigned threads;
 	uint64_t places_a_thread;
 	uint64_t places;
-	uint64_t *token;     /* by place */
-	uint32_t *source;    /* by place: what it holds, or XVM_NO_SOURCE */
-	uint8_t *pattern;    /* random bytes that objects are filled with */
-	uint8_t *copy;       /* of the largest object, aligned to a page */
-	bool guards_calls;   /* the guard is around alloc and free ... */
-	bool guards_filling; /* ... and around filling */
-	pthread_mutex_t guard;
+	uint64_t *token;   /* by place */
+	uint32_t *source;  /* by place: what it holds, or XVM_NO_SOURCE */
+	uint8_t *pattern;  /* random bytes that objects are filled with */
+	uint8_t *copy;     /* of the largest object, aligned to a page */
 	uint64_t clock_ns; /* that reading the clock takes */
 	struct xvf_worker *workers;
 	pthread_barrier_t barrier;

@@ -8,8 +8,6 @@
  */
 #include "registry.h"
 
-#include "zram.h"
-
 #include <ctype.h>
 #include <dlfcn.h>
 #include <errno.h>

@@ -81,6 +81,13 @@ int xvm_entry_complain(char *why, const char *format, ...);
 /* For registry.c: the check of xvmalloc's settings, see xvmalloc_pool.c. */
 int xvm_pool_check(const char *settings, unsigned threads, char *why);
 
+/*
+ * Kernel zram: could it run here? 0, or -1; makes no device. The number N of a heap's /dev/zramN.
+ * Its pages are of 4096 bytes and aligned to that.
+ */
+int xvm_zram_available(char *why);
+unsigned xvm_zram_number(const void *heap);
+
 /* The built-in allocators. */
 extern const struct xvfrag_plugin xvm_allocator_xvmalloc;
 extern const struct xvfrag_plugin xvm_allocator_xvmalloc_nosplit;

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * zram.c: see zram.h. The device's life:
+ * zram.c: the kernel's zram as an allocator of pages.
+ *
+ * Owns one zram device, made through /sys/class/zram-control/hot_add. destroy removes
+ * it, and so does a small child process when this one ends in any other way, SIGKILL
+ * included. It never touches a device that it did not make. Locking: none; write and read
+ * may be called by several threads at once. Calls cost what the kernel's do. The device's life:
  *
  *   hot_add -> guard -> algorithm, size -> opened, used -> closed -> guard removes it
  *
@@ -10,8 +15,6 @@
  * before hot_add on, in the guard for ever: from then on somebody will remove the device.
  * The guard runs after fork in a process that may have threads, so it takes no memory.
  */
-#include "zram.h"
-
 #include "registry.h"
 
 #include <errno.h>
@@ -33,12 +36,13 @@
 #define CONTROL "/sys/class/zram-control"
 
 enum {
+	PAGE_BYTES = 4096, /* in a slot of the device, whatever the machine's page size */
 	TEXT_BYTES = 512,
 	REMOVE_TRIES = 200, /* of 25 ms: the owner's last references may take a moment */
 	REMOVE_WAIT_NS = 25 * 1000 * 1000,
 };
 
-struct xvm_zram {
+struct zram {
 	unsigned number; /* /dev/zramN */
 	int fd;          /* the device, O_DIRECT; -1 while not open */
 	int pipe;        /* its closing ends the guard */
@@ -67,7 +71,7 @@ static int file_access(const char *path, char *text, size_t read_bytes)
 }
 
 /* The same with a file of the device. */
-static int attribute_access(const struct xvm_zram *zram, const char *name, char *text,
+static int attribute_access(const struct zram *zram, const char *name, char *text,
 			    size_t read_bytes)
 {
 	char path[96];
@@ -76,7 +80,7 @@ static int attribute_access(const struct xvm_zram *zram, const char *name, char 
 	return file_access(path, text, read_bytes);
 }
 
-static int attribute_set(const struct xvm_zram *zram, const char *name, const char *value)
+static int attribute_set(const struct zram *zram, const char *name, const char *value)
 {
 	char text[64];
 
@@ -87,7 +91,7 @@ static int attribute_set(const struct xvm_zram *zram, const char *name, const ch
 /* ---- the guard ------------------------------------------------------------ */
 
 /* Reset and remove, until it works or there is no hope. */
-static int guard_remove(const struct xvm_zram *zram)
+static int guard_remove(const struct zram *zram)
 {
 	const struct timespec pause = {0, REMOVE_WAIT_NS};
 	char number[16], ignored[16];
@@ -105,7 +109,7 @@ static int guard_remove(const struct xvm_zram *zram)
 	return err;
 }
 
-static void guard_run(const struct xvm_zram *zram, int pipe_end)
+static void guard_run(const struct zram *zram, int pipe_end)
 {
 	ssize_t got;
 	char rest;
@@ -120,7 +124,7 @@ static void guard_run(const struct xvm_zram *zram, int pipe_end)
 	_exit(guard_remove(zram) == 0 ? 0 : 1);
 }
 
-static int guard_start(struct xvm_zram *zram)
+static int guard_start(struct zram *zram)
 {
 	int ends[2];
 
@@ -151,7 +155,7 @@ int xvm_zram_available(char *why)
 }
 
 /* hot_add makes a device just by being read, and says its number. */
-static int device_add(struct xvm_zram *zram, char *why)
+static int device_add(struct zram *zram, char *why)
 {
 	char text[TEXT_BYTES];
 	sigset_t all, before;
@@ -170,11 +174,10 @@ static int device_add(struct xvm_zram *zram, char *why)
 	return err;
 }
 
-static int device_set_up(const struct xvm_zram *zram, const char *algorithm, uint64_t pages,
-			 char *why)
+static int device_set_up(const struct zram *zram, const char *algorithm, uint64_t pages, char *why)
 {
 	char text[TEXT_BYTES] = "";
-	int err = algorithm != NULL ? attribute_set(zram, "comp_algorithm", algorithm) : 0;
+	int err = attribute_set(zram, "comp_algorithm", algorithm);
 
 	if (err != 0) {
 		(void)attribute_access(zram, "comp_algorithm", text, sizeof(text));
@@ -182,7 +185,7 @@ static int device_set_up(const struct xvm_zram *zram, const char *algorithm, uin
 				   algorithm, text);
 		return err;
 	}
-	snprintf(text, sizeof(text), "%" PRIu64, pages * XVM_ZRAM_PAGE_BYTES);
+	snprintf(text, sizeof(text), "%" PRIu64, pages * PAGE_BYTES);
 	err = attribute_set(zram, "disksize", text);
 	if (err != 0)
 		xvm_entry_complain(why, "zram refuses a device of %s bytes: %s", text,
@@ -191,7 +194,7 @@ static int device_set_up(const struct xvm_zram *zram, const char *algorithm, uin
 }
 
 /* Open it through a node of our own, which is gone at once: /dev need not be udev's. */
-static int device_open(struct xvm_zram *zram, char *why)
+static int device_open(struct zram *zram, char *why)
 {
 	char directory[] = "/dev/.xvfrag-XXXXXX";
 	char path[64], text[TEXT_BYTES];
@@ -216,37 +219,12 @@ static int device_open(struct xvm_zram *zram, char *why)
 	return err;
 }
 
-struct xvm_zram *xvm_zram_open(const char *algorithm, uint64_t pages, char *why)
-{
-	struct xvm_zram *zram;
-	int err;
+/* ---- as an allocator ------------------------------------------------------ */
 
-	errno = ENODEV;
-	if (xvm_zram_available(why) != 0)
-		return NULL;
-	zram = calloc(1, sizeof(*zram));
-	if (zram == NULL)
-		return NULL;
-	zram->fd = -1;
-	err = device_add(zram, why);
-	if (err != 0) {
-		free(zram);
-	} else {
-		err = device_set_up(zram, algorithm, pages, why);
-		if (err == 0)
-			err = device_open(zram, why);
-		if (err == 0)
-			return zram;
-		xvm_zram_close(zram);
-	}
-	errno = -err;
-	return NULL;
-}
-
-void xvm_zram_close(struct xvm_zram *zram)
+static void zram_destroy(void *heap)
 {
-	if (zram == NULL)
-		return;
+	struct zram *zram = heap;
+
 	if (zram->fd >= 0)
 		close(zram->fd);
 	close(zram->pipe);
@@ -255,82 +233,41 @@ void xvm_zram_close(struct xvm_zram *zram)
 	free(zram);
 }
 
-/* ---- using it ------------------------------------------------------------- */
-
-unsigned xvm_zram_number(const struct xvm_zram *zram)
+/* All reasons are of this machine: it cannot run here. */
+static void *zram_create(const struct xvfrag_plugin_config *config)
 {
-	return zram->number;
-}
+	struct zram *zram = NULL;
+	int err = xvm_zram_available(config->why);
 
-static int zram_result(ssize_t bytes)
-{
-	if (bytes < 0)
-		return -errno;
-	return bytes == XVM_ZRAM_PAGE_BYTES ? 0 : -EIO;
-}
-
-int xvm_zram_put(const struct xvm_zram *zram, uint64_t slot, const void *page)
-{
-	return zram_result(
-		pwrite(zram->fd, page, XVM_ZRAM_PAGE_BYTES, (off_t)(slot * XVM_ZRAM_PAGE_BYTES)));
-}
-
-int xvm_zram_get(const struct xvm_zram *zram, uint64_t slot, void *page)
-{
-	return zram_result(
-		pread(zram->fd, page, XVM_ZRAM_PAGE_BYTES, (off_t)(slot * XVM_ZRAM_PAGE_BYTES)));
-}
-
-int xvm_zram_discard(const struct xvm_zram *zram, uint64_t slot, uint64_t count)
-{
-	uint64_t range[2] = {slot * XVM_ZRAM_PAGE_BYTES, count * XVM_ZRAM_PAGE_BYTES};
-
-	return ioctl(zram->fd, BLKDISCARD, range) == 0 ? 0 : -errno;
-}
-
-int xvm_zram_stat(const struct xvm_zram *zram, struct xvm_zram_stat *stat)
-{
-	char text[TEXT_BYTES];
-	int err = attribute_access(zram, "mm_stat", text, sizeof(text));
-
-	if (err != 0)
-		return err;
-	return sscanf(text, "%" SCNu64 "%" SCNu64 "%" SCNu64, &stat->orig_bytes, &stat->compr_bytes,
-		      &stat->mem_used_bytes) == 3
-		       ? 0
-		       : -EIO;
-}
-
-int xvm_zram_compact(const struct xvm_zram *zram)
-{
-	return attribute_set(zram, "compact", "1");
-}
-
-/* ---- as an allocator ------------------------------------------------------ */
-
-static void *device_create(const struct xvfrag_plugin_config *config)
-{
-	struct xvm_zram *zram;
-
+	if (err == 0 && (config->codec == NULL || strcmp(config->codec, "none") == 0))
+		err = xvm_entry_complain(
+			config->why, "it stores pages and compresses them: give an INPUT, and a "
+				     "codec other than none");
+	if (err == 0)
+		zram = calloc(1, sizeof(*zram));
 	errno = ENODEV;
-	if (config->codec == NULL || strcmp(config->codec, "none") == 0) {
-		xvm_entry_complain(config->why, "it stores pages and compresses them: give an "
-						"INPUT, and a codec other than none");
-		return NULL;
-	}
-	zram = xvm_zram_open(config->codec, config->max_objects, config->why);
 	if (zram == NULL)
-		errno = ENODEV;
+		return NULL;
+	zram->fd = -1;
+	if (device_add(zram, config->why) != 0) {
+		free(zram);
+		zram = NULL;
+	} else if (device_set_up(zram, config->codec, config->max_objects, config->why) != 0 ||
+		   device_open(zram, config->why) != 0) {
+		zram_destroy(zram);
+		zram = NULL;
+	}
+	errno = ENODEV;
 	return zram;
 }
 
-static void device_destroy(void *heap)
+unsigned xvm_zram_number(const void *heap)
 {
-	xvm_zram_close(heap);
+	return ((const struct zram *)heap)->number;
 }
 
 /* The slot is there: it is the object. */
-static int device_alloc(void *heap, size_t size, uint32_t index, uint64_t *token)
+static int zram_alloc(void *heap, size_t size, uint32_t index, uint64_t *token)
 {
 	(void)heap;
 	(void)size;
@@ -338,45 +275,62 @@ static int device_alloc(void *heap, size_t size, uint32_t index, uint64_t *token
 	return 0;
 }
 
-static int device_free(void *heap, uint64_t token, size_t size)
+static int zram_free(void *heap, uint64_t token, size_t size)
+{
+	uint64_t range[2] = {token * PAGE_BYTES, PAGE_BYTES};
+
+	(void)size;
+	return ioctl(((struct zram *)heap)->fd, BLKDISCARD, range) == 0 ? 0 : -errno;
+}
+
+static int zram_result(ssize_t bytes)
+{
+	if (bytes < 0)
+		return -errno;
+	return bytes == PAGE_BYTES ? 0 : -EIO;
+}
+
+/* O_DIRECT: pages are aligned. */
+static int zram_write(void *heap, uint64_t token, const void *data, size_t size)
 {
 	(void)size;
-	return xvm_zram_discard(heap, token, 1);
+	return zram_result(
+		pwrite(((struct zram *)heap)->fd, data, PAGE_BYTES, (off_t)(token * PAGE_BYTES)));
 }
 
-static int device_write(void *heap, uint64_t token, const void *data, size_t size)
+static int zram_read(void *heap, uint64_t token, void *data, size_t size)
 {
 	(void)size;
-	return xvm_zram_put(heap, token, data);
+	return zram_result(
+		pread(((struct zram *)heap)->fd, data, PAGE_BYTES, (off_t)(token * PAGE_BYTES)));
 }
 
-static int device_read(void *heap, uint64_t token, void *data, size_t size)
+/* A field of mm_stat: orig_data_size compr_data_size mem_used_total ... */
+static uint64_t zram_stat(const struct zram *zram, unsigned field)
 {
-	(void)size;
-	return xvm_zram_get(heap, token, data);
+	uint64_t fields[3] = {0, 0, 0};
+	char text[TEXT_BYTES];
+
+	if (attribute_access(zram, "mm_stat", text, sizeof(text)) == 0)
+		sscanf(text, "%" SCNu64 "%" SCNu64 "%" SCNu64, &fields[0], &fields[1], &fields[2]);
+	return fields[field];
 }
 
-static uint64_t device_held_bytes(void *heap)
+static uint64_t zram_requested_bytes(void *heap)
 {
-	struct xvm_zram_stat stat = {.mem_used_bytes = 0};
-
-	(void)xvm_zram_stat(heap, &stat);
-	return stat.mem_used_bytes;
+	return zram_stat(heap, 1);
 }
 
-static uint64_t device_requested_bytes(void *heap)
+static uint64_t zram_held_bytes(void *heap)
 {
-	struct xvm_zram_stat stat = {.compr_bytes = 0};
-
-	(void)xvm_zram_stat(heap, &stat);
-	return stat.compr_bytes;
+	return zram_stat(heap, 2);
 }
 
 /* The kernel compacts all at once, and does not tell what it moved. */
-static int device_compact_step(void *heap, uint64_t *moved_bytes)
+static int zram_compact_step(void *heap, uint64_t *moved_bytes)
 {
 	(void)moved_bytes;
-	return xvm_zram_compact(heap);
+	return attribute_set(heap, "compact", "1");
 }
 
 const struct xvfrag_plugin xvm_allocator_zram = {
@@ -384,13 +338,13 @@ const struct xvfrag_plugin xvm_allocator_zram = {
 	.flags = XVFRAG_PLUGIN_PAGES,
 	.name = "zram",
 	.summary = "the kernel's zram, real pages on a device of its own (needs root)",
-	.create = device_create,
-	.destroy = device_destroy,
-	.alloc = device_alloc,
-	.free = device_free,
-	.write = device_write,
-	.read = device_read,
-	.held_bytes = device_held_bytes,
-	.requested_bytes = device_requested_bytes,
-	.compact_step = device_compact_step,
+	.create = zram_create,
+	.destroy = zram_destroy,
+	.alloc = zram_alloc,
+	.free = zram_free,
+	.write = zram_write,
+	.read = zram_read,
+	.held_bytes = zram_held_bytes,
+	.requested_bytes = zram_requested_bytes,
+	.compact_step = zram_compact_step,
 };

@@ -79,7 +79,7 @@ struct ramz_stats {
 	uint64_t held_bytes;       /* all that was obtained from the system for the store */
 	uint64_t slot_table_bytes; /* the part of it that has memory */
 	uint64_t dedup_bytes;      /* tables of shared pages */
-	uint64_t dictionary_bytes; /* dictionaries of tiers, of all generations that pages use */
+	uint64_t dictionary_bytes; /* dictionaries of tiers, also older ones that pages use */
 	uint64_t thread_bytes; /* buffers and counters of threads, and contexts of codecs that tell
 				* their size (ramz_codec.context_bytes) */
 	uint64_t store_bytes;  /* the store itself, and the provider that it made */
@@ -108,8 +108,8 @@ struct ramz_stats {
 	uint64_t compact_freed_bytes; /* bytes that these steps gave back */
 	uint64_t compact_refused;     /* moves refused, since the page was in use */
 	uint64_t recompress_tried;    /* pages that a tier was tried on */
-	uint64_t recompressed;        /* of them, those that went into it */
-	uint64_t recompress_saved_bytes; /* by which their forms became shorter */
+	uint64_t recompressed;        /* pages that went into the tier */
+	uint64_t recompress_saved_bytes; /* bytes by which forms became shorter */
 	uint32_t contexts;               /* contexts of threads now, count */
 
 	struct ramz_ramzswap_stats ramzswap;

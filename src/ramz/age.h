@@ -5,8 +5,8 @@
  *
  * Beside each slot's entry lies a mark: the low 8 bits of the store's clock when the page was last
  * read or written. ramz_mark_idle moves the clock, so the age is the difference. It would wrap
- * after 256 moves. So each move looks at a 64th of the marks, and moves those older than
- * RAMZ_AGE_MAX along: no age passes RAMZ_AGE_MAX + 64.
+ * after 256 moves. So each move looks at a 64th of the marks, and sets those older than
+ * RAMZ_AGE_MAX to that age: no age passes RAMZ_AGE_MAX + 64.
  *
  * Owns the marks. May call: sparse.h. Locking: none; marks are relaxed atomics. A thread that read
  * the clock earlier may overwrite a newer mark: the page then looks older by that difference. O(1).

@@ -26,8 +26,8 @@ struct rzi_memory {
 	pthread_mutex_t lock;      /* guards changes of the rest */
 	_Atomic uint64_t bytes;    /* taken, of all kinds */
 	uint64_t hard_limit_bytes; /* for the pool and own memory; 0 = no limit */
-	bool keeps_reserve;        /* a part of the limit is for the policy alone ... */
-	_Atomic bool lent;         /* ... which uses it now */
+	bool keeps_reserve;        /* a part of the limit is for the policy only ... */
+	_Atomic bool lent;         /* ... and the policy uses it now */
 	struct xv_pool *pool;      /* NULL while there is none */
 };
 
@@ -39,17 +39,17 @@ void rzi_memory_fini(struct rzi_memory *memory);
 void rzi_memory_set_pool(struct rzi_memory *memory, struct xv_pool *pool);
 void rzi_memory_set_limit(struct rzi_memory *memory, uint64_t hard_limit_bytes);
 
-/* The part of such a limit that is the policy's while it keeps a reserve. */
+/* The part of a hard limit that the policy keeps for itself: its reserve. */
 static inline uint64_t rzi_memory_reserve(uint64_t hard_limit_bytes)
 {
 	return hard_limit_bytes / 16 < RZI_RESERVE_MAX ? hard_limit_bytes / 16 : RZI_RESERVE_MAX;
 }
 
-/* From now on a part of the limit is kept for the policy, or not. O(shards). */
+/* Begin or end to keep the policy's reserve. O(shards). */
 void rzi_memory_keep_reserve(struct rzi_memory *memory, bool keep);
 
-/* The policy begins or ends to use its reserve: the pool may grow into it. A writer must ask first
- * whether there is room without it. */
+/* The policy begins or ends to use its reserve: the pool may grow into it. A writer must first
+ * check that there is room without it. */
 void rzi_memory_lend_reserve(struct rzi_memory *memory, bool lend);
 bool rzi_memory_is_short(struct rzi_memory *memory);
 

@@ -60,10 +60,10 @@ static inline uint32_t rzi_log2(uint64_t value)
 /* Nanoseconds of a clock that only goes forward. */
 uint64_t rzi_now_ns(void);
 
-/* A condition whose waits end by that clock. 0 or -XV_ENOMEM. */
+/* Make a condition whose waits end by that clock. Returns 0 or -XV_ENOMEM. */
 int rzi_condition_init(pthread_cond_t *condition);
 
-/* Wait for it, at most until that time of the clock; it may end early. The caller has the lock. */
+/* Wait for it, at most until that time; may return early. The caller has the lock. */
 void rzi_condition_wait(pthread_cond_t *condition, pthread_mutex_t *lock, uint64_t until_ns);
 
 /* A number that threads running at the same moment seldom share: the CPU if the system tells,

@@ -136,7 +136,7 @@ static bool policy_min_age(const struct rzi_policy *p, uint32_t tier, uint32_t *
 	return true;
 }
 
-/* Are at least so many pages of that age in lower tiers? */
+/* Are at least `pages` pages of that age in lower tiers? */
 static bool policy_has_due(struct rzi_policy *p, uint32_t age, uint64_t pages)
 {
 	struct ramz_ages ages;

@@ -12,7 +12,7 @@
  *   3  the pool's empty pages
  *   4  compaction, until some pages are gained or a cycle ends
  *   5  codec contexts of all threads, if a codec context was refused
- *   6  the policy, if its thread runs: wait for it, no longer than it says
+ *   6  the policy, if its thread runs: wait for it, at most as long as it says
  *
  * A call tries each once, and compaction while it gains; so a refusal comes after a bounded time.
  *

@@ -107,7 +107,7 @@ struct ramz {
 
 	_Atomic uint32_t clock; /* see age.h */
 	struct rzi_policy *policy;
-	_Atomic uint64_t dictionary_bytes; /* all that dictionaries take */
+	_Atomic uint64_t dictionary_bytes; /* of all dictionaries */
 
 	struct rzi_contexts contexts;
 	pthread_mutex_t admin; /* one administrative call at a time */

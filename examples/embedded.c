@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * For a device without an operating system: the pages are a static array, the pool and
- * its tables another, there is no lock and no malloc. A message queue stores what comes
- * in and, when the memory is full, drops the oldest until the new message fits.
+ * For a device without an operating system: the pages are a static array, the pool and its tables
+ * another; there is no lock and no malloc. A message queue stores what comes in. When the memory is
+ * full, it drops the oldest messages until the new one fits.
  *
- * Only main prints; everything above it needs the freestanding part of C alone.
+ * Only main prints; everything above it needs only the freestanding part of C.
  */
 #include <stdio.h>
 
@@ -21,14 +21,14 @@ enum {
 	MESSAGE_MAX = 400,
 };
 
-/* One page more for the provider's own record. Static memory is all there is. */
+/* One more page for the provider's record. There is only static memory. */
 static unsigned char page_memory[(PAGES + 1) * PAGE_BYTES];
 static unsigned char pool_memory[POOL_BYTES];
 
 /* A ring of handles: the oldest is at first. */
 struct queue {
 	struct xv_pool *pool;
-	size_t pool_bytes_wanted; /* what POOL_BYTES should be at least */
+	size_t pool_bytes_wanted; /* least POOL_BYTES */
 	xv_handle handles[QUEUE_MAX];
 	uint32_t first;
 	uint32_t count;
@@ -38,7 +38,7 @@ struct queue {
 
 static struct queue queue;
 
-/* Message number n is this long, and filled with a byte of its own. */
+/* Length of message n, which is filled with its own byte. */
 static size_t message_bytes(uint32_t n)
 {
 	return 1 + (n * 2654435761U >> 7) % MESSAGE_MAX;
@@ -78,7 +78,7 @@ static int queue_drop_oldest(struct queue *q)
 	return 0;
 }
 
-/* Memory for a message: what is full is answered here, other errors are passed on. */
+/* Memory for a message. Makes room when the memory is full; returns other errors. */
 static int queue_make_room(struct queue *q, size_t bytes, xv_handle *handle)
 {
 	int err = q->count < QUEUE_MAX ? xv_malloc(q->pool, bytes, handle) : -XV_ENOMEM;
@@ -138,7 +138,7 @@ static bool queue_is_good(struct queue *q)
 	       xv_pool_check(q->pool, XV_CHECK_DEEP, NULL) == 0;
 }
 
-/* A full pool refuses what takes a page more, and is otherwise untouched. */
+/* A full pool refuses a request that takes a page more, and stays unchanged. */
 static bool full_pool_refuses(struct queue *q)
 {
 	xv_handle handle = XV_NULL_HANDLE;
@@ -153,7 +153,7 @@ int main(void)
 	struct xv_pool_stats stats;
 	int err;
 
-	/* Without this the C library itself takes its buffer by malloc. */
+	/* Without this the C library would malloc its buffer. */
 	setvbuf(stdout, print_memory, _IOLBF, sizeof(print_memory));
 	err = queue_init(&queue);
 	if (queue.pool_bytes_wanted > POOL_BYTES) {

@@ -14,7 +14,7 @@ enum { LETTERS = 5000, LETTER_MAX = 3000, KEEP_ONE_IN = 10 };
 
 static xv_id mailbox[LETTERS];
 
-/* The length and text of letter i, the same whenever it is asked for. */
+/* Length and text of letter i, always the same. */
 static size_t letter(unsigned i, char *text)
 {
 	size_t bytes = 40 + (i * 7919U) % (LETTER_MAX - 40);
@@ -67,7 +67,7 @@ static void print_held(struct xv_handle_table *table, const char *when)
 	       (unsigned long long)stats.held_bytes);
 }
 
-/* In steps, as a program would that has other things to do between them. */
+/* In steps, as a program with other work would. */
 static int compact(struct xv_handle_table *table)
 {
 	struct xv_compact_report report;

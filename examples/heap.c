@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * A pool as an application's heap, through the pointer calls: the index of a book.
- * Every word has an entry with the lines it stands on; entries and lists are xv_alloc'd
- * and the lists grow by xv_resize. The heap has a limit; when it is reached, the program
- * raises it and goes on where it was.
+ * A pool as an application's heap, through the pointer calls: the index of a book. Every word has
+ * an entry with its lines; entries and lists come from xv_alloc, and lists grow by xv_resize. The
+ * heap has a limit. When it is reached, the program raises it and goes on.
  */
 #include <stdio.h>
 #include <string.h>
@@ -19,7 +18,7 @@ enum {
 	WORD_MAX = 16,
 	FIRST_CAPACITY = 4,
 	FIRST_LIMIT_BYTES = 256 << 10,
-	HEAP_PAGE_BYTES = 64 << 10, /* no object is larger: buckets and lists must fit */
+	HEAP_PAGE_BYTES = 64 << 10, /* largest object: buckets and lists must fit */
 };
 
 struct entry {
@@ -45,7 +44,7 @@ struct book {
 	uint32_t word;
 };
 
-/* The next word and its line; false at the end. Few words are frequent, many rare. */
+/* The next word and its line; false at the end. Few words are frequent, many are rare. */
 static bool book_next(struct book *book, char word[WORD_MAX], uint32_t *line)
 {
 	static const char *const syllables[] = {"pa", "ge", "mo", "ri", "zu", "sta", "ten", "lo"};
@@ -101,7 +100,7 @@ static struct entry *entry_create(struct index *index, const char *word)
 	return entry;
 }
 
-/* Room for one more line. When it fails the list is as it was. */
+/* Make room for one more line. On failure the list is as it was. */
 static bool entry_grow(struct index *index, struct entry *entry)
 {
 	uint32_t capacity = entry->capacity == 0 ? FIRST_CAPACITY : entry->capacity * 2;
@@ -114,7 +113,7 @@ static bool entry_grow(struct index *index, struct entry *entry)
 	return true;
 }
 
-/* False when the heap is full: what was added before stays, and it may be tried again. */
+/* False when the heap is full: earlier lines stay, and the caller may try again. */
 static bool index_add(struct index *index, const char *word, uint32_t line)
 {
 	struct entry *entry = index_find(index, word);
@@ -127,7 +126,7 @@ static bool index_add(struct index *index, const char *word, uint32_t line)
 	return true;
 }
 
-/* The answer to a full heap: twice the limit. False when that was not the cause. */
+/* The heap is full: double its limit. False when that was not the cause. */
 static bool index_raise_limit(struct index *index)
 {
 	uint64_t limit = (uint64_t)FIRST_LIMIT_BYTES << (index->limit_raises + 1);
@@ -191,7 +190,7 @@ static bool index_create(struct index *index)
 	return true;
 }
 
-/* Release one by one; a heap may also be emptied at once, by xv_pool_reset. */
+/* Release one by one; xv_pool_reset would empty the heap at once. */
 static bool index_release(struct index *index)
 {
 	int err = 0;
@@ -265,7 +264,7 @@ int main(void)
 	xv_provider_mmap_options_init(&provider_options);
 	provider_options.page_bytes = HEAP_PAGE_BYTES;
 	xv_pool_options_init(&options);
-	options.alignment = 8; /* 16 where long double or vectors are stored */
+	options.alignment = 8; /* use 16 for long double or vectors */
 	options.limit_bytes = FIRST_LIMIT_BYTES;
 
 	err = xv_provider_mmap_create(&provider, &provider_options);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * A program of 2009 on libxvmalloc: a table of (page, offset) entries, as compressed
- * swap kept one for each swap slot, stores pages of varying compressed sizes,
- * overwrites and drops them, and finds every byte again. It knows the old calls
- * alone; port_2009.h does the rest.
+ * A program of 2009 on libxvmalloc. A table of (page, offset) entries, as compressed swap had one
+ * for each swap slot, stores pages of varying compressed sizes, overwrites and drops them, and
+ * finds every byte again. It knows only the old calls; port_2009.h does the rest.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,12 +14,12 @@ struct port_2009 port_2009;
 
 enum { SLOTS = 4096, ROUNDS = 5, GFP_NOIO = 0x10 };
 
-/* pagenum 0: nothing is stored. */
+/* pagenum 0: nothing is stored */
 struct slot {
 	u32 pagenum;
 	u16 offset;
 	u16 length;
-	u32 stamp; /* tells one content of the slot from the next */
+	u32 stamp; /* tells contents of the slot apart */
 };
 
 static struct slot table[SLOTS];
@@ -102,7 +101,7 @@ static bool table_is_good(struct xv_pool *pool)
 	return true;
 }
 
-/* Store or drop slots at random; a third of what is touched is dropped. */
+/* Store or drop slots at random; a third of the touched ones is dropped. */
 static int run_round(struct xv_pool *pool)
 {
 	for (u32 i = 0; i < SLOTS; i++) {

@@ -24,7 +24,7 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* Returns the first character behind the number; NULL where the whole part is above 2^64 - 1. */
+/* Returns the first character behind the number; NULL if the whole part is above 2^64 - 1. */
 static const char *decimal_read(const char *text, struct decimal *number)
 {
 	*number = (struct decimal){.part = text};
@@ -44,8 +44,8 @@ static const char *decimal_read(const char *text, struct decimal *number)
 	return text;
 }
 
-/* The part behind the point, times 2^shift (shift <= 60), rounded down: each step is below
- * 10 * 2^60. */
+/* The part behind the point times 2^shift (shift <= 60), rounded down; each step is below 10 *
+ * 2^60. */
 static uint64_t decimal_part(const struct decimal *number, unsigned shift)
 {
 	uint64_t value = 0;
@@ -55,7 +55,7 @@ static uint64_t decimal_part(const struct decimal *number, unsigned shift)
 	return value;
 }
 
-/* The bits that a unit stands for, and the text behind it; 0 for no unit. */
+/* The shift of a unit, and the text behind it; 0 for no unit. */
 static unsigned unit_read(const char **text)
 {
 	static const char units[] = "KMGTPEkmgtpe";

@@ -4,16 +4,17 @@
  * ramz/policy.h: runs ramz_mark_idle, ramz_train, ramz_recompress and ramz_compact by rules.
  *
  * The model:
- *   - Time is cut into ages of age_ms. At the end of an age every page becomes one older.
- *   - A page that reaches a tier's tier_age goes into that tier, even if memory is not short. 0 =
- *     only when memory is short.
- *   - Memory is short when held bytes reach the soft limit, until they are a sixteenth below it.
- *     Younger and younger pages then go into the tiers, and the pool is compacted.
+ *   - Time is cut into ages (age_ms). At the end of each, every page becomes one older.
+ *   - A page goes into a tier when its age comes to tier_age of that tier. 0 = not before memory is
+ *     short.
+ *   - Memory is short when held bytes come to the soft limit, until they are a sixteenth below
+ *     it. Then younger and younger pages go into the tiers, and the pool is compacted.
  *   - Memory is very short when held bytes come within a 32nd of the hard limit, or a write waits.
- *     Then all pages may go. While the thread of ramz_policy_start runs, it keeps a sixteenth of
- *     the hard limit, at most 2 MiB, for its work; the 32nd is counted from there. A write that the
- *     hard limit refuses waits for the policy, at most wait_ms, before it gets -XV_ENOSPC.
- *   - A dictionary is trained for a tier when it has none and enough pages are due, and again when
+ *     Then all pages may go. While the thread of ramz_policy_start runs, a sixteenth of the hard
+ *     limit, at most 2 MiB, is for its work alone.
+ *   - A write that the hard limit refuses waits for that thread: no longer than wait_ms, and only
+ *     while the policy finds something to do. Then it gets -XV_ENOSPC.
+ *   - A tier without a dictionary gets one when enough pages are due. A new one is trained when
  *     pages gain clearly less than the first ones did.
  *
  * Either the caller runs ramz_policy_step at times, or a thread does (ramz_policy_start). Without
@@ -41,7 +42,7 @@ struct ramz_policy {
 	uint32_t tier_age[RAMZ_TIERS]; /* ages after which a page goes into the tier, up to
 					* RAMZ_AGE_MAX; 0 = only when memory is short. Tier 0 is
 					* ignored. Default 0 */
-	uint32_t wait_ms; /* longest wait of a write at the hard limit, up to 60000; default 100 */
+	uint32_t wait_ms; /* longest wait of a write at the hard limit, up to 60000; default 5000 */
 	bool train;       /* train dictionaries; default on */
 };
 

@@ -210,8 +210,8 @@ static int set_file(struct rzn_config *config, const char *value)
 	return parse_path("file", value, &config->file);
 }
 
-/* Minutes with decimals, as milliseconds. */
-static int set_save_every(struct rzn_config *config, const char *value)
+/* Minutes with decimals, as milliseconds. what: the minutes' meaning, with an example. */
+static int parse_minutes(const char *key, const char *value, const char *what, uint64_t *result_ms)
 {
 	enum { MINUTE_MS = 60000, MINUTES_MAX = 525600 };
 	const char *digit = value;
@@ -224,14 +224,58 @@ static int set_save_every(struct rzn_config *config, const char *value)
 			ms += (unit /= 10) * (uint64_t)(*digit - '0');
 	}
 	if (*digit != '\0' || ms == 0 || ms > (uint64_t)MINUTES_MAX * MINUTE_MS) {
-		nbdkit_error(
-			"save-every=%s: give the minutes between two saves, such as 10 or 0.5, "
-			"at most %d, or leave save-every= out",
-			value, MINUTES_MAX);
+		nbdkit_error("%s=%s: give %s, at most %d, or leave %s= out", key, value, what,
+			     MINUTES_MAX, key);
 		return -1;
 	}
-	config->save_every_ms = ms;
+	*result_ms = ms;
 	return 0;
+}
+
+static int set_save_every(struct rzn_config *config, const char *value)
+{
+	return parse_minutes("save-every", value,
+			     "the minutes between two saves, such as 10 or 0.5",
+			     &config->save_every_ms);
+}
+
+static int set_tier(const char *key, const char *value, struct rzn_tier_config *tier)
+{
+	char fault[RZN_CODEC_FAULT_BYTES];
+
+	if (!rzn_codec_parse(value, &tier->codec, &tier->level, fault)) {
+		nbdkit_error("%s=%s: %s", key, value, fault);
+		return -1;
+	}
+	if (tier->codec->id != 0)
+		return 0;
+	nbdkit_error("%s=%s: it does not compress; give another codec, or leave %s= out", key,
+		     value, key);
+	return -1;
+}
+
+static int set_warm(struct rzn_config *config, const char *value)
+{
+	return set_tier("warm", value, &config->tier[RZN_TIER_WARM]);
+}
+
+static int set_cold(struct rzn_config *config, const char *value)
+{
+	return set_tier("cold", value, &config->tier[RZN_TIER_COLD]);
+}
+
+static int set_warm_after(struct rzn_config *config, const char *value)
+{
+	return parse_minutes("warm-after", value,
+			     "the minutes after which a page goes into the warm tier, such as 5",
+			     &config->tier[RZN_TIER_WARM].after_ms);
+}
+
+static int set_cold_after(struct rzn_config *config, const char *value)
+{
+	return parse_minutes("cold-after", value,
+			     "the minutes after which a page goes into the cold tier, such as 60",
+			     &config->tier[RZN_TIER_COLD].after_ms);
 }
 
 static int set_save_fallback(struct rzn_config *config, const char *value)
@@ -269,6 +313,10 @@ static const struct parameter {
 	{"codec", set_codec},
 	{"hard-limit", set_hard_limit},
 	{"soft-limit", set_soft_limit},
+	{"warm", set_warm},
+	{"cold", set_cold},
+	{"warm-after", set_warm_after},
+	{"cold-after", set_cold_after},
 	{"checksum", set_checksum},
 	{"dedup", set_dedup},
 	{"page", set_page},
@@ -295,8 +343,8 @@ int rzn_config_set(struct rzn_config *config, const char *key, const char *value
 		return parameters[i].set(config, value);
 	}
 	nbdkit_error("%s=: the ramz plugin has no such parameter; it has size, codec, hard-limit, "
-		     "soft-limit, checksum, dedup, page, provider, file, save-every, "
-		     "save-fallback, stats and stats-file",
+		     "soft-limit, warm, cold, warm-after, cold-after, checksum, dedup, page, "
+		     "provider, file, save-every, save-fallback, stats and stats-file",
 		     key);
 	return -1;
 }

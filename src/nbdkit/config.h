@@ -14,6 +14,9 @@
 #include <stdint.h>
 
 #include <ramz/ramz.h>
+#include <ramz/tiers.h>
+
+enum { RZN_TIER_WARM = 1, RZN_TIER_COLD = 2 };
 
 /* Where the store's memory comes from. */
 enum rzn_provider { RZN_PROVIDER_MMAP, RZN_PROVIDER_HIGHMEM, RZN_PROVIDER_HUGE };
@@ -26,10 +29,16 @@ struct rzn_config {
 	bool checksum_given;
 	uint32_t given; /* a bit for each parameter that was given, in the order of their list */
 	uint64_t save_every_ms; /* 0 = only at the end */
-	char *file;             /* absolute path, or NULL */
-	char *save_fallback;    /* absolute path of a directory, or NULL */
-	char *stats_socket;     /* absolute path, or NULL */
-	char *stats_file;       /* absolute path, or NULL */
+	struct rzn_tier_config {
+		const struct ramz_codec *codec; /* NULL = not given */
+		int32_t level;
+		uint64_t after_ms; /* a page that was not touched for so long goes into it; 0 =
+				    * only when memory is short */
+	} tier[RAMZ_TIERS];        /* of RZN_TIER_WARM and RZN_TIER_COLD */
+	char *file;                /* absolute path, or NULL */
+	char *save_fallback;       /* absolute path of a directory, or NULL */
+	char *stats_socket;        /* absolute path, or NULL */
+	char *stats_file;          /* absolute path, or NULL */
 };
 
 /* Text that nbdkit prints for --help. */
@@ -38,6 +47,10 @@ struct rzn_config {
 	"codec=<NAME>[:<LEVEL>]  lz4, lzo, zstd or none (default: lz4).\n"                         \
 	"hard-limit=<SIZE>       Most memory to hold; more writes get ENOSPC.\n"                   \
 	"soft-limit=<SIZE>       Tell when so much memory is held.\n"                              \
+	"warm=<NAME>[:<LEVEL>]   Codec for pages that are not used, such as lz4:9.\n"              \
+	"cold=<NAME>[:<LEVEL>]   A stronger one for those not used for longer: zstd:8.\n"          \
+	"warm-after=<MINUTES>, cold-after=<MINUTES>\n"                                             \
+	"                        When a page goes there (default: when memory is short).\n"        \
 	"checksum=true           Keep a checksum of every page (default: false).\n"                \
 	"dedup=true              Keep identical pages once (default: false).\n"                    \
 	"page=<SIZE>             Page size, 4K to 64K (default: 4K).\n"                            \

@@ -12,6 +12,7 @@
 #include "disk_file.h"
 #include "nbdkit_api.h"
 #include "tell.h"
+#include "tiers.h"
 
 /* More window slots than nbdkit's threads need at once. */
 enum { HIGHMEM_WINDOW_SLOTS = 256, SAY_AGAIN_SECONDS = 10 };
@@ -111,6 +112,10 @@ int rzn_disk_open(struct rzn_disk *disk)
 	options.limit_context = disk;
 	if (disk_open_provider(disk, &options) != 0 || rzn_config_check_hard_limit(&options) != 0 ||
 	    disk_fill(disk, &options) != 0) {
+		rzn_disk_close(disk);
+		return -1;
+	}
+	if (rzn_tiers_set(disk) != 0) {
 		rzn_disk_close(disk);
 		return -1;
 	}

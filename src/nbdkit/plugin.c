@@ -20,6 +20,7 @@
 #include "path.h"
 #include "rescue.h"
 #include "saver.h"
+#include "tiers.h"
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
 
@@ -84,6 +85,8 @@ static int plugin_get_ready(void)
 
 static int plugin_serve(void)
 {
+	if (rzn_tiers_start(&disk) != 0)
+		return -1;
 	if (config.stats_socket != NULL && rzn_control_start(&disk, config.stats_socket) != 0)
 		return -1;
 	if (rzn_saver_start(&disk) == 0)

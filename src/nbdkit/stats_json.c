@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <ramz/policy.h>
+
 #include "disk_file.h"
 
 struct field {
@@ -112,6 +114,15 @@ static const struct field store_fields[] = {
 	FIELD(ramz_stats, recompressed),
 	FIELD(ramz_stats, recompress_saved_bytes),
 	FIELD(ramz_stats, contexts),
+};
+
+static const struct field policy_fields[] = {
+	FIELD(ramz_policy_stats, squeeze),      FIELD(ramz_policy_stats, steps),
+	FIELD(ramz_policy_stats, ages),         FIELD(ramz_policy_stats, sweeps),
+	FIELD(ramz_policy_stats, recompressed), FIELD(ramz_policy_stats, saved_bytes),
+	FIELD(ramz_policy_stats, compactions),  FIELD(ramz_policy_stats, trainings),
+	FIELD(ramz_policy_stats, dictionaries), FIELD(ramz_policy_stats, waits),
+	FIELD(ramz_policy_stats, wait_ns),      FIELD(ramz_policy_stats, refused),
 };
 
 static const struct field compact_report_fields[] = {
@@ -254,6 +265,58 @@ static json_t *saves_json(struct rzn_disk *disk)
 	return object;
 }
 
+/* Tiers above 0 that are set or have pages. */
+static json_t *tiers_json(struct ramz *store)
+{
+	json_t *array = json_array();
+
+	for (uint32_t tier = 1; tier < RAMZ_TIERS; tier++) {
+		struct ramz_tier_info info;
+		json_t *object;
+
+		if (ramz_get_tier(store, tier, &info) != 0 ||
+		    (info.codec == NULL && info.pages == 0))
+			continue;
+		object = json_object();
+		json_object_set_new(object, "tier", json_integer((json_int_t)tier));
+		json_object_set_new(object, "codec",
+				    info.codec != NULL ? json_string(info.codec->name)
+						       : json_null());
+		json_object_set_new(object, "level", json_integer(info.level));
+		json_object_set_new(object, "dictionary_bytes",
+				    rzn_json_count(info.dictionary_bytes));
+		json_object_set_new(object, "pages", rzn_json_count(info.pages));
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
+static json_t *ages_json(struct ramz *store)
+{
+	json_t *array = json_array();
+	struct ramz_ages ages;
+
+	if (ramz_get_ages(store, &ages) != 0)
+		return array;
+	for (uint32_t bucket = 0; bucket < RAMZ_AGE_BUCKETS; bucket++)
+		json_array_append_new(array, rzn_json_count(ages.pages[bucket]));
+	return array;
+}
+
+static json_t *policy_json(struct ramz *store)
+{
+	static const char *const shortages[] = {"none", "soft", "hard"};
+	struct ramz_policy_stats stats = {.running = false};
+	json_t *object;
+
+	(void)ramz_get_policy_stats(store, &stats);
+	object = FIELDS_JSON(policy_fields, &stats);
+	json_object_set_new(object, "running", json_boolean(stats.running));
+	json_object_set_new(object, "shortage", json_string(shortages[stats.shortage]));
+	json_object_set_new(object, "last_error", json_integer(stats.last_error));
+	return object;
+}
+
 json_t *rzn_stats_json(struct rzn_disk *disk)
 {
 	const char *file = disk->config->file;
@@ -274,6 +337,9 @@ json_t *rzn_stats_json(struct rzn_disk *disk)
 	json_object_set_new(object, "saves", saves_json(disk));
 	json_object_set_new(object, "uptime_seconds", rzn_json_count(uptime_seconds(disk)));
 	json_object_set_new(object, "stats", store_json(&stats));
+	json_object_set_new(object, "tiers", tiers_json(disk->store));
+	json_object_set_new(object, "ages", ages_json(disk->store));
+	json_object_set_new(object, "policy", policy_json(disk->store));
 	json_object_set_new(object, "read_latency",
 			    latency_json(disk->store, RAMZ_HISTOGRAM_READ_NS));
 	json_object_set_new(object, "write_latency",

@@ -24,7 +24,8 @@ enum {
 	AGE_MS = 60000,
 	AGE_MS_MIN = 10,
 	AGE_MS_MAX = 86400000,
-	WAIT_MS = 100,
+	WAIT_MS = 5000,
+	LOOK_MS = 100, /* the thread looks at the limits so often */
 	WAIT_MS_MAX = 60000,
 	STEP_PAGES = 64,       /* pages recompressed in a step */
 	STEP_LOOKED = 1 << 16, /* pages looked at in a step */
@@ -35,6 +36,7 @@ enum {
 	NEAR_SHIFT = 5,          /* memory is very short within a 32nd of the hard limit */
 	TRAIN_PAGES = 2048,      /* pages that must be due before a training */
 	DRIFT_PAGES = 4096,      /* pages over which gains are compared */
+	RESTS_MAX = 2,           /* the first step may have begun before there was need */
 };
 
 #define NS_PER_MS UINT64_C(1000000)
@@ -59,7 +61,8 @@ struct rzi_policy {
 	pthread_t thread;
 	uint64_t stops;   /* ends of the thread, count */
 	uint32_t waiting; /* waiting writers, count */
-	uint64_t made;    /* steps that made room, count */
+	uint64_t made;    /* steps that may have made room, count */
+	uint64_t rests;   /* steps that found nothing to do, count */
 	struct ramz_policy_stats stats;
 
 	/* Only for the step. */
@@ -67,6 +70,7 @@ struct rzi_policy {
 	uint64_t cursor[RAMZ_TIERS]; /* where a sweep goes on; UINT64_MAX = it is done */
 	bool trained[RAMZ_TIERS];    /* tried since the last age */
 	bool compacted;              /* since the sweeps began */
+	uint64_t writes;             /* of the store when the sweeps began */
 	bool keeps_reserve;          /* the thread does the steps */
 	struct gain gain[RAMZ_TIERS];
 	struct rzi_compressor compressor[RAMZ_TIERS];
@@ -116,6 +120,7 @@ static void policy_begin_sweeps(struct rzi_policy *p)
 	for (uint32_t tier = 0; tier < RAMZ_TIERS; tier++)
 		p->cursor[tier] = 0;
 	p->compacted = false;
+	p->writes = rzi_counter_sum(p->store, COUNT_WRITES);
 }
 
 /* Least age of pages that go into a tier now; false: none do. */
@@ -269,6 +274,23 @@ static void policy_end_of_age(struct rzi_policy *p, uint64_t now_ns)
 	policy_unlock(p);
 }
 
+/* All sweeps are done and memory is still short: begin them again with younger pages. When there
+ * are none younger, only if pages were written since they began. Returns whether they begin again.
+ */
+static bool policy_go_on(struct rzi_policy *p)
+{
+	bool youngest = p->stats.squeeze == SQUEEZE_MAX;
+
+	if (p->stats.shortage == RAMZ_SHORTAGE_NONE ||
+	    (youngest && rzi_counter_sum(p->store, COUNT_WRITES) == p->writes))
+		return false;
+	policy_begin_sweeps(p);
+	policy_lock(p);
+	p->stats.squeeze += !youngest;
+	policy_unlock(p);
+	return true;
+}
+
 /* Do the first work that is due. Returns whether there was any. */
 static bool policy_work(struct rzi_policy *p, int *err)
 {
@@ -284,13 +306,7 @@ static bool policy_work(struct rzi_policy *p, int *err)
 	}
 	if (policy_compact(p, err))
 		return true;
-	if (p->stats.shortage == RAMZ_SHORTAGE_NONE || p->stats.squeeze == SQUEEZE_MAX)
-		return false;
-	policy_begin_sweeps(p);
-	policy_lock(p);
-	p->stats.squeeze++;
-	policy_unlock(p);
-	return true;
+	return policy_go_on(p);
 }
 
 static void policy_set_shortage(struct rzi_policy *p, enum ramz_shortage shortage)
@@ -322,10 +338,9 @@ static uint64_t policy_step(struct rzi_policy *p, bool waiting, int *err)
 	policy_lock(p);
 	p->stats.steps++;
 	p->stats.last_error = *err;
-	if (worked) {
-		p->made++;
-		(void)pthread_cond_broadcast(&p->progress);
-	}
+	p->made += worked;
+	p->rests += !worked;
+	(void)pthread_cond_broadcast(&p->progress);
 	policy_unlock(p);
 	return worked ? 0 : p->next_age_ns;
 }
@@ -376,8 +391,8 @@ static void *policy_thread(void *context)
 		until_ns = policy_step(p, waiting, &err);
 		policy_lock(p);
 		/* Nobody tells this thread about the soft limit: it looks at times. */
-		if (until_ns > rzi_now_ns() + WAIT_MS * NS_PER_MS)
-			until_ns = rzi_now_ns() + WAIT_MS * NS_PER_MS;
+		if (until_ns > rzi_now_ns() + LOOK_MS * NS_PER_MS)
+			until_ns = rzi_now_ns() + LOOK_MS * NS_PER_MS;
 		if (!p->stop && until_ns != 0 && p->waiting == 0)
 			rzi_condition_wait(&p->wake, &p->lock, until_ns);
 		else if (err != 0 && !p->stop)
@@ -519,30 +534,41 @@ int ramz_get_policy_stats(struct ramz *store, struct ramz_policy_stats *stats)
 
 /* ---- for the rest of the store ---- */
 
+/* Under the lock: until a step may have made room. When there was nothing left to do, or no thread,
+ * the next time is the last. */
+static void policy_wait(struct rzi_policy *p, uint64_t *deadline_ns)
+{
+	uint64_t made = p->made, rests = p->rests;
+
+	p->waiting++;
+	(void)pthread_cond_broadcast(&p->wake);
+	while (p->made == made && p->rests - rests < RESTS_MAX && p->stats.running &&
+	       rzi_now_ns() < *deadline_ns)
+		rzi_condition_wait(&p->progress, &p->lock, *deadline_ns);
+	p->waiting--;
+	if (p->made == made)
+		*deadline_ns = 1;
+}
+
 bool rzi_policy_wait(struct rzi_context *context, uint64_t *deadline_ns)
 {
 	struct rzi_policy *p = context->store->policy;
-	uint64_t now_ns = rzi_now_ns(), made;
+	uint64_t begun_ns = rzi_now_ns();
 	bool running;
 
 	rzi_park(context);
 	policy_lock(p);
 	running = p->stats.running && !p->stop && p->policy.wait_ms != 0;
 	if (running && *deadline_ns == 0) {
-		*deadline_ns = now_ns + p->policy.wait_ms * NS_PER_MS;
+		*deadline_ns = begun_ns + p->policy.wait_ms * NS_PER_MS;
 		p->stats.waits++;
 	}
-	running = running && now_ns < *deadline_ns;
-	if (running) {
-		made = p->made;
-		p->waiting++;
-		(void)pthread_cond_broadcast(&p->wake);
-		while (p->made == made && p->stats.running && rzi_now_ns() < *deadline_ns)
-			rzi_condition_wait(&p->progress, &p->lock, *deadline_ns);
-		p->waiting--;
-		p->stats.wait_ns += rzi_now_ns() - now_ns;
-	} else if (*deadline_ns != 0)
+	running = running && begun_ns < *deadline_ns;
+	if (running)
+		policy_wait(p, deadline_ns);
+	else if (*deadline_ns != 0)
 		p->stats.refused++;
+	p->stats.wait_ns += rzi_now_ns() - begun_ns;
 	policy_unlock(p);
 	rzi_unpark(context);
 	return running;

@@ -333,6 +333,8 @@ int ramz_get_tier(struct ramz *store, uint32_t tier, struct ramz_tier_info *info
 		const struct rzi_coding *coding = &store->coding[index];
 
 		found.codec = atomic_load(&coding->codec);
+		if (found.level == RAMZ_LEVEL_DEFAULT)
+			found.level = found.codec->level_default;
 		found.dictionary_bytes = coding->dictionary != NULL ? coding->dictionary->count : 0;
 	}
 	for (uint32_t i = 1; i < CODECS; i++) {

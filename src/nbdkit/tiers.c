@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * tiers.c: the tiers of the disk; see tiers.h.
+ */
+#include "tiers.h"
+
+#include <string.h>
+
+#include <ramz/policy.h>
+
+#include "tell.h"
+
+/* An age is so many parts of the longest time asked for: times are kept to within a 64th. */
+enum { AGES = 64, AGE_MS_MIN = 10, AGE_MS_DEFAULT = 60000 };
+
+static int tiers_set_one(struct rzn_disk *disk, uint32_t tier)
+{
+	const struct rzn_tier_config *given = &disk->config->tier[tier];
+	int err;
+
+	if (given->codec == NULL)
+		return 0;
+	err = ramz_set_tier(disk->store, tier, given->codec, given->level);
+	if (err == 0)
+		return 0;
+	rzn_tell("%s=%s: %s", tier == RZN_TIER_WARM ? "warm" : "cold", given->codec->name,
+		 strerror(-err));
+	return -1;
+}
+
+static bool tiers_are_any(struct rzn_disk *disk)
+{
+	struct ramz_tier_info info;
+
+	for (uint32_t tier = 1; tier < RAMZ_TIERS; tier++) {
+		if (ramz_get_tier(disk->store, tier, &info) == 0 && info.codec != NULL)
+			return true;
+	}
+	return false;
+}
+
+static void tiers_policy(const struct rzn_config *config, struct ramz_policy *policy)
+{
+	uint64_t longest_ms = 0;
+
+	ramz_policy_init(policy);
+	for (uint32_t tier = 1; tier < RAMZ_TIERS; tier++) {
+		if (config->tier[tier].after_ms > longest_ms)
+			longest_ms = config->tier[tier].after_ms;
+	}
+	if (longest_ms == 0)
+		return;
+	policy->age_ms = (uint32_t)(longest_ms / AGES);
+	if (policy->age_ms < AGE_MS_MIN)
+		policy->age_ms = AGE_MS_MIN;
+	for (uint32_t tier = 1; tier < RAMZ_TIERS; tier++) {
+		uint64_t ages = (config->tier[tier].after_ms + policy->age_ms - 1) / policy->age_ms;
+
+		policy->tier_age[tier] = (uint32_t)(ages < RAMZ_AGE_MAX ? ages : RAMZ_AGE_MAX);
+	}
+}
+
+int rzn_tiers_set(struct rzn_disk *disk)
+{
+	struct ramz_policy policy;
+
+	if (tiers_set_one(disk, RZN_TIER_WARM) != 0 || tiers_set_one(disk, RZN_TIER_COLD) != 0)
+		return -1;
+	tiers_policy(disk->config, &policy);
+	return ramz_set_policy(disk->store, &policy) == 0 ? 0 : -1;
+}
+
+int rzn_tiers_start(struct rzn_disk *disk)
+{
+	if (!tiers_are_any(disk) || ramz_policy_start(disk->store) == 0)
+		return 0;
+	rzn_tell("warm=, cold=: no thread could be made for them");
+	return -1;
+}

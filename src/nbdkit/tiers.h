@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * tiers.h: the tiers of the disk and the policy that uses them, as the parameters say, and as JSON.
+ *
+ * Owns nothing. May call: ramz, disk.h, stats_json.h. Locking: none; set and start while nobody
+ * else has the disk.
+ */
+#ifndef RZN_TIERS_H
+#define RZN_TIERS_H
+
+#include "disk.h"
+
+/* Set what was given; what was loaded stays where nothing was. Returns 0, or -1 after telling why.
+ */
+int rzn_tiers_set(struct rzn_disk *disk);
+
+/* Start the policy's thread, if any tier is set. After the fork. Returns as above. */
+int rzn_tiers_start(struct rzn_disk *disk);
+
+#endif

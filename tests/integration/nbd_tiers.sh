@@ -1,0 +1,53 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) the libxvmalloc authors
+#
+# nbd_tiers.sh PLUGIN HELPERS: a disk whose unused pages go into the warm and the cold tier; one whose
+# data does not fit under its hard limit without them; tiers and dictionaries saved and loaded.
+# shellcheck source-path=SCRIPTDIR source=../support/nbd.sh
+. "$(dirname "$0")/../support/nbd.sh"
+bounded 180 "$@"
+needs nbdcopy cmp
+show_seed
+nbdkit --dump-plugin "$plugin" | grep -q '^ramz_codecs=.*zstd' || skip "no zstd in this build"
+
+mib=1048576
+make_text $((24 * mib)) >"$dir/text"
+
+# pages_in NAME TIER: pages that are in it
+pages_in() {
+	ask "$1" stat | grep -o "{\"tier\": $2[^}]*}" | grep -o '"pages": [0-9]*' | grep -o '[0-9]*$'
+}
+
+same_as_written() {
+	timeout 60 nbdcopy "$uri" "$dir/back" && cmp -n $((24 * mib)) "$dir/text" "$dir/back"
+}
+
+# ---- by age ---------------------------------------------------------------------------
+
+serve aged size=32M warm=lz4:9 warm-after=0.005 cold=zstd:3 cold-after=0.02 file="$dir/aged.ramz"
+timeout 60 nbdcopy "$dir/text" "$uri" || die "nbdcopy in"
+full=$(field aged held_bytes)
+all_cold() { [ "$(pages_in aged 2)" -ge 6000 ]; }
+awaits 60 all_cold || fail "pages do not go into the cold tier: $(ask aged stat)"
+[ "$(field aged held_bytes)" -lt $((full * 9 / 10)) ] ||
+	fail "cold pages hold $(field aged held_bytes) of $full"
+same_as_written || fail "cold pages are not what was written"
+end_server "$server_pid" aged
+
+# What was saved is in its tiers again, and goes on without the parameters.
+serve again file="$dir/aged.ramz"
+[ "$(pages_in again 2)" -ge 1 ] || fail "no page is in the cold tier after a load"
+ask again stat | grep -q '"running": true' || fail "the policy does not run after a load"
+same_as_written || fail "loaded cold pages are not what was written"
+end_server "$server_pid" again
+
+# ---- a limit below what the data takes as it is written ----------------------------------
+
+serve limited size=32M hard-limit=$((full * 3 / 4)) cold=zstd:8
+timeout 120 nbdcopy "$dir/text" "$uri" || fail "a write was refused: $(ask limited stat)"
+[ "$(field limited held_bytes)" -le $((full * 3 / 4)) ] || fail "the limit was passed"
+[ "$(pages_in limited 2)" -gt 0 ] || fail "no page is in the cold tier at the limit"
+same_as_written || fail "pages at the limit are not what was written"
+end_server "$server_pid" limited
+finish

@@ -64,7 +64,8 @@ static void block_verify(struct model *model, const struct shadow_block *block)
 	assert_int_equal(block_content(header), block->content);
 	assert_int_equal(block_kind(header), block->kind);
 	if (heap->shape.prove)
-		assert_true(start_is(heap, &heap->shape, heap_page(heap, block->page), words, block->unit));
+		assert_true(start_is(heap, &heap->shape, heap_page(heap, block->page), words,
+				     block->unit));
 	for (uint32_t i = 0; i < block->content; i += 1 + i / 64)
 		assert_int_equal(payload(words, block->unit)[i], block->fill);
 	assert_int_equal(payload(words, block->unit)[block->content - 1], block->fill);
@@ -93,7 +94,8 @@ static void model_malloc(struct model *model)
 		return;
 	}
 	assert_int_equal((place.unit * UNIT_BYTES + heap->payload_at) % block->alignment, 0);
-	assert_int_equal((place.unit * UNIT_BYTES + heap->payload_at) % (heap->shape.align_mask + 1), 0);
+	assert_int_equal(
+		(place.unit * UNIT_BYTES + heap->payload_at) % (heap->shape.align_mask + 1), 0);
 	block->page = place.page;
 	block->unit = place.unit;
 	block->content = content;
@@ -111,7 +113,8 @@ static void model_part(struct model *model)
 	uint32_t content =
 		100 + (uint32_t)random_below(&model->random, heap_content_max(heap) - 100);
 
-	if (model->count == BLOCKS_MAX || xvi_heap_malloc_part(heap, content, 48, 2, 0, &place) != 0)
+	if (model->count == BLOCKS_MAX ||
+	    xvi_heap_malloc_part(heap, content, 48, 2, 0, &place) != 0)
 		return;
 	block->page = place.page;
 	block->unit = place.unit;
@@ -251,7 +254,7 @@ static void unpin_all(struct model *model)
 	}
 }
 
-/* Everything freed, nothing may be kept but the reserve. */
+/* Everything freed, only spare memory may be left. */
 static void model_end(struct model *model)
 {
 	struct xvi_heap *heap = &model->source.heap;

@@ -240,7 +240,7 @@ static void each_broken_invariant_is_named_and_left_as_it_is(void **state)
 
 /* ---- headers that payloads have in them ---- */
 
-/* What the heap's check field has at a place, but for generations. */
+/* The stamp of a place, without the generation. */
 static uint32_t place_check(uint32_t page, uint32_t unit)
 {
 	return heap_place_hash(heap, page, unit) & BLOCK_STAMP_BITS;

@@ -2,7 +2,7 @@
 /* Copyright (c) the libxvmalloc authors */
 /*
  * test_object_compact.c: what compaction gains, what it leaves alone, that it works at the
- * limit, and that a step is bounded by its budget.
+ * limit, and that a step is bounded by its bytes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,12 +23,12 @@ static const struct heap_source_shape small_pages = {
 	.page_shift = 12, .grain_shift = 12, .alignment = 4, .prove = true};
 
 /* A whole cycle. */
-static struct xv_compact_report cycle(size_t budget)
+static struct xv_compact_report cycle(size_t step_bytes)
 {
 	struct xv_compact_report report = {0};
 
 	do
-		xvi_objects_compact(objects, budget, objects->heap.page_count, &report);
+		xvi_objects_compact(objects, step_bytes, objects->heap.page_count, &report);
 	while (report.more);
 	assert_int_equal(objects->heap.victim, 0);
 	fixture_check(&fixture);
@@ -138,7 +138,7 @@ static void compaction_works_at_the_limit(void **state)
 	}
 }
 
-static void step_is_bounded_by_its_budget(void **state)
+static void step_is_bounded_by_its_bytes(void **state)
 {
 	struct xv_compact_report report = {.more = true};
 	uint32_t steps = 0;
@@ -154,7 +154,7 @@ static void step_is_bounded_by_its_budget(void **state)
 		xvi_objects_compact(objects, 4096, objects->heap.page_count, &report);
 		assert_true(report.moved_bytes - moved <= 4096 + 1800);
 		assert_true(report.moved_blocks - blocks <= 4096 / 64 + 1);
-		/* What a step gives back are victims' grains, and the reserve at the end. */
+		/* A step gives back grains of victims, and spare grains at the end. */
 		assert_true(fixture.source.given - given <=
 			    16 + heap_spare_most(&objects->heap) + SPARE_MIN_GRAINS);
 		steps++;
@@ -340,7 +340,7 @@ int main(void)
 		cmocka_unit_test(objects_of_one_size_are_paired_without_splitting),
 		cmocka_unit_test(sparse_pages_are_emptied),
 		cmocka_unit_test(compaction_works_at_the_limit),
-		cmocka_unit_test(step_is_bounded_by_its_budget),
+		cmocka_unit_test(step_is_bounded_by_its_bytes),
 		cmocka_unit_test(owners_that_refuse_keep_their_objects),
 		cmocka_unit_test(what_cannot_move_stays),
 		cmocka_unit_test(later_pieces_move_without_asking),

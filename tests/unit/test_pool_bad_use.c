@@ -172,7 +172,7 @@ static void pages_that_are_not_ours_are_refused(struct pool_fixture *f)
 	}
 }
 
-static void an_empty_page_of_the_reserve_holds_no_object(struct pool_fixture *f)
+static void a_spare_empty_page_holds_no_object(struct pool_fixture *f)
 {
 	xv_handle handle = fixture_malloc(f, 100);
 
@@ -443,7 +443,7 @@ static const struct pool_test tests[] = {
 	POOL_TEST(every_offset_of_a_live_page_is_told_right, EACH_ALIGNMENT),
 	POOL_TEST(every_tag_but_one_is_refused, 0),
 	POOL_TEST(pages_that_are_not_ours_are_refused, EACH_ALIGNMENT),
-	POOL_TEST(an_empty_page_of_the_reserve_holds_no_object, EACH_ALIGNMENT),
+	POOL_TEST(a_spare_empty_page_holds_no_object, EACH_ALIGNMENT),
 	POOL_TEST(a_second_free_is_refused, EACH_ALIGNMENT),
 	POOL_TEST(a_second_free_after_merging_is_refused, EACH_ALIGNMENT),
 	POOL_TEST(a_second_free_after_the_page_went_back_is_refused, EACH_ALIGNMENT),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * What a pool takes and gives back: the limit, the reserve, trim, reset. May call:
+ * What a pool takes and gives back: the limit, spare memory, trim, reset. May call:
  * public headers. One thread.
  */
 #include "pool_fixture.h"
@@ -28,7 +28,7 @@ static void give_pages(struct pool_fixture *f, size_t count)
 	}
 }
 
-/* ---- reserve ---- */
+/* ---- spare memory ---- */
 
 /* Eight grains, or one in 200 of those held. */
 static void spare_memory_is_kept_within_its_bound(struct pool_fixture *f)
@@ -184,7 +184,7 @@ static void under_a_limit_freeing_always_works(struct pool_fixture *f)
 
 /* ---- trim ---- */
 
-static void trim_gives_the_reserve_back(struct pool_fixture *f)
+static void trim_gives_spare_memory_back(struct pool_fixture *f)
 {
 	struct xv_pool_stats before;
 	size_t given;
@@ -386,7 +386,7 @@ static const struct pool_test tests[] = {
 	POOL_TEST(the_limit_of_the_options_holds, 0),
 	POOL_TEST(a_limit_below_what_is_held_frees_nothing, EACH_ALIGNMENT),
 	POOL_TEST(under_a_limit_freeing_always_works, EACH_ALIGNMENT),
-	POOL_TEST(trim_gives_the_reserve_back, EACH_ALIGNMENT),
+	POOL_TEST(trim_gives_spare_memory_back, EACH_ALIGNMENT),
 	POOL_TEST(trim_keeps_pages_with_objects, EACH_ALIGNMENT),
 	POOL_TEST(trim_gives_the_tables_back, 0),
 	POOL_TEST(trim_moves_hole_records_down, 0),

@@ -122,7 +122,7 @@ static void unmap_refuses_a_pointer_off_by_a_multiple_of_256(struct pool_fixture
 
 /* ---- pins ---- */
 
-/* Pages that are left when the reserve is given back. */
+/* Pages that are left when spare memory is given back. */
 static size_t pages_after_trim(struct pool_fixture *f)
 {
 	(void)xv_pool_trim(f->pool);

@@ -52,7 +52,7 @@ static size_t most(const struct pool_fixture *f)
 	return fixture_object_max(f) - 16;
 }
 
-/* Nothing is left but what `victim` has, an object of a page: no hole, no reserve. */
+/* Nothing is left but what `victim` has, an object of a page: no hole, no spare memory. */
 static void fill_to_the_limit(struct pool_fixture *f, xv_handle *victim)
 {
 	xv_handle handle;

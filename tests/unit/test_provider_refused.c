@@ -178,7 +178,7 @@ static int pool_fills_up_twice(struct xv_provider *provider)
 	for (uint32_t i = 0; i < count; i++)
 		ENSURE(xv_free(pool, handles[i]) == 0);
 	look(pool_held(pool));
-	/* The table of holes may have grown by a page; of several shards each may keep some empty
+	/* The hole table may have grown by a page; of several shards each may keep some empty
 	 * pages for itself. */
 	ENSURE(pool_fill(pool, handles) >= (pool_shards == 1 ? count - 1 : count - count / 16));
 	look(pool_held(pool));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * heap.h: a heap of any allocator, whose objects lie in numbered slots, so that one benchmark
- * runs over every allocator.
+ * heap.h: the allocators that the benchmarks run, out of xvfrag's list, and a heap of any of
+ * them, whose objects lie in numbered slots. So one benchmark runs over every allocator.
  *
  * The table of slots is the caller's in real programs too: they keep handles or pointers
  * somewhere. What it and the calls by pointer cost is the same for all; the row "ideal",
@@ -11,14 +11,45 @@
  * One heap is kept, in its steady state, since Google Benchmark calls a benchmark several
  * times; asking for another one ends it.
  *
- * Locking: heap_get from one thread; heap_make and heap_free from several, for different
- * slots, where the allocator allows it. They cost what the allocator's calls do.
+ * Owns the list of allocators, which lives as long as the process, and the heap. May start the
+ * process anew, with a malloc preloaded. Locking: all from one thread, but for heap_make and
+ * heap_free, from several for different slots, where the allocator allows it. They cost what
+ * the allocator's calls do.
  */
 #ifndef XV_BENCH_HEAP_H
 #define XV_BENCH_HEAP_H
 
-#include "allocators.h"
 #include "mix.h"
+#include "registry.h"
+
+/* ---- Allocators: rows are called what xvfrag calls them, settings included ---- */
+
+/* What an allocator takes part in. */
+enum micro_group {
+	GROUP_ALL = 1U,      /* every benchmark of objects up to 4 KiB */
+	GROUP_PAIRS = 2U,    /* pairs */
+	GROUP_PROVIDER = 4U, /* 1,000 compressed pages: a call may be a system call */
+	GROUP_PROGRAM = 8U,  /* larger objects by address: sizes and calls of programs */
+};
+
+struct micro_allocator {
+	const char *name; /* NAME or NAME:SETTINGS */
+	unsigned groups;  /* of enum micro_group */
+	const struct xvfrag_plugin *calls;
+	const char *settings; /* or NULL */
+};
+
+/*
+ * Choose the rows: those of the project's tables, or the one called `only` where that is not
+ * NULL. An allocator that has to be preloaded starts the process anew with its library.
+ * False, after saying why, when there is no such allocator here.
+ */
+bool micro_choose_allocators(const char *only, char **argv);
+
+/* The rows in order; NULL behind the last. */
+const struct micro_allocator *micro_allocator_at(size_t index);
+
+/* ---- Heaps ---- */
 
 struct heap_spec {
 	const struct micro_allocator *allocator;

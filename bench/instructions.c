@@ -378,10 +378,9 @@ int main(int argc, char **argv)
 	if (!micro_choose_allocators(argv[1], argv))
 		return 1;
 	allocator = micro_allocator_at(0);
-	count_worst();
-	CALLGRIND_STOP_INSTRUMENTATION;
 	for (int i = 2; i < argc; i++)
 		count_pairs((uint32_t)strtoul(argv[i], NULL, 10));
+	count_worst();
 	heap_drop();
 	return 0;
 }

@@ -31,10 +31,9 @@ struct micro_setup {
 	unsigned threads;  /* most threads: a power of two up to MICRO_THREADS_MAX */
 };
 
-void micro_add_objects(const struct micro_setup *setup); /* pair put get resize map fill compact */
+void micro_add_objects(const struct micro_setup *setup); /* the calls of one thread */
 void micro_add_threads(const struct micro_setup *setup); /* threads, remote */
 void micro_add_providers(void);                          /* page */
-void micro_add_trace(const struct micro_setup *setup);   /* trace */
 void micro_add_store(const struct micro_setup *setup);   /* store */
 
 /* End what the last benchmark of the store has kept. */

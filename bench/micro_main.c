@@ -3,8 +3,6 @@
 /*
  * micro_main.c: xv_bench, the micro benchmarks, and what their parts share (micro.h).
  *
- * The options that begin with --benchmark_ are Google Benchmark's.
- *
  * Owns the mixes. Locking: a team has a barrier.
  */
 #include <stdio.h>
@@ -12,26 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base.h"
+#include "args.h"
 #include "micro.h"
 #include "trace.h"
-
-static const char usage[] =
-	"usage: xv_bench [--allocator=NAME[:SETTINGS]] [--pages=INPUT] [--sizes=INPUT]\n"
-	"                [--trace=FILE] [--benchmark_...]\n"
-	"\n"
-	"  --allocator=NAME   the rows of one of xvfrag's allocators alone; jemalloc, mimalloc\n"
-	"                     and tcmalloc are measured in a process of their own\n"
-	"  --pages=INPUT      what the store is given: pages of this file, of the files in this\n"
-	"                     directory, or of the process pid:N; default /usr/bin\n"
-	"  --sizes=INPUT      whose pages, compressed with lz4, give the sizes of the mix "
-	"\"page\";\n"
-	"                     default /usr/bin\n"
-	"  --trace=FILE       operations as in xvfrag(1), recorded by record_malloc.so: the mix\n"
-	"                     \"recorded\" and the benchmarks trace/...\n"
-	"\n"
-	"  --benchmark_filter=REGEX, --benchmark_list_tests, --benchmark_repetitions=N,\n"
-	"  --benchmark_min_time=SECONDS, --benchmark_out=FILE and others of Google Benchmark\n";
 
 struct arguments {
 	const char *allocator;
@@ -40,43 +21,55 @@ struct arguments {
 	const char *trace;
 };
 
-static bool take_text(const char *argument, const char *name, const char **value)
-{
-	size_t length = strlen(name);
+static const struct xvm_arg table[] = {
+	{.name = "allocator",
+	 .value = "NAME",
+	 .help = "the rows of one of xvfrag's allocators alone, such as jemalloc\n" XVM_ARGS_INDENT
+		 "or xvmalloc:page=4K",
+	 XVM_ARG_TEXTS(struct arguments, allocator)},
+	{.name = "pages",
+	 .value = "INPUT",
+	 .help = "what the store is given: pages of an INPUT as xvfrag's (/usr/bin)",
+	 XVM_ARG_TEXTS(struct arguments, pages)},
+	{.name = "sizes",
+	 .value = "INPUT",
+	 .help = "whose pages, compressed, give the sizes of the mix \"page\" (/usr/bin)",
+	 XVM_ARG_TEXTS(struct arguments, sizes)},
+	{.name = "trace",
+	 .value = "FILE",
+	 .help = "what record_malloc.so recorded: the mix \"recorded\" and the "
+		 "part\n" XVM_ARGS_INDENT "trace",
+	 XVM_ARG_TEXTS(struct arguments, trace)},
+};
 
-	if (strncmp(argument, name, length) != 0)
-		return false;
-	*value = argument + length;
-	return true;
+static const struct xvm_args args = {
+	.command = "xv_bench", .table = table, .count = sizeof(table) / sizeof(table[0])};
+
+static void help(void)
+{
+	puts("Usage: xv_bench [OPTION...] [--benchmark_OPTION...]\nOPTION");
+	xvm_args_help(&args);
+	puts("\nThe others are Google Benchmark's: --benchmark_filter=REGEX, "
+	     "--benchmark_list_tests,\n"
+	     "--benchmark_repetitions=N, --benchmark_min_time=SECONDS, --benchmark_out=FILE ...");
+	exit(XVM_EXIT_OK);
 }
 
-static bool take_option(const char *argument, struct arguments *arguments)
+/* Google Benchmark takes its own options; the rest is this program's. */
+static void parse(int argc, char **argv, struct arguments *arguments)
 {
-	if (strcmp(argument, "--help") == 0) {
-		fputs(usage, stdout);
-		exit(XVM_EXIT_OK);
-	}
-	return take_text(argument, "--allocator=", &arguments->allocator) ||
-	       take_text(argument, "--pages=", &arguments->pages) ||
-	       take_text(argument, "--sizes=", &arguments->sizes) ||
-	       take_text(argument, "--trace=", &arguments->trace);
-}
+	struct xvm_words words;
 
-/* Take this program's options out of the command line; the rest is Google Benchmark's. */
-static void parse(int *argc, char **argv, struct arguments *arguments)
-{
-	int kept = 1;
-
-	for (int i = 1; i < *argc; i++) {
-		if (!take_option(argv[i], arguments))
-			argv[kept++] = argv[i];
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0)
+			help();
 	}
-	*argc = kept;
-	argv[kept] = NULL;
-	if (!micro_parse(argc, argv)) {
-		fputs(usage, stderr);
+	micro_parse(&argc, argv);
+	if (xvm_args_read(&args, argc, argv, arguments, &words) != 0 ||
+	    xvm_args_at_most(&args, &words, 0) != 0)
 		exit(XVM_EXIT_USAGE);
-	}
+	if (words.help)
+		help();
 }
 
 /* As many as there are processors, but 2 at least. */
@@ -123,13 +116,12 @@ int main(int argc, char **argv)
 
 	xvm_set_program("xv_bench");
 	memcpy(copy, argv, (size_t)argc * sizeof(*copy));
-	parse(&argc, argv, &arguments);
+	parse(argc, argv, &arguments);
 	if (!micro_choose_allocators(arguments.allocator, copy) || !make_setup(&setup, &arguments))
 		return XVM_EXIT_FAILURE;
 	describe(&setup);
 	micro_add_objects(&setup);
 	micro_add_threads(&setup);
-	micro_add_trace(&setup);
 	if (arguments.allocator == NULL) {
 		micro_add_providers();
 		micro_add_store(&setup);

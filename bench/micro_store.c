@@ -9,7 +9,7 @@
  *   store/ramz/compact/CODEC    compact a store of which 90% was discarded at random; the
  *                               counter held is without the slot table there
  *
- * WHO is one of
+ * WHO is one of these, each behind the calls of xvfrag's allocators of pages:
  *
  *   ramz   a store with everything but the codec at its default
  *   raw    the codec alone: compress into one buffer that stays in the cache, decompress from
@@ -32,7 +32,6 @@
 
 #include "input.h"
 #include "micro.h"
-#include "registry.h"
 
 #define PAGE_BYTES 4096U
 #define PAGES_LEAST 64U
@@ -99,33 +98,19 @@ static bool read_pages(const char *name)
 	return false;
 }
 
-/* ---- Who: what can be written to and read from ---- */
+/* ---- ramz and raw, as xvfrag has zram: the token is the slot, a write overwrites ---- */
 
-/* One of them with one codec. Calls for different slots may run at the same time. */
-struct who {
-	const char *name;
-	void *(*create)(const struct ramz_codec *codec); /* NULL with the reason in why */
-	void (*destroy)(void *self);
-	int (*write)(void *self, unsigned thread, uint32_t slot, uint32_t n);
-	/* The slot holds page n. */
-	int (*read)(void *self, unsigned thread, uint32_t slot, uint32_t n, void *to);
-	int (*clear)(void *self, uint32_t first, uint32_t count);
-	double (*held)(void *self); /* over the forms' bytes; NULL: holds nothing */
-};
+static uint32_t *content;             /* by slot: the page that was written last */
+static _Thread_local unsigned thread; /* of the run */
 
-static double over(uint64_t held, uint64_t forms)
-{
-	return forms > 0 ? (double)held / (double)forms : 0;
-}
-
-static void *ramz_make(const struct ramz_codec *codec)
+static void *ramz_make(const struct xvfrag_plugin_config *config)
 {
 	struct ramz_options options;
 	struct ramz *store = NULL;
 
 	ramz_options_init(&options);
-	options.size_bytes = (uint64_t)page_count * PAGE_BYTES;
-	options.codec = codec;
+	options.size_bytes = config->max_objects * PAGE_BYTES;
+	options.codec = ramz_codec_by_name(config->codec);
 	if (ramz_create(&store, &options) != 0)
 		snprintf(why, sizeof(why), "no store could be made");
 	return store;
@@ -136,30 +121,37 @@ static void ramz_end(void *self)
 	ramz_destroy(self);
 }
 
-static int ramz_put(void *self, unsigned thread, uint32_t slot, uint32_t n)
+static int ramz_put(void *self, uint64_t slot, const void *page, size_t size)
 {
-	(void)thread;
-	return ramz_write_page(self, slot, page_at(n));
+	(void)size;
+	return ramz_write_page(self, slot, page);
 }
 
-static int ramz_get(void *self, unsigned thread, uint32_t slot, uint32_t n, void *to)
+static int ramz_get(void *self, uint64_t slot, void *page, size_t size)
 {
-	(void)thread;
-	(void)n;
-	return ramz_read_page(self, slot, to);
+	(void)size;
+	return ramz_read_page(self, slot, page);
 }
 
-static int ramz_clear(void *self, uint32_t first, uint32_t count)
+static int ramz_clear(void *self, uint64_t slot, size_t size)
 {
-	return ramz_discard(self, (uint64_t)first * PAGE_BYTES, (uint64_t)count * PAGE_BYTES);
+	return ramz_discard(self, slot * PAGE_BYTES, size);
 }
 
-static double ramz_held(void *self)
+static uint64_t ramz_held(void *self)
 {
 	struct ramz_stats stats;
 
 	ramz_get_stats(self, &stats);
-	return over(stats.held_bytes, stats.stored_bytes);
+	return stats.held_bytes;
+}
+
+static uint64_t ramz_forms(void *self)
+{
+	struct ramz_stats stats;
+
+	ramz_get_stats(self, &stats);
+	return stats.stored_bytes;
 }
 
 struct raw_form {
@@ -189,10 +181,9 @@ static void raw_end(void *self)
 }
 
 /* As long as a store keeps it compressed. */
-static int raw_compress(struct raw *raw, unsigned thread, uint32_t n)
+static int raw_compress(struct raw *raw, const void *page)
 {
-	return raw->codec->compress(raw->context[thread], page_at(n), PAGE_BYTES,
-				    raw->buffer[thread],
+	return raw->codec->compress(raw->context[thread], page, PAGE_BYTES, raw->buffer[thread],
 				    PAGE_BYTES * RAMZ_RAW_ABOVE_PERMILLE / 1000);
 }
 
@@ -204,7 +195,7 @@ static bool raw_make_forms(struct raw *raw)
 	raw->form = xvm_calloc(page_count, sizeof(*raw->form));
 	raw->forms = xvm_calloc(page_count, PAGE_BYTES);
 	for (uint32_t n = 0; n < page_count; n++) {
-		int bytes = raw_compress(raw, 0, n);
+		int bytes = raw_compress(raw, page_at(n));
 
 		if (bytes < 0)
 			return false;
@@ -215,14 +206,14 @@ static bool raw_make_forms(struct raw *raw)
 	return true;
 }
 
-static void *raw_make(const struct ramz_codec *codec)
+static void *raw_make(const struct xvfrag_plugin_config *config)
 {
 	struct raw *raw = xvm_calloc(1, sizeof(*raw));
 	bool good = true;
 
-	raw->codec = codec;
+	raw->codec = ramz_codec_by_name(config->codec);
 	for (unsigned i = 0; i < STORE_THREADS && good; i++) {
-		raw->context[i] = codec->context_create(PAGE_BYTES, codec->level_default);
+		raw->context[i] = raw->codec->context_create(PAGE_BYTES, raw->codec->level_default);
 		good = raw->context[i] != NULL;
 	}
 	if (good && raw_make_forms(raw))
@@ -232,110 +223,67 @@ static void *raw_make(const struct ramz_codec *codec)
 	return NULL;
 }
 
-static int raw_put(void *self, unsigned thread, uint32_t slot, uint32_t n)
+static int raw_put(void *self, uint64_t slot, const void *page, size_t size)
 {
-	struct raw *raw = self;
-	int bytes = raw_compress(raw, thread, n);
+	int bytes = raw_compress(self, page);
 
 	(void)slot;
 	if (bytes == 0)
-		memcpy(raw->buffer[thread], page_at(n), PAGE_BYTES);
+		memcpy(((struct raw *)self)->buffer[thread], page, size);
 	return bytes < 0 ? bytes : 0;
 }
 
-static int raw_get(void *self, unsigned thread, uint32_t slot, uint32_t n, void *to)
+static int raw_get(void *self, uint64_t slot, void *page, size_t size)
 {
 	const struct raw *raw = self;
-	const struct raw_form *form = &raw->form[n];
+	const struct raw_form *form = &raw->form[content[slot]];
 
-	(void)slot;
-	if (form->bytes == 0) {
-		memcpy(to, page_at(n), PAGE_BYTES);
-		return 0;
-	}
-	return raw->codec->decompress(raw->context[thread], raw->forms + form->offset,
-				      (size_t)form->bytes, to, PAGE_BYTES);
-}
-
-static int raw_clear(void *self, uint32_t first, uint32_t count)
-{
-	(void)self;
-	(void)first;
-	(void)count;
+	if (form->bytes != 0)
+		return raw->codec->decompress(raw->context[thread], raw->forms + form->offset,
+					      (size_t)form->bytes, page, size);
+	memcpy(page, page_at(content[slot]), size);
 	return 0;
 }
 
-static const struct xvfrag_plugin *const zram = &xvm_allocator_zram;
-
-static void *zram_make(const struct ramz_codec *codec)
-{
-	const struct xvfrag_plugin_config config = {
-		.codec = codec->name, .max_objects = page_count, .why = why};
-
-	return zram->create(&config);
-}
-
-static void zram_end(void *self)
-{
-	zram->destroy(self);
-}
-
-static int zram_put(void *self, unsigned thread, uint32_t slot, uint32_t n)
-{
-	(void)thread;
-	return zram->write(self, slot, page_at(n), PAGE_BYTES);
-}
-
-static int zram_get(void *self, unsigned thread, uint32_t slot, uint32_t n, void *to)
-{
-	(void)thread;
-	(void)n;
-	return zram->read(self, slot, to, PAGE_BYTES);
-}
-
-static int zram_clear(void *self, uint32_t first, uint32_t count)
-{
-	int failures = 0;
-
-	for (uint32_t slot = first; slot < first + count; slot++)
-		failures |= zram->free(self, slot, PAGE_BYTES);
-	return failures;
-}
-
-static double zram_held(void *self)
-{
-	return over(zram->held_bytes(self), zram->requested_bytes(self));
-}
-
-static const struct who whos[] = {
-	{"ramz", ramz_make, ramz_end, ramz_put, ramz_get, ramz_clear, ramz_held},
-	{"raw", raw_make, raw_end, raw_put, raw_get, raw_clear, NULL},
-	{"zram", zram_make, zram_end, zram_put, zram_get, zram_clear, zram_held},
+static const struct xvfrag_plugin ramz_calls = {
+	.name = "ramz",
+	.create = ramz_make,
+	.destroy = ramz_end,
+	.write = ramz_put,
+	.read = ramz_get,
+	.free = ramz_clear,
+	.held_bytes = ramz_held,
+	.requested_bytes = ramz_forms,
 };
-enum { WHOS = sizeof(whos) / sizeof(whos[0]), WHO_ZRAM = 2 };
+
+static const struct xvfrag_plugin raw_calls = {
+	.name = "raw",
+	.create = raw_make,
+	.destroy = raw_end,
+	.write = raw_put,
+	.read = raw_get,
+};
 
 /* ---- A benchmark ---- */
 
 struct store_case {
 	struct micro_team team;
-	const struct who *who;
-	const struct ramz_codec *codec;
+	const struct xvfrag_plugin *who;
+	const char *codec;
 	const char *source; /* of the pages */
 };
 
 /* What is being measured: the last case's is kept, as its body is called several times. */
-static struct {
-	const struct store_case *owner; /* NULL: there is none */
-	void *self;
-	uint32_t *content; /* by slot: the page that was written last */
-} current;
+static const struct store_case *current; /* NULL: there is none */
+static void *current_self;
 
 static void current_drop(void)
 {
-	if (current.owner != NULL)
-		current.owner->who->destroy(current.self);
-	free(current.content);
-	memset(&current, 0, sizeof(current));
+	if (current != NULL)
+		current->who->destroy(current_self);
+	current = NULL;
+	free(content);
+	content = NULL;
 }
 
 void micro_drop_store(void)
@@ -345,61 +293,77 @@ void micro_drop_store(void)
 	free(page_index);
 }
 
-static int write_slot(const struct store_case *store, unsigned thread, uint32_t slot, uint32_t n)
+/* One thread of a run, and its slots. */
+struct part {
+	const struct xvfrag_plugin *who;
+	uint32_t first, end;
+	uint64_t random;
+};
+
+static int write_slot(const struct part *part, uint32_t slot, uint32_t n)
 {
-	current.content[slot] = n;
-	return store->who->write(current.self, thread, slot, n);
+	content[slot] = n;
+	return part->who->write(current_self, slot, page_at(n), PAGE_BYTES);
 }
 
-/* Put page n into slot n of [first, end). */
-static int fill(const struct store_case *store, unsigned thread, uint32_t first, uint32_t end)
+static int read_slot(const struct part *part, uint32_t slot, void *page)
+{
+	return part->who->read(current_self, slot, page, PAGE_BYTES);
+}
+
+/* Put page n into slot n. */
+static int fill(const struct part *part)
 {
 	int failures = 0;
 
-	for (uint32_t n = first; n < end; n++)
-		failures |= write_slot(store, thread, n, n);
+	for (uint32_t n = part->first; n < part->end; n++)
+		failures |= write_slot(part, n, n);
 	return failures;
+}
+
+/* How many slots do not hold what was written to them? */
+static int wrong_slots(const struct part *part)
+{
+	_Alignas(PAGE_BYTES) unsigned char page[PAGE_BYTES];
+	int wrong = 0;
+
+	for (uint32_t slot = part->first; slot < part->end; slot++)
+		wrong += read_slot(part, slot, page) != 0 ||
+			 memcmp(page, page_at(content[slot]), sizeof(page)) != 0;
+	return wrong;
 }
 
 /* The store of the case with every slot full. */
 static bool current_make(void *context)
 {
 	const struct store_case *store = context;
+	struct xvfrag_plugin_config config = {.codec = store->codec, .why = why};
+	struct part all = {.who = store->who};
 
-	if (current.owner == store)
+	if (current == store)
 		return true;
 	current_drop();
 	if (!read_pages(store->source))
 		return false;
-	current.content = xvm_calloc(page_count, sizeof(*current.content));
-	current.self = store->who->create(store->codec);
-	if (current.self == NULL)
+	config.max_objects = all.end = page_count;
+	content = xvm_calloc(page_count, sizeof(*content));
+	current_self = store->who->create(&config);
+	if (current_self == NULL)
 		return false;
-	current.owner = store;
+	current = store;
 	snprintf(why, sizeof(why), "the pages could not be written");
-	return fill(store, 0, 0, page_count) == 0;
+	return fill(&all) == 0;
 }
 
-/* One thread of a run, and its slots. */
-struct part {
-	struct store_case *store;
-	struct micro_run *run;
-	unsigned thread;
-	uint32_t first, end;
-	uint64_t random;
-};
-
-static bool part_begin(struct part *part, struct micro_run *run, void *context)
+static bool part_begin(struct part *part, struct micro_run *run, struct store_case *store)
 {
-	struct store_case *store = context;
-	unsigned thread = micro_thread(run), threads = micro_threads(run);
+	unsigned threads = micro_threads(run);
 
+	thread = micro_thread(run);
 	if (!micro_team_begin(&store->team, run, current_make, store, why))
 		return false;
 	*part = (struct part){
-		.store = store,
-		.run = run,
-		.thread = thread,
+		.who = store->who,
 		.first = (uint32_t)((uint64_t)page_count * thread / threads),
 		.end = (uint32_t)((uint64_t)page_count * (thread + 1) / threads),
 		.random = HEAP_SEED + thread,
@@ -407,31 +371,16 @@ static bool part_begin(struct part *part, struct micro_run *run, void *context)
 	return true;
 }
 
-static int read_slot(struct part *part, uint32_t slot, void *page)
+static void part_end(struct part *part, struct micro_run *run, struct store_case *store,
+		     int failures)
 {
-	return part->store->who->read(current.self, part->thread, slot, current.content[slot],
-				      page);
-}
+	const struct xvfrag_plugin *who = part->who;
 
-/* How many slots do not hold what was written to them? */
-static int wrong_slots(struct part *part)
-{
-	_Alignas(PAGE_BYTES) unsigned char page[PAGE_BYTES];
-	int wrong = 0;
-
-	for (uint32_t slot = part->first; slot < part->end; slot++)
-		wrong += read_slot(part, slot, page) != 0 ||
-			 memcmp(page, page_at(current.content[slot]), sizeof(page)) != 0;
-	return wrong;
-}
-
-static void part_end(struct part *part, int failures)
-{
-	const struct who *who = part->store->who;
-
-	micro_team_end(&part->store->team, part->run, failures | wrong_slots(part));
-	if (who->held != NULL)
-		micro_counter(part->run, "held", who->held(current.self));
+	micro_team_end(&store->team, run, failures | wrong_slots(part));
+	if (who->held_bytes != NULL)
+		micro_counter(run, "held",
+			      (double)who->held_bytes(current_self) /
+				      (double)who->requested_bytes(current_self));
 }
 
 static void write_body(struct micro_run *run, void *context)
@@ -443,11 +392,12 @@ static void write_body(struct micro_run *run, void *context)
 		return;
 	while (micro_keep_running(run, part.end - part.first)) {
 		micro_pause(run);
-		failures |= part.store->who->clear(current.self, part.first, part.end - part.first);
+		for (uint32_t slot = part.first; part.who->free != NULL && slot < part.end; slot++)
+			failures |= part.who->free(current_self, slot, PAGE_BYTES);
 		micro_resume(run);
-		failures |= fill(part.store, part.thread, part.first, part.end);
+		failures |= fill(&part);
 	}
-	part_end(&part, failures);
+	part_end(&part, run, context, failures);
 }
 
 static uint32_t draw(struct part *part, uint32_t first, uint32_t end)
@@ -457,7 +407,21 @@ static uint32_t draw(struct part *part, uint32_t first, uint32_t end)
 	return first + random_below(bits, end - first);
 }
 
-static void overwrite_body(struct micro_run *run, void *context)
+static int overwrite_slot(struct part *part)
+{
+	uint32_t slot = draw(part, part->first, part->end);
+
+	return write_slot(part, slot, draw(part, 0, page_count));
+}
+
+static int read_random(struct part *part)
+{
+	_Alignas(PAGE_BYTES) unsigned char page[PAGE_BYTES];
+
+	return read_slot(part, draw(part, part->first, part->end), page);
+}
+
+static void run_random(struct micro_run *run, void *context, int (*operation)(struct part *part))
 {
 	struct part part;
 	int failures = 0;
@@ -466,42 +430,34 @@ static void overwrite_body(struct micro_run *run, void *context)
 		return;
 	while (micro_keep_running(run, BATCH)) {
 		for (unsigned i = 0; i < BATCH; i++)
-			failures |= write_slot(part.store, part.thread,
-					       draw(&part, part.first, part.end),
-					       draw(&part, 0, page_count));
+			failures |= operation(&part);
 	}
-	part_end(&part, failures);
+	part_end(&part, run, context, failures);
+}
+
+static void overwrite_body(struct micro_run *run, void *context)
+{
+	run_random(run, context, overwrite_slot);
 }
 
 static void read_body(struct micro_run *run, void *context)
 {
-	_Alignas(PAGE_BYTES) unsigned char page[PAGE_BYTES];
-	struct part part;
-	int failures = 0;
-
-	if (!part_begin(&part, run, context))
-		return;
-	while (micro_keep_running(run, BATCH)) {
-		for (unsigned i = 0; i < BATCH; i++)
-			failures |= read_slot(&part, draw(&part, part.first, part.end), page);
-	}
-	part_end(&part, failures);
+	run_random(run, context, read_random);
 }
 
 /* Full, and then 90% discarded: which pages are left does not depend on the run. */
 static int make_sparse(struct part *part)
 {
-	int failures = fill(part->store, 0, 0, page_count);
+	int failures = fill(part);
 
 	part->random = HEAP_SEED;
 	for (uint32_t slot = 0; slot < page_count; slot++) {
 		if (draw(part, 0, 100) >= LEFT_PERCENT)
-			failures |= part->store->who->clear(current.self, slot, 1);
+			failures |= part->who->free(current_self, slot, PAGE_BYTES);
 	}
 	return failures;
 }
 
-/* Of ramz alone. */
 static void compact_body(struct micro_run *run, void *context)
 {
 	struct ramz_stats stats;
@@ -514,24 +470,25 @@ static void compact_body(struct micro_run *run, void *context)
 		micro_pause(run);
 		failures |= make_sparse(&part);
 		micro_resume(run);
-		failures |= ramz_compact(current.self, 0, NULL) != 0;
+		failures |= ramz_compact(current_self, 0, NULL) != 0;
 	}
-	ramz_get_stats(current.self, &stats);
-	failures |= fill(part.store, 0, 0, page_count);
-	part_end(&part, failures);
+	ramz_get_stats(current_self, &stats);
+	failures |= fill(&part);
+	part_end(&part, run, context, failures);
 	micro_counter(run, "held",
-		      over(stats.held_bytes - stats.slot_table_bytes, stats.stored_bytes));
+		      (double)(stats.held_bytes - stats.slot_table_bytes) /
+			      (double)stats.stored_bytes);
 }
 
 /* ---- The list ---- */
 
-static void add(const char *operation, micro_body *body, const struct who *who,
-		const struct ramz_codec *codec, const char *source)
+static void add(const char *operation, micro_body *body, const struct xvfrag_plugin *who,
+		const char *codec, const char *source)
 {
 	unsigned most = body == compact_body ? 1 : STORE_THREADS;
 	char name[128];
 
-	snprintf(name, sizeof(name), "store/%s/%s/%s", who->name, operation, codec->name);
+	snprintf(name, sizeof(name), "store/%s/%s/%s", who->name, operation, codec);
 	for (unsigned threads = 1; threads <= most; threads++) {
 		struct store_case *store = xvm_calloc(1, sizeof(*store));
 
@@ -543,19 +500,20 @@ static void add(const char *operation, micro_body *body, const struct who *who,
 
 void micro_add_store(const struct micro_setup *setup)
 {
-	static const char *const names[] = {"lz4", "lzo", "zstd"};
-	size_t who_count = xvm_zram_available(why) == 0 ? WHOS : WHO_ZRAM;
+	static const char *const codecs[] = {"lz4", "lzo", "zstd"};
+	const char *settings;
+	const struct xvm_entry *zram = xvm_entry_find("zram", &settings);
+	const struct xvfrag_plugin *whos[] = {&ramz_calls, &raw_calls, zram->plugin};
+	size_t who_count = xvm_entry_available(zram, why) == 0 ? 3 : 2;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		const struct ramz_codec *codec = ramz_codec_by_name(names[i]);
-
-		if (codec == NULL) /* not every build has each */
+	for (size_t i = 0; i < sizeof(codecs) / sizeof(codecs[0]); i++) {
+		if (ramz_codec_by_name(codecs[i]) == NULL) /* not every build has each */
 			continue;
 		for (size_t w = 0; w < who_count; w++) {
-			add("write", write_body, &whos[w], codec, setup->pages);
-			add("overwrite", overwrite_body, &whos[w], codec, setup->pages);
-			add("read", read_body, &whos[w], codec, setup->pages);
+			add("write", write_body, whos[w], codecs[i], setup->pages);
+			add("overwrite", overwrite_body, whos[w], codecs[i], setup->pages);
+			add("read", read_body, whos[w], codecs[i], setup->pages);
 		}
-		add("compact", compact_body, &whos[0], codec, setup->pages);
+		add("compact", compact_body, &ramz_calls, codecs[i], setup->pages);
 	}
 }

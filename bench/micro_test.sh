@@ -63,7 +63,7 @@ filter="$filter|(fill|compact|resize)/xvmalloc/|store/(ramz|raw|zram)/.*/lz4)"
 bench --pages=/usr/bin --trace="$trace" --benchmark_filter="$filter" --benchmark_repetitions=2 \
 	--benchmark_out="$dir/result.json" || fail "the benchmarks ended with status $?"
 grep 'ERROR OCCURRED' "$dir/out" && fail "a benchmark failed"
-bench --allocator=xvmalloc:page=4096 --benchmark_filter='^pair/.*/live:1000' \
+bench --allocator=xvmalloc:page=4K --benchmark_filter='^pair/.*/live:1000' \
 	--benchmark_out="$dir/one.json" || fail "one allocator alone: $(cat "$dir/out")"
 awk -f "$here/micro_table.awk" "$dir/result.json" "$dir/one.json" >"$dir/table" ||
 	fail "the results cannot be read"
@@ -73,7 +73,7 @@ row() { # row LABEL ALLOCATOR REST: regular expressions
 		fail "no row $1 $2 in the table"
 }
 row pair/page/live:1000 xvmalloc '[0-9.]+ +[0-9.]+ \(1.40.*\) +[0-9.]+ \(1.10'
-row pair/page/live:1000 xvmalloc:page=4096 '- +[0-9.]+ +[0-9.]+'
+row pair/page/live:1000 xvmalloc:page=4K '- +[0-9.]+ +[0-9.]+'
 row pair/page/live:1000 tlsf '[0-9.]+ +- +[0-9.]+'
 row trace xvmalloc-heap '[0-9.]+ +[0-9.]+ \(2.00'
 row remote/page/threads:2 xvmalloc '[0-9.]+'

@@ -11,9 +11,11 @@
  * written down before it is done, a malloc afterwards, and a realloc is done with the
  * lock held, so that with several threads each address names one object at a time.
  *
+ * A recording ends early when a write fails, or a program has used two million addresses.
+ *
  * Needs the GNU C library, whose malloc it calls by the names that it exports for this.
  *
- * Owns a buffer, a table of the live objects and a file per process. May call the C
+ * Owns a buffer, a table of addresses and a file per process. May call the C
  * library's malloc and the system, and nothing that allocates. Locking: one spin lock
  * around buffer and table. After fork the child records no more. O(1) expected.
  */
@@ -32,7 +34,7 @@
 
 #define EXPORT __attribute__((visibility("default")))
 #define LINE_BYTES_MAX 64U
-#define PLACES ((size_t)1 << 22)          /* of the table: for two million live objects */
+#define PLACES ((size_t)1 << 22)          /* of the table: for two million addresses */
 #define SIZE_BYTES_MAX ((size_t)64 << 20) /* the largest that a trace may have */
 
 /* NOLINTBEGIN: names that the C library gives them */
@@ -43,17 +45,17 @@ void *__libc_realloc(void *ptr, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
 /* NOLINTEND */
 
-/* A place of the table; address is 0 where it is empty. */
+/* A place of the table. It stays with its address, as a malloc uses addresses again. */
 struct object {
-	uintptr_t address;
-	uint64_t id;
+	uintptr_t address; /* 0: empty */
+	uint64_t id;       /* 0: no object is there */
 };
 
 static char buffer[65536];
 static size_t buffered;
 static struct object *objects; /* open addressing, linear probing */
-static size_t live;
-static uint64_t next_id;
+static size_t used;
+static uint64_t last_id;
 static int output = -1;
 static bool ending; /* the program's end has begun: buffer nothing any more */
 static atomic_flag busy = ATOMIC_FLAG_INIT;
@@ -116,85 +118,53 @@ static void put_line(char operation, uint64_t id, size_t size)
 
 /* ---- The table; under the lock ---- */
 
-static size_t home_of(uintptr_t address)
+/* The address's place, which is made when there is none yet. */
+static struct object *find(const void *ptr)
 {
-	return (size_t)((uint64_t)address * UINT64_C(0x9E3779B97F4A7C15) >> 40) & (PLACES - 1);
-}
+	uintptr_t address = (uintptr_t)ptr;
+	size_t at = (size_t)((uint64_t)address * UINT64_C(0x9E3779B97F4A7C15) >> 40);
 
-/* The address's place, or the empty one where it would go. */
-static size_t find(const void *ptr)
-{
-	size_t at = home_of((uintptr_t)ptr);
-
-	while (objects[at].address != 0 && objects[at].address != (uintptr_t)ptr)
-		at = (at + 1) & (PLACES - 1);
-	return at;
-}
-
-/* Half full, the table becomes slow: the recording ends. */
-static void object_add(const void *ptr, uint64_t id)
-{
-	objects[find(ptr)] = (struct object){.address = (uintptr_t)ptr, .id = id};
-	if (++live > PLACES / 2) {
-		flush();
+	while (objects[at % PLACES].address != 0 && objects[at % PLACES].address != address)
+		at++;
+	if (objects[at % PLACES].address == 0 && ++used > PLACES / 2) {
+		flush(); /* half full, the table becomes slow: the recording ends */
 		output = -1;
 	}
+	objects[at % PLACES].address = address;
+	return &objects[at % PLACES];
 }
 
-/* Take the object out, and move back what had to step over its place. False: unknown. */
-static bool object_take(const void *ptr, uint64_t *id)
-{
-	size_t hole = find(ptr);
-
-	if (objects[hole].address == 0)
-		return false;
-	*id = objects[hole].id;
-	for (size_t at = (hole + 1) & (PLACES - 1); objects[at].address != 0;
-	     at = (at + 1) & (PLACES - 1)) {
-		size_t home = home_of(objects[at].address);
-
-		if (((at - home) & (PLACES - 1)) >= ((at - hole) & (PLACES - 1))) {
-			objects[hole] = objects[at];
-			hole = at;
-		}
-	}
-	objects[hole].address = 0;
-	live--;
-	return true;
-}
-
-/* ---- Operations; under the lock ---- */
-
-/* Objects that were made before the recording began are unknown. */
+/* Objects that were made before the recording began have no number. */
 static void note_free(const void *ptr)
 {
-	uint64_t id;
+	struct object *object = find(ptr);
 
-	if (object_take(ptr, &id))
-		put_line('f', id, 0);
+	if (object->id != 0)
+		put_line('f', object->id, 0);
+	object->id = 0;
 }
 
 /* An object that was at the address ended inside the C library. */
 static void note_malloc(const void *ptr, size_t size)
 {
 	note_free(ptr);
-	object_add(ptr, next_id);
-	put_line('a', next_id++, size);
+	find(ptr)->id = ++last_id;
+	put_line('a', last_id, size);
 }
 
 static void note_realloc(const void *ptr, const void *moved, size_t size)
 {
-	uint64_t id;
+	struct object *object = ptr != NULL ? find(ptr) : NULL;
+	uint64_t id = object != NULL ? object->id : 0;
 
-	if (moved == NULL && size == 0) {
-		note_free(ptr);
-	} else if (moved != NULL && object_take(ptr, &id)) {
-		note_free(moved);
-		object_add(moved, id);
-		put_line('r', id, size);
-	} else if (moved != NULL) {
+	if (id == 0) {
 		note_malloc(moved, size);
+		return;
 	}
+	object->id = 0;
+	note_free(moved);
+	find(moved)->id = id;
+	put_line('r', id, size);
 }
 
 /* ---- A process's life ---- */
@@ -281,8 +251,10 @@ EXPORT void *realloc(void *ptr, size_t size)
 	lock();
 	moved = __libc_realloc(ptr, size);
 	saved = errno;
-	if (output >= 0)
+	if (output >= 0 && moved != NULL)
 		note_realloc(ptr, moved, size);
+	else if (output >= 0 && ptr != NULL && size == 0)
+		note_free(ptr);
 	unlock();
 	errno = saved;
 	return moved;

@@ -37,10 +37,9 @@ void micro_register(const char *name, micro_body *body, void *context, unsigned 
 		bench->Iterations(iterations);
 }
 
-bool micro_parse(int *argc, char **argv)
+void micro_parse(int *argc, char **argv)
 {
 	benchmark::Initialize(argc, argv);
-	return !benchmark::ReportUnrecognizedArguments(*argc, argv);
 }
 
 void micro_add_context(const char *key, const char *value)

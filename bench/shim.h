@@ -39,11 +39,8 @@ typedef void micro_body(struct micro_run *run, void *context);
 void micro_register(const char *name, micro_body *body, void *context, unsigned threads,
 		    unsigned iterations);
 
-/*
- * Take the options of Google Benchmark out of the command line; false, after saying so,
- * when the library does not know one that is left.
- */
-bool micro_parse(int *argc, char **argv);
+/* Take the options of Google Benchmark out of the command line. */
+void micro_parse(int *argc, char **argv);
 
 /* A line of the head of the report, and of the JSON's "context". */
 void micro_add_context(const char *key, const char *value);

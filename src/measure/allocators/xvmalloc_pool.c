@@ -146,10 +146,10 @@ int xvm_pool_check(const char *settings, unsigned threads, char *why)
 
 /* ---- providers ------------------------------------------------------------ */
 
-/* Address space for every object alone in the pages it takes, twice over. */
+/* Address space for every object alone in the pages it takes. */
 static uint64_t source_bytes(const struct xvfrag_plugin_config *config, uint32_t page_bytes)
 {
-	return 2 * (config->max_objects * page_bytes + config->total_bytes) + POOL_SPARE_BYTES;
+	return config->max_objects * page_bytes + 2 * config->total_bytes + POOL_SPARE_BYTES;
 }
 
 static int source_mmap(struct pool_heap *heap, const struct xvfrag_plugin_config *config,

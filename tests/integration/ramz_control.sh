@@ -57,12 +57,16 @@ watched() { # watched LINES: the same, and then end $watch
 	wait "$watch" 2>/dev/null
 }
 
-watches() { # watches LINES ARGUMENT...: ramz stat with these, until it has shown so much
-	want=$1
-	shift
-	: >"$dir/out"
+watch() { # watch ARGUMENT...: ramz stat with these, in the background
+	: >"$dir/out" # what was there is not its
 	"$ramz" stat "$@" >"$dir/out" 2>"$dir/err" &
 	watch=$!
+}
+
+watches() { # watches LINES ARGUMENT...: the same, until it has shown so much
+	want=$1
+	shift
+	watch "$@"
 	watched "$want"
 }
 
@@ -320,9 +324,7 @@ tr -d '\n ' <"$dir/out" >"$dir/got"
 tr -d '\n ' <"$answers/stat" | cmp -s - "$dir/got" || fail "stat --json is not the server's document"
 
 # Live: the counters go up between the lines. 30,000 reads and 7,000 writes in 3 s.
-: >"$dir/out" # what was there is not its
-"$ramz" stat --watch 3 >"$dir/out" 2>"$dir/err" &
-watch=$!
+watch --watch 3
 shown 2
 answer_stat 30001 7002 4711
 watched 3
@@ -335,9 +337,7 @@ watches 2 --watch 1 --json
 watches 4 --watch=1 --zram
 [ "$(grep -c '^mm_stat' "$dir/out")" -eq 2 ] || fail 'stat --watch --zram: not two samples'
 # Another server: no rates against the old one's counters.
-: >"$dir/out" # what was there is not its
-"$ramz" stat --watch 5 >"$dir/out" 2>"$dir/err" &
-watch=$!
+watch --watch 5
 shown 2
 answer_stat 90000 90000 4712
 watched 3

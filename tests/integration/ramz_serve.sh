@@ -39,9 +39,22 @@ gone() { # gone PROCESS: wait for its end, up to 20 s
 	fail "process $1 did not end"
 }
 
-stop() { # stop NAME: end its server
+stop() { # stop NAME [SIGNAL]: end its server
 	process=$(cat "$sockets/$1.pid")
-	kill "$process" && gone "$process"
+	kill ${2-} "$process" && gone "$process"
+}
+
+twins() { # twins ARGUMENT...: two servers of one name at once: one wins, the other names it
+	"$ramz" serve --name twin "$@" >"$dir/twin1" 2>&1 &
+	first=$!
+	"$ramz" serve --name twin "$@" >"$dir/twin2" 2>&1 &
+	second=$!
+	won=0
+	wait $first && won=$((won + 1))
+	wait $second && won=$((won + 1))
+	[ $won -eq 1 ] || fail "round $round: $won of two servers of one name won"
+	cat "$dir/twin1" "$dir/twin2" | grep -q "'twin' is served already: .* end its server (kill [0-9]" ||
+		fail "round $round: the loser said $(cat "$dir/twin1" "$dir/twin2")"
 }
 
 # ---- the real nbdkit ------------------------------------------------------------------
@@ -156,26 +169,15 @@ if [ -n "$plugin" ]; then
 		nbdcopy "nbd+unix:///?socket=$sockets/ramz.nbd" "$dir/back" || fail 'nbdcopy out'
 		cmp -n 8388608 "$dir/image" "$dir/back" || fail 'contents did not come back'
 	fi
-	process=$(cat "$sockets/ramz.pid")
-	kill -9 "$process" && gone "$process"
+	stop ramz -9
 	refused 1 'nobody listens on .*ramz.ctl' stat
 	runs serve --plugin "$plugin" --file "$file" -- --threads=2
 	stop ramz
 	# Two at once, where a killed server left its sockets: one wins, the other names it.
 	for round in 1 2 3 4 5 6 7 8 9 10; do
-		"$ramz" serve 1M --plugin "$plugin" --name twin >"$dir/twin1" 2>&1 &
-		first=$!
-		"$ramz" serve 1M --plugin "$plugin" --name twin >"$dir/twin2" 2>&1 &
-		second=$!
-		won=0
-		wait $first && won=$((won + 1))
-		wait $second && won=$((won + 1))
-		[ $won -eq 1 ] || fail "round $round: $won of two servers of one name won"
-		cat "$dir/twin1" "$dir/twin2" | grep -q "'twin' is served already: .* end its server (kill [0-9]" ||
-			fail "round $round: the loser said $(cat "$dir/twin1" "$dir/twin2")"
+		twins 1M --plugin "$plugin"
 		runs stat --name twin
-		process=$(cat "$sockets/twin.pid")
-		kill -9 "$process" && gone "$process"
+		stop twin -9
 	done
 
 	# Ended and served again at once: refused, or waited for, and what was written last is there.
@@ -348,8 +350,7 @@ runs serve --name other 1G
 ran 1G
 says '^  ramz stat --name other$'
 stop ramz
-process=$(cat "$sockets/other.pid")
-kill -9 "$process" && gone "$process"
+stop other -9
 runs serve --name other # what was left behind does not matter
 stop other
 
@@ -451,18 +452,8 @@ echo work >"$dir/mode"
 # ---- two at once: one wins, the other one names it ----
 
 for round in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-	"$ramz" serve --name twin >"$dir/twin1" 2>&1 &
-	first=$!
-	"$ramz" serve --name twin >"$dir/twin2" 2>&1 &
-	second=$!
-	won=0
-	wait $first && won=$((won + 1))
-	wait $second && won=$((won + 1))
-	[ $won -eq 1 ] || fail "round $round: $won of two servers of one name won"
-	cat "$dir/twin1" "$dir/twin2" | grep -q "'twin' is served already: .* end its server (kill [0-9]" ||
-		fail "round $round: the loser said $(cat "$dir/twin1" "$dir/twin2")"
-	process=$(cat "$sockets/twin.pid")
-	kill -9 "$process" && gone "$process"
+	twins
+	stop twin -9
 done
 
 run serve --foreground

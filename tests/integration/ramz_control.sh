@@ -276,7 +276,7 @@ fi
 
 runs stat
 asked stat
-says '^disk +1 GiB in pages of 4 KiB, zstd level -3; process 4711, up 1 h 2 min$'
+says '^disk +1 GiB in pages of 4 KiB, zstd level -3; process 4711, up 1:02:05$'
 says '^file +/srv/disk.ramz$'
 says '^stored +1000 pages +3.91 MiB$'
 says '^  same-filled +100 pages +400 KiB +10.0%$'

@@ -91,7 +91,7 @@ if [ -n "$plugin" ]; then
 
 	file=$dir/disk.ramz
 	runs serve 64M --plugin "$plugin" codec=lz4 hard-limit=32M --file "$file"
-	says '^64 MiB in pages of 4 KiB, lz4 level 1; process [0-9]+, up [0-9]+ s$'
+	says '^64 MiB in pages of 4 KiB, lz4 level 1; process [0-9]+, up 0:00:[0-9]+$'
 	says "^disk +nbd\+unix:///\?socket=$sockets/ramz.nbd$"
 	refused 1 "'ramz' is served already: .* end its server .kill [0-9]+" serve 64M --plugin "$plugin"
 	runs serve 16M --plugin "$plugin" --name second codec=none page=64K checksum=true dedup=true
@@ -342,7 +342,7 @@ says "^    until \[ -e $sockets/ramz.mnt/disk \]; do sleep 1; done; losetup -f -
 says "^  qemu-system-x86_64 -drive 'file=nbd\+unix:///\?socket=$sockets/ramz.nbd,format=raw' "
 says "^  kill $(cat "$sockets/ramz.pid")$"
 ran "stats=$sockets/ramz.ctl"
-says '^1 GiB in pages of 4 KiB, lz4 level 1; process 4711, up 0 s$'
+says '^1 GiB in pages of 4 KiB, lz4 level 1; process 4711, up 0:00:00$'
 says "^control +$sockets/ramz.ctl$"
 says '^  ramz stat$'
 refused 1 "'ramz' is served already: give this disk another --name or --socket, or end its server .kill $(cat "$sockets/ramz.pid")." serve

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "place.h"
@@ -82,26 +83,28 @@ static int control_broken(const char *path, int error)
 	return XVM_FAILED;
 }
 
-/* A path may lead anywhere by now, but not so the process at the other end. */
+/* A path may lead anywhere by now, but not so the process at the other end: both must be this
+ * user's or root's. */
 static int control_check_peer(int fd, const struct rzc_server *server)
 {
-	uid_t owner[2]; /* of the socket, of the process that listens */
-	int result = rzc_socket_owners(fd, server->path, owner);
+	struct ucred peer = {0};
+	socklen_t bytes = sizeof(peer);
+	struct stat status;
+	uid_t other;
 
-	if (result != 0) {
+	if (stat(server->path, &status) != 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0) {
 		xvm_error("cannot tell whose server listens on %s: %s", server->path,
-			  strerror(-result));
+			  strerror(errno));
 		return XVM_FAILED;
 	}
-	for (size_t i = 0; i < 2; i++) {
-		if (owner[i] == 0 || owner[i] == geteuid() || (server->is_named && geteuid() == 0))
-			continue;
-		xvm_error("%s is a server of another user (number %lu), so nothing was asked: run "
-			  "ramz as that user, or as root with --socket PATH",
-			  server->path, (unsigned long)owner[i]);
-		return XVM_FAILED;
-	}
-	return 0;
+	other = status.st_uid != 0 && status.st_uid != geteuid() ? status.st_uid : peer.uid;
+	if (other == 0 || other == geteuid() || (server->is_named && geteuid() == 0))
+		return 0;
+	xvm_error("%s is a server of another user (number %lu), so nothing was asked: run ramz as "
+		  "that user, or as root with --socket PATH",
+		  server->path, (unsigned long)other);
+	return XVM_FAILED;
 }
 
 /* ---- the conversation ---- */

@@ -4,16 +4,9 @@
  * main.c: the command ramz, a front end of the page store: its commands and their options. Keep
  * ramz.1 in step.
  *
- * It sees the public headers of libxvmalloc and ramz, and src/measure. Its modules, bottom up:
- *
- *   size unix_socket    sizes and times as text; sockets
- *   place control       where served disks are; asking one
- *   requests            compact trim limit codec save reset: a request and a line
- *   stat state          the commands that ask more than once
- *   serve*              the one that serves a disk, through nbdkit
- *   estimate*           the one that measures
- *
- * Locking: none. Start reading at the list of commands.
+ * It may call all of src/cli/ramz, src/measure and the public headers. Below it, top down: serve*,
+ * estimate*, stat, state and requests are the commands; control asks a served disk; place finds it;
+ * unix_socket and size. Locking: none. O(commands + options).
  */
 #include <stdio.h>
 #include <string.h>

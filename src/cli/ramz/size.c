@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * size.c: sizes and spans of time; see size.h. Locking: none.
+ * size.c: sizes and times as text; see size.h. Locking: none.
  */
 #include "size.h"
 
@@ -37,25 +37,4 @@ const char *rzc_nanoseconds_text(char text[RZC_SIZE_TEXT_BYTES], uint64_t ns)
 	static const char *const units[] = {"ns", "us", "ms", "s", NULL};
 
 	return size_scaled(text, ns, 1000, units);
-}
-
-const char *rzc_seconds_text(char text[RZC_SIZE_TEXT_BYTES], uint64_t seconds)
-{
-	static const struct {
-		const char *unit;
-		uint64_t seconds;
-	} units[] = {{"d", 86400}, {"h", 3600}, {"min", 60}, {"s", 1}};
-	size_t u = 0;
-
-	if (seconds > UINT32_MAX) /* 136 years: not a span that anybody has seen */
-		seconds = UINT32_MAX;
-	while (u < 3 && seconds < units[u].seconds)
-		u++;
-	if (u == 3)
-		snprintf(text, RZC_SIZE_TEXT_BYTES, "%" PRIu64 " s", seconds);
-	else
-		snprintf(text, RZC_SIZE_TEXT_BYTES, "%" PRIu64 " %s %" PRIu64 " %s",
-			 seconds / units[u].seconds, units[u].unit,
-			 seconds % units[u].seconds / units[u + 1].seconds, units[u + 1].unit);
-	return text;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * size.h: sizes and spans of time as people read them. Locking: none. O(1).
+ * size.h: sizes and times as people read them. Locking: none. O(1).
  */
 #ifndef RAMZ_CLI_SIZE_H
 #define RAMZ_CLI_SIZE_H
@@ -15,8 +15,5 @@ const char *rzc_size_text(char text[RZC_SIZE_TEXT_BYTES], uint64_t bytes);
 
 /* "850 ns", "1.2 us", "3 ms". Returns text. */
 const char *rzc_nanoseconds_text(char text[RZC_SIZE_TEXT_BYTES], uint64_t ns);
-
-/* "12 s", "3 min 5 s", "2 h 10 min", "5 d 1 h". Returns text. */
-const char *rzc_seconds_text(char text[RZC_SIZE_TEXT_BYTES], uint64_t seconds);
 
 #endif

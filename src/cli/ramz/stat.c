@@ -76,13 +76,15 @@ static uint64_t stat_stored_bytes(const json_t *answer)
 static void table_headline(const json_t *answer)
 {
 	const char *codec = json_string_value(json_object_get(answer, "codec"));
-	char size[RZC_SIZE_TEXT_BYTES], page[RZC_SIZE_TEXT_BYTES], up[RZC_SIZE_TEXT_BYTES];
+	char size[RZC_SIZE_TEXT_BYTES], page[RZC_SIZE_TEXT_BYTES];
+	uint64_t up = rzc_count(answer, "uptime_seconds");
 
-	printf("%s in pages of %s, %s level %" JSON_INTEGER_FORMAT "; process %" PRIu64 ", up %s\n",
+	printf("%s in pages of %s, %s level %" JSON_INTEGER_FORMAT "; process %" PRIu64
+	       ", up %" PRIu64 ":%02u:%02u\n",
 	       rzc_size_text(size, stat_count(answer, "size_bytes")),
 	       rzc_size_text(page, stat_count(answer, "page_bytes")), codec != NULL ? codec : "?",
 	       json_integer_value(json_object_get(answer, "level")), rzc_count(answer, "pid"),
-	       rzc_seconds_text(up, rzc_count(answer, "uptime_seconds")));
+	       up / 3600, (unsigned)(up / 60 % 60), (unsigned)(up % 60));
 }
 
 static void table_pages(const json_t *answer, const char *name, const char *key)

@@ -57,19 +57,6 @@ int rzc_socket_connect(const char *path)
 	return socket_open(&address);
 }
 
-int rzc_socket_owners(int fd, const char *path, uid_t owner[2])
-{
-	struct ucred peer;
-	socklen_t bytes = sizeof(peer);
-	struct stat status;
-
-	if (stat(path, &status) != 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0)
-		return -errno;
-	owner[0] = status.st_uid;
-	owner[1] = peer.uid;
-	return 0;
-}
-
 bool rzc_socket_is_live(const char *path)
 {
 	int fd = rzc_socket_connect(path);

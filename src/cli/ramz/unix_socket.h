@@ -7,8 +7,6 @@
 #ifndef RAMZ_CLI_UNIX_SOCKET_H
 #define RAMZ_CLI_UNIX_SOCKET_H
 
-#include <sys/types.h>
-
 #include "base.h"
 
 /* Longest path of a socket, in bytes without its end: what the system's address holds. */
@@ -21,10 +19,6 @@ int rzc_socket_connect(const char *path);
 
 /* Sending and receiving end with EAGAIN after so long; 0: they wait for ever. */
 void rzc_socket_bound(int fd, uint64_t seconds);
-
-/* The users to whom the socket at path and the process that listens belong, of a connection to
- * it. Returns 0 or a negative errno. */
-int rzc_socket_owners(int fd, const char *path, uid_t owner[2]);
 
 /* Does anybody listen there? */
 bool rzc_socket_is_live(const char *path);

@@ -48,10 +48,10 @@
  * addressable, unless options.shards asks for more.
  *
  * Windows. Over a provider without base address each shard keeps two window slots
- * (xv_provider.map_slots) while the pool lives. The maps of callers share the others, for all pools
- * over the provider together. A window of 8 slots is enough for 4 pools, and leaves callers 6 slots
- * with one pool. A window of 2 slots is enough for one pool, in which no object can be mapped.
- * xv_read, xv_write and xv_peek need only the pool's own slots.
+ * (xv_provider.window_slots) while the pool lives. The maps of callers share the others, for all
+ * pools over the provider together. A window of 8 slots is enough for 4 pools, and leaves callers 6
+ * slots with one pool. A window of 2 slots is enough for one pool, in which no object can be
+ * mapped. xv_read, xv_write and xv_peek need only the pool's own slots.
  *
  * Thread safety. Unless a call says otherwise, any thread may make it at any time when the pool has
  * a lock (the default), and one thread at a time when the pool was made with XV_LOCK_NONE. Create

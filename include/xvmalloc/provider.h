@@ -28,8 +28,8 @@
  *
  * Sharing. Several pools may share one provider. Each has a page table as long as its highest page
  * number; with meta_purge it holds memory only for the parts of the table that have pages of this
- * pool. The pools share the window slots: each keeps two for each of its shards, and slots_taken
- * counts these and the maps of all callers.
+ * pool. The pools share the window slots: each keeps two for each of its shards, and
+ * window_slots_taken counts these and the maps of all callers.
  *
  * Thread safety. Several threads may call the operations at once, unless each pool over the
  * provider was made without a lock and one thread at a time uses them all. A pool holds its locks
@@ -175,20 +175,20 @@ struct xv_provider_ops {
  * when it is made, of the size that xv_pool_memory_bytes tells. */
 #define XV_PROVIDER_META_IS_SCARCE 0x1U
 
-/* A provider. Its fields are constant once it is made, except slots_taken. */
+/* A provider. Its fields are constant once it is made, except window_slots_taken. */
 struct xv_provider {
 	const struct xv_provider_ops *ops;
 	void *base; /* not NULL: page p is always addressable at base + (p << page_shift), aligned
 		     * to 256 bytes */
-	uint64_t max_pages;   /* pages, 1 .. XV_PAGES_MAX */
-	uint32_t page_shift;  /* log2 of the page size, XV_PAGE_SHIFT_MIN .. _MAX */
-	uint32_t grain_shift; /* log2 of the grain size, page_shift - XV_PAGE_GRAINS_SHIFT_MAX ..
-			       * page_shift; 0 means page_shift */
-	uint32_t map_slots;   /* window slots: pages that can be mapped at once, at least 2 for each
-			       * pool; unused if base is set */
-	uint32_t flags;       /* XV_PROVIDER_* */
-	uint32_t slots_taken; /* window slots that pools keep and that callers have mapped; pools
-			       * change it; 0 at first */
+	uint64_t max_pages;    /* pages, 1 .. XV_PAGES_MAX */
+	uint32_t page_shift;   /* log2 of the page size, XV_PAGE_SHIFT_MIN .. _MAX */
+	uint32_t grain_shift;  /* log2 of the grain size, page_shift - XV_PAGE_GRAINS_SHIFT_MAX ..
+				* page_shift; 0 means page_shift */
+	uint32_t window_slots; /* pages that can be mapped at once, at least 2 for each pool; unused
+				* if base is set */
+	uint32_t flags;        /* XV_PROVIDER_* */
+	uint32_t window_slots_taken; /* slots that pools keep and that callers have mapped; pools
+				      * change it; 0 at first */
 };
 
 /* Page size in bytes. O(1). */

@@ -223,7 +223,7 @@ static void provider_fill(struct buffer_provider *buf, char *base, char *end, ui
 		.max_pages = pages,
 		.page_shift = page_shift,
 		.grain_shift = page_shift,
-		.map_slots = UINT32_MAX,
+		.window_slots = UINT32_MAX,
 		.flags = XV_PROVIDER_META_IS_SCARCE,
 	};
 }

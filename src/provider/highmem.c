@@ -262,7 +262,7 @@ static size_t control_held_bytes(const struct highmem_provider *hm)
 	if (hm->control_is_there)
 		return hm->control_bytes;
 	return xvi_page_bitmap_touched_bytes(&hm->map.pages, hm,
-					     slots_end_bytes(hm->provider.map_slots),
+					     slots_end_bytes(hm->provider.window_slots),
 					     hm->meta.os_page_bytes) +
 	       ((size_t)hm->window.buffers_used << hm->provider.page_shift);
 }
@@ -385,7 +385,7 @@ static struct highmem_provider *control_make(const struct highmem_plan *plan)
 		.max_pages = plan->pages,
 		.page_shift = plan->page_shift,
 		.grain_shift = plan->grain_shift,
-		.map_slots = plan->slots,
+		.window_slots = plan->slots,
 	};
 	xvi_grain_map_init(&hm->map, (char *)hm + slots_end_bytes(plan->slots), plan->pages, grains,
 			   UINT64_MAX);
@@ -411,7 +411,7 @@ static void control_destroy(struct highmem_provider *hm)
 
 static size_t window_bytes(const struct highmem_provider *hm)
 {
-	return (size_t)hm->provider.map_slots << hm->provider.page_shift;
+	return (size_t)hm->provider.window_slots << hm->provider.page_shift;
 }
 
 /* Open file and window; on error neither is left. */

@@ -483,7 +483,7 @@ static void provider_fill(struct mmap_provider *mm, const struct xvi_mmap_plan *
 		.max_pages = pages,
 		.page_shift = plan->page_shift,
 		.grain_shift = plan->grain_shift,
-		.map_slots = UINT32_MAX,
+		.window_slots = UINT32_MAX,
 	};
 	mm->granule_bytes = plan->granule_bytes;
 	mm->granule_pages = grains > 1 ? 1 : (uint32_t)(plan->granule_bytes >> plan->page_shift);

@@ -144,7 +144,8 @@ static void *map_inner(struct fault_provider *fault, uint32_t page)
 
 static bool slot_is_free(const struct fault_provider *fault)
 {
-	return fault->mapped_now < FAULT_SLOTS_MAX && fault->mapped_now < fault->provider.map_slots;
+	return fault->mapped_now < FAULT_SLOTS_MAX &&
+	       fault->mapped_now < fault->provider.window_slots;
 }
 
 static void *fault_page_map(struct xv_provider *self, uint32_t page)
@@ -298,7 +299,7 @@ void fault_provider_init(struct fault_provider *fault, struct xv_provider *inner
 	fault->provider.ops = &fault->ops;
 	if ((flags & FAULT_HIDE_BASE) != 0 && inner->base != NULL) {
 		fault->provider.base = NULL;
-		fault->provider.map_slots = FAULT_HIDDEN_BASE_SLOTS;
+		fault->provider.window_slots = FAULT_HIDDEN_BASE_SLOTS;
 	}
 }
 

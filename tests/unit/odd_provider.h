@@ -172,7 +172,7 @@ static void *odd_page_map(struct xv_provider *self, uint32_t page)
 	struct odd_provider *o = odd_of(self);
 	struct page *p = page_of(o, page);
 
-	if (p->maps == 0 && o->mapped == self->map_slots) {
+	if (p->maps == 0 && o->mapped == self->window_slots) {
 		o->windows_full++;
 		return NULL;
 	}

@@ -114,7 +114,7 @@ static void high_open(struct pool_fixture *f)
 					     .max_pages = border + PAGES,
 					     .page_shift = f->inner->page_shift,
 					     .grain_shift = f->inner->grain_shift,
-					     .map_slots = 8};
+					     .window_slots = 8};
 	f->inner = &high.provider;
 	fault_provider_init(&f->fault, f->inner, 0);
 }

@@ -114,7 +114,7 @@ static void create_refuses_a_provider_with_bad_numbers(struct pool_fixture *f)
 	provider_is_refused(&bad);
 	bad = f->fault.provider;
 	bad.base = NULL;
-	bad.map_slots = 1;
+	bad.window_slots = 1;
 	provider_is_refused(&bad);
 }
 
@@ -124,7 +124,7 @@ static void create_refuses_a_provider_without_its_operations(struct pool_fixture
 	struct xv_provider bad = f->fault.provider;
 
 	bad.ops = &ops;
-	bad.map_slots = 2;
+	bad.window_slots = 2;
 	ops.page_alloc = NULL;
 	provider_is_refused(&bad);
 	ops = f->fault.ops;

@@ -407,7 +407,7 @@ static void choose(struct life *l)
 	p->max_pages = most[draw(l, 5)];
 	p->page_shift = 12 + draw(l, 5);
 	p->grain_shift = p->page_shift - draw(l, 5);
-	p->map_slots = 2 + draw(l, 7);
+	p->window_slots = 2 + draw(l, 7);
 	l->odd.order = p->max_pages <= PAGES ? draw(l, 2) : draw(l, 3);
 	l->odd.fail_after = UINT32_MAX;
 	xv_pool_options_init(&l->options);
@@ -449,7 +449,8 @@ static void live(uint64_t seed)
 	}
 	for (uint32_t i = 0; i < PAGES; i++)
 		HOLDS(l->odd.pages[i].bytes == NULL);
-	HOLDS(l->odd.committed == 0 && l->odd.mapped == 0 && l->odd.provider.slots_taken == 0);
+	HOLDS(l->odd.committed == 0 && l->odd.mapped == 0 &&
+	      l->odd.provider.window_slots_taken == 0);
 	free(l->memory);
 	free(l);
 }
@@ -476,7 +477,7 @@ static void objects_in_the_highest_pages_are_found(void **state)
 	assert_non_null(l);
 	p = &l->odd.provider;
 	*p = (struct xv_provider){
-		.ops = &odd_ops, .max_pages = XV_PAGES_MAX, .page_shift = 12, .map_slots = 4};
+		.ops = &odd_ops, .max_pages = XV_PAGES_MAX, .page_shift = 12, .window_slots = 4};
 	l->odd.order = 1;
 	l->odd.fail_after = UINT32_MAX;
 	xv_pool_options_init(&l->options);

@@ -242,7 +242,7 @@ static void reset_is_refused_while_an_emptied_page_is_mapped(struct pool_fixture
 /* Maps of one page that the caller may have: a window keeps two slots to itself. */
 static size_t maps_at_once(const struct pool_fixture *f)
 {
-	return f->which->has_base ? PINS_MAX : f->inner->map_slots - 2;
+	return f->which->has_base ? PINS_MAX : f->inner->window_slots - 2;
 }
 
 static void a_page_has_at_most_65535_maps(struct pool_fixture *f)

@@ -134,16 +134,16 @@ static void each_shard_needs_two_slots_of_a_window(struct pool_fixture *f)
 {
 	struct xv_pool_options options;
 	struct shard_cpus cpus;
-	uint32_t slots = f->fault.provider.map_slots;
+	uint32_t slots = f->fault.provider.window_slots;
 
 	shard_cpus_open(&cpus, 2);
 	fixture_options(f, &options);
 	assert_int_equal(shards_by_default(f, &options, &cpus), 1);
-	f->fault.provider.map_slots = 5;
+	f->fault.provider.window_slots = 5;
 	assert_int_equal(try_shards(f, &f->fault.provider, 2, XV_LOCK_DEFAULT), 0);
 	assert_int_equal(try_shards(f, &f->fault.provider, 3, XV_LOCK_DEFAULT), NO_SUCH_SHARDS);
 	assert_int_equal(try_shards(f, &f->fault.provider, 1, XV_LOCK_DEFAULT), 0);
-	f->fault.provider.map_slots = slots;
+	f->fault.provider.window_slots = slots;
 	shard_cpus_close(&cpus);
 }
 
@@ -311,7 +311,7 @@ static void no_free_is_lost_while_callers_have_all_slots(struct pool_fixture *f)
 		assert_int_equal(err, -XV_EAGAIN);
 		break;
 	}
-	assert_int_equal(maps, f->fault.provider.map_slots - 2 * 2);
+	assert_int_equal(maps, f->fault.provider.window_slots - 2 * 2);
 	shard_cpus_use(&cpus, 0);
 	free_while_locked(f, &cpus, handle, LEFT, LEFT);
 	for (uint32_t i = 0; i <= maps; i++) {

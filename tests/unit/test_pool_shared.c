@@ -217,7 +217,7 @@ static void pools_that_share_a_window_keep_their_slots(struct pool_fixture *f)
 	xv_pool_destroy(none);
 	for (uint32_t p = 0; p < SHARING; p++)
 		xv_pool_destroy(pool[p]);
-	assert_int_equal(provider->slots_taken, 0);
+	assert_int_equal(provider->window_slots_taken, 0);
 	xv_provider_highmem_destroy(provider);
 }
 

@@ -79,7 +79,7 @@ static void provider_describes_itself(void **state)
 	assert_int_equal(provider->base != NULL, fixture->which->has_base);
 	assert_int_equal((uintptr_t)provider->base % 256, 0);
 	assert_true(provider->max_pages * xv_provider_page_bytes(provider) >= CAPACITY_BYTES);
-	assert_true(provider->map_slots >= 2);
+	assert_true(provider->window_slots >= 2);
 }
 
 static void provider_gives_the_lowest_free_page_first(void **state)

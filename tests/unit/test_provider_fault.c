@@ -120,7 +120,7 @@ static void fault_hidden_base_maps_through_slots_that_run_out(void **state)
 	void *first, *second;
 
 	assert_null(provider->base);
-	assert_int_equal(provider->map_slots, FAULT_HIDDEN_BASE_SLOTS);
+	assert_int_equal(provider->window_slots, FAULT_HIDDEN_BASE_SLOTS);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(alloc(fault), 0);
 	first = provider->ops->page_map(provider, 0);

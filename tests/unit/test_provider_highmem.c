@@ -108,7 +108,7 @@ static void highmem_defaults_are_those_of_the_header(void **state)
 
 	assert_null(provider->base);
 	assert_int_equal(xv_provider_page_bytes(provider), 65536);
-	assert_int_equal(provider->map_slots, 8);
+	assert_int_equal(provider->window_slots, 8);
 	assert_int_equal(provider->max_pages << provider->page_shift, (uint64_t)16 << 30);
 	assert_true(provider->ops->overhead_bytes(provider) <= 16 * KIB);
 }

@@ -17,12 +17,12 @@ static void *map_begin(struct xv_pool *pool, xv_handle handle)
 
 	if (pool->provider->base != NULL)
 		return pool_address(pool, handle);
-	if (!slots_take(pool->provider, 1))
+	if (!window_slots_take(pool->provider, 1))
 		return NULL;
 	page = pool->provider->ops->page_map(pool->provider, xv_handle_page(handle));
 	if (page != NULL)
 		return page + xv_handle_offset(handle);
-	slots_give(pool->provider, 1);
+	window_slots_give(pool->provider, 1);
 	return NULL;
 }
 
@@ -35,7 +35,7 @@ static bool map_end(struct xv_pool *pool, xv_handle handle, void *ptr)
 		return ptr == pool_address(pool, handle);
 	if (pool->provider->ops->page_unmap(pool->provider, xv_handle_page(handle), page) != 0)
 		return false;
-	slots_give(pool->provider, 1);
+	window_slots_give(pool->provider, 1);
 	return true;
 }
 

@@ -44,7 +44,7 @@ static bool provider_is_good(const struct xv_provider *provider)
 	     ops->grains_take == NULL || ops->grains_give == NULL))
 		return false;
 	return provider->base != NULL || (ops->page_map != NULL && ops->page_unmap != NULL &&
-					  provider->map_slots >= OWN_MAP_SLOTS);
+					  provider->window_slots >= OWN_WINDOW_SLOTS);
 }
 
 static bool options_are_good(const struct xv_pool_options *options)
@@ -111,7 +111,7 @@ static uint32_t shards_take(const struct xv_pool *draft)
 	    (provider->base == NULL && asked == 0))
 		shards = 1;
 	while (provider->base == NULL && shards != 0 &&
-	       !slots_take(provider, OWN_MAP_SLOTS * shards))
+	       !window_slots_take(provider, OWN_WINDOW_SLOTS * shards))
 		shards--;
 	return shards;
 }
@@ -119,7 +119,7 @@ static uint32_t shards_take(const struct xv_pool *draft)
 static void shards_give(const struct xv_pool *pool)
 {
 	if (pool->provider->base == NULL)
-		slots_give(pool->provider, OWN_MAP_SLOTS * pool->shard_most);
+		window_slots_give(pool->provider, OWN_WINDOW_SLOTS * pool->shard_most);
 }
 
 /* ---- sizes ---- */

@@ -41,7 +41,7 @@ enum {
 	MEMORY_ALIGNMENT = 64, /* a cache line: two CPUs do not write to the same one */
 	FIRST_RECORDS = 16,    /* of holes, behind each shard: a page record still fits 8 KiB */
 	MAIL_HANDLES = 64,
-	OWN_MAP_SLOTS = 2, /* window slots of each shard */
+	OWN_WINDOW_SLOTS = 2, /* window slots of each shard */
 };
 
 /* Handles that other threads left to a shard. */
@@ -222,19 +222,20 @@ static inline unsigned char *pool_address(const struct xv_pool *pool, xv_handle 
 /* ---- window slots ---- */
 
 /* Take window slots, which all pools over the provider count together. False: too few are left. */
-static inline bool slots_take(struct xv_provider *provider, uint32_t count)
+static inline bool window_slots_take(struct xv_provider *provider, uint32_t count)
 {
-	struct xvi_atomic32 *taken = (struct xvi_atomic32 *)(void *)&provider->slots_taken;
+	struct xvi_atomic32 *taken = (struct xvi_atomic32 *)(void *)&provider->window_slots_taken;
 
-	if (xvi_atomic_add(taken, count) <= provider->map_slots)
+	if (xvi_atomic_add(taken, count) <= provider->window_slots)
 		return true;
 	(void)xvi_atomic_add(taken, 0U - count);
 	return false;
 }
 
-static inline void slots_give(struct xv_provider *provider, uint32_t count)
+static inline void window_slots_give(struct xv_provider *provider, uint32_t count)
 {
-	(void)xvi_atomic_add((struct xvi_atomic32 *)(void *)&provider->slots_taken, 0U - count);
+	(void)xvi_atomic_add((struct xvi_atomic32 *)(void *)&provider->window_slots_taken,
+			     0U - count);
 }
 
 #endif

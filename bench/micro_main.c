@@ -12,7 +12,7 @@
 
 #include "args.h"
 #include "micro.h"
-#include "trace.h"
+#include "workload.h"
 
 struct arguments {
 	const char *allocator;

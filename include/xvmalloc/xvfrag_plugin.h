@@ -39,8 +39,8 @@ enum xvfrag_plugin_flags {
 	XVFRAG_PLUGIN_THREADS = 0x1U,
 
 	/*
-	 * A token is the address of its object, which is filled and read there: map, unmap,
-	 * write and read are not called.
+	 * A token is the address of its object, which is filled and read there: write and read
+	 * are not called.
 	 */
 	XVFRAG_PLUGIN_ADDRESSES = 0x2U,
 
@@ -99,16 +99,13 @@ struct xvfrag_plugin {
 
 	/*
 	 * Optional, both or neither. Copy the object's first size bytes in or out. Return 0 or a
-	 * negative errno.
+	 * negative errno. An allocator that has neither, nor XVFRAG_PLUGIN_ADDRESSES, is a model:
+	 * it only counts.
 	 */
 	int (*write)(void *heap, uint64_t token, const void *data, size_t size);
 	int (*read)(void *heap, uint64_t token, void *data, size_t size);
 
-	/*
-	 * Optional, both or neither. The object's memory, for an allocator that has no write
-	 * and read; unmap ends it. An allocator with none of the four and without
-	 * XVFRAG_PLUGIN_ADDRESSES is a model: it only counts.
-	 */
+	/* Optional, both or neither; for the micro benchmarks alone. The object's memory. */
 	void *(*map)(void *heap, uint64_t token, size_t size);
 	void (*unmap)(void *heap, uint64_t token, void *memory);
 

@@ -91,6 +91,28 @@ int xvm_take_bytes(const char *option, const char *text, uint64_t memory_bytes, 
  */
 bool xvm_spread_takes(uint64_t index, uint64_t total, uint64_t want);
 
+#define XVM_TEXT_WORDS_MAX 4
+
+/* A line of a file, cut into words. */
+struct xvm_text_line {
+	const char *path;
+	uint64_t number;                 /* of the line, from 1 */
+	char *words[XVM_TEXT_WORDS_MAX]; /* good until the handler returns */
+	unsigned word_count;             /* XVM_TEXT_WORDS_MAX when there are that many or more */
+};
+
+typedef int xvm_text_handler(void *context, struct xvm_text_line *line);
+
+/*
+ * Call handler for each line of the file ("-": of standard input) until it returns other than 0.
+ * Empty lines and lines whose first word begins with # are skipped. Returns what it returned, or
+ * XVM_FAILED with the reason said when the file cannot be read.
+ */
+int xvm_text_read(const char *path, xvm_text_handler *handler, void *context);
+
+/* Say what is wrong with a line, and where it is; returns XVM_FAILED. */
+int xvm_text_complain(const struct xvm_text_line *line, const char *format, ...);
+
 /* Random numbers: xoshiro256** (Blackman, Vigna 2018), seeded by splitmix64. */
 struct xvm_random {
 	uint64_t state[4];

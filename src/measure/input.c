@@ -6,12 +6,12 @@
  */
 #include "input.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <link.h>
 #include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -373,32 +373,32 @@ uint64_t xvm_input_same_filled(const struct xvm_input *input)
 
 /* ---- the defaults --------------------------------------------------------- */
 
-/* Is it the C library? Then its directory is copied to context. */
-static int find_libc(struct dl_phdr_info *info, size_t bytes, void *context)
+const char *xvm_libc_directory(void)
 {
-	const char *slash = strrchr(info->dlpi_name, '/');
+	static char directory[PATH_MAX];
+	const char *slash;
+	Dl_info info;
 
-	(void)bytes;
-	if (slash == NULL || slash == info->dlpi_name ||
-	    (strncmp(slash, "/libc.", 6) != 0 && strncmp(slash, "/libc-", 6) != 0 &&
-	     strncmp(slash, "/ld-musl", 8) != 0))
-		return 0;
-	snprintf(context, PATH_MAX, "%.*s", (int)(slash - info->dlpi_name), info->dlpi_name);
-	return 1;
+	if (dladdr((void *)(uintptr_t)getpid, &info) == 0 || info.dli_fname == NULL)
+		return NULL;
+	slash = strrchr(info.dli_fname, '/');
+	if (slash == NULL)
+		return NULL;
+	snprintf(directory, sizeof(directory), "%.*s", (int)(slash - info.dli_fname),
+		 info.dli_fname);
+	return directory;
 }
 
 const char *const *xvm_input_names(char *const *given, size_t given_count, size_t *count)
 {
-	static char libc[PATH_MAX];
 	static const char *defaults[2];
 
 	if (given_count > 0) {
 		*count = given_count;
 		return (const char *const *)given;
 	}
-	*count = 0;
-	if (dl_iterate_phdr(find_libc, libc) != 0)
-		defaults[(*count)++] = libc;
+	defaults[0] = xvm_libc_directory();
+	*count = defaults[0] != NULL;
 	defaults[(*count)++] = "/usr/bin";
 	return defaults;
 }

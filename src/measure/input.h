@@ -45,6 +45,9 @@ struct xvm_input {
 	size_t distinct_count;
 };
 
+/* Where the C library lies: on Debian what is for this kind of machine. NULL: not known. */
+const char *xvm_libc_directory(void);
+
 /*
  * Names of the inputs: those given, or the C library's directory and /usr/bin where given_count
  * is 0. Their number is in *count. Points to given or to static storage.

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "text_file.h"
-
 void xvm_sizes_fini(struct xvm_sizes *sizes)
 {
 	free(sizes->objects.items);

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * trace.c: recorded operations; see trace.h. Locking: none.
+ * trace.c: recorded operations; see workload.h. Locking: none.
  */
-#include "trace.h"
+#include "workload.h"
 
 #include <inttypes.h>
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "text_file.h"
 
 /* A live object: a node of a tree by id. */
 struct trace_object {

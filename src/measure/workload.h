@@ -79,6 +79,18 @@ void xvm_workload_fini(struct xvm_workload *workload);
 void xvm_workload_life_cycle(struct xvm_workload *workload, const struct xvm_sizes *sizes,
 			     uint32_t objects, uint64_t seed);
 
+/*
+ * Read recorded operations, as text, into an empty workload. One operation a line:
+ *
+ *   a ID SIZE   allocate SIZE bytes under the name ID (any number that is not in use)
+ *   f ID        free what ID names
+ *   r ID SIZE   give what ID names another size: a put into its full slot
+ *
+ * The phases are "peak", up to the operation that makes the live bytes largest, and "end", the
+ * rest. Returns 0, or XVM_FAILED after naming file, line and reason. O(lines * log live objects).
+ */
+int xvm_trace_read(struct xvm_workload *workload, const char *path);
+
 /* The parts from which a trace is built. */
 void xvm_workload_phase(struct xvm_workload *workload, const char *name, uint32_t flags);
 void xvm_workload_put(struct xvm_workload *workload, uint32_t slot, uint32_t source);

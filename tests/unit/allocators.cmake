@@ -19,7 +19,7 @@ set_tests_properties(test_allocators_zram PROPERTIES RESOURCE_LOCK zram)
 # Plugins, good and bad, for the loader to take or to refuse.
 add_library(test_plugin_example MODULE ${PROJECT_SOURCE_DIR}/examples/plugin_malloc.c)
 set(plugin_targets test_plugin_example)
-foreach(fault IN ITEMS NO_SYMBOL ABI NAME ALLOC UNMAP HELD NONE)
+foreach(fault IN ITEMS NO_SYMBOL ABI NAME ALLOC READ HELD NONE)
 	add_library(test_plugin_${fault} MODULE
 		${CMAKE_CURRENT_SOURCE_DIR}/test_allocators_bad_plugin.c)
 	target_compile_definitions(test_plugin_${fault} PRIVATE PLUGIN_FAULT_${fault}=1)

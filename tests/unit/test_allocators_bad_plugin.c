@@ -55,12 +55,14 @@ static int bad_alloc(void *heap, size_t size, uint32_t index, uint64_t *token)
 }
 #endif
 
-#ifdef PLUGIN_FAULT_UNMAP
-static void *bad_map(void *heap, uint64_t token, size_t size)
+#ifdef PLUGIN_FAULT_READ
+static int bad_write(void *heap, uint64_t token, const void *data, size_t size)
 {
+	(void)heap;
 	(void)token;
+	(void)data;
 	(void)size;
-	return heap;
+	return 0;
 }
 #endif
 
@@ -83,8 +85,8 @@ __attribute__((visibility("default"))) const struct xvfrag_plugin PLUGIN_NAME = 
 	.alloc = bad_alloc,
 #endif
 	.free = bad_free,
-#ifdef PLUGIN_FAULT_UNMAP
-	.map = bad_map,
+#ifdef PLUGIN_FAULT_READ
+	.write = bad_write,
 #endif
 #ifndef PLUGIN_FAULT_HELD
 	.held_bytes = bad_held_bytes,

@@ -153,7 +153,7 @@ static void plugin_faults_are_named(void **state)
 	assert_refused("test_plugin_ABI.so", "built for plugin interface 1, this xvfrag has 2");
 	assert_refused("test_plugin_NAME.so", "one word");
 	assert_refused("test_plugin_ALLOC.so", "alloc and free");
-	assert_refused("test_plugin_UNMAP.so", "both of map and unmap");
+	assert_refused("test_plugin_READ.so", "both of write and read");
 	assert_refused("test_plugin_HELD.so", "does not set held_bytes");
 }
 

@@ -13,7 +13,7 @@
 
 #include "test_random.h"
 #include "test_xvfrag_support.h"
-#include "trace.h"
+#include "workload.h"
 
 static int read_trace(const char *path, void *context)
 {

@@ -13,7 +13,6 @@
 
 #include "input.h"
 #include "map.h"
-#include "trace.h"
 
 #define RUN_PLUGIN "plugin:"
 #define RUN_SIZES "sizes:"

@@ -8,6 +8,8 @@
  */
 #include "registry.h"
 
+#include "input.h"
+
 #include <ctype.h>
 #include <dlfcn.h>
 #include <errno.h>
@@ -100,50 +102,27 @@ int xvm_entry_check(const struct xvm_entry *entry, const char *settings, unsigne
 
 bool xvm_plugin_is_model(const struct xvfrag_plugin *plugin)
 {
-	return (plugin->flags & XVFRAG_PLUGIN_ADDRESSES) == 0 && plugin->write == NULL &&
-	       plugin->map == NULL;
+	return (plugin->flags & XVFRAG_PLUGIN_ADDRESSES) == 0 && plugin->write == NULL;
 }
 
 int xvm_object_write(const struct xvfrag_plugin *plugin, void *heap, uint64_t token,
 		     const void *data, size_t size)
 {
-	void *memory;
-
 	if ((plugin->flags & XVFRAG_PLUGIN_ADDRESSES) != 0) {
 		memcpy((void *)(uintptr_t)token, data, size);
 		return 0;
 	}
-	if (plugin->write != NULL)
-		return plugin->write(heap, token, data, size);
-	if (plugin->map == NULL)
-		return 0;
-	memory = plugin->map(heap, token, size);
-	if (memory == NULL)
-		return -EFAULT;
-	memcpy(memory, data, size);
-	plugin->unmap(heap, token, memory);
-	return 0;
+	return plugin->write != NULL ? plugin->write(heap, token, data, size) : 0;
 }
 
 int xvm_object_read(const struct xvfrag_plugin *plugin, void *heap, uint64_t token, void *data,
 		    size_t size)
 {
-	void *memory;
-
 	if ((plugin->flags & XVFRAG_PLUGIN_ADDRESSES) != 0) {
 		memcpy(data, (const void *)(uintptr_t)token, size);
 		return 0;
 	}
-	if (plugin->read != NULL)
-		return plugin->read(heap, token, data, size);
-	if (plugin->map == NULL)
-		return 0;
-	memory = plugin->map(heap, token, size);
-	if (memory == NULL)
-		return -EFAULT;
-	memcpy(data, memory, size);
-	plugin->unmap(heap, token, memory);
-	return 0;
+	return plugin->read != NULL ? plugin->read(heap, token, data, size) : 0;
 }
 
 /* ---- libraries to preload ------------------------------------------------- */
@@ -166,42 +145,23 @@ static const char *preload_in(const char *directory, size_t length, const char *
 	return NULL;
 }
 
-/* The C library's directory: on Debian the one of this kind of machine. */
-static const char *preload_beside_libc(const char *libraries)
-{
-	const char *slash;
-	Dl_info info;
-
-	if (dladdr((void *)(uintptr_t)getpid, &info) == 0 || info.dli_fname == NULL)
-		return NULL;
-	slash = strrchr(info.dli_fname, '/');
-	if (slash == NULL)
-		return NULL;
-	return preload_in(info.dli_fname, (size_t)(slash - info.dli_fname), libraries);
-}
-
 const char *xvm_preload_path(const struct xvm_entry *entry)
 {
-	static const char usual[] = "/usr/lib64:/usr/lib:/usr/local/lib64:/usr/local/lib";
-	const char *lists[] = {getenv("LD_LIBRARY_PATH"), usual};
-	const char *path;
+	const char *lists[] = {getenv("LD_LIBRARY_PATH"), xvm_libc_directory(),
+			       "/usr/lib64:/usr/lib:/usr/local/lib64:/usr/local/lib"};
+	const char *path = NULL;
 
 	if (entry->library == NULL)
 		return NULL;
-	for (size_t i = 0; i < 2; i++) {
-		for (const char *at = lists[i]; at != NULL && *at != '\0';) {
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		for (const char *at = lists[i]; path == NULL && at != NULL && *at != '\0';) {
 			size_t length = strcspn(at, ":");
 
 			path = preload_in(at, length, entry->library);
-			if (path != NULL)
-				return path;
 			at += length + (at[length] == ':');
 		}
-		path = preload_beside_libc(entry->library);
-		if (path != NULL)
-			return path;
 	}
-	return NULL;
+	return path;
 }
 
 /* ---- plugins -------------------------------------------------------------- */
@@ -225,8 +185,6 @@ static const char *plugin_missing(const struct xvfrag_plugin *p)
 		return "create and destroy";
 	if (p->alloc == NULL || p->free == NULL)
 		return "alloc and free";
-	if ((p->map == NULL) != (p->unmap == NULL))
-		return "both of map and unmap";
 	if ((p->write == NULL) != (p->read == NULL))
 		return "both of write and read";
 	if ((p->flags & XVFRAG_PLUGIN_PAGES) != 0 &&

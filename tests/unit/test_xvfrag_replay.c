@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#include "replay.h"
+#include "worker.h"
 
 enum { OBJECTS = 1500, RESULTS = 16, SLOW_EVERY = 67, SLOW_US = 300 };
 

@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "replay.h"
+#include "worker.h"
 
 #define CHILD_LOOK_MS 10     /* between looks whether it has ended */
 #define CHILD_LOOKS_SHOWN 20 /* looks between calls of on_progress */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * map.c: see map.h. A page is a row, from its first byte on the left to its last one on the
- * right: dark where an object lies, light where memory is held for none, white where there is
- * no memory. The picture is SVG, as one path for each colour.
+ * map.c: the pages of an xvmalloc pool as a picture; see report.h. A page is a row, from its first
+ * byte on the left to its last one on the right: dark where an object lies, light where memory is
+ * held for none, white where there is no memory. The picture is SVG, as one path for each colour.
  *
  * Owns a pool for the time of the call, and the handles of its objects by slot. It sees the
  * pool through its public header: a handle names the page and the place in it.
  */
-#include "map.h"
+#include "report.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -239,7 +239,7 @@ static int map_write(struct map *map, const char *path)
 	return xvm_output_close(out, path) == 0 && err == 0 ? 0 : XVM_FAILED;
 }
 
-int xvf_map_draw(const struct xvm_workload *workload, uint64_t seed, const char *path)
+int xvf_write_map(const struct xvm_workload *workload, uint64_t seed, const char *path)
 {
 	struct map map = {.pool = NULL};
 	int err = map_create(&map, workload, seed);

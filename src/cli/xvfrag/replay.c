@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * replay.c: a workload played on a plugin; see replay.h.
+ * replay.c: a workload played on a plugin; see worker.h.
  *
  * Owns the tokens of live objects and what they are filled with. From the first operation on
  * it allocates nothing.
@@ -10,17 +10,16 @@
  * else waits; otherwise the calling thread, which is worker 0, has it and the others
  * wait.
  */
-#include "replay.h"
-
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "rss.h"
 #include "worker.h"
 
 /* Quit instead of a phase. */
@@ -30,6 +29,50 @@
 #define REPLAY_PLACES_STEP 32U
 
 #define REPLAY_CLOCK_ROUNDS 20000
+#define REPLAY_STACK_BYTES (256U * 1024U)
+#define REPLAY_RESIDENT "\nAnonymous:" /* in smaps_rollup, Linux 4.14 */
+
+/* ---- memory --------------------------------------------------------------- */
+
+/*
+ * Resident bytes of this process that are no file's: code that is first run later does not count.
+ * Read without a stream, which would allocate. 0 when /proc cannot be read.
+ */
+static uint64_t resident_bytes(void)
+{
+	int fd = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
+	ssize_t got = -1;
+	char text[2048];
+	const char *field = NULL;
+
+	if (fd >= 0) {
+		got = read(fd, text, sizeof(text) - 1);
+		close(fd);
+	}
+	if (got > 0) {
+		text[got] = '\0';
+		field = strstr(text, REPLAY_RESIDENT);
+	}
+	return field != NULL ? strtoull(field + strlen(REPLAY_RESIDENT), NULL, 10) * 1024U : 0;
+}
+
+/* Deepen the stack of this thread, so that its growth does not pass for an allocator's. */
+static void deepen_stack(void)
+{
+	volatile char deep[REPLAY_STACK_BYTES];
+
+	for (size_t i = 0; i < sizeof(deep); i += 1024)
+		deep[i] = 1;
+}
+
+/* Zeroed memory that is resident at once, for as long as the process lives; or NULL. */
+static void *resident_memory(uint64_t bytes)
+{
+	void *memory = mmap(NULL, bytes > 0 ? (size_t)bytes : 1, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	return memory != MAP_FAILED ? memory : NULL;
+}
 
 /* ---- threads -------------------------------------------------------------- */
 
@@ -38,7 +81,7 @@ static void *replay_thread_main(void *context)
 	struct xvf_worker *worker = context;
 	struct xvf_replay *r = worker->replay;
 
-	xvm_rss_settle_stack();
+	deepen_stack();
 	pthread_barrier_wait(&r->barrier); /* ready: see replay_start */
 	for (;;) {
 		pthread_barrier_wait(&r->barrier);
@@ -112,11 +155,11 @@ static bool replay_take_memory(struct xvf_replay *r)
 		each = (each + REPLAY_PLACES_STEP - 1) / REPLAY_PLACES_STEP * REPLAY_PLACES_STEP;
 	r->places_a_thread = each;
 	r->places = each * r->threads;
-	r->token = xvm_resident_memory(r->places * sizeof(*r->token));
-	r->source = xvm_resident_memory(r->places * sizeof(*r->source));
-	r->pattern = xvm_resident_memory(xvf_pattern_bytes(r->work.head->max_size));
-	r->copy = xvm_resident_memory(r->work.head->max_size + XVM_INPUT_PAGE_BYTES);
-	r->workers = xvm_resident_memory(r->threads * sizeof(*r->workers));
+	r->token = resident_memory(r->places * sizeof(*r->token));
+	r->source = resident_memory(r->places * sizeof(*r->source));
+	r->pattern = resident_memory(xvf_pattern_bytes(r->work.head->max_size));
+	r->copy = resident_memory(r->work.head->max_size + XVM_INPUT_PAGE_BYTES);
+	r->workers = resident_memory(r->threads * sizeof(*r->workers));
 	if (r->token == NULL || r->source == NULL || r->pattern == NULL || r->copy == NULL ||
 	    r->workers == NULL)
 		return false;
@@ -220,8 +263,8 @@ static int replay_init(struct xvf_replay *r, const char *settings)
 	r->clock_ns = replay_clock_cost();
 	if (replay_start(r) != 0)
 		return XVM_FAILED;
-	xvm_rss_settle_stack();
-	r->rss_at_start = xvm_rss_bytes();
+	deepen_stack();
+	r->rss_at_start = resident_bytes();
 	return replay_create_heap(r, settings);
 }
 
@@ -236,7 +279,7 @@ static bool replay_has_times(const struct xvf_replay *r)
 static void replay_measure(struct xvf_replay *r, struct xvf_result *result)
 {
 	const struct xvfrag_plugin *p = r->plugin;
-	uint64_t rss = xvm_rss_bytes();
+	uint64_t rss = resident_bytes();
 
 	for (unsigned i = 0; i < r->threads; i++) {
 		result->live_objects += r->workers[i].live_objects;

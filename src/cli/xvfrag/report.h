@@ -100,6 +100,12 @@ int xvf_write_json(const struct xvf_report *report, const char *path);
 /* Write data and a script into directory and, where gnuplot is, draw them. */
 int xvf_write_plots(const struct xvf_report *report, const char *directory);
 
+/*
+ * Play the workload on a pool of this process, compact it, and draw to path what is in each page
+ * before and after.
+ */
+int xvf_write_map(const struct xvm_workload *workload, uint64_t seed, const char *path);
+
 /* For tests: text as gnuplot reads it, in quotes. */
 void xvf_plot_text(const char *text, FILE *out);
 

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "input.h"
-#include "map.h"
 
 #define RUN_PLUGIN "plugin:"
 #define RUN_SIZES "sizes:"
@@ -314,7 +313,7 @@ static int run_input(struct run *run, const char *name)
 		run_allocator(run, &run->selection->items[i], &input);
 	xvm_progress("%s", "");
 	if (result == 0 && run->options->map_path != NULL && run->report.input_count == 1)
-		result = xvf_map_draw(&input.workload, run->options->seed, run->options->map_path);
+		result = xvf_write_map(&input.workload, run->options->seed, run->options->map_path);
 	input_fini(&input);
 	return result;
 }

@@ -1,7 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * worker.h: one thread's part of a replay: its operations of a phase, timed.
+ * worker.h: a workload played on one allocator, in this process, by one thread or several.
+ *
+ * Everything the replay needs is taken and touched before the resident set is
+ * first read, so that what it grows by afterwards is the allocator's. Timed are
+ * the allocator's calls alone, alloc and free, each as one operation; objects are filled
+ * outside the timed stretch, with bytes that are random and differ from object to object. At
+ * the end of each phase all live objects are compared with what they were filled with.
+ *
+ * A worker is one thread's part: all play a phase at once, with a barrier between the phases;
+ * counted, compared and compacted is at the barriers.
  *
  * Slot s belongs to worker s % threads, with all that is done to it, in its order: the sizes and
  * what is live at the end of a phase are the same for any number of threads. An object's place is
@@ -54,6 +63,12 @@ struct xvf_replay {
 	uint64_t rss_at_start;
 	uint64_t held_bytes; /* at the end of the last phase */
 };
+
+/*
+ * Play run's workload on a heap of the plugin with these settings (NULL = none), and put what
+ * was found into run. Returns 0, or XVM_FAILED with run->failure set. From one thread. (replay.c)
+ */
+int xvf_replay(struct xvf_run *run, const struct xvfrag_plugin *plugin, const char *settings);
 
 /* Bytes of pattern for objects of up to max_size bytes: a multiple of 8. */
 uint64_t xvf_pattern_bytes(uint64_t max_size);

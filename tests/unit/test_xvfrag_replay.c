@@ -162,21 +162,20 @@ static int watch_free(void *heap, uint64_t token, size_t size)
 	return 0;
 }
 
-/* Inside until unmap. */
-static void *watch_map(void *heap, uint64_t token, size_t size)
+static int watch_write(void *heap, uint64_t token, const void *data, size_t size)
 {
 	(void)heap;
-	(void)size;
 	watch_enter();
-	return (void *)(uintptr_t)token;
+	memcpy((void *)(uintptr_t)token, data, size);
+	watch_leave();
+	return 0;
 }
 
-static void watch_unmap(void *heap, uint64_t token, void *ptr)
+static int watch_read(void *heap, uint64_t token, void *data, size_t size)
 {
 	(void)heap;
-	(void)token;
-	(void)ptr;
-	watch_leave();
+	memcpy(data, (const void *)(uintptr_t)token, size);
+	return 0;
 }
 
 static uint64_t watch_held_bytes(void *heap)
@@ -220,8 +219,8 @@ static const struct xvfrag_plugin watch_plugin = {
 	.destroy = watch_destroy,
 	.alloc = watch_alloc,
 	.free = watch_free,
-	.map = watch_map,
-	.unmap = watch_unmap,
+	.write = watch_write,
+	.read = watch_read,
 	.held_bytes = watch_held_bytes,
 	.compact_step = watch_compact_step,
 };

@@ -102,42 +102,33 @@ const struct xvf_row *xvf_row_behind(const struct xvf_report *report, const stru
 	return behind;
 }
 
-/* Position of name in names, or count. */
-static size_t report_find(const char *const *names, size_t count, const char *name)
+/* Adds the phase, as the results of an input's rows call it, if there is one. */
+static size_t report_add_phase(const struct xvf_report *report, size_t input, const char *phase,
+			       const char *names[XVF_RESULTS_MAX], size_t count)
 {
-	size_t i = 0;
+	for (size_t r = 0; r < report->row_count; r++) {
+		const struct xvf_result *result = xvf_row_phase(&report->rows[r], phase);
 
-	while (i < count && strcmp(names[i], name) != 0)
-		i++;
-	return i;
+		if (report->rows[r].input == input && result != NULL) {
+			names[count] = result->phase;
+			return count + 1;
+		}
+	}
+	return count;
 }
 
 size_t xvf_report_phases(const struct xvf_report *report, size_t input,
 			 const char *names[XVF_RESULTS_MAX])
 {
+	const struct xvm_workload_head *head = &report->inputs[input].head;
 	size_t count = 0;
 
-	for (size_t r = 0; r < report->row_count; r++) {
-		const struct xvf_row *row = &report->rows[r];
-		size_t at = 0;
+	for (uint64_t i = 0; i < head->phases; i++) {
+		char compact[XVF_RESULT_NAME_BYTES];
 
-		if (row->input != input)
-			continue;
-		/* A phase that is new goes behind the one before it in its own row. */
-		for (unsigned i = 0; i < row->run.result_count; i++) {
-			const char *name = row->run.results[i].phase;
-			size_t found = report_find(names, count, name);
-
-			if (found < count) {
-				at = found + 1;
-				continue;
-			}
-			if (count == XVF_RESULTS_MAX)
-				break;
-			memmove(&names[at + 1], &names[at], (count - at) * sizeof(names[0]));
-			names[at++] = name;
-			count++;
-		}
+		snprintf(compact, sizeof(compact), "%s+compact", head->phase[i].name);
+		count = report_add_phase(report, input, head->phase[i].name, names, count);
+		count = report_add_phase(report, input, compact, names, count);
 	}
 	return count;
 }

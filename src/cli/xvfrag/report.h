@@ -42,6 +42,7 @@ struct xvf_facts {
 	uint64_t raw;        /* stored as they are */
 	uint64_t objects;    /* of the run */
 	uint64_t mean_bytes; /* of an object */
+	struct xvm_workload_head head;
 };
 
 /* One allocator on one input. */

@@ -243,6 +243,7 @@ static int input_load(struct run *run, struct run_input *input, struct xvf_facts
 			result = input_cycle(run, input, &sizes, facts);
 		xvm_sizes_fini(&sizes);
 	}
+	facts->head = input->workload.head;
 	if (result == 0)
 		input->workload_fd = xvm_workload_seal(&input->workload);
 	return input->workload_fd >= 0 ? 0 : XVM_FAILED;

@@ -10,10 +10,9 @@
  *
  *   hot_add -> guard -> algorithm, size -> opened, used -> closed -> guard removes it
  *
- * The guard is a child process that waits on a pipe. When the pipe closes, because its
- * owner let go of it or died, it resets and removes the device. Signals are blocked from
- * before hot_add on, in the guard for ever: from then on somebody will remove the device.
- * The guard runs after fork in a process that may have threads, so it takes no memory.
+ * The guard is a shell that waits on a pipe. When the pipe closes, because its owner let go of
+ * it or died, it resets and removes the device. Signals are blocked from before hot_add on, in
+ * the guard for ever: from then on somebody will remove the device.
  */
 #include "registry.h"
 
@@ -21,6 +20,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,6 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <linux/fs.h>
@@ -38,8 +37,6 @@
 enum {
 	PAGE_BYTES = 4096, /* in a slot of the device, whatever the machine's page size */
 	TEXT_BYTES = 512,
-	REMOVE_TRIES = 200, /* of 25 ms: the owner's last references may take a moment */
-	REMOVE_WAIT_NS = 25 * 1000 * 1000,
 };
 
 struct zram {
@@ -90,56 +87,40 @@ static int attribute_set(const struct zram *zram, const char *name, const char *
 
 /* ---- the guard ------------------------------------------------------------ */
 
-/* Reset and remove, until it works or there is no hope. */
-static int guard_remove(const struct zram *zram)
-{
-	const struct timespec pause = {0, REMOVE_WAIT_NS};
-	char number[16], ignored[16];
-	int err = -EBUSY;
+/* Waits for the end of its input; then resets and removes device $1, which may take some time. */
+static char guard_script[] =
+	"cat; for i in $(seq 200); do\n"
+	"[ -e /sys/block/zram$1 ] || exit 0\n"
+	"echo 1 >/sys/block/zram$1/reset; echo $1 >" CONTROL "/hot_remove && exit 0\n"
+	"sleep 0.025; done";
 
-	snprintf(number, sizeof(number), "%u", zram->number);
-	for (int tries = 0; tries < REMOVE_TRIES && err != 0; tries++) {
-		if (attribute_access(zram, "disksize", ignored, sizeof(ignored)) == -ENOENT)
-			return 0;
-		(void)attribute_set(zram, "reset", "1");
-		err = file_access(CONTROL "/hot_remove", number, 0);
-		if (err != 0)
-			nanosleep(&pause, NULL);
-	}
-	return err;
-}
-
-static void guard_run(const struct zram *zram, int pipe_end)
-{
-	ssize_t got;
-	char rest;
-
-	setsid();
-	/* Nothing of the owner's may be held open, standard streams included. */
-	if (dup2(pipe_end, 0) == 0)
-		close_range(1, ~0U, 0);
-	do {
-		got = read(0, &rest, 1);
-	} while (got > 0 || (got < 0 && errno == EINTR));
-	_exit(guard_remove(zram) == 0 ? 0 : 1);
-}
-
+/* It holds nothing of its owner's, has all signals blocked, and a session of its own. */
 static int guard_start(struct zram *zram)
 {
-	int ends[2];
+	char number[16];
+	char *argv[] = {"sh", "-c", guard_script, "guard", number, NULL};
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	int ends[2], err;
 
+	snprintf(number, sizeof(number), "%u", zram->number);
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return -errno;
-	zram->guard = fork();
-	if (zram->guard == 0)
-		guard_run(zram, (close(ends[1]), ends[0]));
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, ends[0], STDIN_FILENO);
+	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+	posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+	posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+	err = posix_spawn(&zram->guard, "/bin/sh", &actions, &attributes, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attributes);
 	close(ends[0]);
 	zram->pipe = ends[1];
-	if (zram->guard > 0)
-		return 0;
-	(void)guard_remove(zram);
-	close(ends[1]);
-	return -EAGAIN;
+	if (err != 0)
+		close(ends[1]);
+	return -err;
 }
 
 /* ---- making a device ------------------------------------------------------ */
@@ -167,6 +148,8 @@ static int device_add(struct zram *zram, char *why)
 	if (err == 0) {
 		zram->number = (unsigned)strtoul(text, NULL, 10);
 		err = guard_start(zram);
+		if (err != 0)
+			(void)file_access(CONTROL "/hot_remove", text, 0);
 	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (err != 0)

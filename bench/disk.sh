@@ -8,12 +8,11 @@
 #
 #   bench/disk.sh [OPTION...] [BUILD]    a build tree; build/release if none is named
 #
-#   --size MIB       of the contents, and of each disk (default 256)
 #   --rounds N       all jobs on all disks so many times (default 5)
 #   --jobs REGEX     only jobs that match, such as 'rand.* 4k 1 1': the words are fio's rw
 #                    and bs, queue depth, connections
 #   --disks REGEX    only disks whose names match, such as 'ramz-zstd$|sparse'
-#   --quick          64 MiB, one round: whether it works, not how fast it is
+#   --quick          disks of 64 MiB in place of 256, one round: whether it works
 #
 # Every disk is filled with a tar of /usr/bin by nbdcopy (zram's by dd). Then every write has
 # pages of that file, drawn at random from a fixed seed, those of one request being neighbours
@@ -40,9 +39,9 @@ die() {
 
 while [ $# -gt 0 ]; do
 	case $1 in
-	--size | --rounds)
+	--rounds)
 		case ${2-} in '' | *[!0-9]* | 0*) die "$1 takes a number above 0, not '${2-}'" ;; esac
-		eval "${1#--}=\$2"
+		rounds=$2
 		shift
 		;;
 	--jobs | --disks)
@@ -63,7 +62,6 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-[ "$size" -ge 4 ] || die "--size takes 4 or more, as a request takes up to 1 MiB"
 
 for command in nbdkit nbdcopy fio "${CC:-cc}"; do
 	command -v "$command" >/dev/null || {

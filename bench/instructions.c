@@ -10,7 +10,7 @@
  * call is counted. A state is made with many sizes, and random ones are there beside those that
  * are constructed: what is looked for is the maximum.
  *
- * Each count is a part of callgrind's output that is called "ROW;DIVISOR;CALLS". A system call
+ * Each count is a part of callgrind's output that is called ROW, or "ROW;CALLS". A system call
  * counts as one instruction. Objects are not written: only the allocator's work is there. What
  * the counting itself takes is in the row "nothing", what loop and calls take in the allocator
  * "ideal".
@@ -141,6 +141,13 @@ static void release_counted(const char *row, uint32_t slot)
 	need(failed == 0, "an object could not be freed");
 }
 
+/* The same for each step-th of the slots [first, end). */
+static void release_each_counted(const char *row, uint32_t first, uint32_t end, uint32_t step)
+{
+	for (uint32_t slot = first; slot < end; slot += step)
+		release_counted(row, slot);
+}
+
 /* Objects of one size in slots [0, count). */
 static void make_all(uint32_t count, uint32_t size)
 {
@@ -173,8 +180,7 @@ static void page_edges(void)
 	begin();
 	for (uint32_t slot = 0; slot < 300; slot++)
 		make_counted("malloc: first object of a page", slot, PAGE_BYTES * 3 / 4 + 3 * slot);
-	for (uint32_t slot = 0; slot < 300; slot++)
-		release_counted("free: last object of a page", slot);
+	release_each_counted("free: last object of a page", 0, 300, 1);
 }
 
 /* [ free ][ object ][ free ] => [ free ]: two records less, one anew. Others of the same
@@ -187,8 +193,7 @@ static void merges(void)
 			make(slot, size + slot % 4 * 4);
 		release_each(0, 32, 4);
 		release_each(2, 32, 4);
-		for (uint32_t slot = 1; slot < 32; slot += 6)
-			release_counted("free: merges both neighbours", slot);
+		release_each_counted("free: merges both neighbours", 1, 32, 6);
 	}
 }
 
@@ -242,10 +247,8 @@ static void short_holes(void)
 {
 	uint32_t count = make_short_holes();
 
-	for (uint32_t slot = 2; slot < 600; slot += 14)
-		release_counted("free: beside holes without a record", slot);
-	for (uint32_t slot = 601; slot < 1200; slot += 14)
-		release_counted("free: beside holes without a record", slot);
+	release_each_counted("free: beside holes without a record", 2, 600, 14);
+	release_each_counted("free: beside holes without a record", 601, 1200, 14);
 	count = make_short_holes();
 	/* The last page's free end serves the first of them. */
 	for (uint32_t slot = count; slot < count + 300; slot++)
@@ -289,8 +292,7 @@ static void split(void)
 	for (uint32_t slot = 2000; slot < 2024; slot++)
 		make_counted("split malloc: four pieces", slot,
 			     PAGE_BYTES * 13 / 16 + 20 * (slot - 2000));
-	for (uint32_t slot = 2000; slot < 2024; slot++)
-		release_counted("free: of four pieces", slot);
+	release_each_counted("free: of four pieces", 2000, 2024, 1);
 	begin();
 	make_all(120, PAGE_BYTES / 4 - 16);
 	release_each(0, 12, 4);

@@ -39,13 +39,6 @@ void micro_add_store(const struct micro_setup *setup);   /* store */
 /* End what the last benchmark of the store has kept. */
 void micro_drop_store(void);
 
-/* A heap_spec that lives as long as the process. */
-struct heap_spec *micro_spec(const struct micro_allocator *allocator, const struct mix *mix,
-			     uint32_t slots, bool empty);
-
-/* The heap of a spec, or NULL after micro_fail. */
-struct heap *micro_heap(struct micro_run *run, const struct heap_spec *spec, bool fresh);
-
 /* Fail the run when an operation did. */
 void micro_check(struct micro_run *run, int failures);
 

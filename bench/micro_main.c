@@ -98,14 +98,12 @@ static bool make_setup(struct micro_setup *setup, const struct arguments *argume
 
 static void describe(const struct micro_setup *setup)
 {
-	char text[32];
+	char text[64];
 
-	snprintf(text, sizeof(text), "%u", (unsigned)setup->page.mean_size);
-	micro_add_context("page_mean_bytes", text);
-	if (setup->recorded.name != NULL) {
-		snprintf(text, sizeof(text), "%u", (unsigned)setup->recorded.mean_size);
-		micro_add_context("recorded_mean_bytes", text);
-	}
+	snprintf(text, sizeof(text), "page %u, small %u, recorded %u",
+		 (unsigned)setup->page.mean_size, (unsigned)setup->small.mean_size,
+		 (unsigned)setup->recorded.mean_size);
+	micro_add_context("mean_bytes", text);
 }
 
 int main(int argc, char **argv)
@@ -137,25 +135,6 @@ int main(int argc, char **argv)
 }
 
 /* ---- What the parts share ---- */
-
-struct heap_spec *micro_spec(const struct micro_allocator *allocator, const struct mix *mix,
-			     uint32_t slots, bool empty)
-{
-	struct heap_spec *spec = xvm_calloc(1, sizeof(*spec));
-
-	*spec = (struct heap_spec){
-		.allocator = allocator, .mix = mix, .slots = slots, .empty = empty};
-	return spec;
-}
-
-struct heap *micro_heap(struct micro_run *run, const struct heap_spec *spec, bool fresh)
-{
-	struct heap *heap = fresh ? heap_get_fresh(spec) : heap_get(spec);
-
-	if (heap == NULL)
-		micro_fail(run, "the heap could not be made or filled");
-	return heap;
-}
 
 void micro_check(struct micro_run *run, int failures)
 {

@@ -7,7 +7,6 @@
  *   put       the same, and copy the new object's bytes in
  *   get       copy the bytes of a random object out
  *   resize    give it a new size
- *   map       make it addressable, and end that (a system call each with highmem)
  *   fill      allocate only, from an empty heap to all objects
  *   trace     every malloc, free and realloc of a recorded program, in its order; the time is of
  *             one of them. Objects still live at the end are freed with the clock stopped.
@@ -16,11 +15,10 @@
  *             half of the objects were freed at random
  *
  * The time of pair and fill is the allocator's: objects are not written, and the cache misses are
- * those of its own structures. Owns the steps of the trace. Locking: none. O(size) an operation at
+ * those of its own structures. Locking: none. O(size) an operation at
  * most.
  */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "micro.h"
 
@@ -28,6 +26,15 @@
 #define LIVE 37000U
 
 static unsigned char bytes[4096];
+
+static struct heap *get_heap(struct micro_run *run, const struct heap_spec *spec, bool fresh)
+{
+	struct heap *heap = fresh ? heap_get_fresh(spec) : heap_get(spec);
+
+	if (heap == NULL)
+		micro_fail(run, "the heap could not be made or filled");
+	return heap;
+}
 
 typedef int operation(const struct heap *heap, uint32_t slot, uint32_t size);
 
@@ -46,23 +53,11 @@ static int get(const struct heap *heap, uint32_t slot, uint32_t size)
 			       heap->slot[slot].size);
 }
 
-static int map(const struct heap *heap, uint32_t slot, uint32_t size)
-{
-	uint64_t token = heap->slot[slot].token;
-	void *memory = heap->calls->map(heap->self, token, heap->slot[slot].size);
-
-	(void)size;
-	if (memory == NULL)
-		return -1;
-	heap->calls->unmap(heap->self, token, memory);
-	return 0;
-}
-
 /* Inlined into each body, so that the operation is not one more call by pointer. */
 static inline void run_operation(struct micro_run *run, const struct heap_spec *spec,
 				 operation *operate)
 {
-	struct heap *heap = micro_heap(run, spec, false);
+	struct heap *heap = get_heap(run, spec, false);
 	uint64_t random;
 	int failures = 0;
 
@@ -100,11 +95,6 @@ static void resize_body(struct micro_run *run, void *context)
 	run_operation(run, context, heap_resize);
 }
 
-static void map_body(struct micro_run *run, void *context)
-{
-	run_operation(run, context, map);
-}
-
 static void fill_body(struct micro_run *run, void *context)
 {
 	const struct heap_spec *spec = context;
@@ -114,7 +104,7 @@ static void fill_body(struct micro_run *run, void *context)
 		struct heap *heap;
 
 		micro_pause(run);
-		heap = micro_heap(run, spec, true);
+		heap = get_heap(run, spec, true);
 		micro_resume(run);
 		if (heap == NULL)
 			break;
@@ -142,7 +132,7 @@ static int make_sparse(struct heap *heap)
 
 static void compact_body(struct micro_run *run, void *context)
 {
-	struct heap *heap = micro_heap(run, context, true);
+	struct heap *heap = get_heap(run, context, true);
 	uint64_t moved = 0;
 	int result = 0, failures = 0;
 
@@ -163,52 +153,29 @@ static void compact_body(struct micro_run *run, void *context)
 
 /* ---- A recorded program ---- */
 
-/* A free where size is 0; a realloc where the slot is full. */
-struct step {
-	uint32_t slot;
-	uint32_t size;
-};
+static const struct xvm_workload *trace; /* NULL: there is none */
 
-static struct step *steps;
-static size_t step_count;
-
-static void make_steps(const struct xvm_workload *trace)
+/* A put into a full slot is a realloc. What is too large is not there. */
+static int replay(const struct heap *heap, const struct xvm_op *op)
 {
-	bool *live = xvm_calloc((size_t)trace->head.slots, sizeof(*live));
+	uint32_t size = op->source == XVM_NO_SOURCE ? 0 : trace->sizes.items[op->source];
+	bool full = heap->slot[op->slot].size != 0;
 
-	steps = xvm_calloc((size_t)trace->head.ops, sizeof(*steps));
-	for (uint64_t i = 0; i < trace->head.ops; i++) {
-		const struct xvm_op *op = &trace->ops[i];
-		uint32_t size = op->source == XVM_NO_SOURCE ? 0 : trace->sizes.items[op->source];
-
-		if (size > MIX_SIZE_MAX)
-			size = 0;
-		if (size != 0 || live[op->slot])
-			steps[step_count++] = (struct step){.slot = op->slot, .size = size};
-		live[op->slot] = size != 0;
-	}
-	free(live);
-}
-
-static int do_step(const struct heap *heap, struct step step)
-{
-	if (step.size == 0)
-		return heap_free(heap, step.slot);
-	if (heap->slot[step.slot].size != 0)
-		return heap_resize(heap, step.slot, step.size);
-	return heap_make(heap, step.slot, step.size);
+	if (size == 0 || size > MIX_SIZE_MAX)
+		return full ? heap_free(heap, op->slot) : 0;
+	return full ? heap_resize(heap, op->slot, size) : heap_make(heap, op->slot, size);
 }
 
 static void trace_body(struct micro_run *run, void *context)
 {
-	struct heap *heap = micro_heap(run, context, true);
+	struct heap *heap = get_heap(run, context, true);
 	int failures = 0;
 
 	if (heap == NULL)
 		return;
-	while (micro_keep_running(run, step_count)) {
-		for (size_t i = 0; i < step_count && failures == 0; i++)
-			failures = do_step(heap, steps[i]);
+	while (micro_keep_running(run, trace->head.ops)) {
+		for (uint64_t i = 0; i < trace->head.ops && failures == 0; i++)
+			failures = replay(heap, &trace->ops[i]);
 		micro_pause(run);
 		failures |= heap_clear(heap, 0, heap->spec.slots);
 		micro_resume(run);
@@ -221,11 +188,16 @@ static void trace_body(struct micro_run *run, void *context)
 static void add(const char *part, micro_body *body, const struct micro_allocator *allocator,
 		const struct mix *mix, uint32_t live)
 {
-	struct heap_spec *spec = micro_spec(allocator, mix, live, body == fill_body);
+	struct heap_spec *spec = xvm_calloc(1, sizeof(*spec));
 	char name[128];
 
-	snprintf(name, sizeof(name), "%s/%s/%s/live:%u", part, allocator->name, mix->name,
-		 (unsigned)live);
+	*spec = (struct heap_spec){.allocator = allocator, .mix = mix, .slots = live};
+	spec->empty = body == fill_body || body == trace_body;
+	if (body == trace_body)
+		snprintf(name, sizeof(name), "%s/%s", part, allocator->name);
+	else
+		snprintf(name, sizeof(name), "%s/%s/%s/live:%u", part, allocator->name, mix->name,
+			 (unsigned)live);
 	micro_register(name, body, spec, 1, 0);
 }
 
@@ -248,29 +220,10 @@ static void add_others(const struct micro_allocator *allocator, const struct mix
 	add("get", get_body, allocator, page, live);
 	if (calls->resize != NULL)
 		add("resize", resize_body, allocator, page, live);
-	if (calls->map != NULL)
-		add("map", map_body, allocator, page, live);
 	if (allocator->groups & GROUP_ALL)
 		add("fill", fill_body, allocator, page, live);
 	if (calls->compact_step != NULL)
 		add("compact", compact_body, allocator, page, live);
-}
-
-static void add_trace(const struct micro_setup *setup)
-{
-	const struct micro_allocator *allocator;
-	char name[128];
-
-	make_steps(&setup->trace);
-	for (size_t i = 0; (allocator = micro_allocator_at(i)) != NULL; i++) {
-		if (!(allocator->groups & GROUP_PROGRAM) || allocator->calls->resize == NULL)
-			continue;
-		snprintf(name, sizeof(name), "trace/%s", allocator->name);
-		micro_register(name, trace_body,
-			       micro_spec(allocator, &setup->recorded,
-					  (uint32_t)setup->trace.head.slots, true),
-			       1, 0);
-	}
 }
 
 void micro_add_objects(const struct micro_setup *setup)
@@ -282,13 +235,16 @@ void micro_add_objects(const struct micro_setup *setup)
 	add_pairs(&setup->small, 1000, GROUP_ALL | GROUP_PAIRS);
 	add_pairs(&setup->small, LIVE, GROUP_ALL | GROUP_PAIRS);
 	if (setup->recorded.name != NULL) {
+		trace = &setup->trace;
 		add_pairs(&setup->recorded, 1000, GROUP_PROGRAM);
 		add_pairs(&setup->recorded, LIVE, GROUP_PROGRAM);
 	}
 	for (size_t i = 0; (allocator = micro_allocator_at(i)) != NULL; i++) {
 		if (allocator->groups & (GROUP_ALL | GROUP_PROVIDER))
 			add_others(allocator, &setup->page);
+		if (trace != NULL && allocator->groups & GROUP_PROGRAM &&
+		    allocator->calls->resize != NULL)
+			add("trace", trace_body, allocator, &setup->recorded,
+			    (uint32_t)trace->head.slots);
 	}
-	if (setup->recorded.name != NULL)
-		add_trace(setup);
 }

@@ -3,23 +3,19 @@
 /*
  * micro_provider.c: what a page costs, apart from any pool.
  *
- *   page/PROVIDER   take a page and memory for its first grain, write a word, give the page
- *                   back; 1,000 more pages are out all the time. Pages are of 64 KiB, the
- *                   buffer's of 4 KiB
+ *   page/PROVIDER   take a page of 64 KiB and memory for its first grain, write a word, give
+ *                   the page back; 1,000 more pages are out all the time
  *
  * Locking: none. O(1) an iteration.
  */
 #include <string.h>
-#include <sys/mman.h>
 
-#include <xvmalloc/provider_buffer.h>
 #include <xvmalloc/provider_highmem.h>
 #include <xvmalloc/provider_mmap.h>
 
 #include "micro.h"
 
 #define PAGES_OUT 1000U
-#define BUFFER_BYTES ((size_t)64 << 20)
 
 struct source {
 	const char *name;
@@ -35,23 +31,6 @@ static int mmap_create(struct xv_provider **provider)
 static int highmem_create(struct xv_provider **provider)
 {
 	return xv_provider_highmem_create(provider, NULL);
-}
-
-/* There is one at a time, and nothing of it outlives the buffer. */
-static void *buffer;
-
-static int buffer_create(struct xv_provider **provider)
-{
-	buffer = mmap(NULL, BUFFER_BYTES, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	return buffer == MAP_FAILED ? -1
-				    : xv_provider_buffer_init(provider, buffer, BUFFER_BYTES, 4096);
-}
-
-static void buffer_destroy(struct xv_provider *provider)
-{
-	(void)provider;
-	munmap(buffer, BUFFER_BYTES);
 }
 
 static void *page_address(struct xv_provider *provider, uint32_t page)
@@ -75,7 +54,7 @@ static int take(struct xv_provider *provider, uint32_t *page)
 {
 	int err = provider->ops->page_alloc(provider, page);
 
-	if (err == 0 && xv_provider_page_grains(provider) > 1)
+	if (err == 0)
 		err = provider->ops->grains_take(provider, *page, 0, 1);
 	return err == 0 ? touch(provider, *page) : err;
 }
@@ -106,7 +85,6 @@ void micro_add_providers(void)
 	static struct source sources[] = {
 		{"page/mmap", mmap_create, xv_provider_mmap_destroy},
 		{"page/highmem", highmem_create, xv_provider_highmem_destroy},
-		{"page/buffer", buffer_create, buffer_destroy},
 	};
 
 	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)

@@ -58,7 +58,7 @@ done
 
 # ---- every part once, and the table ----
 
-filter='^(pair/.*/live:1000$|trace/|page/|(threads|remote)/xvmalloc/|(put|get|resize|map)/.*/live:1000'
+filter='^(pair/.*/live:1000$|trace/|page/|(threads|remote)/xvmalloc/|(put|get|resize)/.*/live:1000'
 filter="$filter|(fill|compact|resize)/xvmalloc/|store/(ramz|raw|zram)/.*/lz4)"
 bench --pages=/usr/bin --trace="$trace" --benchmark_filter="$filter" --benchmark_repetitions=2 \
 	--benchmark_out="$dir/result.json" || fail "the benchmarks ended with status $?"

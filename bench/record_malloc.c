@@ -21,12 +21,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -89,30 +89,21 @@ static void flush(void)
 	buffered = 0;
 }
 
-static void put_number(uint64_t number, char end)
-{
-	char digits[20];
-	size_t count = 0;
-
-	do {
-		digits[count++] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number > 0);
-	while (count > 0)
-		buffer[buffered++] = digits[--count];
-	buffer[buffered++] = end;
-}
-
+/* snprintf of whole numbers does not allocate. */
 static void put_line(char operation, uint64_t id, size_t size)
 {
-	if (buffered + LINE_BYTES_MAX > sizeof(buffer))
-		flush();
-	buffer[buffered++] = operation;
-	buffer[buffered++] = ' ';
-	put_number(id, operation == 'f' ? '\n' : ' ');
-	if (operation != 'f')
-		put_number(size == 0 ? 1 : size < SIZE_BYTES_MAX ? size : SIZE_BYTES_MAX, '\n');
-	if (ending)
+	char *line = buffer + buffered;
+	int length;
+
+	if (operation == 'f')
+		length = snprintf(line, LINE_BYTES_MAX, "f %" PRIu64 "\n", id);
+	else
+		length = snprintf(line, LINE_BYTES_MAX, "%c %" PRIu64 " %zu\n", operation, id,
+				  size == 0               ? 1
+				  : size < SIZE_BYTES_MAX ? size
+							  : SIZE_BYTES_MAX);
+	buffered += (size_t)length;
+	if (ending || buffered + LINE_BYTES_MAX > sizeof(buffer))
 		flush();
 }
 

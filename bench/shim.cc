@@ -16,11 +16,6 @@ benchmark::State &state_of(micro_run *run)
 	return *reinterpret_cast<benchmark::State *>(run);
 }
 
-const benchmark::State &state_of(const micro_run *run)
-{
-	return *reinterpret_cast<const benchmark::State *>(run);
-}
-
 } // namespace
 
 void micro_register(const char *name, micro_body *body, void *context, unsigned threads,
@@ -60,12 +55,12 @@ bool micro_keep_running(micro_run *run, uint64_t batch)
 	return state_of(run).KeepRunningBatch(static_cast<benchmark::IterationCount>(batch));
 }
 
-unsigned micro_thread(const micro_run *run)
+unsigned micro_thread(micro_run *run)
 {
 	return static_cast<unsigned>(state_of(run).thread_index());
 }
 
-unsigned micro_threads(const micro_run *run)
+unsigned micro_threads(micro_run *run)
 {
 	return static_cast<unsigned>(state_of(run).threads());
 }

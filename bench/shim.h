@@ -54,8 +54,8 @@ size_t micro_run_selected(void);
 bool micro_keep_running(struct micro_run *run, uint64_t batch);
 
 /* This thread, and how many there are. */
-unsigned micro_thread(const struct micro_run *run);
-unsigned micro_threads(const struct micro_run *run);
+unsigned micro_thread(struct micro_run *run);
+unsigned micro_threads(struct micro_run *run);
 
 /* The result is no good; message (copied) is reported in its place. */
 void micro_fail(struct micro_run *run, const char *message);

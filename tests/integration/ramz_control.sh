@@ -468,6 +468,12 @@ kill -STOP "$server" # takes no calls: the kernel does, until its queue is full
 refused 1 'no answer from .*slow.ctl in time' limit --name slow --timeout 1
 kill -CONT "$server"
 runs stat --name slow --timeout 20
+"$ramz" stat --name slow --timeout 20 >"$dir/out" 2>"$dir/err" & # stopped while it waits, and continued
+waits=$!
+sleep 0.3
+kill -STOP $waits
+kill -CONT $waits
+wait $waits || fail "stopped and continued: $(cat "$dir/err")"
 kill "$server"
 kill -9 "$one"
 wait_dead "$one"

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * command.h: the commands of ramz and their options. main.c has both lists.
- *
- * Strings point into the command line. Locking: none.
+ * command.h: the commands of ramz and their options; main.c has both lists. Strings point into the
+ * command line. Locking: none.
  */
 #ifndef RAMZ_CLI_COMMAND_H
 #define RAMZ_CLI_COMMAND_H
@@ -13,8 +12,7 @@
 
 #include "args.h"
 
-/* What was given to a command. The others are at their
- * defaults. */
+/* What was given to a command; the rest is at its default. */
 struct rzc_options {
 	struct xvm_words words;
 	const char *name, *socket; /* which disk; at most one of them is given */

@@ -115,6 +115,8 @@ static int control_send(int fd, const char *line, size_t length)
 	while (length > 0) {
 		ssize_t sent = send(fd, line, length, MSG_NOSIGNAL);
 
+		if (sent < 0 && errno == EINTR) /* stopped, and continued */
+			continue;
 		if (sent < 0)
 			return errno;
 		line += sent;
@@ -132,6 +134,8 @@ static int control_receive(int fd, struct control_text *answer)
 		answer->text = xvm_grow(answer->text, &answer->capacity,
 					answer->used + CONTROL_STEP_BYTES + 1, 1);
 		got = recv(fd, answer->text + answer->used, CONTROL_STEP_BYTES, 0);
+		if (got < 0 && errno == EINTR)
+			continue;
 		if (got < 0)
 			return errno;
 		answer->used += (size_t)got;

@@ -53,15 +53,13 @@ static void table_bar(double share)
 	       (int)(length < TABLE_BAR ? length : TABLE_BAR), full);
 }
 
-/* A row of the histogram: of same-filled pages (-2), of raw ones (-1) or of a class. */
+/* A row of the histogram; field is the place of its share in an estimate. */
 static void table_row(const char *name, const struct rzc_estimate *estimates, size_t count,
-		      int class)
+		      size_t field)
 {
 	printf("%-12s", name);
 	for (size_t i = 0; i < count; i++)
-		table_bar(class == -2   ? estimates[i].same_filled_share
-			  : class == -1 ? estimates[i].raw_share
-					: estimates[i].share[class]);
+		table_bar(*(const double *)((const char *)&estimates[i] + field));
 	putchar('\n');
 }
 
@@ -80,12 +78,14 @@ void rzc_estimate_table(const struct xvm_input *input, const struct rzc_estimate
 	for (size_t i = 0; i < count; i++)
 		printf("  %-*s", (int)TABLE_BAR + 6, estimates[i].codec->label);
 	putchar('\n');
-	table_row("same-filled", estimates, count, -2);
+	table_row("same-filled", estimates, count,
+		  offsetof(struct rzc_estimate, same_filled_share));
 	for (unsigned c = 0; c < RZC_SIZE_CLASSES; c++) {
 		snprintf(name, sizeof(name), "%4u - %u", c * width, (c + 1) * width - 1);
-		table_row(name, estimates, count, (int)c);
+		table_row(name, estimates, count,
+			  offsetof(struct rzc_estimate, share) + c * sizeof(double));
 	}
-	table_row("raw", estimates, count, -1);
+	table_row("raw", estimates, count, offsetof(struct rzc_estimate, raw_share));
 	putchar('\n');
 }
 

@@ -57,7 +57,8 @@ run() { # run NAME OPTION...: one process, its JSON in $out
 		cat "$work/log" >&2
 		exit 1
 	}
-	! grep 'ERROR OCCURRED' "$work/log" >&2 || say "the rows above are missing"
+	grep 'ERROR OCCURRED' "$work/log" | sort -u >"$work/errors"
+	[ ! -s "$work/errors" ] || say "these rows are missing: $(cat "$work/errors")"
 }
 
 run xv_bench "$@"

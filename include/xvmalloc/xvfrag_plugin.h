@@ -105,10 +105,6 @@ struct xvfrag_plugin {
 	int (*write)(void *heap, uint64_t token, const void *data, size_t size);
 	int (*read)(void *heap, uint64_t token, void *data, size_t size);
 
-	/* Optional, both or neither; for the micro benchmarks alone. The object's memory. */
-	void *(*map)(void *heap, uint64_t token, size_t size);
-	void (*unmap)(void *heap, uint64_t token, void *memory);
-
 	/*
 	 * Optional. Bytes the heap holds from the system, all of its structures
 	 * included. Where NULL, the growth of the process's resident set is taken.

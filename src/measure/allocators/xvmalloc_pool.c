@@ -323,22 +323,6 @@ static int heap_read(void *context, uint64_t token, void *data, size_t size)
 	return xv_read(heap->pool, token, 0, data, size);
 }
 
-static void *heap_map(void *context, uint64_t token, size_t size)
-{
-	const struct pool_heap *heap = context;
-	void *memory;
-
-	(void)size;
-	return xv_map(heap->pool, token, &memory) == 0 ? memory : NULL;
-}
-
-static void heap_unmap(void *context, uint64_t token, void *memory)
-{
-	const struct pool_heap *heap = context;
-
-	(void)xv_unmap(heap->pool, token, memory);
-}
-
 static uint64_t heap_held_bytes(void *context)
 {
 	const struct pool_heap *heap = context;
@@ -423,8 +407,6 @@ const struct xvfrag_plugin xvm_allocator_xvmalloc_nosplit = {
 	.summary = "libxvmalloc with both off: each object is one block and stays",
 	.create = heap_create_nosplit,
 	.alloc = heap_alloc,
-	.map = heap_map,
-	.unmap = heap_unmap,
 };
 
 const struct xvfrag_plugin xvm_allocator_xvmalloc_keyed = {
@@ -433,8 +415,6 @@ const struct xvfrag_plugin xvm_allocator_xvmalloc_keyed = {
 	.summary = "as xvmalloc-nosplit, with handles checked by less (XV_POOL_KEYED)",
 	.create = heap_create_keyed,
 	.alloc = heap_alloc,
-	.map = heap_map,
-	.unmap = heap_unmap,
 };
 
 const struct xvfrag_plugin xvm_allocator_xvmalloc_heap = {

@@ -18,7 +18,8 @@
  *   - Each object names its codec, so the codec may change at any time.
  *   - Two limits bound the held bytes. At the soft limit a callback is called. At the hard limit a
  *     write gets -XV_ENOSPC, and everything stored stays readable.
- *   - When much was freed, writes compact the pool in small steps; ramz_compact does it by hand.
+ *   - When much was freed, writes and discards compact the pool in small steps;
+ *     ramz_compact does it by hand.
  *
  * Caveats: the contents do not outlive the store (see ramz_save). A write of a page never makes its
  * readers wait, but may leave the old object to be freed by a later call. After a fork the child
@@ -211,10 +212,10 @@ XV_API int ramz_reset(struct ramz *store);
 
 /*
  * Write pages with this codec and level from now on; stored pages stay as they are. codec must
- * outlive the store. Running writes may still use the old one. Returns 0, -XV_EINVAL (null),
- * -XV_ENOMEM (no context can be made), or -XV_E2BIG (pages are in RAMZ_CODECS_MAX other codings:
- * see ramz/tiers.h). To free a coding that no page is in, the call may wait for running calls to
- * end. O(threads).
+ * outlive the store. Running writes may still use the old one. Returns 0, -XV_EINVAL (null, or a
+ * codec without its functions), -XV_ENOMEM (no context can be made), or -XV_E2BIG (pages are in
+ * RAMZ_CODECS_MAX other codings: see ramz/tiers.h). To free a coding that no page is in, the call
+ * may wait for running calls. O(threads).
  */
 XV_API XV_MUST_USE int ramz_set_codec(struct ramz *store, const struct ramz_codec *codec,
 				      int32_t level);
@@ -227,7 +228,7 @@ XV_API const struct ramz_codec *ramz_get_codec(const struct ramz *store, int32_t
  * bytes are above a new hard limit: writes that need memory fail until enough was discarded. Below
  * ramz_least_limit every write fails. When held bytes are above a new soft limit, the next write
  * calls the callback. The store notices a passed soft limit at the latest after one more write by
- * each thread. Returns 0 or -XV_EINVAL (null; a soft limit above the hard one). O(1).
+ * each thread. Returns 0 or -XV_EINVAL (null; a soft limit above the hard one). O(threads).
  */
 XV_API int ramz_set_limits(struct ramz *store, uint64_t soft_limit_bytes,
 			   uint64_t hard_limit_bytes);
@@ -302,7 +303,7 @@ XV_API XV_MUST_USE int ramz_check(struct ramz *store, enum xv_check_level level,
 /* ---- Counters: see ramz/stats.h ---- */
 
 /* Fill *stats. Each number is right by itself; a running call may count in one and not yet in
- * another. O(threads). */
+ * another. O(threads), plus xv_pool_get_stats. */
 XV_API void ramz_get_stats(struct ramz *store, struct ramz_stats *stats);
 
 /* Let the peaks (mm_stat.mem_used_max, pool.peak_held_bytes) begin anew at what is held now.

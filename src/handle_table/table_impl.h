@@ -20,10 +20,11 @@
  *   - the call that has locked the row (one, and then no call is counted): read and change it, and
  *     change the row's kind
  *   - the thread with the table's lock, while the row is ROW_FREE
- *   - the thread that took the row out of the queue (ROW_TAKEN): no other thread knows it A call on
- *     an id enters the row first and the pool second, so the handle that it passes to the pool
- *     stays right until it ends. A lock first marks the row, which keeps new calls out, and then
- *     waits for the counted ones to end.
+ *   - the thread that took the row out of the queue (ROW_TAKEN): no other thread knows it
+ *
+ * A call on an id enters the row first and the pool second, so the handle that it passes to the
+ * pool stays right until it ends. A lock first marks the row, which keeps new calls out, and then
+ * waits for the counted ones to end.
  *
  * A map outlives its call: it has its own count, and nobody waits for it. The object of a row with
  * maps is neither resized nor freed: xv_id_free makes the row ROW_FREED, and the last unmap frees

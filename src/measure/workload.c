@@ -187,7 +187,8 @@ int xvm_workload_seal(const struct xvm_workload *w)
 		fwrite(&w->head, sizeof(w->head), 1, out);
 		fwrite(w->ops, sizeof(*w->ops), (size_t)w->head.ops, out);
 		fwrite(w->sizes.items, sizeof(uint32_t), w->sizes.count, out);
-		fwrite(w->pages.items, sizeof(uint32_t), w->pages.count, out);
+		if (w->head.has_pages)
+			fwrite(w->pages.items, sizeof(uint32_t), w->pages.count, out);
 		written = ferror(out) == 0;
 		written &= fclose(out) == 0;
 	}

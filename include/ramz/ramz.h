@@ -266,6 +266,7 @@ struct ramz_page_info {
 	uint32_t stored_bytes;          /* length of the compressed or raw form, else 0 */
 	uint32_t sharers; /* slots that share the object, itself included; 0 = no object */
 	uint64_t word;    /* of a same-filled page, else 0 */
+	bool backed;      /* the form is on the backing device: see ramz/backing.h */
 };
 
 /* Describe a page. Returns 0, -XV_EINVAL (null), -XV_ERANGE, -XV_EBADMSG (damaged). O(1). */

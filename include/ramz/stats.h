@@ -34,8 +34,8 @@ struct ramz_ramzswap_stats {
 	uint64_t orig_data_size;    /* bytes: pages_stored * page size */
 	uint64_t compr_data_size;   /* bytes of their compressed and raw forms */
 	uint64_t mem_used_total;    /* bytes held by the pool */
-	uint64_t bdev_num_reads;    /* always 0: there is no backing store */
-	uint64_t bdev_num_writes;   /* always 0 */
+	uint64_t bdev_num_reads;    /* pages read from the backing device, count */
+	uint64_t bdev_num_writes;   /* pages written to it, count */
 };
 
 /* zram's mm_stat. */
@@ -71,14 +71,16 @@ struct ramz_stats {
 	uint64_t pages_zero;          /* same-filled pages of zeros */
 	uint64_t pages_good_compress; /* compressed pages of at most half a page */
 	uint64_t pages_shared;        /* slots that share the object of another slot */
+	uint64_t pages_backed;        /* of the compressed and raw: on the backing device */
 
 	/* Memory, in bytes. held = pool.held + slot_table + dedup +
-	 * dictionary + thread + store. */
+	 * dictionary + backing + thread + store. */
 	uint64_t stored_bytes; /* compressed and raw forms, a shared one once, without checksums */
 	uint64_t checksum_bytes;   /* part of the pool's requested bytes */
 	uint64_t held_bytes;       /* all that was obtained from the system for the store */
 	uint64_t slot_table_bytes; /* the part of it that has memory */
 	uint64_t dedup_bytes;      /* tables of shared pages */
+	uint64_t backing_bytes;    /* table and buffers of a backing device */
 	uint64_t dictionary_bytes; /* dictionaries of tiers, also older ones that pages use */
 	uint64_t thread_bytes; /* buffers and counters of threads, and contexts of codecs that tell
 				* their size (ramz_codec.context_bytes) */

@@ -8,8 +8,8 @@
  */
 #include <stdlib.h>
 
+#include "backing.h"
 #include "dedup.h"
-#include "store_impl.h"
 
 enum { ALL_GAUGES = COUNT_GAUGES };
 
@@ -17,9 +17,10 @@ struct checker {
 	struct rzi_context *context;
 	struct ramz_check_report *report;
 	uint64_t gauge[ALL_GAUGES];
-	uint64_t objects; /* objects of slots; each record counts once */
-	uint32_t *refs;   /* by record */
-	uint64_t records; /* length of refs */
+	uint64_t objects;      /* objects of slots; each record counts once */
+	uint32_t *refs;        /* by record */
+	uint64_t records;      /* length of refs */
+	uint64_t backed_bytes; /* of forms that entries name */
 };
 
 static int check_fails(struct checker *checker, uint32_t invariant, uint64_t page,
@@ -44,6 +45,9 @@ static void check_tally(struct checker *checker, uint64_t entry)
 	checker->gauge[COUNT_RAW + rzi_entry_codec(entry)]++;
 	checker->gauge[COUNT_GOOD] += rzi_entry_good(entry);
 	checker->gauge[COUNT_SHARED] += rzi_entry_is_record(entry);
+	checker->gauge[COUNT_BACKED] += rzi_entry_is_backed(entry);
+	if (rzi_entry_is_backed(entry))
+		checker->backed_bytes += rzi_backing_form_bytes(entry);
 }
 
 static int check_object(struct checker *checker, uint64_t slot, uint32_t owner, uint64_t entry)
@@ -207,6 +211,25 @@ static int check_objects(struct checker *checker)
 	return 0;
 }
 
+static int check_segments(struct checker *checker)
+{
+	const struct rzi_backing *b = checker->context->store->backing;
+	uint64_t live_bytes = 0;
+	uint32_t free_count = 0;
+
+	for (uint32_t i = 0; b != NULL && i < b->segments; i++) {
+		live_bytes += b->segment[i].live_bytes;
+		free_count += b->segment[i].state == SEGMENT_FREE;
+	}
+	if (live_bytes != checker->backed_bytes)
+		return check_fails(checker, 10, UINT64_MAX,
+				   "B1: segments have other live bytes than the entries name");
+	if (b != NULL && free_count != b->free_count)
+		return check_fails(checker, 10, UINT64_MAX,
+				   "B2: the free list has other segments than the free ones");
+	return 0;
+}
+
 static int check_deep(struct checker *checker)
 {
 	int err = check_slots(checker);
@@ -215,6 +238,8 @@ static int check_deep(struct checker *checker)
 		err = check_records(checker);
 	if (err == 0)
 		err = check_gauges(checker);
+	if (err == 0)
+		err = check_segments(checker);
 	return err == 0 ? check_objects(checker) : err;
 }
 

@@ -16,6 +16,11 @@ static size_t context_packed_bytes(const struct ramz *store)
 	return store->page_bytes + PACKED_SLACK;
 }
 
+size_t rzi_context_io_bytes(const struct ramz *store)
+{
+	return 3 * (size_t)RAMZ_PAGE_BYTES_MIN + store->page_bytes + PACKED_SLACK;
+}
+
 static void context_destroy(struct rzi_context *context)
 {
 	struct ramz *store = context->store;
@@ -24,6 +29,7 @@ static void context_destroy(struct rzi_context *context)
 	rzi_memory_free(&store->memory, context->retired,
 			context->retired_room * sizeof(*context->retired));
 	rzi_memory_free(&store->memory, context->packed, context_packed_bytes(store));
+	rzi_memory_free(&store->memory, context->io, rzi_context_io_bytes(store));
 	rzi_memory_free(&store->memory, context->page, store->page_bytes);
 	rzi_memory_free(&store->memory, context->twin, store->page_bytes);
 	rzi_memory_free(&store->memory, context, sizeof(*context));

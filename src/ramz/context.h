@@ -68,6 +68,7 @@ struct rzi_context {
 	_Atomic uint64_t hazard[CONTEXT_HAZARDS]; /* handles; XV_NULL_HANDLE = none */
 	struct ramz *store;
 	unsigned char *packed; /* a form and its tail */
+	unsigned char *io;     /* with a backing device: what is read from it; NULL = not yet */
 	unsigned char *page;   /* the page of a partial write */
 	unsigned char *twin;   /* with dedup: a page to compare with */
 	struct rzi_codec_context codec[CONTEXT_CODECS];
@@ -136,5 +137,8 @@ bool rzi_is_protected(const struct ramz *store, xv_handle handle);
 /* Context number i, or NULL; i is below rzi_contexts_high. */
 struct rzi_context *rzi_context_at(const struct ramz *store, uint32_t i);
 uint32_t rzi_contexts_high(const struct ramz *store);
+
+/* Bytes of `io`: a form with its header, from and to any alignment. */
+size_t rzi_context_io_bytes(const struct ramz *store);
 
 #endif

@@ -24,6 +24,7 @@ enum rzi_counter {
 	COUNT_ZERO,
 	COUNT_GOOD,
 	COUNT_SHARED, /* slots that name a record */
+	COUNT_BACKED, /* pages on the device; their codings count, too */
 	COUNT_RAW,    /* and one for each coding behind it: see store_impl.h */
 	COUNT_CODING_LAST = COUNT_RAW + RAMZ_CODECS_MAX,
 	COUNT_GAUGES,
@@ -50,6 +51,11 @@ enum rzi_counter {
 	COUNT_RECOMPRESS_TRIED,
 	COUNT_RECOMPRESSED,
 	COUNT_RECOMPRESS_SAVED,
+	COUNT_BACKING_READS,
+	COUNT_BACKING_READ_ERRORS,
+	COUNT_BACKING_DAMAGED,
+	COUNT_BACKING_WRITES,
+	COUNT_BACKING_MOVED,
 	COUNTERS,
 };
 

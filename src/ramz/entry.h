@@ -11,11 +11,14 @@
  *   object   [ tag  | unit, 38 bits   |tried|-|good| coding| 2  |L]   tried: bits 8, 9
  *   record   [ record number, 32 bits | -     |0|good|coding|3  |L]   see dedup.h
  *   side     [ low 56 bits of the word        |1| 0        | 3  |L]   bit 7
+ *   backed   [ place, 38 bits | bytes, 17 |  1|0|good|coding|3  |L]   bit 8; see backing.h
  *
  *   L       a thread changes the entry, and others must leave it alone: see store_impl.h
  *   unit    place of the object in units of 4 bytes from page 0 of the pool: 1 TiB
  *   good    the compressed form takes at most half a page
  *   coding  index in the store's table, 0 = raw
+ *   place   of a form on the device, in units of 8 bytes: 2 TiB; bytes 9 .. 25: its length, tail
+ *           included
  *   tried   the highest tier that did not make the form clearly shorter; 0 = none
  */
 #ifndef RZI_ENTRY_H
@@ -51,6 +54,10 @@ enum {
 	SAME_FORM_SHIFT = 3,
 	SAME_VALUE_SHIFT = 5,
 	SIDE_VALUE_SHIFT = 8,
+	BACKED_BYTES_SHIFT = 9,
+	BACKED_BYTES_MASK = (1 << 17) - 1,
+	BACKED_PLACE_SHIFT = 26,
+	BACKED_UNIT_SHIFT = 3,
 };
 
 /* How 59 bits hold the word of a same-filled page. */
@@ -77,7 +84,12 @@ static inline bool rzi_entry_is_side(uint64_t entry)
 
 static inline bool rzi_entry_is_record(uint64_t entry)
 {
-	return rzi_entry_kind(entry) == ENTRY_OTHER && ((entry >> ENTRY_SIDE_SHIFT) & 1U) == 0;
+	return rzi_entry_kind(entry) == ENTRY_OTHER && ((entry >> ENTRY_SIDE_SHIFT) & 3U) == 0;
+}
+
+static inline bool rzi_entry_is_backed(uint64_t entry)
+{
+	return rzi_entry_kind(entry) == ENTRY_OTHER && ((entry >> ENTRY_SIDE_SHIFT) & 3U) == 2;
 }
 
 static inline bool rzi_entry_is_same(uint64_t entry)
@@ -215,6 +227,28 @@ static inline uint64_t rzi_entry_of_record(uint32_t record, uint64_t object_entr
 static inline uint32_t rzi_entry_record(uint64_t entry)
 {
 	return (uint32_t)(entry >> ENTRY_RECORD_SHIFT);
+}
+
+/* ---- on the device ---- */
+
+/* offset is a multiple of 8 below 2 TiB; bytes is the length of the form with its tail. */
+static inline uint64_t rzi_entry_of_backed(uint64_t offset, uint32_t bytes, uint32_t coding,
+					   bool good)
+{
+	return (offset >> BACKED_UNIT_SHIFT) << BACKED_PLACE_SHIFT |
+	       (uint64_t)bytes << BACKED_BYTES_SHIFT | (uint64_t)2 << ENTRY_SIDE_SHIFT |
+	       (uint64_t)good << ENTRY_GOOD_SHIFT | (uint64_t)coding << ENTRY_CODEC_SHIFT |
+	       (uint64_t)ENTRY_OTHER << ENTRY_KIND_SHIFT;
+}
+
+static inline uint64_t rzi_entry_backed_offset(uint64_t entry)
+{
+	return (entry >> BACKED_PLACE_SHIFT) << BACKED_UNIT_SHIFT;
+}
+
+static inline uint32_t rzi_entry_backed_bytes(uint64_t entry)
+{
+	return (uint32_t)(entry >> BACKED_BYTES_SHIFT) & BACKED_BYTES_MASK;
 }
 
 #endif

@@ -146,23 +146,12 @@ static int loader_publish(struct rzi_context *context, uint64_t slot,
 	return err;
 }
 
-static int loader_form(struct loader *loader, struct rzi_context *context,
-		       const struct rzi_packed *packed, uint64_t slot)
+static int loader_form(struct rzi_context *context, const struct rzi_packed *packed, uint64_t slot)
 {
-	const struct ramz *store = loader->store;
-	struct rzi_content content = {.word = 0};
-	int err;
+	struct rzi_content content;
+	int err = rzi_content_of_form(context, slot, packed->codec, packed->data, packed->bytes,
+				      &content);
 
-	if (store->dedup == NULL) {
-		err = rzi_object_make_packed(context, (uint32_t)slot, packed->codec, packed->data,
-					     packed->bytes, &content.entry);
-	} else {
-		err = rzi_decompress(context, packed->codec, packed->data,
-				     packed->bytes - store->tail_bytes, context->page);
-		if (err == 0)
-			err = rzi_dedup_content(context, context->page, packed, UINT32_MAX,
-						&content);
-	}
 	return err == 0 ? loader_publish(context, slot, &content) : err;
 }
 
@@ -227,7 +216,7 @@ static int loader_page(struct loader *loader, struct rzi_context *context,
 	packed.codec = loader->codec[record->codec];
 	if (loader->store->tail_bytes != loader->file_tail_bytes)
 		err = loader_add_sum(loader, context, &packed);
-	return err == 0 ? loader_form(loader, context, &packed, record->slot) : err;
+	return err == 0 ? loader_form(context, &packed, record->slot) : err;
 }
 
 /* ---- tiers ---- */

@@ -128,8 +128,8 @@ static int object_verify(const struct ramz *store, const void *page, const unsig
 }
 
 /* Decompress and verify a form with its tail. */
-static int object_unpack(struct rzi_context *context, uint32_t codec, const unsigned char *packed,
-			 uint32_t bytes, void *dst)
+int rzi_object_unpack(struct rzi_context *context, uint32_t codec, const unsigned char *packed,
+		      uint32_t bytes, void *dst)
 {
 	int err = rzi_decompress(context, codec, packed, bytes, dst);
 
@@ -149,7 +149,7 @@ int rzi_object_read(struct rzi_context *context, uint64_t entry, void *dst)
 	if (bytes <= 0 || bytes > (int)store->page_bytes)
 		return -XV_EBADMSG;
 	/* It stays in place while it is protected: relocated refuses to move it. */
-	return object_unpack(context, rzi_entry_codec(entry), at, (uint32_t)bytes, dst);
+	return rzi_object_unpack(context, rzi_entry_codec(entry), at, (uint32_t)bytes, dst);
 }
 
 int rzi_object_copy(struct rzi_context *context, uint64_t entry)

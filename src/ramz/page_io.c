@@ -8,6 +8,7 @@
  * while a page is compressed or decompressed. O(page).
  */
 #include "age.h"
+#include "backing.h"
 #include "dedup.h"
 
 /* One of so many reads and writes is timed: two looks at the clock take a fortieth of a read, and
@@ -82,6 +83,22 @@ static int page_content(struct rzi_context *context, uint64_t slot, const void *
 	content->word = 0;
 	err = rzi_compress(context, src, &form);
 	return err == 0 ? rzi_object_make(context, (uint32_t)slot, &form, src, &content->entry)
+			: err;
+}
+
+int rzi_content_of_form(struct rzi_context *context, uint64_t slot, uint32_t codec,
+			const void *packed, size_t bytes, struct rzi_content *content)
+{
+	const struct rzi_packed form = {.data = packed, .bytes = bytes, .codec = codec};
+	const struct ramz *store = context->store;
+	int err;
+
+	content->word = 0;
+	if (store->dedup == NULL)
+		return rzi_object_make_packed(context, (uint32_t)slot, codec, packed, bytes,
+					      &content->entry);
+	err = rzi_decompress(context, codec, packed, bytes - store->tail_bytes, context->page);
+	return err == 0 ? rzi_dedup_content(context, context->page, &form, UINT32_MAX, content)
 			: err;
 }
 
@@ -185,7 +202,7 @@ static int page_patch(struct rzi_context *context, uint64_t slot, size_t from, s
 	if (err != 0)
 		return err;
 	rzi_view_take(context, slot, &view);
-	err = rzi_view_read(context, &view, context->page);
+	err = rzi_view_read(context, slot, &view, context->page);
 	if (err != 0) {
 		rzi_view_drop(context, &view);
 		return err;
@@ -230,10 +247,13 @@ static void page_fill(void *dst, uint64_t word, size_t bytes)
 		memcpy(at + i, &word, sizeof(word));
 }
 
-int rzi_view_read(struct rzi_context *context, const struct rzi_view *view, void *dst)
+int rzi_view_read(struct rzi_context *context, uint64_t slot, const struct rzi_view *view,
+		  void *dst)
 {
 	if (rzi_view_has_object(view))
 		return rzi_object_read(context, view->entry, dst);
+	if (rzi_entry_is_backed(view->slot_entry))
+		return rzi_backing_read(context, slot, view->slot_entry, dst);
 	page_fill(dst, view->word, context->store->page_bytes);
 	return 0;
 }
@@ -263,11 +283,13 @@ int rzi_page_read(struct rzi_context *context, uint64_t slot, void *dst)
 	int err;
 
 	rzi_slot_expect_read(context->store, slot);
-	rzi_view_take(context, slot, &view);
-	if (view.slot_entry != 0)
-		rzi_touch(context->store, slot, rzi_slot(context->store, slot));
-	err = rzi_view_read(context, &view, dst);
-	rzi_view_drop(context, &view);
+	do {
+		rzi_view_take(context, slot, &view);
+		if (view.slot_entry != 0)
+			rzi_touch(context->store, slot, rzi_slot(context->store, slot));
+		err = rzi_view_read(context, slot, &view, dst);
+		rzi_view_drop(context, &view);
+	} while (err == -XV_EBUSY);
 	return page_was_read(context, begun_ns, &view, err);
 }
 

@@ -11,6 +11,7 @@
  */
 #include <stdlib.h>
 
+#include "backing.h"
 #include "dictionary.h"
 #include "file_format.h"
 #include "store_impl.h"
@@ -107,35 +108,42 @@ static void saver_add_word(struct saver *saver, uint64_t slot, uint64_t word)
 	saver_add(saver, &record, bytes);
 }
 
-/* Its codec came after the header was written: add the page itself. */
-static int saver_add_raw(struct saver *saver, struct rzi_context *context, uint64_t slot,
-			 uint64_t entry)
+/* The form of a view, with its tail, into the context's packed buffer. Its bytes, or an error;
+ * -XV_EBUSY: see rzi_view_read. */
+static int saver_copy(struct rzi_context *context, uint64_t slot, const struct rzi_view *view)
 {
-	const struct ramz *store = saver->store;
-	struct rzi_file_record record = {.slot = slot, .kind = FILE_KIND_FORM};
-	int err = rzi_object_read(context, entry, context->page);
+	return rzi_view_has_object(view) ? rzi_object_copy(context, view->entry)
+					 : rzi_backing_copy(context, slot, view->slot_entry);
+}
+
+/* Its codec came after the header was written: the page itself. */
+static int saver_copy_raw(struct rzi_context *context, uint64_t slot, const struct rzi_view *view)
+{
+	const struct ramz *store = context->store;
+	int err = rzi_view_read(context, slot, view, context->page);
 
 	if (err != 0)
 		return err;
-	record.bytes = store->page_bytes + store->tail_bytes;
 	memcpy(context->packed, context->page, store->page_bytes);
 	if (store->tail_bytes != 0)
-		rzi_put_u64(context->packed + store->page_bytes,
-			    rzi_checksum(context->page, store->page_bytes));
-	saver_add(saver, &record, context->packed);
-	return 0;
+		rzi_put_checksum(context->packed + store->page_bytes,
+				 rzi_checksum(context->page, store->page_bytes));
+	return (int)(store->page_bytes + store->tail_bytes);
 }
 
-static int saver_add_object(struct saver *saver, struct rzi_context *context, uint64_t slot,
-			    uint64_t entry)
+static int saver_add_form(struct saver *saver, struct rzi_context *context, uint64_t slot,
+			  const struct rzi_view *view)
 {
 	struct rzi_file_record record = {
-		.slot = slot, .kind = FILE_KIND_FORM, .codec = rzi_entry_codec(entry)};
+		.slot = slot, .kind = FILE_KIND_FORM, .codec = rzi_entry_codec(view->entry)};
 	int bytes;
 
-	if (!saver_has_coding(saver, record.codec))
-		return saver_add_raw(saver, context, slot, entry);
-	bytes = rzi_object_copy(context, entry);
+	if (saver_has_coding(saver, record.codec)) {
+		bytes = saver_copy(context, slot, view);
+	} else {
+		bytes = saver_copy_raw(context, slot, view);
+		record.codec = 0;
+	}
 	if (bytes < 0)
 		return bytes;
 	record.bytes = (uint32_t)bytes;
@@ -146,14 +154,17 @@ static int saver_add_object(struct saver *saver, struct rzi_context *context, ui
 static int saver_add_slot(struct saver *saver, struct rzi_context *context, uint64_t slot)
 {
 	struct rzi_view view;
-	int err = 0;
+	int err;
 
-	rzi_view_take(context, slot, &view);
-	if (rzi_view_has_object(&view))
-		err = saver_add_object(saver, context, slot, view.entry);
-	else if (view.slot_entry != 0)
-		saver_add_word(saver, slot, view.word);
-	rzi_view_drop(context, &view);
+	do {
+		err = 0;
+		rzi_view_take(context, slot, &view);
+		if (rzi_view_has_object(&view) || rzi_entry_is_backed(view.slot_entry))
+			err = saver_add_form(saver, context, slot, &view);
+		else if (view.slot_entry != 0)
+			saver_add_word(saver, slot, view.word);
+		rzi_view_drop(context, &view);
+	} while (err == -XV_EBUSY);
 	return err;
 }
 

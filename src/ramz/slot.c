@@ -6,8 +6,8 @@
  * Owns: the order of loads and stores on entries, and the gauges. May call: object.c, dedup.c,
  * sparse.h. Locking: none; an entry's lock bit is set for some instructions. O(1).
  */
+#include "backing.h"
 #include "dedup.h"
-#include "store_impl.h"
 
 /* The pool's header is about this far before an object. */
 #define OBJECT_HEADER_BYTES 8U
@@ -159,6 +159,8 @@ static void slot_gauge(struct rzi_context *context, uint64_t entry, uint64_t by)
 		rzi_count(counters, COUNT_GOOD, by);
 	if (rzi_entry_is_record(entry))
 		rzi_count(counters, COUNT_SHARED, by);
+	if (rzi_entry_is_backed(entry))
+		rzi_count(counters, COUNT_BACKED, by);
 }
 
 /* Free the object of an entry that left the table. */
@@ -168,6 +170,8 @@ static void slot_release(struct rzi_context *context, uint64_t entry)
 		rzi_object_free(context, entry, UINT32_MAX);
 	else if (rzi_entry_is_record(entry))
 		rzi_dedup_unref(context, rzi_entry_record(entry));
+	else if (rzi_entry_is_backed(entry))
+		rzi_backing_release(context->store, entry);
 	else
 		return;
 	rzi_compact_maybe(context);

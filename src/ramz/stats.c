@@ -6,6 +6,7 @@
  * May call: the pool's statistics. Locking: none; other threads count meanwhile. O(threads),
  * histograms O(threads * buckets).
  */
+#include "backing.h"
 #include "dedup.h"
 #include "policy.h"
 
@@ -35,6 +36,7 @@ static void stats_pages(const struct ramz *store, struct ramz_stats *stats)
 			rzi_counter_sum(store, (enum rzi_counter)(COUNT_RAW + i));
 	stats->pages_good_compress = rzi_counter_sum(store, COUNT_GOOD);
 	stats->pages_raw = rzi_counter_sum(store, COUNT_RAW);
+	stats->pages_backed = rzi_counter_sum(store, COUNT_BACKED);
 	objects = stats->pages_compressed + stats->pages_raw;
 	stats->pages_stored = stats->pages_same_filled + objects;
 	if (store->dedup != NULL) {
@@ -89,9 +91,10 @@ static void stats_bytes(struct ramz *store, struct ramz_stats *stats)
 	}
 	stats->store_bytes = sizeof(*store) + rzi_policy_bytes();
 	stats->dictionary_bytes = atomic_load(&store->dictionary_bytes);
+	stats->backing_bytes = rzi_backing_bytes(store);
 	/* The rest of the account belongs to threads. */
 	others = stats->slot_table_bytes + stats->dedup_bytes + stats->dictionary_bytes +
-		 stats->store_bytes;
+		 stats->backing_bytes + stats->store_bytes;
 	own = atomic_load(&store->memory.bytes);
 	stats->thread_bytes = own > others ? own - others : 0;
 	stats->held_bytes = pool->held_bytes + others + stats->thread_bytes;
@@ -121,6 +124,8 @@ static void stats_ramzswap(const struct ramz *store, struct ramz_stats *stats)
 	old->orig_data_size = old->pages_stored << store->page_shift;
 	old->compr_data_size = stats->stored_bytes;
 	old->mem_used_total = stats->pool.held_bytes;
+	old->bdev_num_reads = rzi_counter_sum(store, COUNT_BACKING_READS);
+	old->bdev_num_writes = rzi_counter_sum(store, COUNT_BACKING_WRITES);
 	old->pages_used = old->mem_used_total >> store->page_shift;
 }
 

@@ -10,6 +10,7 @@
 
 #include <xvmalloc/provider_mmap.h>
 
+#include "backing.h"
 #include "dedup.h"
 #include "dictionary.h"
 #include "machine_memory.h"
@@ -147,6 +148,7 @@ static int store_make_parts(struct ramz *store, const struct ramz_options *optio
 static void store_drop_parts(struct ramz *store)
 {
 	rzi_policy_destroy(store);
+	rzi_backing_destroy(store);
 	rzi_codings_fini(store);
 	rzi_dedup_destroy(store);
 	rzi_sparse_fini(&store->words);
@@ -159,6 +161,7 @@ static void store_drop_parts(struct ramz *store)
 
 static void store_free(struct ramz *store)
 {
+	(void)pthread_mutex_destroy(&store->backing_writing);
 	rzi_memory_fini(&store->memory);
 	(void)pthread_mutex_destroy(&store->admin);
 	free(store);
@@ -175,6 +178,7 @@ int rzi_store_create(struct ramz **out, const struct ramz_options *options)
 		free(store);
 		return -XV_ENOMEM;
 	}
+	(void)pthread_mutex_init(&store->backing_writing, NULL);
 	err = rzi_memory_init(&store->memory, sizeof(*store));
 	if (err != 0) {
 		(void)pthread_mutex_destroy(&store->admin);
@@ -437,6 +441,7 @@ int ramz_reset(struct ramz *store)
 	if (err == 0) {
 		rzi_sparse_clear(&store->slots);
 		rzi_sparse_clear(&store->words);
+		rzi_backing_reset(store);
 		if (store->dedup != NULL)
 			rzi_dedup_reset(store);
 		store_forget(store);

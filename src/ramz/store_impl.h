@@ -68,6 +68,7 @@ enum {
 struct rzi_dedup;
 struct rzi_dictionary;
 struct rzi_policy;
+struct rzi_backing;
 
 /* One way to make forms. Each object keeps its index in the store's table; 0 is raw. */
 struct rzi_coding {
@@ -107,6 +108,8 @@ struct ramz {
 
 	_Atomic uint32_t clock; /* see age.h */
 	struct rzi_policy *policy;
+	struct rzi_backing *backing;       /* NULL = none; changes with the gate closed */
+	pthread_mutex_t backing_writing;   /* see backing.h; taken before admin */
 	_Atomic uint64_t dictionary_bytes; /* of all dictionaries */
 
 	struct rzi_contexts contexts;
@@ -200,6 +203,10 @@ int rzi_object_make_packed(struct rzi_context *context, uint32_t owner, uint32_t
 /* Read a protected object into dst. Returns 0, -XV_EBADMSG, -XV_ENOMEM, -XV_EAGAIN. */
 int rzi_object_read(struct rzi_context *context, uint64_t entry, void *dst);
 
+/* Decompress and verify a form with its tail behind it. 0, -XV_EBADMSG, -XV_ENOMEM. */
+int rzi_object_unpack(struct rzi_context *context, uint32_t codec, const unsigned char *packed,
+		      uint32_t bytes, void *dst);
+
 /* Copy a protected object, form and tail, into the context's packed buffer. Returns its bytes or
  * an error as above. */
 int rzi_object_copy(struct rzi_context *context, uint64_t entry);
@@ -272,8 +279,15 @@ int rzi_page_read_part(struct rzi_context *context, uint64_t slot, size_t from, 
 int rzi_page_write_part(struct rzi_context *context, uint64_t slot, size_t from, size_t bytes,
 			const void *src);
 
-/* Read the page of a view into dst. As rzi_object_read. */
-int rzi_view_read(struct rzi_context *context, const struct rzi_view *view, void *dst);
+/* Read the page of a view of this slot into dst. As rzi_object_read; or -XV_EBUSY: the page was on
+ * the device and has moved, so take the view again; or the device's error. */
+int rzi_view_read(struct rzi_context *context, uint64_t slot, const struct rzi_view *view,
+		  void *dst);
+
+/* Content of a form with its tail, `bytes` long, in the context's packed buffer or elsewhere.
+ * Errors as rzi_object_make. */
+int rzi_content_of_form(struct rzi_context *context, uint64_t slot, uint32_t codec,
+			const void *packed, size_t bytes, struct rzi_content *content);
 
 /* Drop content that was not published. */
 void rzi_content_drop(struct rzi_context *context, const struct rzi_content *content);

@@ -55,7 +55,7 @@ static int trainer_take(struct trainer *t, struct rzi_context *context, uint64_t
 
 	rzi_view_take(context, slot, &view);
 	if (rzi_view_has_object(&view)) {
-		err = rzi_view_read(context, &view,
+		err = rzi_view_read(context, slot, &view,
 				    t->pages + (size_t)t->got * t->store->page_bytes);
 		t->got += err == 0;
 	}

@@ -32,8 +32,11 @@ static int info_of_slot(struct rzi_context *context, uint64_t slot, struct ramz_
 
 	*info = (struct ramz_page_info){.kind = RAMZ_PAGE_ABSENT};
 	rzi_view_take(context, slot, &view);
-	if (rzi_view_has_object(&view)) {
-		bytes = rzi_object_bytes(store, view.entry);
+	if (rzi_view_has_object(&view) || rzi_entry_is_backed(view.slot_entry)) {
+		info->backed = rzi_entry_is_backed(view.slot_entry);
+		bytes = info->backed
+				? (int)(rzi_entry_backed_bytes(view.slot_entry) - store->tail_bytes)
+				: rzi_object_bytes(store, view.entry);
 		if (bytes > 0)
 			info_of_object(store, &view, bytes, info);
 	} else if (view.slot_entry != 0) {

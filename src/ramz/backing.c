@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * backing.c: a device attached and detached, its segments, and reading a page; see backing.h.
+ */
+#include "backing.h"
+
+#include <stdlib.h>
+
+#include "file_format.h"
+
+enum { SEGMENTS_MIN = 4, ALIGN_MAX = 4096 };
+
+/* What an entry can name. */
+#define DEVICE_BYTES_MAX ((uint64_t)1 << 40)
+
+/* ---- segments ---- */
+
+void rzi_segment_free(struct rzi_backing *b, uint32_t number)
+{
+	struct rzi_segment *segment = &b->segment[number];
+
+	*segment = (struct rzi_segment){.state = SEGMENT_FREE, .next = b->free};
+	b->free = number + 1;
+	b->free_count++;
+	if (b->device.discard != NULL)
+		b->device.discard(b->device.context, (uint64_t)number * RAMZ_SEGMENT_BYTES,
+				  RAMZ_SEGMENT_BYTES);
+}
+
+static void segments_free_all(struct rzi_backing *b)
+{
+	b->free = 0;
+	b->free_count = 0;
+	for (uint32_t i = b->segments; i-- > 0;) {
+		if (b->segment[i].state == SEGMENT_OPEN) { /* a writeback is under way */
+			b->segment[i].live_bytes = 0;
+			continue;
+		}
+		b->segment[i] = (struct rzi_segment){.state = SEGMENT_FREE, .next = b->free};
+		b->free = i + 1;
+		b->free_count++;
+	}
+}
+
+void rzi_backing_release(struct ramz *store, uint64_t entry)
+{
+	struct rzi_backing *b = store->backing;
+	uint32_t number = (uint32_t)(rzi_entry_backed_offset(entry) / RAMZ_SEGMENT_BYTES);
+	struct rzi_segment *segment = &b->segment[number];
+
+	(void)pthread_mutex_lock(&b->lock);
+	segment->live_bytes -= rzi_backing_form_bytes(entry);
+	if (segment->live_bytes == 0 && segment->state == SEGMENT_FULL)
+		rzi_segment_free(b, number);
+	(void)pthread_mutex_unlock(&b->lock);
+}
+
+void rzi_backing_reset(struct ramz *store)
+{
+	if (store->backing == NULL)
+		return;
+	(void)pthread_mutex_lock(&store->backing->lock);
+	segments_free_all(store->backing);
+	(void)pthread_mutex_unlock(&store->backing->lock);
+}
+
+uint64_t rzi_backing_sum(const struct rzi_backing *b, const unsigned char *at, uint32_t bytes)
+{
+	unsigned char all[32];
+
+	memcpy(all, at, 16);
+	rzi_put_u64(all + 16, b->id);
+	rzi_put_u64(all + 24, rzi_checksum(at + FORM_HEADER_BYTES, bytes));
+	return rzi_checksum(all, sizeof(all));
+}
+
+/* ---- reading ---- */
+
+/* The context's buffer for reads, aligned to 4096; NULL without memory. */
+static unsigned char *backing_io(struct rzi_context *context)
+{
+	size_t bytes = rzi_context_io_bytes(context->store);
+	uintptr_t at;
+
+	if (context->io == NULL)
+		context->io = rzi_memory_force(&context->store->memory, bytes);
+	at = ((uintptr_t)context->io + ALIGN_MAX - 1) & ~(uintptr_t)(ALIGN_MAX - 1);
+	return context->io != NULL ? (unsigned char *)at : NULL;
+}
+
+/* Is it the form that the entry means? */
+static bool backing_form_is_good(const struct rzi_backing *b, const unsigned char *at,
+				 uint64_t slot, uint64_t entry)
+{
+	uint32_t bytes = rzi_entry_backed_bytes(entry);
+
+	return rzi_get_u64(at) == slot && rzi_get_u32(at + 8) == bytes &&
+	       rzi_get_u32(at + 12) == rzi_entry_codec(entry) &&
+	       rzi_get_u64(at + 16) == rzi_backing_sum(b, at, bytes);
+}
+
+/* The form, behind its header, in the context's buffer. */
+static int backing_fetch(struct rzi_context *context, uint64_t slot, uint64_t entry,
+			 const unsigned char **form)
+{
+	struct ramz *store = context->store;
+	struct rzi_backing *b = store->backing;
+	uint64_t align = b->device.align_bytes;
+	uint64_t offset = rzi_entry_backed_offset(entry);
+	uint64_t first = offset & ~(align - 1);
+	uint64_t end = offset + FORM_HEADER_BYTES + rzi_entry_backed_bytes(entry);
+	unsigned char *io = backing_io(context);
+	int err;
+
+	if (io == NULL)
+		return -XV_ENOMEM;
+	end = (end + align - 1) & ~(align - 1);
+	err = b->device.read(b->device.context, first, io, (size_t)(end - first));
+	rzi_count(&context->counters, COUNT_BACKING_READS, 1);
+	if (err == 0 && !backing_form_is_good(b, io + (offset - first), slot, entry))
+		err = -XV_EBADMSG;
+	if (err == 0) {
+		*form = io + (offset - first) + FORM_HEADER_BYTES;
+		return 0;
+	}
+	/* It may have been moved or replaced meanwhile, and its segment written again. */
+	if (atomic_load(rzi_slot(store, slot)) != entry)
+		return -XV_EBUSY;
+	rzi_count(&context->counters,
+		  err == -XV_EBADMSG ? COUNT_BACKING_DAMAGED : COUNT_BACKING_READ_ERRORS, 1);
+	return err;
+}
+
+int rzi_backing_copy(struct rzi_context *context, uint64_t slot, uint64_t entry)
+{
+	const unsigned char *form;
+	int err = backing_fetch(context, slot, entry, &form);
+
+	if (err != 0)
+		return err;
+	memcpy(context->packed, form, rzi_entry_backed_bytes(entry));
+	return (int)rzi_entry_backed_bytes(entry);
+}
+
+int rzi_backing_read(struct rzi_context *context, uint64_t slot, uint64_t entry, void *dst)
+{
+	uint32_t tail_bytes = context->store->tail_bytes;
+	const unsigned char *form;
+	int err = backing_fetch(context, slot, entry, &form);
+
+	return err == 0 ? rzi_object_unpack(context, rzi_entry_codec(entry), form,
+					    rzi_entry_backed_bytes(entry) - tail_bytes, dst)
+			: err;
+}
+
+/* ---- attach and detach ---- */
+
+struct rzi_backing *rzi_backing_begin(struct ramz *store)
+{
+	(void)pthread_mutex_lock(&store->backing_writing);
+	if (store->backing == NULL)
+		(void)pthread_mutex_unlock(&store->backing_writing);
+	return store->backing;
+}
+
+void rzi_backing_end(struct ramz *store)
+{
+	(void)pthread_mutex_unlock(&store->backing_writing);
+}
+
+static bool backing_device_is_good(const struct ramz_backing *device)
+{
+	return device != NULL && device->read != NULL && device->write != NULL &&
+	       device->size_bytes >= SEGMENTS_MIN * RAMZ_SEGMENT_BYTES &&
+	       device->size_bytes <= DEVICE_BYTES_MAX && device->align_bytes != 0 &&
+	       device->align_bytes <= ALIGN_MAX &&
+	       (device->align_bytes & (device->align_bytes - 1)) == 0;
+}
+
+static size_t backing_items_bytes(void)
+{
+	return SEGMENT_ITEMS_MAX * sizeof(struct rzi_segment_item);
+}
+
+/* Two segments, aligned: rzi_memory aligns to less. */
+static size_t backing_buffers_bytes(void)
+{
+	return 2 * RAMZ_SEGMENT_BYTES + ALIGN_MAX;
+}
+
+static void backing_free(struct ramz *store, struct rzi_backing *b)
+{
+	struct rzi_memory *memory = &store->memory;
+
+	rzi_memory_free(memory, b->buffers, backing_buffers_bytes());
+	rzi_memory_free(memory, b->item, backing_items_bytes());
+	rzi_memory_free(memory, b->segment, b->segments * sizeof(*b->segment));
+	(void)pthread_mutex_destroy(&b->lock);
+	rzi_memory_free(memory, b, sizeof(*b));
+}
+
+static int backing_make(struct ramz *store, const struct ramz_backing *device,
+			struct rzi_backing **out)
+{
+	int err = 0;
+	struct rzi_memory *memory = &store->memory;
+	struct rzi_backing *b = rzi_memory_alloc(memory, sizeof(*b), &err);
+	uintptr_t at;
+
+	if (b == NULL)
+		return err;
+	(void)pthread_mutex_init(&b->lock, NULL);
+	b->device = *device;
+	b->segments = (uint32_t)(device->size_bytes / RAMZ_SEGMENT_BYTES);
+	err = rzi_random(&b->id, sizeof(b->id));
+	if (err == 0)
+		b->segment = rzi_memory_alloc(memory, b->segments * sizeof(*b->segment), &err);
+	if (err == 0)
+		b->item = rzi_memory_alloc(memory, backing_items_bytes(), &err);
+	if (err == 0)
+		b->buffers = rzi_memory_alloc(memory, backing_buffers_bytes(), &err);
+	if (err != 0) {
+		backing_free(store, b);
+		return err;
+	}
+	at = ((uintptr_t)b->buffers + ALIGN_MAX - 1) & ~(uintptr_t)(ALIGN_MAX - 1);
+	b->buffer = (unsigned char *)at;
+	b->read_buffer = b->buffer + RAMZ_SEGMENT_BYTES;
+	segments_free_all(b);
+	*out = b;
+	return 0;
+}
+
+int ramz_attach(struct ramz *store, const struct ramz_backing *device)
+{
+	struct rzi_backing *b;
+	int err;
+
+	if (store == NULL || !backing_device_is_good(device))
+		return -XV_EINVAL;
+	(void)pthread_mutex_lock(&store->backing_writing);
+	(void)pthread_mutex_lock(&store->admin);
+	err = store->backing != NULL ? -XV_EBUSY : backing_make(store, device, &b);
+	if (err == 0) {
+		rzi_gate_close(store);
+		store->backing = b;
+		rzi_gate_open(store);
+	}
+	(void)pthread_mutex_unlock(&store->admin);
+	(void)pthread_mutex_unlock(&store->backing_writing);
+	return err;
+}
+
+/* One page back into memory. */
+static int backing_fetch_home(struct rzi_context *context, uint64_t slot)
+{
+	struct rzi_room room = {0};
+	struct rzi_view view;
+	struct rzi_content content;
+	int bytes, err;
+
+	do {
+		rzi_view_take(context, slot, &view);
+		if (!rzi_entry_is_backed(view.slot_entry)) {
+			rzi_view_drop(context, &view);
+			return 0;
+		}
+		bytes = rzi_backing_copy(context, slot, view.slot_entry);
+		err = bytes < 0
+			      ? bytes
+			      : rzi_content_of_form(context, slot, rzi_entry_codec(view.slot_entry),
+						    context->packed, (size_t)bytes, &content);
+		if (err == 0) {
+			err = rzi_publish(context, slot, &content, &view);
+			if (err != 0)
+				rzi_content_drop(context, &content);
+		}
+	} while (err == -XV_EBUSY || (err != 0 && rzi_room_make(context, &room, err)));
+	return err;
+}
+
+int ramz_detach(struct ramz *store)
+{
+	struct rzi_backing *b;
+	uint64_t slot = 0;
+	int err = 0, first_err = 0;
+
+	if (store == NULL)
+		return -XV_EINVAL;
+	if (store->backing == NULL)
+		return 0;
+	while (slot != UINT64_MAX && err != -XV_ENOSPC && err != -XV_ENOMEM) {
+		struct rzi_context *context = rzi_enter(store);
+
+		slot = rzi_sparse_next(&store->slots, slot);
+		if (slot < rzi_pages(store)) {
+			err = rzi_entry_is_backed(atomic_load(rzi_slot(store, slot)))
+				      ? backing_fetch_home(context, slot)
+				      : 0;
+			slot++;
+		} else {
+			slot = UINT64_MAX;
+		}
+		rzi_leave(context);
+		if (first_err == 0)
+			first_err = err;
+	}
+	(void)pthread_mutex_lock(&store->backing_writing);
+	(void)pthread_mutex_lock(&store->admin);
+	rzi_gate_close(store);
+	b = store->backing;
+	if (b != NULL && b->free_count == b->segments) {
+		store->backing = NULL;
+		first_err = 0;
+	} else {
+		b = NULL;
+		if (first_err == 0) /* pages went there meanwhile */
+			first_err = -XV_EBUSY;
+	}
+	rzi_gate_open(store);
+	(void)pthread_mutex_unlock(&store->admin);
+	(void)pthread_mutex_unlock(&store->backing_writing);
+	if (b != NULL)
+		backing_free(store, b);
+	return first_err;
+}
+
+void rzi_backing_destroy(struct ramz *store)
+{
+	if (store->backing != NULL)
+		backing_free(store, store->backing);
+	store->backing = NULL;
+}
+
+/* ---- telling ---- */
+
+uint64_t rzi_backing_bytes(const struct ramz *store)
+{
+	const struct rzi_backing *b = store->backing;
+
+	if (b == NULL)
+		return 0;
+	return rzi_memory_rounded(sizeof(*b)) + rzi_memory_rounded(backing_items_bytes()) +
+	       rzi_memory_rounded(b->segments * sizeof(*b->segment)) +
+	       rzi_memory_rounded(backing_buffers_bytes());
+}
+
+int ramz_get_backing_stats(struct ramz *store, struct ramz_backing_stats *stats)
+{
+	struct ramz_backing_stats found = {.attached = false};
+	struct rzi_context *context;
+
+	if (store == NULL || stats == NULL)
+		return -XV_EINVAL;
+	context = rzi_enter(store);
+	if (store->backing != NULL) {
+		struct rzi_backing *b = store->backing;
+
+		found.attached = true;
+		found.segments = b->segments;
+		(void)pthread_mutex_lock(&b->lock);
+		found.free_segments = b->free_count;
+		found.written_bytes = b->written_bytes;
+		found.failed_writes = b->failed_writes;
+		for (uint32_t i = 0; i < b->segments; i++)
+			found.live_bytes += b->segment[i].live_bytes;
+		(void)pthread_mutex_unlock(&b->lock);
+	}
+	rzi_leave(context);
+	found.pages = rzi_counter_sum(store, COUNT_BACKED);
+	found.reads = rzi_counter_sum(store, COUNT_BACKING_READS);
+	found.writes = rzi_counter_sum(store, COUNT_BACKING_WRITES);
+	found.moved = rzi_counter_sum(store, COUNT_BACKING_MOVED);
+	found.failed_reads = rzi_counter_sum(store, COUNT_BACKING_READ_ERRORS);
+	found.damaged = rzi_counter_sum(store, COUNT_BACKING_DAMAGED);
+	*stats = found;
+	return 0;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * backing.h: the segments of a backing device, and reading a page from it.
+ *
+ * A segment is a header of SEGMENT_HEADER_BYTES, whose rest is free, and forms one behind the
+ * other, each at a multiple of 8:
+ *
+ *    0  u64 slot   8  u32 bytes, tail included   12  u32 coding   16  u64 XXH3 of slot, bytes,
+ *   coding, the device's id, the form and its tail   24  the form with its tail
+ *
+ * A slot's entry names the form's place and length (entry.h), so nothing is looked up. A segment is
+ * written once, whole. Its live bytes go down as its pages are overwritten; at 0 it is free. A
+ * reader that was overtaken (its page moved, and the segment was written again) finds another slot
+ * or sum, and looks at its entry again.
+ *
+ * Invariants, while no call is running:
+ *   B1  The live bytes of a segment are the sum over the entries that name it.
+ *   B2  A free segment has no live bytes; the open ones are not in the free list.
+ *
+ * Owns the segments. May call: the device, codecs.c. Locking: `lock` guards the table of segments;
+ * store->backing_writing is held by the one call that writes. Reads take neither. O(form) to read.
+ */
+#ifndef RZI_BACKING_H
+#define RZI_BACKING_H
+
+#include <ramz/backing.h>
+
+#include "store_impl.h"
+
+enum {
+	FORM_HEADER_BYTES = 24,
+	FORM_ALIGN_BYTES = 8,
+};
+
+enum segment_state {
+	SEGMENT_FREE,
+	SEGMENT_OPEN, /* filled, or being written */
+	SEGMENT_FULL,
+};
+
+struct rzi_segment {
+	uint32_t live_bytes;
+	uint32_t used_bytes;
+	uint32_t next;  /* of the free list: number + 1 */
+	uint16_t state; /* enum segment_state */
+	bool stuck;     /* cleaning leaves it alone: it works on it, or cannot read all of it */
+};
+
+/* A form in a segment that is being filled. */
+struct rzi_segment_item {
+	uint64_t slot;
+	uint64_t entry; /* the slot's entry when the form was copied */
+	uint32_t at;    /* in the segment */
+	uint32_t bytes; /* of the form with its tail */
+	uint32_t coding;
+};
+
+struct rzi_backing {
+	struct ramz_backing device;
+	pthread_mutex_t lock;
+	struct rzi_segment *segment;
+	uint32_t segments;
+	uint32_t free; /* first free segment + 1 */
+	uint32_t free_count;
+	uint64_t id; /* of this use of the device */
+
+	/* The segment being filled: of the call that has store->backing_writing. */
+	void *buffers;
+	unsigned char *buffer;      /* RAMZ_SEGMENT_BYTES, aligned to 4096 */
+	unsigned char *read_buffer; /* the same, for cleaning */
+	struct rzi_segment_item *item;
+	uint32_t items;
+	uint32_t used_bytes;
+	uint64_t written_bytes; /* since attach, as below; under `lock` */
+	uint64_t failed_writes;
+};
+
+enum { SEGMENT_ITEMS_MAX = (int)(RAMZ_SEGMENT_BYTES / 32) };
+
+/* The form of a backed page into the context's packed buffer: its bytes, tail included. The caller
+ * looks whether the slot still has this entry when it gets -XV_EBADMSG. Or the device's error. */
+int rzi_backing_copy(struct rzi_context *context, uint64_t slot, uint64_t entry);
+
+/* The page of it. As above. */
+int rzi_backing_read(struct rzi_context *context, uint64_t slot, uint64_t entry, void *dst);
+
+/* Be the one call that writes: the device, or NULL when there is none. */
+struct rzi_backing *rzi_backing_begin(struct ramz *store);
+void rzi_backing_end(struct ramz *store);
+
+/* Put the segment into the free list. Under `lock`. */
+void rzi_segment_free(struct rzi_backing *backing, uint32_t number);
+
+/* The checksum of a form whose header begins at `at`; its own place in the header is left out. */
+uint64_t rzi_backing_sum(const struct rzi_backing *backing, const unsigned char *at,
+			 uint32_t bytes);
+
+/* An entry that named a form was replaced. */
+void rzi_backing_release(struct ramz *store, uint64_t entry);
+
+/* All entries are gone. Gate closed. */
+void rzi_backing_reset(struct ramz *store);
+void rzi_backing_destroy(struct ramz *store);
+uint64_t rzi_backing_bytes(const struct ramz *store);
+
+/* Live bytes of the entry's form, as the segment counts them. */
+static inline uint32_t rzi_backing_form_bytes(uint64_t entry)
+{
+	return (FORM_HEADER_BYTES + rzi_entry_backed_bytes(entry) + FORM_ALIGN_BYTES - 1) &
+	       ~(uint32_t)(FORM_ALIGN_BYTES - 1);
+}
+
+#endif

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * writeback.c: move pages to the device, and empty segments; see backing.h.
+ *
+ * Forms are copied into a buffer of one segment, which is written whole. Only then do the slots get
+ * their new entries, each only if its page is the one that was copied: a page that was written
+ * meanwhile keeps what was written, and leaves dead space in the segment.
+ *
+ * A few free segments are kept for cleaning. It takes the segments with the fewest live bytes,
+ * several of them for one that it writes.
+ *
+ * Owns the segment being filled. Locking: `writing` during a call. The store is left while the
+ * device works. O(pages looked at).
+ */
+#include "age.h"
+#include "backing.h"
+#include "dedup.h"
+#include "file_format.h"
+
+enum {
+	CLEAN_RESERVE = 2, /* segments that only cleaning may take */
+	LOOKED = 4096,     /* slots looked at before the store is left */
+	PUBLISHED = 64,    /* items published before it is left */
+	FUTILE_MAX = 16,   /* segments that cleaning writes before one more is free: a 16th each */
+	GAIN_SHIFT = 4,    /* a segment with fewer dead bytes than a 16th is not worth cleaning */
+};
+
+/* ---- the segment being filled ---- */
+
+static bool fill_has_room(const struct rzi_backing *b, uint32_t bytes)
+{
+	return b->items < SEGMENT_ITEMS_MAX &&
+	       b->used_bytes + FORM_HEADER_BYTES + bytes + FORM_ALIGN_BYTES <= RAMZ_SEGMENT_BYTES;
+}
+
+/* form with its tail, `bytes` of them. The caller has looked for room. */
+static void fill_add(struct rzi_backing *b, uint64_t slot, uint64_t entry, uint32_t coding,
+		     const void *form, uint32_t bytes)
+{
+	unsigned char *at = b->buffer + b->used_bytes;
+	struct rzi_segment_item *item = &b->item[b->items++];
+
+	*item = (struct rzi_segment_item){.slot = slot,
+					  .entry = entry,
+					  .at = b->used_bytes,
+					  .bytes = bytes,
+					  .coding = coding};
+	rzi_put_u64(at, slot);
+	rzi_put_u32(at + 8, bytes);
+	rzi_put_u32(at + 12, coding);
+	memcpy(at + FORM_HEADER_BYTES, form, bytes);
+	rzi_put_u64(at + 16, rzi_backing_sum(b, at, bytes));
+	b->used_bytes += (FORM_HEADER_BYTES + bytes + FORM_ALIGN_BYTES - 1) &
+			 ~(uint32_t)(FORM_ALIGN_BYTES - 1);
+}
+
+static void fill_reset(struct rzi_backing *b)
+{
+	b->items = 0;
+	b->used_bytes = 0;
+}
+
+/* Is the object of the view still what was copied? The entry is equal; the form must be, too. */
+static bool item_is_same(struct rzi_context *context, const struct rzi_view *view,
+			 const struct rzi_segment_item *item)
+{
+	const struct rzi_backing *b = context->store->backing;
+	int bytes = rzi_object_copy(context, view->entry);
+
+	return bytes == (int)item->bytes &&
+	       memcmp(context->packed, b->buffer + item->at + FORM_HEADER_BYTES, item->bytes) == 0;
+}
+
+/* Give the slot its new entry; false: it has changed. */
+static bool item_publish(struct rzi_context *context, const struct rzi_segment_item *item,
+			 uint32_t number)
+{
+	struct ramz *store = context->store;
+	struct rzi_segment *segment = &store->backing->segment[number];
+	struct rzi_content content = {.word = 0};
+	struct rzi_view view;
+
+	content.entry = rzi_entry_of_backed(
+		(uint64_t)number * RAMZ_SEGMENT_BYTES + item->at, item->bytes, item->coding,
+		item->bytes - store->tail_bytes <= store->page_bytes / 2);
+	if (item->slot >= rzi_pages(store))
+		return false;
+	rzi_view_take(context, item->slot, &view);
+	if (view.slot_entry != item->entry ||
+	    (rzi_view_has_object(&view) && !item_is_same(context, &view, item))) {
+		rzi_view_drop(context, &view);
+		return false;
+	}
+	(void)pthread_mutex_lock(&store->backing->lock);
+	segment->live_bytes += rzi_backing_form_bytes(content.entry);
+	(void)pthread_mutex_unlock(&store->backing->lock);
+	if (rzi_publish(context, item->slot, &content, &view) == 0)
+		return true;
+	(void)pthread_mutex_lock(&store->backing->lock);
+	segment->live_bytes -= rzi_backing_form_bytes(content.entry);
+	(void)pthread_mutex_unlock(&store->backing->lock);
+	return false;
+}
+
+/* Publish the items; `counter` counts them. Returns how many were. */
+static uint64_t fill_publish(struct ramz *store, uint32_t number, enum rzi_counter counter,
+			     uint64_t *form_bytes)
+{
+	struct rzi_backing *b = store->backing;
+	uint64_t published = 0;
+
+	for (uint32_t i = 0; i < b->items;) {
+		struct rzi_context *context = rzi_enter(store);
+
+		for (uint32_t n = 0; n < PUBLISHED && i < b->items; n++, i++) {
+			if (!item_publish(context, &b->item[i], number))
+				continue;
+			published++;
+			*form_bytes += b->item[i].bytes;
+			rzi_count(&context->counters, counter, 1);
+		}
+		rzi_leave(context);
+	}
+	return published;
+}
+
+/* A free segment, of which `kept` stay; UINT32_MAX: none. */
+static uint32_t segment_take(struct rzi_backing *b, uint32_t kept)
+{
+	uint32_t number = UINT32_MAX;
+
+	(void)pthread_mutex_lock(&b->lock);
+	if (b->free_count > kept) {
+		number = b->free - 1;
+		b->free = b->segment[number].next;
+		b->free_count--;
+		b->segment[number] = (struct rzi_segment){.state = SEGMENT_OPEN};
+	}
+	(void)pthread_mutex_unlock(&b->lock);
+	return number;
+}
+
+static void segment_close(struct rzi_backing *b, uint32_t number, uint32_t used_bytes)
+{
+	struct rzi_segment *segment = &b->segment[number];
+
+	(void)pthread_mutex_lock(&b->lock);
+	segment->state = SEGMENT_FULL;
+	segment->used_bytes = used_bytes;
+	if (segment->live_bytes == 0)
+		rzi_segment_free(b, number);
+	(void)pthread_mutex_unlock(&b->lock);
+}
+
+/* Write the segment being filled and publish its items; it is empty then. */
+static int fill_write(struct ramz *store, uint32_t kept, enum rzi_counter counter,
+		      struct ramz_writeback_report *report)
+{
+	struct rzi_backing *b = store->backing;
+	uint32_t number;
+	int err;
+
+	if (b->items == 0)
+		return 0;
+	number = segment_take(b, kept);
+	if (number == UINT32_MAX) {
+		fill_reset(b);
+		return -XV_ENOSPC;
+	}
+	memset(b->buffer + b->used_bytes, 0, RAMZ_SEGMENT_BYTES - b->used_bytes);
+	err = b->device.write(b->device.context, (uint64_t)number * RAMZ_SEGMENT_BYTES, b->buffer,
+			      RAMZ_SEGMENT_BYTES);
+	report->written_bytes += RAMZ_SEGMENT_BYTES;
+	if (err == 0)
+		report->pages += fill_publish(store, number, counter, &report->form_bytes);
+	(void)pthread_mutex_lock(&b->lock);
+	b->written_bytes += RAMZ_SEGMENT_BYTES;
+	b->failed_writes += err != 0;
+	(void)pthread_mutex_unlock(&b->lock);
+	segment_close(b, number, b->used_bytes);
+	fill_reset(b);
+	return err;
+}
+
+/* ---- cleaning ---- */
+
+/* The full segment with the fewest live bytes of those that are worth it; UINT32_MAX: none. */
+static uint32_t clean_choose(struct rzi_backing *b)
+{
+	uint32_t best = UINT32_MAX;
+
+	(void)pthread_mutex_lock(&b->lock);
+	for (uint32_t i = 0; i < b->segments; i++) {
+		const struct rzi_segment *segment = &b->segment[i];
+
+		if (segment->state == SEGMENT_FULL && !segment->stuck &&
+		    segment->live_bytes <=
+			    RAMZ_SEGMENT_BYTES - (RAMZ_SEGMENT_BYTES >> GAIN_SHIFT) &&
+		    (best == UINT32_MAX || segment->live_bytes < b->segment[best].live_bytes))
+			best = i;
+	}
+	(void)pthread_mutex_unlock(&b->lock);
+	return best;
+}
+
+/* The live forms of the segment in read_buffer, into the one being filled. False: there was no
+ * room. */
+static bool clean_copy(struct ramz *store, uint32_t number)
+{
+	struct rzi_backing *b = store->backing;
+	const uint64_t base = (uint64_t)number * RAMZ_SEGMENT_BYTES;
+	const uint32_t longest = store->page_bytes + store->tail_bytes;
+	struct rzi_context *context = rzi_enter(store);
+	bool room = true;
+
+	for (uint32_t at = 0; room && at + FORM_HEADER_BYTES < RAMZ_SEGMENT_BYTES;) {
+		const unsigned char *form = b->read_buffer + at;
+		uint64_t slot = rzi_get_u64(form);
+		uint32_t bytes = rzi_get_u32(form + 8);
+		uint64_t entry;
+
+		if (bytes == 0 || bytes > longest ||
+		    at + FORM_HEADER_BYTES + bytes > RAMZ_SEGMENT_BYTES)
+			break; /* the end, or damage: what is behind it stays */
+		entry = slot < rzi_pages(store) && rzi_slot(store, slot) != NULL
+				? atomic_load(rzi_slot(store, slot))
+				: 0;
+		if (rzi_entry_is_backed(entry) && rzi_entry_backed_offset(entry) == base + at &&
+		    rzi_get_u64(form + 16) == rzi_backing_sum(b, form, bytes)) {
+			room = fill_has_room(b, bytes);
+			if (room)
+				fill_add(b, slot, entry, rzi_entry_codec(entry),
+					 form + FORM_HEADER_BYTES, bytes);
+		}
+		at += (FORM_HEADER_BYTES + bytes + FORM_ALIGN_BYTES - 1) &
+		      ~(uint32_t)(FORM_ALIGN_BYTES - 1);
+	}
+	rzi_leave(context);
+	return room;
+}
+
+/* Segments that were read into one that is written. */
+struct cleaning {
+	uint32_t number[64];
+	uint32_t count;
+};
+
+static void clean_set_stuck(struct rzi_backing *b, uint32_t number, bool stuck)
+{
+	(void)pthread_mutex_lock(&b->lock);
+	b->segment[number].stuck = stuck;
+	(void)pthread_mutex_unlock(&b->lock);
+}
+
+/* Several segments into one. -XV_ENOSPC: there is nothing to gain. */
+static int clean_once(struct ramz *store, struct ramz_writeback_report *report)
+{
+	struct rzi_backing *b = store->backing;
+	struct cleaning c = {.count = 0};
+	struct ramz_writeback_report moved = {.pages = 0};
+	bool room = true;
+	int err = 0;
+
+	while (room && c.count < sizeof(c.number) / sizeof(c.number[0])) {
+		uint32_t number = clean_choose(b);
+
+		if (number == UINT32_MAX)
+			break;
+		err = b->device.read(b->device.context, (uint64_t)number * RAMZ_SEGMENT_BYTES,
+				     b->read_buffer, RAMZ_SEGMENT_BYTES);
+		if (err != 0)
+			break;
+		/* It is not chosen again before its forms are where they go. */
+		clean_set_stuck(b, number, true);
+		c.number[c.count++] = number;
+		room = clean_copy(store, number);
+	}
+	if (c.count == 0)
+		return err != 0 ? err : -XV_ENOSPC;
+	if (b->items != 0)
+		err = fill_write(store, 0, COUNT_BACKING_MOVED, &moved);
+	report->written_bytes += moved.written_bytes;
+	/* What could not be moved (damage) is left alone from now on; the last may have more. */
+	if (err != 0 || !room)
+		for (uint32_t i = err != 0 ? 0 : c.count - 1; i < c.count; i++)
+			clean_set_stuck(b, c.number[i], false);
+	return err;
+}
+
+static uint32_t clean_free_count(struct rzi_backing *b)
+{
+	uint32_t count;
+
+	(void)pthread_mutex_lock(&b->lock);
+	count = b->free_count;
+	(void)pthread_mutex_unlock(&b->lock);
+	return count;
+}
+
+static int clean_until(struct ramz *store, uint64_t free_segments,
+		       struct ramz_writeback_report *report)
+{
+	uint64_t most = clean_free_count(store->backing);
+	uint32_t futile = 0;
+	int err = 0;
+
+	while (err == 0 && clean_free_count(store->backing) < free_segments) {
+		err = futile < FUTILE_MAX ? clean_once(store, report) : -XV_ENOSPC;
+		futile++;
+		if (clean_free_count(store->backing) > most) {
+			most = clean_free_count(store->backing);
+			futile = 0;
+		}
+	}
+	return err;
+}
+
+int ramz_clean(struct ramz *store, uint64_t free_segments)
+{
+	struct ramz_writeback_report report = {.pages = 0};
+	int err;
+
+	if (store == NULL)
+		return -XV_EINVAL;
+	if (rzi_backing_begin(store) == NULL)
+		return -XV_EINVAL;
+	err = clean_until(store, free_segments, &report);
+	rzi_backing_end(store);
+	return err;
+}
+
+/* ---- writeback ---- */
+
+struct writeback {
+	struct ramz *store;
+	const struct ramz_writeback_options *options;
+	struct ramz_writeback_report report;
+	uint64_t end;
+};
+
+static bool writeback_is_due(const struct writeback *w, uint64_t slot, const struct rzi_view *view)
+{
+	const struct ramz *store = w->store;
+
+	if (!rzi_view_has_object(view) ||
+	    rzi_age(store, slot, rzi_slot(store, slot)) < w->options->min_age)
+		return false;
+	return !rzi_entry_is_record(view->slot_entry) ||
+	       rzi_dedup_refs(store->dedup, rzi_entry_record(view->slot_entry)) == 1;
+}
+
+/* Copy the page's form into the segment being filled. Positive: there is no room. */
+static int writeback_copy(struct writeback *w, struct rzi_context *context, uint64_t slot)
+{
+	struct rzi_backing *b = w->store->backing;
+	struct rzi_view view;
+	int bytes = 0, full = 0;
+
+	rzi_view_take(context, slot, &view);
+	if (writeback_is_due(w, slot, &view))
+		bytes = rzi_object_copy(context, view.entry);
+	if (bytes > 0 && (uint32_t)bytes - w->store->tail_bytes >= w->options->min_bytes) {
+		full = !fill_has_room(b, (uint32_t)bytes);
+		if (!full)
+			fill_add(b, slot, view.slot_entry, rzi_entry_codec(view.entry),
+				 context->packed, (uint32_t)bytes);
+	}
+	rzi_view_drop(context, &view);
+	return bytes < 0 ? bytes : full;
+}
+
+/* Go on from report.next until the segment is full. */
+static int writeback_fill(struct writeback *w)
+{
+	const struct ramz *store = w->store;
+	const uint64_t most = w->options->pages_max;
+	int err = 0;
+
+	while (err == 0 && w->report.next != UINT64_MAX &&
+	       (most == 0 || w->report.pages + store->backing->items < most)) {
+		struct rzi_context *context = rzi_enter(w->store);
+		uint64_t end = w->end < rzi_pages(store) ? w->end : rzi_pages(store);
+		uint64_t slot = rzi_sparse_next(&store->slots, w->report.next);
+
+		for (uint32_t i = 0; i < LOOKED && slot < end; i++) {
+			if (most != 0 && w->report.pages + store->backing->items >= most)
+				break;
+			err = writeback_copy(w, context, slot);
+			if (err > 0)
+				break;
+			slot++;
+			if (err < 0)
+				break;
+			if ((slot & (SPARSE_LEAF_COUNT - 1)) == 0)
+				slot = rzi_sparse_next(&store->slots, slot);
+		}
+		w->report.next = slot < end ? slot : UINT64_MAX;
+		rzi_leave(context);
+	}
+	return err < 0 ? err : 0;
+}
+
+static bool writeback_is_done(const struct writeback *w)
+{
+	const struct ramz_writeback_options *o = w->options;
+	struct xv_pool_stats pool;
+
+	if (w->report.next == UINT64_MAX || (o->pages_max != 0 && w->report.pages >= o->pages_max))
+		return true;
+	if (o->goal_bytes == 0)
+		return false;
+	xv_pool_get_stats(w->store->pool, &pool);
+	return rzi_held_bytes(w->store, &pool) <= o->goal_bytes;
+}
+
+static int writeback_run(struct writeback *w)
+{
+	int err = 0;
+
+	while (err == 0 && !writeback_is_done(w)) {
+		int write_err;
+
+		if (clean_free_count(w->store->backing) <= CLEAN_RESERVE)
+			err = clean_until(w->store, CLEAN_RESERVE + 1, &w->report);
+		if (err != 0)
+			break;
+		err = writeback_fill(w);
+		write_err = fill_write(w->store, CLEAN_RESERVE, COUNT_BACKING_WRITES, &w->report);
+		if (err == 0)
+			err = write_err;
+	}
+	return err;
+}
+
+int ramz_writeback(struct ramz *store, const struct ramz_writeback_options *options,
+		   struct ramz_writeback_report *report)
+{
+	struct writeback w = {.store = store, .options = options, .end = UINT64_MAX};
+	int err;
+
+	if (store == NULL || options == NULL || options->min_age > RAMZ_AGE_MAX)
+		return -XV_EINVAL;
+	if (options->first >= rzi_pages(store))
+		return -XV_ERANGE;
+	if (rzi_backing_begin(store) == NULL)
+		return -XV_EINVAL;
+	w.report.next = options->first;
+	if (options->count != 0 && options->count < UINT64_MAX - options->first)
+		w.end = options->first + options->count;
+	err = writeback_run(&w);
+	rzi_backing_end(store);
+	if (report != NULL)
+		*report = w.report;
+	return err;
+}

@@ -234,7 +234,7 @@ static int backing_make(struct ramz *store, const struct ramz_backing *device,
 
 int ramz_attach(struct ramz *store, const struct ramz_backing *device)
 {
-	struct rzi_backing *b;
+	struct rzi_backing *b = NULL;
 	int err;
 
 	if (store == NULL || !backing_device_is_good(device))

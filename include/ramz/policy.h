@@ -8,7 +8,8 @@
  *   - A page goes into a tier when its age comes to tier_age of that tier. 0 = not before memory is
  *     short.
  *   - Memory is short when held bytes come to the soft limit, until they are a sixteenth below
- *     it. Then younger and younger pages go into the tiers, and the pool is compacted.
+ *     it. Then younger and younger pages go into the tiers, then to the backing device, if there
+ *     is one, and the pool is compacted.
  *   - Memory is very short when held bytes come within a 32nd of the hard limit, or a write waits.
  *     Then all pages may go. While the thread of ramz_policy_start runs, a sixteenth of the hard
  *     limit, at most 2 MiB, is for its work alone.
@@ -42,6 +43,8 @@ struct ramz_policy {
 	uint32_t tier_age[RAMZ_TIERS]; /* ages after which a page goes into the tier, up to
 					* RAMZ_AGE_MAX; 0 = only when memory is short. Tier 0 is
 					* ignored. Default 0 */
+	uint32_t backing_age; /* the same for the backing device (ramz/backing.h), where the
+			       * store has one */
 	uint32_t wait_ms; /* longest wait of a write at the hard limit, up to 60000; default 5000 */
 	bool train;       /* train dictionaries; default on */
 };
@@ -63,6 +66,7 @@ struct ramz_policy_stats {
 	uint64_t sweeps;       /* looks at all pages for a tier */
 	uint64_t recompressed; /* pages */
 	uint64_t saved_bytes;  /* bytes by which forms became shorter */
+	uint64_t written_back; /* pages moved to the backing device */
 	uint64_t compactions;  /* parts of a compaction, of up to 256 KiB */
 	uint64_t trainings;    /* trainings tried */
 	uint64_t dictionaries; /* trained dictionaries that a tier uses */

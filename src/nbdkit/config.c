@@ -23,6 +23,7 @@ void rzn_config_init(struct rzn_config *config)
 void rzn_config_fini(struct rzn_config *config)
 {
 	free(config->file);
+	free(config->backing);
 	free(config->save_fallback);
 	free(config->stats_socket);
 	free(config->stats_file);
@@ -278,6 +279,23 @@ static int set_cold_after(struct rzn_config *config, const char *value)
 			     &config->tier[RZN_TIER_COLD].after_ms);
 }
 
+static int set_backing(struct rzn_config *config, const char *value)
+{
+	return parse_path("backing", value, &config->backing);
+}
+
+static int set_backing_size(struct rzn_config *config, const char *value)
+{
+	return parse_bytes("backing-size", value, 0, &config->backing_bytes);
+}
+
+static int set_backing_after(struct rzn_config *config, const char *value)
+{
+	return parse_minutes("backing-after", value,
+			     "the minutes after which a page goes to the backing file, such as 60",
+			     &config->backing_after_ms);
+}
+
 static int set_save_fallback(struct rzn_config *config, const char *value)
 {
 	return parse_path("save-fallback", value, &config->save_fallback);
@@ -317,6 +335,9 @@ static const struct parameter {
 	{"cold", set_cold},
 	{"warm-after", set_warm_after},
 	{"cold-after", set_cold_after},
+	{"backing", set_backing},
+	{"backing-size", set_backing_size},
+	{"backing-after", set_backing_after},
 	{"checksum", set_checksum},
 	{"dedup", set_dedup},
 	{"page", set_page},
@@ -343,7 +364,9 @@ int rzn_config_set(struct rzn_config *config, const char *key, const char *value
 		return parameters[i].set(config, value);
 	}
 	nbdkit_error("%s=: the ramz plugin has no such parameter; it has size, codec, hard-limit, "
-		     "soft-limit, warm, cold, warm-after, cold-after, checksum, dedup, page, "
+		     "soft-limit, warm, cold, warm-after, cold-after, backing, backing-size, "
+		     "backing-after, checksum, "
+		     "dedup, page, "
 		     "provider, file, save-every, save-fallback, stats and stats-file",
 		     key);
 	return -1;
@@ -360,6 +383,24 @@ static int check_saves(const struct rzn_config *config)
 	if (config->file != NULL || key == NULL)
 		return 0;
 	nbdkit_error("%s=: there is no file= to save to; give one, or leave %s= out", key, key);
+	return -1;
+}
+
+static int check_backing(const struct rzn_config *config)
+{
+	const char *key = config->backing_bytes != 0      ? "backing-size"
+			  : config->backing_after_ms != 0 ? "backing-after"
+							  : NULL;
+
+	if (config->backing == NULL && key != NULL) {
+		nbdkit_error("%s=: there is no backing= for it; give one, or leave %s= out", key,
+			     key);
+		return -1;
+	}
+	if (config->backing == NULL || config->file == NULL ||
+	    !rzn_path_is_same(config->backing, config->file))
+		return 0;
+	nbdkit_error("backing=%s is the file of file=; name another", config->backing);
 	return -1;
 }
 
@@ -402,7 +443,7 @@ int rzn_config_complete(const struct rzn_config *config)
 	const char *reason;
 
 	if (check_limits(config) != 0 || check_size(config) != 0 || check_saves(config) != 0 ||
-	    check_paths(config) != 0)
+	    check_paths(config) != 0 || check_backing(config) != 0)
 		return -1;
 	/* rzn_config_check_hard_limit looks at these later, when the provider is known. */
 	options.soft_limit_bytes = 0;

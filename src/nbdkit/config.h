@@ -36,9 +36,12 @@ struct rzn_config {
 				    * only when memory is short */
 	} tier[RAMZ_TIERS];        /* of RZN_TIER_WARM and RZN_TIER_COLD */
 	char *file;                /* absolute path, or NULL */
-	char *save_fallback;       /* absolute path of a directory, or NULL */
-	char *stats_socket;        /* absolute path, or NULL */
-	char *stats_file;          /* absolute path, or NULL */
+	char *backing;             /* absolute path, or NULL */
+	uint64_t backing_bytes;    /* 0 = not given */
+	uint64_t backing_after_ms;
+	char *save_fallback; /* absolute path of a directory, or NULL */
+	char *stats_socket;  /* absolute path, or NULL */
+	char *stats_file;    /* absolute path, or NULL */
 };
 
 /* Text that nbdkit prints for --help. */
@@ -51,6 +54,9 @@ struct rzn_config {
 	"cold=<NAME>[:<LEVEL>]   A stronger one for those not used for longer: zstd:8.\n"          \
 	"warm-after=<MINUTES>, cold-after=<MINUTES>\n"                                             \
 	"                        When a page goes there (default: when memory is short).\n"        \
+	"backing=<FILE>          A file or disk for pages that do not fit into memory.\n"          \
+	"backing-size=<SIZE>     How long that file may become.\n"                                 \
+	"backing-after=<MINUTES> When a page goes there (default: when memory is short).\n"        \
 	"checksum=true           Keep a checksum of every page (default: false).\n"                \
 	"dedup=true              Keep identical pages once (default: false).\n"                    \
 	"page=<SIZE>             Page size, 4K to 64K (default: 4K).\n"                            \

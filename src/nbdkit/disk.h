@@ -16,6 +16,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#include <ramz/backing.h>
+
 #include "config.h"
 
 /* The state of the disk that a file has: if the disk has another one now, the file is out of
@@ -43,6 +45,7 @@ struct rzn_disk {
 	const struct rzn_config *config;
 	struct ramz *store;           /* NULL = not open */
 	struct xv_provider *provider; /* the highmem provider; NULL = the store's own */
+	struct ramz_backing backing;  /* of backing=; its read is NULL when it is not open */
 	struct ramz_file *file;       /* held; NULL = not named, or not held yet */
 	struct rzn_saves saves;
 	uint64_t size_bytes; /* constant while open */

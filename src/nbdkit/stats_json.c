@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <ramz/backing.h>
 #include <ramz/policy.h>
 
 #include "disk_file.h"
@@ -118,13 +119,23 @@ static const struct field store_fields[] = {
 	FIELD(ramz_stats, contexts),
 };
 
+static const struct field backing_fields[] = {
+	FIELD(ramz_backing_stats, pages),        FIELD(ramz_backing_stats, live_bytes),
+	FIELD(ramz_backing_stats, segments),     FIELD(ramz_backing_stats, free_segments),
+	FIELD(ramz_backing_stats, reads),        FIELD(ramz_backing_stats, writes),
+	FIELD(ramz_backing_stats, moved),        FIELD(ramz_backing_stats, written_bytes),
+	FIELD(ramz_backing_stats, failed_reads), FIELD(ramz_backing_stats, failed_writes),
+	FIELD(ramz_backing_stats, damaged),
+};
+
 static const struct field policy_fields[] = {
 	FIELD(ramz_policy_stats, squeeze),      FIELD(ramz_policy_stats, steps),
 	FIELD(ramz_policy_stats, ages),         FIELD(ramz_policy_stats, sweeps),
 	FIELD(ramz_policy_stats, recompressed), FIELD(ramz_policy_stats, saved_bytes),
-	FIELD(ramz_policy_stats, compactions),  FIELD(ramz_policy_stats, trainings),
-	FIELD(ramz_policy_stats, dictionaries), FIELD(ramz_policy_stats, waits),
-	FIELD(ramz_policy_stats, wait_ns),      FIELD(ramz_policy_stats, refused),
+	FIELD(ramz_policy_stats, written_back), FIELD(ramz_policy_stats, compactions),
+	FIELD(ramz_policy_stats, trainings),    FIELD(ramz_policy_stats, dictionaries),
+	FIELD(ramz_policy_stats, waits),        FIELD(ramz_policy_stats, wait_ns),
+	FIELD(ramz_policy_stats, refused),
 };
 
 static const struct field compact_report_fields[] = {
@@ -293,6 +304,14 @@ static json_t *tiers_json(struct ramz *store)
 	return array;
 }
 
+static json_t *backing_json(struct ramz *store)
+{
+	struct ramz_backing_stats stats = {.attached = false};
+
+	(void)ramz_get_backing_stats(store, &stats);
+	return stats.attached ? FIELDS_JSON(backing_fields, &stats) : json_null();
+}
+
 static json_t *ages_json(struct ramz *store)
 {
 	json_t *array = json_array();
@@ -340,6 +359,7 @@ json_t *rzn_stats_json(struct rzn_disk *disk)
 	json_object_set_new(object, "uptime_seconds", rzn_json_count(uptime_seconds(disk)));
 	json_object_set_new(object, "stats", store_json(&stats));
 	json_object_set_new(object, "tiers", tiers_json(disk->store));
+	json_object_set_new(object, "backing", backing_json(disk->store));
 	json_object_set_new(object, "ages", ages_json(disk->store));
 	json_object_set_new(object, "policy", policy_json(disk->store));
 	json_object_set_new(object, "read_latency",

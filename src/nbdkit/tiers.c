@@ -5,6 +5,7 @@
  */
 #include "tiers.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include <ramz/policy.h>
@@ -40,9 +41,16 @@ static bool tiers_are_any(struct rzn_disk *disk)
 	return false;
 }
 
+static uint32_t tiers_ages(const struct ramz_policy *policy, uint64_t after_ms)
+{
+	uint64_t ages = (after_ms + policy->age_ms - 1) / policy->age_ms;
+
+	return (uint32_t)(ages < RAMZ_AGE_MAX ? ages : RAMZ_AGE_MAX);
+}
+
 static void tiers_policy(const struct rzn_config *config, struct ramz_policy *policy)
 {
-	uint64_t longest_ms = 0;
+	uint64_t longest_ms = config->backing_after_ms;
 
 	ramz_policy_init(policy);
 	for (uint32_t tier = 1; tier < RAMZ_TIERS; tier++) {
@@ -54,11 +62,9 @@ static void tiers_policy(const struct rzn_config *config, struct ramz_policy *po
 	policy->age_ms = (uint32_t)(longest_ms / AGES);
 	if (policy->age_ms < AGE_MS_MIN)
 		policy->age_ms = AGE_MS_MIN;
-	for (uint32_t tier = 1; tier < RAMZ_TIERS; tier++) {
-		uint64_t ages = (config->tier[tier].after_ms + policy->age_ms - 1) / policy->age_ms;
-
-		policy->tier_age[tier] = (uint32_t)(ages < RAMZ_AGE_MAX ? ages : RAMZ_AGE_MAX);
-	}
+	for (uint32_t tier = 1; tier < RAMZ_TIERS; tier++)
+		policy->tier_age[tier] = tiers_ages(policy, config->tier[tier].after_ms);
+	policy->backing_age = tiers_ages(policy, config->backing_after_ms);
 }
 
 int rzn_tiers_set(struct rzn_disk *disk)
@@ -71,10 +77,55 @@ int rzn_tiers_set(struct rzn_disk *disk)
 	return ramz_set_policy(disk->store, &policy) == 0 ? 0 : -1;
 }
 
+/* What to say of an error of ramz_backing_file_open. */
+static const char *backing_fault(int err)
+{
+	switch (err) {
+	case -EBUSY:
+		return "another process has it; give each disk a file of its own";
+	case -EINVAL:
+		return "a file needs backing-size=";
+	case -ENOTBLK:
+		return "it is neither a regular file nor a block device";
+	case -EFBIG:
+		return "the device is smaller than backing-size=";
+	default:
+		return strerror(-err);
+	}
+}
+
+int rzn_backing_open(struct rzn_disk *disk)
+{
+	const struct rzn_config *config = disk->config;
+	int err;
+
+	if (config->backing == NULL)
+		return 0;
+	err = ramz_backing_file_open(&disk->backing, config->backing, config->backing_bytes, false);
+	if (err != 0) {
+		rzn_tell("backing=%s: %s", config->backing, backing_fault(err));
+		return -1;
+	}
+	err = ramz_attach(disk->store, &disk->backing);
+	if (err == 0)
+		return 0;
+	rzn_tell("backing=%s: %s", config->backing,
+		 err == -EINVAL ? "it takes 1M at least and 1T at most; give another backing-size="
+				: strerror(-err));
+	return -1;
+}
+
+void rzn_backing_close(struct rzn_disk *disk)
+{
+	ramz_backing_file_close(&disk->backing);
+	disk->backing = (struct ramz_backing){.read = NULL};
+}
+
 int rzn_tiers_start(struct rzn_disk *disk)
 {
-	if (!tiers_are_any(disk) || ramz_policy_start(disk->store) == 0)
+	if ((!tiers_are_any(disk) && disk->backing.read == NULL) ||
+	    ramz_policy_start(disk->store) == 0)
 		return 0;
-	rzn_tell("warm=, cold=: no thread could be made for them");
+	rzn_tell("warm=, cold=, backing=: no thread could be made for them");
 	return -1;
 }

@@ -15,7 +15,13 @@
  */
 int rzn_tiers_set(struct rzn_disk *disk);
 
-/* Start the policy's thread, if any tier is set. After the fork. Returns as above. */
+/* Open backing= and give it to the store. After the fork, as a file that is made is the user's that
+ * nbdkit has become. Returns as above. rzn_backing_close when the store has ended. */
+int rzn_backing_open(struct rzn_disk *disk);
+void rzn_backing_close(struct rzn_disk *disk);
+
+/* Start the policy's thread, if any tier is set or there is a backing file. After the fork. Returns
+ * as above. */
 int rzn_tiers_start(struct rzn_disk *disk);
 
 #endif

@@ -3,7 +3,7 @@
 /*
  * context.c: contexts are taken and given back; the gate; hazard words. See context.h.
  */
-#include "store_impl.h"
+#include "policy.h"
 
 /* Room behind a form for its tail, and for codecs that write a little past what they report. */
 #define PACKED_SLACK 64U
@@ -179,13 +179,45 @@ static struct rzi_context *context_take_home(struct ramz *store)
 	return context_try(context) ? context : NULL;
 }
 
-static struct rzi_context *context_take(struct ramz *store)
+/*
+ * Borrow a context whose taker is parked: it protects nothing, and nothing in it is needed. Only
+ * for calls that never park themselves, and that the parked ones may be waiting for: the limit may
+ * allow no more contexts than there are parked calls.
+ */
+static struct rzi_context *context_borrow(struct ramz *store)
+{
+	for (uint32_t i = 0; i < rzi_contexts_high(store); i++) {
+		struct rzi_context *context = rzi_context_at(store, i);
+		uint32_t parked = CONTEXT_PARKED;
+
+		if (context == NULL ||
+		    !atomic_compare_exchange_strong(&context->taken, &parked, CONTEXT_TAKEN))
+			continue;
+		context->borrowed = true;
+		return context;
+	}
+	return NULL;
+}
+
+static void context_give_back(struct rzi_context *context)
+{
+	bool borrowed = context->borrowed;
+
+	context->borrowed = false;
+	atomic_store_explicit(&context->taken, borrowed ? CONTEXT_PARKED : CONTEXT_FREE,
+			      memory_order_release);
+}
+
+/* closer: the caller has closed the gate. */
+static struct rzi_context *context_take(struct ramz *store, bool closer)
 {
 	struct rzi_context *context = context_take_home(store);
 	unsigned turns = 0;
 
 	while (context == NULL) {
 		context = context_take_other(store);
+		if (context == NULL && (closer || rzi_policy_is_mine(store)))
+			context = context_borrow(store);
 		if (context == NULL)
 			rzi_pause(&turns);
 	}
@@ -203,11 +235,11 @@ static void gate_wait(struct rzi_contexts *contexts)
 struct rzi_context *rzi_enter(struct ramz *store)
 {
 	for (;;) {
-		struct rzi_context *context = context_take(store);
+		struct rzi_context *context = context_take(store, false);
 
 		if (!atomic_load(&store->contexts.closed))
 			return context;
-		atomic_store(&context->taken, CONTEXT_FREE);
+		context_give_back(context);
 		gate_wait(&store->contexts);
 	}
 }
@@ -219,8 +251,16 @@ void rzi_park(struct rzi_context *context)
 
 void rzi_unpark(struct rzi_context *context)
 {
+	unsigned turns = 0;
+
 	for (;;) {
-		atomic_store(&context->taken, CONTEXT_TAKEN);
+		uint32_t parked = CONTEXT_PARKED;
+
+		/* It may be borrowed. */
+		if (!atomic_compare_exchange_strong(&context->taken, &parked, CONTEXT_TAKEN)) {
+			rzi_pause(&turns);
+			continue;
+		}
 		if (!atomic_load(&context->store->contexts.closed))
 			return;
 		atomic_store(&context->taken, CONTEXT_PARKED);
@@ -232,7 +272,7 @@ void rzi_leave_quietly(struct rzi_context *context)
 {
 	if (context->retired_count != 0)
 		rzi_retired_free(context);
-	atomic_store_explicit(&context->taken, CONTEXT_FREE, memory_order_release);
+	context_give_back(context);
 }
 
 void rzi_leave(struct rzi_context *context)
@@ -275,7 +315,7 @@ void rzi_gate_open(struct ramz *store)
 
 struct rzi_context *rzi_enter_closed(struct ramz *store)
 {
-	return context_take(store);
+	return context_take(store, true);
 }
 
 /* ---- hazard words ---- */

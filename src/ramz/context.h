@@ -80,6 +80,7 @@ struct rzi_context {
 	uint32_t calls_until_timed; /* see page_io.c */
 	uint32_t timing_random;
 	uint64_t timed_ns;        /* when the last timed call began */
+	bool borrowed;            /* its taker is parked: see context.c */
 	bool codec_refused;       /* no room for a codec's context: see room.c */
 	uint64_t soft_held_bytes; /* held bytes when the soft limit was passed; 0 = it was not */
 	struct rzi_counters counters;

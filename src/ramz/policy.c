@@ -18,6 +18,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include <ramz/backing.h>
+
 #include "recompress.h"
 
 enum {
@@ -28,6 +30,7 @@ enum {
 	LOOK_MS = 100, /* the thread looks at the limits so often */
 	WAIT_MS_MAX = 60000,
 	STEP_PAGES = 64,       /* pages recompressed in a step */
+	WRITEBACK_PAGES = 256, /* pages moved to the device in a step */
 	STEP_LOOKED = 1 << 16, /* pages looked at in a step */
 	COMPACT_BYTES = 256 << 10,
 	COMPACT_SHARE_SHIFT = 5, /* a compaction that gives back less than a 32nd does not pay */
@@ -59,10 +62,12 @@ struct rzi_policy {
 	bool stepping;
 	bool stop;
 	pthread_t thread;
-	uint64_t stops;   /* ends of the thread, count */
-	uint32_t waiting; /* waiting writers, count */
-	uint64_t made;    /* steps that may have made room, count */
-	uint64_t rests;   /* steps that found nothing to do, count */
+	pthread_t self;        /* the same, set by the thread itself ... */
+	_Atomic bool has_self; /* ... before this */
+	uint64_t stops;        /* ends of the thread, count */
+	uint32_t waiting;      /* waiting writers, count */
+	uint64_t made;         /* steps that may have made room, count */
+	uint64_t rests;        /* steps that found nothing to do, count */
 	struct ramz_policy_stats stats;
 
 	/* Only for the step. */
@@ -123,13 +128,9 @@ static void policy_begin_sweeps(struct rzi_policy *p)
 	p->writes = rzi_counter_sum(p->store, COUNT_WRITES);
 }
 
-/* Least age of pages that go into a tier now; false: none do. */
-static bool policy_min_age(const struct rzi_policy *p, uint32_t tier, uint32_t *age)
+/* Least age of pages that are moved now, if `asked` is the policy's; false: none are. */
+static bool policy_age(const struct rzi_policy *p, uint32_t asked, uint32_t *age)
 {
-	uint32_t asked = p->policy.tier_age[tier];
-
-	if (rzi_setting_codec(atomic_load(&p->store->setting[tier])) == 0)
-		return false;
 	if (p->stats.shortage == RAMZ_SHORTAGE_NONE) {
 		*age = asked;
 		return asked != 0;
@@ -139,6 +140,13 @@ static bool policy_min_age(const struct rzi_policy *p, uint32_t tier, uint32_t *
 	if (*age == 0 && p->stats.shortage != RAMZ_SHORTAGE_HARD)
 		*age = 1;
 	return true;
+}
+
+/* Least age of pages that go into a tier now; false: none do. */
+static bool policy_min_age(const struct rzi_policy *p, uint32_t tier, uint32_t *age)
+{
+	return rzi_setting_codec(atomic_load(&p->store->setting[tier])) != 0 &&
+	       policy_age(p, p->policy.tier_age[tier], age);
 }
 
 /* Are at least `pages` pages of that age in lower tiers? */
@@ -254,6 +262,33 @@ static bool policy_compact(struct rzi_policy *p, int *err)
 	return true;
 }
 
+/* ---- the device ---- */
+
+/* Move some pages to the backing device, where there is one; its cursor is that of tier 0. Returns
+ * whether it was tried. */
+static bool policy_writeback(struct rzi_policy *p, int *err)
+{
+	struct ramz_writeback_options options = {
+		.first = p->cursor[0], .count = STEP_LOOKED, .pages_max = WRITEBACK_PAGES};
+	struct ramz_writeback_report report = {.pages = 0};
+	uint64_t end = p->cursor[0] + STEP_LOOKED;
+
+	if (p->cursor[0] == UINT64_MAX || !policy_age(p, p->policy.backing_age, &options.min_age))
+		return false;
+	*err = ramz_writeback(p->store, &options, &report);
+	p->cursor[0] = report.next != UINT64_MAX ? report.next : end;
+	if (*err != 0 || p->cursor[0] >= rzi_pages(p->store))
+		p->cursor[0] = UINT64_MAX;
+	if (*err == -XV_EINVAL || *err == -XV_ERANGE) { /* no device; the store was made smaller */
+		*err = 0;
+		return false;
+	}
+	policy_lock(p);
+	p->stats.written_back += report.pages;
+	policy_unlock(p);
+	return true;
+}
+
 /* ---- a step ---- */
 
 static void policy_drop_compressors(struct rzi_policy *p)
@@ -304,7 +339,7 @@ static bool policy_work(struct rzi_policy *p, int *err)
 		if (policy_sweep(p, tier, age, err))
 			return true;
 	}
-	if (policy_compact(p, err))
+	if (policy_writeback(p, err) || policy_compact(p, err))
 		return true;
 	return policy_go_on(p);
 }
@@ -379,6 +414,8 @@ static void *policy_thread(void *context)
 {
 	struct rzi_policy *p = context;
 
+	p->self = pthread_self();
+	atomic_store(&p->has_self, true);
 	p->keeps_reserve = true;
 	rzi_memory_keep_reserve(&p->store->memory, true);
 	policy_lock(p);
@@ -399,6 +436,7 @@ static void *policy_thread(void *context)
 			rzi_condition_wait(&p->wake, &p->lock, rzi_now_ns() + NS_PER_MS);
 	}
 	policy_unlock(p);
+	atomic_store(&p->has_self, false);
 	p->keeps_reserve = false;
 	rzi_memory_keep_reserve(&p->store->memory, false);
 	return NULL;
@@ -477,7 +515,7 @@ static bool policy_is_good(const struct ramz_policy *policy)
 		if (policy->tier_age[tier] > RAMZ_AGE_MAX)
 			return false;
 	}
-	return true;
+	return policy->backing_age <= RAMZ_AGE_MAX;
 }
 
 /* Under the lock: wait until no step runs. Was the thread running? */
@@ -572,6 +610,13 @@ bool rzi_policy_wait(struct rzi_context *context, uint64_t *deadline_ns)
 	policy_unlock(p);
 	rzi_unpark(context);
 	return running;
+}
+
+bool rzi_policy_is_mine(struct ramz *store)
+{
+	struct rzi_policy *p = store->policy;
+
+	return atomic_load(&p->has_self) && pthread_equal(p->self, pthread_self()) != 0;
 }
 
 uint64_t rzi_policy_bytes(void)

@@ -50,4 +50,16 @@ timeout 120 nbdcopy "$dir/text" "$uri" || fail "a write was refused: $(ask limit
 [ "$(pages_in limited 2)" -gt 0 ] || fail "no page is in the cold tier at the limit"
 same_as_written || fail "pages at the limit are not what was written"
 end_server "$server_pid" limited
+
+# ---- a quarter of the data in memory, the rest on a file -----------------------------------
+
+serve backed size=32M hard-limit=$((full / 4)) backing="$dir/backing" backing-size=64M
+timeout 120 nbdcopy "$dir/text" "$uri" || fail "a write was refused: $(ask backed stat)"
+[ "$(field backed held_bytes)" -le $((full / 4)) ] || fail "the limit was passed"
+[ "$(field backed pages_backed)" -gt 1000 ] || fail "few pages are on the file"
+same_as_written || fail "pages on the file are not what was written"
+LD_PRELOAD=${XV_NBDKIT_PRELOAD-} timeout 30 nbdkit -U - "$plugin" size=1M backing="$dir/backing" \
+	backing-size=64M --run true >"$dir/twice.log" 2>&1 && fail "two disks have one file"
+grep -q 'another process has it' "$dir/twice.log" || fail "the second said: $(cat "$dir/twice.log")"
+end_server "$server_pid" backed
 finish

@@ -116,8 +116,9 @@ static void table_held(const json_t *answer)
 	table_bytes("  slot table", stat_count(answer, "slot_table_bytes"), "");
 	table_bytes("  other",
 		    stat_count(answer, "dedup_bytes") + stat_count(answer, "thread_bytes") +
-			    stat_count(answer, "store_bytes"),
-		    "buffers of threads, the store itself, sharing");
+			    stat_count(answer, "dictionary_bytes") +
+			    stat_count(answer, "backing_bytes") + stat_count(answer, "store_bytes"),
+		    "buffers, dictionaries, sharing, the store itself");
 	table_bytes("forms", stat_count(answer, "stored_bytes"),
 		    "the compressed and raw pages alone");
 	if (stat_stored_bytes(answer) > 0)
@@ -125,6 +126,42 @@ static void table_held(const json_t *answer)
 		       stat_share(stat_stored_bytes(answer), stat_count(answer, "held_bytes")));
 	else
 		printf("%-14s  %30s  nothing is stored\n", "ratio", "-");
+}
+
+/* The tiers above 0: their pages, codec and dictionary. */
+static void table_tiers(const json_t *answer)
+{
+	char name[16], size[RZC_SIZE_TEXT_BYTES];
+	const json_t *tier;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "tiers"), i, tier)
+	{
+		const char *codec = json_string_value(json_object_get(tier, "codec"));
+		uint64_t dictionary = rzc_count(tier, "dictionary_bytes");
+
+		snprintf(name, sizeof(name), "  tier %" PRIu64, rzc_count(tier, "tier"));
+		printf("%-14s  %12" PRIu64 " pages  %s level %" JSON_INTEGER_FORMAT "%s%s\n", name,
+		       rzc_count(tier, "pages"), codec != NULL ? codec : "no codec,",
+		       json_integer_value(json_object_get(tier, "level")),
+		       dictionary > 0 ? ", dictionary of " : "",
+		       dictionary > 0 ? rzc_size_text(size, dictionary) : "");
+	}
+}
+
+/* What the policy did, where its thread runs. */
+static void table_policy(const json_t *answer)
+{
+	const json_t *policy = json_object_get(answer, "policy");
+	const char *shortage = json_string_value(json_object_get(policy, "shortage"));
+
+	if (!json_is_true(json_object_get(policy, "running")))
+		return;
+	printf("%-14s  %12" PRIu64 " pages into tiers, %" PRIu64 " to backing; %" PRIu64
+	       " writes waited, %" PRIu64 " in vain; short: %s\n",
+	       "policy", rzc_count(policy, "recompressed"), rzc_count(policy, "written_back"),
+	       rzc_count(policy, "waits"), rzc_count(policy, "refused"),
+	       shortage != NULL ? shortage : "?");
 }
 
 static void table_limit(const json_t *answer, const char *name, const char *key,
@@ -174,6 +211,9 @@ static void stat_table(const json_t *answer)
 	table_pages(answer, "  raw", "pages_raw");
 	if (stat_count(answer, "pages_shared") > 0)
 		table_pages(answer, "  shared", "pages_shared");
+	if (stat_count(answer, "pages_backed") > 0)
+		table_pages(answer, "  backed", "pages_backed");
+	table_tiers(answer);
 	table_held(answer);
 	table_limit(answer, "soft limit", "soft_limit_bytes", "soft_limit_hits", "passed");
 	table_limit(answer, "hard limit", "hard_limit_bytes", "hard_limit_hits", "refused");
@@ -182,6 +222,7 @@ static void stat_table(const json_t *answer)
 	printf("%-14s  %12" PRIu64 " pages\n", "discarded", stat_count(answer, "notify_free"));
 	if (stat_count(answer, "bad_pages") > 0)
 		printf("%-14s  %12" PRIu64 " reads\n", "DAMAGED", stat_count(answer, "bad_pages"));
+	table_policy(answer);
 	printf("%-14s  %12" PRIu64 " connected\n", "clients", rzc_count(answer, "clients"));
 	printf("%-14s  moved %s, gave back %s\n", "compaction",
 	       rzc_size_text(moved, stat_count(answer, "compact_moved_bytes")),

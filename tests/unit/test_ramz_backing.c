@@ -68,7 +68,7 @@ static void device_make(struct device *d, uint64_t segments, size_t align)
 					   .align_bytes = align,
 					   .read = device_read,
 					   .write = device_write};
-	d->bytes = calloc(1, d->backing.size_bytes);
+	d->bytes = calloc(1, (size_t)d->backing.size_bytes);
 	assert_non_null(d->bytes);
 }
 

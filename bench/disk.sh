@@ -19,10 +19,9 @@
 # in it (disk_content.c, put before fio): no zeros and no repeated pages but those that the file
 # has. So each disk holds real data at any time.
 #
-# Each disk has a server of its own, all of them up at the same time; the jobs go from one
-# disk to the next, so that what else the machine does meets all of them. Of the rounds the
-# one with the most requests per second is taken. zram is there where there are the module
-# and root; its device is added for the run and removed at its end.
+# Each disk has a server of its own, all at the same time; the jobs go from one disk to the next,
+# so that what else the machine does meets all of them. Of the rounds the one with the most requests
+# per second is taken. zram is there where there are the module and root.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)

@@ -2,13 +2,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) the libxvmalloc authors
 #
-# heap.pl BYTES DIRECTORY...: a program with a heap, for the micro benchmarks to look at.
+# heap.pl BYTES DIRECTORY...: a program with a heap, whose pages and use of malloc are measured.
 #
-# Reads text files below the directories, in the order of their names, up to BYTES of
-# lines, and keeps what such programs keep: every line, the lines of each file, and how
-# often each word was seen. Then it says "ready" and waits until its input ends.
-# Its pages, compressed, are the objects of the mix "page"; its use of malloc, recorded, is
-# the mix "recorded".
+# Reads text files below the directories, in the order of their names, up to BYTES of lines, and
+# keeps every line, the lines of each file, and how often each word was seen. Then it says "ready"
+# and waits until its input ends.
 use strict;
 use warnings;
 

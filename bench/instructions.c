@@ -7,13 +7,11 @@
  *
  * First pairs: with LIVE objects in their steady state, PAIRS random ones are freed and allocated
  * anew. Then the worst calls: the heap is brought into states that are bad for one call, and that
- * call is counted. A state is made with many sizes, and random ones are there beside those that
- * are constructed: what is looked for is the maximum.
+ * call is counted; random calls are there beside those that are constructed.
  *
  * Each count is a part of callgrind's output that is called ROW, or "ROW;CALLS". A system call
- * counts as one instruction. Objects are not written: only the allocator's work is there. What
- * the counting itself takes is in the row "nothing", what loop and calls take in the allocator
- * "ideal".
+ * counts as one instruction. Objects are not written. What the counting itself takes is in the row
+ * "nothing", what loop and calls take in the allocator "ideal".
  *
  * Owns one heap (heap.h). One thread.
  */

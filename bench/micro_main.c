@@ -96,16 +96,6 @@ static bool make_setup(struct micro_setup *setup, const struct arguments *argume
 	       mix_init_recorded(&setup->recorded, &setup->trace.sizes);
 }
 
-static void describe(const struct micro_setup *setup)
-{
-	char text[64];
-
-	snprintf(text, sizeof(text), "page %u, small %u, recorded %u",
-		 (unsigned)setup->page.mean_size, (unsigned)setup->small.mean_size,
-		 (unsigned)setup->recorded.mean_size);
-	micro_add_context("mean_bytes", text);
-}
-
 int main(int argc, char **argv)
 {
 	static struct micro_setup setup;
@@ -117,7 +107,6 @@ int main(int argc, char **argv)
 	parse(argc, argv, &arguments);
 	if (!micro_choose_allocators(arguments.allocator, copy) || !make_setup(&setup, &arguments))
 		return XVM_EXIT_FAILURE;
-	describe(&setup);
 	micro_add_objects(&setup);
 	micro_add_threads(&setup);
 	if (arguments.allocator == NULL) {

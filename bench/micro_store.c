@@ -17,9 +17,9 @@
  *   zram   a device of the kernel, added for it and removed after it: O_DIRECT, a system call a
  *          page. Needs root and the zram module; else it is left out
  *
- * All take the same pages in the same order. No page is of one repeated word, and none is there
- * twice. Each thread has slots of its own. At the end each slot is compared with what was
- * written to it. The counter held is bytes held over bytes of the compressed forms.
+ * All take the same pages in the same order: none of one repeated word, none twice. Each thread
+ * has slots of its own, and at the end each slot is compared with what was written to it. The
+ * counter held is bytes held over bytes of the compressed forms.
  *
  * Owns the pages and the one store there is at a time. Locking: a team while a store is made.
  * O(1) an iteration.

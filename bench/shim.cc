@@ -37,11 +37,6 @@ void micro_parse(int *argc, char **argv)
 	benchmark::Initialize(argc, argv);
 }
 
-void micro_add_context(const char *key, const char *value)
-{
-	benchmark::AddCustomContext(key, value);
-}
-
 size_t micro_run_selected(void)
 {
 	size_t count = benchmark::RunSpecifiedBenchmarks();

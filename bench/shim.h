@@ -42,9 +42,6 @@ void micro_register(const char *name, micro_body *body, void *context, unsigned 
 /* Take the options of Google Benchmark out of the command line. */
 void micro_parse(int *argc, char **argv);
 
-/* A line of the head of the report, and of the JSON's "context". */
-void micro_add_context(const char *key, const char *value);
-
 /* Run what --benchmark_filter selects. Returns the number of benchmarks. */
 size_t micro_run_selected(void);
 

@@ -196,7 +196,7 @@ static void plot_overhead(const struct plot *plot, FILE *out)
 		fputs(", \\\n", out);
 	}
 	fprintf(out,
-		"  $overhead%zu using 2:3:(sprintf('%%.2f', $3)) with labels rotate left "
+		"  $overhead%zu using 2:3:(sprintf('%%.3f', $3)) with labels rotate left "
 		"offset 0,0.3 font ',%d' notitle\n",
 		plot->number, plot->count > 8 ? 6 : 9);
 }

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) the libxvmalloc authors
 #
-# micro_test.sh BIN_DIR: the micro benchmarks run, briefly, and the table of their results says
+# micro_bench.sh BIN_DIR: the micro benchmarks run, briefly, and the table of their results says
 # what they wrote. Nothing is said about how fast anything is.
 set -u
-bin=${1:?usage: micro_test.sh BIN_DIR}
-here=$(cd "$(dirname "$0")" && pwd)
+bin=${1:?usage: micro_bench.sh BIN_DIR}
+here=$(cd "$(dirname "$0")/../../bench" && pwd)
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 failures=0

@@ -58,15 +58,16 @@ struct ramz_backing {
 /*
  * Give the store a device. Returns 0, -XV_EINVAL (null, a function that is missing, a bad size or
  * alignment), -XV_EBUSY (it has one), -XV_ENOMEM, or -XV_ENOSPC (the hard limit leaves no room
- * for the table of segments: 16 bytes for each, and two segments' buffers). O(segments).
+ * for 12 bytes for each segment and 600 KiB of buffers). O(segments).
  */
 XV_API XV_MUST_USE int ramz_attach(struct ramz *store, const struct ramz_backing *backing);
 
 /*
  * Bring every page back into memory and take the device away. Returns 0 (also when there is none),
- * -XV_EINVAL (null), -XV_ENOSPC or -XV_ENOMEM (no room: the store keeps the device, and
- * the pages that did not come back), or what a read failed with: such a page stays, and
- * ramz_discard or a write of it helps. O(pages on the device).
+ * -XV_EINVAL (null), -XV_ENOSPC or -XV_ENOMEM (no room), -XV_EBUSY (ramz_writeback or the policy moved
+ * pages there meanwhile), or what a read failed with. After an error the store keeps the device and
+ * the pages that did not come back. A page that cannot be read is given up with ramz_discard or a
+ * write. O(pages on the device).
  */
 XV_API XV_MUST_USE int ramz_detach(struct ramz *store);
 

@@ -18,14 +18,15 @@ enum { SEGMENTS_MIN = 4, ALIGN_MAX = 4096 };
 
 void rzi_segment_free(struct rzi_backing *b, uint32_t number)
 {
-	struct rzi_segment *segment = &b->segment[number];
-
-	*segment = (struct rzi_segment){.state = SEGMENT_FREE, .next = b->free};
-	b->free = number + 1;
-	b->free_count++;
+	/* Before it can be taken again. */
 	if (b->device.discard != NULL)
 		b->device.discard(b->device.context, (uint64_t)number * RAMZ_SEGMENT_BYTES,
 				  RAMZ_SEGMENT_BYTES);
+	(void)pthread_mutex_lock(&b->lock);
+	b->segment[number] = (struct rzi_segment){.state = SEGMENT_FREE, .next = b->free};
+	b->free = number + 1;
+	b->free_count++;
+	(void)pthread_mutex_unlock(&b->lock);
 }
 
 static void segments_free_all(struct rzi_backing *b)
@@ -48,12 +49,16 @@ void rzi_backing_release(struct ramz *store, uint64_t entry)
 	struct rzi_backing *b = store->backing;
 	uint32_t number = (uint32_t)(rzi_entry_backed_offset(entry) / RAMZ_SEGMENT_BYTES);
 	struct rzi_segment *segment = &b->segment[number];
+	bool is_empty;
 
 	(void)pthread_mutex_lock(&b->lock);
 	segment->live_bytes -= rzi_backing_form_bytes(entry);
-	if (segment->live_bytes == 0 && segment->state == SEGMENT_FULL)
-		rzi_segment_free(b, number);
+	is_empty = segment->live_bytes == 0 && segment->state == SEGMENT_FULL;
+	if (is_empty)
+		segment->state = SEGMENT_OPEN;
 	(void)pthread_mutex_unlock(&b->lock);
+	if (is_empty)
+		rzi_segment_free(b, number);
 }
 
 void rzi_backing_reset(struct ramz *store)
@@ -189,6 +194,13 @@ static size_t backing_buffers_bytes(void)
 	return 2 * RAMZ_SEGMENT_BYTES + ALIGN_MAX;
 }
 
+static uint64_t backing_bytes(const struct rzi_backing *b)
+{
+	return rzi_memory_rounded(sizeof(*b)) + rzi_memory_rounded(backing_items_bytes()) +
+	       rzi_memory_rounded(b->segments * sizeof(*b->segment)) +
+	       rzi_memory_rounded(backing_buffers_bytes());
+}
+
 static void backing_free(struct ramz *store, struct rzi_backing *b)
 {
 	struct rzi_memory *memory = &store->memory;
@@ -245,6 +257,7 @@ int ramz_attach(struct ramz *store, const struct ramz_backing *device)
 	if (err == 0) {
 		rzi_gate_close(store);
 		store->backing = b;
+		atomic_store(&store->backing_bytes, backing_bytes(b));
 		rzi_gate_open(store);
 	}
 	(void)pthread_mutex_unlock(&store->admin);
@@ -288,13 +301,11 @@ int ramz_detach(struct ramz *store)
 
 	if (store == NULL)
 		return -XV_EINVAL;
-	if (store->backing == NULL)
-		return 0;
 	while (slot != UINT64_MAX && err != -XV_ENOSPC && err != -XV_ENOMEM) {
 		struct rzi_context *context = rzi_enter(store);
 
 		slot = rzi_sparse_next(&store->slots, slot);
-		if (slot < rzi_pages(store)) {
+		if (store->backing != NULL && slot < rzi_pages(store)) {
 			err = rzi_entry_is_backed(atomic_load(rzi_slot(store, slot)))
 				      ? backing_fetch_home(context, slot)
 				      : 0;
@@ -310,8 +321,9 @@ int ramz_detach(struct ramz *store)
 	(void)pthread_mutex_lock(&store->admin);
 	rzi_gate_close(store);
 	b = store->backing;
-	if (b != NULL && b->free_count == b->segments) {
+	if (b == NULL || b->free_count == b->segments) {
 		store->backing = NULL;
+		atomic_store(&store->backing_bytes, 0);
 		first_err = 0;
 	} else {
 		b = NULL;
@@ -334,17 +346,6 @@ void rzi_backing_destroy(struct ramz *store)
 }
 
 /* ---- telling ---- */
-
-uint64_t rzi_backing_bytes(const struct ramz *store)
-{
-	const struct rzi_backing *b = store->backing;
-
-	if (b == NULL)
-		return 0;
-	return rzi_memory_rounded(sizeof(*b)) + rzi_memory_rounded(backing_items_bytes()) +
-	       rzi_memory_rounded(b->segments * sizeof(*b->segment)) +
-	       rzi_memory_rounded(backing_buffers_bytes());
-}
 
 int ramz_get_backing_stats(struct ramz *store, struct ramz_backing_stats *stats)
 {

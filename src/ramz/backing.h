@@ -41,7 +41,6 @@ enum segment_state {
 
 struct rzi_segment {
 	uint32_t live_bytes;
-	uint32_t used_bytes;
 	uint32_t next;  /* of the free list: number + 1 */
 	uint16_t state; /* enum segment_state */
 	bool stuck;     /* cleaning leaves it alone: it works on it, or cannot read all of it */
@@ -76,7 +75,7 @@ struct rzi_backing {
 	uint64_t failed_writes;
 };
 
-enum { SEGMENT_ITEMS_MAX = (int)(RAMZ_SEGMENT_BYTES / 32) };
+enum { SEGMENT_ITEMS_MAX = (int)(RAMZ_SEGMENT_BYTES / 128) };
 
 /* The form of a backed page into the context's packed buffer: its bytes, tail included. The caller
  * looks whether the slot still has this entry when it gets -XV_EBADMSG. Or the device's error. */
@@ -89,7 +88,7 @@ int rzi_backing_read(struct rzi_context *context, uint64_t slot, uint64_t entry,
 struct rzi_backing *rzi_backing_begin(struct ramz *store);
 void rzi_backing_end(struct ramz *store);
 
-/* Put the segment into the free list. Under `lock`. */
+/* Put the segment, which is OPEN, into the free list. Not under `lock`. */
 void rzi_segment_free(struct rzi_backing *backing, uint32_t number);
 
 /* The checksum of a form whose header begins at `at`; its own place in the header is left out. */
@@ -102,7 +101,6 @@ void rzi_backing_release(struct ramz *store, uint64_t entry);
 /* All entries are gone. Gate closed. */
 void rzi_backing_reset(struct ramz *store);
 void rzi_backing_destroy(struct ramz *store);
-uint64_t rzi_backing_bytes(const struct ramz *store);
 
 /* Live bytes of the entry's form, as the segment counts them. */
 static inline uint32_t rzi_backing_form_bytes(uint64_t entry)

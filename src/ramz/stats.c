@@ -6,7 +6,6 @@
  * May call: the pool's statistics. Locking: none; other threads count meanwhile. O(threads),
  * histograms O(threads * buckets).
  */
-#include "backing.h"
 #include "dedup.h"
 #include "policy.h"
 
@@ -91,7 +90,7 @@ static void stats_bytes(struct ramz *store, struct ramz_stats *stats)
 	}
 	stats->store_bytes = sizeof(*store) + rzi_policy_bytes();
 	stats->dictionary_bytes = atomic_load(&store->dictionary_bytes);
-	stats->backing_bytes = rzi_backing_bytes(store);
+	stats->backing_bytes = atomic_load(&store->backing_bytes);
 	/* The rest of the account belongs to threads. */
 	others = stats->slot_table_bytes + stats->dedup_bytes + stats->dictionary_bytes +
 		 stats->backing_bytes + stats->store_bytes;

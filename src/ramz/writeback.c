@@ -141,16 +141,18 @@ static uint32_t segment_take(struct rzi_backing *b, uint32_t kept)
 	return number;
 }
 
-static void segment_close(struct rzi_backing *b, uint32_t number, uint32_t used_bytes)
+static void segment_close(struct rzi_backing *b, uint32_t number)
 {
 	struct rzi_segment *segment = &b->segment[number];
+	bool is_empty;
 
 	(void)pthread_mutex_lock(&b->lock);
-	segment->state = SEGMENT_FULL;
-	segment->used_bytes = used_bytes;
-	if (segment->live_bytes == 0)
-		rzi_segment_free(b, number);
+	is_empty = segment->live_bytes == 0;
+	if (!is_empty)
+		segment->state = SEGMENT_FULL;
 	(void)pthread_mutex_unlock(&b->lock);
+	if (is_empty)
+		rzi_segment_free(b, number);
 }
 
 /* Write the segment being filled and publish its items; it is empty then. */
@@ -178,7 +180,7 @@ static int fill_write(struct ramz *store, uint32_t kept, enum rzi_counter counte
 	b->written_bytes += RAMZ_SEGMENT_BYTES;
 	b->failed_writes += err != 0;
 	(void)pthread_mutex_unlock(&b->lock);
-	segment_close(b, number, b->used_bytes);
+	segment_close(b, number);
 	fill_reset(b);
 	return err;
 }

@@ -80,6 +80,8 @@ struct ramz_writeback_options {
 	uint64_t count;     /* pages to look at; 0 = to the end */
 	uint64_t pages_max; /* end after this many; 0 = no such end */
 	uint64_t goal_bytes; /* end when held bytes are at most this; 0 = no such end */
+	uint64_t write_max;  /* end before more bytes than this are written to the device, but for
+			      * cleaning that has begun; 0 = no such end */
 };
 
 struct ramz_writeback_report {

@@ -45,6 +45,8 @@ struct ramz_policy {
 					* ignored. Default 0 */
 	uint32_t backing_age; /* the same for the backing device (ramz/backing.h), where the
 			       * store has one */
+	uint64_t day_bytes;   /* most that is written to the device in 24 hours; 0 = no bound */
+	uint64_t all_bytes;   /* most that is written to it in all; 0 = no bound */
 	uint32_t wait_ms; /* longest wait of a write at the hard limit, up to 60000; default 5000 */
 	bool train;       /* train dictionaries; default on */
 };
@@ -62,18 +64,19 @@ struct ramz_policy_stats {
 	enum ramz_shortage shortage;
 	uint32_t squeeze; /* how often the required ages are halved now */
 	uint64_t steps;
-	uint64_t ages;         /* calls of ramz_mark_idle */
-	uint64_t sweeps;       /* looks at all pages for a tier */
-	uint64_t recompressed; /* pages */
-	uint64_t saved_bytes;  /* bytes by which forms became shorter */
-	uint64_t written_back; /* pages moved to the backing device */
-	uint64_t compactions;  /* parts of a compaction, of up to 256 KiB */
-	uint64_t trainings;    /* trainings tried */
-	uint64_t dictionaries; /* trained dictionaries that a tier uses */
-	uint64_t waits;        /* writes that waited at the hard limit */
-	uint64_t wait_ns;      /* the sum of their times */
-	uint64_t refused;      /* writes that waited and got -XV_ENOSPC */
-	int last_error;        /* last error of a step, negative; 0 = none */
+	uint64_t ages;          /* calls of ramz_mark_idle */
+	uint64_t sweeps;        /* looks at all pages for a tier */
+	uint64_t recompressed;  /* pages */
+	uint64_t saved_bytes;   /* bytes by which forms became shorter */
+	uint64_t written_bytes; /* to the device, cleaning included */
+	uint64_t written_back;  /* pages moved to the backing device */
+	uint64_t compactions;   /* parts of a compaction, of up to 256 KiB */
+	uint64_t trainings;     /* trainings tried */
+	uint64_t dictionaries;  /* trained dictionaries that a tier uses */
+	uint64_t waits;         /* writes that waited at the hard limit */
+	uint64_t wait_ns;       /* the sum of their times */
+	uint64_t refused;       /* writes that waited and got -XV_ENOSPC */
+	int last_error;         /* last error of a step, negative; 0 = none */
 };
 
 XV_API void ramz_policy_init(struct ramz_policy *policy);

@@ -59,6 +59,13 @@ struct ramz_io_stat {
 	uint64_t notify_free; /* as zram counts it: see struct ramz_stats */
 };
 
+/* zram's bd_stat, in pages of the store. */
+struct ramz_bd_stat {
+	uint64_t bd_count;  /* on the backing device now */
+	uint64_t bd_reads;  /* read from it, count since */
+	uint64_t bd_writes; /* written to it, count since */
+};
+
 struct ramz_stats {
 	uint64_t size_bytes; /* of the contents */
 	size_t page_bytes;
@@ -117,6 +124,7 @@ struct ramz_stats {
 	struct ramz_ramzswap_stats ramzswap;
 	struct ramz_mm_stat mm_stat;
 	struct ramz_io_stat io_stat;
+	struct ramz_bd_stat bd_stat;
 	struct xv_pool_stats pool; /* the pool's counters */
 };
 

@@ -289,6 +289,11 @@ static int set_backing_size(struct rzn_config *config, const char *value)
 	return parse_bytes("backing-size", value, 0, &config->backing_bytes);
 }
 
+static int set_backing_day(struct rzn_config *config, const char *value)
+{
+	return parse_bytes("backing-day", value, 0, &config->backing_day_bytes);
+}
+
 static int set_backing_after(struct rzn_config *config, const char *value)
 {
 	return parse_minutes("backing-after", value,
@@ -338,6 +343,7 @@ static const struct parameter {
 	{"backing", set_backing},
 	{"backing-size", set_backing_size},
 	{"backing-after", set_backing_after},
+	{"backing-day", set_backing_day},
 	{"checksum", set_checksum},
 	{"dedup", set_dedup},
 	{"page", set_page},
@@ -388,9 +394,10 @@ static int check_saves(const struct rzn_config *config)
 
 static int check_backing(const struct rzn_config *config)
 {
-	const char *key = config->backing_bytes != 0      ? "backing-size"
-			  : config->backing_after_ms != 0 ? "backing-after"
-							  : NULL;
+	const char *key = config->backing_bytes != 0       ? "backing-size"
+			  : config->backing_after_ms != 0  ? "backing-after"
+			  : config->backing_day_bytes != 0 ? "backing-day"
+							   : NULL;
 
 	if (config->backing == NULL && key != NULL) {
 		nbdkit_error("%s=: there is no backing= for it; give one, or leave %s= out", key,

@@ -39,9 +39,10 @@ struct rzn_config {
 	char *backing;             /* absolute path, or NULL */
 	uint64_t backing_bytes;    /* 0 = not given */
 	uint64_t backing_after_ms;
-	char *save_fallback; /* absolute path of a directory, or NULL */
-	char *stats_socket;  /* absolute path, or NULL */
-	char *stats_file;    /* absolute path, or NULL */
+	uint64_t backing_day_bytes; /* most to write to it in a day; 0 = no bound */
+	char *save_fallback;        /* absolute path of a directory, or NULL */
+	char *stats_socket;         /* absolute path, or NULL */
+	char *stats_file;           /* absolute path, or NULL */
 };
 
 /* Text that nbdkit prints for --help. */
@@ -56,6 +57,7 @@ struct rzn_config {
 	"                        When a page goes there (default: when memory is short).\n"        \
 	"backing=<FILE>          A file or disk for pages that do not fit into memory.\n"          \
 	"backing-size=<SIZE>     How long that file may become.\n"                                 \
+	"backing-day=<SIZE>      The most to write to it in 24 hours.\n"                           \
 	"backing-after=<MINUTES> When a page goes there (default: when memory is short).\n"        \
 	"checksum=true           Keep a checksum of every page (default: false).\n"                \
 	"dedup=true              Keep identical pages once (default: false).\n"                    \

@@ -56,6 +56,12 @@ static const struct field io_stat_fields[] = {
 	FIELD(ramz_io_stat, notify_free),
 };
 
+static const struct field bd_stat_fields[] = {
+	FIELD(ramz_bd_stat, bd_count),
+	FIELD(ramz_bd_stat, bd_reads),
+	FIELD(ramz_bd_stat, bd_writes),
+};
+
 static const struct field pool_stats_fields[] = {
 	FIELD(xv_pool_stats, held_bytes),      FIELD(xv_pool_stats, requested_bytes),
 	FIELD(xv_pool_stats, header_bytes),    FIELD(xv_pool_stats, owner_bytes),
@@ -132,10 +138,10 @@ static const struct field policy_fields[] = {
 	FIELD(ramz_policy_stats, squeeze),      FIELD(ramz_policy_stats, steps),
 	FIELD(ramz_policy_stats, ages),         FIELD(ramz_policy_stats, sweeps),
 	FIELD(ramz_policy_stats, recompressed), FIELD(ramz_policy_stats, saved_bytes),
-	FIELD(ramz_policy_stats, written_back), FIELD(ramz_policy_stats, compactions),
-	FIELD(ramz_policy_stats, trainings),    FIELD(ramz_policy_stats, dictionaries),
-	FIELD(ramz_policy_stats, waits),        FIELD(ramz_policy_stats, wait_ns),
-	FIELD(ramz_policy_stats, refused),
+	FIELD(ramz_policy_stats, written_back), FIELD(ramz_policy_stats, written_bytes),
+	FIELD(ramz_policy_stats, compactions),  FIELD(ramz_policy_stats, trainings),
+	FIELD(ramz_policy_stats, dictionaries), FIELD(ramz_policy_stats, waits),
+	FIELD(ramz_policy_stats, wait_ns),      FIELD(ramz_policy_stats, refused),
 };
 
 static const struct field compact_report_fields[] = {
@@ -152,6 +158,8 @@ _Static_assert(sizeof(struct ramz_mm_stat) == 8 * COUNT_OF(mm_stat_fields),
 	       "mm_stat_fields is not complete");
 _Static_assert(sizeof(struct ramz_io_stat) == 8 * COUNT_OF(io_stat_fields),
 	       "io_stat_fields is not complete");
+_Static_assert(sizeof(struct ramz_bd_stat) == 8 * COUNT_OF(bd_stat_fields),
+	       "bd_stat_fields is not complete");
 _Static_assert(sizeof(struct xv_pool_stats) == 8 * COUNT_OF(pool_stats_fields),
 	       "pool_stats_fields is not complete");
 _Static_assert(offsetof(struct ramz_stats, ramzswap) == 8 * COUNT_OF(store_fields),
@@ -217,6 +225,7 @@ static json_t *store_json(const struct ramz_stats *stats)
 	json_object_set_new(object, "ramzswap", FIELDS_JSON(ramzswap_fields, &stats->ramzswap));
 	json_object_set_new(object, "mm_stat", FIELDS_JSON(mm_stat_fields, &stats->mm_stat));
 	json_object_set_new(object, "io_stat", FIELDS_JSON(io_stat_fields, &stats->io_stat));
+	json_object_set_new(object, "bd_stat", FIELDS_JSON(bd_stat_fields, &stats->bd_stat));
 	json_object_set_new(object, "pool", FIELDS_JSON(pool_stats_fields, &stats->pool));
 	return object;
 }

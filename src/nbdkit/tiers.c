@@ -53,6 +53,7 @@ static void tiers_policy(const struct rzn_config *config, struct ramz_policy *po
 	uint64_t longest_ms = config->backing_after_ms;
 
 	ramz_policy_init(policy);
+	policy->day_bytes = config->backing_day_bytes;
 	for (uint32_t tier = 1; tier < RAMZ_TIERS; tier++) {
 		if (config->tier[tier].after_ms > longest_ms)
 			longest_ms = config->tier[tier].after_ms;

@@ -43,6 +43,7 @@ enum {
 };
 
 #define NS_PER_MS UINT64_C(1000000)
+#define DAY_NS (UINT64_C(86400000) * NS_PER_MS)
 
 /* What a tier's sweeps gain, to see when its dictionary is outdated. */
 struct gain {
@@ -72,6 +73,8 @@ struct rzi_policy {
 
 	/* Only for the step. */
 	uint64_t next_age_ns;
+	uint64_t day_began_ns;
+	uint64_t day_bytes;          /* written to the device since then */
 	uint64_t cursor[RAMZ_TIERS]; /* where a sweep goes on; UINT64_MAX = it is done */
 	bool trained[RAMZ_TIERS];    /* tried since the last age */
 	bool compacted;              /* since the sweeps began */
@@ -264,6 +267,30 @@ static bool policy_compact(struct rzi_policy *p, int *err)
 
 /* ---- the device ---- */
 
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Bytes that may be written to the device now, by what is allowed in a day and in all; 0 = no
+ * bound. False: no segment more. */
+static bool policy_may_write(struct rzi_policy *p, uint64_t *bytes)
+{
+	uint64_t now_ns = rzi_now_ns(), left = UINT64_MAX;
+
+	if (now_ns - p->day_began_ns >= DAY_NS) {
+		p->day_began_ns = now_ns;
+		p->day_bytes = 0;
+	}
+	if (p->policy.day_bytes != 0)
+		left = p->policy.day_bytes - min_u64(p->policy.day_bytes, p->day_bytes);
+	if (p->policy.all_bytes != 0)
+		left = min_u64(left, p->policy.all_bytes -
+					     min_u64(p->policy.all_bytes, p->stats.written_bytes));
+	*bytes = left != UINT64_MAX ? left : 0;
+	return left >= RAMZ_SEGMENT_BYTES;
+}
+
 /* Move some pages to the backing device, where there is one; its cursor is that of tier 0. Returns
  * whether it was tried. */
 static bool policy_writeback(struct rzi_policy *p, int *err)
@@ -273,9 +300,11 @@ static bool policy_writeback(struct rzi_policy *p, int *err)
 	struct ramz_writeback_report report = {.pages = 0};
 	uint64_t end = p->cursor[0] + STEP_LOOKED;
 
-	if (p->cursor[0] == UINT64_MAX || !policy_age(p, p->policy.backing_age, &options.min_age))
+	if (p->cursor[0] == UINT64_MAX || !policy_may_write(p, &options.write_max) ||
+	    !policy_age(p, p->policy.backing_age, &options.min_age))
 		return false;
 	*err = ramz_writeback(p->store, &options, &report);
+	p->day_bytes += report.written_bytes;
 	p->cursor[0] = report.next != UINT64_MAX ? report.next : end;
 	if (*err != 0 || p->cursor[0] >= rzi_pages(p->store))
 		p->cursor[0] = UINT64_MAX;
@@ -285,6 +314,7 @@ static bool policy_writeback(struct rzi_policy *p, int *err)
 	}
 	policy_lock(p);
 	p->stats.written_back += report.pages;
+	p->stats.written_bytes += report.written_bytes;
 	policy_unlock(p);
 	return true;
 }
@@ -632,6 +662,7 @@ int rzi_policy_create(struct ramz *store)
 	if (p == NULL)
 		return err;
 	p->store = store;
+	p->day_began_ns = rzi_now_ns();
 	if (pthread_mutex_init(&p->lock, NULL) != 0)
 		goto no_lock;
 	if (rzi_condition_init(&p->wake) != 0)

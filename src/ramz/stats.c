@@ -146,6 +146,9 @@ static void stats_zram(const struct ramz *store, struct ramz_stats *stats)
 	io->failed_writes = stats->failed_writes;
 	io->invalid_io = stats->invalid_io;
 	io->notify_free = stats->notify_free;
+	stats->bd_stat.bd_count = stats->pages_backed;
+	stats->bd_stat.bd_reads = stats->ramzswap.bdev_num_reads;
+	stats->bd_stat.bd_writes = stats->ramzswap.bdev_num_writes;
 }
 
 void ramz_get_stats(struct ramz *store, struct ramz_stats *stats)

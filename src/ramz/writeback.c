@@ -410,6 +410,8 @@ static bool writeback_is_done(const struct writeback *w)
 
 	if (w->report.next == UINT64_MAX || (o->pages_max != 0 && w->report.pages >= o->pages_max))
 		return true;
+	if (o->write_max != 0 && w->report.written_bytes + RAMZ_SEGMENT_BYTES > o->write_max)
+		return true;
 	if (o->goal_bytes == 0)
 		return false;
 	xv_pool_get_stats(w->store->pool, &pool);

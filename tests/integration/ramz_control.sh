@@ -95,6 +95,7 @@ answer_stat() {
 		"mm_stat": {"orig_data_size": 201, "compr_data_size": 202, "mem_used_total": 203,
 		"mem_limit": 204, "mem_used_max": 205, "same_pages": 206, "pages_compacted": 207,
 		"huge_pages": 208, "huge_pages_since": 209},
+		"bd_stat": {"bd_count": 401, "bd_reads": 402, "bd_writes": 403},
 		"io_stat": {"failed_reads": 301, "failed_writes": 302, "invalid_io": 303,
 		"notify_free": 304}, "pool": {"held_bytes": 1577000}},
 		"read_latency": {"p50_ns": 850, "p99_ns": 1234, "p99_99_ns": 56789, "count": 10},
@@ -317,7 +318,8 @@ complains_after stat --reset-peak
 runs stat --zram
 says '^mm_stat +201 +202 +203 +204 +205 +206 +207 +208 +209$'
 says '^io_stat +301 +302 +303 +304$'
-[ "$(wc -l <"$dir/out")" -eq 2 ] || fail "stat --zram: not two lines"
+says '^bd_stat +401 +402 +403$'
+[ "$(wc -l <"$dir/out")" -eq 3 ] || fail "stat --zram: not three lines"
 
 runs stat --json
 tr -d '\n ' <"$dir/out" >"$dir/got"

@@ -7,7 +7,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
+#include <unistd.h>
 
+#include <ramz/backing.h>
 #include <ramz/policy.h>
 
 #include "test_ramz_text.h"
@@ -164,6 +166,48 @@ static void a_dictionary_is_trained_when_enough_pages_are_due(void **state)
 	store_close(store);
 }
 
+static void what_goes_to_the_device_is_bounded(void **state)
+{
+	char path[] = "/tmp/xv-policy.XXXXXX";
+	int fd = mkstemp(path);
+	struct ramz *store = limited_store(0, 0);
+	struct ramz_backing file;
+	struct ramz_policy policy;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(ramz_backing_file_open(&file, path, 64 * RAMZ_SEGMENT_BYTES, false), 0);
+	assert_int_equal(ramz_attach(store, &file), 0);
+	for (uint64_t slot = 0; slot < SLOTS; slot++)
+		put_text(store, slot, slot);
+	mark(store, 2);
+	ramz_policy_init(&policy);
+	policy.age_ms = DAY_MS;
+	policy.backing_age = 2;
+	policy.day_bytes = 3 * RAMZ_SEGMENT_BYTES;
+	assert_int_equal(ramz_set_policy(store, &policy), 0);
+	run_steps(store);
+	assert_int_equal(policy_stats(store).written_bytes, 3 * RAMZ_SEGMENT_BYTES);
+	assert_true(policy_stats(store).written_back > 0);
+	policy.day_bytes = 0;
+	policy.all_bytes = 5 * RAMZ_SEGMENT_BYTES;
+	assert_int_equal(ramz_set_policy(store, &policy), 0);
+	run_steps(store);
+	assert_int_equal(policy_stats(store).written_bytes, 5 * RAMZ_SEGMENT_BYTES);
+	policy.all_bytes = 0;
+	assert_int_equal(ramz_set_policy(store, &policy), 0);
+	run_steps(store);
+	assert_int_equal(store_stats(store).pages_backed, SLOTS);
+	assert_int_equal(store_stats(store).bd_stat.bd_count, SLOTS);
+	for (uint64_t slot = 0; slot < SLOTS; slot++)
+		expect_text(store, slot, slot);
+	assert_int_equal(store_stats(store).bd_stat.bd_reads, SLOTS);
+	store_close(store);
+	ramz_backing_file_close(&file);
+	(void)close(fd);
+	(void)unlink(path);
+}
+
 /* ---- the thread ---- */
 
 static void writers_wait_for_the_thread_at_the_hard_limit(void **state)
@@ -312,6 +356,7 @@ int main(void)
 		cmocka_unit_test(without_ages_and_limits_nothing_is_recompressed),
 		cmocka_unit_test(at_the_soft_limit_younger_and_younger_pages_go),
 		cmocka_unit_test(a_dictionary_is_trained_when_enough_pages_are_due),
+		cmocka_unit_test(what_goes_to_the_device_is_bounded),
 		cmocka_unit_test(writers_wait_for_the_thread_at_the_hard_limit),
 		cmocka_unit_test(a_write_that_cannot_be_helped_is_refused_in_time),
 		cmocka_unit_test(it_may_be_set_and_stopped_while_it_works),

@@ -249,11 +249,13 @@ static void stat_zram(const json_t *answer)
 					 "mem_used_max",     "same_pages",
 					 "pages_compacted",  "huge_pages",
 					 "huge_pages_since", NULL};
+	static const char *const bd[] = {"bd_count", "bd_reads", "bd_writes", NULL};
 	static const char *const io[] = {"failed_reads", "failed_writes", "invalid_io",
 					 "notify_free", NULL};
 
 	zram_line(answer, "mm_stat", mm);
 	zram_line(answer, "io_stat", io);
+	zram_line(answer, "bd_stat", bd);
 }
 
 static void live_rate(const struct stat_sample *before, const struct stat_sample *now,

@@ -64,13 +64,19 @@ void rzi_condition_wait(pthread_cond_t *condition, pthread_mutex_t *lock, uint64
 	(void)pthread_cond_timedwait(condition, lock, &until);
 }
 
-static uint32_t thread_hash(void)
+uint64_t rzi_thread_number(void)
 {
 	pthread_t self = pthread_self();
 	uint64_t word = 0;
 
-	memcpy(&word, &self, sizeof(self) < sizeof(word) ? sizeof(self) : sizeof(word));
-	return (uint32_t)((word * 0x9E3779B97F4A7C15U) >> 40);
+	_Static_assert(sizeof(self) <= sizeof(word), "threads have no numbers here");
+	memcpy(&word, &self, sizeof(self));
+	return word;
+}
+
+static uint32_t thread_hash(void)
+{
+	return (uint32_t)((rzi_thread_number() * 0x9E3779B97F4A7C15U) >> 40);
 }
 
 uint32_t rzi_cpu_hint(void)

@@ -58,8 +58,7 @@ static void *policy_thread(void *context)
 {
 	struct rzi_policy *p = context;
 
-	p->self = pthread_self();
-	atomic_store(&p->has_self, true);
+	atomic_store(&p->self, rzi_thread_number());
 	p->keeps_reserve = true;
 	rzi_memory_keep_reserve(&p->store->memory, true);
 	policy_lock(p);
@@ -80,7 +79,7 @@ static void *policy_thread(void *context)
 			rzi_condition_wait(&p->wake, &p->lock, rzi_now_ns() + NS_PER_MS);
 	}
 	policy_unlock(p);
-	atomic_store(&p->has_self, false);
+	atomic_store(&p->self, 0);
 	p->keeps_reserve = false;
 	rzi_memory_keep_reserve(&p->store->memory, false);
 	return NULL;
@@ -258,9 +257,7 @@ bool rzi_policy_wait(struct rzi_context *context, uint64_t *deadline_ns)
 
 bool rzi_policy_is_mine(struct ramz *store)
 {
-	struct rzi_policy *p = store->policy;
-
-	return atomic_load(&p->has_self) && pthread_equal(p->self, pthread_self()) != 0;
+	return atomic_load(&store->policy->self) == rzi_thread_number();
 }
 
 uint64_t rzi_policy_bytes(void)

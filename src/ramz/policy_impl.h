@@ -36,8 +36,7 @@ struct rzi_policy {
 	bool stepping;
 	bool stop;
 	pthread_t thread;
-	pthread_t self;        /* the same, set by the thread itself ... */
-	_Atomic bool has_self; /* ... before this */
+	_Atomic uint64_t self; /* its rzi_thread_number; 0 = there is none */
 	uint64_t stops;        /* ends of the thread, count */
 	uint32_t waiting;      /* waiting writers, count */
 	uint64_t made;         /* steps that may have made room, count */

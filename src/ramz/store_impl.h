@@ -109,7 +109,7 @@ struct ramz {
 	_Atomic uint32_t clock; /* see age.h */
 	struct rzi_policy *policy;
 	struct rzi_backing *backing;       /* NULL = none; changes with the gate closed */
-	_Atomic uint64_t backing_bytes;  /* that it takes */
+	_Atomic uint64_t backing_bytes;    /* that it takes */
 	pthread_mutex_t backing_writing;   /* see backing.h; taken before admin */
 	_Atomic uint64_t dictionary_bytes; /* of all dictionaries */
 

@@ -61,14 +61,17 @@ static void fill_reset(struct rzi_backing *b)
 	b->used_bytes = 0;
 }
 
-/* Is the object of the view still what was copied? The entry is equal; the form must be, too. */
+/* Does the slot still hold the page that was copied? An object may have been moved, so its form is
+ * compared. A form on the device is where it was, or another one. */
 static bool item_is_same(struct rzi_context *context, const struct rzi_view *view,
 			 const struct rzi_segment_item *item)
 {
 	const struct rzi_backing *b = context->store->backing;
-	int bytes = rzi_object_copy(context, view->entry);
 
-	return bytes == (int)item->bytes &&
+	if (!rzi_view_has_object(view))
+		return view->slot_entry == item->entry;
+	return rzi_entry_codec(view->entry) == item->coding && !rzi_entry_is_backed(item->entry) &&
+	       rzi_object_copy(context, view->entry) == (int)item->bytes &&
 	       memcmp(context->packed, b->buffer + item->at + FORM_HEADER_BYTES, item->bytes) == 0;
 }
 
@@ -87,8 +90,7 @@ static bool item_publish(struct rzi_context *context, const struct rzi_segment_i
 	if (item->slot >= rzi_pages(store))
 		return false;
 	rzi_view_take(context, item->slot, &view);
-	if (view.slot_entry != item->entry ||
-	    (rzi_view_has_object(&view) && !item_is_same(context, &view, item))) {
+	if (!item_is_same(context, &view, item)) {
 		rzi_view_drop(context, &view);
 		return false;
 	}

@@ -108,7 +108,8 @@ static void files_sort(struct spans *spans)
 {
 	void *seen = NULL; /* a tree of items */
 
-	qsort(spans->items, spans->count, sizeof(*spans->items), compare_paths);
+	if (spans->count > 1) /* without one there is no array */
+		qsort(spans->items, spans->count, sizeof(*spans->items), compare_paths);
 	for (size_t i = 0; i < spans->count; i++) {
 		struct span *span = &spans->items[i];
 		struct span **found = tsearch(span, &seen, compare_files);

@@ -9,7 +9,8 @@
 bounded 180 "$@"
 needs nbdcopy cmp
 show_seed
-nbdkit --dump-plugin "$plugin" | grep -q '^ramz_codecs=.*zstd' || skip "no zstd in this build"
+LD_PRELOAD=${XV_NBDKIT_PRELOAD-} nbdkit "$plugin" --dump-plugin 2>/dev/null |
+	grep -q '^ramz_codecs=.*zstd' || skip "no zstd in this build"
 
 mib=1048576
 make_text $((24 * mib)) >"$dir/text"

@@ -64,10 +64,10 @@ XV_API XV_MUST_USE int ramz_attach(struct ramz *store, const struct ramz_backing
 
 /*
  * Bring every page back into memory and take the device away. Returns 0 (also when there is none),
- * -XV_EINVAL (null), -XV_ENOSPC or -XV_ENOMEM (no room), -XV_EBUSY (ramz_writeback or the policy moved
- * pages there meanwhile), or what a read failed with. After an error the store keeps the device and
- * the pages that did not come back. A page that cannot be read is given up with ramz_discard or a
- * write. O(pages on the device).
+ * -XV_EINVAL (null), -XV_ENOSPC or -XV_ENOMEM (no room), -XV_EBUSY (ramz_writeback or the policy
+ * moved pages there meanwhile), or what a read failed with. After an error the store keeps the
+ * device and the pages that did not come back. A page that cannot be read is given up with
+ * ramz_discard or a write. O(pages on the device).
  */
 XV_API XV_MUST_USE int ramz_detach(struct ramz *store);
 
@@ -124,10 +124,12 @@ struct ramz_backing_stats {
 XV_API int ramz_get_backing_stats(struct ramz *store, struct ramz_backing_stats *stats);
 
 /*
- * A file or block device as a backing device. The path must not be in use by another; size_bytes of
- * a regular file is set to the size given and its blocks come as they are written; 0 takes the size
- * that a block device has. direct asks for O_DIRECT: the system then keeps no copy of it in memory.
- * Returns 0 or a negative errno; -EBUSY: another process has it. End it with
+ * A file or block device as a backing device. The path must not be in use by another. size_bytes is
+ * what a regular file may take (-EINVAL below a segment), and its blocks come as they are written;
+ * 0 takes what a block device has. direct asks for O_DIRECT: the system then keeps no copy of it in
+ * memory. What holds anything else is left as it is: the first 256 KiB must be zeros, or the file
+ * must have been a backing file before; else -EEXIST. Returns 0 or a negative errno; -EBUSY:
+ * another process has it; -EFBIG: the device is smaller; -ENOTBLK: neither kind. End it with
  * ramz_backing_file_close, after ramz_detach or ramz_destroy.
  */
 XV_API XV_MUST_USE int ramz_backing_file_open(struct ramz_backing *backing, const char *path,

@@ -392,6 +392,25 @@ static int check_saves(const struct rzn_config *config)
 	return -1;
 }
 
+#define BACKING_BYTES_MIN (UINT64_C(1) << 20)
+#define BACKING_BYTES_MAX (UINT64_C(1) << 40)
+
+static int check_tiers(const struct rzn_config *config)
+{
+	static const char *const names[] = {[RZN_TIER_WARM] = "warm", [RZN_TIER_COLD] = "cold"};
+
+	for (uint32_t tier = RZN_TIER_WARM; tier <= RZN_TIER_COLD; tier++) {
+		/* A disk that is loaded has the tiers it was saved with. */
+		if (config->tier[tier].after_ms == 0 || config->tier[tier].codec != NULL ||
+		    config->file != NULL)
+			continue;
+		nbdkit_error("%s-after=: there is no %s= for it; give one, or leave %s-after= out",
+			     names[tier], names[tier], names[tier]);
+		return -1;
+	}
+	return 0;
+}
+
 static int check_backing(const struct rzn_config *config)
 {
 	const char *key = config->backing_bytes != 0       ? "backing-size"
@@ -402,6 +421,12 @@ static int check_backing(const struct rzn_config *config)
 	if (config->backing == NULL && key != NULL) {
 		nbdkit_error("%s=: there is no backing= for it; give one, or leave %s= out", key,
 			     key);
+		return -1;
+	}
+	/* Whether it is a device, which has a size of its own, shows when it is opened. */
+	if (config->backing_bytes != 0 && (config->backing_bytes < BACKING_BYTES_MIN ||
+					   config->backing_bytes > BACKING_BYTES_MAX)) {
+		nbdkit_error("backing-size=: it takes 1M at least and 1T at most");
 		return -1;
 	}
 	if (config->backing == NULL || config->file == NULL ||
@@ -450,7 +475,7 @@ int rzn_config_complete(const struct rzn_config *config)
 	const char *reason;
 
 	if (check_limits(config) != 0 || check_size(config) != 0 || check_saves(config) != 0 ||
-	    check_paths(config) != 0 || check_backing(config) != 0)
+	    check_paths(config) != 0 || check_tiers(config) != 0 || check_backing(config) != 0)
 		return -1;
 	/* rzn_config_check_hard_limit looks at these later, when the provider is known. */
 	options.soft_limit_bytes = 0;

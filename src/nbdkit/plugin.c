@@ -77,17 +77,20 @@ static int plugin_get_ready(void)
 		return -1;
 	if (config.backing != NULL && rzn_path_check_directory("backing", config.backing) != 0)
 		return -1;
-	if (!plugin_file_is_there())
-		return rzn_path_check_directory("file", config.file);
-	if (rzn_file_hold(&disk) != 0 || rzn_disk_open(&disk) != 0)
-		return -1;
-	rzn_disk_close(&disk);
-	return 0;
+	if (!plugin_file_is_there()) {
+		if (rzn_path_check_directory("file", config.file) != 0)
+			return -1;
+	} else {
+		if (rzn_file_hold(&disk) != 0 || rzn_disk_open(&disk) != 0)
+			return -1;
+		rzn_disk_close(&disk);
+	}
+	return rzn_backing_open(&disk);
 }
 
 static int plugin_serve(void)
 {
-	if (rzn_backing_open(&disk) != 0 || rzn_tiers_start(&disk) != 0)
+	if (rzn_backing_attach(&disk) != 0 || rzn_tiers_start(&disk) != 0)
 		return -1;
 	if (config.stats_socket != NULL && rzn_control_start(&disk, config.stats_socket) != 0)
 		return -1;

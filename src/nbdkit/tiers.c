@@ -85,7 +85,10 @@ static const char *backing_fault(int err)
 	case -EBUSY:
 		return "another process has it; give each disk a file of its own";
 	case -EINVAL:
-		return "a file needs backing-size=";
+		return "a file needs backing-size=, 1M at least";
+	case -EEXIST:
+		return "it holds other data, which would be lost; name a new file, or one that was "
+		       "a backing file";
 	case -ENOTBLK:
 		return "it is neither a regular file nor a block device";
 	case -EFBIG:
@@ -103,14 +106,19 @@ int rzn_backing_open(struct rzn_disk *disk)
 	if (config->backing == NULL)
 		return 0;
 	err = ramz_backing_file_open(&disk->backing, config->backing, config->backing_bytes, false);
-	if (err != 0) {
-		rzn_tell("backing=%s: %s", config->backing, backing_fault(err));
-		return -1;
-	}
-	err = ramz_attach(disk->store, &disk->backing);
 	if (err == 0)
 		return 0;
-	rzn_tell("backing=%s: %s", config->backing,
+	rzn_tell("backing=%s: %s", config->backing, backing_fault(err));
+	return -1;
+}
+
+int rzn_backing_attach(struct rzn_disk *disk)
+{
+	int err = disk->backing.read != NULL ? ramz_attach(disk->store, &disk->backing) : 0;
+
+	if (err == 0)
+		return 0;
+	rzn_tell("backing=%s: %s", disk->config->backing,
 		 err == -EINVAL ? "it takes 1M at least and 1T at most; give another backing-size="
 				: strerror(-err));
 	return -1;

@@ -15,9 +15,10 @@
  */
 int rzn_tiers_set(struct rzn_disk *disk);
 
-/* Open backing= and give it to the store. After the fork, as a file that is made is the user's that
- * nbdkit has become. Returns as above. rzn_backing_close when the store has ended. */
+/* Open backing=, before the fork, so that what is wrong with it is told in the foreground; give it
+ * to the store after the fork. Return as above. rzn_backing_close when the store has ended. */
 int rzn_backing_open(struct rzn_disk *disk);
+int rzn_backing_attach(struct rzn_disk *disk);
 void rzn_backing_close(struct rzn_disk *disk);
 
 /* Start the policy's thread, if any tier is set or there is a backing file. After the fork. Returns

@@ -3,8 +3,7 @@
 /*
  * backing.h: the segments of a backing device, and reading a page from it.
  *
- * A segment is a header of SEGMENT_HEADER_BYTES, whose rest is free, and forms one behind the
- * other, each at a multiple of 8:
+ * A segment is forms one behind the other, each at a multiple of 8:
  *
  *    0  u64 slot   8  u32 bytes, tail included   12  u32 coding   16  u64 XXH3 of slot, bytes,
  *   coding, the device's id, the form and its tail   24  the form with its tail

@@ -3,6 +3,9 @@
 /*
  * backing_file.c: a file or a block device as a backing device.
  *
+ * The first HEADER_BYTES say that it is one; the segments follow. What begins with something else
+ * is not touched.
+ *
  * Owns the descriptor, with an exclusive flock. May call: the file system. Locking: none; pread and
  * pwrite from any thread. O(bytes).
  */
@@ -12,6 +15,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,6 +27,12 @@
 /* What O_DIRECT asks for at most. */
 #define DIRECT_ALIGN_BYTES 4096U
 
+#define HEADER_BYTES DIRECT_ALIGN_BYTES
+#define MAGIC "ramz backing 1\n"
+
+/* What else a file or a device holds shows within these: btrfs begins at 64 KiB. */
+#define LOOKED_BYTES (256U << 10)
+
 static int file_fd(void *context)
 {
 	return (int)(intptr_t)context;
@@ -31,6 +42,7 @@ static int file_read(void *context, uint64_t offset, void *dst, size_t bytes)
 {
 	char *at = dst;
 
+	offset += HEADER_BYTES;
 	while (bytes != 0) {
 		ssize_t got = pread(file_fd(context), at, bytes, (off_t)offset);
 
@@ -49,6 +61,7 @@ static int file_write(void *context, uint64_t offset, const void *src, size_t by
 {
 	const char *at = src;
 
+	offset += HEADER_BYTES;
 	while (bytes != 0) {
 		ssize_t put = pwrite(file_fd(context), at, bytes, (off_t)offset);
 
@@ -66,31 +79,79 @@ static int file_write(void *context, uint64_t offset, const void *src, size_t by
 /* The blocks go back to the file system, or to the device's spare ones, where either can. */
 static void file_discard(void *context, uint64_t offset, uint64_t bytes)
 {
-	(void)fallocate(file_fd(context), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
-			(off_t)bytes);
+	(void)fallocate(file_fd(context), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			(off_t)(offset + HEADER_BYTES), (off_t)bytes);
 }
 
-/* The size to use, and the file made so long. 0 or a negative errno. */
-static int file_set_size(int fd, uint64_t *size_bytes)
+/* -EEXIST if it holds anything but zeros and was no backing device. */
+static int file_look(int fd, unsigned char *bytes)
+{
+	ssize_t got = pread(fd, bytes, LOOKED_BYTES, 0);
+
+	if (got < 0)
+		return -errno;
+	if (got >= (ssize_t)sizeof(MAGIC) && memcmp(bytes, MAGIC, sizeof(MAGIC)) == 0)
+		return 0;
+	for (ssize_t i = 0; i < got; i++) {
+		if (bytes[i] != 0)
+			return -EEXIST;
+	}
+	return 0;
+}
+
+/* Prove that it may be overwritten, and say in it that it is a backing device. */
+static int file_claim(int fd)
+{
+	void *bytes;
+	ssize_t put;
+	int err;
+
+	if (posix_memalign(&bytes, DIRECT_ALIGN_BYTES, LOOKED_BYTES) != 0)
+		return -ENOMEM;
+	err = file_look(fd, bytes);
+	if (err == 0) {
+		memset(bytes, 0, HEADER_BYTES);
+		memcpy(bytes, MAGIC, sizeof(MAGIC));
+		put = pwrite(fd, bytes, HEADER_BYTES, 0);
+		err = put == HEADER_BYTES ? 0 : put < 0 ? -errno : -EIO;
+	}
+	free(bytes);
+	return err;
+}
+
+/* The bytes to use. 0 or a negative errno. */
+static int file_size(int fd, bool *is_regular, uint64_t *size_bytes)
 {
 	struct stat status;
 	off_t end;
 
 	if (fstat(fd, &status) != 0)
 		return -errno;
-	if (S_ISREG(status.st_mode)) {
-		if (*size_bytes == 0)
-			return -EINVAL;
-		return ftruncate(fd, (off_t)*size_bytes) == 0 ? 0 : -errno;
-	}
+	*is_regular = S_ISREG(status.st_mode);
+	if (*is_regular)
+		return *size_bytes >= RAMZ_SEGMENT_BYTES ? 0 : -EINVAL;
 	if (!S_ISBLK(status.st_mode))
 		return -ENOTBLK;
 	end = lseek(fd, 0, SEEK_END);
 	if (end < 0)
 		return -errno;
+	end = end > (off_t)HEADER_BYTES ? end - (off_t)HEADER_BYTES : 0;
 	if (*size_bytes == 0)
 		*size_bytes = (uint64_t)end;
 	return *size_bytes <= (uint64_t)end ? 0 : -EFBIG;
+}
+
+static int file_prepare(int fd, uint64_t *size_bytes)
+{
+	bool is_regular;
+	int err = file_size(fd, &is_regular, size_bytes);
+
+	*size_bytes &= ~(uint64_t)(RAMZ_SEGMENT_BYTES - 1);
+	if (err == 0)
+		err = file_claim(fd);
+	if (err == 0 && is_regular && ftruncate(fd, (off_t)(*size_bytes + HEADER_BYTES)) != 0)
+		err = -errno;
+	return err;
 }
 
 static int file_open(int *fd, const char *path, uint64_t *size_bytes, bool direct)
@@ -103,7 +164,7 @@ static int file_open(int *fd, const char *path, uint64_t *size_bytes, bool direc
 	if (flock(*fd, LOCK_EX | LOCK_NB) != 0)
 		err = errno == EWOULDBLOCK ? -EBUSY : -errno;
 	else
-		err = file_set_size(*fd, size_bytes);
+		err = file_prepare(*fd, size_bytes);
 	if (err != 0)
 		(void)close(*fd);
 	return err;
@@ -114,14 +175,14 @@ int ramz_backing_file_open(struct ramz_backing *backing, const char *path, uint6
 {
 	int fd, err;
 
-	if (backing == NULL || path == NULL || size_bytes > INT64_MAX)
+	if (backing == NULL || path == NULL || size_bytes > INT64_MAX - HEADER_BYTES)
 		return -EINVAL;
 	err = file_open(&fd, path, &size_bytes, direct);
 	if (err != 0)
 		return err;
 	*backing = (struct ramz_backing){
 		.context = (void *)(intptr_t)fd,
-		.size_bytes = size_bytes & ~(uint64_t)(RAMZ_SEGMENT_BYTES - 1),
+		.size_bytes = size_bytes,
 		.align_bytes = direct ? DIRECT_ALIGN_BYTES : 1,
 		.read = file_read,
 		.write = file_write,

@@ -55,6 +55,12 @@ static struct fault codec_fault(const struct ramz_options *options)
 	    (codec->context_create == NULL || codec->context_destroy == NULL ||
 	     codec->compress == NULL || codec->decompress == NULL || codec->name == NULL))
 		return (struct fault){-XV_EINVAL, "codec lacks a name or one of its functions"};
+	if (codec != NULL &&
+	    ((codec->digest_create == NULL) != (codec->digest_destroy == NULL) ||
+	     (codec->digest_create == NULL) != (codec->digest_bytes == NULL) ||
+	     (codec->digest_create == NULL) != (codec->context_create_with == NULL)))
+		return (struct fault){-XV_EINVAL, "codec has some of the four functions for "
+						  "dictionaries: give all or none"};
 	if (options->raw_above_permille > 1000)
 		return (struct fault){-XV_EINVAL, "raw_above_permille is above 1000: a form longer "
 						  "than the page saves nothing"};

@@ -265,6 +265,8 @@ int rzi_recompress(struct ramz *store, struct rzi_compressor *compressor,
 		.store = store, .options = options, .end = UINT64_MAX, .compressor = compressor};
 	int err = recompress_check(store, options);
 
+	if (report != NULL)
+		*report = (struct ramz_recompress_report){.next = UINT64_MAX};
 	if (err != 0)
 		return err;
 	r.report.next = options->first;

@@ -445,6 +445,8 @@ int ramz_writeback(struct ramz *store, const struct ramz_writeback_options *opti
 	struct writeback w = {.store = store, .options = options, .end = UINT64_MAX};
 	int err;
 
+	if (report != NULL)
+		*report = (struct ramz_writeback_report){.next = UINT64_MAX};
 	if (store == NULL || options == NULL || options->min_age > RAMZ_AGE_MAX)
 		return -XV_EINVAL;
 	if (options->first >= rzi_pages(store))

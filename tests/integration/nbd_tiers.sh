@@ -63,4 +63,22 @@ LD_PRELOAD=${XV_NBDKIT_PRELOAD-} timeout 30 nbdkit -U - "$plugin" size=1M backin
 	backing-size=64M --run true >"$dir/twice.log" 2>&1 && fail "two disks have one file"
 grep -q 'another process has it' "$dir/twice.log" || fail "the second said: $(cat "$dir/twice.log")"
 end_server "$server_pid" backed
+
+# ---- what is wrong with a backing file is told before the fork, and the file is kept ---------
+
+# refused WORDS KEY...: a start in the background fails with these words
+refused() {
+	words=$1
+	shift
+	LD_PRELOAD=${XV_NBDKIT_PRELOAD-} timeout 30 nbdkit -P "$dir/bad.pid" -U "$dir/bad.sock" \
+		"$plugin" size=1M "$@" >"$dir/bad.log" 2>&1 && fail "it starts with $*"
+	grep -q "$words" "$dir/bad.log" || fail "with $* it said: $(cat "$dir/bad.log")"
+}
+
+cp "$dir/text" "$dir/precious"
+refused 'holds other data' backing="$dir/precious" backing-size=8M
+cmp "$dir/text" "$dir/precious" || fail "another file was overwritten"
+refused 'backing-size=, 1M' backing="$dir/new"
+refused '1T at most' backing="$dir/new" backing-size=2T
+refused 'no warm=' warm-after=5
 finish

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <ramz/backing.h>
+#include <xvmalloc/provider_highmem.h>
 
 #include "test_ramz_memory_file.h"
 #include "test_ramz_text.h"
@@ -159,6 +160,57 @@ static void pages_on_the_device_read_as_they_were_written(void **state)
 		expect_all(store);
 		end(store, &d);
 	}
+}
+
+static unsigned decompressions;
+
+/* Each second form is refused while this is counted: first a page's own, then its twin's. */
+static int decompress_each_second(void *context, const void *src, size_t src_bytes, void *dst,
+				  size_t dst_bytes)
+{
+	if (decompressions != 0 && decompressions++ % 2 == 0)
+		return -XV_ENOMEM;
+	return ramz_codec_at(0)->decompress(context, src, src_bytes, dst, dst_bytes);
+}
+
+/* With a window the twin's form is copied to where the page's own form was. */
+static void a_twin_that_cannot_be_read_costs_no_page(void **state)
+{
+	enum { PAGES = 400 };
+	struct xv_provider_highmem_options highmem;
+	struct ramz_codec codec = *ramz_codec_at(0);
+	struct xv_provider *provider;
+	struct ramz_options options;
+	struct ramz *store;
+	struct device d;
+
+	(void)state;
+	xv_provider_highmem_options_init(&highmem);
+	if (xv_provider_highmem_create(&provider, &highmem) != 0)
+		skip();
+	codec.name = "second";
+	codec.decompress = decompress_each_second;
+	store_options(&options, 2 * PAGES);
+	options.provider = provider;
+	options.codec = &codec;
+	options.dedup = true;
+	assert_int_equal(ramz_create(&store, &options), 0);
+	device_make(&d, SEGMENTS, 1);
+	assert_int_equal(ramz_attach(store, &d.backing), 0);
+	for (uint64_t slot = 0; slot < PAGES; slot++)
+		store_put(store, slot, slot);
+	assert_true(writeback(store).pages > PAGES / 2);
+	for (uint64_t slot = 0; slot < PAGES; slot++)
+		store_put(store, PAGES + slot, slot);
+	decompressions = 1;
+	assert_int_equal(ramz_detach(store), 0);
+	assert_true(decompressions > PAGES);
+	decompressions = 0;
+	store_check(store);
+	for (uint64_t slot = 0; slot < 2 * PAGES; slot++)
+		store_expect(store, slot, slot % PAGES);
+	end(store, &d);
+	xv_provider_highmem_destroy(provider);
 }
 
 static void only_what_was_asked_for_goes(void **state)
@@ -427,6 +479,39 @@ static void a_file_is_a_device(void **state)
 	(void)unlink(path);
 }
 
+/* Not a byte of it changes, and its length neither. */
+static void a_file_with_other_data_is_refused_and_kept(void **state)
+{
+	static const uint64_t places[] = {0, 512, 1080, 65600, 262143};
+	struct ramz_backing file;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		char path[] = "/tmp/xv-backing.XXXXXX", byte = 'x';
+		int fd = mkstemp(path);
+
+		assert_true(fd >= 0);
+		assert_int_equal(ftruncate(fd, 64 << 20), 0);
+		assert_int_equal(pwrite(fd, &byte, 1, (off_t)places[i]), 1);
+		assert_int_equal(ramz_backing_file_open(&file, path, 8 << 20, i % 2 != 0), -EEXIST);
+		byte = 0;
+		assert_int_equal(pread(fd, &byte, 1, 0), 1);
+		assert_int_equal(byte, places[i] == 0 ? 'x' : 0);
+		assert_int_equal(lseek(fd, 0, SEEK_END), 64 << 20);
+		/* Zeros are nobody's; after that it is ours, and may become shorter. */
+		byte = 0;
+		assert_int_equal(pwrite(fd, &byte, 1, (off_t)places[i]), 1);
+		assert_int_equal(ramz_backing_file_open(&file, path, 1000, false), -EINVAL);
+		assert_int_equal(ramz_backing_file_open(&file, path, 8 << 20, false), 0);
+		ramz_backing_file_close(&file);
+		assert_int_equal(ramz_backing_file_open(&file, path, 4 << 20, false), 0);
+		assert_int_equal(file.size_bytes, 4 << 20);
+		ramz_backing_file_close(&file);
+		(void)close(fd);
+		(void)unlink(path);
+	}
+}
+
 /* ---- threads ---- */
 
 struct scene {
@@ -511,6 +596,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pages_on_the_device_read_as_they_were_written),
+		cmocka_unit_test(a_twin_that_cannot_be_read_costs_no_page),
 		cmocka_unit_test(only_what_was_asked_for_goes),
 		cmocka_unit_test(a_store_with_pages_on_a_device_is_saved_whole),
 		cmocka_unit_test(dead_space_is_cleaned),
@@ -520,6 +606,7 @@ int main(void)
 		cmocka_unit_test(reads_that_fail_can_be_tried_again),
 		cmocka_unit_test(bad_devices_are_refused),
 		cmocka_unit_test(a_file_is_a_device),
+		cmocka_unit_test(a_file_with_other_data_is_refused_and_kept),
 		cmocka_unit_test(readers_and_writers_meet_writeback_and_cleaning),
 	};
 

@@ -208,15 +208,15 @@ static void context_give_back(struct rzi_context *context)
 			      memory_order_release);
 }
 
-/* closer: the caller has closed the gate. */
-static struct rzi_context *context_take(struct ramz *store, bool closer)
+/* borrows: the call never parks, or it has closed the gate. */
+static struct rzi_context *context_take(struct ramz *store, bool borrows)
 {
 	struct rzi_context *context = context_take_home(store);
 	unsigned turns = 0;
 
 	while (context == NULL) {
 		context = context_take_other(store);
-		if (context == NULL && (closer || rzi_policy_is_mine(store)))
+		if (context == NULL && (borrows || rzi_policy_is_mine(store)))
 			context = context_borrow(store);
 		if (context == NULL)
 			rzi_pause(&turns);
@@ -232,16 +232,26 @@ static void gate_wait(struct rzi_contexts *contexts)
 	(void)pthread_mutex_unlock(&contexts->lock);
 }
 
-struct rzi_context *rzi_enter(struct ramz *store)
+static struct rzi_context *context_enter(struct ramz *store, bool borrows)
 {
 	for (;;) {
-		struct rzi_context *context = context_take(store, false);
+		struct rzi_context *context = context_take(store, borrows);
 
 		if (!atomic_load(&store->contexts.closed))
 			return context;
 		context_give_back(context);
 		gate_wait(&store->contexts);
 	}
+}
+
+struct rzi_context *rzi_enter(struct ramz *store)
+{
+	return context_enter(store, false);
+}
+
+struct rzi_context *rzi_enter_reader(struct ramz *store)
+{
+	return context_enter(store, true);
 }
 
 void rzi_park(struct rzi_context *context)

@@ -104,6 +104,9 @@ void rzi_contexts_fini(struct ramz *store);
 /* Begin a call. Never fails: at least one context can be waited for. */
 struct rzi_context *rzi_enter(struct ramz *store);
 
+/* For a call that never parks: it need not wait for one that is parked. */
+struct rzi_context *rzi_enter_reader(struct ramz *store);
+
 /* End a call: free what can be freed now, give the context back, and then call the soft limit's
  * callback if the limit was passed. */
 void rzi_leave(struct rzi_context *context);

@@ -15,7 +15,6 @@ enum {
 	WAIT_MS = 5000,
 	WAIT_MS_MAX = 60000,
 	LOOK_MS = 100, /* the thread looks at the limits so often */
-	RESTS_MAX = 2, /* the first step may have begun before there was need */
 };
 
 void ramz_policy_init(struct ramz_policy *policy)
@@ -35,8 +34,10 @@ int ramz_policy_step(struct ramz *store, uint32_t *wait_ms)
 		return -XV_EINVAL;
 	policy_lock(p);
 	err = !p->is_set ? -XV_EINVAL : p->stepping ? -XV_EAGAIN : 0;
-	if (err == 0)
+	if (err == 0) {
 		p->stepping = true;
+		p->step_asked = p->asked;
+	}
 	waiting = p->waiting != 0;
 	policy_unlock(p);
 	if (err != 0)
@@ -67,13 +68,14 @@ static void *policy_thread(void *context)
 		uint64_t until_ns;
 		int err;
 
+		p->step_asked = p->asked;
 		policy_unlock(p);
 		until_ns = rzi_policy_do(p, waiting, &err);
 		policy_lock(p);
 		/* Nobody tells this thread about the soft limit: it looks at times. */
 		if (until_ns > rzi_now_ns() + LOOK_MS * NS_PER_MS)
 			until_ns = rzi_now_ns() + LOOK_MS * NS_PER_MS;
-		if (!p->stop && until_ns != 0 && p->waiting == 0)
+		if (!p->stop && until_ns != 0 && p->asked == p->step_asked)
 			rzi_condition_wait(&p->wake, &p->lock, until_ns);
 		else if (err != 0 && !p->stop)
 			rzi_condition_wait(&p->wake, &p->lock, rzi_now_ns() + NS_PER_MS);
@@ -219,11 +221,11 @@ int ramz_get_policy_stats(struct ramz *store, struct ramz_policy_stats *stats)
  * the next time is the last. */
 static void policy_wait(struct rzi_policy *p, uint64_t *deadline_ns)
 {
-	uint64_t made = p->made, rests = p->rests;
+	uint64_t made = p->made, asked = ++p->asked;
 
 	p->waiting++;
 	(void)pthread_cond_broadcast(&p->wake);
-	while (p->made == made && p->rests - rests < RESTS_MAX && p->stats.running &&
+	while (p->made == made && p->rested < asked && p->stats.running &&
 	       rzi_now_ns() < *deadline_ns)
 		rzi_condition_wait(&p->progress, &p->lock, *deadline_ns);
 	p->waiting--;

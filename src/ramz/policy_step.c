@@ -333,7 +333,8 @@ uint64_t rzi_policy_do(struct rzi_policy *p, bool waiting, int *err)
 	p->stats.steps++;
 	p->stats.last_error = *err;
 	p->made += worked;
-	p->rests += !worked;
+	if (!worked)
+		p->rested = p->step_asked;
 	(void)pthread_cond_broadcast(&p->progress);
 	policy_unlock(p);
 	return worked ? 0 : p->next_age_ns;

@@ -163,10 +163,13 @@ int rzi_backing_read(struct rzi_context *context, uint64_t slot, uint64_t entry,
 
 struct rzi_backing *rzi_backing_begin(struct ramz *store)
 {
+	struct rzi_backing *b;
+
 	(void)pthread_mutex_lock(&store->backing_writing);
-	if (store->backing == NULL)
+	b = store->backing;
+	if (b == NULL)
 		(void)pthread_mutex_unlock(&store->backing_writing);
-	return store->backing;
+	return b;
 }
 
 void rzi_backing_end(struct ramz *store)

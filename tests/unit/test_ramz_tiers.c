@@ -201,6 +201,7 @@ static void shared_pages_stay(void **state)
 
 static void bad_requests_are_refused(void **state)
 {
+	struct ramz_recompress_report report = {.next = 5};
 	struct ramz *store = store_open(10);
 	struct ramz_recompress_options options = {.tier = 1};
 	struct ramz_train_options training = {.tier = 1};
@@ -219,8 +220,23 @@ static void bad_requests_are_refused(void **state)
 	assert_int_equal(ramz_recompress(store, &options, NULL), -XV_ERANGE);
 	options.first = 0;
 	options.min_age = RAMZ_AGE_MAX + 1;
-	assert_int_equal(ramz_recompress(store, &options, NULL), -XV_EINVAL);
+	/* A caller's loop over next ends. */
+	assert_int_equal(ramz_recompress(store, &options, &report), -XV_EINVAL);
+	assert_true(report.next == UINT64_MAX);
 	assert_int_equal(ramz_get_tier(store, RAMZ_TIERS, &info), -XV_EINVAL);
+	for (unsigned lacks = 0; lacks < 4; lacks++) {
+		struct ramz_codec three = *lz4;
+
+		if (lacks == 0)
+			three.digest_create = NULL;
+		else if (lacks == 1)
+			three.digest_destroy = NULL;
+		else if (lacks == 2)
+			three.digest_bytes = NULL;
+		else
+			three.context_create_with = NULL;
+		assert_int_equal(ramz_set_tier(store, 2, &three, 9), -XV_EINVAL);
+	}
 	assert_int_equal(ramz_set_tier(store, 1, NULL, 0), 0);
 	assert_null(tier_info(store, 1).codec);
 	assert_int_equal(ramz_mark_idle(NULL), -XV_EINVAL);

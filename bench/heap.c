@@ -55,7 +55,7 @@ static bool row_find(struct micro_allocator *row, char **argv)
 		return false;
 	}
 	row->calls = entry->plugin;
-	return entry->library == NULL || preload(entry, argv);
+	return entry->soname == NULL || preload(entry, argv);
 }
 
 bool micro_choose_allocators(const char *only, char **argv)

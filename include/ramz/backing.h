@@ -39,12 +39,16 @@ extern "C" {
 /* Bytes of a segment. Writes to a device are of this length, at multiples of it. */
 #define RAMZ_SEGMENT_BYTES ((size_t)256 << 10)
 
+/* How long a device may be. */
+#define RAMZ_BACKING_BYTES_MIN (4 * (uint64_t)RAMZ_SEGMENT_BYTES)
+#define RAMZ_BACKING_BYTES_MAX ((uint64_t)1 << 40)
+
 /* A device. It must outlive its use by a store. */
 struct ramz_backing {
 	void *context;       /* first argument of its functions */
-	uint64_t size_bytes; /* of the device; at least four segments, at most 1 TiB */
+	uint64_t size_bytes; /* RAMZ_BACKING_BYTES_MIN to RAMZ_BACKING_BYTES_MAX */
 	size_t align_bytes;  /* offsets, lengths and addresses of reads are multiples of it: a power
-			      * of  two, 1 to 4096 */
+			      * of two, 1 to 4096 */
 
 	/* Read or write bytes at an offset. Return 0 or a negative errno. A read of what was
 	 * never written may give anything. */

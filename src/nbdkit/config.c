@@ -392,9 +392,6 @@ static int check_saves(const struct rzn_config *config)
 	return -1;
 }
 
-#define BACKING_BYTES_MIN (UINT64_C(1) << 20)
-#define BACKING_BYTES_MAX (UINT64_C(1) << 40)
-
 static int check_tiers(const struct rzn_config *config)
 {
 	static const char *const names[] = {[RZN_TIER_WARM] = "warm", [RZN_TIER_COLD] = "cold"};
@@ -421,12 +418,6 @@ static int check_backing(const struct rzn_config *config)
 	if (config->backing == NULL && key != NULL) {
 		nbdkit_error("%s=: there is no backing= for it; give one, or leave %s= out", key,
 			     key);
-		return -1;
-	}
-	/* Whether it is a device, which has a size of its own, shows when it is opened. */
-	if (config->backing_bytes != 0 && (config->backing_bytes < BACKING_BYTES_MIN ||
-					   config->backing_bytes > BACKING_BYTES_MAX)) {
-		nbdkit_error("backing-size=: it takes 1M at least and 1T at most");
 		return -1;
 	}
 	if (config->backing == NULL || config->file == NULL ||

@@ -85,7 +85,7 @@ static const char *backing_fault(int err)
 	case -EBUSY:
 		return "another process has it; give each disk a file of its own";
 	case -EINVAL:
-		return "a file needs backing-size=, 1M at least";
+		return "it takes 1M at least and 1T at most, and a file needs backing-size=";
 	case -EEXIST:
 		return "it holds other data, which would be lost; name a new file, or one that was "
 		       "a backing file";
@@ -118,9 +118,7 @@ int rzn_backing_attach(struct rzn_disk *disk)
 
 	if (err == 0)
 		return 0;
-	rzn_tell("backing=%s: %s", disk->config->backing,
-		 err == -EINVAL ? "it takes 1M at least and 1T at most; give another backing-size="
-				: strerror(-err));
+	rzn_tell("backing=%s: %s", disk->config->backing, strerror(-err));
 	return -1;
 }
 

@@ -9,10 +9,9 @@
 
 #include "file_format.h"
 
-enum { SEGMENTS_MIN = 4, ALIGN_MAX = 4096 };
+enum { ALIGN_MAX = 4096 };
 
 /* What an entry can name. */
-#define DEVICE_BYTES_MAX ((uint64_t)1 << 40)
 
 /* ---- segments ---- */
 
@@ -105,7 +104,7 @@ static bool backing_form_is_good(const struct rzi_backing *b, const unsigned cha
 	       rzi_get_u64(at + 16) == rzi_backing_sum(b, at, bytes);
 }
 
-/* The form, behind its header, in the context's buffer. */
+/* The form, behind its header, in the context's io buffer. */
 static int backing_fetch(struct rzi_context *context, uint64_t slot, uint64_t entry,
 			 const unsigned char **form)
 {
@@ -180,8 +179,8 @@ void rzi_backing_end(struct ramz *store)
 static bool backing_device_is_good(const struct ramz_backing *device)
 {
 	return device != NULL && device->read != NULL && device->write != NULL &&
-	       device->size_bytes >= SEGMENTS_MIN * RAMZ_SEGMENT_BYTES &&
-	       device->size_bytes <= DEVICE_BYTES_MAX && device->align_bytes != 0 &&
+	       device->size_bytes >= RAMZ_BACKING_BYTES_MIN &&
+	       device->size_bytes <= RAMZ_BACKING_BYTES_MAX && device->align_bytes != 0 &&
 	       device->align_bytes <= ALIGN_MAX &&
 	       (device->align_bytes & (device->align_bytes - 1)) == 0;
 }
@@ -274,7 +273,8 @@ static int backing_fetch_home(struct rzi_context *context, uint64_t slot)
 	struct rzi_room room = {0};
 	struct rzi_view view;
 	struct rzi_content content;
-	int bytes, err;
+	const unsigned char *form;
+	int err;
 
 	do {
 		rzi_view_take(context, slot, &view);
@@ -282,11 +282,11 @@ static int backing_fetch_home(struct rzi_context *context, uint64_t slot)
 			rzi_view_drop(context, &view);
 			return 0;
 		}
-		bytes = rzi_backing_copy(context, slot, view.slot_entry);
-		err = bytes < 0
-			      ? bytes
-			      : rzi_content_of_form(context, slot, rzi_entry_codec(view.slot_entry),
-						    context->packed, (size_t)bytes, &content);
+		err = backing_fetch(context, slot, view.slot_entry, &form);
+		if (err == 0)
+			err = rzi_content_of_form(context, slot, rzi_entry_codec(view.slot_entry),
+						  form, rzi_entry_backed_bytes(view.slot_entry),
+						  &content);
 		if (err == 0) {
 			err = rzi_publish(context, slot, &content, &view);
 			if (err != 0)

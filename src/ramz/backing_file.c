@@ -129,7 +129,7 @@ static int file_size(int fd, bool *is_regular, uint64_t *size_bytes)
 		return -errno;
 	*is_regular = S_ISREG(status.st_mode);
 	if (*is_regular)
-		return *size_bytes >= RAMZ_SEGMENT_BYTES ? 0 : -EINVAL;
+		return 0;
 	if (!S_ISBLK(status.st_mode))
 		return -ENOTBLK;
 	end = lseek(fd, 0, SEEK_END);
@@ -147,6 +147,9 @@ static int file_prepare(int fd, uint64_t *size_bytes)
 	int err = file_size(fd, &is_regular, size_bytes);
 
 	*size_bytes &= ~(uint64_t)(RAMZ_SEGMENT_BYTES - 1);
+	if (err == 0 &&
+	    (*size_bytes < RAMZ_BACKING_BYTES_MIN || *size_bytes > RAMZ_BACKING_BYTES_MAX))
+		err = -EINVAL;
 	if (err == 0)
 		err = file_claim(fd);
 	if (err == 0 && is_regular && ftruncate(fd, (off_t)(*size_bytes + HEADER_BYTES)) != 0)

@@ -398,9 +398,6 @@ int rzi_dedup_content(struct rzi_context *context, const void *page,
 			return 0;
 		}
 		rzi_dedup_unref(context, record);
-		/* To compare them used the context's buffer. */
-		if (packed != NULL && packed->data == context->packed)
-			packed = NULL;
 	}
 	err = dedup_make(context, page, hash, packed, &record);
 	if (err == 0)

@@ -48,8 +48,8 @@ _Atomic uint64_t *rzi_dedup_place(const struct rzi_dedup *dedup, uint32_t record
 
 /* Content for a page: a reference to a record with an identical page that is not number `but`
  * (UINT32_MAX: any), or to a new one, made from packed if that is not NULL, otherwise by
- * compression. A form in the context's buffer is made again if a record with the same hash had
- * another page, or one that cannot be read. Errors as rzi_object_make, rzi_compress. */
+ * compression. packed's bytes are not in context->packed: the comparison reads into that. Errors as
+ * rzi_object_make, rzi_compress. */
 int rzi_dedup_content(struct rzi_context *context, const void *page,
 		      const struct rzi_packed *packed, uint32_t but, struct rzi_content *content);
 

@@ -47,6 +47,12 @@ static struct fault size_fault(const struct ramz_options *options)
 	return (struct fault){0, ""};
 }
 
+static int digest_functions(const struct ramz_codec *codec)
+{
+	return (codec->digest_create != NULL) + (codec->digest_destroy != NULL) +
+	       (codec->digest_bytes != NULL) + (codec->context_create_with != NULL);
+}
+
 static struct fault codec_fault(const struct ramz_options *options)
 {
 	const struct ramz_codec *codec = options->codec;
@@ -55,10 +61,7 @@ static struct fault codec_fault(const struct ramz_options *options)
 	    (codec->context_create == NULL || codec->context_destroy == NULL ||
 	     codec->compress == NULL || codec->decompress == NULL || codec->name == NULL))
 		return (struct fault){-XV_EINVAL, "codec lacks a name or one of its functions"};
-	if (codec != NULL &&
-	    ((codec->digest_create == NULL) != (codec->digest_destroy == NULL) ||
-	     (codec->digest_create == NULL) != (codec->digest_bytes == NULL) ||
-	     (codec->digest_create == NULL) != (codec->context_create_with == NULL)))
+	if (codec != NULL && digest_functions(codec) % 4 != 0)
 		return (struct fault){-XV_EINVAL, "codec has some of the four functions for "
 						  "dictionaries: give all or none"};
 	if (options->raw_above_permille > 1000)

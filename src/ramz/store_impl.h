@@ -285,7 +285,7 @@ int rzi_page_write_part(struct rzi_context *context, uint64_t slot, size_t from,
 int rzi_view_read(struct rzi_context *context, uint64_t slot, const struct rzi_view *view,
 		  void *dst);
 
-/* Content of a form with its tail, `bytes` long, in the context's packed buffer or elsewhere.
+/* Content of a form with its tail, `bytes` long, that is not in context->packed or context->page.
  * Errors as rzi_object_make. */
 int rzi_content_of_form(struct rzi_context *context, uint64_t slot, uint32_t codec,
 			const void *packed, size_t bytes, struct rzi_content *content);

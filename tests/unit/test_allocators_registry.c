@@ -35,7 +35,7 @@ static void registry_has_every_allocator_once(void **state)
 
 static void registry_says_why_an_allocator_cannot_run(void **state)
 {
-	const struct xvm_entry unknown = {.library = "libno-such-thing.so.1", .package = "none"};
+	const struct xvm_entry unknown = {.soname = "libno-such-thing.so.1", .package = "none"};
 	const struct xvm_entry *entry;
 	char why[XVFRAG_PLUGIN_WHY_BYTES];
 
@@ -44,7 +44,7 @@ static void registry_says_why_an_allocator_cannot_run(void **state)
 		why[0] = '\0';
 		if (xvm_entry_available(entry, why) == 0)
 			continue;
-		assert_true(entry->library != NULL || entry->available != NULL);
+		assert_true(entry->soname != NULL || entry->available != NULL);
 		assert_true(why[0] != '\0' && strchr(why, '\n') == NULL);
 	}
 	assert_null(xvm_preload_path(&unknown));

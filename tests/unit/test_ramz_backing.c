@@ -75,13 +75,8 @@ static void device_make(struct device *d, uint64_t segments, size_t align)
 
 static struct ramz *backed_store(struct device *d, bool checksum, bool dedup)
 {
-	struct ramz_options options;
-	struct ramz *store;
+	struct ramz *store = store_open_with(SLOTS, checksum, dedup);
 
-	store_options(&options, SLOTS);
-	options.checksum = checksum;
-	options.dedup = dedup;
-	assert_int_equal(ramz_create(&store, &options), 0);
 	assert_int_equal(ramz_attach(store, &d->backing), 0);
 	for (uint64_t slot = 0; slot < SLOTS; slot++)
 		store_put(store, slot, slot);
@@ -441,77 +436,6 @@ static void bad_devices_are_refused(void **state)
 	end(store, &d);
 }
 
-/* ---- a file ---- */
-
-static void a_file_is_a_device(void **state)
-{
-	char path[] = "/tmp/xv-backing.XXXXXX";
-	int fd = mkstemp(path);
-
-	(void)state;
-	assert_true(fd >= 0);
-	for (int direct = 0; direct < 2; direct++) {
-		struct ramz_backing file, other;
-		struct ramz *store = store_open(SLOTS);
-		int err = ramz_backing_file_open(&file, path, SEGMENTS * RAMZ_SEGMENT_BYTES,
-						 direct != 0);
-
-		if (err == -EINVAL && direct) { /* a file system without O_DIRECT */
-			store_close(store);
-			break;
-		}
-		assert_int_equal(err, 0);
-		assert_int_equal(ramz_backing_file_open(&other, path, 1 << 20, false), -EBUSY);
-		for (uint64_t slot = 0; slot < SLOTS; slot++)
-			store_put(store, slot, slot);
-		assert_int_equal(ramz_attach(store, &file), 0);
-		(void)writeback(store);
-		expect_all(store);
-		assert_int_equal(ramz_detach(store), 0);
-		expect_all(store);
-		store_close(store);
-		ramz_backing_file_close(&file);
-	}
-	assert_int_equal(
-		ramz_backing_file_open(&(struct ramz_backing){0}, "/dev/null", 1 << 20, false),
-		-ENOTBLK);
-	(void)close(fd);
-	(void)unlink(path);
-}
-
-/* Not a byte of it changes, and its length neither. */
-static void a_file_with_other_data_is_refused_and_kept(void **state)
-{
-	static const uint64_t places[] = {0, 512, 1080, 65600, 262143};
-	struct ramz_backing file;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		char path[] = "/tmp/xv-backing.XXXXXX", byte = 'x';
-		int fd = mkstemp(path);
-
-		assert_true(fd >= 0);
-		assert_int_equal(ftruncate(fd, 64 << 20), 0);
-		assert_int_equal(pwrite(fd, &byte, 1, (off_t)places[i]), 1);
-		assert_int_equal(ramz_backing_file_open(&file, path, 8 << 20, i % 2 != 0), -EEXIST);
-		byte = 0;
-		assert_int_equal(pread(fd, &byte, 1, 0), 1);
-		assert_int_equal(byte, places[i] == 0 ? 'x' : 0);
-		assert_int_equal(lseek(fd, 0, SEEK_END), 64 << 20);
-		/* Zeros are nobody's; after that it is ours, and may become shorter. */
-		byte = 0;
-		assert_int_equal(pwrite(fd, &byte, 1, (off_t)places[i]), 1);
-		assert_int_equal(ramz_backing_file_open(&file, path, 1000, false), -EINVAL);
-		assert_int_equal(ramz_backing_file_open(&file, path, 8 << 20, false), 0);
-		ramz_backing_file_close(&file);
-		assert_int_equal(ramz_backing_file_open(&file, path, 4 << 20, false), 0);
-		assert_int_equal(file.size_bytes, 4 << 20);
-		ramz_backing_file_close(&file);
-		(void)close(fd);
-		(void)unlink(path);
-	}
-}
-
 /* ---- threads ---- */
 
 struct scene {
@@ -605,8 +529,6 @@ int main(void)
 		cmocka_unit_test(a_damaged_form_costs_its_page_alone),
 		cmocka_unit_test(reads_that_fail_can_be_tried_again),
 		cmocka_unit_test(bad_devices_are_refused),
-		cmocka_unit_test(a_file_is_a_device),
-		cmocka_unit_test(a_file_with_other_data_is_refused_and_kept),
 		cmocka_unit_test(readers_and_writers_meet_writeback_and_cleaning),
 	};
 

@@ -16,13 +16,8 @@ enum { SLOTS = 700 };
 /* Pages of every kind, of every codec of this build, with holes. */
 static struct ramz *make_store(bool checksum, bool dedup)
 {
-	struct ramz_options options;
-	struct ramz *store;
+	struct ramz *store = store_open_with(SLOTS, checksum, dedup);
 
-	store_options(&options, SLOTS);
-	options.checksum = checksum;
-	options.dedup = dedup;
-	assert_int_equal(ramz_create(&store, &options), 0);
 	for (uint64_t slot = 0; slot < SLOTS; slot++) {
 		if (slot % 7 == 6)
 			continue;

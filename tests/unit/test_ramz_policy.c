@@ -266,6 +266,104 @@ static void a_write_that_cannot_be_helped_is_refused_in_time(void **state)
 	store_close(store);
 }
 
+/* ---- a device whose writes take as long as the test likes ---- */
+
+enum { SLOW_PAGE = 65536, SLOW_PAGES = 200, SLOW_SEGMENTS = 64 };
+
+struct slow {
+	struct ramz *store;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool is_writing;
+	bool is_released;
+	uint64_t slot; /* of the writer */
+};
+
+static int slow_read(void *context, uint64_t offset, void *dst, size_t bytes)
+{
+	(void)context, (void)offset, (void)dst, (void)bytes;
+	return -EIO;
+}
+
+static int slow_write(void *context, uint64_t offset, const void *src, size_t bytes)
+{
+	struct slow *slow = context;
+
+	(void)offset, (void)src, (void)bytes;
+	(void)pthread_mutex_lock(&slow->lock);
+	slow->is_writing = true;
+	(void)pthread_cond_broadcast(&slow->changed);
+	while (!slow->is_released)
+		(void)pthread_cond_wait(&slow->changed, &slow->lock);
+	(void)pthread_mutex_unlock(&slow->lock);
+	return -EIO;
+}
+
+static int slow_put(struct slow *slow, uint64_t slot)
+{
+	static unsigned char page[SLOW_PAGE];
+
+	page_partly_random(page, SLOW_PAGE, SLOW_PAGE / 2, slot + 1);
+	return ramz_write_page(slow->store, slot, page);
+}
+
+static void *slow_writer(void *context)
+{
+	struct slow *slow = context;
+
+	assert_int_equal(slow_put(slow, slow->slot), -XV_ENOSPC);
+	return NULL;
+}
+
+/* The limit allows one thread's buffers, which a write that waits does not use. */
+static void a_read_does_not_wait_for_a_write_that_waits(void **state)
+{
+	static unsigned char page[SLOW_PAGE];
+	struct slow slow = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+	const struct ramz_backing device = {.context = &slow,
+					    .size_bytes = SLOW_SEGMENTS * RAMZ_SEGMENT_BYTES,
+					    .align_bytes = 1,
+					    .read = slow_read,
+					    .write = slow_write};
+	struct ramz_options options;
+	struct ramz_policy policy;
+	pthread_t thread;
+
+	(void)state;
+	store_options(&options, 1);
+	options.page_bytes = SLOW_PAGE;
+	options.size_bytes = (uint64_t)SLOW_PAGES * SLOW_PAGE;
+	options.hard_limit_bytes = ramz_least_limit(&options) + (1 << 20);
+	assert_int_equal(ramz_create(&slow.store, &options), 0);
+	assert_int_equal(ramz_attach(slow.store, &device), 0);
+	while (slow_put(&slow, slow.slot) == 0)
+		slow.slot++;
+	assert_true(slow.slot > 0);
+	ramz_policy_init(&policy);
+	policy.wait_ms = 20000;
+	assert_int_equal(ramz_set_policy(slow.store, &policy), 0);
+	assert_int_equal(ramz_policy_start(slow.store), 0);
+	assert_int_equal(pthread_create(&thread, NULL, slow_writer, &slow), 0);
+	(void)pthread_mutex_lock(&slow.lock);
+	while (!slow.is_writing)
+		(void)pthread_cond_wait(&slow.changed, &slow.lock);
+	(void)pthread_mutex_unlock(&slow.lock);
+	while (policy_stats(slow.store).waits == 0)
+		sleep_ms(1);
+	for (uint64_t slot = 0; slot < slow.slot; slot++)
+		assert_int_equal(ramz_read_page(slow.store, slot, page), 0);
+	assert_int_equal(policy_stats(slow.store).refused, 0); /* it still waits */
+	(void)pthread_mutex_lock(&slow.lock);
+	slow.is_released = true;
+	(void)pthread_cond_broadcast(&slow.changed);
+	(void)pthread_mutex_unlock(&slow.lock);
+	pthread_join(thread, NULL);
+	ramz_policy_stop(slow.store);
+	store_close(slow.store);
+}
+
+/* ---- changes while it works ---- */
+
 struct meddler {
 	struct ramz *store;
 	atomic_bool done;
@@ -359,6 +457,7 @@ int main(void)
 		cmocka_unit_test(what_goes_to_the_device_is_bounded),
 		cmocka_unit_test(writers_wait_for_the_thread_at_the_hard_limit),
 		cmocka_unit_test(a_write_that_cannot_be_helped_is_refused_in_time),
+		cmocka_unit_test(a_read_does_not_wait_for_a_write_that_waits),
 		cmocka_unit_test(it_may_be_set_and_stopped_while_it_works),
 		cmocka_unit_test(bad_policies_are_refused),
 	};

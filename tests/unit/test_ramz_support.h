@@ -84,14 +84,21 @@ static inline void store_options(struct ramz_options *options, uint64_t pages)
 	options->shards = 1; /* so that what is freed is counted at once */
 }
 
-static inline struct ramz *store_open(uint64_t pages)
+static inline struct ramz *store_open_with(uint64_t pages, bool checksum, bool dedup)
 {
 	struct ramz_options options;
 	struct ramz *store = NULL;
 
 	store_options(&options, pages);
+	options.checksum = checksum;
+	options.dedup = dedup;
 	assert_int_equal(ramz_create(&store, &options), 0);
 	return store;
+}
+
+static inline struct ramz *store_open(uint64_t pages)
+{
+	return store_open_with(pages, false, false);
 }
 
 /* Prove everything. */

@@ -11,13 +11,8 @@ enum { SLOTS = 1000, TIER = 2 };
 
 static struct ramz *text_store(bool checksum, bool dedup)
 {
-	struct ramz_options options;
-	struct ramz *store;
+	struct ramz *store = store_open_with(SLOTS, checksum, dedup);
 
-	store_options(&options, SLOTS);
-	options.checksum = checksum;
-	options.dedup = dedup;
-	assert_int_equal(ramz_create(&store, &options), 0);
 	for (uint64_t slot = 0; slot < SLOTS; slot++)
 		put_text(store, slot, slot);
 	return store;

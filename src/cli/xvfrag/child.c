@@ -179,12 +179,12 @@ static int child_check_preload(struct xvf_run *run, const struct xvm_entry *entr
 	const void *function = dlsym(RTLD_DEFAULT, "malloc");
 	Dl_info info;
 
-	if (entry->library == NULL ||
+	if (entry->soname == NULL ||
 	    (preload != NULL && function != NULL && dladdr(function, &info) != 0 &&
 	     strcmp(info.dli_fname, preload) == 0))
 		return 0;
 	return xvf_run_fail(run, "preloading %s had no effect (a build with a sanitizer?)",
-			    entry->library);
+			    entry->soname);
 }
 
 /* The allocator that run->spec names, or NULL. */

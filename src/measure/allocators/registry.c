@@ -28,13 +28,13 @@ static const struct xvm_entry entries[] = {
 	{.plugin = &xvm_allocator_xvmalloc_heap, .check = xvm_pool_check},
 	{.plugin = &xvm_allocator_glibc},
 	{.plugin = &xvm_allocator_jemalloc,
-	 .library = "libjemalloc.so.2",
+	 .soname = "libjemalloc.so.2",
 	 .package = "libjemalloc2"},
 	{.plugin = &xvm_allocator_mimalloc,
-	 .library = "libmimalloc.so.2:libmimalloc.so.2.0:libmimalloc.so.3",
+	 .soname = "libmimalloc.so.2:libmimalloc.so.2.0:libmimalloc.so.3",
 	 .package = "libmimalloc2.0"},
 	{.plugin = &xvm_allocator_tcmalloc,
-	 .library = "libtcmalloc_minimal.so.4",
+	 .soname = "libtcmalloc_minimal.so.4",
 	 .package = "libtcmalloc-minimal4"},
 	{.plugin = &xvm_allocator_tlsf},
 	{.plugin = &xvm_allocator_zram, .available = xvm_zram_available},
@@ -79,11 +79,10 @@ int xvm_entry_available(const struct xvm_entry *entry, char *why)
 {
 	if (entry->available != NULL)
 		return entry->available(why);
-	if (entry->library == NULL || xvm_preload_path(entry) != NULL)
+	if (entry->soname == NULL || xvm_preload_path(entry) != NULL)
 		return 0;
 	return xvm_entry_complain(why, "%.*s is not installed (Debian: apt-get install %s)",
-				  (int)strcspn(entry->library, ":"), entry->library,
-				  entry->package);
+				  (int)strcspn(entry->soname, ":"), entry->soname, entry->package);
 }
 
 int xvm_entry_check(const struct xvm_entry *entry, const char *settings, unsigned threads,
@@ -151,13 +150,13 @@ const char *xvm_preload_path(const struct xvm_entry *entry)
 			       "/usr/lib64:/usr/lib:/usr/local/lib64:/usr/local/lib"};
 	const char *path = NULL;
 
-	if (entry->library == NULL)
+	if (entry->soname == NULL)
 		return NULL;
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
 		for (const char *at = lists[i]; path == NULL && at != NULL && *at != '\0';) {
 			size_t length = strcspn(at, ":");
 
-			path = preload_in(at, length, entry->library);
+			path = preload_in(at, length, entry->soname);
 			at += length + (at[length] == ':');
 		}
 	}

@@ -25,7 +25,7 @@ struct xvm_entry {
 
 	/* The library to preload into the process that runs it, its names with ':' between, best
 	 * first; and its package. NULL: none. */
-	const char *library;
+	const char *soname;
 	const char *package;
 
 	/* Optional. Can it run on this machine? 0, or -1. */

@@ -161,8 +161,9 @@ static bool policy_sweep(struct rzi_policy *p, uint32_t tier, uint32_t age, int 
 		*err = *err == -XV_ERANGE ? 0 : *err;
 		p->cursor[tier] = UINT64_MAX;
 	}
-	/* No memory to work with: it would not do for the next page either. */
-	if ((*err == -XV_ENOSPC || *err == -XV_ENOMEM) && report.recompressed == 0)
+	/* The codec has no memory to work with, so the next page would fail too. Where a new form
+	 * has no place, the next page's may have one. */
+	if ((*err == -XV_ENOSPC || *err == -XV_ENOMEM) && report.tried == 0)
 		p->cursor[tier] = UINT64_MAX;
 	policy_note_gain(&p->gain[tier], &report);
 	policy_lock(p);

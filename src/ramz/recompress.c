@@ -160,13 +160,16 @@ static int recompress_page(struct recompress *r, struct rzi_context *context, ui
 	int bytes = rzi_compressor_run(r->store, r->compressor, context->page, r->form);
 	int err;
 
+	if (bytes < 0) {
+		rzi_view_drop(context, view);
+		return bytes;
+	}
 	r->report.tried++;
 	rzi_count(&context->counters, COUNT_RECOMPRESS_TRIED, 1);
-	if (bytes <= 0 || (uint32_t)bytes + (old >> GAIN_SHIFT) > old) {
-		if (bytes >= 0)
-			recompress_note(r, slot, view);
+	if (bytes == 0 || (uint32_t)bytes + (old >> GAIN_SHIFT) > old) {
+		recompress_note(r, slot, view);
 		rzi_view_drop(context, view);
-		return bytes < 0 ? bytes : 0;
+		return 0;
 	}
 	err = recompress_publish(r, context, slot, view, (uint32_t)bytes);
 	if (err != 0)

@@ -48,12 +48,12 @@ struct rzi_policy {
 	/* Only for the step. */
 	uint64_t next_age_ns;
 	uint64_t day_began_ns;
-	uint64_t day_bytes;          /* written to the device since then */
-	uint64_t cursor[RAMZ_TIERS]; /* where a sweep goes on; UINT64_MAX = it is done */
-	bool trained[RAMZ_TIERS];    /* tried since the last age */
-	bool compacted;              /* since the sweeps began */
-	uint64_t writes;             /* of the store when the sweeps began */
-	bool keeps_reserve;          /* the thread does the steps */
+	uint64_t day_bytes;            /* written to the device since then */
+	uint64_t cursor[RAMZ_TIERS];   /* where a sweep goes on; UINT64_MAX = it is done */
+	uint64_t train_at[RAMZ_TIERS]; /* due pages at which a training is tried again */
+	bool compacted;                /* since the sweeps began */
+	uint64_t writes;               /* of the store when the sweeps began */
+	bool keeps_reserve;            /* the thread does the steps */
 	struct rzi_gain gain[RAMZ_TIERS];
 	struct rzi_compressor compressor[RAMZ_TIERS];
 };

@@ -80,19 +80,19 @@ static bool policy_min_age(const struct rzi_policy *p, uint32_t tier, uint32_t *
 	       policy_age(p, p->policy.tier_age[tier], age);
 }
 
-/* Are at least `pages` pages of that age in lower tiers? */
-static bool policy_has_due(struct rzi_policy *p, uint32_t age, uint64_t pages)
+/* Pages of that age and older; more than the tier can gain, since pages in it are counted too. */
+static uint64_t policy_due(struct rzi_policy *p, uint32_t age)
 {
 	struct ramz_ages ages;
 	uint64_t due = 0;
 
 	if (ramz_get_ages(p->store, &ages) != 0)
-		return false;
+		return 0;
 	for (uint32_t bucket = 0; bucket < RAMZ_AGE_BUCKETS; bucket++) {
 		if (ramz_age_floor(bucket) >= age)
 			due += ages.pages[bucket];
 	}
-	return due >= pages;
+	return due;
 }
 
 /* Do pages gain an eighth less than the first ones with this dictionary? */
@@ -114,22 +114,25 @@ static void policy_note_gain(struct rzi_gain *gain, const struct ramz_recompress
 	gain->bytes += report->saved_bytes;
 }
 
-/* Train a dictionary if one is due. Returns whether it was tried. */
+/* Train a dictionary if one is due. Returns whether it was tried. One that does not pay is tried
+ * again when twice as many pages are due: a training takes as long as a thousand pages. */
 static bool policy_train(struct rzi_policy *p, uint32_t tier, uint32_t age, int *err)
 {
 	struct ramz_train_options options = {.tier = tier, .min_age = age};
 	struct ramz_train_report report = {.used = false};
 	struct ramz_tier_info info;
+	uint64_t due;
 
-	if (!p->policy.train || p->trained[tier] || ramz_get_tier(p->store, tier, &info) != 0 ||
-	    info.codec == NULL || info.codec->digest_create == NULL ||
+	if (!p->policy.train || ramz_get_tier(p->store, tier, &info) != 0 || info.codec == NULL ||
+	    info.codec->digest_create == NULL ||
 	    (info.dictionary_bytes != 0 && !policy_has_drifted(&p->gain[tier])))
 		return false;
-	p->trained[tier] = true;
-	if (!policy_has_due(p, age, TRAIN_PAGES))
+	due = policy_due(p, age);
+	if (due < TRAIN_PAGES || due < p->train_at[tier])
 		return false;
 	*err = ramz_train(p->store, &options, &report);
 	p->gain[tier] = (struct rzi_gain){.pages = 0};
+	p->train_at[tier] = report.used ? 0 : 2 * due;
 	policy_lock(p);
 	p->stats.trainings++;
 	p->stats.dictionaries += report.used;
@@ -264,7 +267,6 @@ static void policy_end_of_age(struct rzi_policy *p, uint64_t now_ns)
 	p->next_age_ns = now_ns + p->policy.age_ms * NS_PER_MS;
 	(void)ramz_mark_idle(p->store);
 	rzi_policy_begin(p);
-	memset(p->trained, 0, sizeof(p->trained));
 	policy_lock(p);
 	p->stats.ages++;
 	p->stats.squeeze = 0;

@@ -342,14 +342,15 @@ struct ramz_source {
  * Every machine reads it. Codec, level, checksums, size and page size are kept. Pages that share an
  * object are saved one by one.
  *
- * Other calls go on meanwhile. Each page is saved as it is at some moment of the call: for the
- * image of one moment, do not write. The image has the size of the store at the start of the call:
- * if the store is resized or reset meanwhile, pages behind that size are left out, and dropped
- * pages read as zeros. The sink gets blocks of up to 128 KiB, and may call the store.
+ * The image is that of one moment, soon after the call begins, for all pages together. Other calls
+ * go on meanwhile, resize and reset too. A page that is overwritten before it was saved is kept in
+ * memory until then. If a write would be refused for want of that memory, the save ends with
+ * -XV_EBUSY instead, and can be tried again. One save runs at a time; another waits for its end.
+ * The sink gets blocks of up to 128 KiB. It may call the store, but not ramz_save.
  *
- * Returns 0, -XV_EINVAL (null), -XV_EBADMSG (a stored page is damaged), -XV_ENOMEM, -XV_EAGAIN (no
- * free window slot in the provider), an error of the sink, or a negative errno when the system
- * gives no random bytes. O(compressed bytes).
+ * Returns 0, -XV_EINVAL (null), -XV_EBUSY (see above), -XV_EBADMSG (a stored page is damaged),
+ * -XV_ENOMEM, -XV_EAGAIN (no free window slot in the provider), an error of the sink or of the
+ * backing device, or a negative errno when the system gives no random bytes. O(compressed bytes).
  */
 XV_API XV_MUST_USE int ramz_save(struct ramz *store, const struct ramz_sink *sink);
 

@@ -105,9 +105,10 @@ static bool backing_form_is_good(const struct rzi_backing *b, const unsigned cha
 }
 
 /* The form, behind its header, in the context's io buffer. */
-static int backing_fetch(struct rzi_context *context, uint64_t slot, uint64_t entry,
+static int backing_fetch(struct rzi_context *context, uint64_t slot, const struct rzi_view *view,
 			 const unsigned char **form)
 {
+	const uint64_t entry = view->slot_entry;
 	struct ramz *store = context->store;
 	struct rzi_backing *b = store->backing;
 	uint64_t align = b->device.align_bytes;
@@ -129,29 +130,32 @@ static int backing_fetch(struct rzi_context *context, uint64_t slot, uint64_t en
 		return 0;
 	}
 	/* It may have been moved or replaced meanwhile, and its segment written again. */
-	if (atomic_load(rzi_slot(store, slot)) != entry)
+	if (!view->is_kept && atomic_load(rzi_slot(store, slot)) != entry)
 		return -XV_EBUSY;
 	rzi_count(&context->counters,
 		  err == -XV_EBADMSG ? COUNT_BACKING_DAMAGED : COUNT_BACKING_READ_ERRORS, 1);
 	return err;
 }
 
-int rzi_backing_copy(struct rzi_context *context, uint64_t slot, uint64_t entry)
+int rzi_backing_copy(struct rzi_context *context, uint64_t slot, const struct rzi_view *view)
 {
+	uint32_t bytes = rzi_entry_backed_bytes(view->slot_entry);
 	const unsigned char *form;
-	int err = backing_fetch(context, slot, entry, &form);
+	int err = backing_fetch(context, slot, view, &form);
 
 	if (err != 0)
 		return err;
-	memcpy(context->packed, form, rzi_entry_backed_bytes(entry));
-	return (int)rzi_entry_backed_bytes(entry);
+	memcpy(context->packed, form, bytes);
+	return (int)bytes;
 }
 
-int rzi_backing_read(struct rzi_context *context, uint64_t slot, uint64_t entry, void *dst)
+int rzi_backing_read(struct rzi_context *context, uint64_t slot, const struct rzi_view *view,
+		     void *dst)
 {
+	uint64_t entry = view->slot_entry;
 	uint32_t tail_bytes = context->store->tail_bytes;
 	const unsigned char *form;
-	int err = backing_fetch(context, slot, entry, &form);
+	int err = backing_fetch(context, slot, view, &form);
 
 	return err == 0 ? rzi_object_unpack(context, rzi_entry_codec(entry), form,
 					    rzi_entry_backed_bytes(entry) - tail_bytes, dst)
@@ -272,7 +276,7 @@ static int backing_fetch_home(struct rzi_context *context, uint64_t slot)
 {
 	struct rzi_room room = {0};
 	struct rzi_view view;
-	struct rzi_content content;
+	struct rzi_content content = {.same_page = true};
 	const unsigned char *form;
 	int err;
 
@@ -282,7 +286,7 @@ static int backing_fetch_home(struct rzi_context *context, uint64_t slot)
 			rzi_view_drop(context, &view);
 			return 0;
 		}
-		err = backing_fetch(context, slot, view.slot_entry, &form);
+		err = backing_fetch(context, slot, &view, &form);
 		if (err == 0)
 			err = rzi_content_of_form(context, slot, rzi_entry_codec(view.slot_entry),
 						  form, rzi_entry_backed_bytes(view.slot_entry),

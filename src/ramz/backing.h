@@ -76,12 +76,14 @@ struct rzi_backing {
 
 enum { SEGMENT_ITEMS_MAX = (int)(RAMZ_SEGMENT_BYTES / 128) };
 
-/* The form of a backed page into the context's packed buffer: its bytes, tail included. The caller
- * looks whether the slot still has this entry when it gets -XV_EBADMSG. Or the device's error. */
-int rzi_backing_copy(struct rzi_context *context, uint64_t slot, uint64_t entry);
+/* The form of a backed page into the context's packed buffer. Returns its bytes, tail included;
+ * -XV_EBUSY: the page has moved, so take the view again; -XV_EBADMSG; -XV_ENOMEM; or the device's
+ * error. */
+int rzi_backing_copy(struct rzi_context *context, uint64_t slot, const struct rzi_view *view);
 
-/* The page of it. As above. */
-int rzi_backing_read(struct rzi_context *context, uint64_t slot, uint64_t entry, void *dst);
+/* The page of it. As above, or 0. */
+int rzi_backing_read(struct rzi_context *context, uint64_t slot, const struct rzi_view *view,
+		     void *dst);
 
 /* Be the one call that writes: the device, or NULL when there is none. */
 struct rzi_backing *rzi_backing_begin(struct ramz *store);

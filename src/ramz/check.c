@@ -10,6 +10,7 @@
 
 #include "backing.h"
 #include "dedup.h"
+#include "snapshot.h"
 
 enum { ALL_GAUGES = COUNT_GAUGES };
 
@@ -237,10 +238,25 @@ static int check_segments(struct checker *checker)
 	return 0;
 }
 
+/* A page that only a snapshot keeps. */
+static void check_kept(void *context, uint64_t slot, uint64_t entry)
+{
+	struct checker *checker = context;
+
+	(void)slot;
+	if (rzi_entry_kind(entry) == ENTRY_OBJECT)
+		checker->objects++;
+	else if (rzi_entry_is_record(entry) && rzi_entry_record(entry) < checker->records)
+		checker->objects += checker->refs[rzi_entry_record(entry)]++ == 0;
+	else if (rzi_entry_is_backed(entry))
+		checker->backed_bytes += rzi_backing_form_bytes(entry);
+}
+
 static int check_deep(struct checker *checker)
 {
 	int err = check_slots(checker);
 
+	rzi_snapshot_for_each(checker->context->store, check_kept, checker);
 	if (err == 0)
 		err = check_records(checker);
 	if (err == 0)

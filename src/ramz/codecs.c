@@ -90,6 +90,8 @@ static void coding_free(struct ramz *store, struct rzi_coding *coding)
 
 void rzi_codings_reap(struct ramz *store)
 {
+	if (store->snapshot.active) /* its pages are not counted */
+		return;
 	for (uint32_t i = 1; i < CODECS; i++) {
 		enum rzi_counter gauge = (enum rzi_counter)(COUNT_RAW + i);
 

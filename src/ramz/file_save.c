@@ -103,6 +103,10 @@ static int save_fill(int fd, const struct rzi_contents *contents, uint64_t *byte
 	*bytes = target.bytes;
 	if (err == -XV_EBADMSG && !target.failed)
 		return rzi_file_says(reason, err, "a page in memory is damaged");
+	if (err == -XV_EBUSY && !target.failed)
+		return rzi_file_says(reason, err,
+				     "memory ran short for pages that were written meanwhile: save "
+				     "again, or raise the hard limit");
 	if (err != 0)
 		return rzi_file_fails(reason, err,
 				      target.failed ? "the new file cannot be written"

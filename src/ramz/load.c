@@ -148,7 +148,7 @@ static int loader_publish(struct rzi_context *context, uint64_t slot,
 
 static int loader_form(struct rzi_context *context, const struct rzi_packed *packed, uint64_t slot)
 {
-	struct rzi_content content;
+	struct rzi_content content = {.word = 0};
 	int err = rzi_content_of_form(context, slot, packed->codec, packed->data, packed->bytes,
 				      &content);
 
@@ -274,7 +274,7 @@ static int loader_tier(struct loader *loader, const struct rzi_file_record *reco
 static int loader_record(struct loader *loader, struct rzi_context *context,
 			 const struct rzi_file_record *record, const unsigned char *bytes)
 {
-	struct rzi_content content;
+	struct rzi_content content = {.word = 0};
 	int err;
 
 	if ((loader->header.flags & FILE_FLAG_TIERS) != 0 && loader->next_slot == 0) {

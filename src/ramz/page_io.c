@@ -116,7 +116,7 @@ void rzi_content_drop(struct rzi_context *context, const struct rzi_content *con
 static int page_store(struct rzi_context *context, uint64_t slot, const void *src,
 		      const struct rzi_view *expected)
 {
-	struct rzi_content content;
+	struct rzi_content content = {.word = 0};
 	int err;
 
 	rzi_slot_expect_change(context->store, slot);
@@ -253,7 +253,7 @@ int rzi_view_read(struct rzi_context *context, uint64_t slot, const struct rzi_v
 	if (rzi_view_has_object(view))
 		return rzi_object_read(context, view->entry, dst);
 	if (rzi_entry_is_backed(view->slot_entry))
-		return rzi_backing_read(context, slot, view->slot_entry, dst);
+		return rzi_backing_read(context, slot, view, dst);
 	page_fill(dst, view->word, context->store->page_bytes);
 	return 0;
 }

@@ -123,6 +123,7 @@ static int recompress_content(struct rzi_context *context, uint64_t slot,
 			      struct rzi_content *content)
 {
 	content->word = 0;
+	content->same_page = true;
 	if (!rzi_entry_is_record(view->slot_entry))
 		return rzi_object_make_packed(context, (uint32_t)slot, packed->codec, packed->data,
 					      packed->bytes, &content->entry);

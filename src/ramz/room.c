@@ -13,6 +13,7 @@
  *   4  compaction, until some pages are gained or a cycle ends
  *   5  codec contexts of all threads, if a codec context was refused
  *   6  the policy, if its thread runs: wait for it, at most as long as it says
+ *   7  a snapshot, with the pages that only it keeps
  *
  * A call tries each once, and compaction while it gains; so a refusal comes after a bounded time.
  *
@@ -25,6 +26,7 @@
  */
 #include "dedup.h"
 #include "policy.h"
+#include "snapshot.h"
 
 enum {
 	ROOM_COMPACTIONS_MAX = 16, /* for one call: others may take what it gained */
@@ -179,7 +181,9 @@ bool rzi_room_make(struct rzi_context *context, struct rzi_room *room, int err)
 		if (made)
 			return true;
 	}
-	return err == -XV_ENOSPC && rzi_policy_wait(context, &room->deadline_ns);
+	if (err == -XV_ENOSPC && rzi_policy_wait(context, &room->deadline_ns))
+		return true;
+	return rzi_snapshot_give_up(context);
 }
 
 void rzi_room_make_alone(struct ramz *store)
@@ -189,7 +193,7 @@ void rzi_room_make_alone(struct ramz *store)
 	rzi_contexts_trim(store);
 	rzi_tables_trim(store);
 	(void)xv_pool_trim(store->pool);
-	while (room_of_compaction(context))
+	while (room_of_compaction(context) || rzi_snapshot_give_up(context))
 		;
 	rzi_leave_quietly(context);
 }

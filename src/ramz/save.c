@@ -3,10 +3,9 @@
 /*
  * save.c: write a store's contents to a sink, forms as they are.
  *
- * The image has the size of the store at the start. Pages that come behind it during the save are
- * left out, and pages that go read as zeros, so the image always loads.
+ * The image is that of one moment: see snapshot.h.
  *
- * Owns the buffer of one block during the call. May call: slot.c, object.c; the sink, without a
+ * Owns the buffer of one block during the call. May call: snapshot.c, object.c; the sink, without a
  * context. Locking: each page is protected while it is copied. O(compressed bytes).
  */
 #include <stdlib.h>
@@ -14,13 +13,12 @@
 #include "backing.h"
 #include "dictionary.h"
 #include "file_format.h"
-#include "store_impl.h"
+#include "snapshot.h"
 
 struct saver {
 	struct ramz *store;
 	const struct ramz_sink *sink;
 	struct rzi_file_header header;
-	uint64_t pages; /* of the image: the store's at the start */
 	unsigned char *block;
 	uint32_t used;           /* bytes behind the block's header */
 	uint32_t records;        /* in the block */
@@ -65,13 +63,13 @@ static int saver_header(struct saver *saver)
 	uint64_t setting;
 	int err;
 
-	saver->pages = rzi_pages(store);
-	saver->header = (struct rzi_file_header){.version = FILE_VERSION,
-						 .page_bytes = store->page_bytes,
-						 .flags = store->checksum ? FILE_FLAG_CHECKSUM : 0,
-						 .size_bytes = saver->pages << store->page_shift,
-						 .codec = FILE_CODEC_NOT_KEPT,
-						 .level = RAMZ_LEVEL_DEFAULT};
+	saver->header =
+		(struct rzi_file_header){.version = FILE_VERSION,
+					 .page_bytes = store->page_bytes,
+					 .flags = store->checksum ? FILE_FLAG_CHECKSUM : 0,
+					 .size_bytes = store->snapshot.pages << store->page_shift,
+					 .codec = FILE_CODEC_NOT_KEPT,
+					 .level = RAMZ_LEVEL_DEFAULT};
 	err = rzi_random(saver->header.id, FILE_ID_BYTES);
 	if (err != 0)
 		return err;
@@ -113,7 +111,7 @@ static void saver_add_word(struct saver *saver, uint64_t slot, uint64_t word)
 static int saver_copy(struct rzi_context *context, uint64_t slot, const struct rzi_view *view)
 {
 	return rzi_view_has_object(view) ? rzi_object_copy(context, view->entry)
-					 : rzi_backing_copy(context, slot, view->slot_entry);
+					 : rzi_backing_copy(context, slot, view);
 }
 
 /* Its codec came after the header was written: the page itself. */
@@ -156,15 +154,19 @@ static int saver_add_slot(struct saver *saver, struct rzi_context *context, uint
 	struct rzi_view view;
 	int err;
 
-	do {
-		err = 0;
-		rzi_view_take(context, slot, &view);
+	for (;;) {
+		err = rzi_snapshot_look(context, slot, &view);
+		if (err != 0)
+			return err;
 		if (rzi_view_has_object(&view) || rzi_entry_is_backed(view.slot_entry))
 			err = saver_add_form(saver, context, slot, &view);
 		else if (view.slot_entry != 0)
 			saver_add_word(saver, slot, view.word);
+		if (err != -XV_EBUSY)
+			break;
 		rzi_view_drop(context, &view);
-	} while (err == -XV_EBUSY);
+	}
+	rzi_snapshot_done(context, slot, &view);
 	return err;
 }
 
@@ -193,23 +195,19 @@ static int saver_emit(struct saver *saver, uint32_t magic)
 				  FILE_BLOCK_HEADER_BYTES + block.bytes);
 }
 
-/* Fill the block from *slot on, and advance it; UINT64_MAX at the end. The store keeps its size
- * while the context is taken. */
+/* Fill the block from *slot on, and advance it; UINT64_MAX at the end. */
 static int saver_fill(struct saver *saver, struct rzi_context *context, uint64_t *slot)
 {
 	const struct ramz *store = saver->store;
-	uint64_t end = saver->pages < rzi_pages(store) ? saver->pages : rzi_pages(store);
 	int err = 0;
 
-	*slot = rzi_sparse_next(&store->slots, *slot);
-	while (err == 0 && *slot < end && saver_has_room(saver)) {
+	*slot = rzi_snapshot_next(store, *slot);
+	while (err == 0 && *slot != UINT64_MAX && saver_has_room(saver)) {
 		err = saver_add_slot(saver, context, *slot);
 		++*slot;
-		if ((*slot & (SPARSE_LEAF_COUNT - 1)) == 0)
-			*slot = rzi_sparse_next(&store->slots, *slot);
+		if ((*slot & (SPARSE_LEAF_COUNT - 1)) == 0 || *slot >= store->snapshot.pages)
+			*slot = rzi_snapshot_next(store, *slot);
 	}
-	if (*slot >= end)
-		*slot = UINT64_MAX;
 	return err;
 }
 
@@ -299,6 +297,7 @@ int ramz_save(struct ramz *store, const struct ramz_sink *sink)
 	saver.block = malloc(FILE_BLOCK_MAX);
 	if (saver.block == NULL)
 		return -XV_ENOMEM;
+	rzi_snapshot_begin(store);
 	err = saver_header(&saver);
 	if (err == 0)
 		err = saver_tiers(&saver);
@@ -306,6 +305,7 @@ int ramz_save(struct ramz *store, const struct ramz_sink *sink)
 		err = saver_blocks(&saver);
 	if (err == 0)
 		err = saver_end(&saver);
+	rzi_snapshot_end(store);
 	free(saver.block);
 	return err;
 }

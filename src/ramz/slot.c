@@ -8,6 +8,7 @@
  */
 #include "backing.h"
 #include "dedup.h"
+#include "snapshot.h"
 
 /* The pool's header is about this far before an object. */
 #define OBJECT_HEADER_BYTES 8U
@@ -98,6 +99,23 @@ void rzi_view_take(struct rzi_context *context, uint64_t slot, struct rzi_view *
 	}
 }
 
+void rzi_view_of_kept(struct rzi_context *context, uint64_t entry, uint64_t word,
+		      struct rzi_view *view)
+{
+	_Atomic uint64_t place = entry;
+	unsigned turns = 0;
+
+	*view = (struct rzi_view){.slot_entry = entry,
+				  .entry = entry,
+				  .word = word,
+				  .hazard = HAZARD_SLOT,
+				  .is_kept = true};
+	if (rzi_entry_is_side(entry))
+		return;
+	while (!slot_view_entry(context, UINT64_MAX, &place, view))
+		rzi_pause(&turns);
+}
+
 void rzi_view_drop(struct rzi_context *context, const struct rzi_view *view)
 {
 	if (rzi_view_has_object(view))
@@ -163,8 +181,7 @@ static void slot_gauge(struct rzi_context *context, uint64_t entry, uint64_t by)
 		rzi_count(counters, COUNT_BACKED, by);
 }
 
-/* Free the object of an entry that left the table. */
-static void slot_release(struct rzi_context *context, uint64_t entry)
+void rzi_slot_release(struct rzi_context *context, uint64_t entry)
 {
 	if (rzi_entry_kind(entry) == ENTRY_OBJECT)
 		rzi_object_free(context, entry, UINT32_MAX);
@@ -177,61 +194,90 @@ static void slot_release(struct rzi_context *context, uint64_t entry)
 	rzi_compact_maybe(context);
 }
 
-/* Swap entries of which one has a side word; false: the slot has changed. */
-static bool slot_swap_side(struct ramz *store, uint64_t slot, _Atomic uint64_t *place,
-			   uint64_t from, const struct rzi_content *content,
-			   const struct rzi_view *expected)
+/* A change of a slot. */
+struct slot_change {
+	struct ramz *store;
+	uint64_t slot;
+	_Atomic uint64_t *place;
+	const struct rzi_content *content;
+	const struct rzi_view *expected; /* NULL = whatever is there */
+	struct rzi_kept *keep;           /* for a snapshot; NULL = none wants the old entry */
+	bool kept;
+};
+
+static struct slot_change slot_change_of(struct ramz *store, uint64_t slot,
+					 const struct rzi_content *content,
+					 const struct rzi_view *expected)
 {
-	uint64_t *side = rzi_sparse_get(&store->words, slot);
+	return (struct slot_change){
+		.store = store,
+		.slot = slot,
+		.place = rzi_slot(store, slot),
+		.content = content,
+		.expected = expected,
+		.keep = content->same_page ? NULL : rzi_snapshot_place(store, slot),
+	};
+}
+
+/* Swap entries of which one has a side word, or is kept; false: the slot has changed. */
+static bool slot_swap_locked(struct slot_change *change, uint64_t from)
+{
+	struct ramz *store = change->store;
+	uint64_t *side = rzi_sparse_get(&store->words, change->slot);
+	bool was_side = rzi_entry_is_side(from),
+	     is_side = rzi_entry_is_side(change->content->entry);
 	uint64_t there = from;
 
-	if (!atomic_compare_exchange_strong(place, &there, from | ENTRY_LOCK))
+	if (!atomic_compare_exchange_strong(change->place, &there, from | ENTRY_LOCK))
 		return false;
-	if (expected != NULL && rzi_entry_is_side(from) && *side != expected->word) {
-		atomic_store(place, from);
+	if (change->expected != NULL && was_side && *side != change->expected->word) {
+		atomic_store(change->place, from);
 		return false;
 	}
+	if (change->keep != NULL)
+		change->kept = rzi_snapshot_keep(store, change->slot, change->keep, from,
+						 was_side ? *side : 0);
 	/* 0 if it is unused: see rzi_tables_trim. */
-	*side = rzi_entry_is_side(content->entry) ? content->word : 0;
-	atomic_store(place, content->entry);
-	if (!rzi_entry_is_side(from))
-		rzi_sparse_use(&store->words, slot);
-	else if (!rzi_entry_is_side(content->entry))
-		rzi_sparse_unuse(&store->words, slot);
+	if (was_side || is_side)
+		*side = is_side ? change->content->word : 0;
+	atomic_store(change->place, change->content->entry);
+	if (is_side && !was_side)
+		rzi_sparse_use(&store->words, change->slot);
+	else if (was_side && !is_side)
+		rzi_sparse_unuse(&store->words, change->slot);
 	return true;
 }
 
 /* Try once to replace the unlocked entry `from`. */
-static bool slot_swap(struct ramz *store, uint64_t slot, _Atomic uint64_t *place, uint64_t from,
-		      const struct rzi_content *content, const struct rzi_view *expected)
+static bool slot_swap(struct slot_change *change, uint64_t from)
 {
-	if (rzi_entry_is_side(from) || rzi_entry_is_side(content->entry))
-		return slot_swap_side(store, slot, place, from, content, expected);
-	return atomic_compare_exchange_strong(place, &from, content->entry);
+	if (change->keep != NULL || rzi_entry_is_side(from) ||
+	    rzi_entry_is_side(change->content->entry))
+		return slot_swap_locked(change, from);
+	return atomic_compare_exchange_strong(change->place, &from, change->content->entry);
 }
 
 /* Replace the slot's entry, whatever it is, and return it. */
-static uint64_t slot_exchange(struct ramz *store, uint64_t slot, _Atomic uint64_t *place,
-			      const struct rzi_content *content)
+static uint64_t slot_exchange(struct slot_change *change)
 {
-	uint64_t from = atomic_load(place);
+	uint64_t from = atomic_load(change->place);
 	unsigned turns = 0;
 
-	while (rzi_entry_locked(from) || !slot_swap(store, slot, place, from, content, NULL)) {
+	while (rzi_entry_locked(from) || !slot_swap(change, from)) {
 		rzi_pause(&turns);
-		from = atomic_load(place);
+		from = atomic_load(change->place);
 	}
 	return from;
 }
 
 /* Replace what the view saw. Another thread may set the lock bit and restore the entry. */
-static bool slot_replace(struct ramz *store, uint64_t slot, _Atomic uint64_t *place,
-			 const struct rzi_content *content, const struct rzi_view *expected)
+static bool slot_replace(struct slot_change *change)
 {
+	uint64_t from = change->expected->slot_entry;
 	unsigned turns = 0;
 
-	while (!slot_swap(store, slot, place, expected->slot_entry, content, expected)) {
-		if (atomic_load(place) != (expected->slot_entry | ENTRY_LOCK))
+	while (!slot_swap(change, from)) {
+		if (atomic_load(change->place) != (from | ENTRY_LOCK))
 			return false;
 		rzi_pause(&turns);
 	}
@@ -249,13 +295,13 @@ int rzi_publish(struct rzi_context *context, uint64_t slot, const struct rzi_con
 		const struct rzi_view *expected)
 {
 	struct ramz *store = context->store;
-	_Atomic uint64_t *place = rzi_slot(store, slot);
+	struct slot_change change = slot_change_of(store, slot, content, expected);
 	uint64_t from;
 
 	if (expected == NULL) {
-		from = slot_exchange(store, slot, place, content);
+		from = slot_exchange(&change);
 	} else {
-		bool replaced = slot_replace(store, slot, place, content, expected);
+		bool replaced = slot_replace(&change);
 
 		rzi_view_drop(context, expected);
 		if (!replaced)
@@ -266,7 +312,8 @@ int rzi_publish(struct rzi_context *context, uint64_t slot, const struct rzi_con
 		rzi_sparse_use(&store->slots, slot);
 	slot_gauge(context, content->entry, 1);
 	slot_gauge(context, from, (uint64_t)-1);
-	slot_release(context, from);
+	if (!change.kept)
+		rzi_slot_release(context, from);
 	return 0;
 }
 
@@ -274,14 +321,17 @@ bool rzi_slot_clear(struct rzi_context *context, uint64_t slot)
 {
 	static const struct rzi_content nothing = {.entry = 0};
 	_Atomic uint64_t *place = rzi_slot(context->store, slot);
+	struct slot_change change;
 	uint64_t from;
 
 	if (place == NULL || atomic_load(place) == 0)
 		return false;
-	from = slot_exchange(context->store, slot, place, &nothing);
+	change = slot_change_of(context->store, slot, &nothing, NULL);
+	from = slot_exchange(&change);
 	if (from != 0)
 		rzi_sparse_unuse(&context->store->slots, slot);
 	slot_gauge(context, from, (uint64_t)-1);
-	slot_release(context, from);
+	if (!change.kept)
+		rzi_slot_release(context, from);
 	return rzi_entry_kind(from) != ENTRY_ABSENT;
 }

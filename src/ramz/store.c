@@ -15,6 +15,7 @@
 #include "dictionary.h"
 #include "machine_memory.h"
 #include "policy.h"
+#include "snapshot.h"
 
 /* What an entry can name. */
 #define POOL_BYTES_MAX ((uint64_t)1 << (ENTRY_UNIT_BITS + ENTRY_UNIT_BYTES_SHIFT))
@@ -161,6 +162,8 @@ static void store_drop_parts(struct ramz *store)
 
 static void store_free(struct ramz *store)
 {
+	(void)pthread_mutex_destroy(&store->snapshot.making);
+	(void)pthread_mutex_destroy(&store->snapshot.lock);
 	(void)pthread_mutex_destroy(&store->backing_writing);
 	rzi_memory_fini(&store->memory);
 	(void)pthread_mutex_destroy(&store->admin);
@@ -179,6 +182,8 @@ int rzi_store_create(struct ramz **out, const struct ramz_options *options)
 		return -XV_ENOMEM;
 	}
 	(void)pthread_mutex_init(&store->backing_writing, NULL);
+	(void)pthread_mutex_init(&store->snapshot.lock, NULL);
+	(void)pthread_mutex_init(&store->snapshot.making, NULL);
 	err = rzi_memory_init(&store->memory, sizeof(*store));
 	if (err != 0) {
 		(void)pthread_mutex_destroy(&store->admin);
@@ -430,21 +435,35 @@ static void store_forget(struct ramz *store)
 	atomic_store(&store->in_cycle, false);
 }
 
+/* All pages at once. Gate closed. */
+static int store_drop_all(struct ramz *store)
+{
+	int err = xv_pool_reset(store->pool);
+
+	if (err != 0)
+		return err;
+	rzi_sparse_clear(&store->slots);
+	rzi_sparse_clear(&store->words);
+	rzi_backing_reset(store);
+	if (store->dedup != NULL)
+		rzi_dedup_reset(store);
+	store_forget(store);
+	return 0;
+}
+
 int ramz_reset(struct ramz *store)
 {
-	int err;
+	int err = 0;
 
 	if (store == NULL)
 		return -XV_EINVAL;
 	store_close(store);
-	err = xv_pool_reset(store->pool);
-	if (err == 0) {
-		rzi_sparse_clear(&store->slots);
-		rzi_sparse_clear(&store->words);
-		rzi_backing_reset(store);
-		if (store->dedup != NULL)
-			rzi_dedup_reset(store);
+	if (store->snapshot.active) {
+		store_drop_behind(store, 0); /* page by page: a snapshot keeps them */
+		rzi_contexts_trim(store);    /* which frees what waits */
 		store_forget(store);
+	} else {
+		err = store_drop_all(store);
 	}
 	store_open(store);
 	return err;

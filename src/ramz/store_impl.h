@@ -5,8 +5,9 @@
  *
  * Files, bottom up: platform, memory, sparse, entry (bits); counters, context (a thread in a call);
  * codecs (which coding, for each thread), dictionary; object (a page's object in the pool); slot
- * (read and change a slot); dedup; page_io, range, walk, compact, room, limit, store, check, stats;
- * age, recompress, train, policy; save, load, file.
+ * (read and change a slot); snapshot (the slots of one moment); dedup; page_io, range, walk,
+ * compact, room, limit, store, check, stats; age, recompress, train, policy; backing, writeback;
+ * save, load, file.
  *
  * Invariants, numbered for the checker and the tests. They hold while no call is running.
  *   R1  A slot's entry is one of the kinds of entry.h, unlocked. A slot behind the end, or in a
@@ -18,7 +19,8 @@
  *       tells whether the form takes at most half a page.
  *   R4  A record's references are the slots that name it. A record without any has no object.
  *   R5  The gauges (pages by kind and coding, zero, good) are the sums over the slots.
- *   R6  The pool has the objects of R2 and no others, each named once.
+ *   R6  The pool has the objects of R2, those that only a snapshot keeps, and no others, each named
+ *       once.
  *   R7  No hazard word is set, and every object to be freed later is freed or waits in a context.
  *   R8  The count of used entries of a slot table leaf is the number of its entries that are not 0.
  *   R9  The coding of an object entry has a codec. Only an index that no entry and no setting has
@@ -79,6 +81,24 @@ struct rzi_coding {
 	_Atomic uint32_t users; /* compressors (recompress.h) */
 };
 
+/* The entry of a slot, kept for a snapshot (snapshot.h). */
+struct rzi_kept {
+	_Atomic uint64_t entry; /* 0 = none */
+	uint64_t word;          /* of a side entry */
+};
+
+/* See snapshot.h. */
+struct rzi_snapshot {
+	pthread_mutex_t lock;    /* of the walk that has it */
+	pthread_mutex_t making;  /* while the table is made */
+	bool active;             /* changes with the gate closed */
+	uint64_t pages;          /* of the store at that moment */
+	_Atomic uint64_t cursor; /* slots below it need not be kept */
+	_Atomic bool given_up;
+	_Atomic bool ready; /* the table exists */
+	struct rzi_sparse kept;
+};
+
 struct ramz {
 	/* Constant while the store lives. */
 	struct xv_pool *pool;
@@ -112,6 +132,8 @@ struct ramz {
 	_Atomic uint64_t backing_bytes;    /* that it takes */
 	pthread_mutex_t backing_writing;   /* see backing.h; taken before admin */
 	_Atomic uint64_t dictionary_bytes; /* of all dictionaries */
+
+	struct rzi_snapshot snapshot;
 
 	struct rzi_contexts contexts;
 	pthread_mutex_t admin; /* one administrative call at a time */
@@ -230,6 +252,7 @@ struct rzi_view {
 	uint64_t entry; /* the object's: from the slot or its record */
 	uint64_t word;  /* of a same-filled page; 0 for an absent one */
 	uint32_t hazard;
+	bool is_kept; /* no slot has it: it is a snapshot's */
 };
 
 static inline bool rzi_view_has_object(const struct rzi_view *view)
@@ -240,6 +263,13 @@ static inline bool rzi_view_has_object(const struct rzi_view *view)
 void rzi_view_take(struct rzi_context *context, uint64_t slot, struct rzi_view *view);
 void rzi_view_drop(struct rzi_context *context, const struct rzi_view *view);
 
+/* A view of an entry that no slot has any more. */
+void rzi_view_of_kept(struct rzi_context *context, uint64_t entry, uint64_t word,
+		      struct rzi_view *view);
+
+/* Free the object, or what else it names, of an entry that left the table. */
+void rzi_slot_release(struct rzi_context *context, uint64_t entry);
+
 /* Protect the object of an entry in a table; false when the table no longer has it. */
 bool rzi_protect(struct rzi_context *context, uint32_t hazard, const _Atomic uint64_t *place,
 		 uint64_t entry);
@@ -249,6 +279,7 @@ void rzi_unprotect(struct rzi_context *context, uint32_t hazard);
 struct rzi_content {
 	uint64_t entry; /* 0, same, side; or of an object or record that is ours */
 	uint64_t word;  /* of a side entry */
+	bool same_page; /* the page stays as it is: no snapshot need keep the old entry */
 };
 
 /* The slot will get new content: prefetch what freeing its old object needs, during compression. */

@@ -81,7 +81,7 @@ static bool item_publish(struct rzi_context *context, const struct rzi_segment_i
 {
 	struct ramz *store = context->store;
 	struct rzi_segment *segment = &store->backing->segment[number];
-	struct rzi_content content = {.word = 0};
+	struct rzi_content content = {.same_page = true};
 	struct rzi_view view;
 
 	content.entry = rzi_entry_of_backed(

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * snapshot.c: see snapshot.h.
+ */
+#include "snapshot.h"
+
+/* The slot was absent: kept as this, since 0 means that nothing is kept. */
+#define KEPT_ABSENT ENTRY_LOCK
+
+/* ---- the walk ---- */
+
+static void snapshot_set(struct ramz *store, bool active)
+{
+	struct rzi_snapshot *s = &store->snapshot;
+
+	(void)pthread_mutex_lock(&store->admin);
+	rzi_gate_close(store);
+	s->active = active;
+	s->pages = rzi_pages(store);
+	atomic_store(&s->cursor, 0);
+	atomic_store(&s->given_up, false);
+	rzi_gate_open(store);
+	(void)pthread_mutex_unlock(&store->admin);
+}
+
+void rzi_snapshot_begin(struct ramz *store)
+{
+	(void)pthread_mutex_lock(&store->snapshot.lock);
+	snapshot_set(store, true);
+}
+
+/* Free every kept entry. Returns whether there was one. */
+static bool snapshot_free_kept(struct rzi_context *context)
+{
+	struct rzi_snapshot *s = &context->store->snapshot;
+	uint64_t slot = atomic_load(&s->ready) ? rzi_sparse_next(&s->kept, 0) : UINT64_MAX;
+	bool any = false;
+
+	while (slot != UINT64_MAX && slot < s->pages) {
+		struct rzi_kept *kept = rzi_sparse_get(&s->kept, slot);
+		uint64_t entry = atomic_exchange(&kept->entry, 0);
+
+		any = any || entry != 0;
+		rzi_slot_release(context, entry & ~ENTRY_LOCK);
+		slot++;
+		if ((slot & (SPARSE_LEAF_COUNT - 1)) == 0)
+			slot = rzi_sparse_next(&s->kept, slot);
+	}
+	return any;
+}
+
+void rzi_snapshot_end(struct ramz *store)
+{
+	struct rzi_snapshot *s = &store->snapshot;
+	uint64_t pages = s->pages;
+	struct rzi_context *context;
+
+	snapshot_set(store, false);
+	s->pages = pages; /* of the table */
+	context = rzi_enter(store);
+	(void)snapshot_free_kept(context);
+	rzi_leave(context);
+	if (atomic_load(&s->ready))
+		rzi_sparse_fini(&s->kept);
+	atomic_store(&s->ready, false);
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+uint64_t rzi_snapshot_next(const struct ramz *store, uint64_t slot)
+{
+	const struct rzi_snapshot *s = &store->snapshot;
+	uint64_t next = rzi_sparse_next(&store->slots, slot);
+	uint64_t kept = atomic_load(&s->ready) ? rzi_sparse_next(&s->kept, slot) : UINT64_MAX;
+
+	next = kept < next ? kept : next;
+	return next < s->pages ? next : UINT64_MAX;
+}
+
+int rzi_snapshot_look(struct rzi_context *context, uint64_t slot, struct rzi_view *view)
+{
+	struct rzi_snapshot *s = &context->store->snapshot;
+	struct rzi_kept *kept;
+	uint64_t entry = 0, word = 0;
+
+	/* In this order: see snapshot.h. */
+	rzi_view_take(context, slot, view);
+	kept = atomic_load(&s->ready) ? rzi_sparse_get(&s->kept, slot) : NULL;
+	/* The word before the place is free again. */
+	if (kept != NULL && atomic_load(&kept->entry) != 0) {
+		word = kept->word;
+		entry = atomic_exchange(&kept->entry, 0);
+	}
+	if (entry != 0) {
+		rzi_view_drop(context, view);
+		rzi_view_of_kept(context, entry & ~ENTRY_LOCK, word, view);
+		return 0;
+	}
+	if (!atomic_load(&s->given_up))
+		return 0;
+	rzi_view_drop(context, view);
+	return -XV_EBUSY;
+}
+
+void rzi_snapshot_done(struct rzi_context *context, uint64_t slot, const struct rzi_view *view)
+{
+	atomic_store(&context->store->snapshot.cursor, slot + 1);
+	rzi_view_drop(context, view);
+	if (view->is_kept)
+		rzi_slot_release(context, view->slot_entry);
+}
+
+/* ---- writers ---- */
+
+static bool snapshot_wants(const struct rzi_snapshot *s, uint64_t slot)
+{
+	return slot < s->pages && slot >= atomic_load(&s->cursor) && !atomic_load(&s->given_up);
+}
+
+/* Make the table. */
+static bool snapshot_make_table(struct ramz *store)
+{
+	struct rzi_snapshot *s = &store->snapshot;
+	int err = 0;
+
+	(void)pthread_mutex_lock(&s->making);
+	if (!atomic_load(&s->ready)) {
+		err = rzi_sparse_init(&s->kept, &store->memory, s->pages, sizeof(struct rzi_kept),
+				      0);
+		atomic_store(&s->ready, err == 0);
+	}
+	(void)pthread_mutex_unlock(&s->making);
+	return err == 0;
+}
+
+struct rzi_kept *rzi_snapshot_place(struct ramz *store, uint64_t slot)
+{
+	struct rzi_snapshot *s = &store->snapshot;
+	struct rzi_kept *kept = NULL;
+	int err;
+
+	if (!s->active || !snapshot_wants(s, slot))
+		return NULL;
+	if (atomic_load(&s->ready) || snapshot_make_table(store))
+		kept = rzi_sparse_make(&s->kept, slot, &err);
+	if (kept == NULL)
+		atomic_store(&s->given_up, true);
+	return kept;
+}
+
+bool rzi_snapshot_keep(struct ramz *store, uint64_t slot, struct rzi_kept *kept, uint64_t entry,
+		       uint64_t word)
+{
+	if (!snapshot_wants(&store->snapshot, slot) || atomic_load(&kept->entry) != 0)
+		return false;
+	kept->word = word;
+	atomic_store(&kept->entry, entry != 0 ? entry : KEPT_ABSENT);
+	return true;
+}
+
+bool rzi_snapshot_give_up(struct rzi_context *context)
+{
+	struct rzi_snapshot *s = &context->store->snapshot;
+
+	if (!s->active)
+		return false;
+	/* First the word, then the entries: a walk that finds one gone sees the word. */
+	atomic_store(&s->given_up, true);
+	return snapshot_free_kept(context);
+}
+
+void rzi_snapshot_for_each(struct ramz *store,
+			   void (*each)(void *context, uint64_t slot, uint64_t entry),
+			   void *context)
+{
+	const struct rzi_snapshot *s = &store->snapshot;
+	uint64_t slot = atomic_load(&s->ready) ? rzi_sparse_next(&s->kept, 0) : UINT64_MAX;
+
+	while (slot != UINT64_MAX && slot < s->pages) {
+		struct rzi_kept *kept = rzi_sparse_get(&s->kept, slot);
+		uint64_t entry = atomic_load(&kept->entry) & ~ENTRY_LOCK;
+
+		if (entry != 0)
+			each(context, slot, entry);
+		slot++;
+		if ((slot & (SPARSE_LEAF_COUNT - 1)) == 0)
+			slot = rzi_sparse_next(&s->kept, slot);
+	}
+}

@@ -13,8 +13,12 @@
  *   - Every form on the device has a checksum. A damaged one makes the reads of its page alone
  * fail.
  *   - A write to the device that fails loses nothing: its pages stay in memory.
- *   - The device is memory, not storage: what is on it means nothing to another store, or after
- * this one has ended. ramz_save saves all pages, wherever they are.
+ *   - ramz_checkpoint makes the device hold the whole store as it is at one moment; ramz_open makes
+ * a store of the last completed checkpoint. The device is written in place, and what a completed
+ *     checkpoint needs is not overwritten before the next one is complete. So a process or machine
+ *     that ends at any moment leaves the last completed checkpoint, page for page. Nothing else is
+ *     durable: a finished write, or a flush of a disk that is served, is memory until the next
+ *     checkpoint or save.
  *
  * Thread safety: any thread may make any call at any time, as in ramz/ramz.h. The device's
  * functions are called by several threads at once. ramz_detach must have returned before the device
@@ -30,13 +34,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <ramz/ramz.h>
 #include <ramz/tiers.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Bytes of a segment. Writes to a device are of this length, at multiples of it. */
+/* Bytes of a segment. Writes to a device are of this length, at multiples of it, and with
+ * checkpoints also of 4096 bytes within the first segment. */
 #define RAMZ_SEGMENT_BYTES ((size_t)256 << 10)
 
 /* How long a device may be. */
@@ -57,14 +63,49 @@ struct ramz_backing {
 
 	/* Optional: these bytes are no longer needed. */
 	void (*discard)(void *context, uint64_t offset, uint64_t bytes);
+
+	/* Optional, for checkpoints: return when all that was written before is durable. 0 or a
+	 * negative errno. With it the first segment is for checkpoints. */
+	int (*flush)(void *context);
 };
 
 /*
  * Give the store a device. Returns 0, -XV_EINVAL (null, a function that is missing, a bad size or
- * alignment), -XV_EBUSY (it has one), -XV_ENOMEM, or -XV_ENOSPC (the hard limit leaves no room
- * for 12 bytes for each segment and 600 KiB of buffers). O(segments).
+ * alignment), -XV_EBUSY (it has one), -EEXIST (the device holds a checkpoint, which would be lost:
+ * open it with ramz_open, or overwrite its first segment), -XV_ENOMEM, -XV_ENOSPC (the hard limit
+ * leaves no room for 12 bytes for each segment and 600 KiB of buffers), or what a read failed with.
+ * O(segments).
  */
 XV_API XV_MUST_USE int ramz_attach(struct ramz *store, const struct ramz_backing *backing);
+
+/*
+ * Write the store as it is at one moment to its device, and make that durable: pages that are in
+ * memory as forms in new segments, then the table of all pages. Other calls go on, as in ramz_save.
+ * What only the checkpoint before needed is free afterwards. Keep room on the device for the forms
+ * that are in memory, twice, and 8 bytes for each page.
+ *
+ * Returns 0, -XV_EINVAL (null, no device), -XV_ENOTSUP (the device cannot flush), -XV_EBUSY (memory
+ * ran short for pages that were written meanwhile: try again), -XV_ENOSPC (the device is full),
+ * -XV_E2BIG (more than 2^31 pages), -XV_EBADMSG (a damaged page), -XV_ENOMEM, or what the device
+ * failed with. After an error the last completed checkpoint is valid, and the next call may
+ * succeed. One checkpoint or save runs at a time. O(table + forms in memory).
+ */
+XV_API XV_MUST_USE int ramz_checkpoint(struct ramz *store);
+
+/* Does the device hold a checkpoint? 1, 0, -XV_EINVAL (not a device), -XV_ENOMEM, or what a read
+ * failed with. Its contents may be damaged all the same. */
+XV_API int ramz_backing_holds(const struct ramz_backing *backing);
+
+/*
+ * Make a store of the last completed checkpoint, with the device as its backing device. Options,
+ * codecs and reason are as for ramz_load. Pages stay on the device until they are written; none is
+ * read. Returns as ramz_load; -XV_EBADMSG too if the device holds no checkpoint, or one that is
+ * damaged: then it is left as it is. Fewer segments than the device had are refused with
+ * -XV_EINVAL; more are used. O(table).
+ */
+XV_API XV_MUST_USE int ramz_open(struct ramz **store, const struct ramz_options *options,
+				 const struct ramz_codec *const *codecs, size_t codec_count,
+				 const struct ramz_backing *backing, const char **reason);
 
 /*
  * Bring every page back into memory and take the device away. Returns 0 (also when there is none),
@@ -121,7 +162,9 @@ struct ramz_backing_stats {
 	uint64_t written_bytes; /* to it */
 	uint64_t failed_reads;  /* that the device refused */
 	uint64_t failed_writes;
-	uint64_t damaged; /* reads that found another checksum */
+	uint64_t damaged;       /* reads that found another checksum */
+	uint64_t checkpoints;   /* completed */
+	uint64_t kept_segments; /* without a page now, that the last checkpoint needs */
 };
 
 /* Returns 0 or -XV_EINVAL (null). O(threads). */
@@ -129,8 +172,8 @@ XV_API int ramz_get_backing_stats(struct ramz *store, struct ramz_backing_stats 
 
 /*
  * A file or block device as a backing device. The path must not be in use by another. size_bytes is
- * what a regular file may take (-EINVAL below a segment), and its blocks come as they are written;
- * 0 takes what a block device has. direct asks for O_DIRECT: the system then keeps no copy of it in
+ * what a regular file may take, and its blocks come as they are written; 0 takes what is there. A
+ * file is never made shorter. direct asks for O_DIRECT: the system then keeps no copy of it in
  * memory. What holds anything else is left as it is: the first 256 KiB must be zeros, or the file
  * must have been a backing file before; else -EEXIST. Returns 0 or a negative errno; -EBUSY:
  * another process has it; -EFBIG: the device is smaller; -ENOTBLK: neither kind. End it with

@@ -5,13 +5,10 @@
  */
 #include "backing.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "file_format.h"
-
-enum { ALIGN_MAX = 4096 };
-
-/* What an entry can name. */
 
 /* ---- segments ---- */
 
@@ -28,16 +25,54 @@ void rzi_segment_free(struct rzi_backing *b, uint32_t number)
 	(void)pthread_mutex_unlock(&b->lock);
 }
 
-static void segments_free_all(struct rzi_backing *b)
+uint32_t rzi_segment_take(struct rzi_backing *b, uint32_t kept)
+{
+	uint32_t number = UINT32_MAX;
+
+	(void)pthread_mutex_lock(&b->lock);
+	if (b->free_count > kept) {
+		number = b->free - 1;
+		b->free = b->segment[number].next;
+		b->free_count--;
+		b->segment[number] = (struct rzi_segment){.state = SEGMENT_OPEN};
+	}
+	(void)pthread_mutex_unlock(&b->lock);
+	return number;
+}
+
+/* Does nothing need it? Under the lock. */
+static bool segment_is_unused(const struct rzi_segment *segment)
+{
+	return segment->live_bytes == 0 && segment->pins == 0;
+}
+
+void rzi_segment_close(struct rzi_backing *b, uint32_t number)
+{
+	bool is_unused;
+
+	(void)pthread_mutex_lock(&b->lock);
+	is_unused = segment_is_unused(&b->segment[number]);
+	if (!is_unused)
+		b->segment[number].state = SEGMENT_FULL;
+	(void)pthread_mutex_unlock(&b->lock);
+	if (is_unused)
+		rzi_segment_free(b, number);
+}
+
+void rzi_segments_list(struct rzi_backing *b)
 {
 	b->free = 0;
 	b->free_count = 0;
-	for (uint32_t i = b->segments; i-- > 0;) {
-		if (b->segment[i].state == SEGMENT_OPEN) { /* a writeback is under way */
-			b->segment[i].live_bytes = 0;
+	for (uint32_t i = b->segments; i-- > rzi_backing_first(b);) {
+		struct rzi_segment *segment = &b->segment[i];
+
+		if (segment->state == SEGMENT_OPEN) /* a call is writing it */
+			continue;
+		if (!segment_is_unused(segment)) {
+			segment->state = SEGMENT_FULL;
 			continue;
 		}
-		b->segment[i] = (struct rzi_segment){.state = SEGMENT_FREE, .next = b->free};
+		*segment = (struct rzi_segment){.state = SEGMENT_FREE, .next = b->free};
 		b->free = i + 1;
 		b->free_count++;
 	}
@@ -48,25 +83,29 @@ void rzi_backing_release(struct ramz *store, uint64_t entry)
 	struct rzi_backing *b = store->backing;
 	uint32_t number = (uint32_t)(rzi_entry_backed_offset(entry) / RAMZ_SEGMENT_BYTES);
 	struct rzi_segment *segment = &b->segment[number];
-	bool is_empty;
+	bool is_unused;
 
 	(void)pthread_mutex_lock(&b->lock);
 	segment->live_bytes -= rzi_backing_form_bytes(entry);
-	is_empty = segment->live_bytes == 0 && segment->state == SEGMENT_FULL;
-	if (is_empty)
+	is_unused = segment_is_unused(segment) && segment->state == SEGMENT_FULL;
+	if (is_unused)
 		segment->state = SEGMENT_OPEN;
 	(void)pthread_mutex_unlock(&b->lock);
-	if (is_empty)
+	if (is_unused)
 		rzi_segment_free(b, number);
 }
 
 void rzi_backing_reset(struct ramz *store)
 {
-	if (store->backing == NULL)
+	struct rzi_backing *b = store->backing;
+
+	if (b == NULL)
 		return;
-	(void)pthread_mutex_lock(&store->backing->lock);
-	segments_free_all(store->backing);
-	(void)pthread_mutex_unlock(&store->backing->lock);
+	(void)pthread_mutex_lock(&b->lock);
+	for (uint32_t i = 0; i < b->segments; i++)
+		b->segment[i].live_bytes = 0;
+	rzi_segments_list(b);
+	(void)pthread_mutex_unlock(&b->lock);
 }
 
 uint64_t rzi_backing_sum(const struct rzi_backing *b, const unsigned char *at, uint32_t bytes)
@@ -79,18 +118,34 @@ uint64_t rzi_backing_sum(const struct rzi_backing *b, const unsigned char *at, u
 	return rzi_checksum(all, sizeof(all));
 }
 
+void rzi_form_put(const struct rzi_backing *b, unsigned char *at, uint64_t slot, uint32_t coding,
+		  const void *form, uint32_t bytes)
+{
+	rzi_put_u64(at, slot);
+	rzi_put_u32(at + 8, bytes);
+	rzi_put_u32(at + 12, coding);
+	memcpy(at + FORM_HEADER_BYTES, form, bytes);
+	rzi_put_u64(at + 16, rzi_backing_sum(b, at, bytes));
+}
+
+void rzi_backing_unstick(struct rzi_backing *b)
+{
+	(void)pthread_mutex_lock(&b->lock);
+	for (uint32_t i = 0; i < b->segments; i++)
+		b->segment[i].stuck = false;
+	(void)pthread_mutex_unlock(&b->lock);
+}
+
 /* ---- reading ---- */
 
 /* The context's buffer for reads, aligned to 4096; NULL without memory. */
 static unsigned char *backing_io(struct rzi_context *context)
 {
 	size_t bytes = rzi_context_io_bytes(context->store);
-	uintptr_t at;
 
 	if (context->io == NULL)
 		context->io = rzi_memory_force(&context->store->memory, bytes);
-	at = ((uintptr_t)context->io + ALIGN_MAX - 1) & ~(uintptr_t)(ALIGN_MAX - 1);
-	return context->io != NULL ? (unsigned char *)at : NULL;
+	return context->io != NULL ? rzi_io_aligned(context->io) : NULL;
 }
 
 /* Is it the form that the entry means? */
@@ -180,12 +235,12 @@ void rzi_backing_end(struct ramz *store)
 	(void)pthread_mutex_unlock(&store->backing_writing);
 }
 
-static bool backing_device_is_good(const struct ramz_backing *device)
+bool rzi_backing_device_is_good(const struct ramz_backing *device)
 {
 	return device != NULL && device->read != NULL && device->write != NULL &&
 	       device->size_bytes >= RAMZ_BACKING_BYTES_MIN &&
 	       device->size_bytes <= RAMZ_BACKING_BYTES_MAX && device->align_bytes != 0 &&
-	       device->align_bytes <= ALIGN_MAX &&
+	       device->align_bytes <= IO_ALIGN_BYTES &&
 	       (device->align_bytes & (device->align_bytes - 1)) == 0;
 }
 
@@ -197,7 +252,7 @@ static size_t backing_items_bytes(void)
 /* Two segments, aligned: rzi_memory aligns to less. */
 static size_t backing_buffers_bytes(void)
 {
-	return 2 * RAMZ_SEGMENT_BYTES + ALIGN_MAX;
+	return 2 * RAMZ_SEGMENT_BYTES + IO_ALIGN_BYTES;
 }
 
 static uint64_t backing_bytes(const struct rzi_backing *b)
@@ -207,7 +262,7 @@ static uint64_t backing_bytes(const struct rzi_backing *b)
 	       rzi_memory_rounded(backing_buffers_bytes());
 }
 
-static void backing_free(struct ramz *store, struct rzi_backing *b)
+void rzi_backing_drop(struct ramz *store, struct rzi_backing *b)
 {
 	struct rzi_memory *memory = &store->memory;
 
@@ -218,13 +273,12 @@ static void backing_free(struct ramz *store, struct rzi_backing *b)
 	rzi_memory_free(memory, b, sizeof(*b));
 }
 
-static int backing_make(struct ramz *store, const struct ramz_backing *device,
-			struct rzi_backing **out)
+int rzi_backing_make(struct ramz *store, const struct ramz_backing *device,
+		     struct rzi_backing **out)
 {
 	int err = 0;
 	struct rzi_memory *memory = &store->memory;
 	struct rzi_backing *b = rzi_memory_alloc(memory, sizeof(*b), &err);
-	uintptr_t at;
 
 	if (b == NULL)
 		return err;
@@ -239,15 +293,19 @@ static int backing_make(struct ramz *store, const struct ramz_backing *device,
 	if (err == 0)
 		b->buffers = rzi_memory_alloc(memory, backing_buffers_bytes(), &err);
 	if (err != 0) {
-		backing_free(store, b);
+		rzi_backing_drop(store, b);
 		return err;
 	}
-	at = ((uintptr_t)b->buffers + ALIGN_MAX - 1) & ~(uintptr_t)(ALIGN_MAX - 1);
-	b->buffer = (unsigned char *)at;
+	b->buffer = rzi_io_aligned(b->buffers);
 	b->read_buffer = b->buffer + RAMZ_SEGMENT_BYTES;
-	segments_free_all(b);
 	*out = b;
 	return 0;
+}
+
+void rzi_backing_adopt(struct ramz *store, struct rzi_backing *b)
+{
+	store->backing = b;
+	atomic_store(&store->backing_bytes, backing_bytes(b));
 }
 
 int ramz_attach(struct ramz *store, const struct ramz_backing *device)
@@ -255,15 +313,18 @@ int ramz_attach(struct ramz *store, const struct ramz_backing *device)
 	struct rzi_backing *b = NULL;
 	int err;
 
-	if (store == NULL || !backing_device_is_good(device))
+	if (store == NULL || !rzi_backing_device_is_good(device))
 		return -XV_EINVAL;
+	err = device->flush != NULL ? ramz_backing_holds(device) : 0;
+	if (err != 0)
+		return err > 0 ? -EEXIST : err;
 	(void)pthread_mutex_lock(&store->backing_writing);
 	(void)pthread_mutex_lock(&store->admin);
-	err = store->backing != NULL ? -XV_EBUSY : backing_make(store, device, &b);
+	err = store->backing != NULL ? -XV_EBUSY : rzi_backing_make(store, device, &b);
 	if (err == 0) {
+		rzi_segments_list(b);
 		rzi_gate_close(store);
-		store->backing = b;
-		atomic_store(&store->backing_bytes, backing_bytes(b));
+		rzi_backing_adopt(store, b);
 		rzi_gate_open(store);
 	}
 	(void)pthread_mutex_unlock(&store->admin);
@@ -300,6 +361,18 @@ static int backing_fetch_home(struct rzi_context *context, uint64_t slot)
 	return err;
 }
 
+/* Has it no page? */
+static bool backing_is_empty(struct rzi_backing *b)
+{
+	bool is_empty = true;
+
+	(void)pthread_mutex_lock(&b->lock);
+	for (uint32_t i = 0; i < b->segments && is_empty; i++)
+		is_empty = b->segment[i].live_bytes == 0 && b->segment[i].state != SEGMENT_OPEN;
+	(void)pthread_mutex_unlock(&b->lock);
+	return is_empty;
+}
+
 int ramz_detach(struct ramz *store)
 {
 	struct rzi_backing *b;
@@ -324,11 +397,12 @@ int ramz_detach(struct ramz *store)
 		if (first_err == 0)
 			first_err = err;
 	}
+	(void)pthread_mutex_lock(&store->snapshot.lock); /* no checkpoint is under way */
 	(void)pthread_mutex_lock(&store->backing_writing);
 	(void)pthread_mutex_lock(&store->admin);
 	rzi_gate_close(store);
 	b = store->backing;
-	if (b == NULL || b->free_count == b->segments) {
+	if (b == NULL || backing_is_empty(b)) {
 		store->backing = NULL;
 		atomic_store(&store->backing_bytes, 0);
 		first_err = 0;
@@ -340,15 +414,16 @@ int ramz_detach(struct ramz *store)
 	rzi_gate_open(store);
 	(void)pthread_mutex_unlock(&store->admin);
 	(void)pthread_mutex_unlock(&store->backing_writing);
+	(void)pthread_mutex_unlock(&store->snapshot.lock);
 	if (b != NULL)
-		backing_free(store, b);
+		rzi_backing_drop(store, b);
 	return first_err;
 }
 
 void rzi_backing_destroy(struct ramz *store)
 {
 	if (store->backing != NULL)
-		backing_free(store, store->backing);
+		rzi_backing_drop(store, store->backing);
 	store->backing = NULL;
 }
 
@@ -371,8 +446,12 @@ int ramz_get_backing_stats(struct ramz *store, struct ramz_backing_stats *stats)
 		found.free_segments = b->free_count;
 		found.written_bytes = b->written_bytes;
 		found.failed_writes = b->failed_writes;
-		for (uint32_t i = 0; i < b->segments; i++)
+		found.checkpoints = b->checkpoints;
+		for (uint32_t i = 0; i < b->segments; i++) {
 			found.live_bytes += b->segment[i].live_bytes;
+			found.kept_segments +=
+				b->segment[i].live_bytes == 0 && b->segment[i].pins != 0;
+		}
 		(void)pthread_mutex_unlock(&b->lock);
 	}
 	rzi_leave(context);

@@ -15,7 +15,9 @@
  *
  * Invariants, while no call is running:
  *   B1  The live bytes of a segment are the sum over the entries that name it.
- *   B2  A free segment has no live bytes; the open ones are not in the free list.
+ *   B2  A free segment has no live bytes and no pins; the open ones are not in the free list.
+ *   B3  What the last completed checkpoint names is pinned, and so not written again
+ *       (checkpoint.c).
  *
  * Owns the segments. May call: the device, codecs.c. Locking: `lock` guards the table of segments;
  * store->backing_writing is held by the one call that writes. Reads take neither. O(form) to read.
@@ -30,6 +32,7 @@
 enum {
 	FORM_HEADER_BYTES = 24,
 	FORM_ALIGN_BYTES = 8,
+	IO_ALIGN_BYTES = 4096, /* the most that a device asks for */
 };
 
 enum segment_state {
@@ -42,6 +45,7 @@ struct rzi_segment {
 	uint32_t live_bytes;
 	uint32_t next;  /* of the free list: number + 1 */
 	uint16_t state; /* enum segment_state */
+	uint8_t pins;   /* checkpoints that need it: a bit each */
 	bool stuck;     /* cleaning leaves it alone: it works on it, or cannot read all of it */
 };
 
@@ -62,6 +66,14 @@ struct rzi_backing {
 	uint32_t free; /* first free segment + 1 */
 	uint32_t free_count;
 	uint64_t id; /* of this use of the device */
+
+	/* Of the call that has the snapshot (snapshot.h). */
+	uint64_t generation; /* of the last checkpoint tried; 0 = none was */
+	uint32_t super;      /* place of the last completed one: 0 or 1 */
+	uint8_t good_pin;    /* its bit; 0 = there is none */
+	uint8_t doubt_pins;  /* of those whose superblock may be on the device */
+	uint64_t checkpoints;
+	_Atomic uint32_t kept; /* free segments that are left to the next one */
 
 	/* The segment being filled: of the call that has store->backing_writing. */
 	void *buffers;
@@ -89,8 +101,46 @@ int rzi_backing_read(struct rzi_context *context, uint64_t slot, const struct rz
 struct rzi_backing *rzi_backing_begin(struct ramz *store);
 void rzi_backing_end(struct ramz *store);
 
+bool rzi_backing_device_is_good(const struct ramz_backing *device);
+
+/* Make it, without a free segment: rzi_segments_list makes the list. */
+int rzi_backing_make(struct ramz *store, const struct ramz_backing *device,
+		     struct rzi_backing **out);
+void rzi_backing_drop(struct ramz *store, struct rzi_backing *backing);
+void rzi_segments_list(struct rzi_backing *backing);
+
+/* Give it to the store, which has none. Gate closed, or no other thread has the store. */
+void rzi_backing_adopt(struct ramz *store, struct rzi_backing *backing);
+
+/* Segments that hold checkpoints' superblocks, from 0 on. */
+static inline uint32_t rzi_backing_first(const struct rzi_backing *backing)
+{
+	return backing->device.flush != NULL ? 1 : 0;
+}
+
+/* A free segment, of which `kept` stay: OPEN. UINT32_MAX: none. */
+uint32_t rzi_segment_take(struct rzi_backing *backing, uint32_t kept);
+
+/* It is written: FULL, or free when nothing needs it. */
+void rzi_segment_close(struct rzi_backing *backing, uint32_t number);
+
 /* Put the segment, which is OPEN, into the free list. Not under `lock`. */
 void rzi_segment_free(struct rzi_backing *backing, uint32_t number);
+
+/* Put a form with its tail, `bytes` of them, and its header at `at`. */
+void rzi_form_put(const struct rzi_backing *backing, unsigned char *at, uint64_t slot,
+		  uint32_t coding, const void *form, uint32_t bytes);
+
+/* While less than a 4th of the segments are free, clean; also some that the last checkpoint needs,
+ * which the next one frees. Best effort. */
+void rzi_clean_for_checkpoint(struct ramz *store);
+
+/* Half of the segments that are free after a checkpoint are left to the next one: there is nothing
+ * to clean while all are pinned. */
+void rzi_keep_for_checkpoint(struct rzi_backing *backing);
+
+/* What cleaning left alone may be cleaned now. */
+void rzi_backing_unstick(struct rzi_backing *backing);
 
 /* The checksum of a form whose header begins at `at`; its own place in the header is left out. */
 uint64_t rzi_backing_sum(const struct rzi_backing *backing, const unsigned char *at,
@@ -108,6 +158,14 @@ static inline uint32_t rzi_backing_form_bytes(uint64_t entry)
 {
 	return (FORM_HEADER_BYTES + rzi_entry_backed_bytes(entry) + FORM_ALIGN_BYTES - 1) &
 	       ~(uint32_t)(FORM_ALIGN_BYTES - 1);
+}
+
+/* Where buffers for a device begin in memory of IO_ALIGN_BYTES more. */
+static inline unsigned char *rzi_io_aligned(void *memory)
+{
+	uintptr_t at = (uintptr_t)memory;
+
+	return (unsigned char *)((at + IO_ALIGN_BYTES - 1) & ~(uintptr_t)(IO_ALIGN_BYTES - 1));
 }
 
 #endif

@@ -76,6 +76,11 @@ static int file_write(void *context, uint64_t offset, const void *src, size_t by
 	return 0;
 }
 
+static int file_flush(void *context)
+{
+	return fdatasync(file_fd(context)) == 0 ? 0 : -errno;
+}
+
 /* The blocks go back to the file system, or to the device's spare ones, where either can. */
 static void file_discard(void *context, uint64_t offset, uint64_t bytes)
 {
@@ -119,32 +124,30 @@ static int file_claim(int fd)
 	return err;
 }
 
-/* The bytes to use. 0 or a negative errno. */
-static int file_size(int fd, bool *is_regular, uint64_t *size_bytes)
+/* The bytes to use. 0 or a negative errno. *end is the length now, of a device less than 0. */
+static int file_size(int fd, off_t *end, uint64_t *size_bytes)
 {
 	struct stat status;
-	off_t end;
+	off_t there;
 
 	if (fstat(fd, &status) != 0)
 		return -errno;
-	*is_regular = S_ISREG(status.st_mode);
-	if (*is_regular)
-		return 0;
-	if (!S_ISBLK(status.st_mode))
+	if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode))
 		return -ENOTBLK;
-	end = lseek(fd, 0, SEEK_END);
-	if (end < 0)
+	there = lseek(fd, 0, SEEK_END);
+	if (there < 0)
 		return -errno;
-	end = end > (off_t)HEADER_BYTES ? end - (off_t)HEADER_BYTES : 0;
+	*end = S_ISREG(status.st_mode) ? there : -1;
+	there = there > (off_t)HEADER_BYTES ? there - (off_t)HEADER_BYTES : 0;
 	if (*size_bytes == 0)
-		*size_bytes = (uint64_t)end;
-	return *size_bytes <= (uint64_t)end ? 0 : -EFBIG;
+		*size_bytes = (uint64_t)there;
+	return *end >= 0 || *size_bytes <= (uint64_t)there ? 0 : -EFBIG;
 }
 
 static int file_prepare(int fd, uint64_t *size_bytes)
 {
-	bool is_regular;
-	int err = file_size(fd, &is_regular, size_bytes);
+	off_t end = -1;
+	int err = file_size(fd, &end, size_bytes);
 
 	*size_bytes &= ~(uint64_t)(RAMZ_SEGMENT_BYTES - 1);
 	if (err == 0 &&
@@ -152,8 +155,31 @@ static int file_prepare(int fd, uint64_t *size_bytes)
 		err = -EINVAL;
 	if (err == 0)
 		err = file_claim(fd);
-	if (err == 0 && is_regular && ftruncate(fd, (off_t)(*size_bytes + HEADER_BYTES)) != 0)
+	/* It is never cut: what is behind may be a checkpoint's. */
+	if (err == 0 && end >= 0 && end < (off_t)(*size_bytes + HEADER_BYTES) &&
+	    ftruncate(fd, (off_t)(*size_bytes + HEADER_BYTES)) != 0)
 		err = -errno;
+	return err;
+}
+
+/* Its name, which may be new, is durable too. */
+static int file_sync_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *directory = slash == NULL   ? strdup(".")
+			  : slash == path ? strdup("/")
+					  : strndup(path, (size_t)(slash - path));
+	int fd, err = 0;
+
+	if (directory == NULL)
+		return -ENOMEM;
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* Not every file system can, and not everybody may read it. */
+	if (fd >= 0 && fsync(fd) != 0 && errno != EINVAL)
+		err = -errno;
+	if (fd >= 0)
+		(void)close(fd);
+	free(directory);
 	return err;
 }
 
@@ -168,6 +194,8 @@ static int file_open(int *fd, const char *path, uint64_t *size_bytes, bool direc
 		err = errno == EWOULDBLOCK ? -EBUSY : -errno;
 	else
 		err = file_prepare(*fd, size_bytes);
+	if (err == 0)
+		err = file_sync_name(path);
 	if (err != 0)
 		(void)close(*fd);
 	return err;
@@ -190,6 +218,7 @@ int ramz_backing_file_open(struct ramz_backing *backing, const char *path, uint6
 		.read = file_read,
 		.write = file_write,
 		.discard = file_discard,
+		.flush = file_flush,
 	};
 	return 0;
 }

@@ -223,7 +223,7 @@ static int check_segments(struct checker *checker)
 		return 0;
 	/* A writeback takes and closes segments outside of the store's calls. */
 	(void)pthread_mutex_lock(&b->lock);
-	for (uint32_t i = 0; i < b->segments; i++) {
+	for (uint32_t i = rzi_backing_first(b); i < b->segments; i++) {
 		live_bytes += b->segment[i].live_bytes;
 		free_count += b->segment[i].state == SEGMENT_FREE;
 	}

@@ -43,6 +43,24 @@ static uint64_t codecs_drop_at(struct rzi_context *context, uint32_t index)
 
 /* ---- the table ---- */
 
+void rzi_coding_put(struct ramz *store, uint32_t index, const struct ramz_codec *codec,
+		    uint32_t tier, struct rzi_dictionary *dictionary)
+{
+	struct rzi_coding *coding = &store->coding[index];
+
+	coding->dictionary = dictionary;
+	coding->tier = tier;
+	coding->serial = ++store->codings_made;
+	if (dictionary != NULL)
+		atomic_fetch_add(&store->dictionary_bytes, rzi_dictionary_held(dictionary));
+	atomic_store(&coding->codec, codec);
+}
+
+void rzi_coding_drop(struct ramz *store, uint32_t index)
+{
+	atomic_store(&store->coding[index].codec, NULL);
+}
+
 int rzi_coding_index(struct ramz *store, const struct ramz_codec *codec, uint32_t tier,
 		     struct rzi_dictionary *dictionary)
 {
@@ -61,12 +79,7 @@ int rzi_coding_index(struct ramz *store, const struct ramz_codec *codec, uint32_
 	}
 	if (unused == NULL)
 		return -XV_E2BIG;
-	unused->dictionary = dictionary;
-	unused->tier = tier;
-	unused->serial = ++store->codings_made;
-	if (dictionary != NULL)
-		atomic_fetch_add(&store->dictionary_bytes, rzi_dictionary_held(dictionary));
-	atomic_store(&unused->codec, codec);
+	rzi_coding_put(store, (uint32_t)(unused - store->coding), codec, tier, dictionary);
 	return (int)(unused - store->coding);
 }
 

@@ -8,6 +8,7 @@
  */
 #include <stdlib.h>
 
+#include "checkpoint.h"
 #include "dedup.h"
 #include "dictionary.h"
 #include "file_format.h"
@@ -22,6 +23,7 @@ struct loader {
 	uint32_t file_tail_bytes;                   /* behind a form in the file */
 	const struct ramz_codec *named[FILE_NAMES]; /* NULL = this build lacks it */
 	uint32_t codec[FILE_NAMES]; /* store index of each used codec; 0 = none yet, or raw */
+	bool keeps_indices;         /* which are those of the names */
 	uint64_t next_slot;
 	uint64_t all_records;
 	uint64_t all_bytes;
@@ -133,6 +135,17 @@ static int loader_make_store(struct loader *loader, const struct ramz_options *o
 	return err == 0 ? 0 : loader_fails(loader, err, "the store cannot be made");
 }
 
+/* The store's index for a name. */
+static int loader_coding(struct loader *loader, uint32_t name, struct rzi_dictionary *dictionary)
+{
+	uint32_t tier = rzi_file_tier(&loader->header, name);
+
+	if (!loader->keeps_indices)
+		return rzi_coding_index(loader->store, loader->named[name], tier, dictionary);
+	rzi_coding_put(loader->store, name, loader->named[name], tier, dictionary);
+	return (int)name;
+}
+
 /* ---- records ---- */
 
 static int loader_publish(struct rzi_context *context, uint64_t slot,
@@ -184,8 +197,7 @@ static int loader_use_codec(struct loader *loader, uint32_t codec)
 	if (loader->named[codec] == NULL)
 		return loader_fails(loader, -XV_ENOTSUP,
 				    "pages are compressed with a codec that this build lacks");
-	index = rzi_coding_index(loader->store, loader->named[codec],
-				 rzi_file_tier(&loader->header, codec), NULL);
+	index = loader_coding(loader, codec, NULL);
 	if (index < 0)
 		return loader_fails(loader, index, "too many codecs for one store");
 	loader->codec[codec] = (uint32_t)index;
@@ -242,8 +254,7 @@ static int loader_dictionary(struct loader *loader, const struct rzi_file_record
 		return loader_fails(loader, -XV_EBADMSG, "a dictionary is damaged");
 	if (err != 0)
 		return err;
-	err = rzi_coding_index(loader->store, loader->named[codec],
-			       rzi_file_tier(&loader->header, codec), dictionary);
+	err = loader_coding(loader, codec, dictionary);
 	if (err > 0) {
 		loader->codec[codec] = (uint32_t)err;
 		return 0;
@@ -393,8 +404,34 @@ static int loader_run(struct loader *loader, const struct ramz_options *options,
 	if (loader->reason != NULL)
 		return err;
 	loader_find_codecs(loader, codecs, codec_count);
-	err = loader_make_store(loader, options);
-	return err == 0 ? loader_blocks(loader) : err;
+	return loader_make_store(loader, options);
+}
+
+/* The codings of a head, at the indices that they have in it, for forms on the device name them.
+ * That of the codec for writes makes room, and comes last. */
+static int loader_head(struct loader *loader, uint32_t used)
+{
+	struct ramz *store = loader->store;
+	uint64_t setting = atomic_load(&store->setting[0]);
+	uint32_t index = rzi_setting_codec(setting);
+	const struct ramz_codec *codec = index != 0 ? rzi_coding_codec(store, index) : NULL;
+	int err;
+
+	loader->keeps_indices = true;
+	if (codec != NULL)
+		rzi_coding_drop(store, index);
+	err = loader_blocks(loader);
+	for (uint32_t i = 0; err == 0 && i < FILE_NAMES; i++) {
+		if ((used >> i & 1U) != 0)
+			err = loader_use_codec(loader, i);
+	}
+	if (err != 0 || codec == NULL)
+		return err;
+	err = rzi_coding_index(store, codec, 0, NULL);
+	if (err < 0)
+		return loader_fails(loader, err, "too many codecs for one store");
+	atomic_store(&store->setting[0], rzi_setting((uint32_t)err, rzi_setting_level(setting)));
+	return 0;
 }
 
 static const char *loader_reason(const struct loader *loader, int err)
@@ -409,9 +446,10 @@ static const char *loader_reason(const struct loader *loader, int err)
 				 : "the pages cannot be stored";
 }
 
-int ramz_load(struct ramz **out, const struct ramz_options *options,
-	      const struct ramz_codec *const *codecs, size_t codec_count,
-	      const struct ramz_source *source, const char **reason)
+/* pages: the source has pages; otherwise it is a head, and pages elsewhere use these codings. */
+static int load(struct ramz **out, const struct ramz_options *options,
+		const struct ramz_codec *const *codecs, size_t codec_count,
+		const struct ramz_source *source, bool pages, uint32_t used, const char **reason)
 {
 	struct loader loader = {.source = source};
 	int err;
@@ -425,6 +463,8 @@ int ramz_load(struct ramz **out, const struct ramz_options *options,
 	loader.block = malloc(FILE_BLOCK_MAX + RAMZ_PAGE_BYTES_MAX + CHECKSUM_BYTES);
 	loader.summed = loader.block == NULL ? NULL : loader.block + FILE_BLOCK_MAX;
 	err = loader.block != NULL ? loader_run(&loader, options, codecs, codec_count) : -XV_ENOMEM;
+	if (err == 0)
+		err = pages ? loader_blocks(&loader) : loader_head(&loader, used);
 	free(loader.block);
 	if (reason != NULL)
 		*reason = loader_reason(&loader, err);
@@ -433,4 +473,18 @@ int ramz_load(struct ramz **out, const struct ramz_options *options,
 	else
 		ramz_destroy(loader.store);
 	return err;
+}
+
+int rzi_load_head(struct ramz **out, const struct ramz_options *options,
+		  const struct ramz_codec *const *codecs, size_t codec_count,
+		  const struct ramz_source *source, uint32_t used, const char **reason)
+{
+	return load(out, options, codecs, codec_count, source, false, used, reason);
+}
+
+int ramz_load(struct ramz **out, const struct ramz_options *options,
+	      const struct ramz_codec *const *codecs, size_t codec_count,
+	      const struct ramz_source *source, const char **reason)
+{
+	return load(out, options, codecs, codec_count, source, true, 0, reason);
 }

@@ -10,7 +10,7 @@
  */
 #include <stdlib.h>
 
-#include "backing.h"
+#include "checkpoint.h"
 #include "dictionary.h"
 #include "file_format.h"
 #include "snapshot.h"
@@ -285,6 +285,22 @@ static int saver_end(struct saver *saver)
 	rzi_put_u64(at + 8, saver->all_bytes);
 	saver->used = FILE_TOTALS_BYTES;
 	return saver_emit(saver, FILE_END_MAGIC);
+}
+
+int rzi_save_head(struct ramz *store, const struct ramz_sink *sink)
+{
+	struct saver saver = {.store = store, .sink = sink, .block = malloc(FILE_BLOCK_MAX)};
+	int err;
+
+	if (saver.block == NULL)
+		return -XV_ENOMEM;
+	err = saver_header(&saver);
+	if (err == 0)
+		err = saver_tiers(&saver);
+	if (err == 0)
+		err = saver_end(&saver);
+	free(saver.block);
+	return err;
 }
 
 int ramz_save(struct ramz *store, const struct ramz_sink *sink)

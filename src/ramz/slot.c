@@ -159,8 +159,7 @@ void rzi_slot_expect_read(const struct ramz *store, uint64_t slot)
 
 /* ---- changing ---- */
 
-/* Count the entry's page once more (by 1) or once less (by -1). */
-static void slot_gauge(struct rzi_context *context, uint64_t entry, uint64_t by)
+void rzi_slot_gauge(struct rzi_context *context, uint64_t entry, uint64_t by)
 {
 	struct rzi_counters *counters = &context->counters;
 
@@ -310,8 +309,8 @@ int rzi_publish(struct rzi_context *context, uint64_t slot, const struct rzi_con
 	}
 	if (from == 0)
 		rzi_sparse_use(&store->slots, slot);
-	slot_gauge(context, content->entry, 1);
-	slot_gauge(context, from, (uint64_t)-1);
+	rzi_slot_gauge(context, content->entry, 1);
+	rzi_slot_gauge(context, from, (uint64_t)-1);
 	if (!change.kept)
 		rzi_slot_release(context, from);
 	return 0;
@@ -330,7 +329,7 @@ bool rzi_slot_clear(struct rzi_context *context, uint64_t slot)
 	from = slot_exchange(&change);
 	if (from != 0)
 		rzi_sparse_unuse(&context->store->slots, slot);
-	slot_gauge(context, from, (uint64_t)-1);
+	rzi_slot_gauge(context, from, (uint64_t)-1);
 	if (!change.kept)
 		rzi_slot_release(context, from);
 	return rzi_entry_kind(from) != ENTRY_ABSENT;

@@ -5,6 +5,8 @@
  */
 #include "snapshot.h"
 
+#include "backing.h"
+
 /* The slot was absent: kept as this, since 0 means that nothing is kept. */
 #define KEPT_ABSENT ENTRY_LOCK
 
@@ -64,6 +66,8 @@ void rzi_snapshot_end(struct ramz *store)
 	if (atomic_load(&s->ready))
 		rzi_sparse_fini(&s->kept);
 	atomic_store(&s->ready, false);
+	if (store->backing != NULL)
+		rzi_backing_unstick(store->backing);
 	(void)pthread_mutex_unlock(&s->lock);
 }
 

@@ -7,7 +7,7 @@
  * codecs (which coding, for each thread), dictionary; object (a page's object in the pool); slot
  * (read and change a slot); snapshot (the slots of one moment); dedup; page_io, range, walk,
  * compact, room, limit, store, check, stats; age, recompress, train, policy; backing, writeback;
- * save, load, file.
+ * save, load, checkpoint, open, file.
  *
  * Invariants, numbered for the checker and the tests. They hold while no call is running.
  *   R1  A slot's entry is one of the kinds of entry.h, unlocked. A slot behind the end, or in a
@@ -170,6 +170,12 @@ static inline int32_t rzi_setting_level(uint64_t setting)
 int rzi_coding_index(struct ramz *store, const struct ramz_codec *codec, uint32_t tier,
 		     struct rzi_dictionary *dictionary);
 
+/* Put a coding at an index, which is free or has this codec, tier and dictionary. Drop one that has
+ * no dictionary and that nothing uses. No other thread has the store. */
+void rzi_coding_put(struct ramz *store, uint32_t index, const struct ramz_codec *codec,
+		    uint32_t tier, struct rzi_dictionary *dictionary);
+void rzi_coding_drop(struct ramz *store, uint32_t index);
+
 /* Free the indices that no page and no setting uses, with their dictionaries. Gate closed. */
 void rzi_codings_reap(struct ramz *store);
 
@@ -266,6 +272,9 @@ void rzi_view_drop(struct rzi_context *context, const struct rzi_view *view);
 /* A view of an entry that no slot has any more. */
 void rzi_view_of_kept(struct rzi_context *context, uint64_t entry, uint64_t word,
 		      struct rzi_view *view);
+
+/* Count the entry's page once more (by 1) or once less (by -1). */
+void rzi_slot_gauge(struct rzi_context *context, uint64_t entry, uint64_t by);
 
 /* Free the object, or what else it names, of an entry that left the table. */
 void rzi_slot_release(struct rzi_context *context, uint64_t entry);

@@ -46,11 +46,7 @@ static void fill_add(struct rzi_backing *b, uint64_t slot, uint64_t entry, uint3
 					  .at = b->used_bytes,
 					  .bytes = bytes,
 					  .coding = coding};
-	rzi_put_u64(at, slot);
-	rzi_put_u32(at + 8, bytes);
-	rzi_put_u32(at + 12, coding);
-	memcpy(at + FORM_HEADER_BYTES, form, bytes);
-	rzi_put_u64(at + 16, rzi_backing_sum(b, at, bytes));
+	rzi_form_put(b, at, slot, coding, form, bytes);
 	b->used_bytes += (FORM_HEADER_BYTES + bytes + FORM_ALIGN_BYTES - 1) &
 			 ~(uint32_t)(FORM_ALIGN_BYTES - 1);
 }
@@ -127,36 +123,6 @@ static uint64_t fill_publish(struct ramz *store, uint32_t number, enum rzi_count
 	return published;
 }
 
-/* A free segment, of which `kept` stay; UINT32_MAX: none. */
-static uint32_t segment_take(struct rzi_backing *b, uint32_t kept)
-{
-	uint32_t number = UINT32_MAX;
-
-	(void)pthread_mutex_lock(&b->lock);
-	if (b->free_count > kept) {
-		number = b->free - 1;
-		b->free = b->segment[number].next;
-		b->free_count--;
-		b->segment[number] = (struct rzi_segment){.state = SEGMENT_OPEN};
-	}
-	(void)pthread_mutex_unlock(&b->lock);
-	return number;
-}
-
-static void segment_close(struct rzi_backing *b, uint32_t number)
-{
-	struct rzi_segment *segment = &b->segment[number];
-	bool is_empty;
-
-	(void)pthread_mutex_lock(&b->lock);
-	is_empty = segment->live_bytes == 0;
-	if (!is_empty)
-		segment->state = SEGMENT_FULL;
-	(void)pthread_mutex_unlock(&b->lock);
-	if (is_empty)
-		rzi_segment_free(b, number);
-}
-
 /* Write the segment being filled and publish its items; it is empty then. */
 static int fill_write(struct ramz *store, uint32_t kept, enum rzi_counter counter,
 		      struct ramz_writeback_report *report)
@@ -167,7 +133,7 @@ static int fill_write(struct ramz *store, uint32_t kept, enum rzi_counter counte
 
 	if (b->items == 0)
 		return 0;
-	number = segment_take(b, kept);
+	number = rzi_segment_take(b, kept);
 	if (number == UINT32_MAX) {
 		fill_reset(b);
 		return -XV_ENOSPC;
@@ -182,15 +148,16 @@ static int fill_write(struct ramz *store, uint32_t kept, enum rzi_counter counte
 	b->written_bytes += RAMZ_SEGMENT_BYTES;
 	b->failed_writes += err != 0;
 	(void)pthread_mutex_unlock(&b->lock);
-	segment_close(b, number);
+	rzi_segment_close(b, number);
 	fill_reset(b);
 	return err;
 }
 
 /* ---- cleaning ---- */
 
-/* The full segment with the fewest live bytes of those that are worth it; UINT32_MAX: none. */
-static uint32_t clean_choose(struct rzi_backing *b)
+/* The full segment with the fewest live bytes of those that are worth it, and, unless pinned_too,
+ * of those that no checkpoint needs; UINT32_MAX: none. */
+static uint32_t clean_choose(struct rzi_backing *b, bool pinned_too)
 {
 	uint32_t best = UINT32_MAX;
 
@@ -199,6 +166,7 @@ static uint32_t clean_choose(struct rzi_backing *b)
 		const struct rzi_segment *segment = &b->segment[i];
 
 		if (segment->state == SEGMENT_FULL && !segment->stuck &&
+		    (pinned_too ? segment->live_bytes != 0 : segment->pins == 0) &&
 		    segment->live_bytes <=
 			    RAMZ_SEGMENT_BYTES - (RAMZ_SEGMENT_BYTES >> GAIN_SHIFT) &&
 		    (best == UINT32_MAX || segment->live_bytes < b->segment[best].live_bytes))
@@ -258,7 +226,7 @@ static void clean_set_stuck(struct rzi_backing *b, uint32_t number, bool stuck)
 }
 
 /* Several segments into one. -XV_ENOSPC: there is nothing to gain. */
-static int clean_once(struct ramz *store, struct ramz_writeback_report *report)
+static int clean_once(struct ramz *store, bool pinned_too, struct ramz_writeback_report *report)
 {
 	struct rzi_backing *b = store->backing;
 	struct cleaning c = {.count = 0};
@@ -267,7 +235,7 @@ static int clean_once(struct ramz *store, struct ramz_writeback_report *report)
 	int err = 0;
 
 	while (room && c.count < sizeof(c.number) / sizeof(c.number[0])) {
-		uint32_t number = clean_choose(b);
+		uint32_t number = clean_choose(b, pinned_too);
 
 		if (number == UINT32_MAX)
 			break;
@@ -310,7 +278,7 @@ static int clean_until(struct ramz *store, uint64_t free_segments,
 	int err = 0;
 
 	while (err == 0 && clean_free_count(store->backing) < free_segments) {
-		err = futile < FUTILE_MAX ? clean_once(store, report) : -XV_ENOSPC;
+		err = futile < FUTILE_MAX ? clean_once(store, false, report) : -XV_ENOSPC;
 		futile++;
 		if (clean_free_count(store->backing) > most) {
 			most = clean_free_count(store->backing);
@@ -318,6 +286,28 @@ static int clean_until(struct ramz *store, uint64_t free_segments,
 		}
 	}
 	return err;
+}
+
+void rzi_keep_for_checkpoint(struct rzi_backing *b)
+{
+	atomic_store(&b->kept, b->good_pin != 0 ? clean_free_count(b) / 2 : 0);
+}
+
+void rzi_clean_for_checkpoint(struct ramz *store)
+{
+	struct rzi_backing *b = rzi_backing_begin(store);
+	struct ramz_writeback_report report = {.pages = 0};
+	uint32_t enough, writes;
+
+	if (b == NULL)
+		return;
+	enough = b->segments / 4;
+	(void)clean_until(store, enough, &report);
+	/* Half of the free ones are left to the checkpoint. */
+	writes = clean_free_count(b) < enough ? clean_free_count(b) / 2 : 0;
+	while (writes != 0 && clean_once(store, true, &report) == 0)
+		writes--;
+	rzi_backing_end(store);
 }
 
 int ramz_clean(struct ramz *store, uint64_t free_segments)
@@ -422,17 +412,20 @@ static bool writeback_is_done(const struct writeback *w)
 
 static int writeback_run(struct writeback *w)
 {
+	struct rzi_backing *b = w->store->backing;
+	/* For cleaning and, where there are checkpoints, for the next one. */
+	uint32_t kept = CLEAN_RESERVE + atomic_load(&b->kept);
 	int err = 0;
 
 	while (err == 0 && !writeback_is_done(w)) {
 		int write_err;
 
-		if (clean_free_count(w->store->backing) <= CLEAN_RESERVE)
-			err = clean_until(w->store, CLEAN_RESERVE + 1, &w->report);
+		if (clean_free_count(b) <= kept)
+			err = clean_until(w->store, kept + 1, &w->report);
 		if (err != 0)
 			break;
 		err = writeback_fill(w);
-		write_err = fill_write(w->store, CLEAN_RESERVE, COUNT_BACKING_WRITES, &w->report);
+		write_err = fill_write(w->store, kept, COUNT_BACKING_WRITES, &w->report);
 		if (err == 0)
 			err = write_err;
 	}

@@ -11,7 +11,7 @@ xv_add_test(NAME test_codec SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_codec.c
 
 foreach(name IN ITEMS store codecs counters limit dedup damage file file_format file_hold file_place
 		threads sparse room contexts changing realtime tiers policy backing backing_file
-		snapshot)
+		snapshot checkpoint)
 	xv_add_test(NAME test_ramz_${name}
 		SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_ramz_${name}.c
 		LIBS xvmalloc::ramz)
@@ -26,6 +26,7 @@ target_compile_definitions(test_ramz_policy PRIVATE _GNU_SOURCE)
 target_include_directories(test_ramz_dedup PRIVATE ${XV_XXHASH_INCLUDE_DIR})
 target_link_libraries(test_ramz_file_hold PRIVATE Threads::Threads)
 target_link_libraries(test_ramz_snapshot PRIVATE Threads::Threads)
+target_link_libraries(test_ramz_checkpoint PRIVATE Threads::Threads)
 target_link_libraries(test_ramz_room PRIVATE Threads::Threads)
 target_link_libraries(test_ramz_contexts PRIVATE Threads::Threads)
 target_link_libraries(test_ramz_changing PRIVATE Threads::Threads)

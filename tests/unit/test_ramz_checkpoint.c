@@ -32,15 +32,16 @@ struct device {
 	struct logged log[LOG_MAX];
 	size_t count;
 	bool logs;
-	uint64_t calls;
+	_Atomic uint64_t calls;
 	uint64_t fail_at; /* from this write or flush on; 0 = never */
 	uint64_t fails;   /* so many */
 };
 
 static bool device_fails(struct device *d)
 {
-	d->calls++;
-	return d->fail_at != 0 && d->calls >= d->fail_at && d->calls < d->fail_at + d->fails;
+	uint64_t call = atomic_fetch_add(&d->calls, 1) + 1;
+
+	return d->fail_at != 0 && call >= d->fail_at && call < d->fail_at + d->fails;
 }
 
 static int device_read(void *context, uint64_t offset, void *dst, size_t bytes)

@@ -107,7 +107,7 @@ answer_stat() {
 
 # ---- mistakes on the command line: status 2, cause and fix in one line ------------
 
-for command in $asks; do
+for command in $asks snapshot resize; do
 	runs $command --help
 	says "^Usage: ramz $command"
 	says '^  --name NAME .*  '
@@ -156,6 +156,14 @@ refused 2 "'lz4 1' is no codec" codec 'lz4 1'
 refused 2 'a path with an end of line' save "a
 b"
 refused 2 'a path is empty' save ''
+refused 2 'ramz snapshot needs the path of a file; see ramz snapshot --help' snapshot
+refused 2 'a path is empty' snapshot ''
+refused 2 "'b' is more than ramz snapshot takes" snapshot a b
+refused 2 'ramz resize needs the new size; see ramz resize --help' resize
+for bytes in 0 some -1 1GB ''; do
+	refused 2 "ramz resize takes bytes.*not '$bytes'" resize -- "$bytes"
+done
+refused 2 "'2M' is more than ramz resize takes" resize 1M 2M
 
 # ---- which disk? ------------------------------------------------------------------
 
@@ -432,9 +440,28 @@ asked 'save /srv/other.ramz'
 (cd "$answers" && "$ramz" save 'a name with  blanks' >/dev/null 2>&1) || fail 'save to a relative path'
 asked "save $(cd "$answers" && pwd)/a name with  blanks"
 
+answer snapshot '{"ok": true, "file": "/srv/moment.ramz", "file_bytes": 5242880}'
+runs snapshot /srv/moment.ramz
+asked 'snapshot /srv/moment.ramz'
+says '^saved to /srv/moment.ramz, 5 MiB$'
+(cd "$answers" && "$ramz" snapshot 'a name' >/dev/null 2>&1) || fail 'snapshot to a relative path'
+asked "snapshot $(cd "$answers" && pwd)/a name"
+
+answer resize '{"ok": true, "size_bytes_before": 1048576, "size_bytes": 2147483648, "pages_dropped": 0, "clients": 3}'
+runs resize 2G
+asked 'resize 2147483648'
+says '^was 1 MiB, now 2 GiB$'
+says '^clients connected now .3. see it when they connect again$'
+[ "$(wc -l <"$dir/out")" -eq 2 ] || fail 'resize: not two lines'
+answer resize '{"ok": true, "size_bytes_before": 1048576, "size_bytes": 4096, "pages_dropped": 255, "clients": 0}'
+runs resize --force 4096
+asked 'resize 4096 force'
+says '^dropped 255 pages behind the new end$'
+[ "$(wc -l <"$dir/out")" -eq 2 ] || fail 'resize: not two lines'
+
 # ---- what a server may answer -----------------------------------------------------------
 
-for command in stat state compact trim limit 'codec lz4' save 'reset --yes'; do
+for command in stat state compact trim limit 'codec lz4' save 'snapshot x' 'resize 1M' 'reset --yes'; do
 	set -- $command # with what it needs to ask for itself
 	file=$answers/$1
 	answer "$1" '{"ok": false, "error": "disk full: free some", "errno": 28}'

@@ -24,7 +24,8 @@ struct rzc_options {
 
 	uint64_t watch_seconds; /* stat: between samples; 0 = one sample */
 	bool zram, json, reset_peak;
-	bool yes, force;         /* reset */
+	bool yes;                /* reset */
+	bool force;              /* reset, resize */
 	const char *soft, *hard; /* limit */
 
 	const char *codecs, *json_path; /* estimate */
@@ -65,6 +66,8 @@ int rzc_request_compact(const struct rzc_options *options, char request[RZC_REQU
 int rzc_request_limit(const struct rzc_options *options, char request[RZC_REQUEST_BYTES]);
 int rzc_request_codec(const struct rzc_options *options, char request[RZC_REQUEST_BYTES]);
 int rzc_request_save(const struct rzc_options *options, char request[RZC_REQUEST_BYTES]);
+int rzc_request_snapshot(const struct rzc_options *options, char request[RZC_REQUEST_BYTES]);
+int rzc_request_resize(const struct rzc_options *options, char request[RZC_REQUEST_BYTES]);
 int rzc_request_reset(const struct rzc_options *options, char request[RZC_REQUEST_BYTES]);
 
 void rzc_tell_compact(const json_t *answer);
@@ -72,6 +75,7 @@ void rzc_tell_trim(const json_t *answer);
 void rzc_tell_limit(const json_t *answer);
 void rzc_tell_codec(const json_t *answer);
 void rzc_tell_save(const json_t *answer);
+void rzc_tell_resize(const json_t *answer);
 void rzc_tell_reset(const json_t *answer);
 
 #endif

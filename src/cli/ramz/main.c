@@ -72,6 +72,18 @@ static const struct rzc_command main_commands[] = {
 	 "  PATH                 a file, replaced when the new one is complete (the\n"
 	 "                       file that the disk is served with)\n",
 	 1, 0, NULL, rzc_request_save, rzc_tell_save},
+	{"snapshot", "make a served disk save what it holds at one moment to a file",
+	 "[OPTION...] PATH\n"
+	 "Make a served disk save what it holds at this moment, while it is used.\n\n"
+	 "  PATH                 a file other than that of the disk; replaced when the\n"
+	 "                       new one is complete\n",
+	 1, 0, NULL, rzc_request_snapshot, rzc_tell_save},
+	{"resize", "make a served disk larger or smaller",
+	 "[--force] [OPTION...] SIZE\n"
+	 "Change the size of a served disk. Clients see a larger one when they connect\n"
+	 "the next time. It does not become smaller while clients are connected.\n\n"
+	 "  SIZE                 of the disk: 512M, 1.5G, 50% of the memory ...\n",
+	 1, 0, NULL, rzc_request_resize, rzc_tell_resize},
 	{"reset", "empty a served disk",
 	 "--yes [--force] [OPTION...]\n"
 	 "Empty a served disk: drop all that it holds, and begin its counters anew.\n"
@@ -93,11 +105,18 @@ static const struct rzc_command main_commands[] = {
 enum {
 	SERVE = 1 << 0,
 	STAT = 1 << 1,
+	STATE = 1 << 2,
+	COMPACT = 1 << 3,
+	TRIM = 1 << 4,
 	LIMIT = 1 << 5,
-	RESET = 1 << 8,
-	ESTIMATE = 1 << 9,
-	ASK_SLOW = 1 << 3 | 1 << 4 | 1 << 7 | RESET,
-	ASK_FAST = STAT | 1 << 2 | LIMIT | 1 << 6,
+	CODEC = 1 << 6,
+	SAVE = 1 << 7,
+	SNAPSHOT = 1 << 8,
+	RESIZE = 1 << 9,
+	RESET = 1 << 10,
+	ESTIMATE = 1 << 11,
+	ASK_SLOW = COMPACT | TRIM | SAVE | SNAPSHOT | RESIZE | RESET,
+	ASK_FAST = STAT | STATE | LIMIT | CODEC,
 	ASK = ASK_SLOW | ASK_FAST,
 };
 
@@ -138,6 +157,7 @@ static const struct xvm_arg main_args[] = {
 	{"hard", "SIZE", LIMIT, "the hard limit: 512M, 1.5G, 25% ..., or none", MAIN_TEXT(hard)},
 	{"yes", NULL, RESET, "yes, drop all that the disk holds", MAIN_FLAG(yes)},
 	{"force", NULL, RESET, "also while clients are connected", MAIN_FLAG(force)},
+	{"force", NULL, RESIZE, "drop the data behind the new end", MAIN_FLAG(force)},
 	{"name", "NAME", ASK, "the disk (the one that is served)", XVM_ARG_SETS(main_name)},
 	{"socket", "PATH", ASK, "its control socket, in place of a name", MAIN_TEXT(socket)},
 	{"timeout", "SECONDS", ASK_FAST, "wait so long for an answer; 0: for ever (10)",

@@ -47,7 +47,7 @@ _ramz() {
 				sed -n 's/^  \(-h, \)\{0,1\}\(--[a-z-]*\).*/\2/p')"
 		elif [[ $command == codec ]]; then
 			_ramz_words "$word" 'lz4 lzo zstd none'
-		elif [[ $command == save || $command == estimate ]]; then
+		elif [[ $command == save || $command == snapshot || $command == estimate ]]; then
 			_ramz_files "$word"
 		fi
 		;;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * requests.c: the commands that are one request: what compact, limit, codec, save and reset ask
- * for, and what they and trim print. Locking: none.
+ * requests.c: the commands that are one request: what they ask for, and what they print of the
+ * answer. Locking: none.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -129,24 +129,43 @@ void rzc_tell_codec(const json_t *answer)
 	       json_integer_value(json_object_get(answer, "level")));
 }
 
-/* ---- save ---- */
+/* ---- save and snapshot ---- */
+
+/* The path of a request, as the server is in another directory. */
+static int requests_path(char path[PATH_MAX], const char *word)
+{
+	if (strchr(word, '\n') == NULL)
+		return rzc_place_absolute(path, word);
+	xvm_error("a path with an end of line in it cannot be asked for: take another one");
+	return XVM_FAILED;
+}
+
+static int requests_with_path(const char *command, const char *word,
+			      char request[RZC_REQUEST_BYTES])
+{
+	char path[PATH_MAX];
+
+	if (requests_path(path, word) != 0)
+		return XVM_FAILED;
+	snprintf(request, RZC_REQUEST_BYTES, "%s %s", command, path);
+	return 0;
+}
 
 int rzc_request_save(const struct rzc_options *options, char request[RZC_REQUEST_BYTES])
 {
 	const char *word = requests_word(options);
-	char path[PATH_MAX];
 
-	if (word == NULL)
-		return 0;
-	if (strchr(word, '\n') != NULL) {
-		xvm_error("a path with an end of line in it cannot be asked for: take another one");
-		return XVM_FAILED;
-	}
-	/* The server is in another directory. */
-	if (rzc_place_absolute(path, word) != 0)
-		return XVM_FAILED;
-	snprintf(request, RZC_REQUEST_BYTES, "save %s", path);
-	return 0;
+	return word != NULL ? requests_with_path("save", word, request) : 0;
+}
+
+int rzc_request_snapshot(const struct rzc_options *options, char request[RZC_REQUEST_BYTES])
+{
+	const char *word = requests_word(options);
+
+	if (word != NULL)
+		return requests_with_path("snapshot", word, request);
+	xvm_error("ramz snapshot needs the path of a file; see ramz snapshot --help");
+	return XVM_FAILED;
 }
 
 void rzc_tell_save(const json_t *answer)
@@ -156,6 +175,40 @@ void rzc_tell_save(const json_t *answer)
 
 	printf("saved to %s, %s\n", file != NULL ? file : "?",
 	       rzc_size_text(bytes, rzc_count(answer, "file_bytes")));
+}
+
+/* ---- resize ---- */
+
+int rzc_request_resize(const struct rzc_options *options, char request[RZC_REQUEST_BYTES])
+{
+	const char *word = requests_word(options);
+	uint64_t bytes;
+
+	if (word == NULL) {
+		xvm_error("ramz resize needs the new size; see ramz resize --help");
+		return XVM_FAILED;
+	}
+	if (xvm_take_bytes("ramz resize", word, ramz_memory_bytes(), 1, REQUESTS_BYTES_MAX,
+			   &bytes) != 0)
+		return XVM_FAILED;
+	snprintf(request, RZC_REQUEST_BYTES, "resize %" PRIu64 "%s", bytes,
+		 options->force ? " force" : "");
+	return 0;
+}
+
+void rzc_tell_resize(const json_t *answer)
+{
+	uint64_t dropped = rzc_count(answer, "pages_dropped"),
+		 clients = rzc_count(answer, "clients");
+	char before[RZC_SIZE_TEXT_BYTES], after[RZC_SIZE_TEXT_BYTES];
+
+	printf("was %s, now %s\n", rzc_size_text(before, rzc_count(answer, "size_bytes_before")),
+	       rzc_size_text(after, rzc_count(answer, "size_bytes")));
+	if (dropped > 0)
+		printf("dropped %" PRIu64 " pages behind the new end\n", dropped);
+	if (clients > 0)
+		printf("clients connected now (%" PRIu64 ") see it when they connect again\n",
+		       clients);
 }
 
 /* ---- reset ---- */

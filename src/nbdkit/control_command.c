@@ -15,6 +15,7 @@
 
 #include "control_answer.h"
 #include "control_state.h"
+#include "control_tiers.h"
 #include "control_whole.h"
 #include "disk_file.h"
 #include "stats_json.h"
@@ -268,6 +269,10 @@ static const struct command {
 	{"state", RZN_PACE_PROMPT, command_state},
 	{"compact", RZN_PACE_SLOW, command_compact},
 	{"trim", RZN_PACE_SLOW, rzn_command_trim},
+	{"idle", RZN_PACE_PROMPT, rzn_command_idle},
+	{"recompress", RZN_PACE_SLOW, rzn_command_recompress},
+	{"writeback", RZN_PACE_SLOW, rzn_command_writeback},
+	{"backing", RZN_PACE_SLOW, rzn_command_backing},
 	{"limit", RZN_PACE_PROMPT, command_limit},
 	{"codec", RZN_PACE_PROMPT, command_codec},
 	{"save", RZN_PACE_SLOW, command_save},

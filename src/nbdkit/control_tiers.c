@@ -232,16 +232,26 @@ static void writeback(struct rzn_disk *disk, const struct selection *selection,
 	}
 }
 
-static const char *writeback_fault(int err)
+static uint64_t failed_writes(struct rzn_disk *disk)
 {
-	return err == -XV_ENOSPC ? "the backing file is full; give the disk a larger one (ramz "
-				   "backing none, then ramz backing FILE SIZE)"
-				 : NULL;
+	struct ramz_backing_stats stats;
+
+	(void)ramz_get_backing_stats(disk->store, &stats);
+	return stats.failed_writes;
+}
+
+static const char *writeback_fault(int err, bool write_failed)
+{
+	if (err != -XV_ENOSPC)
+		return NULL;
+	return write_failed ? "the backing file's file system is full; make room there"
+			    : "the backing file is full; give the disk a larger one (ramz backing "
+			      "none, then ramz backing FILE SIZE)";
 }
 
 json_t *rzn_command_writeback(struct rzn_disk *disk, const struct rzn_request *request)
 {
-	uint64_t before = rzn_held_bytes(disk);
+	uint64_t before = rzn_held_bytes(disk), failed = failed_writes(disk);
 	struct selection selection = {.age = 0};
 	struct done done = {.err = 0};
 	json_t *answer;
@@ -253,7 +263,8 @@ json_t *rzn_command_writeback(struct rzn_disk *disk, const struct rzn_request *r
 						"one (ramz backing FILE SIZE)");
 	writeback(disk, &selection, request, &done);
 	if (done.err != 0)
-		return stopped_after("writeback", &done, writeback_fault(done.err));
+		return stopped_after("writeback", &done,
+				     writeback_fault(done.err, failed_writes(disk) != failed));
 	answer = rzn_answer_held(disk, before);
 	json_object_set_new(answer, "pages", rzn_json_count(done.pages));
 	json_object_set_new(answer, "form_bytes", rzn_json_count(done.form_bytes));

@@ -98,7 +98,7 @@ static const char *backing_open_fault(int err)
 	case -ENOTBLK:
 		return "it is neither a regular file nor a block device";
 	case -EFBIG:
-		return "the device is smaller than that size (backing-size=)";
+		return "the device is smaller than the size that is given";
 	case -EACCES:
 	case -EPERM:
 		return "the server's user may not make or change it; let that user, or name "

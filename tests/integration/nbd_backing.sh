@@ -167,6 +167,19 @@ same_as_written aged || fail "pages that came back are not what was written"
 answers aged "backing $((64 * mib)) $dir/backing"
 awaits 60 all_backed || fail "pages do not go to a file that was given by hand"
 
+# ---- on a file system that is full --------------------------------------------------------------
+
+if [ "$(id -u)" -eq 0 ] && mkdir "$dir/small" && mount -t tmpfs -o size=2m tmpfs "$dir/small" 2>/dev/null; then
+	undo "umount '$dir/small'"
+	answers aged 'backing none'
+	answers aged 'limit - 0'
+	answers aged "backing $((64 * mib)) $dir/small/backing"
+	refused aged "file system is full" writeback
+	same_as_written aged || fail "pages are lost on a full file system"
+	answers aged 'backing none'
+	answers aged "backing $((64 * mib)) $dir/backing"
+fi
+
 # ---- killed in the middle --------------------------------------------------------------------
 
 (while ask aged 'backing none' && ask aged "backing $((64 * mib)) $dir/backing"; do :; done) >/dev/null 2>&1 &

@@ -141,7 +141,7 @@ end_server "$server_pid" disk
 
 limit=$((held / 2))
 serve full size=32M hard-limit=$limit
-timeout 60 nbdcopy "$dir/text" "$(url full)" 2>/dev/null && fail "the data fits"
+timeout 60 "$helpers/nbd_client" "$dir/full.sock" write 1 1 >/dev/null && fail "the data fits"
 refused full 'leaves no room for its table and buffers' "backing $((64 * mib)) $dir/backing"
 answers full "limit - $((limit + mib))"
 answers full "backing $((64 * mib)) $dir/backing"

@@ -92,6 +92,11 @@ bool rzn_codec_parse(const char *text, const struct ramz_codec **codec, int32_t 
 	return true;
 }
 
+const char *rzn_tier_name(uint32_t tier)
+{
+	return tier == RZN_TIER_WARM ? "warm" : "cold";
+}
+
 /* ---- single parameters ---- */
 
 /* memory_bytes: the base of a percentage; 0 = none is accepted. */
@@ -394,15 +399,13 @@ static int check_saves(const struct rzn_config *config)
 
 static int check_tiers(const struct rzn_config *config)
 {
-	static const char *const names[] = {[RZN_TIER_WARM] = "warm", [RZN_TIER_COLD] = "cold"};
-
 	for (uint32_t tier = RZN_TIER_WARM; tier <= RZN_TIER_COLD; tier++) {
 		/* A disk that is loaded has the tiers it was saved with. */
 		if (config->tier[tier].after_ms == 0 || config->tier[tier].codec != NULL ||
 		    config->file != NULL)
 			continue;
 		nbdkit_error("%s-after=: there is no %s= for it; give one, or leave %s-after= out",
-			     names[tier], names[tier], names[tier]);
+			     rzn_tier_name(tier), rzn_tier_name(tier), rzn_tier_name(tier));
 		return -1;
 	}
 	return 0;

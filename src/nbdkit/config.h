@@ -18,6 +18,9 @@
 
 enum { RZN_TIER_WARM = 1, RZN_TIER_COLD = 2 };
 
+/* "warm" or "cold". */
+const char *rzn_tier_name(uint32_t tier);
+
 /* Where the store's memory comes from. */
 enum rzn_provider { RZN_PROVIDER_MMAP, RZN_PROVIDER_HIGHMEM, RZN_PROVIDER_HUGE };
 

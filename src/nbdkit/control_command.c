@@ -9,13 +9,14 @@
 #include "control_command.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "control_answer.h"
 #include "control_state.h"
+#include "control_tiers.h"
+#include "control_whole.h"
 #include "disk_file.h"
 #include "stats_json.h"
 
@@ -25,121 +26,7 @@
 /* Cycles of a compaction without a limit, as in ramz_compact. */
 enum { COMPACT_CYCLES_MAX = 16 };
 
-/* ---- answers ---- */
-
-static json_t *answer_ok(void)
-{
-	json_t *answer = json_object();
-
-	json_object_set_new(answer, "ok", json_true());
-	return answer;
-}
-
-__attribute__((format(printf, 2, 3))) static json_t *answer_error(int error, const char *format,
-								  ...)
-{
-	json_t *answer = json_object();
-	char text[8192];
-	va_list args;
-
-	va_start(args, format);
-	(void)vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	json_object_set_new(answer, "ok", json_false());
-	json_object_set_new(answer, "error", rzn_json_text(text));
-	json_object_set_new(answer, "errno", json_integer(error));
-	return answer;
-}
-
-/* ---- arguments ---- */
-
-/* A decimal number and nothing else, at most what a JSON integer can hold. */
-static bool parse_count(const char *text, uint64_t *count)
-{
-	char *end;
-
-	if (*text < '0' || *text > '9')
-		return false;
-	errno = 0;
-	*count = strtoull(text, &end, 10);
-	return *end == '\0' && errno == 0 && *count <= INT64_MAX;
-}
-
-enum { WORD_BYTES = 64 };
-
-/* One or two words. */
-static bool split_words(const char *arguments, char first[WORD_BYTES], char second[WORD_BYTES])
-{
-	const char *blank = strchr(arguments, ' ');
-	size_t length = blank != NULL ? (size_t)(blank - arguments) : strlen(arguments);
-
-	second[0] = '\0';
-	if (length == 0 || length >= WORD_BYTES)
-		return false;
-	memcpy(first, arguments, length);
-	first[length] = '\0';
-	if (blank == NULL)
-		return true;
-	if (blank[1] == '\0' || strlen(blank + 1) >= WORD_BYTES || strchr(blank + 1, ' ') != NULL)
-		return false;
-	strcpy(second, blank + 1);
-	return true;
-}
-
 /* ---- commands ---- */
-
-struct request {
-	const char *arguments;       /* behind the command and a blank, or "" */
-	const _Atomic bool *stopped; /* see rzn_command_answer; may be NULL */
-};
-
-/* A trim or a reset locks the pool until all memory is given back. A look at it meanwhile does
- * not wait, but gets the state before. One of them runs at a time. */
-static struct alone {
-	pthread_mutex_t lock; /* held while statistics are taken, so that they are consistent */
-	json_t *before;       /* NULL = nothing has the pool alone */
-} alone = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-static void alone_begin(struct rzn_disk *disk, const char *command)
-{
-	(void)pthread_mutex_lock(&alone.lock);
-	alone.before = rzn_stats_json(disk);
-	json_object_set_new(alone.before, "busy", json_string(command));
-	(void)pthread_mutex_unlock(&alone.lock);
-}
-
-static void alone_end(void)
-{
-	(void)pthread_mutex_lock(&alone.lock);
-	json_decref(alone.before);
-	alone.before = NULL;
-	(void)pthread_mutex_unlock(&alone.lock);
-}
-
-static json_t *stats_now(struct rzn_disk *disk)
-{
-	json_t *answer;
-
-	(void)pthread_mutex_lock(&alone.lock);
-	answer = alone.before != NULL ? json_deep_copy(alone.before) : rzn_stats_json(disk);
-	(void)pthread_mutex_unlock(&alone.lock);
-	return answer;
-}
-
-static json_t *command_stat(struct rzn_disk *disk, const struct request *request)
-{
-	if (*request->arguments != '\0')
-		return answer_error(EINVAL, "stat takes no argument; say: stat");
-	return stats_now(disk);
-}
-
-static uint64_t held_bytes(struct rzn_disk *disk)
-{
-	struct ramz_stats stats;
-
-	ramz_get_stats(disk->store, &stats);
-	return stats.held_bytes;
-}
 
 static void compact_add(struct xv_compact_report *sum, const struct xv_compact_report *part)
 {
@@ -152,13 +39,13 @@ static void compact_add(struct xv_compact_report *sum, const struct xv_compact_r
 }
 
 /* One cycle, or the part of it that is left and still wanted. */
-static int compact_cycle(struct rzn_disk *disk, uint64_t *left, const _Atomic bool *stopped,
+static int compact_cycle(struct rzn_disk *disk, uint64_t *left, const struct rzn_request *request,
 			 struct xv_compact_report *sum)
 {
 	struct xv_compact_report part = {.more = true};
 	int err = 0;
 
-	while (err == 0 && part.more && *left != 0 && !(stopped != NULL && atomic_load(stopped))) {
+	while (err == 0 && part.more && *left != 0 && !rzn_request_is_stopped(request)) {
 		uint64_t step = *left < COMPACT_STEP_BYTES ? *left : COMPACT_STEP_BYTES;
 
 		err = ramz_compact(disk->store, step, &part);
@@ -170,7 +57,7 @@ static int compact_cycle(struct rzn_disk *disk, uint64_t *left, const _Atomic bo
 }
 
 /* As ramz_compact, but ends early when it is no longer wanted. */
-static int compact(struct rzn_disk *disk, uint64_t budget, const _Atomic bool *stopped,
+static int compact(struct rzn_disk *disk, uint64_t budget, const struct rzn_request *request,
 		   struct xv_compact_report *sum)
 {
 	uint64_t left = budget != 0 ? budget : UINT64_MAX;
@@ -179,60 +66,52 @@ static int compact(struct rzn_disk *disk, uint64_t budget, const _Atomic bool *s
 	for (int cycle = 0; err == 0 && cycle < COMPACT_CYCLES_MAX; cycle++) {
 		uint64_t freed_bytes = sum->freed_bytes;
 
-		err = compact_cycle(disk, &left, stopped, sum);
+		err = compact_cycle(disk, &left, request, sum);
 		if (budget != 0 || sum->freed_bytes == freed_bytes)
 			break;
 	}
 	return err;
 }
 
-static json_t *command_compact(struct rzn_disk *disk, const struct request *request)
+static json_t *command_compact(struct rzn_disk *disk, const struct rzn_request *request)
 {
 	struct xv_compact_report report = {0};
-	uint64_t before = held_bytes(disk);
+	uint64_t before = rzn_held_bytes(disk);
 	uint64_t budget = 0;
 	json_t *answer, *part;
 	int err;
 
-	if (*request->arguments != '\0' && !parse_count(request->arguments, &budget))
-		return answer_error(EINVAL, "say compact, for all that can be gained, or compact "
-					    "BYTES, the number of bytes to move at most");
-	err = compact(disk, budget, request->stopped, &report);
+	if (*request->arguments != '\0' && !rzn_parse_count(request->arguments, &budget))
+		return rzn_answer_error(EINVAL,
+					"say compact, for all that can be gained, or compact "
+					"BYTES, the number of bytes to move at most");
+	err = compact(disk, budget, request, &report);
 	if (err != 0)
-		return answer_error(-err, "compact: %s; try again", strerror(-err));
-	answer = answer_ok();
+		return rzn_answer_error(-err, "compact: %s; try again", strerror(-err));
+	answer = rzn_answer_held(disk, before);
 	part = rzn_compact_json(&report);
 	json_object_update(answer, part);
 	json_decref(part);
-	json_object_set_new(answer, "held_bytes_before", rzn_json_count(before));
-	json_object_set_new(answer, "held_bytes_after", rzn_json_count(held_bytes(disk)));
-	return answer;
-}
-
-static json_t *command_trim(struct rzn_disk *disk, const struct request *request)
-{
-	uint64_t bytes;
-	json_t *answer;
-
-	if (*request->arguments != '\0')
-		return answer_error(EINVAL, "trim takes no argument; say: trim");
-	alone_begin(disk, "trim");
-	bytes = ramz_trim(disk->store);
-	alone_end();
-	answer = answer_ok();
-	json_object_set_new(answer, "given_back_bytes", rzn_json_count(bytes));
 	return answer;
 }
 
 /* `-` keeps the limit. */
 static bool parse_limit(const char *word, uint64_t *bytes)
 {
-	return strcmp(word, "-") == 0 || parse_count(word, bytes);
+	return strcmp(word, "-") == 0 || rzn_parse_count(word, bytes);
 }
 
-static json_t *command_limit(struct rzn_disk *disk, const struct request *request)
+/* Two words and no more. */
+static bool take_two_words(const char *arguments, char first[RZN_WORD_BYTES],
+			   char second[RZN_WORD_BYTES])
 {
-	char soft_word[WORD_BYTES], hard_word[WORD_BYTES];
+	return rzn_take_word(&arguments, first) && rzn_take_word(&arguments, second) &&
+	       *arguments == '\0';
+}
+
+static json_t *command_limit(struct rzn_disk *disk, const struct rzn_request *request)
+{
+	char soft_word[RZN_WORD_BYTES], hard_word[RZN_WORD_BYTES];
 	struct ramz_stats stats;
 	uint64_t soft, hard;
 	json_t *answer;
@@ -240,17 +119,17 @@ static json_t *command_limit(struct rzn_disk *disk, const struct request *reques
 	ramz_get_stats(disk->store, &stats);
 	soft = stats.soft_limit_bytes;
 	hard = stats.hard_limit_bytes;
-	if (!split_words(request->arguments, soft_word, hard_word) ||
+	if (!take_two_words(request->arguments, soft_word, hard_word) ||
 	    !parse_limit(soft_word, &soft) || !parse_limit(hard_word, &hard))
-		return answer_error(EINVAL,
-				    "say limit SOFT HARD: each a number of bytes, 0 for none, "
-				    "or - to leave it as it is");
+		return rzn_answer_error(EINVAL,
+					"say limit SOFT HARD: each a number of bytes, 0 for none, "
+					"or - to leave it as it is");
 	if (ramz_set_limits(disk->store, soft, hard) != 0)
-		return answer_error(EINVAL,
-				    "limit: the soft limit, %llu bytes, is above the hard "
-				    "one, %llu: make it less, or 0 for none",
-				    (unsigned long long)soft, (unsigned long long)hard);
-	answer = answer_ok();
+		return rzn_answer_error(EINVAL,
+					"limit: the soft limit, %llu bytes, is above the hard "
+					"one, %llu: make it less, or 0 for none",
+					(unsigned long long)soft, (unsigned long long)hard);
+	answer = rzn_answer_ok();
 	json_object_set_new(answer, "soft_limit_bytes", rzn_json_count(soft));
 	json_object_set_new(answer, "hard_limit_bytes", rzn_json_count(hard));
 	return answer;
@@ -262,9 +141,10 @@ static json_t *set_codec(struct rzn_disk *disk, const struct ramz_codec *codec, 
 	json_t *answer;
 
 	if (err != 0)
-		return answer_error(-err, "codec %s: no memory for it (%s); the codec is as before",
-				    codec->name, strerror(-err));
-	answer = answer_ok();
+		return rzn_answer_error(-err,
+					"codec %s: no memory for it (%s); the codec is as before",
+					codec->name, strerror(-err));
+	answer = rzn_answer_ok();
 	json_object_set_new(answer, "codec", json_string(codec->name));
 	json_object_set_new(
 		answer, "level",
@@ -272,7 +152,7 @@ static json_t *set_codec(struct rzn_disk *disk, const struct ramz_codec *codec, 
 	return answer;
 }
 
-static json_t *command_codec(struct rzn_disk *disk, const struct request *request)
+static json_t *command_codec(struct rzn_disk *disk, const struct rzn_request *request)
 {
 	char fault[RZN_CODEC_FAULT_BYTES];
 	const struct ramz_codec *codec;
@@ -280,32 +160,29 @@ static json_t *command_codec(struct rzn_disk *disk, const struct request *reques
 
 	if (rzn_codec_parse(request->arguments, &codec, &level, fault))
 		return set_codec(disk, codec, level);
-	return answer_error(EINVAL, "codec %.*s: %s", WORD_BYTES, request->arguments, fault);
+	return rzn_answer_error(EINVAL, "codec %.*s: %s", RZN_WORD_BYTES, request->arguments,
+				fault);
 }
 
-static json_t *command_save(struct rzn_disk *disk, const struct request *request)
+static json_t *save_to(struct rzn_disk *disk, const char *command, const char *path)
 {
-	const char *path = *request->arguments != '\0' ? request->arguments : disk->config->file;
 	struct ramz_reason reason;
 	uint64_t file_bytes;
 	json_t *answer;
 	int err;
 
-	if (path == NULL)
-		return answer_error(EINVAL, "save: the disk has no file of its own (file=); say "
-					    "save PATH");
 	if (*path != '/')
-		return answer_error(EINVAL,
-				    "save %s: the path must begin with /, as the server's "
-				    "directory is not yours",
-				    path);
+		return rzn_answer_error(EINVAL,
+					"%s %s: the path must begin with /, as the server's "
+					"directory is not yours",
+					command, path);
 	err = rzn_file_save(disk, path, &file_bytes, &reason);
 	if (err != 0)
-		return answer_error(-err,
-				    "save %s: %s; whatever was at that path before is left "
-				    "as it was",
-				    path, reason.text);
-	answer = answer_ok();
+		return rzn_answer_error(-err,
+					"%s %s: %s; whatever was at that path before is left "
+					"as it was",
+					command, path, reason.text);
+	answer = rzn_answer_ok();
 	json_object_set_new(answer, "file", rzn_json_text(path));
 	json_object_set_new(answer, "file_bytes", rzn_json_count(file_bytes));
 	if (reason.text[0] != '\0')
@@ -313,53 +190,39 @@ static json_t *command_save(struct rzn_disk *disk, const struct request *request
 	return answer;
 }
 
-/* ---- trim and reset ---- */
-
-static json_t *reset_refused(unsigned clients)
+static json_t *command_save(struct rzn_disk *disk, const struct rzn_request *request)
 {
-	return answer_error(EBUSY,
-			    "reset: %u client%s connected, and would find %s data gone: end %s "
-			    "first, or say reset force (ramz reset --force)",
-			    clients, clients == 1 ? " is" : "s are", clients == 1 ? "its" : "their",
-			    clients == 1 ? "it" : "them");
+	const char *path = *request->arguments != '\0' ? request->arguments : disk->config->file;
+
+	if (path == NULL)
+		return rzn_answer_error(EINVAL,
+					"save: the disk has no file of its own (file=); say "
+					"save PATH");
+	return save_to(disk, "save", path);
 }
 
-static json_t *command_reset(struct rzn_disk *disk, const struct request *request)
+static json_t *command_snapshot(struct rzn_disk *disk, const struct rzn_request *request)
 {
-	unsigned clients = atomic_load(&disk->clients);
-	uint64_t before = held_bytes(disk);
-	json_t *answer;
-	int err;
-
-	if (*request->arguments != '\0' && strcmp(request->arguments, "force") != 0)
-		return answer_error(EINVAL, "say reset, or reset force where clients are "
-					    "connected");
-	if (clients != 0 && *request->arguments == '\0')
-		return reset_refused(clients);
-	if (!rzn_disk_change_begin(disk))
-		return answer_error(ESHUTDOWN, "reset: the server is ending, and saves the disk as "
-					       "it is; start it again");
-	alone_begin(disk, "reset");
-	err = ramz_reset(disk->store);
-	alone_end();
-	rzn_disk_change_end(disk);
-	if (err != 0)
-		return answer_error(-err, "reset: %s; try again", strerror(-err));
-	answer = answer_ok();
-	json_object_set_new(answer, "held_bytes_before", rzn_json_count(before));
-	json_object_set_new(answer, "held_bytes_after", rzn_json_count(held_bytes(disk)));
-	return answer;
+	if (*request->arguments == '\0')
+		return rzn_answer_error(EINVAL,
+					"say snapshot PATH: a file other than that of the disk");
+	if (rzn_file_is_own(disk, request->arguments))
+		return rzn_answer_error(EINVAL,
+					"snapshot %s: that is the disk's own file, which goes on "
+					"changing; name another, or say save",
+					request->arguments);
+	return save_to(disk, "snapshot", request->arguments);
 }
 
-static json_t *command_reset_peak(struct rzn_disk *disk, const struct request *request)
+static json_t *command_reset_peak(struct rzn_disk *disk, const struct rzn_request *request)
 {
 	json_t *answer;
 
 	if (*request->arguments != '\0')
-		return answer_error(EINVAL, "reset-peak takes no argument; say: reset-peak");
+		return rzn_answer_error(EINVAL, "reset-peak takes no argument; say: reset-peak");
 	(void)ramz_reset_peak(disk->store);
-	answer = answer_ok();
-	json_object_set_new(answer, "held_bytes", rzn_json_count(held_bytes(disk)));
+	answer = rzn_answer_ok();
+	json_object_set_new(answer, "held_bytes", rzn_json_count(rzn_held_bytes(disk)));
 	return answer;
 }
 
@@ -367,26 +230,28 @@ static json_t *command_reset_peak(struct rzn_disk *disk, const struct request *r
 
 static json_t *state_damaged(uint64_t page)
 {
-	return answer_error(EBADMSG,
-			    "state: a page from %llu on is damaged, and was not told; say state "
-			    "with a number behind it",
-			    (unsigned long long)page);
+	return rzn_answer_error(
+		EBADMSG,
+		"state: a page from %llu on is damaged, and was not told; say state "
+		"with a number behind it",
+		(unsigned long long)page);
 }
 
-static json_t *command_state(struct rzn_disk *disk, const struct request *request)
+static json_t *command_state(struct rzn_disk *disk, const struct rzn_request *request)
 {
-	char first_word[WORD_BYTES], count_word[WORD_BYTES];
+	char first_word[RZN_WORD_BYTES], count_word[RZN_WORD_BYTES];
 	uint64_t first, count, damaged;
 	json_t *answer;
 
-	if (!split_words(request->arguments, first_word, count_word) ||
-	    !parse_count(first_word, &first) || !parse_count(count_word, &count) || count == 0 ||
-	    count > RZN_STATE_PAGES_MAX)
-		return answer_error(EINVAL,
-				    "say state FIRST COUNT: the number of a page, and of how many "
-				    "to tell, 1 to %d",
-				    RZN_STATE_PAGES_MAX);
-	answer = answer_ok();
+	if (!take_two_words(request->arguments, first_word, count_word) ||
+	    !rzn_parse_count(first_word, &first) || !rzn_parse_count(count_word, &count) ||
+	    count == 0 || count > RZN_STATE_PAGES_MAX)
+		return rzn_answer_error(
+			EINVAL,
+			"say state FIRST COUNT: the number of a page, and of how many "
+			"to tell, 1 to %d",
+			RZN_STATE_PAGES_MAX);
+	answer = rzn_answer_ok();
 	if (rzn_state_into(answer, disk, first, count, request->stopped, &damaged) == 0)
 		return answer;
 	json_decref(answer);
@@ -398,25 +263,33 @@ static json_t *command_state(struct rzn_disk *disk, const struct request *reques
 static const struct command {
 	const char *name;
 	enum rzn_pace pace;
-	json_t *(*run)(struct rzn_disk *disk, const struct request *request);
+	json_t *(*run)(struct rzn_disk *disk, const struct rzn_request *request);
 } commands[] = {
-	{"stat", RZN_PACE_NOW, command_stat},
+	{"stat", RZN_PACE_NOW, rzn_command_stat},
 	{"state", RZN_PACE_PROMPT, command_state},
 	{"compact", RZN_PACE_SLOW, command_compact},
-	{"trim", RZN_PACE_SLOW, command_trim},
+	{"trim", RZN_PACE_SLOW, rzn_command_trim},
+	{"idle", RZN_PACE_PROMPT, rzn_command_idle},
+	{"recompress", RZN_PACE_SLOW, rzn_command_recompress},
+	{"writeback", RZN_PACE_SLOW, rzn_command_writeback},
+	{"backing", RZN_PACE_SLOW, rzn_command_backing},
 	{"limit", RZN_PACE_PROMPT, command_limit},
 	{"codec", RZN_PACE_PROMPT, command_codec},
 	{"save", RZN_PACE_SLOW, command_save},
-	{"reset", RZN_PACE_SLOW, command_reset},
+	{"snapshot", RZN_PACE_SLOW, command_snapshot},
+	{"resize", RZN_PACE_SLOW, rzn_command_resize},
+	{"reset", RZN_PACE_SLOW, rzn_command_reset},
 	{"reset-peak", RZN_PACE_PROMPT, command_reset_peak},
 };
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 /* NULL: no command has that name. */
 static const struct command *command_of(const char *line)
 {
 	size_t length = strcspn(line, " ");
 
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+	for (size_t i = 0; i < COMMANDS; i++) {
 		if (strncmp(line, commands[i].name, length) == 0 &&
 		    commands[i].name[length] == '\0')
 			return &commands[i];
@@ -431,19 +304,27 @@ enum rzn_pace rzn_command_pace(const char *line)
 	return command != NULL ? command->pace : RZN_PACE_NOW;
 }
 
+static json_t *command_unknown(const char *line, size_t length)
+{
+	char names[RZN_WORD_BYTES * COMMANDS] = "";
+
+	for (size_t i = 0; i < COMMANDS; i++) {
+		strcat(names, i == 0 ? "" : i + 1 < COMMANDS ? ", " : " and ");
+		strcat(names, commands[i].name);
+	}
+	return rzn_answer_error(EINVAL, "no such command: '%.*s'; there are %s",
+				(int)(length > RZN_WORD_BYTES ? RZN_WORD_BYTES : length), line,
+				names);
+}
+
 json_t *rzn_command_answer(struct rzn_disk *disk, const char *line, const _Atomic bool *stopped)
 {
 	const struct command *command = command_of(line);
 	size_t length = strcspn(line, " ");
-	struct request request = {.arguments = line + length + (line[length] == ' '),
-				  .stopped = stopped};
+	struct rzn_request request = {.arguments = line + length + (line[length] == ' '),
+				      .stopped = stopped};
 
-	if (command != NULL)
-		return command->run(disk, &request);
-	return answer_error(EINVAL,
-			    "no such command: '%.*s'; there are stat, state, compact, trim, limit, "
-			    "codec, save, reset and reset-peak",
-			    (int)(length > WORD_BYTES ? WORD_BYTES : length), line);
+	return command != NULL ? command->run(disk, &request) : command_unknown(line, length);
 }
 
 char *rzn_command_text(struct rzn_disk *disk, const char *line, const _Atomic bool *stopped)

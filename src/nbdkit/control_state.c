@@ -54,7 +54,7 @@ int rzn_state_into(json_t *object, struct rzn_disk *disk, uint64_t first, uint64
 {
 	struct state state = {
 		.pages = json_array(), .next = first, .left = count, .stopped = stopped};
-	uint64_t pages = disk->size_bytes / disk->page_bytes;
+	uint64_t pages = ramz_size_bytes(disk->store) / disk->page_bytes;
 	int result = first < pages ? ramz_walk(disk->store, first, state_visit, &state) : 0;
 
 	if (result < 0) {

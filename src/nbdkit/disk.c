@@ -101,6 +101,7 @@ void rzn_disk_init(struct rzn_disk *disk, const struct rzn_config *config)
 {
 	*disk = (struct rzn_disk){
 		.config = config,
+		.coming = PTHREAD_MUTEX_INITIALIZER,
 		.saves = {.saving = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER}};
 }
 
@@ -119,7 +120,6 @@ int rzn_disk_open(struct rzn_disk *disk)
 		rzn_disk_close(disk);
 		return -1;
 	}
-	disk->size_bytes = ramz_size_bytes(disk->store);
 	disk->page_bytes = ramz_page_bytes(disk->store);
 	(void)clock_gettime(CLOCK_MONOTONIC, &disk->opened);
 	return 0;
@@ -132,6 +132,31 @@ void rzn_disk_close(struct rzn_disk *disk)
 	xv_provider_highmem_destroy(disk->provider);
 	disk->store = NULL;
 	disk->provider = NULL;
+}
+
+/* ---- clients ---- */
+
+void rzn_disk_client_begin(struct rzn_disk *disk)
+{
+	(void)pthread_mutex_lock(&disk->coming);
+	atomic_fetch_add(&disk->clients, 1);
+	(void)pthread_mutex_unlock(&disk->coming);
+}
+
+void rzn_disk_client_end(struct rzn_disk *disk)
+{
+	atomic_fetch_sub(&disk->clients, 1);
+}
+
+unsigned rzn_disk_lock_clients(struct rzn_disk *disk)
+{
+	(void)pthread_mutex_lock(&disk->coming);
+	return atomic_load(&disk->clients);
+}
+
+void rzn_disk_unlock_clients(struct rzn_disk *disk)
+{
+	(void)pthread_mutex_unlock(&disk->coming);
 }
 
 /* ---- changes ---- */

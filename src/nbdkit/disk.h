@@ -48,12 +48,12 @@ struct rzn_disk {
 	struct ramz_backing backing;  /* of backing=; its read is NULL when it is not open */
 	struct ramz_file *file;       /* held; NULL = not named, or not held yet */
 	struct rzn_saves saves;
-	uint64_t size_bytes; /* constant while open */
-	uint64_t page_bytes;
+	uint64_t page_bytes;            /* constant while open; a command changes the size */
 	struct timespec opened;         /* CLOCK_MONOTONIC */
 	_Atomic uint64_t changes_begun; /* see rzn_disk_change_begin */
 	_Atomic uint64_t changes_ended;
 	_Atomic bool frozen;
+	pthread_mutex_t coming;   /* a connection that begins has it for a moment */
 	_Atomic unsigned clients; /* connections now */
 	_Atomic int64_t
 		full_said_at; /* second of the last message about the hard limit; 0 = none */
@@ -69,6 +69,15 @@ int rzn_disk_open(struct rzn_disk *disk);
 
 /* Destroy the store without a save; the file stays held. Does nothing if the disk is not open. */
 void rzn_disk_close(struct rzn_disk *disk);
+
+/* A connection begins, and ends. */
+void rzn_disk_client_begin(struct rzn_disk *disk);
+void rzn_disk_client_end(struct rzn_disk *disk);
+
+/* Make new connections wait until the unlock: a change that no client may see can be made if there
+ * is none. Returns the number of connections. */
+unsigned rzn_disk_lock_clients(struct rzn_disk *disk);
+void rzn_disk_unlock_clients(struct rzn_disk *disk);
 
 /* Every change of the contents goes between these two. False: the disk is frozen and must not
  * change. Neither waits. */

@@ -257,7 +257,7 @@ int rzn_file_load(struct rzn_disk *disk, const struct ramz_options *options)
 
 /* Another path to the same file: no save may replace the file meanwhile. But not another link to
  * it: a save would not change what that name leads to. */
-static bool path_is_own(const struct rzn_disk *disk, const char *path)
+bool rzn_file_is_own(const struct rzn_disk *disk, const char *path)
 {
 	const char *own = disk->config->file;
 	struct stat a, b;
@@ -306,8 +306,8 @@ int rzn_file_save(struct rzn_disk *disk, const char *path, uint64_t *file_bytes,
 	assert(path != NULL || disk->file != NULL);
 	*reason = (struct ramz_reason){.text = ""};
 	(void)pthread_mutex_lock(&disk->saves.saving);
-	err = path_is_own(disk, path) ? save_own(disk, file_bytes, reason)
-				      : ramz_save_file(disk->store, path, file_bytes, reason);
+	err = rzn_file_is_own(disk, path) ? save_own(disk, file_bytes, reason)
+					  : ramz_save_file(disk->store, path, file_bytes, reason);
 	(void)pthread_mutex_unlock(&disk->saves.saving);
 	if (err != 0 && reason->text[0] == '\0')
 		(void)snprintf(reason->text, sizeof(reason->text), "%s", strerror(-err));

@@ -30,6 +30,9 @@ int rzn_file_load(struct rzn_disk *disk, const struct ramz_options *options);
 /* Does the disk have changes that the held file does not have? False without a file. */
 bool rzn_file_is_stale(struct rzn_disk *disk);
 
+/* Does path lead to the held file? NULL does. */
+bool rzn_file_is_own(const struct rzn_disk *disk, const char *path);
+
 /* Save the store to path; if that is NULL or leads to the held file, to that one. Returns 0, and
  * stores the length in *file_bytes, which may be NULL; or a negative errno, and the file is as
  * before. *reason says why; with 0 it is a note, or "". O(stored bytes). */

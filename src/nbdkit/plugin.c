@@ -124,22 +124,21 @@ static void plugin_cleanup(void)
 static void *plugin_open(int readonly)
 {
 	(void)readonly;
-	atomic_fetch_add(&disk.clients, 1);
+	rzn_disk_client_begin(&disk);
 	return &disk;
 }
 
 static void plugin_close(void *handle)
 {
-	struct rzn_disk *d = handle;
-
-	atomic_fetch_sub(&d->clients, 1);
+	rzn_disk_client_end(handle);
 }
 
+/* nbdkit asks once for each connection, which keeps that size to its end. */
 static int64_t plugin_get_size(void *handle)
 {
 	const struct rzn_disk *d = handle;
 
-	return (int64_t)d->size_bytes;
+	return (int64_t)ramz_size_bytes(d->store);
 }
 
 static int plugin_block_size(void *handle, uint32_t *minimum, uint32_t *preferred,

@@ -313,7 +313,7 @@ static json_t *tiers_json(struct ramz *store)
 	return array;
 }
 
-static json_t *backing_json(struct ramz *store)
+json_t *rzn_backing_json(struct ramz *store)
 {
 	struct ramz_backing_stats stats = {.attached = false};
 
@@ -321,7 +321,7 @@ static json_t *backing_json(struct ramz *store)
 	return stats.attached ? FIELDS_JSON(backing_fields, &stats) : json_null();
 }
 
-static json_t *ages_json(struct ramz *store)
+json_t *rzn_ages_json(struct ramz *store)
 {
 	json_t *array = json_array();
 	struct ramz_ages ages;
@@ -368,8 +368,8 @@ json_t *rzn_stats_json(struct rzn_disk *disk)
 	json_object_set_new(object, "uptime_seconds", rzn_json_count(uptime_seconds(disk)));
 	json_object_set_new(object, "stats", store_json(&stats));
 	json_object_set_new(object, "tiers", tiers_json(disk->store));
-	json_object_set_new(object, "backing", backing_json(disk->store));
-	json_object_set_new(object, "ages", ages_json(disk->store));
+	json_object_set_new(object, "backing", rzn_backing_json(disk->store));
+	json_object_set_new(object, "ages", rzn_ages_json(disk->store));
 	json_object_set_new(object, "policy", policy_json(disk->store));
 	json_object_set_new(object, "read_latency",
 			    latency_json(disk->store, RAMZ_HISTOGRAM_READ_NS));

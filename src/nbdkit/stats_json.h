@@ -22,4 +22,8 @@ json_t *rzn_compact_json(const struct xv_compact_report *report);
 json_t *rzn_json_count(uint64_t value);
 json_t *rzn_json_text(const char *text);
 
+/* Pages by age, an array of RAMZ_AGE_BUCKETS numbers; and the backing device, or null. */
+json_t *rzn_ages_json(struct ramz *store);
+json_t *rzn_backing_json(struct ramz *store);
+
 #endif

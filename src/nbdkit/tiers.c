@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <ramz/policy.h>
 
@@ -14,6 +15,9 @@
 
 /* An age is so many parts of the longest time asked for: times are kept to within a 64th. */
 enum { AGES = 64, AGE_MS_MIN = 10, AGE_MS_DEFAULT = 60000 };
+
+/* The policy may move pages to a device that is being taken away. */
+enum { DETACH_TRIES = 3 };
 
 static int tiers_set_one(struct rzn_disk *disk, uint32_t tier)
 {
@@ -25,8 +29,7 @@ static int tiers_set_one(struct rzn_disk *disk, uint32_t tier)
 	err = ramz_set_tier(disk->store, tier, given->codec, given->level);
 	if (err == 0)
 		return 0;
-	rzn_tell("%s=%s: %s", tier == RZN_TIER_WARM ? "warm" : "cold", given->codec->name,
-		 strerror(-err));
+	rzn_tell("%s=%s: %s", rzn_tier_name(tier), given->codec->name, strerror(-err));
 	return -1;
 }
 
@@ -78,24 +81,47 @@ int rzn_tiers_set(struct rzn_disk *disk)
 	return ramz_set_policy(disk->store, &policy) == 0 ? 0 : -1;
 }
 
+/* ---- the backing file ---- */
+
 /* What to say of an error of ramz_backing_file_open. */
-static const char *backing_fault(int err)
+static const char *backing_open_fault(int err)
 {
 	switch (err) {
 	case -EBUSY:
 		return "another process has it; give each disk a file of its own";
 	case -EINVAL:
-		return "it takes 1M at least and 1T at most, and a file needs backing-size=";
+		return "it takes 1M at least and 1T at most, and a file needs its size "
+		       "(backing-size=)";
 	case -EEXIST:
 		return "it holds other data, which would be lost; name a new file, or one that was "
 		       "a backing file";
 	case -ENOTBLK:
 		return "it is neither a regular file nor a block device";
 	case -EFBIG:
-		return "the device is smaller than backing-size=";
+		return "the device is smaller than the size that is given";
+	case -EACCES:
+	case -EPERM:
+		return "the server's user may not make or change it; let that user, or name "
+		       "another";
+	case -ENOENT:
+		return "its directory is not there; make it, or name another";
+	case -ENOSPC:
+		return "its file system is full; name a file on another";
 	default:
 		return strerror(-err);
 	}
+}
+
+/* The size is looked at first: a file that cannot be used is not made. */
+static int backing_open(struct rzn_disk *disk, const char *path, uint64_t bytes)
+{
+	struct stat status;
+
+	if (bytes == 0 && (stat(path, &status) != 0 || S_ISREG(status.st_mode)))
+		return -EINVAL;
+	if (bytes != 0 && (bytes < RAMZ_BACKING_BYTES_MIN || bytes > RAMZ_BACKING_BYTES_MAX))
+		return -EINVAL;
+	return ramz_backing_file_open(&disk->backing, path, bytes, false);
 }
 
 int rzn_backing_open(struct rzn_disk *disk)
@@ -105,10 +131,10 @@ int rzn_backing_open(struct rzn_disk *disk)
 
 	if (config->backing == NULL)
 		return 0;
-	err = ramz_backing_file_open(&disk->backing, config->backing, config->backing_bytes, false);
+	err = backing_open(disk, config->backing, config->backing_bytes);
 	if (err == 0)
 		return 0;
-	rzn_tell("backing=%s: %s", config->backing, backing_fault(err));
+	rzn_tell("backing=%s: %s", config->backing, backing_open_fault(err));
 	return -1;
 }
 
@@ -127,6 +153,127 @@ void rzn_backing_close(struct rzn_disk *disk)
 	ramz_backing_file_close(&disk->backing);
 	disk->backing = (struct ramz_backing){.read = NULL};
 }
+
+/* ---- the same while the disk is used ---- */
+
+/* End the policy's thread where it has nothing to do. */
+static void policy_rest(struct rzn_disk *disk)
+{
+	if (!tiers_are_any(disk))
+		ramz_policy_stop(disk->store);
+}
+
+/* The policy may have to run from now on. */
+static int backing_use(struct rzn_disk *disk, const char **fault)
+{
+	int err = ramz_policy_start(disk->store);
+
+	if (err != 0) {
+		*fault = "no thread could be made for it";
+		return err;
+	}
+	err = ramz_attach(disk->store, &disk->backing);
+	if (err == 0)
+		return 0;
+	*fault = err == -XV_ENOSPC
+			 ? "the hard limit leaves no room for its table and buffers (600K, "
+			   "and 48 bytes for each MiB of it); raise it (ramz limit), and "
+			   "lower it again when pages have gone there"
+			 : strerror(-err);
+	policy_rest(disk);
+	return err;
+}
+
+int rzn_backing_give(struct rzn_disk *disk, const char *path, uint64_t bytes, const char **fault)
+{
+	int err;
+
+	if (disk->backing.read != NULL) {
+		*fault = "the disk has a backing file already; take that away first (ramz backing "
+			 "none)";
+		return -EBUSY;
+	}
+	err = backing_open(disk, path, bytes);
+	if (err != 0) {
+		*fault = backing_open_fault(err);
+		return err;
+	}
+	err = backing_use(disk, fault);
+	if (err != 0)
+		rzn_backing_close(disk);
+	return err;
+}
+
+/* Pages that came back would be old enough to go again. */
+static int backing_age_set(struct rzn_disk *disk, bool on)
+{
+	struct ramz_policy policy;
+
+	if (disk->config->backing_after_ms == 0)
+		return 0;
+	tiers_policy(disk->config, &policy);
+	if (!on)
+		policy.backing_age = 0;
+	return ramz_set_policy(disk->store, &policy);
+}
+
+static int backing_detach(struct rzn_disk *disk)
+{
+	int err = backing_age_set(disk, false), age_err;
+
+	if (err == 0)
+		err = -XV_EBUSY;
+	for (int i = 0; err == -XV_EBUSY && i < DETACH_TRIES; i++)
+		err = ramz_detach(disk->store);
+	age_err = backing_age_set(disk, true);
+	return err != 0 ? err : age_err;
+}
+
+static const char *backing_detach_fault(int err)
+{
+	switch (err) {
+	case -XV_ENOSPC:
+		return "the hard limit leaves no room for the pages on it; raise it (ramz limit), "
+		       "or discard data";
+	case -XV_EBUSY:
+		return "memory is short, and pages went there meanwhile; raise the limits (ramz "
+		       "limit), or discard data";
+	case -XV_ENOMEM:
+		return "the system gives no memory for the pages on it; free some";
+	default:
+		return "a page on it cannot be read; write or discard that page first";
+	}
+}
+
+/* Is it clear beforehand that the pages on it do not fit? To try would fill the memory. */
+static bool backing_fits(struct rzn_disk *disk)
+{
+	struct ramz_backing_stats backing;
+	struct ramz_stats stats;
+
+	ramz_get_stats(disk->store, &stats);
+	(void)ramz_get_backing_stats(disk->store, &backing);
+	return stats.hard_limit_bytes == 0 ||
+	       stats.held_bytes + backing.live_bytes <= stats.hard_limit_bytes;
+}
+
+int rzn_backing_take(struct rzn_disk *disk, const char **fault)
+{
+	int err;
+
+	if (disk->backing.read == NULL)
+		return 0;
+	err = backing_fits(disk) ? backing_detach(disk) : -XV_ENOSPC;
+	if (err != 0) {
+		*fault = backing_detach_fault(err);
+		return err;
+	}
+	rzn_backing_close(disk);
+	policy_rest(disk);
+	return 0;
+}
+
+/* ---- the policy ---- */
 
 int rzn_tiers_start(struct rzn_disk *disk)
 {

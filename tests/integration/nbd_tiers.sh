@@ -78,7 +78,7 @@ refused() {
 cp "$dir/text" "$dir/precious"
 refused 'holds other data' backing="$dir/precious" backing-size=8M
 cmp "$dir/text" "$dir/precious" || fail "another file was overwritten"
-refused 'a file needs backing-size=' backing="$dir/new"
+refused 'a file needs its size' backing="$dir/new"
 refused '1T at most' backing="$dir/new" backing-size=2T
 refused 'no warm=' warm-after=5
 finish

@@ -21,7 +21,7 @@ pages=$(wc -c <"$dir/input" | awk '{ print int(($1 + 4095) / 4096) }')
 
 # ---- help, version ----------------------------------------------------------------
 
-commands='serve stat state compact trim limit codec save reset estimate'
+commands='serve stat state compact trim idle recompress writeback backing limit codec save snapshot resize reset estimate'
 runs --help
 for command in $commands; do
 	says "^  $command +[a-z(]"
@@ -72,7 +72,7 @@ if command -v bash >/dev/null; then
 	absolute=$(cd "$(dirname "$ramz")" && pwd)/$(basename "$ramz")
 	mkdir "$dir/ramz"
 	: >"$dir/ramz/file.ctl" # no socket
-	completes 'ramz s' 'serve stat state save'
+	completes 'ramz s' 'serve stat state save snapshot'
 	completes 'ramz ' "$commands --help --version"
 	completes 'ramz serve --sa' '--save-every'
 	completes 'ramz serve --f' '--file --foreground'
@@ -85,6 +85,9 @@ if command -v bash >/dev/null; then
 	completes 'ramz codec l' 'lz4 lzo'
 	completes 'ramz stat --name no-such' ''
 	completes 'ramz reset --y' '--yes'
+	completes 'ramz recompress w' 'warm'
+	completes 'ramz backing inp' 'input'
+	completes 'ramz writeback --min-bytes 1' ''
 	completes 'ramz nothing ' ''
 fi
 

@@ -18,7 +18,7 @@ end() {
 trap end EXIT
 # shellcheck source=tests/support/ramz.sh
 . "$(dirname "$0")/../support/ramz.sh"
-asks='stat state compact trim limit codec save'
+asks='stat state compact trim idle recompress writeback backing limit codec save'
 
 XDG_RUNTIME_DIR=$dir/run
 export XDG_RUNTIME_DIR
@@ -107,7 +107,7 @@ answer_stat() {
 
 # ---- mistakes on the command line: status 2, cause and fix in one line ------------
 
-for command in $asks; do
+for command in $asks snapshot resize; do
 	runs $command --help
 	says "^Usage: ramz $command"
 	says '^  --name NAME .*  '
@@ -156,6 +156,35 @@ refused 2 "'lz4 1' is no codec" codec 'lz4 1'
 refused 2 'a path with an end of line' save "a
 b"
 refused 2 'a path is empty' save ''
+refused 2 "'1' is more than ramz idle takes" idle 1
+refused 2 "'hot' is no tier: give warm or cold" recompress hot
+refused 2 "'cold' is more than ramz recompress takes" recompress warm cold
+refused 2 "'warm' is more than ramz writeback takes" writeback warm
+for command in recompress writeback; do
+	for number in 128 -1 x 1.5 ''; do
+		refused 2 "--age N is a whole number from 0 to 127, not '$number'" $command --age "$number"
+	done
+	refused 2 '--max-pages N is a whole number from 1 ' $command --max-pages 0
+	for bytes in 1.5 1GB rawer ''; do
+		refused 2 "--min-bytes takes bytes.*not '$bytes'" $command --min-bytes "$bytes"
+	done
+done
+refused 2 "ramz idle has no option --age" idle --age 1
+refused 2 "'x' is more than ramz backing takes" backing file 1M x
+for bytes in 0 some -1 1GB ''; do
+	refused 2 "ramz backing takes bytes.*not '$bytes'" backing -- file "$bytes"
+done
+refused 2 'a path is empty' backing ''
+refused 2 'a path with an end of line' backing "a
+b"
+refused 2 'ramz snapshot needs the path of a file; see ramz snapshot --help' snapshot
+refused 2 'a path is empty' snapshot ''
+refused 2 "'b' is more than ramz snapshot takes" snapshot a b
+refused 2 'ramz resize needs the new size; see ramz resize --help' resize
+for bytes in 0 some -1 1GB ''; do
+	refused 2 "ramz resize takes bytes.*not '$bytes'" resize -- "$bytes"
+done
+refused 2 "'2M' is more than ramz resize takes" resize 1M 2M
 
 # ---- which disk? ------------------------------------------------------------------
 
@@ -432,9 +461,74 @@ asked 'save /srv/other.ramz'
 (cd "$answers" && "$ramz" save 'a name with  blanks' >/dev/null 2>&1) || fail 'save to a relative path'
 asked "save $(cd "$answers" && pwd)/a name with  blanks"
 
+answer idle '{"ok": true, "ages": [5, 6, 7, 0, 0, 0, 0, 8]}'
+runs idle
+asked idle
+says '^pages by age: 0: 5, 1: 6, 2-3: 7, 64[+]: 8$'
+answer idle '{"ok": true, "ages": [0, 0, 0, 0, 0, 0, 0, 0, 9]}'
+runs idle
+says '^pages by age: none$'
+
+answer recompress '{"ok": true, "tier": "cold", "tried": 30, "recompressed": 20, "saved_bytes": 20480, "damaged": 0,
+"held_bytes_before": 8388608, "held_bytes_after": 6291456}'
+tr -d '\n' <"$answers/recompress" >"$answers/line" && echo >>"$answers/line" && mv "$answers/line" "$answers/recompress"
+runs recompress
+asked recompress
+says '^20 of 30 pages that were tried went into the cold tier, and saved 20 KiB; held 8 MiB, now 6 MiB$'
+[ "$(wc -l <"$dir/out")" -eq 1 ] || fail 'recompress: more than one line'
+runs recompress cold
+asked 'recompress cold'
+runs recompress --min-bytes 2K warm --age 3 --max-pages 1000
+asked 'recompress warm age=3 max-pages=1000 min-bytes=2048'
+runs recompress --min-bytes raw --age 0
+asked 'recompress min-bytes=raw'
+
+answer writeback '{"ok": true, "pages": 20, "form_bytes": 20480, "written_bytes": 262144, "damaged": 2, "held_bytes_before": 8388608, "held_bytes_after": 6291456}'
+runs writeback
+asked writeback
+says '^20 pages of 20 KiB went to the backing file, with 256 KiB written; held 8 MiB, now 6 MiB$'
+says '^passed over 2 damaged pages$'
+runs writeback --age=127 --min-bytes=raw
+asked 'writeback age=127 min-bytes=raw'
+
+answer backing '{"ok": true, "backing": {"pages": 7, "live_bytes": 10240, "segments": 256, "free_segments": 128}}'
+runs backing /dev/none
+asked 'backing 0 /dev/none'
+says '^backing file of 64 MiB, 32 MiB free; 7 pages of 10 KiB on it$'
+(cd "$answers" && "$ramz" backing 'a name' 1G >/dev/null 2>&1) || fail 'backing with a relative path'
+asked "backing 1073741824 $(cd "$answers" && pwd)/a name"
+(cd "$answers" && "$ramz" backing none 1M >/dev/null 2>&1) || fail 'a backing file with the name none'
+asked "backing 1048576 $(cd "$answers" && pwd)/none"
+answer backing '{"ok": true, "backing": null}'
+runs backing none
+asked 'backing none'
+says '^no backing file$'
+runs backing
+asked stat
+says '^no backing file$'
+
+answer snapshot '{"ok": true, "file": "/srv/moment.ramz", "file_bytes": 5242880}'
+runs snapshot /srv/moment.ramz
+asked 'snapshot /srv/moment.ramz'
+says '^saved to /srv/moment.ramz, 5 MiB$'
+(cd "$answers" && "$ramz" snapshot 'a name' >/dev/null 2>&1) || fail 'snapshot to a relative path'
+asked "snapshot $(cd "$answers" && pwd)/a name"
+
+answer resize '{"ok": true, "size_bytes_before": 1048576, "size_bytes": 2147483648, "pages_dropped": 0, "clients": 3}'
+runs resize 2G
+asked 'resize 2147483648'
+says '^was 1 MiB, now 2 GiB$'
+says '^clients connected now .3. see it when they connect again$'
+[ "$(wc -l <"$dir/out")" -eq 2 ] || fail 'resize: not two lines'
+answer resize '{"ok": true, "size_bytes_before": 1048576, "size_bytes": 4096, "pages_dropped": 255, "clients": 0}'
+runs resize --force 4096
+asked 'resize 4096 force'
+says '^dropped 255 pages behind the new end$'
+[ "$(wc -l <"$dir/out")" -eq 2 ] || fail 'resize: not two lines'
+
 # ---- what a server may answer -----------------------------------------------------------
 
-for command in stat state compact trim limit 'codec lz4' save 'reset --yes'; do
+for command in stat state compact trim idle recompress writeback 'backing none' limit 'codec lz4' save 'snapshot x' 'resize 1M' 'reset --yes'; do
 	set -- $command # with what it needs to ask for itself
 	file=$answers/$1
 	answer "$1" '{"ok": false, "error": "disk full: free some", "errno": 28}'

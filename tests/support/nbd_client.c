@@ -13,11 +13,14 @@
  * each page is whole and of a round in between. With P the pages in front of P are of TO, those
  * behind it of FROM, and P is of either
  *
+ * SIGTERM ends a write between two requests, so that the server sees nothing but an end.
+ *
  * Calls the system alone; exit status 0, 1 for what is wrong, 3 see above.
  */
 #include <endian.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -142,12 +145,22 @@ static void stamp(unsigned char data[PAGE], uint64_t page, uint64_t round)
 	memset(data + PAGE / 4, (int)round, PAGE - PAGE / 4);
 }
 
+static volatile sig_atomic_t told_to_end;
+
+static void end(int number)
+{
+	(void)number;
+	told_to_end = 1;
+}
+
 static int write_rounds(struct disk *disk, uint64_t from, uint64_t to)
 {
 	unsigned char data[PAGE];
 
 	for (uint64_t round = from; round <= to; round++) {
 		for (uint64_t page = 0; page < disk->pages; page++) {
+			if (told_to_end)
+				return 0;
 			stamp(data, page, round);
 			if (!request(disk, WRITE, page, data)) {
 				printf("stopped %llu %llu\n", (unsigned long long)round,
@@ -239,6 +252,7 @@ int main(int argc, char **argv)
 		return deaf(&disk);
 	if (argc < 5)
 		return 1;
+	(void)signal(SIGTERM, end);
 	from = strtoull(argv[3], NULL, 10);
 	to = strtoull(argv[4], NULL, 10);
 	return strcmp(argv[2], "write") == 0 ? write_rounds(&disk, from, to)

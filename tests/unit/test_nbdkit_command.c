@@ -4,40 +4,10 @@
  * test_nbdkit_command.c: the commands of the control socket, and their answers.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <unistd.h>
 
-#include "control_command.h"
-#include "test_nbdkit_support.h"
-
-enum { PAGE = 4096 };
-
-static json_t *ask(struct rzn_disk *disk, const char *line, bool ok)
-{
-	json_t *answer = rzn_command_answer(disk, line, NULL);
-
-	assert_non_null(answer);
-	assert_int_equal(json_is_true(json_object_get(answer, "ok")), ok);
-	return answer;
-}
-
-static uint64_t number(const json_t *object, const char *key)
-{
-	const json_t *value = json_object_get(object, key);
-
-	assert_true(json_is_integer(value));
-	return (uint64_t)json_integer_value(value);
-}
-
-static void fill(struct rzn_disk *disk, uint64_t pages)
-{
-	char page[PAGE];
-
-	for (uint64_t i = 0; i < pages; i++) {
-		page_of_noise(page, PAGE / 4, i);
-		memset(page + PAGE / 4, (int)i, PAGE - PAGE / 4);
-		assert_int_equal(ramz_write_page(disk->store, i, page), 0);
-	}
-}
+#include "test_nbdkit_ask.h"
 
 static void stat_tells_what_the_store_counts(void **unused)
 {
@@ -112,6 +82,18 @@ static void bad_lines_get_a_reason_and_change_nothing(void **unused)
 		"save disk",
 		"save /",
 		"save /nonexistent/disk",
+		"snapshot",
+		"snapshot disk",
+		"snapshot /nonexistent/disk",
+		"resize",
+		"resize 0",
+		"resize -1",
+		"resize 1M",
+		"resize 2097152 now",
+		"resize 2097152 force force",
+		"resize 2097152 ",
+		"resize 9223372036854775807",
+		"resize 4096",
 		"limit 99999999999999999999 0",
 		"codec lz4:99999999999",
 		"\xff\xfe",
@@ -134,6 +116,7 @@ static void bad_lines_get_a_reason_and_change_nothing(void **unused)
 	ramz_get_stats(disk.store, &after);
 	assert_memory_equal(&before, &after, sizeof(before));
 	assert_string_equal(ramz_get_codec(disk.store, NULL)->name, "lz4");
+	assert_int_equal(ramz_size_bytes(disk.store), 1 << 20);
 	disk_end(&disk, &config);
 }
 
@@ -313,11 +296,131 @@ static void state_tells_of_each_page_that_holds_something(void **unused)
 	disk_end(&disk, &config);
 }
 
+static void resize_keeps_what_it_does_not_drop(void **unused)
+{
+	struct rzn_config config;
+	struct rzn_disk disk;
+	char page[PAGE];
+	json_t *answer;
+
+	(void)unused;
+	disk_of(&disk, &config, PARAMETERS("size=1M"));
+	fill(&disk, 100);
+	atomic_store(&disk.clients, 1); /* who is connected need not notice that it grows */
+	answer = ask(&disk, "resize 2000001", true);
+	assert_int_equal(number(answer, "size_bytes_before"), 1 << 20);
+	assert_int_equal(number(answer, "size_bytes"), 489 * PAGE);
+	assert_int_equal(number(answer, "clients"), 1);
+	json_decref(answer);
+	assert_int_equal(ramz_size_bytes(disk.store), 489 * PAGE);
+	memset(page, 0, PAGE);
+	assert_int_equal(ramz_write_page(disk.store, 488, page), 0);
+	ask_refused(&disk, "resize 1048576", EBUSY, "1 client is connected");
+	ask_refused(&disk, "resize 1048576 force", EBUSY, "1 client is connected");
+	json_decref(ask(&disk, "resize 2000001", true)); /* nothing to refuse */
+	atomic_store(&disk.clients, 0);
+	ask_refused(&disk, "resize 200000", ENOTEMPTY,
+		    "51 pages behind the new end hold data, which would be lost: the least size "
+		    "that keeps all is 409600;");
+	assert_int_equal(ramz_size_bytes(disk.store), 489 * PAGE);
+	answer = ask(&disk, "resize 409600", true); /* a page of zeros is no loss */
+	assert_int_equal(number(answer, "pages_dropped"), 1);
+	json_decref(answer);
+	answer = ask(&disk, "resize 200000 force", true);
+	assert_int_equal(number(answer, "pages_dropped"), 51);
+	json_decref(answer);
+	answer = ask(&disk, "state 0 8192", true);
+	assert_int_equal(number(answer, "pages"), 49);
+	assert_int_equal(json_array_size(json_object_get(answer, "state")), 49);
+	json_decref(answer);
+	answer = ask(&disk, "stat", true);
+	assert_int_equal(number(answer, "size_bytes"), 49 * PAGE);
+	json_decref(answer);
+	json_decref(ask(&disk, "resize 1048576", true)); /* what was dropped does not come back */
+	assert_int_equal(ramz_read_page(disk.store, 60, page), 0);
+	assert_true(ramz_page_is_same_filled(page, PAGE, NULL) && page[0] == 0);
+	disk_end(&disk, &config);
+}
+
+/* The size in the file, in the disk and in the answers is one. */
+static void resize_is_saved(void **unused)
+{
+	char directory[] = "/tmp/test_nbdkit.XXXXXX", file[64];
+	struct rzn_config config;
+	struct rzn_disk disk;
+
+	(void)unused;
+	assert_non_null(mkdtemp(directory));
+	(void)snprintf(file, sizeof(file), "file=%s/disk", directory);
+	disk_of(&disk, &config, PARAMETERS("size=1M", file));
+	fill(&disk, 100);
+	json_decref(ask(&disk, "save", true));
+	assert_false(rzn_file_is_stale(&disk));
+	json_decref(ask(&disk, "resize 2097152", true));
+	assert_true(rzn_file_is_stale(&disk));
+	json_decref(ask(&disk, "save", true));
+	ask_refused(&disk, "snapshot /nonexistent/disk", ENOENT, "left as it was");
+	rzn_disk_freeze(&disk);
+	ask_refused(&disk, "resize 3000000", ESHUTDOWN, "ending");
+	disk_end(&disk, &config);
+	disk_of(&disk, &config, PARAMETERS(file));
+	assert_int_equal(ramz_size_bytes(disk.store), 2 << 20);
+	assert_false(rzn_file_is_stale(&disk));
+	json_decref(ask(&disk, "resize 409600", true));
+	assert_int_equal(rzn_file_save_at_end(&disk), RZN_SAVED);
+	disk_end(&disk, &config);
+	disk_of(&disk, &config, PARAMETERS(file));
+	assert_int_equal(ramz_size_bytes(disk.store), 409600);
+	disk_end(&disk, &config);
+	assert_int_equal(unlink(file + strlen("file=")), 0);
+	assert_int_equal(rmdir(directory), 0);
+}
+
+struct growth {
+	struct rzn_disk *disk;
+	_Atomic bool ended;
+};
+
+static void *grow_and_shrink(void *context)
+{
+	struct growth *growth = context;
+
+	for (unsigned i = 0; i < 2000; i++)
+		json_decref(rzn_command_answer(
+			growth->disk, i % 2 != 0 ? "resize 1048576" : "resize 2097152", NULL));
+	atomic_store(&growth->ended, true);
+	return NULL;
+}
+
+/* A connection that has asked for the size has it for as long as it lasts. */
+static void a_disk_does_not_shrink_under_a_client_that_comes(void **unused)
+{
+	struct growth growth = {.ended = false};
+	struct rzn_config config;
+	struct rzn_disk disk;
+	pthread_t thread;
+	uint64_t size_bytes;
+
+	(void)unused;
+	disk_of(&disk, &config, PARAMETERS("size=1M"));
+	growth.disk = &disk;
+	assert_int_equal(pthread_create(&thread, NULL, grow_and_shrink, &growth), 0);
+	while (!atomic_load(&growth.ended)) {
+		rzn_disk_client_begin(&disk);
+		size_bytes = ramz_size_bytes(disk.store);
+		for (unsigned i = 0; i < 100; i++)
+			assert_true(ramz_size_bytes(disk.store) >= size_bytes);
+		rzn_disk_client_end(&disk);
+	}
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	disk_end(&disk, &config);
+}
+
 /* What is looked at or set never waits for what works on the whole disk. */
 static void commands_have_a_pace(void **unused)
 {
-	static const char *const slow[] = {"save", "save /x", "compact",    "compact 5",
-					   "trim", "reset",   "reset force"};
+	static const char *const slow[] = {"save",  "save /x",     "compact",  "compact 5",  "trim",
+					   "reset", "reset force", "resize 1", "snapshot /x"};
 	static const char *const prompt[] = {"limit - -", "codec lz4", "state 0 1", "reset-peak"};
 
 	(void)unused;
@@ -355,8 +458,9 @@ static void a_compaction_that_nobody_wants_ends_early(void **unused)
 }
 
 /* A path may have blanks in it. */
-static void save_writes_a_file_that_can_be_loaded(void **unused)
+static void save_and_snapshot_write_a_file_that_can_be_loaded(void **unused)
 {
+	static const char *const commands[] = {"save", "snapshot"};
 	char directory[] = "/tmp/test nbdkit.XXXXXX";
 	char path[64], line[96];
 	struct rzn_config config;
@@ -367,17 +471,44 @@ static void save_writes_a_file_that_can_be_loaded(void **unused)
 	(void)unused;
 	assert_non_null(mkdtemp(directory));
 	(void)snprintf(path, sizeof(path), "%s/a disk", directory);
-	(void)snprintf(line, sizeof(line), "save %s", path);
 	disk_of(&disk, &config, PARAMETERS("size=1M"));
 	fill(&disk, 10);
-	answer = ask(&disk, line, true);
-	assert_string_equal(json_string_value(json_object_get(answer, "file")), path);
-	assert_true(number(answer, "file_bytes") > 10000);
-	json_decref(answer);
-	assert_int_equal(ramz_load_file(&copy, NULL, NULL, 0, path, NULL), 0);
-	ramz_destroy(copy);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		(void)snprintf(line, sizeof(line), "%s %s", commands[i], path);
+		answer = ask(&disk, line, true);
+		assert_string_equal(json_string_value(json_object_get(answer, "file")), path);
+		assert_true(number(answer, "file_bytes") > 10000);
+		json_decref(answer);
+		assert_int_equal(ramz_load_file(&copy, NULL, NULL, 0, path, NULL), 0);
+		ramz_destroy(copy);
+		assert_int_equal(unlink(path), 0);
+	}
+	disk_end(&disk, &config);
+	assert_int_equal(rmdir(directory), 0);
+}
+
+static void a_snapshot_is_not_the_disks_own_file(void **unused)
+{
+	char directory[] = "/tmp/test_nbdkit.XXXXXX", file[64], line[96], path[64];
+	struct rzn_config config;
+	struct rzn_disk disk;
+
+	(void)unused;
+	assert_non_null(mkdtemp(directory));
+	(void)snprintf(file, sizeof(file), "file=%s/disk", directory);
+	(void)snprintf(path, sizeof(path), "%s/link", directory);
+	disk_of(&disk, &config, PARAMETERS("size=1M", file));
+	assert_int_equal(symlink("disk", path), 0);
+	(void)snprintf(line, sizeof(line), "snapshot %s", config.file);
+	ask_refused(&disk, line, EINVAL, "the disk's own file");
+	(void)snprintf(line, sizeof(line), "snapshot %s/../%s/disk", directory,
+		       strrchr(directory, '/'));
+	ask_refused(&disk, line, EINVAL, "the disk's own file");
+	(void)snprintf(line, sizeof(line), "snapshot %s", path);
+	ask_refused(&disk, line, EINVAL, "the disk's own file");
 	disk_end(&disk, &config);
 	assert_int_equal(unlink(path), 0);
+	assert_int_equal(unlink(file + strlen("file=")), 0);
 	assert_int_equal(rmdir(directory), 0);
 }
 
@@ -393,7 +524,11 @@ int main(void)
 		cmocka_unit_test(state_tells_of_each_page_that_holds_something),
 		cmocka_unit_test(commands_have_a_pace),
 		cmocka_unit_test(a_compaction_that_nobody_wants_ends_early),
-		cmocka_unit_test(save_writes_a_file_that_can_be_loaded),
+		cmocka_unit_test(resize_keeps_what_it_does_not_drop),
+		cmocka_unit_test(resize_is_saved),
+		cmocka_unit_test(a_disk_does_not_shrink_under_a_client_that_comes),
+		cmocka_unit_test(save_and_snapshot_write_a_file_that_can_be_loaded),
+		cmocka_unit_test(a_snapshot_is_not_the_disks_own_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -176,7 +176,7 @@ static void a_disk_comes_back_from_its_file(void **unused)
 	save_and_end(&disk, &config);
 	inode = inode_of(path);
 	disk_of(&disk, &config, PARAMETERS(file_parameter));
-	assert_int_equal(disk.size_bytes, 2 << 20);
+	assert_int_equal(ramz_size_bytes(disk.store), 2 << 20);
 	assert_noise(&disk, 7, 1);
 	save_and_end(&disk, &config);
 	assert_int_equal(inode_of(path), inode);

@@ -24,8 +24,12 @@ struct rzc_options {
 
 	uint64_t watch_seconds; /* stat: between samples; 0 = one sample */
 	bool zram, json, reset_peak;
-	bool yes, force;         /* reset */
+	bool yes;                /* reset */
+	bool force;              /* reset, resize */
 	const char *soft, *hard; /* limit */
+
+	uint64_t age, max_pages; /* recompress, writeback; 0 = all */
+	const char *min_bytes;
 
 	const char *codecs, *json_path; /* estimate */
 	uint64_t seconds, max_input_bytes;
@@ -62,16 +66,26 @@ int rzc_estimate(const struct rzc_options *options);
 void rzc_stat_headline(const char *path);
 
 int rzc_request_compact(const struct rzc_options *options, char request[RZC_REQUEST_BYTES]);
+int rzc_request_recompress(const struct rzc_options *options, char request[RZC_REQUEST_BYTES]);
+int rzc_request_writeback(const struct rzc_options *options, char request[RZC_REQUEST_BYTES]);
+int rzc_request_backing(const struct rzc_options *options, char request[RZC_REQUEST_BYTES]);
 int rzc_request_limit(const struct rzc_options *options, char request[RZC_REQUEST_BYTES]);
 int rzc_request_codec(const struct rzc_options *options, char request[RZC_REQUEST_BYTES]);
 int rzc_request_save(const struct rzc_options *options, char request[RZC_REQUEST_BYTES]);
+int rzc_request_snapshot(const struct rzc_options *options, char request[RZC_REQUEST_BYTES]);
+int rzc_request_resize(const struct rzc_options *options, char request[RZC_REQUEST_BYTES]);
 int rzc_request_reset(const struct rzc_options *options, char request[RZC_REQUEST_BYTES]);
 
 void rzc_tell_compact(const json_t *answer);
 void rzc_tell_trim(const json_t *answer);
+void rzc_tell_idle(const json_t *answer);
+void rzc_tell_recompress(const json_t *answer);
+void rzc_tell_writeback(const json_t *answer);
+void rzc_tell_backing(const json_t *answer);
 void rzc_tell_limit(const json_t *answer);
 void rzc_tell_codec(const json_t *answer);
 void rzc_tell_save(const json_t *answer);
+void rzc_tell_resize(const json_t *answer);
 void rzc_tell_reset(const json_t *answer);
 
 #endif

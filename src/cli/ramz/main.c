@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <xvmalloc/base.h>
+#include <ramz/tiers.h>
 
 #include "command.h"
 #include "control.h"
@@ -54,6 +54,28 @@ static const struct rzc_command main_commands[] = {
 	 "Make a served disk give back what needs no moving: tables of slots that\n"
 	 "hold nothing, empty pages, codecs' memory.\n",
 	 0, 0, NULL, NULL, rzc_tell_trim},
+	{"idle", "make all pages of a served disk one age older",
+	 "[OPTION...]\n"
+	 "Make all pages of a served disk one age older, and show how many pages have\n"
+	 "which age. To read or write a page makes its age 0.\n",
+	 0, MAIN_TIMEOUT_SECONDS, NULL, NULL, rzc_tell_idle},
+	{"recompress", "make a served disk compress pages harder",
+	 "[OPTION...] [TIER]\n"
+	 "Compress pages of a served disk again, with the codec of one of its tiers.\n\n"
+	 "  TIER                 warm or cold (the strongest that the disk has)\n",
+	 1, 0, NULL, rzc_request_recompress, rzc_tell_recompress},
+	{"writeback", "make a served disk move pages to its backing file",
+	 "[OPTION...]\n"
+	 "Move pages of a served disk from memory to its backing file.\n",
+	 0, 0, NULL, rzc_request_writeback, rzc_tell_writeback},
+	{"backing", "give a served disk a backing file, take it away, or show it",
+	 "[OPTION...] [FILE [SIZE] | none]\n"
+	 "Give a served disk a file for pages that do not fit into memory, or bring all\n"
+	 "pages back and take it away.\n\n"
+	 "  FILE                 a new file, or one that was a backing file; or a block\n"
+	 "                       device\n"
+	 "  SIZE                 how long it may become: 512M, 2G ... (all of a device)\n",
+	 2, 0, NULL, rzc_request_backing, rzc_tell_backing},
 	{"limit", "set or show how much memory a served disk may hold",
 	 "[--soft SIZE] [--hard SIZE] [OPTION...]\n"
 	 "Set the limits on the memory that a served disk holds, and show them. At\n"
@@ -72,6 +94,18 @@ static const struct rzc_command main_commands[] = {
 	 "  PATH                 a file, replaced when the new one is complete (the\n"
 	 "                       file that the disk is served with)\n",
 	 1, 0, NULL, rzc_request_save, rzc_tell_save},
+	{"snapshot", "make a served disk save what it holds at one moment to a file",
+	 "[OPTION...] PATH\n"
+	 "Make a served disk save what it holds at this moment, while it is used.\n\n"
+	 "  PATH                 a file other than that of the disk; replaced when the\n"
+	 "                       new one is complete\n",
+	 1, 0, NULL, rzc_request_snapshot, rzc_tell_save},
+	{"resize", "make a served disk larger or smaller",
+	 "[--force] [OPTION...] SIZE\n"
+	 "Change the size of a served disk. Clients see a larger one when they connect\n"
+	 "the next time. It does not become smaller while clients are connected.\n\n"
+	 "  SIZE                 of the disk: 512M, 1.5G, 50% of the memory ...\n",
+	 1, 0, NULL, rzc_request_resize, rzc_tell_resize},
 	{"reset", "empty a served disk",
 	 "--yes [--force] [OPTION...]\n"
 	 "Empty a served disk: drop all that it holds, and begin its counters anew.\n"
@@ -93,11 +127,23 @@ static const struct rzc_command main_commands[] = {
 enum {
 	SERVE = 1 << 0,
 	STAT = 1 << 1,
-	LIMIT = 1 << 5,
-	RESET = 1 << 8,
-	ESTIMATE = 1 << 9,
-	ASK_SLOW = 1 << 3 | 1 << 4 | 1 << 7 | RESET,
-	ASK_FAST = STAT | 1 << 2 | LIMIT | 1 << 6,
+	STATE = 1 << 2,
+	COMPACT = 1 << 3,
+	TRIM = 1 << 4,
+	IDLE = 1 << 5,
+	RECOMPRESS = 1 << 6,
+	WRITEBACK = 1 << 7,
+	BACKING = 1 << 8,
+	LIMIT = 1 << 9,
+	CODEC = 1 << 10,
+	SAVE = 1 << 11,
+	SNAPSHOT = 1 << 12,
+	RESIZE = 1 << 13,
+	RESET = 1 << 14,
+	ESTIMATE = 1 << 15,
+	SELECT = RECOMPRESS | WRITEBACK,
+	ASK_SLOW = COMPACT | TRIM | SELECT | BACKING | SAVE | SNAPSHOT | RESIZE | RESET,
+	ASK_FAST = STAT | STATE | IDLE | LIMIT | CODEC,
 	ASK = ASK_SLOW | ASK_FAST,
 };
 
@@ -134,10 +180,18 @@ static const struct xvm_arg main_args[] = {
 	{"json", NULL, STAT, "everything, as the server tells it", MAIN_FLAG(json)},
 	{"reset-peak", NULL, STAT, "then let the largest held bytes begin anew",
 	 MAIN_FLAG(reset_peak)},
+	{"age", "N", SELECT, "only pages of this age and older (0)",
+	 MAIN_NUMBER(age, 0, RAMZ_AGE_MAX)},
+	{"min-bytes", "SIZE", SELECT,
+	 "only pages that take so much or more; raw: those that\n" XVM_ARGS_INDENT
+	 "do not compress",
+	 MAIN_TEXT(min_bytes)},
+	{"max-pages", "N", SELECT, "at most so many pages", MAIN_NUMBER(max_pages, 1, INT64_MAX)},
 	{"soft", "SIZE", LIMIT, "the soft limit: 512M, 1.5G, 25% ..., or none", MAIN_TEXT(soft)},
 	{"hard", "SIZE", LIMIT, "the hard limit: 512M, 1.5G, 25% ..., or none", MAIN_TEXT(hard)},
 	{"yes", NULL, RESET, "yes, drop all that the disk holds", MAIN_FLAG(yes)},
 	{"force", NULL, RESET, "also while clients are connected", MAIN_FLAG(force)},
+	{"force", NULL, RESIZE, "drop the data behind the new end", MAIN_FLAG(force)},
 	{"name", "NAME", ASK, "the disk (the one that is served)", XVM_ARG_SETS(main_name)},
 	{"socket", "PATH", ASK, "its control socket, in place of a name", MAIN_TEXT(socket)},
 	{"timeout", "SECONDS", ASK_FAST, "wait so long for an answer; 0: for ever (10)",

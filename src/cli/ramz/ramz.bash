@@ -39,7 +39,7 @@ _ramz() {
 	*:--codec) _ramz_words "$word" 'lz4 lzo zstd none' ;;
 	*:--name) _ramz_words "$word" "$(_ramz_names)" ;;
 	*:--file | *:--socket | *:--plugin | estimate:--json) _ramz_files "$word" ;;
-	*:--port | *:--save-every | *:--timeout | *:--watch | *:--soft | *:--hard | *:--seconds | \
+	*:--port | *:--save-every | *:--timeout | *:--watch | *:--soft | *:--hard | *:--age | *:--min-bytes | *:--max-pages | *:--seconds | \
 		*:--max-input) ;;
 	*)
 		if [[ $word == -* ]]; then
@@ -47,7 +47,9 @@ _ramz() {
 				sed -n 's/^  \(-h, \)\{0,1\}\(--[a-z-]*\).*/\2/p')"
 		elif [[ $command == codec ]]; then
 			_ramz_words "$word" 'lz4 lzo zstd none'
-		elif [[ $command == save || $command == estimate ]]; then
+		elif [[ $command == recompress ]]; then
+			_ramz_words "$word" 'warm cold'
+		elif [[ $command == save || $command == snapshot || $command == backing || $command == estimate ]]; then
 			_ramz_files "$word"
 		fi
 		;;

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * test_nbdkit_ask.h: asking the commands of the control socket, without the socket.
+ *
+ * Owns nothing. May call: the plugin's headers, CMocka. Locking: none; one thread.
+ */
+#ifndef TEST_NBDKIT_ASK_H
+#define TEST_NBDKIT_ASK_H
+
+#include "control_command.h"
+#include "test_nbdkit_support.h"
+
+enum { PAGE = 4096 };
+
+static inline json_t *ask(struct rzn_disk *disk, const char *line, bool ok)
+{
+	json_t *answer = rzn_command_answer(disk, line, NULL);
+
+	assert_non_null(answer);
+	assert_int_equal(json_is_true(json_object_get(answer, "ok")), ok);
+	return answer;
+}
+
+static inline uint64_t number(const json_t *object, const char *key)
+{
+	const json_t *value = json_object_get(object, key);
+
+	assert_true(json_is_integer(value));
+	return (uint64_t)json_integer_value(value);
+}
+
+static inline void fill(struct rzn_disk *disk, uint64_t pages)
+{
+	char page[PAGE];
+
+	for (uint64_t i = 0; i < pages; i++) {
+		page_of_noise(page, PAGE / 4, i);
+		memset(page + PAGE / 4, (int)i, PAGE - PAGE / 4);
+		assert_int_equal(ramz_write_page(disk->store, i, page), 0);
+	}
+}
+
+/* A command that must be refused with this errno and a text that has these words in it. */
+static inline void ask_refused(struct rzn_disk *disk, const char *line, int error,
+			       const char *words)
+{
+	json_t *answer = ask(disk, line, false);
+
+	assert_int_equal(number(answer, "errno"), error);
+	if (strstr(json_string_value(json_object_get(answer, "error")), words) == NULL)
+		fail_msg("%s: %s", line, json_string_value(json_object_get(answer, "error")));
+	json_decref(answer);
+}
+
+#endif

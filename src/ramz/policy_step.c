@@ -102,7 +102,7 @@ static bool policy_has_drifted(const struct rzi_gain *gain)
 	       gain->bytes / gain->pages < gain->first / DRIFT_PAGES * 7 / 8;
 }
 
-static void policy_note_gain(struct rzi_gain *gain, const struct ramz_recompress_report *report)
+static void policy_note_gain(struct rzi_gain *gain, const struct rzi_risen *risen)
 {
 	if (gain->pages >= DRIFT_PAGES) {
 		if (gain->first == 0)
@@ -110,8 +110,8 @@ static void policy_note_gain(struct rzi_gain *gain, const struct ramz_recompress
 		gain->pages = 0;
 		gain->bytes = 0;
 	}
-	gain->pages += report->recompressed;
-	gain->bytes += report->saved_bytes;
+	gain->pages += risen->pages;
+	gain->bytes += risen->bytes;
 }
 
 /* Train a dictionary if one is due. Returns whether it was tried. One that does not pay is tried
@@ -151,13 +151,14 @@ static bool policy_sweep(struct rzi_policy *p, uint32_t tier, uint32_t age, int 
 						  .count = STEP_LOOKED,
 						  .pages_max = STEP_PAGES};
 	struct ramz_recompress_report report = {.tried = 0};
+	struct rzi_risen risen = {.pages = 0};
 	uint64_t end;
 
 	if (p->cursor[tier] == UINT64_MAX)
 		return false;
 	end = p->cursor[tier] + STEP_LOOKED;
 	rzi_memory_lend_reserve(&p->store->memory, p->stats.shortage == RAMZ_SHORTAGE_HARD);
-	*err = rzi_recompress(p->store, &p->compressor[tier], &options, &report);
+	*err = rzi_recompress(p->store, &p->compressor[tier], &options, &report, &risen);
 	rzi_memory_lend_reserve(&p->store->memory, false);
 	p->cursor[tier] = report.next != UINT64_MAX ? report.next : end;
 	if (*err == -XV_ERANGE || p->cursor[tier] >= rzi_pages(p->store)) {
@@ -168,7 +169,7 @@ static bool policy_sweep(struct rzi_policy *p, uint32_t tier, uint32_t age, int 
 	 * has no place, the next page's may have one. */
 	if ((*err == -XV_ENOSPC || *err == -XV_ENOMEM) && report.tried == 0)
 		p->cursor[tier] = UINT64_MAX;
-	policy_note_gain(&p->gain[tier], &report);
+	policy_note_gain(&p->gain[tier], &risen);
 	policy_lock(p);
 	p->stats.sweeps += p->cursor[tier] == UINT64_MAX;
 	p->stats.recompressed += report.recompressed;

@@ -20,6 +20,12 @@ struct rzi_compressor {
 	int32_t level;
 };
 
+/* What pages gained that came from a lower tier, not from an older coding of the same one. */
+struct rzi_risen {
+	uint64_t pages;
+	uint64_t bytes;
+};
+
 /* Returns 0 or -XV_ENOMEM. The structure is zeroed before. */
 int rzi_compressor_make(struct ramz *store, struct rzi_compressor *compressor, uint32_t index,
 			int32_t level);
@@ -32,9 +38,13 @@ int rzi_compressor_run(struct ramz *store, struct rzi_compressor *compressor, co
 
 void rzi_compressor_drop(struct ramz *store, struct rzi_compressor *compressor);
 
-/* ramz_recompress, with a compressor that the caller keeps for the next call. */
+/* ramz_recompress, with a compressor that the caller keeps for the next call. risen may be NULL. */
 int rzi_recompress(struct ramz *store, struct rzi_compressor *compressor,
 		   const struct ramz_recompress_options *options,
-		   struct ramz_recompress_report *report);
+		   struct ramz_recompress_report *report, struct rzi_risen *risen);
+
+/* The tier has a new coding: forget which pages its earlier ones did not help. Outside of any call
+ * on the store. O(slot table). */
+void rzi_recompress_again(struct ramz *store, uint32_t tier);
 
 #endif

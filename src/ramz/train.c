@@ -207,15 +207,17 @@ static int trainer_train(struct trainer *t, const struct ramz_codec *codec, unsi
 	if (err != 0) /* pages without anything in common are no error */
 		return err == -XV_EINVAL ? 0 : err;
 	err = rzi_dictionary_make(&store->memory, codec, buffer, count, &dictionary);
-	if (err != 0)
-		return err;
+	if (err != 0) /* what the trainer made is a good dictionary */
+		return err == -XV_EINVAL ? -XV_ENOMEM : err;
 	t->report.dictionary_bytes = (uint32_t)count;
 	err = trainer_compare(t, dictionary, buffer);
 	if (err == 0 && trainer_pays(t, dictionary)) {
 		err = trainer_adopt(t, dictionary);
 		t->report.used = err == 0;
 	}
-	if (!t->report.used)
+	if (t->report.used)
+		rzi_recompress_again(store, t->options->tier);
+	else
 		rzi_dictionary_free(&store->memory, dictionary);
 	return err == -XV_EBUSY ? 0 : err;
 }

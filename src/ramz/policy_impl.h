@@ -54,6 +54,11 @@ struct rzi_policy {
 	bool compacted;                /* since the sweeps began */
 	uint64_t writes;               /* of the store when the sweeps began */
 	bool keeps_reserve;            /* the thread does the steps */
+	bool is_held_back;             /* a bound on writing to the device stops it */
+	int pressure_fd;               /* -1 = the policy does not ask for pressure */
+	int pressure;                  /* as rzi_pressure_read said last */
+	bool is_pressed;               /* pressure makes memory short */
+	uint64_t next_pressure_ns;     /* when to look again */
 	struct rzi_gain gain[RAMZ_TIERS];
 	struct rzi_compressor compressor[RAMZ_TIERS];
 };

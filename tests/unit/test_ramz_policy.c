@@ -144,6 +144,10 @@ static void at_the_soft_limit_younger_and_younger_pages_go(void **state)
 	assert_int_equal(ramz_set_limits(store, 1 << 20, 0), 0);
 	run_steps(store);
 	assert_int_equal(policy_stats(store).shortage, RAMZ_SHORTAGE_SOFT);
+	assert_true(policy_stats(store).soft_shortages >= 1);
+	assert_int_equal(policy_stats(store).hard_shortages, 0);
+	assert_true(policy_stats(store).squeezes >= policy_stats(store).squeeze);
+	assert_true(policy_stats(store).squeeze > 0);
 	for (uint64_t slot = 0; slot < SLOTS; slot++)
 		expect_text(store, slot, slot);
 	store_close(store);
@@ -189,11 +193,15 @@ static void what_goes_to_the_device_is_bounded(void **state)
 	run_steps(store);
 	assert_int_equal(policy_stats(store).written_bytes, 3 * RAMZ_SEGMENT_BYTES);
 	assert_true(policy_stats(store).written_back > 0);
+	assert_int_equal(policy_stats(store).held_back, 1);
+	run_steps(store);
+	assert_int_equal(policy_stats(store).held_back, 1);
 	policy.day_bytes = 0;
 	policy.all_bytes = 5 * RAMZ_SEGMENT_BYTES;
 	assert_int_equal(ramz_set_policy(store, &policy), 0);
 	run_steps(store);
 	assert_int_equal(policy_stats(store).written_bytes, 5 * RAMZ_SEGMENT_BYTES);
+	assert_int_equal(policy_stats(store).held_back, 2);
 	policy.all_bytes = 0;
 	assert_int_equal(ramz_set_policy(store, &policy), 0);
 	run_steps(store);
@@ -204,6 +212,83 @@ static void what_goes_to_the_device_is_bounded(void **state)
 	assert_int_equal(store_stats(store).bd_stat.bd_reads, SLOTS);
 	store_close(store);
 	ramz_backing_file_close(&file);
+	(void)close(fd);
+	(void)unlink(path);
+}
+
+/* ---- pressure ---- */
+
+static void put_pressure(const char *path, const char *avg10)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_true(fprintf(file, "some avg10=%s avg60=0.00 avg300=0.00 total=1\n", avg10) > 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+static int step_later(struct ramz *store)
+{
+	int err;
+
+	sleep_ms(1010); /* it looks once a second */
+	err = ramz_policy_step(store, NULL);
+	assert_int_equal(policy_stats(store).last_error, err);
+	return err;
+}
+
+static void under_pressure_memory_is_short(void **state)
+{
+	char path[] = "/tmp/xv-pressure.XXXXXX";
+	int fd = mkstemp(path);
+	struct ramz *store = limited_store(0, 0);
+	struct ramz_policy policy;
+	uint32_t wait_ms;
+
+	(void)state;
+	assert_true(fd >= 0);
+	for (uint64_t slot = 0; slot < 600; slot++)
+		put_text(store, slot, slot);
+	mark(store, 1);
+	ramz_policy_init(&policy);
+	policy.age_ms = DAY_MS;
+	policy.pressure_percent = 10;
+	policy.pressure_file = path;
+	put_pressure(path, "9.99");
+	assert_int_equal(ramz_set_policy(store, &policy), 0);
+	run_steps(store);
+	assert_int_equal(policy_stats(store).pressure, 999);
+	assert_int_equal(policy_stats(store).recompressed, 0);
+	put_pressure(path, "10.00");
+	assert_int_equal(ramz_policy_step(store, &wait_ms), 0);
+	assert_true(wait_ms > 0 && wait_ms <= 1001); /* when it will look again */
+	assert_int_equal(policy_stats(store).pressures, 0);
+	assert_int_equal(step_later(store), 0);
+	run_steps(store);
+	assert_int_equal(policy_stats(store).shortage, RAMZ_SHORTAGE_SOFT);
+	assert_int_equal(policy_stats(store).pressures, 1);
+	assert_int_equal(policy_stats(store).soft_shortages, 0);
+	assert_int_equal(policy_stats(store).recompressed, 600);
+	put_pressure(path, "5.00");
+	assert_int_equal(step_later(store), 0);
+	assert_int_equal(policy_stats(store).shortage, RAMZ_SHORTAGE_SOFT);
+	put_pressure(path, "4.99");
+	assert_int_equal(step_later(store), 0);
+	assert_int_equal(policy_stats(store).shortage, RAMZ_SHORTAGE_NONE);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(step_later(store), -XV_ENOTSUP);
+	assert_int_equal(policy_stats(store).shortage, RAMZ_SHORTAGE_NONE);
+	/* What tells nothing is refused, and the policy stays. */
+	assert_int_equal(ramz_set_policy(store, &policy), -XV_ENOTSUP);
+	put_pressure(path, "20.00");
+	assert_int_equal(step_later(store), 0);
+	assert_int_equal(policy_stats(store).pressures, 2);
+	policy.pressure_percent = 0; /* then nobody looks */
+	policy.pressure_file = "/nowhere";
+	assert_int_equal(ramz_set_policy(store, &policy), 0);
+	run_steps(store);
+	assert_int_equal(policy_stats(store).shortage, RAMZ_SHORTAGE_NONE);
+	store_close(store);
 	(void)close(fd);
 	(void)unlink(path);
 }
@@ -264,7 +349,10 @@ static void a_write_that_cannot_be_helped_is_refused_in_time(void **state)
 	assert_int_equal(err, -XV_ENOSPC);
 	assert_int_equal(policy_stats(store).refused, 1);
 	assert_true(policy_stats(store).waits >= 1);
-	ramz_policy_stop(store);
+	assert_true(policy_stats(store).hard_shortages >= 1);
+	assert_int_equal(ramz_set_policy(store, NULL), 0);
+	assert_int_equal(policy_stats(store).shortage, RAMZ_SHORTAGE_NONE);
+	assert_int_equal(policy_stats(store).refused, 1); /* what was, stays */
 	store_close(store);
 }
 
@@ -440,6 +528,12 @@ static void bad_policies_are_refused(void **state)
 	policy.tier_age[3] = RAMZ_AGE_MAX + 1;
 	assert_int_equal(ramz_set_policy(store, &policy), -XV_EINVAL);
 	ramz_policy_init(&policy);
+	policy.pressure_percent = 101;
+	assert_int_equal(ramz_set_policy(store, &policy), -XV_EINVAL);
+	policy.pressure_percent = 1;
+	policy.pressure_file = "/nowhere";
+	assert_int_equal(ramz_set_policy(store, &policy), -XV_ENOTSUP);
+	ramz_policy_init(&policy);
 	assert_int_equal(ramz_set_policy(store, &policy), 0);
 	assert_int_equal(ramz_policy_step(store, &wait_ms), 0);
 	assert_int_equal(ramz_set_policy(store, NULL), 0);
@@ -457,6 +551,7 @@ int main(void)
 		cmocka_unit_test(at_the_soft_limit_younger_and_younger_pages_go),
 		cmocka_unit_test(a_dictionary_is_trained_when_enough_pages_are_due),
 		cmocka_unit_test(what_goes_to_the_device_is_bounded),
+		cmocka_unit_test(under_pressure_memory_is_short),
 		cmocka_unit_test(writers_wait_for_the_thread_at_the_hard_limit),
 		cmocka_unit_test(a_write_that_cannot_be_helped_is_refused_in_time),
 		cmocka_unit_test(a_read_does_not_wait_for_a_write_that_waits),

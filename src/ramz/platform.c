@@ -64,7 +64,7 @@ void rzi_condition_wait(pthread_cond_t *condition, pthread_mutex_t *lock, uint64
 	(void)pthread_cond_timedwait(condition, lock, &until);
 }
 
-uint64_t rzi_thread_number(void)
+static uint64_t thread_number(void)
 {
 	pthread_t self = pthread_self();
 	uint64_t word = 0;
@@ -76,7 +76,7 @@ uint64_t rzi_thread_number(void)
 
 static uint32_t thread_hash(void)
 {
-	return (uint32_t)((rzi_thread_number() * 0x9E3779B97F4A7C15U) >> 40);
+	return (uint32_t)((thread_number() * 0x9E3779B97F4A7C15U) >> 40);
 }
 
 uint32_t rzi_cpu_hint(void)

@@ -70,9 +70,6 @@ void rzi_condition_wait(pthread_cond_t *condition, pthread_mutex_t *lock, uint64
  * else a number of the thread. A hint, any value. */
 uint32_t rzi_cpu_hint(void);
 
-/* A number that no other running thread has; never 0. */
-uint64_t rzi_thread_number(void);
-
 /* CPUs of the machine, >= 1. */
 uint32_t rzi_cpu_count(void);
 

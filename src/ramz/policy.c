@@ -62,7 +62,6 @@ static void *policy_thread(void *context)
 {
 	struct rzi_policy *p = context;
 
-	atomic_store(&p->self, rzi_thread_number());
 	p->keeps_reserve = true;
 	rzi_memory_keep_reserve(&p->store->memory, true);
 	policy_lock(p);
@@ -84,7 +83,6 @@ static void *policy_thread(void *context)
 			rzi_condition_wait(&p->wake, &p->lock, rzi_now_ns() + NS_PER_MS);
 	}
 	policy_unlock(p);
-	atomic_store(&p->self, 0);
 	p->keeps_reserve = false;
 	rzi_memory_keep_reserve(&p->store->memory, false);
 	return NULL;
@@ -288,11 +286,6 @@ bool rzi_policy_wait(struct rzi_context *context, uint64_t *deadline_ns)
 	policy_unlock(p);
 	rzi_unpark(context);
 	return running;
-}
-
-bool rzi_policy_is_mine(struct ramz *store)
-{
-	return atomic_load(&store->policy->self) == rzi_thread_number();
 }
 
 uint64_t rzi_policy_bytes(void)

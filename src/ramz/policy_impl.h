@@ -36,13 +36,12 @@ struct rzi_policy {
 	bool stepping;
 	bool stop;
 	pthread_t thread;
-	_Atomic uint64_t self; /* its rzi_thread_number; 0 = there is none */
-	uint64_t stops;        /* ends of the thread, count */
-	uint32_t waiting;      /* waiting writers, count */
-	uint64_t made;         /* steps that may have made room, count */
-	uint64_t asked;        /* waits, count */
-	uint64_t step_asked;   /* of those, before the last step began */
-	uint64_t rested;       /* and before the last step that found nothing to do */
+	uint64_t stops;      /* ends of the thread, count */
+	uint32_t waiting;    /* waiting writers, count */
+	uint64_t made;       /* steps that may have made room, count */
+	uint64_t asked;      /* waits, count */
+	uint64_t step_asked; /* of those, before the last step began */
+	uint64_t rested;     /* and before the last step that found nothing to do */
 	struct ramz_policy_stats stats;
 
 	/* Only for the step. */

@@ -15,7 +15,7 @@
 #include "policy_impl.h"
 
 enum {
-	STEP_PAGES = 64,       /* pages recompressed in a step */
+	STEP_MS = 5,           /* pages are recompressed for so long in a step */
 	WRITEBACK_PAGES = 256, /* pages moved to the device in a step */
 	STEP_LOOKED = 1 << 16, /* pages looked at in a step */
 	COMPACT_BYTES = 256 << 10,
@@ -127,7 +127,7 @@ static bool policy_has_drifted(const struct rzi_gain *gain)
 	       gain->bytes / gain->pages < gain->first / DRIFT_PAGES * 7 / 8;
 }
 
-static void policy_note_gain(struct rzi_gain *gain, const struct rzi_risen *risen)
+static void policy_note_gain(struct rzi_gain *gain, const struct rzi_sweep *sweep)
 {
 	if (gain->pages >= DRIFT_PAGES) {
 		if (gain->first == 0)
@@ -135,8 +135,8 @@ static void policy_note_gain(struct rzi_gain *gain, const struct rzi_risen *rise
 		gain->pages = 0;
 		gain->bytes = 0;
 	}
-	gain->pages += risen->pages;
-	gain->bytes += risen->bytes;
+	gain->pages += sweep->risen_pages;
+	gain->bytes += sweep->risen_bytes;
 }
 
 /* Train a dictionary if one is due. Returns whether it was tried. One that does not pay is tried
@@ -170,20 +170,17 @@ static bool policy_train(struct rzi_policy *p, uint32_t tier, uint32_t age, int 
 /* Do some pages of a tier's sweep. Returns whether there was one. */
 static bool policy_sweep(struct rzi_policy *p, uint32_t tier, uint32_t age, int *err)
 {
-	struct ramz_recompress_options options = {.tier = tier,
-						  .min_age = age,
-						  .first = p->cursor[tier],
-						  .count = STEP_LOOKED,
-						  .pages_max = STEP_PAGES};
+	struct ramz_recompress_options options = {
+		.tier = tier, .min_age = age, .first = p->cursor[tier], .count = STEP_LOOKED};
 	struct ramz_recompress_report report = {.tried = 0};
-	struct rzi_risen risen = {.pages = 0};
+	struct rzi_sweep sweep = {.until_ns = rzi_now_ns() + STEP_MS * NS_PER_MS};
 	uint64_t end;
 
 	if (p->cursor[tier] == UINT64_MAX)
 		return false;
 	end = p->cursor[tier] + STEP_LOOKED;
 	rzi_memory_lend_reserve(&p->store->memory, p->stats.shortage == RAMZ_SHORTAGE_HARD);
-	*err = rzi_recompress(p->store, &p->compressor[tier], &options, &report, &risen);
+	*err = rzi_recompress(p->store, &p->compressor[tier], &options, &report, &sweep);
 	rzi_memory_lend_reserve(&p->store->memory, false);
 	p->cursor[tier] = report.next != UINT64_MAX ? report.next : end;
 	if (*err == -XV_ERANGE || p->cursor[tier] >= rzi_pages(p->store)) {
@@ -194,7 +191,7 @@ static bool policy_sweep(struct rzi_policy *p, uint32_t tier, uint32_t age, int 
 	 * has no place, the next page's may have one. */
 	if ((*err == -XV_ENOSPC || *err == -XV_ENOMEM) && report.tried == 0)
 		p->cursor[tier] = UINT64_MAX;
-	policy_note_gain(&p->gain[tier], &risen);
+	policy_note_gain(&p->gain[tier], &sweep);
 	policy_lock(p);
 	p->stats.recompressed += report.recompressed;
 	p->stats.saved_bytes += report.saved_bytes;

@@ -18,9 +18,10 @@
 #include "recompress.h"
 
 enum {
-	BATCH_TRIED = 16,    /* pages compressed before it leaves the store */
-	BATCH_LOOKED = 4096, /* pages looked at before it leaves the store */
-	GAIN_SHIFT = 5,      /* a form that is shorter by a 32nd is kept */
+	BATCH_BYTES = 64 << 10, /* pages compressed before it leaves the store, for which others
+				 * may be waiting */
+	BATCH_LOOKED = 4096,    /* pages looked at before it leaves the store */
+	GAIN_SHIFT = 5,         /* a form that is shorter by a 32nd is kept */
 	FORM_SLACK = 64, /* behind the form, for its tail and what a codec writes past its end */
 };
 
@@ -28,7 +29,7 @@ struct recompress {
 	struct ramz *store;
 	const struct ramz_recompress_options *options;
 	struct ramz_recompress_report report;
-	struct rzi_risen risen;
+	struct rzi_sweep sweep;
 	uint64_t end; /* behind the last page to look at */
 	unsigned char *form;
 	struct rzi_compressor *compressor;
@@ -177,8 +178,8 @@ static void recompress_count(struct recompress *r, struct rzi_context *context,
 	r->report.recompressed++;
 	r->report.saved_bytes += saved;
 	if (from == 0 || r->store->coding[from].tier < r->options->tier) {
-		r->risen.pages++;
-		r->risen.bytes += saved;
+		r->sweep.risen_pages++;
+		r->sweep.risen_bytes += saved;
 	}
 	rzi_count(&context->counters, COUNT_RECOMPRESSED, 1);
 	rzi_count(&context->counters, COUNT_RECOMPRESS_SAVED, saved);
@@ -282,7 +283,9 @@ static bool recompress_is_done(const struct recompress *r)
 	struct xv_pool_stats pool;
 
 	if (r->report.next == UINT64_MAX ||
-	    (o->pages_max != 0 && r->report.recompressed >= o->pages_max))
+	    (o->pages_max != 0 && r->report.recompressed >= o->pages_max) ||
+	    (r->sweep.until_ns != 0 && r->report.next != o->first &&
+	     rzi_now_ns() >= r->sweep.until_ns))
 		return true;
 	if (o->goal_bytes == 0)
 		return false;
@@ -294,7 +297,7 @@ static bool recompress_is_done(const struct recompress *r)
 static int recompress_batch(struct recompress *r, struct rzi_context *context)
 {
 	const struct ramz *store = r->store;
-	uint64_t tried = r->report.tried + BATCH_TRIED;
+	uint64_t tried = r->report.tried + (BATCH_BYTES >> store->page_shift);
 	uint64_t end = r->end < rzi_pages(store) ? r->end : rzi_pages(store);
 	uint64_t slot = rzi_sparse_next(&store->slots, r->report.next);
 	int err = recompress_prepare(r);
@@ -336,7 +339,7 @@ static int recompress_check(const struct ramz *store, const struct ramz_recompre
 
 int rzi_recompress(struct ramz *store, struct rzi_compressor *compressor,
 		   const struct ramz_recompress_options *options,
-		   struct ramz_recompress_report *report, struct rzi_risen *risen)
+		   struct ramz_recompress_report *report, struct rzi_sweep *sweep)
 {
 	struct recompress r = {
 		.store = store, .options = options, .end = UINT64_MAX, .compressor = compressor};
@@ -346,6 +349,8 @@ int rzi_recompress(struct ramz *store, struct rzi_compressor *compressor,
 		*report = (struct ramz_recompress_report){.next = UINT64_MAX};
 	if (err != 0)
 		return err;
+	if (sweep != NULL)
+		r.sweep = *sweep;
 	r.report.next = options->first;
 	if (options->count != 0 && options->count < UINT64_MAX - options->first)
 		r.end = options->first + options->count;
@@ -354,8 +359,8 @@ int rzi_recompress(struct ramz *store, struct rzi_compressor *compressor,
 	free(r.form);
 	if (report != NULL)
 		*report = r.report;
-	if (risen != NULL)
-		*risen = r.risen;
+	if (sweep != NULL)
+		*sweep = r.sweep;
 	/* The last page of an older dictionary may be gone. */
 	if (r.report.next == UINT64_MAX && r.report.recompressed != 0)
 		rzi_codings_reap_now(store);

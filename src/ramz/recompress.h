@@ -20,10 +20,12 @@ struct rzi_compressor {
 	int32_t level;
 };
 
-/* What pages gained that came from a lower tier, not from an older coding of the same one. */
-struct rzi_risen {
-	uint64_t pages;
-	uint64_t bytes;
+/* What a part of a policy's sweep adds to ramz_recompress. */
+struct rzi_sweep {
+	uint64_t until_ns; /* when to end, by rzi_now_ns, after 64 KiB of pages at least */
+	uint64_t
+		risen_pages; /* that came from a lower tier, not from an older coding of this one */
+	uint64_t risen_bytes; /* that these pages gained */
 };
 
 /* Returns 0 or -XV_ENOMEM. The structure is zeroed before. */
@@ -38,10 +40,10 @@ int rzi_compressor_run(struct ramz *store, struct rzi_compressor *compressor, co
 
 void rzi_compressor_drop(struct ramz *store, struct rzi_compressor *compressor);
 
-/* ramz_recompress, with a compressor that the caller keeps for the next call. risen may be NULL. */
+/* ramz_recompress, with a compressor that the caller keeps for the next call. sweep may be NULL. */
 int rzi_recompress(struct ramz *store, struct rzi_compressor *compressor,
 		   const struct ramz_recompress_options *options,
-		   struct ramz_recompress_report *report, struct rzi_risen *risen);
+		   struct ramz_recompress_report *report, struct rzi_sweep *sweep);
 
 /* The tier has a new coding: forget which pages its earlier ones did not help. Outside of any call
  * on the store. O(slot table). */

@@ -25,6 +25,9 @@
 #if defined(__linux__)
 #include <sys/random.h>
 #endif
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 /* A writer locks an entry for some hundred nanoseconds. */
 #define TURNS_BEFORE_YIELD 64U
@@ -95,6 +98,13 @@ uint32_t rzi_cpu_count(void)
 	long count = sysconf(_SC_NPROCESSORS_CONF);
 
 	return count >= 1 && count < INT32_MAX ? (uint32_t)count : 1;
+}
+
+void rzi_give_back_heap(void)
+{
+#if defined(__GLIBC__)
+	(void)malloc_trim(0);
+#endif
 }
 
 /* Also if a kernel or a filter of system calls does not know getrandom. */

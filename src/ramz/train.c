@@ -247,6 +247,7 @@ static int trainer_run(struct trainer *t, const struct ramz_codec *codec)
 		err = trainer_train(t, codec, buffer);
 	}
 	free(t->pages);
+	rzi_give_back_heap();
 	return err;
 }
 

@@ -11,7 +11,8 @@
  *   - What is overwritten or discarded leaves dead space in its segment. ramz_writeback and
  *     ramz_clean move what is live out of the emptiest segments, to use them again.
  *   - Every form on the device has a checksum. A damaged one makes the reads of its page alone
- * fail.
+ *     fail. But where a device drops a write and says that it was done, an older form of the same
+ *     page may be in its place, and passes.
  *   - A write to the device that fails loses nothing: its pages stay in memory.
  *   - The device is memory, not storage: what is on it means nothing to another store, or after
  * this one has ended. ramz_save saves all pages, wherever they are.

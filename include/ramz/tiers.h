@@ -125,8 +125,8 @@ struct ramz_train_options {
 struct ramz_train_report {
 	uint64_t candidates;       /* pages with an object and this age */
 	uint32_t samples;          /* pages trained on */
-	uint32_t tested;           /* other pages, compressed with and without it */
-	uint64_t without_bytes;    /* their forms without a dictionary */
+	uint32_t tested;           /* other pages, compressed as now and with it */
+	uint64_t without_bytes;    /* their forms as the tier makes them now */
 	uint64_t with_bytes;       /* their forms with it */
 	uint32_t dictionary_bytes; /* of the dictionary; 0 = none could be trained */
 	bool used;                 /* the tier has it now */
@@ -134,14 +134,15 @@ struct ramz_train_report {
 
 /*
  * Train a dictionary on pages of the store for a tier's codec, and give it to the tier if it pays.
- * It pays if pages outside its training become at least 3% shorter, and all candidates together by
- * more than the dictionary takes. Otherwise the tier stays as it was. Forms made with an earlier
- * dictionary keep it until none is left; ramz_recompress puts them into the new one, where that
- * pays, and tries again what the tier did not help before. While it runs, it takes memory for
- * samples and trainer that held bytes do not count. Returns 0 (see report->used), -XV_EINVAL (null,
- * a tier that is not set, an age above RAMZ_AGE_MAX), -XV_ENOTSUP (a build without zstd, which has
- * the trainer, or a codec without dictionaries), -XV_ENOMEM, -XV_ENOSPC (no room for the
- * dictionary), -XV_E2BIG (see ramz_set_tier), -XV_EBADMSG. O(slot table + samples): about a second.
+ * It pays if pages outside its training become at least 3% shorter than the tier makes them now,
+ * and all candidates together by more than the dictionary takes. Otherwise the tier stays as it
+ * was. Forms made with an earlier dictionary keep it until none is left; ramz_recompress puts them
+ * into the new one, where that pays, and tries again what the tier did not help before. While it
+ * runs, it takes memory for samples and trainer that held bytes do not count. Returns 0 (see
+ * report->used), -XV_EINVAL (null, a tier that is not set, an age above RAMZ_AGE_MAX), -XV_ENOTSUP
+ * (a build without zstd, which has the trainer, or a codec without dictionaries), -XV_ENOMEM,
+ * -XV_ENOSPC (no room for the dictionary), -XV_E2BIG (see ramz_set_tier), -XV_EBADMSG. O(slot table
+ * + samples): about a second.
  */
 XV_API XV_MUST_USE int ramz_train(struct ramz *store, const struct ramz_train_options *options,
 				  struct ramz_train_report *report);

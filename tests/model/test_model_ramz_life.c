@@ -122,7 +122,7 @@ static bool went_well(struct life *l, int err, const char *what)
 static void page_make(struct life *l, unsigned char *page)
 {
 	uint64_t kind = below(l, 8), seed = random_next(&l->seed);
-	size_t noise = kind == 0 ? l->page_bytes : kind == 1 ? below(l, l->page_bytes) : 0;
+	size_t noise = kind == 0 ? l->page_bytes : kind == 1 ? (size_t)below(l, l->page_bytes) : 0;
 
 	if (kind == 2)
 		seed = below(l, TWINS) + 1;

@@ -11,7 +11,8 @@
  *   - What is overwritten or discarded leaves dead space in its segment. ramz_writeback and
  *     ramz_clean move what is live out of the emptiest segments, to use them again.
  *   - Every form on the device has a checksum. A damaged one makes the reads of its page alone
- * fail.
+ *     fail. But where a device drops a write and says that it was done, an older form of the same
+ *     page may be in its place, and passes.
  *   - A write to the device that fails loses nothing: its pages stay in memory.
  *   - ramz_checkpoint makes the device hold the whole store as it is at one moment; ramz_open makes
  * a store of the last completed checkpoint. The device is written in place, and what a completed
@@ -131,7 +132,7 @@ struct ramz_writeback_options {
 
 struct ramz_writeback_report {
 	uint64_t pages;         /* moved to the device */
-	uint64_t form_bytes;    /* their forms */
+	uint64_t form_bytes;    /* their forms, without checksums */
 	uint64_t written_bytes; /* to the device, dead space and moved forms included */
 	uint64_t next;          /* page behind the last one looked at; UINT64_MAX = the end */
 };

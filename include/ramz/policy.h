@@ -4,11 +4,14 @@
  * ramz/policy.h: runs ramz_mark_idle, ramz_train, ramz_recompress and ramz_compact by rules.
  *
  * The model:
- *   - Time is cut into ages (age_ms). At the end of each, every page becomes one older.
+ *   - Time is cut into ages (age_ms). At the end of each, every page becomes one older. An age that
+ *     ends during a step ends behind it; one that is missed as a whole is not made up, since pages
+ *     that were used meanwhile would become old.
  *   - A page goes into a tier when its age comes to tier_age of that tier. 0 = not before memory is
  *     short.
  *   - Memory is short when held bytes come to the soft limit, until they are a sixteenth below
- *     it. Then younger and younger pages go into the tiers, then to the backing device, if there
+ *     it; and, where pressure_percent asks for it, when the system's tasks wait for memory. Then
+ *     younger and younger pages go into the tiers, then to the backing device, if there
  *     is one, and the pool is compacted.
  *   - Memory is very short when held bytes come within a 32nd of the hard limit, or a write waits.
  *     Then all pages may go. While the thread of ramz_policy_start runs, a sixteenth of the hard
@@ -49,6 +52,14 @@ struct ramz_policy {
 	uint64_t all_bytes;   /* most that is written to it in all; 0 = no bound */
 	uint32_t wait_ms; /* longest wait of a write at the hard limit, up to 60000; default 5000 */
 	bool train;       /* train dictionaries; default on */
+
+	/* Memory is short, too, when some task waited for memory in this share of the last 10
+	 * seconds ("some avg10", Linux's pressure stall information), until it is less than half of
+	 * that. Up to 100; 0 = never. A step looks once a second. */
+	uint32_t pressure_percent;
+	const char *pressure_file; /* what tells that share; needed until ramz_set_policy returns,
+				    * which opens it. NULL = memory.pressure of this process's
+				    * control group (version 2), else /proc/pressure/memory */
 };
 
 /* How short memory is. */
@@ -58,37 +69,52 @@ enum ramz_shortage {
 	RAMZ_SHORTAGE_HARD, /* at the hard limit */
 };
 
-/* What the policy has done since the store was made. */
+/* What the policy sees, and what it has done since the store was made. */
 struct ramz_policy_stats {
+	/* Now. Without a policy 0. */
 	bool running; /* the thread of ramz_policy_start runs */
 	enum ramz_shortage shortage;
-	uint32_t squeeze; /* how often the required ages are halved now */
-	uint64_t steps;
-	uint64_t ages;          /* calls of ramz_mark_idle */
-	uint64_t sweeps;        /* looks at all pages for a tier */
+	uint32_t squeeze;  /* how often the required ages are halved now */
+	uint32_t pressure; /* "some avg10" when it was last read, in hundredths of a percent */
+
+	/* Why it began to look at all pages again, counts. */
+	uint64_t ages;           /* an age ended: calls of ramz_mark_idle */
+	uint64_t soft_shortages; /* memory became short at the soft limit */
+	uint64_t pressures;      /* memory became short by pressure, below that limit */
+	uint64_t hard_shortages; /* memory became very short */
+	uint64_t squeezes;       /* it stayed short, so the required ages were halved */
+
+	/* What it did. */
 	uint64_t recompressed;  /* pages */
 	uint64_t saved_bytes;   /* bytes by which forms became shorter */
-	uint64_t written_bytes; /* to the device, cleaning included */
 	uint64_t written_back;  /* pages moved to the backing device */
+	uint64_t written_bytes; /* to the device, cleaning included */
+	uint64_t held_back;     /* times that day_bytes or all_bytes stopped this */
 	uint64_t compactions;   /* parts of a compaction, of up to 256 KiB */
 	uint64_t trainings;     /* trainings tried */
-	uint64_t dictionaries;  /* trained dictionaries that a tier uses */
-	uint64_t waits;         /* writes that waited at the hard limit */
-	uint64_t wait_ns;       /* the sum of their times */
-	uint64_t refused;       /* writes that waited and got -XV_ENOSPC */
-	int last_error;         /* last error of a step, negative; 0 = none */
+	uint64_t dictionaries; /* of these, dictionaries that a tier uses: the others did not pay */
+
+	/* Writers at the hard limit. */
+	uint64_t waits;   /* writes that waited */
+	uint64_t wait_ns; /* the sum of their times */
+	uint64_t refused; /* writes that waited and got -XV_ENOSPC */
+	uint64_t futile;  /* waits that ended since the policy found nothing to do */
+
+	int last_error; /* of the last step, negative; 0 = none */
 };
 
 XV_API void ramz_policy_init(struct ramz_policy *policy);
 
 /* Set the policy of the store. NULL removes it and ends its thread; otherwise a running thread
- * goes on with the new policy. Returns 0, -XV_EINVAL (null store, a value out of range), or
- * -XV_ENOMEM. O(1). */
+ * goes on with the new policy. Returns 0, -XV_EINVAL (null store, a value out of range),
+ * -XV_ENOTSUP (no file tells the pressure; other systems than Linux have none), or -XV_ENOMEM.
+ * O(1). */
 XV_API XV_MUST_USE int ramz_set_policy(struct ramz *store, const struct ramz_policy *policy);
 
 /* Do a part of what is due, some milliseconds of work. *wait_ms, if wait_ms is not NULL, is the
  * time until more is due: 0 = now. Returns 0, -XV_EINVAL (null, or no policy), -XV_EAGAIN
- * (another thread is in a step), or an error of the work; the next step goes on behind it. */
+ * (another thread is in a step), or an error of the work; the next step goes on behind it.
+ * -XV_ENOTSUP: the pressure can't be read any more, and counts as none. */
 XV_API int ramz_policy_step(struct ramz *store, uint32_t *wait_ms);
 
 /* Start a thread that runs the steps. Returns 0 (also when it runs already), -XV_EINVAL (null, or
@@ -98,7 +124,7 @@ XV_API XV_MUST_USE int ramz_policy_start(struct ramz *store);
 /* End the thread, and wait for its end: at most one step. NULL is allowed. */
 XV_API void ramz_policy_stop(struct ramz *store);
 
-/* Returns 0 or -XV_EINVAL (null). Without a policy all is 0. O(1). */
+/* Returns 0 or -XV_EINVAL (null). O(1). */
 XV_API int ramz_get_policy_stats(struct ramz *store, struct ramz_policy_stats *stats);
 
 #ifdef __cplusplus

@@ -12,13 +12,13 @@
  *   - ramz_recompress puts pages into a tier, for example those of an age. A page can be read from
  *     every tier. A page that is written again is in tier 0 again.
  *   - A page that a tier does not make clearly shorter stays as it is. That tier does not try it
- *     again until it is written.
+ *     again until it is written, or the tier has a new dictionary.
  *
  * Nothing here happens by itself: the caller runs ramz_mark_idle and ramz_recompress, for example
  * in its own thread.
  *
- * Thread safety: any thread may make any call at any time, as in ramz/ramz.h. ramz_set_tier and
- * ramz_train may stop other calls for a moment, to free an unused dictionary.
+ * Thread safety: any thread may make any call at any time, as in ramz/ramz.h. ramz_set_tier,
+ * ramz_train and ramz_recompress may stop other calls for a moment, to free an unused dictionary.
  *
  * Source: zram's recompression and idle tracking (Linux, admin-guide/blockdev/zram.rst); zstd's
  * dictionary trainer.
@@ -95,17 +95,19 @@ struct ramz_recompress_options {
 struct ramz_recompress_report {
 	uint64_t tried;        /* pages compressed */
 	uint64_t recompressed; /* pages whose new form was kept */
-	uint64_t saved_bytes;  /* bytes by which forms became shorter */
+	uint64_t saved_bytes;  /* bytes by which forms became shorter; all of the form of a page
+				* that joined an identical one */
 	uint64_t next;         /* the page behind the last one looked at; UINT64_MAX = the end */
 };
 
 /*
- * Put pages into a tier: those that match all options, are in a lower tier or raw, share no object
- * with other slots, and whose form becomes shorter by at least 1/32. Ages do not change. A page
- * that is written meanwhile keeps what is written. report may be NULL; it is also filled on an
- * error, and finished pages stay recompressed. Returns 0, -XV_EINVAL (null, a tier that is not set,
- * an age above RAMZ_AGE_MAX), -XV_ERANGE (first is not in the store), -XV_ENOMEM, -XV_ENOSPC (the
- * hard limit leaves no room for the codec's context or for a new form beside the old one), or
+ * Put pages into a tier: those that match all options, are raw, in a lower tier, or in this one
+ * with an older dictionary or codec, share no object with other slots, and whose form becomes
+ * shorter by at least 1/32. A dictionary goes with its last page. Ages do not change. A page that
+ * is written meanwhile keeps what is written. report may be NULL; it is also filled on an error,
+ * and finished pages stay recompressed. Returns 0, -XV_EINVAL (null, a tier that is not set, an age
+ * above RAMZ_AGE_MAX), -XV_ERANGE (first is not in the store), -XV_ENOMEM, -XV_ENOSPC (the hard
+ * limit leaves no room for the codec's context or for a new form beside the old one), or
  * -XV_EBADMSG (a damaged page; report->next is behind it). O(pages looked at), plus the codec's
  * time for each page tried.
  */
@@ -123,8 +125,8 @@ struct ramz_train_options {
 struct ramz_train_report {
 	uint64_t candidates;       /* pages with an object and this age */
 	uint32_t samples;          /* pages trained on */
-	uint32_t tested;           /* other pages, compressed with and without it */
-	uint64_t without_bytes;    /* their forms without a dictionary */
+	uint32_t tested;           /* other pages, compressed as now and with it */
+	uint64_t without_bytes;    /* their forms as the tier makes them now */
 	uint64_t with_bytes;       /* their forms with it */
 	uint32_t dictionary_bytes; /* of the dictionary; 0 = none could be trained */
 	bool used;                 /* the tier has it now */
@@ -132,13 +134,15 @@ struct ramz_train_report {
 
 /*
  * Train a dictionary on pages of the store for a tier's codec, and give it to the tier if it pays.
- * It pays if pages outside its training become at least 3% shorter, and all candidates together by
- * more than the dictionary takes. Otherwise the tier stays as it was. Forms made with an earlier
- * dictionary keep it until none is left. While it runs, it takes memory for samples and trainer
- * that held bytes do not count. Returns 0 (see report->used), -XV_EINVAL (null, a tier that is not
- * set, an age above RAMZ_AGE_MAX), -XV_ENOTSUP (a build without zstd, which has the trainer, or a
- * codec without dictionaries), -XV_ENOMEM, -XV_ENOSPC (no room for the dictionary), -XV_E2BIG (see
- * ramz_set_tier), -XV_EBADMSG. O(slot table + samples): about a second.
+ * It pays if pages outside its training become at least 3% shorter than the tier makes them now,
+ * and all candidates together by more than the dictionary takes. Otherwise the tier stays as it
+ * was. Forms made with an earlier dictionary keep it until none is left; ramz_recompress puts them
+ * into the new one, where that pays, and tries again what the tier did not help before. While it
+ * runs, it takes memory for samples and trainer that held bytes do not count. Returns 0 (see
+ * report->used), -XV_EINVAL (null, a tier that is not set, an age above RAMZ_AGE_MAX), -XV_ENOTSUP
+ * (a build without zstd, which has the trainer, or a codec without dictionaries), -XV_ENOMEM,
+ * -XV_ENOSPC (no room for the dictionary), -XV_E2BIG (see ramz_set_tier), -XV_EBADMSG. O(slot table
+ * + samples): about a second.
  */
 XV_API XV_MUST_USE int ramz_train(struct ramz *store, const struct ramz_train_options *options,
 				  struct ramz_train_report *report);

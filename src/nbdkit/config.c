@@ -284,6 +284,22 @@ static int set_cold_after(struct rzn_config *config, const char *value)
 			     &config->tier[RZN_TIER_COLD].after_ms);
 }
 
+static int set_pressure(struct rzn_config *config, const char *value)
+{
+	char *end;
+	unsigned long percent = strtoul(value, &end, 10);
+
+	end += *end == '%';
+	if (*value < '0' || *value > '9' || *end != '\0' || percent == 0 || percent > 100) {
+		nbdkit_error("pressure=%s: give the percentage of time in which tasks wait for "
+			     "memory, 1 to 100, such as 10, or leave pressure= out",
+			     value);
+		return -1;
+	}
+	config->pressure_percent = (uint32_t)percent;
+	return 0;
+}
+
 static int set_backing(struct rzn_config *config, const char *value)
 {
 	return parse_path("backing", value, &config->backing);
@@ -345,6 +361,7 @@ static const struct parameter {
 	{"cold", set_cold},
 	{"warm-after", set_warm_after},
 	{"cold-after", set_cold_after},
+	{"pressure", set_pressure},
 	{"backing", set_backing},
 	{"backing-size", set_backing_size},
 	{"backing-after", set_backing_after},
@@ -374,12 +391,12 @@ int rzn_config_set(struct rzn_config *config, const char *key, const char *value
 		config->given |= bit;
 		return parameters[i].set(config, value);
 	}
-	nbdkit_error("%s=: the ramz plugin has no such parameter; it has size, codec, hard-limit, "
-		     "soft-limit, warm, cold, warm-after, cold-after, backing, backing-size, "
-		     "backing-after, checksum, "
-		     "dedup, page, "
-		     "provider, file, save-every, save-fallback, stats and stats-file",
-		     key);
+	nbdkit_error(
+		"%s=: the ramz plugin has no such parameter; it has size, codec, hard-limit, "
+		"soft-limit, warm, cold, warm-after, cold-after, pressure, backing, backing-size, "
+		"backing-after, backing-day, checksum, dedup, page, provider, file, "
+		"save-every, save-fallback, stats and stats-file",
+		key);
 	return -1;
 }
 
@@ -408,7 +425,13 @@ static int check_tiers(const struct rzn_config *config)
 			     rzn_tier_name(tier), rzn_tier_name(tier), rzn_tier_name(tier));
 		return -1;
 	}
-	return 0;
+	if (config->pressure_percent == 0 || config->tier[RZN_TIER_WARM].codec != NULL ||
+	    config->tier[RZN_TIER_COLD].codec != NULL || config->backing != NULL ||
+	    config->file != NULL)
+		return 0;
+	nbdkit_error("pressure=: there is no warm=, cold= or backing= for the pages; give one, or "
+		     "leave pressure= out");
+	return -1;
 }
 
 static int check_backing(const struct rzn_config *config)

@@ -38,6 +38,7 @@ struct rzn_config {
 		uint64_t after_ms; /* a page that was not touched for so long goes into it; 0 =
 				    * only when memory is short */
 	} tier[RAMZ_TIERS];        /* of RZN_TIER_WARM and RZN_TIER_COLD */
+	uint32_t pressure_percent; /* 0 = not given */
 	char *file;                /* absolute path, or NULL */
 	char *backing;             /* absolute path, or NULL */
 	uint64_t backing_bytes;    /* 0 = not given */
@@ -58,6 +59,7 @@ struct rzn_config {
 	"cold=<NAME>[:<LEVEL>]   A stronger one for those not used for longer: zstd:8.\n"          \
 	"warm-after=<MINUTES>, cold-after=<MINUTES>\n"                                             \
 	"                        When a page goes there (default: when memory is short).\n"        \
+	"pressure=<PERCENT>      Memory is short when tasks wait for it so much of the time.\n"    \
 	"backing=<FILE>          A file or disk for pages that do not fit into memory.\n"          \
 	"backing-size=<SIZE>     How long that file may become.\n"                                 \
 	"backing-day=<SIZE>      The most to write to it in 24 hours.\n"                           \

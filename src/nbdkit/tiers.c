@@ -56,6 +56,7 @@ static void tiers_policy(const struct rzn_config *config, struct ramz_policy *po
 	uint64_t longest_ms = config->backing_after_ms;
 
 	ramz_policy_init(policy);
+	policy->pressure_percent = config->pressure_percent;
 	policy->day_bytes = config->backing_day_bytes;
 	for (uint32_t tier = 1; tier < RAMZ_TIERS; tier++) {
 		if (config->tier[tier].after_ms > longest_ms)
@@ -74,11 +75,16 @@ static void tiers_policy(const struct rzn_config *config, struct ramz_policy *po
 int rzn_tiers_set(struct rzn_disk *disk)
 {
 	struct ramz_policy policy;
+	int err;
 
 	if (tiers_set_one(disk, RZN_TIER_WARM) != 0 || tiers_set_one(disk, RZN_TIER_COLD) != 0)
 		return -1;
 	tiers_policy(disk->config, &policy);
-	return ramz_set_policy(disk->store, &policy) == 0 ? 0 : -1;
+	err = ramz_set_policy(disk->store, &policy);
+	if (err == -ENOTSUP)
+		rzn_tell("pressure=: this system does not tell how long tasks wait for memory "
+			 "(no memory.pressure, no /proc/pressure); leave pressure= out");
+	return err == 0 ? 0 : -1;
 }
 
 /* ---- the backing file ---- */

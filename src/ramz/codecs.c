@@ -101,15 +101,21 @@ static void coding_free(struct ramz *store, struct rzi_coding *coding)
 	atomic_store(&coding->codec, NULL);
 }
 
+/* Exact with the gate closed. */
+static bool coding_is_idle(const struct ramz *store, uint32_t index)
+{
+	enum rzi_counter gauge = (enum rzi_counter)(COUNT_RAW + index);
+
+	return atomic_load(&store->coding[index].codec) != NULL && !coding_is_set(store, index) &&
+	       atomic_load(&store->coding[index].users) == 0 && rzi_counter_sum(store, gauge) == 0;
+}
+
 void rzi_codings_reap(struct ramz *store)
 {
 	if (store->snapshot.active) /* its pages are not counted */
 		return;
 	for (uint32_t i = 1; i < CODECS; i++) {
-		enum rzi_counter gauge = (enum rzi_counter)(COUNT_RAW + i);
-
-		if (atomic_load(&store->coding[i].codec) == NULL || coding_is_set(store, i) ||
-		    atomic_load(&store->coding[i].users) != 0 || rzi_counter_sum(store, gauge) != 0)
+		if (!coding_is_idle(store, i))
 			continue;
 		for (uint32_t c = 0; c < rzi_contexts_high(store); c++) {
 			struct rzi_context *context = rzi_context_at(store, c);
@@ -119,6 +125,21 @@ void rzi_codings_reap(struct ramz *store)
 		}
 		coding_free(store, &store->coding[i]);
 	}
+}
+
+void rzi_codings_reap_now(struct ramz *store)
+{
+	bool any = false;
+
+	(void)pthread_mutex_lock(&store->admin);
+	for (uint32_t i = 1; i < CODECS; i++)
+		any = any || coding_is_idle(store, i);
+	if (any) {
+		rzi_gate_close(store);
+		rzi_codings_reap(store);
+		rzi_gate_open(store);
+	}
+	(void)pthread_mutex_unlock(&store->admin);
 }
 
 void rzi_codings_fini(struct ramz *store)

@@ -3,7 +3,7 @@
 /*
  * context.c: contexts are taken and given back; the gate; hazard words. See context.h.
  */
-#include "policy.h"
+#include "store_impl.h"
 
 /* Room behind a form for its tail, and for codecs that write a little past what they report. */
 #define PACKED_SLACK 64U
@@ -179,10 +179,8 @@ static struct rzi_context *context_take_home(struct ramz *store)
 	return context_try(context) ? context : NULL;
 }
 
-/*
- * Borrow a context whose taker is parked: it protects nothing, and nothing in it is needed. Only
- * for calls that never park themselves, and that the parked ones may be waiting for: the limit may
- * allow no more contexts than there are parked calls.
+/* Take a context on which calls are parked: they protect nothing, and nothing in it is needed. The
+ * limit may allow no more contexts than there are parked calls, which may be waiting for this one.
  */
 static struct rzi_context *context_borrow(struct ramz *store)
 {
@@ -190,33 +188,27 @@ static struct rzi_context *context_borrow(struct ramz *store)
 		struct rzi_context *context = rzi_context_at(store, i);
 		uint32_t parked = CONTEXT_PARKED;
 
-		if (context == NULL ||
-		    !atomic_compare_exchange_strong(&context->taken, &parked, CONTEXT_TAKEN))
-			continue;
-		context->borrowed = true;
-		return context;
+		if (context != NULL &&
+		    atomic_compare_exchange_strong(&context->taken, &parked, CONTEXT_TAKEN))
+			return context;
 	}
 	return NULL;
 }
 
 static void context_give_back(struct rzi_context *context)
 {
-	bool borrowed = context->borrowed;
-
-	context->borrowed = false;
-	atomic_store_explicit(&context->taken, borrowed ? CONTEXT_PARKED : CONTEXT_FREE,
+	atomic_store_explicit(&context->taken, context->parked != 0 ? CONTEXT_PARKED : CONTEXT_FREE,
 			      memory_order_release);
 }
 
-/* borrows: the call never parks, or it has closed the gate. */
-static struct rzi_context *context_take(struct ramz *store, bool borrows)
+static struct rzi_context *context_take(struct ramz *store)
 {
 	struct rzi_context *context = context_take_home(store);
 	unsigned turns = 0;
 
 	while (context == NULL) {
 		context = context_take_other(store);
-		if (context == NULL && (borrows || rzi_policy_is_mine(store)))
+		if (context == NULL)
 			context = context_borrow(store);
 		if (context == NULL)
 			rzi_pause(&turns);
@@ -232,10 +224,10 @@ static void gate_wait(struct rzi_contexts *contexts)
 	(void)pthread_mutex_unlock(&contexts->lock);
 }
 
-static struct rzi_context *context_enter(struct ramz *store, bool borrows)
+struct rzi_context *rzi_enter(struct ramz *store)
 {
 	for (;;) {
-		struct rzi_context *context = context_take(store, borrows);
+		struct rzi_context *context = context_take(store);
 
 		if (!atomic_load(&store->contexts.closed))
 			return context;
@@ -244,19 +236,10 @@ static struct rzi_context *context_enter(struct ramz *store, bool borrows)
 	}
 }
 
-struct rzi_context *rzi_enter(struct ramz *store)
-{
-	return context_enter(store, false);
-}
-
-struct rzi_context *rzi_enter_reader(struct ramz *store)
-{
-	return context_enter(store, true);
-}
-
 void rzi_park(struct rzi_context *context)
 {
-	atomic_store(&context->taken, CONTEXT_PARKED);
+	context->parked++;
+	context_give_back(context);
 }
 
 void rzi_unpark(struct rzi_context *context)
@@ -266,16 +249,17 @@ void rzi_unpark(struct rzi_context *context)
 	for (;;) {
 		uint32_t parked = CONTEXT_PARKED;
 
-		/* It may be borrowed. */
+		/* Another call may have it. */
 		if (!atomic_compare_exchange_strong(&context->taken, &parked, CONTEXT_TAKEN)) {
 			rzi_pause(&turns);
 			continue;
 		}
 		if (!atomic_load(&context->store->contexts.closed))
-			return;
-		atomic_store(&context->taken, CONTEXT_PARKED);
+			break;
+		context_give_back(context);
 		gate_wait(&context->store->contexts);
 	}
+	context->parked--;
 }
 
 void rzi_leave_quietly(struct rzi_context *context)
@@ -325,7 +309,7 @@ void rzi_gate_open(struct ramz *store)
 
 struct rzi_context *rzi_enter_closed(struct ramz *store)
 {
-	return context_take(store, true);
+	return context_take(store);
 }
 
 /* ---- hazard words ---- */

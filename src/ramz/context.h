@@ -9,8 +9,8 @@
  * thread that ends leaves nothing behind.
  *
  * The gate. An administrative call closes it and waits until no context is taken; new calls wait
- * until it opens. A call that needs room parks, and may then close the gate: calls that wait for
- * contexts ignore parked ones.
+ * until it opens. A call that needs room parks, and may then close the gate. A parked call keeps
+ * nothing in its context: where no more contexts may be made, other calls use it meanwhile.
  *
  * Owns the contexts. May call: memory.h, platform.h, POSIX threads. Locking: a context belongs to
  * its taker, except the hazard words and the counters, which others read. To take one is O(1), or
@@ -54,7 +54,7 @@ enum { CONTEXT_LIMIT_SHARE = 16 };
 enum rzi_taken {
 	CONTEXT_FREE,
 	CONTEXT_TAKEN,
-	CONTEXT_PARKED, /* its taker waits where the gate may close */
+	CONTEXT_PARKED, /* calls wait with it where the gate may close; others may take it */
 };
 
 /* An object to be freed later. */
@@ -80,7 +80,7 @@ struct rzi_context {
 	uint32_t calls_until_timed; /* see page_io.c */
 	uint32_t timing_random;
 	uint64_t timed_ns;        /* when the last timed call began */
-	bool borrowed;            /* its taker is parked: see context.c */
+	uint32_t parked;          /* calls that wait with it */
 	bool codec_refused;       /* no room for a codec's context: see room.c */
 	uint64_t soft_held_bytes; /* held bytes when the soft limit was passed; 0 = it was not */
 	struct rzi_counters counters;
@@ -103,9 +103,6 @@ void rzi_contexts_fini(struct ramz *store);
 
 /* Begin a call. Never fails: at least one context can be waited for. */
 struct rzi_context *rzi_enter(struct ramz *store);
-
-/* For a call that never parks: it need not wait for one that is parked. */
-struct rzi_context *rzi_enter_reader(struct ramz *store);
 
 /* End a call: free what can be freed now, give the context back, and then call the soft limit's
  * callback if the limit was passed. */

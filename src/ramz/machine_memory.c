@@ -3,8 +3,8 @@
 /*
  * machine_memory.c: see machine_memory.h.
  *
- * Source: Linux, Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst; proc(5) for
- * /proc/self/cgroup and /proc/self/mountinfo.
+ * Source: Linux, Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst;
+ * accounting/psi.rst; proc(5) for /proc/self/cgroup and /proc/self/mountinfo.
  */
 #if !defined(__linux__)
 #define _POSIX_C_SOURCE 200809L
@@ -15,6 +15,7 @@
 #include "machine_memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -196,6 +197,15 @@ static const char *path_below(const struct place *place)
 	return place->group + top;
 }
 
+/* Where the group's files are; false: this process is in none. */
+static bool find_place(const char *root, const struct version *version, struct place *place)
+{
+	if (!find_group(root, version, place->group))
+		return false;
+	find_mount(root, version, place);
+	return true;
+}
+
 /* The least limit of the group and those above it, up to the mount point. */
 static uint64_t limit_of_version(const char *root, const struct version *version,
 				 struct place *place)
@@ -204,9 +214,8 @@ static uint64_t limit_of_version(const char *root, const struct version *version
 	uint64_t limit = UINT64_MAX;
 	size_t mount_bytes;
 
-	if (!find_group(root, version, place->group))
+	if (!find_place(root, version, place))
 		return limit;
-	find_mount(root, version, place);
 	mount_bytes = strlen(place->mount);
 	(void)snprintf(directory, sizeof(directory), "%s%s", place->mount, path_below(place));
 	for (;;) {
@@ -229,4 +238,58 @@ uint64_t rzi_memory_of_groups(const char *root, uint64_t machine_bytes)
 		limit = least(limit, limit_of_version(root, &versions[i], place));
 	free(place);
 	return limit != UINT64_MAX ? limit : 0;
+}
+
+/* ---- pressure ---- */
+
+int rzi_pressure_read(int fd)
+{
+	char text[128];
+	ssize_t bytes = pread(fd, text, sizeof(text) - 1, 0);
+	unsigned whole, hundredths;
+
+	if (bytes <= 0)
+		return -XV_ENOTSUP;
+	text[bytes] = '\0';
+	if (sscanf(text, "some avg10=%3u.%2u", &whole, &hundredths) != 2 || whole > 100)
+		return -XV_ENOTSUP;
+	return (int)(whole * 100 + hundredths);
+}
+
+static int pressure_try(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || rzi_pressure_read(fd) >= 0)
+		return fd;
+	(void)close(fd);
+	return -1;
+}
+
+/* The file of the control group; -1: there is none that tells. */
+static int pressure_of_group(const char *root)
+{
+	struct place *place = malloc(sizeof(*place));
+	char path[4 * PATH_BYTES];
+	int fd = -1;
+
+	if (place != NULL && find_place(root, &versions[0], place)) {
+		(void)snprintf(path, sizeof(path), "%s%s%s/memory.pressure", root, place->mount,
+			       path_below(place));
+		fd = pressure_try(path);
+	}
+	free(place);
+	return fd;
+}
+
+int rzi_pressure_open(const char *root, const char *path)
+{
+	char whole[PATH_BYTES];
+	int fd = path != NULL ? pressure_try(path) : pressure_of_group(root);
+
+	if (fd < 0 && path == NULL) {
+		(void)snprintf(whole, sizeof(whole), "%s/proc/pressure/memory", root);
+		fd = pressure_try(whole);
+	}
+	return fd >= 0 ? fd : -XV_ENOTSUP;
 }

@@ -306,9 +306,9 @@ int rzi_page_read_part(struct rzi_context *context, uint64_t slot, size_t from, 
 /* ---- public ---- */
 
 /* Begin a call on one page. NULL: it is not in the store; counted. */
-static struct rzi_context *page_enter(struct ramz *store, uint64_t page, bool reads)
+static struct rzi_context *page_enter(struct ramz *store, uint64_t page)
 {
-	struct rzi_context *context = reads ? rzi_enter_reader(store) : rzi_enter(store);
+	struct rzi_context *context = rzi_enter(store);
 
 	if (page < rzi_pages(store))
 		return context;
@@ -324,7 +324,7 @@ int ramz_write_page(struct ramz *store, uint64_t page, const void *src)
 
 	if (store == NULL || src == NULL)
 		return -XV_EINVAL;
-	context = page_enter(store, page, false);
+	context = page_enter(store, page);
 	if (context == NULL)
 		return -XV_ERANGE;
 	err = rzi_page_write(context, page, src);
@@ -339,7 +339,7 @@ int ramz_read_page(struct ramz *store, uint64_t page, void *dst)
 
 	if (store == NULL || dst == NULL)
 		return -XV_EINVAL;
-	context = page_enter(store, page, true);
+	context = page_enter(store, page);
 	if (context == NULL)
 		return -XV_ERANGE;
 	err = rzi_page_read(context, page, dst);

@@ -25,6 +25,9 @@
 #if defined(__linux__)
 #include <sys/random.h>
 #endif
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 /* A writer locks an entry for some hundred nanoseconds. */
 #define TURNS_BEFORE_YIELD 64U
@@ -64,7 +67,7 @@ void rzi_condition_wait(pthread_cond_t *condition, pthread_mutex_t *lock, uint64
 	(void)pthread_cond_timedwait(condition, lock, &until);
 }
 
-uint64_t rzi_thread_number(void)
+static uint64_t thread_number(void)
 {
 	pthread_t self = pthread_self();
 	uint64_t word = 0;
@@ -76,7 +79,7 @@ uint64_t rzi_thread_number(void)
 
 static uint32_t thread_hash(void)
 {
-	return (uint32_t)((rzi_thread_number() * 0x9E3779B97F4A7C15U) >> 40);
+	return (uint32_t)((thread_number() * 0x9E3779B97F4A7C15U) >> 40);
 }
 
 uint32_t rzi_cpu_hint(void)
@@ -95,6 +98,13 @@ uint32_t rzi_cpu_count(void)
 	long count = sysconf(_SC_NPROCESSORS_CONF);
 
 	return count >= 1 && count < INT32_MAX ? (uint32_t)count : 1;
+}
+
+void rzi_give_back_heap(void)
+{
+#if defined(__GLIBC__)
+	(void)malloc_trim(0);
+#endif
 }
 
 /* Also if a kernel or a filter of system calls does not know getrandom. */

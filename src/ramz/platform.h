@@ -70,11 +70,12 @@ void rzi_condition_wait(pthread_cond_t *condition, pthread_mutex_t *lock, uint64
  * else a number of the thread. A hint, any value. */
 uint32_t rzi_cpu_hint(void);
 
-/* A number that no other running thread has; never 0. */
-uint64_t rzi_thread_number(void);
-
 /* CPUs of the machine, >= 1. */
 uint32_t rzi_cpu_count(void);
+
+/* Give free memory of the C library back to the system, where the library can: it keeps some MB
+ * after work that took tens. Some ms. */
+void rzi_give_back_heap(void);
 
 /* Random bytes for secrets. Returns 0, or a negative errno when the system gives none. */
 int rzi_random(void *dst, size_t bytes);

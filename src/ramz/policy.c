@@ -6,6 +6,9 @@
  *
  * Owns the policy's state and thread. May call: policy_step.c. Locking: see policy_impl.h. O(1).
  */
+#include <unistd.h>
+
+#include "machine_memory.h"
 #include "policy_impl.h"
 
 enum {
@@ -59,7 +62,6 @@ static void *policy_thread(void *context)
 {
 	struct rzi_policy *p = context;
 
-	atomic_store(&p->self, rzi_thread_number());
 	p->keeps_reserve = true;
 	rzi_memory_keep_reserve(&p->store->memory, true);
 	policy_lock(p);
@@ -81,7 +83,6 @@ static void *policy_thread(void *context)
 			rzi_condition_wait(&p->wake, &p->lock, rzi_now_ns() + NS_PER_MS);
 	}
 	policy_unlock(p);
-	atomic_store(&p->self, 0);
 	p->keeps_reserve = false;
 	rzi_memory_keep_reserve(&p->store->memory, false);
 	return NULL;
@@ -154,7 +155,7 @@ void ramz_policy_stop(struct ramz *store)
 static bool policy_is_good(const struct ramz_policy *policy)
 {
 	if (policy->age_ms < AGE_MS_MIN || policy->age_ms > AGE_MS_MAX ||
-	    policy->wait_ms > WAIT_MS_MAX)
+	    policy->wait_ms > WAIT_MS_MAX || policy->pressure_percent > 100)
 		return false;
 	for (uint32_t tier = 1; tier < RAMZ_TIERS; tier++) {
 		if (policy->tier_age[tier] > RAMZ_AGE_MAX)
@@ -181,24 +182,52 @@ static bool policy_quiet(struct rzi_policy *p)
 	return was_running;
 }
 
+static void policy_set_pressure(struct rzi_policy *p, int fd)
+{
+	if (p->pressure_fd >= 0)
+		(void)close(p->pressure_fd);
+	p->pressure_fd = fd;
+	p->pressure = 0;
+	p->is_pressed = false;
+	p->next_pressure_ns = 0;
+}
+
+/* Without a step: take the policy, or none. */
+static void policy_take(struct rzi_policy *p, const struct ramz_policy *policy, int pressure_fd)
+{
+	rzi_policy_drop_compressors(p);
+	policy_set_pressure(p, pressure_fd);
+	p->is_set = policy != NULL;
+	if (policy == NULL) {
+		p->stats.shortage = RAMZ_SHORTAGE_NONE;
+		p->stats.squeeze = 0;
+		p->stats.pressure = 0;
+		return;
+	}
+	p->policy = *policy;
+	p->policy.pressure_file = NULL; /* the caller's */
+	p->next_age_ns = rzi_now_ns() + policy->age_ms * NS_PER_MS;
+	rzi_policy_begin(p);
+}
+
 int ramz_set_policy(struct ramz *store, const struct ramz_policy *policy)
 {
 	struct rzi_policy *p;
+	int pressure_fd = -1;
 	bool was_running;
 	int err = 0;
 
 	if (store == NULL || (policy != NULL && !policy_is_good(policy)))
 		return -XV_EINVAL;
+	if (policy != NULL && policy->pressure_percent != 0) {
+		pressure_fd = rzi_pressure_open("", policy->pressure_file);
+		if (pressure_fd < 0)
+			return pressure_fd;
+	}
 	p = store->policy;
 	policy_lock(p);
 	was_running = policy_quiet(p);
-	p->is_set = policy != NULL;
-	rzi_policy_drop_compressors(p);
-	if (policy != NULL) {
-		p->policy = *policy;
-		p->next_age_ns = rzi_now_ns() + policy->age_ms * NS_PER_MS;
-		rzi_policy_begin(p);
-	}
+	policy_take(p, policy, pressure_fd);
 	if (policy != NULL && was_running)
 		err = policy_start(p);
 	policy_unlock(p);
@@ -229,8 +258,10 @@ static void policy_wait(struct rzi_policy *p, uint64_t *deadline_ns)
 	       rzi_now_ns() < *deadline_ns)
 		rzi_condition_wait(&p->progress, &p->lock, *deadline_ns);
 	p->waiting--;
-	if (p->made == made)
-		*deadline_ns = 1;
+	if (p->made != made)
+		return;
+	p->stats.futile += p->rested >= asked;
+	*deadline_ns = 1;
 }
 
 bool rzi_policy_wait(struct rzi_context *context, uint64_t *deadline_ns)
@@ -257,11 +288,6 @@ bool rzi_policy_wait(struct rzi_context *context, uint64_t *deadline_ns)
 	return running;
 }
 
-bool rzi_policy_is_mine(struct ramz *store)
-{
-	return atomic_load(&store->policy->self) == rzi_thread_number();
-}
-
 uint64_t rzi_policy_bytes(void)
 {
 	return rzi_memory_rounded(sizeof(struct rzi_policy));
@@ -276,6 +302,7 @@ int rzi_policy_create(struct ramz *store)
 		return err;
 	p->store = store;
 	p->day_began_ns = rzi_now_ns();
+	p->pressure_fd = -1;
 	if (pthread_mutex_init(&p->lock, NULL) != 0)
 		goto no_lock;
 	if (rzi_condition_init(&p->wake) != 0)
@@ -300,7 +327,7 @@ void rzi_policy_destroy(struct ramz *store)
 	if (p == NULL)
 		return;
 	ramz_policy_stop(store);
-	rzi_policy_drop_compressors(p);
+	policy_take(p, NULL, -1);
 	(void)pthread_cond_destroy(&p->progress);
 	(void)pthread_cond_destroy(&p->wake);
 	(void)pthread_mutex_destroy(&p->lock);

@@ -22,9 +22,6 @@ void rzi_policy_destroy(struct ramz *store);
  * again. */
 bool rzi_policy_wait(struct rzi_context *context, uint64_t *deadline_ns);
 
-/* Is this the policy's thread? Called only when a thread would have to wait for a context. */
-bool rzi_policy_is_mine(struct ramz *store);
-
 /* Charged bytes of the state. */
 uint64_t rzi_policy_bytes(void);
 

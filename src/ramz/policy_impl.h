@@ -36,13 +36,12 @@ struct rzi_policy {
 	bool stepping;
 	bool stop;
 	pthread_t thread;
-	_Atomic uint64_t self; /* its rzi_thread_number; 0 = there is none */
-	uint64_t stops;        /* ends of the thread, count */
-	uint32_t waiting;      /* waiting writers, count */
-	uint64_t made;         /* steps that may have made room, count */
-	uint64_t asked;        /* waits, count */
-	uint64_t step_asked;   /* of those, before the last step began */
-	uint64_t rested;       /* and before the last step that found nothing to do */
+	uint64_t stops;      /* ends of the thread, count */
+	uint32_t waiting;    /* waiting writers, count */
+	uint64_t made;       /* steps that may have made room, count */
+	uint64_t asked;      /* waits, count */
+	uint64_t step_asked; /* of those, before the last step began */
+	uint64_t rested;     /* and before the last step that found nothing to do */
 	struct ramz_policy_stats stats;
 
 	/* Only for the step. */
@@ -54,6 +53,11 @@ struct rzi_policy {
 	bool compacted;                /* since the sweeps began */
 	uint64_t writes;               /* of the store when the sweeps began */
 	bool keeps_reserve;            /* the thread does the steps */
+	bool is_held_back;             /* a bound on writing to the device stops it */
+	int pressure_fd;               /* -1 = the policy does not ask for pressure */
+	int pressure;                  /* as rzi_pressure_read said last */
+	bool is_pressed;               /* pressure makes memory short */
+	uint64_t next_pressure_ns;     /* when to look again */
 	struct rzi_gain gain[RAMZ_TIERS];
 	struct rzi_compressor compressor[RAMZ_TIERS];
 };

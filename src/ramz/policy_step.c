@@ -11,10 +11,11 @@
  * Owns nothing. May call: recompress.h, and the store's public calls. Locking: see policy_impl.h.
  * O(the work).
  */
+#include "machine_memory.h"
 #include "policy_impl.h"
 
 enum {
-	STEP_PAGES = 64,       /* pages recompressed in a step */
+	STEP_MS = 5,           /* pages are recompressed for so long in a step */
 	WRITEBACK_PAGES = 256, /* pages moved to the device in a step */
 	STEP_LOOKED = 1 << 16, /* pages looked at in a step */
 	COMPACT_BYTES = 256 << 10,
@@ -27,10 +28,29 @@ enum {
 };
 
 #define DAY_NS (UINT64_C(86400000) * NS_PER_MS)
+#define PRESSURE_NS (UINT64_C(1000) * NS_PER_MS) /* between two looks */
 
 /* ---- how short memory is ---- */
 
-static enum ramz_shortage policy_shortage(const struct rzi_policy *p, bool waiting)
+/* Look at the pressure if it is time. It makes memory short until it is below half of what the
+ * policy says. What can't be read is none, and an error. */
+static void policy_look_at_pressure(struct rzi_policy *p, uint64_t now_ns, int *err)
+{
+	uint32_t enough = p->policy.pressure_percent * 100;
+
+	if (p->pressure_fd < 0)
+		return;
+	if (now_ns >= p->next_pressure_ns) {
+		p->pressure = rzi_pressure_read(p->pressure_fd);
+		p->next_pressure_ns = now_ns + PRESSURE_NS;
+	}
+	p->is_pressed = p->pressure >= (int)(p->is_pressed ? enough / 2 : enough);
+	if (p->pressure < 0)
+		*err = p->pressure;
+}
+
+/* *cause is what counts the reason. */
+static enum ramz_shortage policy_shortage(struct rzi_policy *p, bool waiting, uint64_t **cause)
 {
 	struct ramz *store = p->store;
 	uint64_t soft = atomic_load(&store->soft_limit_bytes);
@@ -42,11 +62,16 @@ static enum ramz_shortage policy_shortage(const struct rzi_policy *p, bool waiti
 	held = rzi_held_bytes(store, &pool);
 	if (p->keeps_reserve)
 		hard -= rzi_memory_reserve(hard);
+	*cause = &p->stats.hard_shortages;
 	if (waiting || (hard != 0 && held >= hard - (hard >> NEAR_SHIFT)))
 		return RAMZ_SHORTAGE_HARD;
 	if (p->stats.shortage != RAMZ_SHORTAGE_NONE)
 		soft -= soft >> EASE_SHIFT;
-	return soft != 0 && held >= soft ? RAMZ_SHORTAGE_SOFT : RAMZ_SHORTAGE_NONE;
+	*cause = &p->stats.soft_shortages;
+	if (soft != 0 && held >= soft)
+		return RAMZ_SHORTAGE_SOFT;
+	*cause = &p->stats.pressures;
+	return p->is_pressed ? RAMZ_SHORTAGE_SOFT : RAMZ_SHORTAGE_NONE;
 }
 
 /* ---- sweeps ---- */
@@ -102,7 +127,7 @@ static bool policy_has_drifted(const struct rzi_gain *gain)
 	       gain->bytes / gain->pages < gain->first / DRIFT_PAGES * 7 / 8;
 }
 
-static void policy_note_gain(struct rzi_gain *gain, const struct ramz_recompress_report *report)
+static void policy_note_gain(struct rzi_gain *gain, const struct rzi_sweep *sweep)
 {
 	if (gain->pages >= DRIFT_PAGES) {
 		if (gain->first == 0)
@@ -110,8 +135,8 @@ static void policy_note_gain(struct rzi_gain *gain, const struct ramz_recompress
 		gain->pages = 0;
 		gain->bytes = 0;
 	}
-	gain->pages += report->recompressed;
-	gain->bytes += report->saved_bytes;
+	gain->pages += sweep->risen_pages;
+	gain->bytes += sweep->risen_bytes;
 }
 
 /* Train a dictionary if one is due. Returns whether it was tried. One that does not pay is tried
@@ -145,19 +170,17 @@ static bool policy_train(struct rzi_policy *p, uint32_t tier, uint32_t age, int 
 /* Do some pages of a tier's sweep. Returns whether there was one. */
 static bool policy_sweep(struct rzi_policy *p, uint32_t tier, uint32_t age, int *err)
 {
-	struct ramz_recompress_options options = {.tier = tier,
-						  .min_age = age,
-						  .first = p->cursor[tier],
-						  .count = STEP_LOOKED,
-						  .pages_max = STEP_PAGES};
+	struct ramz_recompress_options options = {
+		.tier = tier, .min_age = age, .first = p->cursor[tier], .count = STEP_LOOKED};
 	struct ramz_recompress_report report = {.tried = 0};
+	struct rzi_sweep sweep = {.until_ns = rzi_now_ns() + STEP_MS * NS_PER_MS};
 	uint64_t end;
 
 	if (p->cursor[tier] == UINT64_MAX)
 		return false;
 	end = p->cursor[tier] + STEP_LOOKED;
 	rzi_memory_lend_reserve(&p->store->memory, p->stats.shortage == RAMZ_SHORTAGE_HARD);
-	*err = rzi_recompress(p->store, &p->compressor[tier], &options, &report);
+	*err = rzi_recompress(p->store, &p->compressor[tier], &options, &report, &sweep);
 	rzi_memory_lend_reserve(&p->store->memory, false);
 	p->cursor[tier] = report.next != UINT64_MAX ? report.next : end;
 	if (*err == -XV_ERANGE || p->cursor[tier] >= rzi_pages(p->store)) {
@@ -168,9 +191,8 @@ static bool policy_sweep(struct rzi_policy *p, uint32_t tier, uint32_t age, int 
 	 * has no place, the next page's may have one. */
 	if ((*err == -XV_ENOSPC || *err == -XV_ENOMEM) && report.tried == 0)
 		p->cursor[tier] = UINT64_MAX;
-	policy_note_gain(&p->gain[tier], &report);
+	policy_note_gain(&p->gain[tier], &sweep);
 	policy_lock(p);
-	p->stats.sweeps += p->cursor[tier] == UINT64_MAX;
 	p->stats.recompressed += report.recompressed;
 	p->stats.saved_bytes += report.saved_bytes;
 	policy_unlock(p);
@@ -212,6 +234,7 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 static bool policy_may_write(struct rzi_policy *p, uint64_t *bytes)
 {
 	uint64_t now_ns = rzi_now_ns(), left = UINT64_MAX;
+	bool may;
 
 	if (now_ns - p->day_began_ns >= DAY_NS) {
 		p->day_began_ns = now_ns;
@@ -223,7 +246,12 @@ static bool policy_may_write(struct rzi_policy *p, uint64_t *bytes)
 		left = min_u64(left, p->policy.all_bytes -
 					     min_u64(p->policy.all_bytes, p->stats.written_bytes));
 	*bytes = left != UINT64_MAX ? left : 0;
-	return left >= RAMZ_SEGMENT_BYTES;
+	may = left >= RAMZ_SEGMENT_BYTES;
+	policy_lock(p);
+	p->stats.held_back += !may && !p->is_held_back;
+	policy_unlock(p);
+	p->is_held_back = !may;
+	return may;
 }
 
 /* Move some pages to the backing device, where there is one; its cursor is that of tier 0. Returns
@@ -235,8 +263,8 @@ static bool policy_writeback(struct rzi_policy *p, int *err)
 	struct ramz_writeback_report report = {.pages = 0};
 	uint64_t end = p->cursor[0] + STEP_LOOKED;
 
-	if (p->cursor[0] == UINT64_MAX || !policy_may_write(p, &options.write_max) ||
-	    !policy_age(p, p->policy.backing_age, &options.min_age))
+	if (p->cursor[0] == UINT64_MAX || !policy_age(p, p->policy.backing_age, &options.min_age) ||
+	    !policy_may_write(p, &options.write_max))
 		return false;
 	*err = ramz_writeback(p->store, &options, &report);
 	p->day_bytes += report.written_bytes;
@@ -264,7 +292,9 @@ void rzi_policy_drop_compressors(struct rzi_policy *p)
 
 static void policy_end_of_age(struct rzi_policy *p, uint64_t now_ns)
 {
-	p->next_age_ns = now_ns + p->policy.age_ms * NS_PER_MS;
+	p->next_age_ns += p->policy.age_ms * NS_PER_MS;
+	if (p->next_age_ns <= now_ns) /* see ramz/policy.h */
+		p->next_age_ns = now_ns + p->policy.age_ms * NS_PER_MS;
 	(void)ramz_mark_idle(p->store);
 	rzi_policy_begin(p);
 	policy_lock(p);
@@ -286,6 +316,7 @@ static bool policy_go_on(struct rzi_policy *p)
 	rzi_policy_begin(p);
 	policy_lock(p);
 	p->stats.squeeze += !youngest;
+	p->stats.squeezes += !youngest;
 	policy_unlock(p);
 	return true;
 }
@@ -308,12 +339,18 @@ static bool policy_work(struct rzi_policy *p, int *err)
 	return policy_go_on(p);
 }
 
-static void policy_set_shortage(struct rzi_policy *p, enum ramz_shortage shortage)
+static void policy_set_shortage(struct rzi_policy *p, bool waiting)
 {
+	uint64_t *cause;
+	enum ramz_shortage shortage = policy_shortage(p, waiting, &cause);
+	bool more = shortage > p->stats.shortage;
+
 	/* What failed before may help now. */
-	if (shortage > p->stats.shortage)
+	if (more)
 		rzi_policy_begin(p);
 	policy_lock(p);
+	*cause += more;
+	p->stats.pressure = p->pressure > 0 ? (uint32_t)p->pressure : 0;
 	p->stats.shortage = shortage;
 	if (shortage == RAMZ_SHORTAGE_NONE)
 		p->stats.squeeze = 0;
@@ -323,22 +360,27 @@ static void policy_set_shortage(struct rzi_policy *p, enum ramz_shortage shortag
 uint64_t rzi_policy_do(struct rzi_policy *p, bool waiting, int *err)
 {
 	uint64_t now_ns = rzi_now_ns();
+	int pressure_err = 0;
 	bool worked;
 
 	*err = 0;
 	if (now_ns >= p->next_age_ns)
 		policy_end_of_age(p, now_ns);
-	policy_set_shortage(p, policy_shortage(p, waiting));
+	policy_look_at_pressure(p, now_ns, &pressure_err);
+	policy_set_shortage(p, waiting);
 	worked = policy_work(p, err);
+	if (*err == 0)
+		*err = pressure_err;
 	if (!worked)
 		rzi_policy_drop_compressors(p);
 	policy_lock(p);
-	p->stats.steps++;
 	p->stats.last_error = *err;
 	p->made += worked;
 	if (!worked)
 		p->rested = p->step_asked;
 	(void)pthread_cond_broadcast(&p->progress);
 	policy_unlock(p);
-	return worked ? 0 : p->next_age_ns;
+	if (worked)
+		return 0;
+	return p->pressure_fd >= 0 ? min_u64(p->next_pressure_ns, p->next_age_ns) : p->next_age_ns;
 }

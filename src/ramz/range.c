@@ -8,10 +8,9 @@
 #include "store_impl.h"
 
 /* Begin a call on a range. NULL: it is not in the store; counted. */
-static struct rzi_context *range_enter(struct ramz *store, uint64_t offset, uint64_t length,
-				       bool reads)
+static struct rzi_context *range_enter(struct ramz *store, uint64_t offset, uint64_t length)
 {
-	struct rzi_context *context = reads ? rzi_enter_reader(store) : rzi_enter(store);
+	struct rzi_context *context = rzi_enter(store);
 	uint64_t size = rzi_pages(store) << store->page_shift;
 
 	if (offset <= size && length <= size - offset)
@@ -49,7 +48,7 @@ int ramz_read(struct ramz *store, uint64_t offset, void *dst, size_t length)
 
 	if (store == NULL || (dst == NULL && length != 0))
 		return -XV_EINVAL;
-	context = range_enter(store, offset, length, true);
+	context = range_enter(store, offset, length);
 	if (context == NULL)
 		return -XV_ERANGE;
 	while (length != 0 && err == 0) {
@@ -76,7 +75,7 @@ int ramz_write(struct ramz *store, uint64_t offset, const void *src, size_t leng
 
 	if (store == NULL || (src == NULL && length != 0))
 		return -XV_EINVAL;
-	context = range_enter(store, offset, length, false);
+	context = range_enter(store, offset, length);
 	if (context == NULL)
 		return -XV_ERANGE;
 	while (length != 0) {
@@ -154,7 +153,7 @@ int ramz_discard(struct ramz *store, uint64_t offset, uint64_t length)
 
 	if (store == NULL)
 		return -XV_EINVAL;
-	context = range_enter(store, offset, length, false);
+	context = range_enter(store, offset, length);
 	if (context == NULL)
 		return -XV_ERANGE;
 	if (length != 0)

@@ -18,9 +18,10 @@
 #include "recompress.h"
 
 enum {
-	BATCH_TRIED = 16,    /* pages compressed before it leaves the store */
-	BATCH_LOOKED = 4096, /* pages looked at before it leaves the store */
-	GAIN_SHIFT = 5,      /* a form that is shorter by a 32nd is kept */
+	BATCH_BYTES = 64 << 10, /* pages compressed before it leaves the store, for which others
+				 * may be waiting */
+	BATCH_LOOKED = 4096,    /* pages looked at before it leaves the store */
+	GAIN_SHIFT = 5,         /* a form that is shorter by a 32nd is kept */
 	FORM_SLACK = 64, /* behind the form, for its tail and what a codec writes past its end */
 };
 
@@ -28,6 +29,7 @@ struct recompress {
 	struct ramz *store;
 	const struct ramz_recompress_options *options;
 	struct ramz_recompress_report report;
+	struct rzi_sweep sweep;
 	uint64_t end; /* behind the last page to look at */
 	unsigned char *form;
 	struct rzi_compressor *compressor;
@@ -90,15 +92,23 @@ static int recompress_prepare(struct recompress *r)
 
 /* ---- one page ---- */
 
+/* Would the tier's present coding be a step up from this one? From an older coding of the same tier
+ * it is: the dictionary is newer. */
+static bool recompress_is_lower(const struct recompress *r, uint32_t index)
+{
+	uint32_t tier = r->options->tier;
+
+	return index == 0 || r->store->coding[index].tier < tier ||
+	       (r->store->coding[index].tier == tier && index != r->compressor->index);
+}
+
 static bool recompress_is_due(const struct recompress *r, uint64_t slot,
 			      const struct rzi_view *view)
 {
 	const struct ramz *store = r->store;
-	uint32_t tier = r->options->tier;
-	uint32_t index = rzi_entry_codec(view->entry);
 
-	if (!rzi_view_has_object(view) || rzi_entry_tried(view->entry) >= tier ||
-	    (index != 0 && store->coding[index].tier >= tier))
+	if (!rzi_view_has_object(view) || rzi_entry_tried(view->entry) >= r->options->tier ||
+	    !recompress_is_lower(r, rzi_entry_codec(view->entry)))
 		return false;
 	if (rzi_age(store, slot, rzi_slot(store, slot)) < r->options->min_age)
 		return false;
@@ -154,11 +164,34 @@ static int recompress_publish(struct recompress *r, struct rzi_context *context,
 	return err;
 }
 
+static uint64_t recompress_joins(const struct rzi_context *context)
+{
+	return atomic_load_explicit(&context->counters.count[COUNT_DEDUP_HITS],
+				    memory_order_relaxed);
+}
+
+/* A page was published: its form became shorter by `saved` bytes. */
+static void recompress_count(struct recompress *r, struct rzi_context *context,
+			     const struct rzi_view *view, uint32_t saved)
+{
+	uint32_t from = rzi_entry_codec(view->entry);
+
+	r->report.recompressed++;
+	r->report.saved_bytes += saved;
+	if (from == 0 || r->store->coding[from].tier < r->options->tier) {
+		r->sweep.risen_pages++;
+		r->sweep.risen_bytes += saved;
+	}
+	rzi_count(&context->counters, COUNT_RECOMPRESSED, 1);
+	rzi_count(&context->counters, COUNT_RECOMPRESS_SAVED, saved);
+}
+
 /* The page is in context->page; its form had `old` bytes. Drops the view. */
 static int recompress_page(struct recompress *r, struct rzi_context *context, uint64_t slot,
 			   const struct rzi_view *view, uint32_t old)
 {
 	int bytes = rzi_compressor_run(r->store, r->compressor, context->page, r->form);
+	uint64_t joins = recompress_joins(context);
 	int err;
 
 	if (bytes < 0) {
@@ -175,10 +208,9 @@ static int recompress_page(struct recompress *r, struct rzi_context *context, ui
 	err = recompress_publish(r, context, slot, view, (uint32_t)bytes);
 	if (err != 0)
 		return err == -XV_EBUSY ? 0 : err; /* it was written meanwhile */
-	r->report.recompressed++;
-	r->report.saved_bytes += old - (uint32_t)bytes;
-	rzi_count(&context->counters, COUNT_RECOMPRESSED, 1);
-	rzi_count(&context->counters, COUNT_RECOMPRESS_SAVED, old - (uint32_t)bytes);
+	/* Where it joined an identical page, nothing of its own is left. */
+	recompress_count(r, context, view,
+			 recompress_joins(context) != joins ? old : old - (uint32_t)bytes);
 	return 0;
 }
 
@@ -201,6 +233,49 @@ static int recompress_slot(struct recompress *r, struct rzi_context *context, ui
 	return err;
 }
 
+/* ---- what did not help ---- */
+
+/* Set the mark back in an entry that names an object. */
+static void again_entry(_Atomic uint64_t *place, uint32_t tier)
+{
+	uint64_t entry = atomic_load(place);
+	unsigned turns = 0;
+
+	while (rzi_entry_kind(entry) == ENTRY_OBJECT && rzi_entry_tried(entry) >= tier &&
+	       (rzi_entry_locked(entry) ||
+		!atomic_compare_exchange_strong(place, &entry,
+						rzi_entry_with_tried(entry, tier - 1)))) {
+		rzi_pause(&turns);
+		entry = atomic_load(place);
+	}
+}
+
+/* The object's entry is the slot's, or its record's. */
+static void again_slot(struct ramz *store, uint64_t slot, uint32_t tier)
+{
+	_Atomic uint64_t *place = rzi_slot(store, slot);
+	uint64_t entry = atomic_load(place);
+
+	if (rzi_entry_is_record(entry))
+		place = rzi_dedup_place(store->dedup, rzi_entry_record(entry));
+	again_entry(place, tier);
+}
+
+void rzi_recompress_again(struct ramz *store, uint32_t tier)
+{
+	uint64_t slot = 0;
+
+	while (slot != UINT64_MAX) {
+		struct rzi_context *context = rzi_enter(store);
+
+		slot = rzi_sparse_next(&store->slots, slot);
+		for (uint32_t i = 0; i < SPARSE_LEAF_COUNT && slot < rzi_pages(store); i++, slot++)
+			again_slot(store, slot, tier);
+		slot = slot < rzi_pages(store) ? slot : UINT64_MAX;
+		rzi_leave(context);
+	}
+}
+
 /* ---- many pages ---- */
 
 static bool recompress_is_done(const struct recompress *r)
@@ -209,7 +284,9 @@ static bool recompress_is_done(const struct recompress *r)
 	struct xv_pool_stats pool;
 
 	if (r->report.next == UINT64_MAX ||
-	    (o->pages_max != 0 && r->report.recompressed >= o->pages_max))
+	    (o->pages_max != 0 && r->report.recompressed >= o->pages_max) ||
+	    (r->sweep.until_ns != 0 && r->report.next != o->first &&
+	     rzi_now_ns() >= r->sweep.until_ns))
 		return true;
 	if (o->goal_bytes == 0)
 		return false;
@@ -221,7 +298,7 @@ static bool recompress_is_done(const struct recompress *r)
 static int recompress_batch(struct recompress *r, struct rzi_context *context)
 {
 	const struct ramz *store = r->store;
-	uint64_t tried = r->report.tried + BATCH_TRIED;
+	uint64_t tried = r->report.tried + (BATCH_BYTES >> store->page_shift);
 	uint64_t end = r->end < rzi_pages(store) ? r->end : rzi_pages(store);
 	uint64_t slot = rzi_sparse_next(&store->slots, r->report.next);
 	int err = recompress_prepare(r);
@@ -263,7 +340,7 @@ static int recompress_check(const struct ramz *store, const struct ramz_recompre
 
 int rzi_recompress(struct ramz *store, struct rzi_compressor *compressor,
 		   const struct ramz_recompress_options *options,
-		   struct ramz_recompress_report *report)
+		   struct ramz_recompress_report *report, struct rzi_sweep *sweep)
 {
 	struct recompress r = {
 		.store = store, .options = options, .end = UINT64_MAX, .compressor = compressor};
@@ -273,6 +350,8 @@ int rzi_recompress(struct ramz *store, struct rzi_compressor *compressor,
 		*report = (struct ramz_recompress_report){.next = UINT64_MAX};
 	if (err != 0)
 		return err;
+	if (sweep != NULL)
+		r.sweep = *sweep;
 	r.report.next = options->first;
 	if (options->count != 0 && options->count < UINT64_MAX - options->first)
 		r.end = options->first + options->count;
@@ -281,6 +360,11 @@ int rzi_recompress(struct ramz *store, struct rzi_compressor *compressor,
 	free(r.form);
 	if (report != NULL)
 		*report = r.report;
+	if (sweep != NULL)
+		*sweep = r.sweep;
+	/* The last page of an older dictionary may be gone. */
+	if (r.report.next == UINT64_MAX && r.report.recompressed != 0)
+		rzi_codings_reap_now(store);
 	return err;
 }
 
@@ -288,7 +372,7 @@ int ramz_recompress(struct ramz *store, const struct ramz_recompress_options *op
 		    struct ramz_recompress_report *report)
 {
 	struct rzi_compressor compressor = {.context = NULL};
-	int err = rzi_recompress(store, &compressor, options, report);
+	int err = rzi_recompress(store, &compressor, options, report, NULL);
 
 	if (store != NULL)
 		rzi_compressor_drop(store, &compressor);

@@ -20,6 +20,14 @@ struct rzi_compressor {
 	int32_t level;
 };
 
+/* What a part of a policy's sweep adds to ramz_recompress. */
+struct rzi_sweep {
+	uint64_t until_ns; /* when to end, by rzi_now_ns, after 64 KiB of pages at least */
+	uint64_t
+		risen_pages; /* that came from a lower tier, not from an older coding of this one */
+	uint64_t risen_bytes; /* that these pages gained */
+};
+
 /* Returns 0 or -XV_ENOMEM. The structure is zeroed before. */
 int rzi_compressor_make(struct ramz *store, struct rzi_compressor *compressor, uint32_t index,
 			int32_t level);
@@ -32,9 +40,13 @@ int rzi_compressor_run(struct ramz *store, struct rzi_compressor *compressor, co
 
 void rzi_compressor_drop(struct ramz *store, struct rzi_compressor *compressor);
 
-/* ramz_recompress, with a compressor that the caller keeps for the next call. */
+/* ramz_recompress, with a compressor that the caller keeps for the next call. sweep may be NULL. */
 int rzi_recompress(struct ramz *store, struct rzi_compressor *compressor,
 		   const struct ramz_recompress_options *options,
-		   struct ramz_recompress_report *report);
+		   struct ramz_recompress_report *report, struct rzi_sweep *sweep);
+
+/* The tier has a new coding: forget which pages its earlier ones did not help. Outside of any call
+ * on the store. O(slot table). */
+void rzi_recompress_again(struct ramz *store, uint32_t tier);
 
 #endif

@@ -179,6 +179,9 @@ void rzi_coding_drop(struct ramz *store, uint32_t index);
 /* Free the indices that no page and no setting uses, with their dictionaries. Gate closed. */
 void rzi_codings_reap(struct ramz *store);
 
+/* The same outside of any call on the store; closes the gate only if there is one to free. */
+void rzi_codings_reap_now(struct ramz *store);
+
 /* Drop all codings. Their contexts are gone. */
 void rzi_codings_fini(struct ramz *store);
 

@@ -3,8 +3,8 @@
 /*
  * train.c: train a dictionary for a tier on the store's own pages, and use it if it pays.
  *
- * Every eighth page of the sample is left out of the training, to compare forms with and without
- * the dictionary.
+ * Every eighth page of the sample is left out of the training, to compare forms with the dictionary
+ * and as the tier makes them now, with its present dictionary if it has one.
  *
  * Owns the sample during the call. May call: slot.c, dictionary.h, recompress.h, codecs.c. Locking:
  * none while it samples and trains. The tier changes under admin, and only if its setting is the
@@ -132,7 +132,7 @@ static int trainer_compare(struct trainer *t, const struct rzi_dictionary *dicti
 {
 	const struct ramz *store = t->store;
 	int32_t level = rzi_setting_level(t->setting);
-	void *without = dictionary->codec->context_create(store->page_bytes, level);
+	void *without = rzi_coding_context(store, rzi_setting_codec(t->setting), level);
 	void *with = dictionary->codec->context_create_with(store->page_bytes, level,
 							    dictionary->digest);
 	int err = -XV_ENOMEM;
@@ -182,17 +182,27 @@ static int trainer_adopt(struct trainer *t, struct rzi_dictionary *dictionary)
 	return index < 0 ? index : 0;
 }
 
-/* The codec; its coding may be freed while no call runs. NULL: the tier is not set. */
-static const struct ramz_codec *trainer_codec(struct trainer *t)
+/* The codec of the tier, whose coding is kept until trainer_end. NULL: the tier is not set. */
+static const struct ramz_codec *trainer_begin(struct trainer *t)
 {
+	struct ramz *store = t->store;
 	const struct ramz_codec *codec = NULL;
+	uint32_t index;
 
-	(void)pthread_mutex_lock(&t->store->admin);
-	t->setting = atomic_load(&t->store->setting[t->options->tier]);
-	if (rzi_setting_codec(t->setting) != 0)
-		codec = rzi_coding_codec(t->store, rzi_setting_codec(t->setting));
-	(void)pthread_mutex_unlock(&t->store->admin);
+	(void)pthread_mutex_lock(&store->admin);
+	t->setting = atomic_load(&store->setting[t->options->tier]);
+	index = rzi_setting_codec(t->setting);
+	if (index != 0) {
+		atomic_fetch_add(&store->coding[index].users, 1);
+		codec = rzi_coding_codec(store, index);
+	}
+	(void)pthread_mutex_unlock(&store->admin);
 	return codec;
+}
+
+static void trainer_end(const struct trainer *t)
+{
+	atomic_fetch_sub(&t->store->coding[rzi_setting_codec(t->setting)].users, 1);
 }
 
 /* buffer: a dictionary's bytes, then room for a form. */
@@ -207,15 +217,17 @@ static int trainer_train(struct trainer *t, const struct ramz_codec *codec, unsi
 	if (err != 0) /* pages without anything in common are no error */
 		return err == -XV_EINVAL ? 0 : err;
 	err = rzi_dictionary_make(&store->memory, codec, buffer, count, &dictionary);
-	if (err != 0)
-		return err;
+	if (err != 0) /* what the trainer made is a good dictionary */
+		return err == -XV_EINVAL ? -XV_ENOMEM : err;
 	t->report.dictionary_bytes = (uint32_t)count;
 	err = trainer_compare(t, dictionary, buffer);
 	if (err == 0 && trainer_pays(t, dictionary)) {
 		err = trainer_adopt(t, dictionary);
 		t->report.used = err == 0;
 	}
-	if (!t->report.used)
+	if (t->report.used)
+		rzi_recompress_again(store, t->options->tier);
+	else
 		rzi_dictionary_free(&store->memory, dictionary);
 	return err == -XV_EBUSY ? 0 : err;
 }
@@ -245,6 +257,7 @@ static int trainer_run(struct trainer *t, const struct ramz_codec *codec)
 		err = trainer_train(t, codec, buffer);
 	}
 	free(t->pages);
+	rzi_give_back_heap();
 	return err;
 }
 
@@ -258,12 +271,11 @@ int ramz_train(struct ramz *store, const struct ramz_train_options *options,
 	if (store == NULL || options == NULL || options->tier == 0 || options->tier >= RAMZ_TIERS ||
 	    options->min_age > RAMZ_AGE_MAX)
 		return -XV_EINVAL;
-	codec = trainer_codec(&t);
+	codec = trainer_begin(&t);
 	if (codec == NULL)
 		return -XV_EINVAL;
-	if (codec->digest_create == NULL)
-		return -XV_ENOTSUP;
-	err = trainer_run(&t, codec);
+	err = codec->digest_create != NULL ? trainer_run(&t, codec) : -XV_ENOTSUP;
+	trainer_end(&t);
 	if (report != NULL && err == 0)
 		*report = t.report;
 	return err;

@@ -115,7 +115,7 @@ static uint64_t fill_publish(struct ramz *store, uint32_t number, enum rzi_count
 			if (!item_publish(context, &b->item[i], number))
 				continue;
 			published++;
-			*form_bytes += b->item[i].bytes;
+			*form_bytes += b->item[i].bytes - store->tail_bytes;
 			rzi_count(&context->counters, counter, 1);
 		}
 		rzi_leave(context);

@@ -81,4 +81,19 @@ cmp "$dir/text" "$dir/precious" || fail "another file was overwritten"
 refused 'a file needs its size' backing="$dir/new"
 refused '1T at most' backing="$dir/new" backing-size=2T
 refused 'no warm=' warm-after=5
+refused 'no warm=, cold= or backing=' pressure=5
+for percent in 0 101 x 5x ''; do
+	refused '1 to 100' cold=zstd pressure="$percent"
+done
+
+# ---- what the policy did is told ------------------------------------------------------------
+
+if [ -r /proc/pressure/memory ]; then
+	serve pressed size=16M cold=zstd pressure=100%
+	ask pressed stat | grep -q '"pressure": [0-9]' || fail "no pressure: $(ask pressed stat)"
+	ask pressed stat | grep -q '"pressures": 0' || fail "pressure of 100%: $(ask pressed stat)"
+	end_server "$server_pid" pressed
+else
+	refused 'leave pressure= out' cold=zstd pressure=10
+fi
 finish

@@ -218,7 +218,7 @@ static void only_what_was_asked_for_goes(void **state)
 
 	(void)state;
 	device_make(&d, SEGMENTS, 1);
-	store = backed_store(&d, false, false);
+	store = backed_store(&d, true, false);
 	assert_int_equal(ramz_mark_idle(store), 0);
 	assert_int_equal(ramz_writeback(store, &options, &report), 0);
 	assert_int_equal(report.pages, 0);

@@ -16,6 +16,8 @@
 
 #include <cmocka.h>
 
+#include <xvmalloc/errors.h>
+
 #include "machine_memory.h"
 
 #define GIB (UINT64_C(1) << 30)
@@ -180,6 +182,48 @@ static void what_is_no_number_is_no_limit(void **state)
 
 #define TREE_TEST(name) cmocka_unit_test_setup_teardown(name, make_root, drop_root)
 
+/* ---- pressure ---- */
+
+static int pressure(const char *path)
+{
+	int fd = rzi_pressure_open(root, path);
+	int got;
+
+	if (fd < 0)
+		return fd;
+	got = rzi_pressure_read(fd);
+	(void)close(fd);
+	return got;
+}
+
+static void pressure_is_the_groups_or_the_machines(void **state)
+{
+	static const char *const bad[] = {"", "full avg10=1.00", "some avg10=", "some avg10=x.00",
+					  "some avg10=101.00"};
+	char path[128];
+
+	(void)state;
+	assert_int_equal(pressure(NULL), -XV_ENOTSUP);
+	put("/proc/self/cgroup", "4:memory:/other\n0::/a/b\n");
+	put("/proc/self/mountinfo", V2_MOUNT);
+	assert_int_equal(pressure(NULL), -XV_ENOTSUP);
+	put("/proc/pressure/memory", "some avg10=0.07 avg60=9.00 avg300=9.00 total=1\nfull\n");
+	assert_int_equal(pressure(NULL), 7);
+	put("/sys/fs/cgroup/a/memory.pressure", "some avg10=50.00 avg60=9.00\n");
+	assert_int_equal(pressure(NULL), 7); /* not of a group above it */
+	put("/sys/fs/cgroup/a/b/memory.pressure", "some avg10=12.34 avg60=9.00\nfull\n");
+	assert_int_equal(pressure(NULL), 1234);
+	snprintf(path, sizeof(path), "%s/sys/fs/cgroup/a/memory.pressure", root);
+	assert_int_equal(pressure(path), 5000);
+	put("/sys/fs/cgroup/a/memory.pressure", "some avg10=100.00 avg60=9.00\n");
+	assert_int_equal(pressure(path), 10000);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		put("/sys/fs/cgroup/a/memory.pressure", bad[i]);
+		assert_int_equal(pressure(path), -XV_ENOTSUP);
+	}
+	assert_int_equal(pressure(root), -XV_ENOTSUP); /* a directory */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -189,6 +233,7 @@ int main(void)
 		TREE_TEST(version_1_is_known),
 		TREE_TEST(both_versions_count),
 		TREE_TEST(what_is_no_number_is_no_limit),
+		TREE_TEST(pressure_is_the_groups_or_the_machines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -144,6 +144,10 @@ static void at_the_soft_limit_younger_and_younger_pages_go(void **state)
 	assert_int_equal(ramz_set_limits(store, 1 << 20, 0), 0);
 	run_steps(store);
 	assert_int_equal(policy_stats(store).shortage, RAMZ_SHORTAGE_SOFT);
+	assert_true(policy_stats(store).soft_shortages >= 1);
+	assert_int_equal(policy_stats(store).hard_shortages, 0);
+	assert_true(policy_stats(store).squeezes >= policy_stats(store).squeeze);
+	assert_true(policy_stats(store).squeeze > 0);
 	for (uint64_t slot = 0; slot < SLOTS; slot++)
 		expect_text(store, slot, slot);
 	store_close(store);
@@ -189,11 +193,15 @@ static void what_goes_to_the_device_is_bounded(void **state)
 	run_steps(store);
 	assert_int_equal(policy_stats(store).written_bytes, 3 * RAMZ_SEGMENT_BYTES);
 	assert_true(policy_stats(store).written_back > 0);
+	assert_int_equal(policy_stats(store).held_back, 1);
+	run_steps(store);
+	assert_int_equal(policy_stats(store).held_back, 1);
 	policy.day_bytes = 0;
 	policy.all_bytes = 5 * RAMZ_SEGMENT_BYTES;
 	assert_int_equal(ramz_set_policy(store, &policy), 0);
 	run_steps(store);
 	assert_int_equal(policy_stats(store).written_bytes, 5 * RAMZ_SEGMENT_BYTES);
+	assert_int_equal(policy_stats(store).held_back, 2);
 	policy.all_bytes = 0;
 	assert_int_equal(ramz_set_policy(store, &policy), 0);
 	run_steps(store);
@@ -204,6 +212,83 @@ static void what_goes_to_the_device_is_bounded(void **state)
 	assert_int_equal(store_stats(store).bd_stat.bd_reads, SLOTS);
 	store_close(store);
 	ramz_backing_file_close(&file);
+	(void)close(fd);
+	(void)unlink(path);
+}
+
+/* ---- pressure ---- */
+
+static void put_pressure(const char *path, const char *avg10)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_true(fprintf(file, "some avg10=%s avg60=0.00 avg300=0.00 total=1\n", avg10) > 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+static int step_later(struct ramz *store)
+{
+	int err;
+
+	sleep_ms(1010); /* it looks once a second */
+	err = ramz_policy_step(store, NULL);
+	assert_int_equal(policy_stats(store).last_error, err);
+	return err;
+}
+
+static void under_pressure_memory_is_short(void **state)
+{
+	char path[] = "/tmp/xv-pressure.XXXXXX";
+	int fd = mkstemp(path);
+	struct ramz *store = limited_store(0, 0);
+	struct ramz_policy policy;
+	uint32_t wait_ms;
+
+	(void)state;
+	assert_true(fd >= 0);
+	for (uint64_t slot = 0; slot < 600; slot++)
+		put_text(store, slot, slot);
+	mark(store, 1);
+	ramz_policy_init(&policy);
+	policy.age_ms = DAY_MS;
+	policy.pressure_percent = 10;
+	policy.pressure_file = path;
+	put_pressure(path, "9.99");
+	assert_int_equal(ramz_set_policy(store, &policy), 0);
+	run_steps(store);
+	assert_int_equal(policy_stats(store).pressure, 999);
+	assert_int_equal(policy_stats(store).recompressed, 0);
+	put_pressure(path, "10.00");
+	assert_int_equal(ramz_policy_step(store, &wait_ms), 0);
+	assert_true(wait_ms > 0 && wait_ms <= 1001); /* when it will look again */
+	assert_int_equal(policy_stats(store).pressures, 0);
+	assert_int_equal(step_later(store), 0);
+	run_steps(store);
+	assert_int_equal(policy_stats(store).shortage, RAMZ_SHORTAGE_SOFT);
+	assert_int_equal(policy_stats(store).pressures, 1);
+	assert_int_equal(policy_stats(store).soft_shortages, 0);
+	assert_int_equal(policy_stats(store).recompressed, 600);
+	put_pressure(path, "5.00");
+	assert_int_equal(step_later(store), 0);
+	assert_int_equal(policy_stats(store).shortage, RAMZ_SHORTAGE_SOFT);
+	put_pressure(path, "4.99");
+	assert_int_equal(step_later(store), 0);
+	assert_int_equal(policy_stats(store).shortage, RAMZ_SHORTAGE_NONE);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(step_later(store), -XV_ENOTSUP);
+	assert_int_equal(policy_stats(store).shortage, RAMZ_SHORTAGE_NONE);
+	/* What tells nothing is refused, and the policy stays. */
+	assert_int_equal(ramz_set_policy(store, &policy), -XV_ENOTSUP);
+	put_pressure(path, "20.00");
+	assert_int_equal(step_later(store), 0);
+	assert_int_equal(policy_stats(store).pressures, 2);
+	policy.pressure_percent = 0; /* then nobody looks */
+	policy.pressure_file = "/nowhere";
+	assert_int_equal(ramz_set_policy(store, &policy), 0);
+	run_steps(store);
+	assert_int_equal(policy_stats(store).shortage, RAMZ_SHORTAGE_NONE);
+	store_close(store);
 	(void)close(fd);
 	(void)unlink(path);
 }
@@ -243,17 +328,17 @@ static void writers_wait_for_the_thread_at_the_hard_limit(void **state)
 	store_close(store);
 }
 
-static void a_write_that_cannot_be_helped_is_refused_in_time(void **state)
+static void write_until_refused(uint32_t wait_ms)
 {
 	struct ramz *store = limited_store(0, 0);
 	struct ramz_policy policy;
+	struct ramz_policy_stats stats;
 	unsigned char page[PAGE];
 	uint64_t slot = 0;
 	int err = 0;
 
-	(void)state;
 	ramz_policy_init(&policy);
-	policy.wait_ms = 50;
+	policy.wait_ms = wait_ms;
 	assert_int_equal(ramz_set_limits(store, 0, 4 << 20), 0);
 	assert_int_equal(ramz_set_policy(store, &policy), 0);
 	assert_int_equal(ramz_policy_start(store), 0);
@@ -262,10 +347,25 @@ static void a_write_that_cannot_be_helped_is_refused_in_time(void **state)
 		err = ramz_write_page(store, slot, page);
 	}
 	assert_int_equal(err, -XV_ENOSPC);
-	assert_int_equal(policy_stats(store).refused, 1);
-	assert_true(policy_stats(store).waits >= 1);
-	ramz_policy_stop(store);
+	stats = policy_stats(store);
+	assert_int_equal(stats.refused, 1);
+	assert_true(stats.waits >= 1 && stats.futile <= stats.waits);
+	assert_true(stats.hard_shortages >= 1);
+	/* With time enough, it ends since nothing is left to do. */
+	assert_true(stats.futile >= 1 || wait_ms < 20000);
+	assert_int_equal(ramz_set_policy(store, NULL), 0);
+	stats = policy_stats(store);
+	assert_false(stats.running);
+	assert_int_equal(stats.shortage, RAMZ_SHORTAGE_NONE);
+	assert_int_equal(stats.refused, 1); /* what was, stays */
 	store_close(store);
+}
+
+static void a_write_that_cannot_be_helped_is_refused_in_time(void **state)
+{
+	(void)state;
+	write_until_refused(50);
+	write_until_refused(60000);
 }
 
 /* ---- a device whose writes take as long as the test likes ---- */
@@ -318,7 +418,7 @@ static void *slow_writer(void *context)
 }
 
 /* The limit allows one thread's buffers, which a write that waits does not use. */
-static void a_read_does_not_wait_for_a_write_that_waits(void **state)
+static void a_call_does_not_wait_for_a_write_that_waits(void **state)
 {
 	static unsigned char page[SLOW_PAGE];
 	struct slow slow = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
@@ -354,6 +454,9 @@ static void a_read_does_not_wait_for_a_write_that_waits(void **state)
 		sleep_ms(1);
 	for (uint64_t slot = 0; slot < slow.slot; slot++)
 		assert_int_equal(ramz_read_page(slow.store, slot, page), 0);
+	memset(page, 0, sizeof(page)); /* needs no memory */
+	assert_int_equal(ramz_write_page(slow.store, 0, page), 0);
+	assert_int_equal(ramz_mark_idle(slow.store), 0);
 	assert_int_equal(policy_stats(slow.store).refused, 0); /* it still waits */
 	(void)pthread_mutex_lock(&slow.lock);
 	slow.is_released = true;
@@ -440,6 +543,12 @@ static void bad_policies_are_refused(void **state)
 	policy.tier_age[3] = RAMZ_AGE_MAX + 1;
 	assert_int_equal(ramz_set_policy(store, &policy), -XV_EINVAL);
 	ramz_policy_init(&policy);
+	policy.pressure_percent = 101;
+	assert_int_equal(ramz_set_policy(store, &policy), -XV_EINVAL);
+	policy.pressure_percent = 1;
+	policy.pressure_file = "/nowhere";
+	assert_int_equal(ramz_set_policy(store, &policy), -XV_ENOTSUP);
+	ramz_policy_init(&policy);
 	assert_int_equal(ramz_set_policy(store, &policy), 0);
 	assert_int_equal(ramz_policy_step(store, &wait_ms), 0);
 	assert_int_equal(ramz_set_policy(store, NULL), 0);
@@ -457,9 +566,10 @@ int main(void)
 		cmocka_unit_test(at_the_soft_limit_younger_and_younger_pages_go),
 		cmocka_unit_test(a_dictionary_is_trained_when_enough_pages_are_due),
 		cmocka_unit_test(what_goes_to_the_device_is_bounded),
+		cmocka_unit_test(under_pressure_memory_is_short),
 		cmocka_unit_test(writers_wait_for_the_thread_at_the_hard_limit),
 		cmocka_unit_test(a_write_that_cannot_be_helped_is_refused_in_time),
-		cmocka_unit_test(a_read_does_not_wait_for_a_write_that_waits),
+		cmocka_unit_test(a_call_does_not_wait_for_a_write_that_waits),
 		cmocka_unit_test(it_may_be_set_and_stopped_while_it_works),
 		cmocka_unit_test(bad_policies_are_refused),
 	};

@@ -194,6 +194,46 @@ static void shared_pages_stay(void **state)
 	store_close(store);
 }
 
+static bool fails_once;
+
+static int decompress_at_times(void *context, const void *src, size_t src_bytes, void *dst,
+			       size_t dst_bytes)
+{
+	if (fails_once) {
+		fails_once = false;
+		return -XV_ENOMEM;
+	}
+	return ramz_codec_at(0)->decompress(context, src, src_bytes, dst, dst_bytes);
+}
+
+/* A page that could not be compared with its twin when it was written joins it now. */
+static void a_page_that_joins_its_twin_saves_all_of_its_form(void **state)
+{
+	const struct ramz_codec *zstd = strong_codec();
+	struct ramz *store = store_open_with(SLOTS, false, true);
+	struct ramz_codec codec = *ramz_codec_at(0);
+	struct ramz_recompress_report report;
+	uint64_t before;
+
+	(void)state;
+	codec.decompress = decompress_at_times;
+	assert_int_equal(ramz_set_codec(store, &codec, codec.level_default), 0);
+	put_text(store, 0, 7);
+	fails_once = true;
+	put_text(store, 1, 7);
+	assert_false(fails_once);
+	assert_int_equal(store_stats(store).pages_shared, 0);
+	assert_int_equal(ramz_set_tier(store, 1, zstd, 3), 0);
+	before = store_stats(store).stored_bytes;
+	report = recompress(store, 1, 0);
+	assert_int_equal(report.recompressed, 1);
+	assert_int_equal(store_stats(store).pages_shared, 1);
+	assert_int_equal(before - store_stats(store).stored_bytes, report.saved_bytes);
+	expect_text(store, 0, 7);
+	expect_text(store, 1, 7);
+	store_close(store);
+}
+
 static void bad_requests_are_refused(void **state)
 {
 	struct ramz_recompress_report report = {.next = 5};
@@ -241,6 +281,26 @@ static void bad_requests_are_refused(void **state)
 
 /* ---- dictionaries ---- */
 
+static void *no_digest(const void *dictionary, size_t bytes)
+{
+	(void)dictionary, (void)bytes;
+	return NULL;
+}
+
+static void a_digest_without_memory_is_no_bad_request(void **state)
+{
+	struct ramz_codec codec = *strong_codec();
+	struct ramz *store = text_store(false, false);
+	struct ramz_train_options options = {.tier = 1, .samples = 300};
+
+	(void)state;
+	codec.digest_create = no_digest;
+	assert_int_equal(ramz_set_tier(store, 1, &codec, 3), 0);
+	assert_int_equal(ramz_train(store, &options, NULL), -XV_ENOMEM);
+	assert_int_equal(tier_info(store, 1).dictionary_bytes, 0);
+	store_close(store);
+}
+
 static void a_dictionary_is_used_where_pages_have_much_in_common(void **state)
 {
 	const struct ramz_codec *zstd = strong_codec();
@@ -286,6 +346,24 @@ static void no_dictionary_is_used_where_it_does_not_pay(void **state)
 	store_close(store);
 }
 
+/* Text in capitals: no word of it is in a dictionary of put_text's. */
+static void capitals_fill(unsigned char *page, uint64_t number)
+{
+	text_fill(page, number);
+	for (size_t i = 0; i < PAGE; i++)
+		page[i] = (unsigned char)(page[i] == ' ' ? ' ' : page[i] - 'a' + 'A');
+}
+
+static void put_capitals_from(struct ramz *store, uint64_t first)
+{
+	unsigned char page[PAGE];
+
+	for (uint64_t slot = first; slot < SLOTS; slot++) {
+		capitals_fill(page, slot);
+		assert_int_equal(ramz_write_page(store, slot, page), 0);
+	}
+}
+
 static void a_dictionary_goes_with_its_last_page(void **state)
 {
 	const struct ramz_codec *zstd = strong_codec();
@@ -296,21 +374,110 @@ static void a_dictionary_goes_with_its_last_page(void **state)
 	assert_int_equal(ramz_set_tier(store, 1, zstd, 3), 0);
 	assert_true(train(store, 1));
 	(void)recompress(store, 1, 0);
-	assert_true(train(store, 1)); /* the second generation; pages are in the first */
-	(void)ramz_trim(store);
-	with_two = store_stats(store).held_bytes;
-	for (uint64_t slot = 0; slot < SLOTS; slot++)
+	for (uint64_t slot = SLOTS / 4; slot < SLOTS; slot++)
 		put_text(store, slot, slot + 5000);
-	(void)recompress(store, 1, 0);
+	assert_false(train(store, 1)); /* of the same words: no better than the first */
+	put_capitals_from(store, SLOTS / 4);
+	assert_true(train(store, 1)); /* the second generation; a quarter is in the first */
 	(void)ramz_trim(store);
-	assert_true(store_stats(store).held_bytes + (64 << 10) < with_two);
+	with_two = store_stats(store).dictionary_bytes;
+	put_capitals_from(store, 0);
+	(void)ramz_trim(store);
+	assert_true(store_stats(store).dictionary_bytes < with_two * 2 / 3);
 	/* As many generations as one likes, where no page is in the old ones. */
-	for (uint32_t i = 0; i < RAMZ_CODECS_MAX + 2; i++)
+	for (uint32_t i = 0; i < RAMZ_CODECS_MAX + 2; i++) {
+		if (i % 2 != 0)
+			put_capitals_from(store, 0);
+		for (uint64_t slot = 0; i % 2 == 0 && slot < SLOTS; slot++)
+			put_text(store, slot, slot + i);
 		assert_true(train(store, 1));
+	}
+	(void)recompress(store, 1, 0);
 	assert_int_equal(tier_info(store, 1).pages, SLOTS);
 	for (uint64_t slot = 0; slot < SLOTS; slot++)
-		expect_text(store, slot, slot + 5000);
+		expect_text(store, slot, slot + RAMZ_CODECS_MAX + 1);
 	store_close(store);
+}
+
+static void pages_of_an_older_dictionary_are_due_again(void **state)
+{
+	const struct ramz_codec *zstd = strong_codec();
+	unsigned char page[PAGE], wanted[PAGE];
+
+	(void)state;
+	for (unsigned dedup = 0; dedup < 2; dedup++) {
+		struct ramz *store = text_store(true, dedup != 0);
+		struct ramz_recompress_report report;
+		uint64_t held, dictionaries;
+
+		assert_int_equal(ramz_set_tier(store, TIER, zstd, 3), 0);
+		assert_true(train(store, TIER));
+		put_capitals_from(store, 0);
+		assert_int_equal(recompress(store, TIER, 0).recompressed, SLOTS);
+		assert_int_equal(recompress(store, TIER, 0).tried, 0);
+		(void)ramz_trim(store);
+		held = store_stats(store).held_bytes;
+		dictionaries = store_stats(store).dictionary_bytes;
+		assert_true(train(store, TIER)); /* on capitals */
+		assert_true(store_stats(store).dictionary_bytes > dictionaries * 3 / 2);
+		report = recompress(store, TIER, 0);
+		assert_int_equal(report.recompressed, SLOTS);
+		assert_int_equal(tier_info(store, TIER).pages, SLOTS);
+		/* The older dictionary went by itself. */
+		assert_true(store_stats(store).dictionary_bytes < dictionaries * 3 / 2);
+		(void)ramz_trim(store);
+		assert_true(store_stats(store).held_bytes + report.saved_bytes / 2 < held);
+		assert_false(train(store, TIER)); /* of the same words: no better */
+		assert_int_equal(recompress(store, TIER, 0).tried, 0);
+		for (uint64_t slot = 0; slot < SLOTS; slot++) {
+			capitals_fill(wanted, slot);
+			assert_int_equal(ramz_read_page(store, slot, page), 0);
+			assert_memory_equal(page, wanted, PAGE);
+		}
+		store_close(store);
+	}
+}
+
+/* Blocks of random bytes, the same ones in each page in another order. */
+static void blocks_fill(unsigned char *page, uint64_t number)
+{
+	enum { BLOCK = 64, BLOCKS = 256 };
+	uint64_t seed = number + 5;
+
+	for (size_t at = 0; at < PAGE; at += BLOCK) {
+		uint64_t block = random_below(&seed, BLOCKS) + 1;
+
+		page_partly_random(page + at, BLOCK, BLOCK, block * 1000003);
+	}
+}
+
+static void what_did_not_get_shorter_is_tried_with_a_new_dictionary(void **state)
+{
+	const struct ramz_codec *zstd = strong_codec();
+	unsigned char page[PAGE], wanted[PAGE];
+
+	(void)state;
+	for (unsigned dedup = 0; dedup < 2; dedup++) {
+		struct ramz *store = store_open_with(SLOTS, false, dedup != 0);
+
+		for (uint64_t slot = 0; slot < SLOTS; slot++) {
+			blocks_fill(page, slot);
+			assert_int_equal(ramz_write_page(store, slot, page), 0);
+		}
+		assert_int_equal(ramz_set_tier(store, TIER, zstd, 3), 0);
+		(void)recompress(store, TIER, 0);
+		assert_int_equal(recompress(store, TIER, 0).tried, 0);
+		assert_true(tier_info(store, TIER).pages < SLOTS / 2);
+		assert_true(train(store, TIER));
+		(void)recompress(store, TIER, 0);
+		assert_int_equal(tier_info(store, TIER).pages, SLOTS);
+		for (uint64_t slot = 0; slot < SLOTS; slot++) {
+			blocks_fill(wanted, slot);
+			assert_int_equal(ramz_read_page(store, slot, page), 0);
+			assert_memory_equal(page, wanted, PAGE);
+		}
+		store_close(store);
+	}
 }
 
 static void lz4_reads_with_a_dictionary(void **state)
@@ -417,10 +584,14 @@ int main(void)
 		cmocka_unit_test(what_does_not_get_shorter_is_tried_once),
 		cmocka_unit_test(ranges_lengths_and_ends_are_kept_to),
 		cmocka_unit_test(shared_pages_stay),
+		cmocka_unit_test(a_page_that_joins_its_twin_saves_all_of_its_form),
 		cmocka_unit_test(bad_requests_are_refused),
+		cmocka_unit_test(a_digest_without_memory_is_no_bad_request),
 		cmocka_unit_test(a_dictionary_is_used_where_pages_have_much_in_common),
 		cmocka_unit_test(no_dictionary_is_used_where_it_does_not_pay),
 		cmocka_unit_test(a_dictionary_goes_with_its_last_page),
+		cmocka_unit_test(pages_of_an_older_dictionary_are_due_again),
+		cmocka_unit_test(what_did_not_get_shorter_is_tried_with_a_new_dictionary),
 		cmocka_unit_test(lz4_reads_with_a_dictionary),
 		cmocka_unit_test(tiers_and_dictionaries_are_saved_with_the_store),
 		cmocka_unit_test(a_damaged_dictionary_is_refused),

@@ -149,6 +149,32 @@ static void table_tiers(const json_t *answer)
 	}
 }
 
+/* Why the policy looked at all pages, and what held it up. */
+static void table_policy_reasons(const json_t *policy)
+{
+	int error = (int)json_integer_value(json_object_get(policy, "last_error"));
+
+	printf("%-14s  %12" PRIu64 " ages ended, %" PRIu64
+	       " times short at the soft limit, %" PRIu64 " at the hard one, %" PRIu64
+	       " by pressure; %" PRIu64 " times younger pages\n",
+	       "  looked, after", rzc_count(policy, "ages"), rzc_count(policy, "soft_shortages"),
+	       rzc_count(policy, "hard_shortages"), rzc_count(policy, "pressures"),
+	       rzc_count(policy, "squeezes"));
+	printf("%-14s  %12" PRIu64 " times, of which %" PRIu64 " paid\n", "  trained",
+	       rzc_count(policy, "trainings"), rzc_count(policy, "dictionaries"));
+	if (rzc_count(policy, "held_back") > 0)
+		printf("%-14s  %12" PRIu64 " times, by the bound on writing to backing\n",
+		       "  held back", rzc_count(policy, "held_back"));
+	if (rzc_count(policy, "waits") > 0)
+		printf("%-14s  %12" PRIu64 " writes at the hard limit, %" PRIu64
+		       " ms in all; %" PRIu64 " refused, nothing left to do %" PRIu64 " times\n",
+		       "  waited", rzc_count(policy, "waits"),
+		       rzc_count(policy, "wait_ns") / 1000000, rzc_count(policy, "refused"),
+		       rzc_count(policy, "futile"));
+	if (error != 0)
+		printf("%-14s  %30s\n", "  last error", strerror(-error));
+}
+
 /* What the policy did, where its thread runs. */
 static void table_policy(const json_t *answer)
 {
@@ -157,11 +183,11 @@ static void table_policy(const json_t *answer)
 
 	if (!json_is_true(json_object_get(policy, "running")))
 		return;
-	printf("%-14s  %12" PRIu64 " pages into tiers, %" PRIu64 " to backing; %" PRIu64
-	       " writes waited, %" PRIu64 " in vain; short: %s\n",
+	printf("%-14s  %12" PRIu64 " pages into tiers, %" PRIu64
+	       " to backing; memory is short: %s, pressure %.2f%%\n",
 	       "policy", rzc_count(policy, "recompressed"), rzc_count(policy, "written_back"),
-	       rzc_count(policy, "waits"), rzc_count(policy, "refused"),
-	       shortage != NULL ? shortage : "?");
+	       shortage != NULL ? shortage : "?", (double)rzc_count(policy, "pressure") / 100);
+	table_policy_reasons(policy);
 }
 
 static void table_limit(const json_t *answer, const char *name, const char *key,

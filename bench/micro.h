@@ -16,10 +16,14 @@
 #include <stdatomic.h>
 
 #include "heap.h"
+#include "input.h"
 #include "shim.h"
 #include "workload.h"
 
 #define MICRO_THREADS_MAX 64U
+
+/* Environment, from swap.sh: how to enter its control group. */
+#define MICRO_GROUP "XV_BENCH_GROUP"
 
 /* What all parts draw on; lives as long as the process. */
 struct micro_setup {
@@ -35,9 +39,29 @@ void micro_add_objects(const struct micro_setup *setup); /* the calls of one thr
 void micro_add_threads(const struct micro_setup *setup); /* threads, remote */
 void micro_add_providers(void);                          /* page */
 void micro_add_store(const struct micro_setup *setup);   /* store */
+void micro_add_tiers(const struct micro_setup *setup);   /* tiers */
 
-/* End what the last benchmark of the store has kept. */
+/* End what the benchmarks of the store have kept. */
 void micro_drop_store(void);
+void micro_drop_tiers(void);
+
+/* ---- Pages of an input: none of one repeated word, none twice ---- */
+
+struct micro_pages {
+	struct xvm_input input;
+	uint32_t *index; /* of the pages, in order */
+	uint32_t count;
+};
+
+/* Read up to max_bytes of the input, once. False with the reason in why. */
+bool micro_pages_read(struct micro_pages *pages, const char *name, uint64_t max_bytes,
+		      char why[XVFRAG_PLUGIN_WHY_BYTES]);
+void micro_pages_fini(struct micro_pages *pages);
+
+static inline const uint8_t *micro_page(const struct micro_pages *pages, uint32_t n)
+{
+	return xvm_pages_at(&pages->input.pages, pages->index[n]);
+}
 
 /* Fail the run when an operation did. */
 void micro_check(struct micro_run *run, int failures);

@@ -6,8 +6,8 @@
 #
 #   bench/micro.sh BUILD [OPTION OF XV_BENCH...]
 #
-# Runs xv_bench once, and once more for each malloc that is preloaded; those that are not
-# installed are left out. Options go to xv_bench, and stand behind these:
+# Runs xv_bench once, and once more for each malloc that is preloaded, and with a swap file; what
+# is not there is left out. Options go to xv_bench, and stand behind these:
 #
 #   --benchmark_repetitions=3, in random order, of at least 0.1 seconds each
 #   --sizes=pid:N     of a Perl process that keeps text files; /usr/bin where there is no Perl
@@ -48,11 +48,13 @@ else
 	say "no Perl: sizes of the pages of /usr/bin, and no recorded program"
 fi
 
+bench() { "$build/bin/xv_bench" "$@"; }
+
 run() { # run NAME OPTION...: one process, its JSON in $out
 	name=$1
 	shift
 	say "$name"
-	"$build/bin/xv_bench" --benchmark_repetitions=3 --benchmark_enable_random_interleaving=true \
+	bench --benchmark_repetitions=3 --benchmark_enable_random_interleaving=true \
 		--benchmark_min_time=0.1 "$@" --benchmark_out="$out/$name.json" >"$work/log" 2>&1 || {
 		cat "$work/log" >&2
 		exit 1
@@ -69,5 +71,15 @@ for name in jemalloc mimalloc tcmalloc; do
 		grep 'no allocator' "$work/why" >&2 || : # else the filter selects none of its rows
 	fi
 done
+overload=^tiers/plain/overload
+if XV_BENCH_GROUP=- bench --benchmark_list_tests=true "$@" | grep -q "$overload"; then
+	bench() { sh "$here/swap.sh" "$build/bin/xv_bench" "$@"; }
+	# The kernel may end a process whose pages it cannot swap out fast enough.
+	if ! sh "$here/swap.sh" true 2>"$work/why"; then
+		say "no row with a swap file: $(cat "$work/why")"
+	elif ! (run swap "$@" --benchmark_filter="$overload"); then
+		say "no row with a swap file"
+	fi
+fi
 awk -f "$here/micro_table.awk" "$out"/*.json
 say "results are in $out"

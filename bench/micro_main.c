@@ -112,6 +112,7 @@ int main(int argc, char **argv)
 	if (arguments.allocator == NULL) {
 		micro_add_providers();
 		micro_add_store(&setup);
+		micro_add_tiers(&setup);
 	}
 	if (micro_run_selected() == 0) {
 		xvm_error("no benchmark matches the filter; --benchmark_list_tests shows their "
@@ -120,6 +121,7 @@ int main(int argc, char **argv)
 	}
 	heap_drop();
 	micro_drop_store();
+	micro_drop_tiers();
 	return XVM_EXIT_OK;
 }
 

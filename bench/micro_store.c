@@ -21,7 +21,7 @@
  * has slots of its own, and at the end each slot is compared with what was written to it. The
  * counter held is bytes held over bytes of the compressed forms.
  *
- * Owns the pages and the one store there is at a time. Locking: a team while a store is made.
+ * Owns its pages and the one store there is at a time. Locking: a team while a store is made.
  * O(1) an iteration.
  */
 #include <stdio.h>
@@ -30,11 +30,9 @@
 
 #include <ramz/ramz.h>
 
-#include "input.h"
 #include "micro.h"
 
 #define PAGE_BYTES 4096U
-#define PAGES_LEAST 64U
 #define BATCH 16U
 #define STORE_THREADS 2U
 #define LEFT_PERCENT 10U
@@ -42,60 +40,11 @@
 
 static char why[XVFRAG_PLUGIN_WHY_BYTES]; /* no store could be made */
 
-/* ---- The pages ---- */
-
-static struct xvm_input input; /* read when the first benchmark needs it */
-static uint32_t *page_index;   /* of the input: the pages that are written */
-static uint32_t page_count;
+static struct micro_pages pages; /* read when the first benchmark needs it */
 
 static const uint8_t *page_at(uint32_t n)
 {
-	return xvm_pages_at(&input.pages, page_index[n]);
-}
-
-/* FNV-1a over words. */
-static uint64_t page_hash(const uint8_t *page)
-{
-	uint64_t hash = UINT64_C(0xCBF29CE484222325), word;
-
-	for (size_t at = 0; at < PAGE_BYTES; at += sizeof(word)) {
-		memcpy(&word, page + at, sizeof(word));
-		hash = (hash ^ word) * UINT64_C(0x100000001B3);
-	}
-	return hash;
-}
-
-/* Of each content the first page. Two of one hash count as one content. */
-static void find_distinct(void)
-{
-	size_t places = 4 * input.distinct_count + 1;
-	uint64_t *seen = xvm_calloc(places, sizeof(*seen));
-
-	page_index = xvm_calloc(input.distinct_count + 1, sizeof(*page_index));
-	for (size_t i = 0; i < input.distinct_count; i++) {
-		uint64_t hash = page_hash(xvm_pages_at(&input.pages, input.distinct[i]));
-		size_t at = hash % places;
-
-		while (seen[at] != 0 && seen[at] != hash)
-			at = (at + 1) % places;
-		if (seen[at] == 0)
-			page_index[page_count++] = input.distinct[i];
-		seen[at] = hash;
-	}
-	free(seen);
-}
-
-static bool read_pages(const char *name)
-{
-	if (page_index == NULL && xvm_input_load(&input, name, MIX_INPUT_BYTES_MAX) == 0)
-		find_distinct();
-	if (page_count >= PAGES_LEAST)
-		return true;
-	snprintf(why, sizeof(why),
-		 "%s has %u different pages that are not of one word; at least %u are needed: name "
-		 "another input with --pages",
-		 name, (unsigned)page_count, PAGES_LEAST);
-	return false;
+	return micro_page(&pages, n);
 }
 
 /* ---- ramz and raw, as xvfrag has zram: the token is the slot, a write overwrites ---- */
@@ -192,9 +141,9 @@ static bool raw_make_forms(struct raw *raw)
 {
 	size_t used = 0;
 
-	raw->form = xvm_calloc(page_count, sizeof(*raw->form));
-	raw->forms = xvm_calloc(page_count, PAGE_BYTES);
-	for (uint32_t n = 0; n < page_count; n++) {
+	raw->form = xvm_calloc(pages.count, sizeof(*raw->form));
+	raw->forms = xvm_calloc(pages.count, PAGE_BYTES);
+	for (uint32_t n = 0; n < pages.count; n++) {
 		int bytes = raw_compress(raw, page_at(n));
 
 		if (bytes < 0)
@@ -289,8 +238,7 @@ static void current_drop(void)
 void micro_drop_store(void)
 {
 	current_drop();
-	xvm_input_fini(&input);
-	free(page_index);
+	micro_pages_fini(&pages);
 }
 
 /* One thread of a run, and its slots. */
@@ -343,10 +291,10 @@ static bool current_make(void *context)
 	if (current == store)
 		return true;
 	current_drop();
-	if (!read_pages(store->source))
+	if (!micro_pages_read(&pages, store->source, MIX_INPUT_BYTES_MAX, why))
 		return false;
-	config.max_objects = all.end = page_count;
-	content = xvm_calloc(page_count, sizeof(*content));
+	config.max_objects = all.end = pages.count;
+	content = xvm_calloc(pages.count, sizeof(*content));
 	current_self = store->who->create(&config);
 	if (current_self == NULL)
 		return false;
@@ -364,8 +312,8 @@ static bool part_begin(struct part *part, struct micro_run *run, struct store_ca
 		return false;
 	*part = (struct part){
 		.who = store->who,
-		.first = (uint32_t)((uint64_t)page_count * thread / threads),
-		.end = (uint32_t)((uint64_t)page_count * (thread + 1) / threads),
+		.first = (uint32_t)((uint64_t)pages.count * thread / threads),
+		.end = (uint32_t)((uint64_t)pages.count * (thread + 1) / threads),
 		.random = HEAP_SEED + thread,
 	};
 	return true;
@@ -411,7 +359,7 @@ static int overwrite_slot(struct part *part)
 {
 	uint32_t slot = draw(part, part->first, part->end);
 
-	return write_slot(part, slot, draw(part, 0, page_count));
+	return write_slot(part, slot, draw(part, 0, pages.count));
 }
 
 static int read_random(struct part *part)
@@ -451,7 +399,7 @@ static int make_sparse(struct part *part)
 	int failures = fill(part);
 
 	part->random = HEAP_SEED;
-	for (uint32_t slot = 0; slot < page_count; slot++) {
+	for (uint32_t slot = 0; slot < pages.count; slot++) {
 		if (draw(part, 0, 100) >= LEFT_PERCENT)
 			failures |= part->who->free(current_self, slot, PAGE_BYTES);
 	}

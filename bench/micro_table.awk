@@ -4,12 +4,13 @@
 # micro_table.awk RESULT.json...: one table out of the results of xv_bench. A benchmark is called
 # PART/ALLOCATOR/REST. Of the same row the least time counts: other work on the machine only adds.
 # Beside each time stand its median, and its ratios to two neighbours; in brackets, the project's
-# mark for a ratio.
+# mark for a ratio. A row with a counter `value` is about that, and not about its time.
 BEGIN {
 	order = " xvmalloc xvmalloc-nosplit xvmalloc-keyed xvmalloc-heap tlsf glibc jemalloc mimalloc tcmalloc " \
-		"ideal ramz raw zram mmap highmem buffer "
+		"ideal ramz raw plain zram mmap highmem buffer "
 	neighbours["threads"] = neighbours["remote"] = "glibc jemalloc"
 	neighbours["store"] = "raw zram"
+	neighbours["tiers"] = "plain zram"
 	mark("pair/page/live:1000 xvmalloc tlsf 1.4 glibc 1.1")
 	mark("pair/page/live:37000 xvmalloc tlsf 1.1 glibc 0.9")
 	mark("pair/page/live:37000 xvmalloc-keyed tlsf 0.75 glibc 0.6")
@@ -25,6 +26,16 @@ BEGIN {
 		mark("store/overwrite/" codec[i] " ramz raw 1.12")
 		mark("store/read/" codec[i] " ramz raw 1.12")
 	}
+	mark("tiers/memory/cold ramz plain 0.9 zram 0.65")
+	mark("tiers/memory/warm ramz plain 0.75")
+	mark("tiers/read/warm/p50 ramz plain 1.3")
+	mark("tiers/read/hot/p50 ramz plain 1.2")
+	mark("tiers/read/hot/p99 ramz plain 1.2")
+	mark("tiers/write/hot/p99.9 ramz plain 2")
+	mark("tiers/written/once ramz plain 1.05")
+	mark("tiers/written/space:2 ramz plain 1.35")
+	mark("tiers/written/space:1.5 ramz plain 1.85")
+	mark("tiers/read/backed/p50 ramz plain 1.3")
 }
 
 function mark(text,    word, n) {
@@ -48,6 +59,8 @@ function mark(text,    word, n) {
 # One thread: its processor time, which other work disturbs less. Several: the clock.
 function take(    part, allocator, label, n, field, i, time) {
 	time = result[result["run_name"] ~ /\/real_time/ ? "real_time" : "cpu_time"] + 0
+	if ("value" in result)
+		time = result["value"] + 0
 	gsub(/\/real_time|\/iterations:[0-9]+/, "", result["run_name"])
 	n = split(result["run_name"], field, "/")
 	label = field[1]
@@ -102,7 +115,7 @@ function print_label(label,    allocator, i, n, part, other, key, slow) {
 	part = label
 	sub(/\/.*/, "", part)
 	split(part in neighbours ? neighbours[part] : "tlsf glibc", other, " ")
-	printf "%-36s%11s%8s  %-20s%-20s%s\n", label, "ns", "median", "/ " other[1], \
+	printf "%-36s%11s%8s  %-20s%-20s%s\n", label, part == "tiers" ? "ns, bytes" : "ns", "median", "/ " other[1], \
 		"/ " other[2], part == "store" ? "held" : ""
 	n = split(rows[label], allocator, " ")
 	sort(allocator, n, 1)

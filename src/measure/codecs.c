@@ -9,13 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <ramz/ramz.h>
-
 #define CODECS_NAME_BYTES 32U
-#define CODECS_PROBES 64U
-
-/* Largest form that a store keeps compressed, bytes. */
-#define CODECS_ROOM (XVM_INPUT_PAGE_BYTES * RAMZ_RAW_ABOVE_PERMILLE / 1000)
 
 static int codecs_complain(const char *name)
 {
@@ -88,23 +82,9 @@ static int codecs_add_text(struct xvm_codecs *codecs, const char *text, size_t l
 	return codec != NULL ? codecs_add(codecs, codec, level) : codecs_complain(name);
 }
 
-static int codecs_add_all(struct xvm_codecs *codecs)
-{
-	const struct ramz_codec *codec;
-	int result = 0;
-
-	for (size_t i = 0; result == 0 && (codec = ramz_codec_at(i)) != NULL; i++) {
-		if (strcmp(codec->name, "none") != 0)
-			result = codecs_add(codecs, codec, RAMZ_LEVEL_DEFAULT);
-	}
-	return result;
-}
-
 int xvm_codecs_parse(struct xvm_codecs *codecs, const char *list)
 {
 	codecs->count = 0;
-	if (list == NULL)
-		return codecs_add_all(codecs);
 	for (;;) {
 		size_t length = strcspn(list, ",");
 		int result = codecs_add_text(codecs, list, length);
@@ -113,28 +93,4 @@ int xvm_codecs_parse(struct xvm_codecs *codecs, const char *list)
 			return result;
 		list += length + 1;
 	}
-}
-
-uint64_t xvm_codec_ns_per_page(const struct xvm_codec *codec, const uint8_t *pages,
-			       const uint32_t *index, size_t count)
-{
-	void *context = codec->codec->context_create(XVM_INPUT_PAGE_BYTES, codec->level);
-	size_t probes = count < CODECS_PROBES ? count : CODECS_PROBES;
-	uint8_t form[XVM_INPUT_PAGE_BYTES];
-	uint64_t start;
-	uint64_t ns;
-
-	if (context == NULL)
-		return 0;
-	start = xvm_clock_ns();
-	for (size_t i = 0; i < probes; i++) {
-		const uint8_t *page =
-			pages + (size_t)index[i * count / probes] * XVM_INPUT_PAGE_BYTES;
-
-		(void)codec->codec->compress(context, page, XVM_INPUT_PAGE_BYTES, form,
-					     CODECS_ROOM);
-	}
-	ns = probes > 0 ? (xvm_clock_ns() - start) / probes : 0;
-	codec->codec->context_destroy(context);
-	return ns > 0 ? ns : 1;
 }

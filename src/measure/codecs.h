@@ -25,17 +25,9 @@ struct xvm_codecs {
 };
 
 /*
- * The codecs of a comma-separated list of NAME or NAME:LEVEL; NULL stands for all
- * of this build but none. A codec without a level has its default. Returns 0, or
- * XVM_FAILED after naming what is wrong and what there is.
+ * The codecs of a comma-separated list of NAME or NAME:LEVEL. A codec without a level has its
+ * default. Returns 0, or XVM_FAILED after naming what is wrong and what there is.
  */
 int xvm_codecs_parse(struct xvm_codecs *codecs, const char *list);
-
-/*
- * About how long the codec takes to compress one of these pages, ns (1 or more): the mean
- * over a few of them, spread evenly. 0 when there is no memory for its context.
- */
-uint64_t xvm_codec_ns_per_page(const struct xvm_codec *codec, const uint8_t *pages,
-			       const uint32_t *index, size_t count);
 
 #endif

@@ -62,9 +62,15 @@ filter="$filter|(fill|compact|resize)/xvmalloc/|store/(ramz|raw|zram)/.*/lz4)"
 bench --pages=/usr/bin --trace="$trace" --benchmark_filter="$filter" --benchmark_repetitions=2 \
 	--benchmark_out="$dir/result.json" || fail "the benchmarks ended with status $?"
 grep 'ERROR OCCURRED' "$dir/out" && fail "a benchmark failed"
+# Pages enough for a device of some segments. XV_BENCH_GROUP: a file for the number of the process.
+cat /usr/bin/* 2>/dev/null | head -c 12582912 >"$dir/pages"
+: >"$dir/group"
+XV_BENCH_GROUP=$dir/group bench --pages="$dir/pages" --benchmark_filter='^tiers/(plain|zram|.*/.*/)' \
+	--benchmark_out="$dir/tiers.json" || fail "the benchmarks of tiers ended with status $?"
+grep 'ERROR OCCURRED' "$dir/out" && fail "a benchmark of tiers failed"
 bench --allocator=xvmalloc:page=4K --benchmark_filter='^pair/.*/live:1000' \
 	--benchmark_out="$dir/one.json" || fail "one allocator alone: $(cat "$dir/out")"
-awk -f "$here/micro_table.awk" "$dir/result.json" "$dir/one.json" >"$dir/table" ||
+awk -f "$here/micro_table.awk" "$dir/result.json" "$dir/one.json" "$dir/tiers.json" >"$dir/table" ||
 	fail "the results cannot be read"
 
 row() { # row LABEL ALLOCATOR REST: regular expressions
@@ -79,6 +85,9 @@ row remote/page/threads:2 xvmalloc '[0-9.]+'
 row compact/page/live:37000 xvmalloc '[0-9.]+'
 row store/overwrite/lz4/threads:2 ramz '[0-9.]+ +[0-9.]+ .* [0-9.]+$'
 row store/read/lz4 ramz '[0-9.]+ +[0-9.]+ \(1.12'
+row tiers/memory/cold ramz '- +[0-9.]+ \(0.90.*\) +([0-9.]+ \(0.65|-)'
+row tiers/written/space:1.5 ramz '- +[0-9.]+ \(1.85'
+row tiers/overload plain '-'
 echo '{"context": {}}' >"$dir/bad.json"
 awk -f "$here/micro_table.awk" "$dir/bad.json" 2>"$dir/out" && fail "a result without benchmarks was taken"
 grep -q "no results of xv_bench" "$dir/out" || fail "a bad result: no reason"

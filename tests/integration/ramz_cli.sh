@@ -121,27 +121,31 @@ refused 1 'no pages that can be read' estimate "$dir/nothing"
 # ---- estimate -----------------------------------------------------------------------
 
 runs estimate "$dir/input"
-says "^$dir/input: $pages pages of 4096 bytes, [0-9.]+ MiB\$"
-says '^lz4 +[1-9]\.[0-9]{2} '
+says "^$dir/input: $pages pages of 4096 bytes, [0-9.]+ MiB; sampled"
+for form in 'hot lz4' 'warm lz4:9'; do
+	says "^$form(\+dict)? +[1-9]\.[0-9]{2} +[0-9.]+ +[0-9.]+ +[0-9.]+% +[0-9.]+ +[0-9.]+\$"
+done
 says '^same-filled +[1-9][0-9.]*% #'
 says '^ *0 - 255 +[0-9.]+%'
 says '^3840 - 4095 +[0-9.]+%'
 says '^raw +[1-9][0-9.]*% #'
 # The shares of a codec's column come to all pages.
-run estimate --codec lz4 "$dir/input"
+runs estimate --codec lz4 "$dir/input"
+says "^$dir/input: $pages pages of 4096 bytes, [0-9.]+ MiB\$"
 awk '/^same-filled/, /^raw/ { for (i = 1; i <= NF; i++) if ($i ~ /%$/) sum += $i }
 	END { exit !(sum > 99 && sum < 101) }' "$dir/out" || fail "estimate: the histogram is not all pages"
 
 runs estimate --codec none "$dir/input"
-says '^none +1\.[0-9]{2} .* -?[0-9.]+% '
+says '^hot none +1\.[0-9]{2} .* -?[0-9.]+% '
 runs estimate --codec lz4 --max-input 64K "$dir/input"
 says "^$dir/input: $pages pages .*; sampled: estimated from (1[0-9]|[1-9]) pages spread evenly"
 head -c 65536 /dev/zero >"$dir/zeros"
+echo one >"$dir/one"
 runs estimate --codec lz4 "$dir/zeros"
-says '^lz4 +- +0\.0 '
+says '^hot lz4 +- +0\.0 '
 run estimate --codec lz4 --seconds 1 "pid:$$" # which may note how pages were read
 [ "$status" -eq 0 ] || fail "estimate of a process: $(cat "$dir/err")"
-run estimate --codec lz4 "$dir/input" "$dir/zeros"
+runs estimate "$dir/input" "$dir/zeros" "$dir/one"
 says "^$dir/zeros: 16 pages"
 
 # ---- JSON ---------------------------------------------------------------------------
@@ -153,6 +157,8 @@ assert d["schema"] == "ramz-estimate/1" and d["machine"]["kernel"]
 pages = int(sys.argv[2])
 assert [r["codec"] for r in d["results"]] == ["lz4", "none"]
 for r in d["results"]:
+    assert r["form"] == "hot" and r["dictionary_bytes"] == 0
+    assert r["write_us"] > 0 and r["read_us"] > 0
     assert r["pages"] == pages and r["sampled"] is False
     assert r["original_bytes"] == pages * 4096
     assert abs(r["saved"] - (1 - r["held_bytes"] / r["original_bytes"])) < 1e-3
@@ -163,15 +169,38 @@ lz4, none = d["results"]
 assert lz4["saved"] > 0.3 and none["saved"] < 0.2, (lz4["saved"], none["saved"])
 assert abs(none["same_filled_share"] - 10 / pages) < 1e-3
 '
+check_forms='
+import json, sys
+rows = json.load(open(sys.argv[1]))["results"]
+forms = [(r["form"], r["codec"], r["level"]) for r in rows]
+assert forms in ([("hot", "lz4", 1), ("warm", "lz4", 9)],
+                 [("hot", "lz4", 1), ("warm", "lz4", 9), ("cold", "zstd", 8)]), forms
+for before, r in zip(rows, rows[1:]):
+    assert r["compressed_bytes"] < before["compressed_bytes"], rows
+    # Dictionaries count; there are none without zstd.
+    assert (r["dictionary_bytes"] > 0) == (len(rows) == 3), rows
+    assert r["held_bytes"] > r["compressed_bytes"] + r["dictionary_bytes"], rows
+    # Pages to train on are left out, and the histogram shows the forms in the tier alone.
+    assert r["sampled"] and r["pages"] < rows[0]["original_bytes"] / 4096, rows
+    assert abs(r["same_filled_share"] + r["raw_share"] + sum(r["size_class_share"]) - 1) < 1e-3, r
+'
 runs estimate --codec lz4:-3 --json - "$dir/input"
 says '^ "schema": "ramz-estimate/1"'
 runs estimate --codec lz4,none --json "$dir/estimate.json" "$dir/input"
-says '^lz4 '
+says '^hot lz4 '
+# A page has few of 400 phrases twice, and all of them are in a dictionary.
+awk 'BEGIN {
+	srand(5)
+	for (i = 0; i < 400; i++) for (n = 0; n < 5; n++) phrase[i] = phrase[i] sprintf("%x", 2e9 * rand())
+	for (i = 0; i < 80000; i++) print i, phrase[int(400 * rand())]
+}' >"$dir/phrases"
+runs estimate --json "$dir/forms.json" "$dir/phrases"
 run estimate --codec lz4 --json "$dir/no/such" "$dir/input"
 [ "$status" -eq 1 ] && grep -q "^ramz: cannot write $dir/no/such: No such file" "$dir/err" ||
 	fail "json into nowhere: $(cat "$dir/err")"
 if command -v python3 >/dev/null; then
 	python3 -c "$check_estimate" "$dir/estimate.json" "$pages" || fail "estimate --json: see above"
+	python3 -c "$check_forms" "$dir/forms.json" || fail "forms of estimate --json: see above"
 fi
 
 finish

@@ -14,19 +14,23 @@
 /* Classes of compressed sizes: sixteenths of a page. */
 #define RZC_SIZE_CLASSES 16U
 
-/* What a store said of the pages that were written to it with one codec. */
+/* What a store said of the pages that were written to it in one form. */
 struct rzc_density {
 	uint64_t pages; /* a sample of the input's where it was too long */
 	uint64_t same_filled, raw;
-	uint64_t base_bytes;         /* held with the first object: what even a small store takes */
-	uint64_t stored_bytes;       /* compressed and raw forms */
-	uint64_t held_bytes;         /* everything that the store holds */
-	double write_us;             /* mean of a page, same-filled ones included */
-	struct ramz_histogram sizes; /* bytes of the forms */
+	uint64_t base_bytes;   /* what even a small store takes: all but the pool and the slots, and
+				* those with the first object */
+	uint64_t stored_bytes; /* compressed and raw forms */
+	uint64_t held_bytes;   /* everything that the store holds, compacted */
+	uint64_t dictionary_bytes; /* of the dictionary, without what is made from it; 0 = none */
+	double write_us; /* mean of a page with an object: to write it, or to put it into a tier */
+	double read_us;
+	uint64_t classes[RZC_SIZE_CLASSES]; /* compressed pages by the length of the form */
 };
 
-/* One codec on one input. Bytes are of the whole input, scaled up from the pages seen. */
+/* One form on one input. Bytes are of the whole input, scaled up from the pages seen. */
 struct rzc_estimate {
+	const char *form; /* hot, warm, cold: of tier 0, 1, 2 */
 	const struct xvm_codec *codec;
 	struct rzc_density density;
 	double original_bytes;

@@ -18,29 +18,42 @@
 static void table_heading(const struct xvm_input *input, const struct rzc_estimate *estimates,
 			  size_t count)
 {
-	uint64_t pages = estimates[0].density.pages; /* that all codecs saw: the least */
+	uint64_t pages = estimates[0].density.pages; /* that all forms saw: the least */
+	uint64_t most = pages;
 
 	for (size_t i = 1; i < count; i++) {
 		if (estimates[i].density.pages < pages)
 			pages = estimates[i].density.pages;
+		if (estimates[i].density.pages > most)
+			most = estimates[i].density.pages;
 	}
 	printf("%s: %" PRIu64 " pages of 4096 bytes, %.1f MiB", input->name, input->available,
 	       estimates[0].original_bytes / (1 << 20));
 	if (pages < input->available)
 		printf("; sampled: estimated from %" PRIu64 " pages spread evenly%s", pages,
-		       pages < input->pages.count ? " (more for faster codecs)" : "");
+		       pages < most ? " (more for faster codecs)" : "");
 	putchar('\n');
+}
+
+/* "warm lz4:9+dict", good until the next call. */
+static const char *table_label(const struct rzc_estimate *e)
+{
+	static char label[XVM_CODEC_LABEL_BYTES + 16];
+
+	snprintf(label, sizeof(label), "%s %s%s", e->form, e->codec->label,
+		 e->density.dictionary_bytes != 0 ? "+dict" : "");
+	return label;
 }
 
 static void table_savings(const struct rzc_estimate *e)
 {
-	printf("%-10s ", e->codec->label);
+	printf("%-16s ", table_label(e));
 	if (e->compressed_bytes > 0)
 		printf("%7.2f", e->original_bytes / e->compressed_bytes);
 	else
 		printf("%7s", "-");
-	printf(" %16.1f %12.1f %7.1f%% %12.1f\n", e->compressed_bytes / (1 << 20),
-	       e->held_bytes / (1 << 20), 100 * e->saved, e->density.write_us);
+	printf(" %16.1f %10.1f %7.1f%% %9.1f %9.1f\n", e->compressed_bytes / (1 << 20),
+	       e->held_bytes / (1 << 20), 100 * e->saved, e->density.write_us, e->density.read_us);
 }
 
 /* "12.3% ######", padded to a column. */
@@ -70,13 +83,13 @@ void rzc_estimate_table(const struct xvm_input *input, const struct rzc_estimate
 	char name[24];
 
 	table_heading(input, estimates, count);
-	printf("%-10s %7s %16s %12s %8s %12s\n", "codec", "ratio", "compressed MiB", "held MiB",
-	       "saved", "us/page");
+	printf("%-16s %7s %16s %10s %8s %9s %9s\n", "form", "ratio", "compressed MiB", "held MiB",
+	       "saved", "us/write", "us/read");
 	for (size_t i = 0; i < count; i++)
 		table_savings(&estimates[i]);
 	printf("\n%-12s", "stored as");
 	for (size_t i = 0; i < count; i++)
-		printf("  %-*s", (int)TABLE_BAR + 6, estimates[i].codec->label);
+		printf("  %-*s", (int)TABLE_BAR + 6, table_label(&estimates[i]));
 	putchar('\n');
 	table_row("same-filled", estimates, count,
 		  offsetof(struct rzc_estimate, same_filled_share));
@@ -105,16 +118,17 @@ static json_t *json_result(const struct xvm_input *input, const struct rzc_estim
 	const struct rzc_density *d = &e->density;
 	double ratio = (double)d->pages * XVM_INPUT_PAGE_BYTES / (double)d->stored_bytes;
 
-	return json_pack("{so ss si so sb so so so so sf sf sf sf so so}", "input",
-			 xvm_json_text(input->name), "codec", e->codec->codec->name, "level",
-			 (int)e->codec->level, "pages", xvm_json_count(d->pages), "sampled",
-			 d->pages < input->available, "original_bytes",
-			 xvm_json_count((uint64_t)e->original_bytes), "compressed_bytes",
-			 xvm_json_count((uint64_t)e->compressed_bytes), "held_bytes",
-			 xvm_json_count((uint64_t)e->held_bytes), "ratio",
+	return json_pack("{so ss ss si so sb so so so so so sf sf sf sf sf so so}", "input",
+			 xvm_json_text(input->name), "form", e->form, "codec",
+			 e->codec->codec->name, "level", (int)e->codec->level, "pages",
+			 xvm_json_count(d->pages), "sampled", d->pages < input->available,
+			 "original_bytes", xvm_json_count((uint64_t)e->original_bytes),
+			 "compressed_bytes", xvm_json_count((uint64_t)e->compressed_bytes),
+			 "held_bytes", xvm_json_count((uint64_t)e->held_bytes), "dictionary_bytes",
+			 xvm_json_count(d->dictionary_bytes), "ratio",
 			 xvm_json_real_if(d->stored_bytes > 0, ratio), "saved", e->saved,
-			 "write_us", d->write_us, "same_filled_share", e->same_filled_share,
-			 "raw_share", e->raw_share, "size_class_bytes",
+			 "write_us", d->write_us, "read_us", d->read_us, "same_filled_share",
+			 e->same_filled_share, "raw_share", e->raw_share, "size_class_bytes",
 			 xvm_json_count(XVM_INPUT_PAGE_BYTES / RZC_SIZE_CLASSES),
 			 "size_class_share", json_sizes(e));
 }

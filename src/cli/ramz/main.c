@@ -111,9 +111,10 @@ static const struct rzc_command main_commands[] = {
 	 "Empty a served disk: drop all that it holds, and begin its counters anew.\n"
 	 "Size, limits and codec stay. Refused while clients are connected.\n",
 	 0, 0, NULL, rzc_request_reset, rzc_tell_reset},
-	{"estimate", "what a page store would save on your data, by codec",
+	{"estimate", "what a page store would save on your data, by form",
 	 "[OPTION...] [INPUT...]\n"
-	 "Tell what a compressed page store would save on the data, by codec.\n\n"
+	 "Tell what a compressed page store would save on the data, were all its pages\n"
+	 "hot (lz4), warm (lz4:9 with a dictionary) or cold (zstd:8 with a dictionary).\n\n"
 	 "  INPUT                a file, a directory, or pid:N for the anonymous pages\n"
 	 "                       of a process (the C library's directory, /usr/bin)\n",
 	 SIZE_MAX, 0, rzc_estimate, NULL, NULL},
@@ -201,7 +202,7 @@ static const struct xvm_arg main_args[] = {
 
 	{"codec", "LIST", ESTIMATE,
 	 "lz4, lzo, zstd or none, where built in; NAME:LEVEL too;\n" XVM_ARGS_INDENT
-	 "comma-separated (all but none)",
+	 "comma-separated: compare these, for hot pages",
 	 MAIN_TEXT(codecs)},
 	{"seconds", "N", ESTIMATE, "for all inputs together, about (4)",
 	 MAIN_NUMBER(seconds, 1, 1000000)},

@@ -153,6 +153,7 @@ XV_API XV_MUST_USE int ramz_clean(struct ramz *store, uint64_t free_segments);
 
 struct ramz_backing_stats {
 	bool attached;
+	bool holds;          /* the device holds a completed checkpoint */
 	uint64_t pages;      /* on the device now */
 	uint64_t live_bytes; /* their forms, with headers */
 	uint64_t segments;   /* of the device */

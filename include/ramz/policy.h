@@ -88,6 +88,7 @@ struct ramz_policy_stats {
 	uint64_t recompressed;  /* pages */
 	uint64_t saved_bytes;   /* bytes by which forms became shorter */
 	uint64_t written_back;  /* pages moved to the backing device */
+	uint64_t checkpoints;   /* tried, because the device was full of what the last one needs */
 	uint64_t written_bytes; /* to the device, cleaning included */
 	uint64_t held_back;     /* times that day_bytes or all_bytes stopped this */
 	uint64_t compactions;   /* parts of a compaction, of up to 256 KiB */

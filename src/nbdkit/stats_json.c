@@ -126,25 +126,26 @@ static const struct field store_fields[] = {
 };
 
 static const struct field backing_fields[] = {
-	FIELD(ramz_backing_stats, pages),        FIELD(ramz_backing_stats, live_bytes),
-	FIELD(ramz_backing_stats, segments),     FIELD(ramz_backing_stats, free_segments),
-	FIELD(ramz_backing_stats, reads),        FIELD(ramz_backing_stats, writes),
-	FIELD(ramz_backing_stats, moved),        FIELD(ramz_backing_stats, written_bytes),
-	FIELD(ramz_backing_stats, failed_reads), FIELD(ramz_backing_stats, failed_writes),
-	FIELD(ramz_backing_stats, damaged),
+	FIELD(ramz_backing_stats, pages),         FIELD(ramz_backing_stats, live_bytes),
+	FIELD(ramz_backing_stats, segments),      FIELD(ramz_backing_stats, free_segments),
+	FIELD(ramz_backing_stats, reads),         FIELD(ramz_backing_stats, writes),
+	FIELD(ramz_backing_stats, moved),         FIELD(ramz_backing_stats, written_bytes),
+	FIELD(ramz_backing_stats, failed_reads),  FIELD(ramz_backing_stats, failed_writes),
+	FIELD(ramz_backing_stats, damaged),       FIELD(ramz_backing_stats, checkpoints),
+	FIELD(ramz_backing_stats, kept_segments),
 };
 
 static const struct field policy_fields[] = {
-	FIELD(ramz_policy_stats, squeeze),       FIELD(ramz_policy_stats, pressure),
-	FIELD(ramz_policy_stats, ages),          FIELD(ramz_policy_stats, soft_shortages),
-	FIELD(ramz_policy_stats, pressures),     FIELD(ramz_policy_stats, hard_shortages),
-	FIELD(ramz_policy_stats, squeezes),      FIELD(ramz_policy_stats, recompressed),
-	FIELD(ramz_policy_stats, saved_bytes),   FIELD(ramz_policy_stats, written_back),
-	FIELD(ramz_policy_stats, written_bytes), FIELD(ramz_policy_stats, held_back),
-	FIELD(ramz_policy_stats, compactions),   FIELD(ramz_policy_stats, trainings),
-	FIELD(ramz_policy_stats, dictionaries),  FIELD(ramz_policy_stats, waits),
-	FIELD(ramz_policy_stats, wait_ns),       FIELD(ramz_policy_stats, refused),
-	FIELD(ramz_policy_stats, futile),
+	FIELD(ramz_policy_stats, squeeze),     FIELD(ramz_policy_stats, pressure),
+	FIELD(ramz_policy_stats, ages),        FIELD(ramz_policy_stats, soft_shortages),
+	FIELD(ramz_policy_stats, pressures),   FIELD(ramz_policy_stats, hard_shortages),
+	FIELD(ramz_policy_stats, squeezes),    FIELD(ramz_policy_stats, recompressed),
+	FIELD(ramz_policy_stats, saved_bytes), FIELD(ramz_policy_stats, written_back),
+	FIELD(ramz_policy_stats, checkpoints), FIELD(ramz_policy_stats, written_bytes),
+	FIELD(ramz_policy_stats, held_back),   FIELD(ramz_policy_stats, compactions),
+	FIELD(ramz_policy_stats, trainings),   FIELD(ramz_policy_stats, dictionaries),
+	FIELD(ramz_policy_stats, waits),       FIELD(ramz_policy_stats, wait_ns),
+	FIELD(ramz_policy_stats, refused),     FIELD(ramz_policy_stats, futile),
 };
 
 static const struct field compact_report_fields[] = {

@@ -441,6 +441,7 @@ int ramz_get_backing_stats(struct ramz *store, struct ramz_backing_stats *stats)
 		struct rzi_backing *b = store->backing;
 
 		found.attached = true;
+		found.holds = b->good_pin != 0;
 		found.segments = b->segments;
 		(void)pthread_mutex_lock(&b->lock);
 		found.free_segments = b->free_count;

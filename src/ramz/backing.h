@@ -68,10 +68,10 @@ struct rzi_backing {
 	uint64_t id; /* of this use of the device */
 
 	/* Of the call that has the snapshot (snapshot.h). */
-	uint64_t generation; /* of the last checkpoint tried; 0 = none was */
-	uint32_t super;      /* place of the last completed one: 0 or 1 */
-	uint8_t good_pin;    /* its bit; 0 = there is none */
-	uint8_t doubt_pins;  /* of those whose superblock may be on the device */
+	uint64_t generation;      /* of the last checkpoint tried; 0 = none was */
+	uint32_t super;           /* place of the last completed one: 0 or 1 */
+	_Atomic uint8_t good_pin; /* its bit; 0 = there is none */
+	uint8_t doubt_pins;       /* of those whose superblock may be on the device */
 	uint64_t checkpoints;
 	_Atomic uint32_t kept; /* free segments that are left to the next one */
 

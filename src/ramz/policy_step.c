@@ -254,6 +254,24 @@ static bool policy_may_write(struct rzi_policy *p, uint64_t *bytes)
 	return may;
 }
 
+/* A full device that holds a checkpoint may have segments that only that one needs: take another.
+ * Returns true. */
+static bool policy_checkpoint(struct rzi_policy *p, int *err)
+{
+	struct ramz_backing_stats before, after;
+
+	if (*err != -XV_ENOSPC || ramz_get_backing_stats(p->store, &before) != 0 || !before.holds)
+		return true;
+	*err = ramz_checkpoint(p->store);
+	(void)ramz_get_backing_stats(p->store, &after);
+	p->day_bytes += after.written_bytes - before.written_bytes;
+	policy_lock(p);
+	p->stats.checkpoints++;
+	p->stats.written_bytes += after.written_bytes - before.written_bytes;
+	policy_unlock(p);
+	return true;
+}
+
 /* Move some pages to the backing device, where there is one; its cursor is that of tier 0. Returns
  * whether it was tried. */
 static bool policy_writeback(struct rzi_policy *p, int *err)
@@ -279,7 +297,7 @@ static bool policy_writeback(struct rzi_policy *p, int *err)
 	p->stats.written_back += report.pages;
 	p->stats.written_bytes += report.written_bytes;
 	policy_unlock(p);
-	return true;
+	return policy_checkpoint(p, err);
 }
 
 /* ---- a step ---- */

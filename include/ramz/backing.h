@@ -66,14 +66,16 @@ struct ramz_backing {
 	void (*discard)(void *context, uint64_t offset, uint64_t bytes);
 
 	/* Optional, for checkpoints: return when all that was written before is durable. 0 or a
-	 * negative errno. With it the first segment is for checkpoints. */
+	 * negative errno. With it the first segment is for checkpoints, and must read as zeros when
+	 * it was never written. */
 	int (*flush)(void *context);
 };
 
 /*
  * Give the store a device. Returns 0, -XV_EINVAL (null, a function that is missing, a bad size or
  * alignment), -XV_EBUSY (it has one), -EEXIST (the device holds a checkpoint, which would be lost:
- * open it with ramz_open, or overwrite its first segment), -XV_ENOMEM, -XV_ENOSPC (the hard limit
+ * open it with ramz_open, or write zeros into its first segment), -XV_EBADMSG (its first segment
+ * holds something else than zeros), -XV_ENOMEM, -XV_ENOSPC (the hard limit
  * leaves no room for 12 bytes for each segment and 600 KiB of buffers), or what a read failed with.
  * O(segments).
  */
@@ -93,8 +95,8 @@ XV_API XV_MUST_USE int ramz_attach(struct ramz *store, const struct ramz_backing
  */
 XV_API XV_MUST_USE int ramz_checkpoint(struct ramz *store);
 
-/* Does the device hold a checkpoint? 1, 0, -XV_EINVAL (not a device), -XV_ENOMEM, or what a read
- * failed with. Its contents may be damaged all the same. */
+/* Does the device hold a checkpoint? 1, 0, -XV_EBADMSG (what says so is damaged), -XV_EINVAL (not a
+ * device), -XV_ENOMEM, or what a read failed with. Its contents may be damaged all the same. */
 XV_API int ramz_backing_holds(const struct ramz_backing *backing);
 
 /*

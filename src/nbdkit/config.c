@@ -20,6 +20,16 @@ void rzn_config_init(struct rzn_config *config)
 	ramz_options_init(&config->options);
 }
 
+const char *rzn_config_own(const struct rzn_config *config)
+{
+	return config->backing_keep ? config->backing : config->file;
+}
+
+const char *rzn_config_own_key(const struct rzn_config *config)
+{
+	return config->backing_keep ? "backing" : "file";
+}
+
 void rzn_config_fini(struct rzn_config *config)
 {
 	free(config->file);
@@ -310,6 +320,11 @@ static int set_backing_size(struct rzn_config *config, const char *value)
 	return parse_bytes("backing-size", value, 0, &config->backing_bytes);
 }
 
+static int set_backing_keep(struct rzn_config *config, const char *value)
+{
+	return parse_flag(value, &config->backing_keep);
+}
+
 static int set_backing_day(struct rzn_config *config, const char *value)
 {
 	return parse_bytes("backing-day", value, 0, &config->backing_day_bytes);
@@ -365,6 +380,7 @@ static const struct parameter {
 	{"backing", set_backing},
 	{"backing-size", set_backing_size},
 	{"backing-after", set_backing_after},
+	{"backing-keep", set_backing_keep},
 	{"backing-day", set_backing_day},
 	{"checksum", set_checksum},
 	{"dedup", set_dedup},
@@ -394,7 +410,7 @@ int rzn_config_set(struct rzn_config *config, const char *key, const char *value
 	nbdkit_error(
 		"%s=: the ramz plugin has no such parameter; it has size, codec, hard-limit, "
 		"soft-limit, warm, cold, warm-after, cold-after, pressure, backing, backing-size, "
-		"backing-after, backing-day, checksum, dedup, page, provider, file, "
+		"backing-after, backing-day, backing-keep, checksum, dedup, page, provider, file, "
 		"save-every, save-fallback, stats and stats-file",
 		key);
 	return -1;
@@ -408,7 +424,7 @@ static int check_saves(const struct rzn_config *config)
 			  : config->save_fallback != NULL ? "save-fallback"
 							  : NULL;
 
-	if (config->file != NULL || key == NULL)
+	if (rzn_config_own(config) != NULL || key == NULL)
 		return 0;
 	nbdkit_error("%s=: there is no file= to save to; give one, or leave %s= out", key, key);
 	return -1;
@@ -419,7 +435,7 @@ static int check_tiers(const struct rzn_config *config)
 	for (uint32_t tier = RZN_TIER_WARM; tier <= RZN_TIER_COLD; tier++) {
 		/* A disk that is loaded has the tiers it was saved with. */
 		if (config->tier[tier].after_ms == 0 || config->tier[tier].codec != NULL ||
-		    config->file != NULL)
+		    rzn_config_own(config) != NULL)
 			continue;
 		nbdkit_error("%s-after=: there is no %s= for it; give one, or leave %s-after= out",
 			     rzn_tier_name(tier), rzn_tier_name(tier), rzn_tier_name(tier));
@@ -439,11 +455,17 @@ static int check_backing(const struct rzn_config *config)
 	const char *key = config->backing_bytes != 0       ? "backing-size"
 			  : config->backing_after_ms != 0  ? "backing-after"
 			  : config->backing_day_bytes != 0 ? "backing-day"
+			  : config->backing_keep           ? "backing-keep"
 							   : NULL;
 
 	if (config->backing == NULL && key != NULL) {
 		nbdkit_error("%s=: there is no backing= for it; give one, or leave %s= out", key,
 			     key);
+		return -1;
+	}
+	if (config->backing_keep && config->file != NULL) {
+		nbdkit_error(
+			"backing-keep= and file= would both keep the disk; leave one of them out");
 		return -1;
 	}
 	if (config->backing == NULL || config->file == NULL ||

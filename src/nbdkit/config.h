@@ -42,6 +42,7 @@ struct rzn_config {
 	char *file;                /* absolute path, or NULL */
 	char *backing;             /* absolute path, or NULL */
 	uint64_t backing_bytes;    /* 0 = not given */
+	bool backing_keep;         /* the disk outlives the server there */
 	uint64_t backing_after_ms;
 	uint64_t backing_day_bytes; /* most to write to it in a day; 0 = no bound */
 	char *save_fallback;        /* absolute path of a directory, or NULL */
@@ -62,6 +63,7 @@ struct rzn_config {
 	"pressure=<PERCENT>      Memory is short when tasks wait for it so much of the time.\n"    \
 	"backing=<FILE>          A file or disk for pages that do not fit into memory.\n"          \
 	"backing-size=<SIZE>     How long that file may become.\n"                                 \
+	"backing-keep=true       Keep the disk in it when the server ends.\n"                      \
 	"backing-day=<SIZE>      The most to write to it in 24 hours.\n"                           \
 	"backing-after=<MINUTES> When a page goes there (default: when memory is short).\n"        \
 	"checksum=true           Keep a checksum of every page (default: false).\n"                \
@@ -76,6 +78,12 @@ struct rzn_config {
 	"stats-file=<FILE>       Write statistics to FILE at the end."
 
 void rzn_config_init(struct rzn_config *config);
+
+/* Where the disk is kept: the path of file=, or of backing= with backing-keep=. NULL: nowhere. The
+ * key of that parameter. */
+const char *rzn_config_own(const struct rzn_config *config);
+const char *rzn_config_own_key(const struct rzn_config *config);
+
 void rzn_config_fini(struct rzn_config *config);
 
 /* Take one parameter. Returns 0, or -1 after telling nbdkit why. */

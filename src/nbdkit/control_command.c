@@ -192,7 +192,8 @@ static json_t *save_to(struct rzn_disk *disk, const char *command, const char *p
 
 static json_t *command_save(struct rzn_disk *disk, const struct rzn_request *request)
 {
-	const char *path = *request->arguments != '\0' ? request->arguments : disk->config->file;
+	const char *path =
+		*request->arguments != '\0' ? request->arguments : rzn_config_own(disk->config);
 
 	if (path == NULL)
 		return rzn_answer_error(EINVAL,

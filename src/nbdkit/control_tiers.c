@@ -294,7 +294,7 @@ static json_t *backing_take(struct rzn_disk *disk)
 
 json_t *rzn_command_backing(struct rzn_disk *disk, const struct rzn_request *request)
 {
-	const char *path = request->arguments, *own = disk->config->file, *fault;
+	const char *path = request->arguments, *own = rzn_config_own(disk->config), *fault;
 	char size_word[RZN_WORD_BYTES];
 	uint64_t bytes;
 	int err;

@@ -128,7 +128,6 @@ int rzn_disk_open(struct rzn_disk *disk)
 void rzn_disk_close(struct rzn_disk *disk)
 {
 	ramz_destroy(disk->store);
-	rzn_backing_close(disk);
 	xv_provider_highmem_destroy(disk->provider);
 	disk->store = NULL;
 	disk->provider = NULL;

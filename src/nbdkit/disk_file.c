@@ -42,12 +42,18 @@ static bool state_is(const struct rzn_state *a, const struct rzn_state *b)
 	       a->size_bytes == b->size_bytes && a->codec == b->codec && a->level == b->level;
 }
 
+/* Is there a place that keeps the disk? */
+static bool disk_is_kept(const struct rzn_disk *disk)
+{
+	return disk->file != NULL || disk->config->backing_keep;
+}
+
 bool rzn_file_is_stale(struct rzn_disk *disk)
 {
 	struct rzn_state now;
 	bool stale;
 
-	if (disk->file == NULL)
+	if (!disk_is_kept(disk))
 		return false;
 	now = state_now(disk);
 	(void)pthread_mutex_lock(&disk->saves.lock);
@@ -86,11 +92,12 @@ static int refuse_page(const struct rzn_config *config, const struct ramz_file_i
 	return -1;
 }
 
-static int refuse_size(const struct rzn_config *config, const struct ramz_file_info *info)
+static int refuse_size(const struct rzn_config *config, uint64_t size_bytes)
 {
-	rzn_tell("file=%s holds a disk of %llu bytes, and size= would cut it; leave size= "
-		 "out, or give a larger one",
-		 config->file, (unsigned long long)info->size_bytes);
+	rzn_tell("%s=%s holds a disk of %llu bytes, and size= would cut it; leave size= out, or "
+		 "give a larger one",
+		 rzn_config_own_key(config), rzn_config_own(config),
+		 (unsigned long long)size_bytes);
 	return -1;
 }
 
@@ -126,7 +133,7 @@ static int file_check_given(const struct rzn_config *config, const struct ramz_f
 	if (config->page_given && given->page_bytes != info->page_bytes)
 		return refuse_page(config, info);
 	if (size_is_cut(config, info))
-		return refuse_size(config, info);
+		return refuse_size(config, info->size_bytes);
 	if (config->checksum_given && !given->checksum && info->checksum)
 		return refuse_checksum(config);
 	if (given->codec == NULL && info->codec[0] != '\0' &&
@@ -171,8 +178,8 @@ static int file_grow(struct rzn_disk *disk)
 	err = ramz_resize(disk->store, size_bytes);
 	if (err == 0)
 		return 0;
-	rzn_tell("size=: the disk of file=%s cannot grow so far: %s; make it less",
-		 disk->config->file, strerror(-err));
+	rzn_tell("size=: the disk of %s=%s cannot grow so far: %s; make it less",
+		 rzn_config_own_key(disk->config), rzn_config_own(disk->config), strerror(-err));
 	return -1;
 }
 
@@ -195,7 +202,8 @@ static const char *file_advice(int err)
 
 static int refuse_file(const struct rzn_disk *disk, const char *reason, int err)
 {
-	rzn_tell("file=%s cannot be loaded: %s. It is left as it is; %s", disk->config->file,
+	rzn_tell("%s=%s cannot be loaded: %s. It is left as it is; %s",
+		 rzn_config_own_key(disk->config), rzn_config_own(disk->config),
 		 reason[0] != '\0' ? reason : strerror(-err), file_advice(err));
 	return -1;
 }
@@ -237,12 +245,36 @@ static int file_read(struct rzn_disk *disk, const struct ramz_file_info *info,
 	return 1;
 }
 
+/* The same for backing=, which is not read but opened. */
+static int device_load(struct rzn_disk *disk, const struct ramz_options *options)
+{
+	const struct rzn_config *config = disk->config;
+	const char *reason = "";
+	int err = ramz_backing_holds(&disk->backing);
+
+	if (err == 0)
+		return 0;
+	if (err > 0 || err == -XV_EBADMSG)
+		err = ramz_open(&disk->store, options, NULL, 0, &disk->backing, &reason);
+	if (err != 0)
+		return refuse_file(disk, reason, err);
+	if (config->size_given &&
+	    options->size_bytes + ramz_page_bytes(disk->store) <= ramz_size_bytes(disk->store))
+		return refuse_size(config, ramz_size_bytes(disk->store));
+	if (file_grow(disk) != 0)
+		return -1;
+	disk->saves.saved = state_now(disk);
+	return 1;
+}
+
 int rzn_file_load(struct rzn_disk *disk, const struct ramz_options *options)
 {
 	struct ramz_file_info info;
 	int err;
 
 	disk->saves.saved = (struct rzn_state){.changes = NEVER_SAVED};
+	if (disk->config->backing_keep)
+		return device_load(disk, options);
 	if (disk->file == NULL)
 		return 0;
 	err = ramz_file_info(disk->file, &info);
@@ -259,10 +291,10 @@ int rzn_file_load(struct rzn_disk *disk, const struct ramz_options *options)
  * it: a save would not change what that name leads to. */
 bool rzn_file_is_own(const struct rzn_disk *disk, const char *path)
 {
-	const char *own = disk->config->file;
+	const char *own = rzn_config_own(disk->config);
 	struct stat a, b;
 
-	if (path == NULL || disk->file == NULL)
+	if (path == NULL || !disk_is_kept(disk))
 		return path == NULL;
 	if (strcmp(path, own) == 0)
 		return true;
@@ -288,11 +320,29 @@ static void save_note(struct rzn_disk *disk, const struct rzn_state *state, int 
 	(void)pthread_mutex_unlock(&saves->lock);
 }
 
+/* A checkpoint. What it wrote is not told: most of the disk was there. */
+static int save_in_place(struct rzn_disk *disk, uint64_t *file_bytes, struct ramz_reason *reason)
+{
+	int err = ramz_checkpoint(disk->store);
+	const char *why = err == -XV_ENOSPC  ? "the backing file is full: give it a larger "
+					       "backing-size="
+			  : err == -XV_EBUSY ? "memory ran short for pages that were written "
+					       "meanwhile: save again, or raise the hard limit"
+			  : err != 0         ? strerror(-err)
+					     : "";
+
+	(void)snprintf(reason->text, sizeof(reason->text), "%s", why);
+	if (file_bytes != NULL)
+		*file_bytes = disk->backing.size_bytes;
+	return err;
+}
+
 /* Changes from the first line on may or may not be in the file, and count as not saved. */
 static int save_own(struct rzn_disk *disk, uint64_t *file_bytes, struct ramz_reason *reason)
 {
 	struct rzn_state before = state_now(disk);
-	int err = ramz_file_save(disk->file, disk->store, file_bytes, reason);
+	int err = disk->file != NULL ? ramz_file_save(disk->file, disk->store, file_bytes, reason)
+				     : save_in_place(disk, file_bytes, reason);
 
 	save_note(disk, &before, err, reason);
 	return err;
@@ -303,7 +353,7 @@ int rzn_file_save(struct rzn_disk *disk, const char *path, uint64_t *file_bytes,
 {
 	int err;
 
-	assert(path != NULL || disk->file != NULL);
+	assert(path != NULL || disk_is_kept(disk));
 	*reason = (struct ramz_reason){.text = ""};
 	(void)pthread_mutex_lock(&disk->saves.saving);
 	err = rzn_file_is_own(disk, path) ? save_own(disk, file_bytes, reason)
@@ -320,7 +370,8 @@ static int save_noted(struct rzn_disk *disk, struct ramz_reason *reason)
 	int err = rzn_file_save(disk, NULL, NULL, reason);
 
 	if (err == 0 && reason->text[0] != '\0')
-		rzn_tell("warning: file=%s was saved: %s", disk->config->file, reason->text);
+		rzn_tell("warning: %s=%s was saved: %s", rzn_config_own_key(disk->config),
+			 rzn_config_own(disk->config), reason->text);
 	return err;
 }
 
@@ -330,14 +381,14 @@ void rzn_file_save_again(struct rzn_disk *disk)
 
 	if (!rzn_file_is_stale(disk) || save_noted(disk, &reason) == 0)
 		return;
-	rzn_tell("file=%s could not be saved: %s. It is as it was saved last; this is tried "
-		 "again when save-every= has passed",
-		 disk->config->file, reason.text);
+	rzn_tell("%s=%s could not be saved: %s. It is as it was saved last; this is tried again "
+		 "when save-every= has passed",
+		 rzn_config_own_key(disk->config), rzn_config_own(disk->config), reason.text);
 }
 
 enum rzn_end rzn_file_save_at_end(struct rzn_disk *disk)
 {
-	const char *file = disk->config->file;
+	const char *key = rzn_config_own_key(disk->config), *own = rzn_config_own(disk->config);
 	struct ramz_reason reason, elsewhere;
 	char path[RZN_RESCUE_PATH_BYTES];
 	int err;
@@ -348,12 +399,12 @@ enum rzn_end rzn_file_save_at_end(struct rzn_disk *disk)
 	if (err == 0)
 		return RZN_SAVED;
 	if (rzn_rescue(disk, err, path, &elsewhere) == 0) {
-		rzn_tell("file=%s could not be saved: %s. It is as it was saved last, and all of "
-			 "the disk is in %s now: to go on with that, move it to file=",
-			 file, reason.text, path);
+		rzn_tell("%s=%s could not be saved: %s. It is as it was saved last, and all of "
+			 "the disk is in %s now: to go on with that, serve it as file=",
+			 key, own, reason.text, path);
 		return RZN_RESCUED;
 	}
-	rzn_tell("file=%s could not be saved: %s; and no other place took the disk: %s: %s", file,
+	rzn_tell("%s=%s could not be saved: %s; and no other place took the disk: %s: %s", key, own,
 		 reason.text, path, elsewhere.text);
 	return RZN_LOST;
 }

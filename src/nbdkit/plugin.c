@@ -77,6 +77,8 @@ static int plugin_get_ready(void)
 		return -1;
 	if (config.backing != NULL && rzn_path_check_directory("backing", config.backing) != 0)
 		return -1;
+	if (rzn_backing_open(&disk) != 0)
+		return -1;
 	if (!plugin_file_is_there()) {
 		if (rzn_path_check_directory("file", config.file) != 0)
 			return -1;
@@ -85,7 +87,7 @@ static int plugin_get_ready(void)
 			return -1;
 		rzn_disk_close(&disk);
 	}
-	return rzn_backing_open(&disk);
+	return 0;
 }
 
 static int plugin_serve(void)
@@ -117,6 +119,7 @@ static void plugin_cleanup(void)
 {
 	rzn_saver_stop();
 	rzn_disk_close(&disk);
+	rzn_backing_close(&disk);
 }
 
 /* ---- a connection ---- */

@@ -66,8 +66,8 @@ static void lift_file_limit(void)
 static int rescue_in(struct rzn_disk *disk, const char *directory, char path[RZN_RESCUE_PATH_BYTES],
 		     struct ramz_reason *reason)
 {
-	const char *slash = strrchr(disk->config->file, '/');
-	const char *name = slash != NULL ? slash + 1 : disk->config->file;
+	const char *slash = strrchr(rzn_config_own(disk->config), '/');
+	const char *name = slash != NULL ? slash + 1 : rzn_config_own(disk->config);
 	int length = snprintf(path, RZN_RESCUE_PATH_BYTES, "%s/%.*s.XXXXXX", directory,
 			      RESCUE_NAME_BYTES, name);
 	int fd = length < RZN_RESCUE_PATH_BYTES ? mkostemp(path, O_CLOEXEC) : -1;
@@ -91,7 +91,7 @@ static int rescue_beside(struct rzn_disk *disk, char path[RZN_RESCUE_PATH_BYTES]
 {
 	char directory[RZN_RESCUE_PATH_BYTES];
 
-	(void)snprintf(directory, sizeof(directory), "%s", disk->config->file);
+	(void)snprintf(directory, sizeof(directory), "%s", rzn_config_own(disk->config));
 	*strrchr(directory, '/') = '\0';
 	return rescue_in(disk, directory, path, reason);
 }

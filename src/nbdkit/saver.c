@@ -102,10 +102,11 @@ static enum rzn_end end_keep(struct rzn_disk *disk)
 		end = rzn_file_save_at_end(disk);
 	}
 	if (end == RZN_LOST)
-		rzn_tell("what was written to the disk since file=%s was last saved is lost",
-			 disk->config->file);
+		rzn_tell("what was written to the disk since %s=%s was last saved is lost",
+			 rzn_config_own_key(disk->config), rzn_config_own(disk->config));
 	else if (end == RZN_SAVED)
-		rzn_tell("file=%s is saved now", disk->config->file);
+		rzn_tell("%s=%s is saved now", rzn_config_own_key(disk->config),
+			 rzn_config_own(disk->config));
 	return end;
 }
 

@@ -275,7 +275,7 @@ static json_t *saves_json(struct rzn_disk *disk)
 	bool stale = rzn_file_is_stale(disk);
 	json_t *object;
 
-	if (disk->config->file == NULL)
+	if (rzn_config_own(disk->config) == NULL)
 		return json_null();
 	object = json_object();
 	json_object_set_new(object, "every_ms", rzn_json_count(disk->config->save_every_ms));
@@ -353,7 +353,7 @@ static json_t *policy_json(struct ramz *store)
 
 json_t *rzn_stats_json(struct rzn_disk *disk)
 {
-	const char *file = disk->config->file;
+	const char *file = rzn_config_own(disk->config);
 	json_t *object = json_object();
 	struct ramz_stats stats;
 

@@ -118,12 +118,17 @@ static const char *backing_open_fault(int err)
 	}
 }
 
+static const char backing_holds_fault[] =
+	"it holds a disk, which would be lost; give backing-keep=true to go on with that disk, "
+	"name another file, or remove it";
+
 /* The size is looked at first: a file that cannot be used is not made. */
 static int backing_open(struct rzn_disk *disk, const char *path, uint64_t bytes)
 {
 	struct stat status;
 
-	if (bytes == 0 && (stat(path, &status) != 0 || S_ISREG(status.st_mode)))
+	if (bytes == 0 &&
+	    (stat(path, &status) != 0 || (S_ISREG(status.st_mode) && status.st_size == 0)))
 		return -EINVAL;
 	if (bytes != 0 && (bytes < RAMZ_BACKING_BYTES_MIN || bytes > RAMZ_BACKING_BYTES_MAX))
 		return -EINVAL;
@@ -138,16 +143,27 @@ int rzn_backing_open(struct rzn_disk *disk)
 	if (config->backing == NULL)
 		return 0;
 	err = backing_open(disk, config->backing, config->backing_bytes);
-	if (err == 0)
+	if (err != 0) {
+		rzn_tell("backing=%s: %s", config->backing, backing_open_fault(err));
+		return -1;
+	}
+	if (config->backing_keep || ramz_backing_holds(&disk->backing) == 0)
 		return 0;
-	rzn_tell("backing=%s: %s", config->backing, backing_open_fault(err));
+	rzn_tell("backing=%s: %s", config->backing, backing_holds_fault);
+	rzn_backing_close(disk);
 	return -1;
 }
 
 int rzn_backing_attach(struct rzn_disk *disk)
 {
-	int err = disk->backing.read != NULL ? ramz_attach(disk->store, &disk->backing) : 0;
+	struct ramz_backing_stats stats;
+	int err;
 
+	/* A disk that was opened in it has it. */
+	if (disk->backing.read == NULL ||
+	    (ramz_get_backing_stats(disk->store, &stats) == 0 && stats.attached))
+		return 0;
+	err = ramz_attach(disk->store, &disk->backing);
 	if (err == 0)
 		return 0;
 	rzn_tell("backing=%s: %s", disk->config->backing, strerror(-err));
@@ -181,7 +197,8 @@ static int backing_use(struct rzn_disk *disk, const char **fault)
 	err = ramz_attach(disk->store, &disk->backing);
 	if (err == 0)
 		return 0;
-	*fault = err == -XV_ENOSPC
+	*fault = err == -EEXIST || err == -XV_EBADMSG ? backing_holds_fault
+		 : err == -XV_ENOSPC
 			 ? "the hard limit leaves no room for its table and buffers (600K, "
 			   "and 48 bytes for each MiB of it); raise it (ramz limit), and "
 			   "lower it again when pages have gone there"
@@ -269,6 +286,11 @@ int rzn_backing_take(struct rzn_disk *disk, const char **fault)
 
 	if (disk->backing.read == NULL)
 		return 0;
+	if (disk->config->backing_keep) {
+		*fault = "the disk is kept in it (backing-keep=); save it elsewhere, and serve it "
+			 "from there";
+		return -EBUSY;
+	}
 	err = backing_fits(disk) ? backing_detach(disk) : -XV_ENOSPC;
 	if (err != 0) {
 		*fault = backing_detach_fault(err);

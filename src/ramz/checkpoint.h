@@ -75,7 +75,8 @@ static inline uint64_t rzi_super_offset(uint32_t which)
 
 void rzi_super_put(unsigned char *at, const struct rzi_super *super);
 
-/* Read the last completed one; *which is its place. 1; 0: there is none; or an error. */
+/* Read the last completed one; *which is its place. 1; 0: there is none; -XV_EBADMSG: there was one,
+ * or nearly; or another error. */
 int rzi_super_find(const struct ramz_backing *device, struct rzi_super *super, uint32_t *which);
 
 uint64_t rzi_map_sum(const unsigned char *map);

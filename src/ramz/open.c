@@ -61,11 +61,15 @@ int rzi_super_find(const struct ramz_backing *device, struct rzi_super *super, u
 	void *all = malloc(SUPER_BYTES + IO_ALIGN_BYTES);
 	unsigned char *at = rzi_io_aligned(all);
 	int found = 0, err = all != NULL ? 0 : -XV_ENOMEM;
+	uint64_t word = 0;
+	bool is_empty = true;
 
 	for (uint32_t i = 0; err == 0 && i < 2; i++) {
 		struct rzi_super one;
 
 		err = device->read(device->context, rzi_super_offset(i), at, SUPER_BYTES);
+		is_empty = is_empty && err == 0 &&
+			   ramz_page_is_same_filled(at, SUPER_BYTES, &word) && word == 0;
 		if (err == 0 && super_get(at, &one) &&
 		    (found == 0 || one.generation > super->generation)) {
 			*super = one;
@@ -74,6 +78,8 @@ int rzi_super_find(const struct ramz_backing *device, struct rzi_super *super, u
 		}
 	}
 	free(all);
+	if (err == 0 && found == 0 && !is_empty)
+		err = -XV_EBADMSG;
 	return err == 0 ? found : err;
 }
 
@@ -265,6 +271,8 @@ static int opener_run(struct opener *o, const struct ramz_options *options,
 	const struct ramz_source source = {.read = head_read, .context = o};
 	int err = rzi_super_find(o->device, &o->super, &o->which);
 
+	if (err == -XV_EBADMSG)
+		return opener_fails(o, err, "both superblocks of the checkpoint are damaged");
 	if (err < 0)
 		return opener_fails(o, err, "the backing device cannot be read");
 	if (err == 0)

@@ -102,6 +102,7 @@ static const char *backing_open_fault(int err)
 		return "it holds other data, which would be lost; name a new file, or one that was "
 		       "a backing file";
 	case -ENOTBLK:
+	case -EISDIR:
 		return "it is neither a regular file nor a block device";
 	case -EFBIG:
 		return "the device is smaller than the size that is given";

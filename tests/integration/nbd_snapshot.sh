@@ -14,10 +14,10 @@ mib=1048576
 answers() { ask disk "$1" >"$dir/answer" && grep -q '"ok": true' "$dir/answer" || fail "'$1' is refused: $(cat "$dir/answer")"; }
 round() { sed -n '$s/^round //p' "$dir/written"; }
 
-# is_whole FILE FROM TO: an image with pages of these rounds, in the order in which they were written
+# is_whole FILE FROM TO: an image of one moment at which these rounds were written
 is_whole() {
 	serve image file="$1"
-	timeout 60 "$helpers/nbd_client" "$dir/image.sock" check "$2" "$3" >"$dir/check" ||
+	timeout 60 "$helpers/nbd_client" "$dir/image.sock" moment "$2" "$3" >"$dir/check" ||
 		fail "${1##*/}: $(cat "$dir/check")"
 	kill -KILL "$server_pid" # it must not save
 	wait "$server_pid" 2>/dev/null
@@ -26,7 +26,7 @@ is_whole() {
 
 serve disk size=16M file="$dir/disk.ramz"
 disk_pid=$server_pid
-timeout 100 "$helpers/nbd_client" "$dir/disk.sock" write 1 1000000 >"$dir/written" 2>&1 &
+timeout 100 "$helpers/nbd_client" "$dir/disk.sock" scatter 1 1000000 >"$dir/written" 2>&1 &
 writer=$!
 begun() { grep -q 'round 1' "$dir/written"; }
 awaits 60 begun || die "the client does not write"
@@ -64,6 +64,6 @@ wait "$disk_pid" 2>/dev/null
 wait $asks
 before=$(round)
 serve image file="$dir/kept"
-timeout 60 "$helpers/nbd_client" "$dir/image.sock" check "$before" $((before + 1)) || fail "the kept image is torn"
+timeout 60 "$helpers/nbd_client" "$dir/image.sock" moment "$before" $((before + 1)) || fail "the kept image is torn"
 writing >/dev/null 2>&1 && fail "what was begun is left: $(writing)"
 finish

@@ -5,13 +5,22 @@
  * tests/integration; it speaks the protocol itself, one request at a time. Pages of 4 KiB are
  * stamped with their number and a round; round 0 is a page of zeros.
  *
- *   idle             connect, print "ready", and stay until the server ends the connection
- *   deaf             the same, after asking for the whole disk, of at most 32 MiB, ten times
- * without taking the answers write FROM TO    stamp all pages with round FROM, then the next, up to
- * TO. Prints "round N" when one is done. When the server refuses or goes it prints "stopped N P",
- * the round and the page of the request without a good answer, and exits with 3 check FROM TO [P]
- * each page is whole and of a round in between. With P the pages in front of P are of TO, those
- * behind it of FROM, and P is of either
+ * idle: connect, print "ready", and stay until the server ends the connection.
+ *
+ * deaf: the same, after asking for the whole disk, of at most 32 MiB, ten times, without taking the
+ * answers.
+ *
+ * write FROM TO: stamp all pages with round FROM, then the next, up to TO. Prints "round N" when
+ * one is done. When the server refuses or goes it prints "stopped N P", the round and the page of
+ * the request without a good answer, and exits with 3.
+ *
+ * scatter FROM TO: the same, in an order in which neighbours are far apart.
+ *
+ * check FROM TO [P]: each page is whole and of a round in between. With P the pages in front of P
+ * are of TO, those behind it of FROM, and P is of either.
+ *
+ * moment FROM TO: the pages are those of one moment of a scatter: in its order they are of one
+ * round, and from a page on, if any, of the round before.
  *
  * SIGTERM ends a write between two requests, so that the server sees nothing but an end.
  *
@@ -153,12 +162,20 @@ static void end(int number)
 	told_to_end = 1;
 }
 
-static int write_rounds(struct disk *disk, uint64_t from, uint64_t to)
+/* The page that is number `index` in an order of all pages. */
+static uint64_t scattered(const struct disk *disk, uint64_t index)
+{
+	return index * 2654435761 % disk->pages; /* a prime: each page once */
+}
+
+static int write_rounds(struct disk *disk, uint64_t from, uint64_t to, bool scatter)
 {
 	unsigned char data[PAGE];
 
 	for (uint64_t round = from; round <= to; round++) {
-		for (uint64_t page = 0; page < disk->pages; page++) {
+		for (uint64_t i = 0; i < disk->pages; i++) {
+			uint64_t page = scatter ? scattered(disk, i) : i;
+
 			if (told_to_end)
 				return 0;
 			stamp(data, page, round);
@@ -202,6 +219,26 @@ static int check_rounds(struct disk *disk, uint64_t from, uint64_t to, const cha
 			       (unsigned long long)least, (unsigned long long)most);
 			return 1;
 		}
+	}
+	return 0;
+}
+
+static int check_moment(struct disk *disk, uint64_t from, uint64_t to)
+{
+	uint64_t first = 0, last = to, round;
+	unsigned char data[PAGE];
+
+	for (uint64_t i = 0; i < disk->pages; i++) {
+		uint64_t page = scattered(disk, i);
+
+		if (!request(disk, READ, page, data) || !is_whole(data, page, &round) ||
+		    round < from || round > last || round + 1 < first) {
+			printf("page %llu says round %llu, behind %llu\n", (unsigned long long)page,
+			       (unsigned long long)round, (unsigned long long)last);
+			return 1;
+		}
+		first = i == 0 ? round : first;
+		last = round;
 	}
 	return 0;
 }
@@ -255,6 +292,9 @@ int main(int argc, char **argv)
 	(void)signal(SIGTERM, end);
 	from = strtoull(argv[3], NULL, 10);
 	to = strtoull(argv[4], NULL, 10);
-	return strcmp(argv[2], "write") == 0 ? write_rounds(&disk, from, to)
-					     : check_rounds(&disk, from, to, argv[5]);
+	if (strcmp(argv[2], "check") == 0)
+		return check_rounds(&disk, from, to, argv[5]);
+	if (strcmp(argv[2], "moment") == 0)
+		return check_moment(&disk, from, to);
+	return write_rounds(&disk, from, to, strcmp(argv[2], "scatter") == 0);
 }

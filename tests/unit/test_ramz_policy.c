@@ -51,7 +51,7 @@ static void set_policy(struct ramz *store, uint32_t age_ms, uint32_t cold_age)
 	ramz_policy_init(&policy);
 	policy.age_ms = age_ms;
 	policy.tier_age[2] = cold_age;
-	policy.wait_ms = 5000;
+	policy.wait_ms = 60000; /* a training may take long here */
 	assert_int_equal(ramz_set_policy(store, &policy), 0);
 }
 

@@ -14,8 +14,8 @@
  *     younger and younger pages go into the tiers, then to the backing device, if there
  *     is one, and the pool is compacted.
  *   - Memory is very short when held bytes come within a 32nd of the hard limit, or a write waits.
- *     Then all pages may go. While the thread of ramz_policy_start runs, a sixteenth of the hard
- *     limit, at most 2 MiB, is for its work alone.
+ *     Then all pages may go, and the device comes before the tiers. While the thread of
+ *     ramz_policy_start runs, a sixteenth of the hard limit, at most 2 MiB, is for its work alone.
  *   - A write that the hard limit refuses waits for that thread: no longer than wait_ms, and only
  *     while the policy finds something to do. Then it gets -XV_ENOSPC.
  *   - A tier without a dictionary gets one when enough pages are due. A new one is trained when

@@ -4,9 +4,11 @@
  * policy_step.c: the work of a policy; see ramz/policy.h.
  *
  * A step does the first of these that is due: the end of an age; a training; some pages of a sweep
- * of the strongest tier, then of the next; some pages to the backing device; a part of a
- * compaction. When nothing is left and memory is short, the required ages are halved and the sweeps
- * begin again. When that ends too, the policy rests until the next age.
+ * of the strongest tier, then of the next; a segment of pages to the backing device; a part of a
+ * compaction. When memory is very short, the device comes first: it takes a page in a tenth of the
+ * time, and needs no room for a new form beside the old one. When nothing is left and memory is
+ * short, the required ages are halved and the sweeps begin again. When that ends too, the policy
+ * rests until the next age.
  *
  * Owns nothing. May call: recompress.h, and the store's public calls. Locking: see policy_impl.h.
  * O(the work).
@@ -16,7 +18,6 @@
 
 enum {
 	STEP_MS = 5,           /* pages are recompressed for so long in a step */
-	WRITEBACK_PAGES = 256, /* pages moved to the device in a step */
 	STEP_LOOKED = 1 << 16, /* pages looked at in a step */
 	COMPACT_BYTES = 256 << 10,
 	COMPACT_SHARE_SHIFT = 5, /* a compaction that gives back less than a 32nd does not pay */
@@ -229,9 +230,8 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* Bytes that may be written to the device now, by what is allowed in a day and in all; 0 = no
- * bound. False: no segment more. */
-static bool policy_may_write(struct rzi_policy *p, uint64_t *bytes)
+/* May a segment be written to the device now, by what is allowed in a day and in all? */
+static bool policy_may_write(struct rzi_policy *p)
 {
 	uint64_t now_ns = rzi_now_ns(), left = UINT64_MAX;
 	bool may;
@@ -245,7 +245,6 @@ static bool policy_may_write(struct rzi_policy *p, uint64_t *bytes)
 	if (p->policy.all_bytes != 0)
 		left = min_u64(left, p->policy.all_bytes -
 					     min_u64(p->policy.all_bytes, p->stats.written_bytes));
-	*bytes = left != UINT64_MAX ? left : 0;
 	may = left >= RAMZ_SEGMENT_BYTES;
 	policy_lock(p);
 	p->stats.held_back += !may && !p->is_held_back;
@@ -272,17 +271,17 @@ static bool policy_checkpoint(struct rzi_policy *p, int *err)
 	return true;
 }
 
-/* Move some pages to the backing device, where there is one; its cursor is that of tier 0. Returns
- * whether it was tried. */
+/* Move pages to the backing device, where there is one, until a segment is full; its cursor is that
+ * of tier 0. Returns whether it was tried. */
 static bool policy_writeback(struct rzi_policy *p, int *err)
 {
 	struct ramz_writeback_options options = {
-		.first = p->cursor[0], .count = STEP_LOOKED, .pages_max = WRITEBACK_PAGES};
+		.first = p->cursor[0], .count = STEP_LOOKED, .write_max = RAMZ_SEGMENT_BYTES};
 	struct ramz_writeback_report report = {.pages = 0};
 	uint64_t end = p->cursor[0] + STEP_LOOKED;
 
 	if (p->cursor[0] == UINT64_MAX || !policy_age(p, p->policy.backing_age, &options.min_age) ||
-	    !policy_may_write(p, &options.write_max))
+	    !policy_may_write(p))
 		return false;
 	*err = ramz_writeback(p->store, &options, &report);
 	p->day_bytes += report.written_bytes;
@@ -344,6 +343,8 @@ static bool policy_work(struct rzi_policy *p, int *err)
 {
 	uint32_t age;
 
+	if (p->stats.shortage == RAMZ_SHORTAGE_HARD && policy_writeback(p, err))
+		return true;
 	for (uint32_t tier = RAMZ_TIERS - 1; tier >= 1; tier--) {
 		if (!policy_min_age(p, tier, &age))
 			continue;

@@ -293,6 +293,36 @@ static void under_pressure_memory_is_short(void **state)
 	(void)unlink(path);
 }
 
+/* Without a tier's time for each page, and in full segments: only the last one may have dead space.
+ */
+static void at_the_hard_limit_the_device_comes_first(void **state)
+{
+	char path[] = "/tmp/xv-policy.XXXXXX";
+	int fd = mkstemp(path);
+	struct ramz *store = limited_store(0, 0);
+	struct ramz_backing_stats stats;
+	struct ramz_backing file;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(ramz_backing_file_open(&file, path, 64 * RAMZ_SEGMENT_BYTES, false), 0);
+	assert_int_equal(ramz_attach(store, &file), 0);
+	for (uint64_t slot = 0; slot < SLOTS; slot++)
+		put_text(store, slot, slot);
+	assert_int_equal(ramz_set_limits(store, 0, store_stats(store).held_bytes), 0);
+	set_policy(store, DAY_MS, 0);
+	run_steps(store);
+	assert_int_equal(policy_stats(store).shortage, RAMZ_SHORTAGE_NONE);
+	assert_int_equal(policy_stats(store).recompressed, 0);
+	assert_true(policy_stats(store).written_back > 0);
+	assert_int_equal(ramz_get_backing_stats(store, &stats), 0);
+	assert_true(stats.live_bytes > stats.written_bytes - stats.written_bytes / 16);
+	store_close(store);
+	ramz_backing_file_close(&file);
+	(void)close(fd);
+	(void)unlink(path);
+}
+
 /* ---- the thread ---- */
 
 static void writers_wait_for_the_thread_at_the_hard_limit(void **state)
@@ -567,6 +597,7 @@ int main(void)
 		cmocka_unit_test(a_dictionary_is_trained_when_enough_pages_are_due),
 		cmocka_unit_test(what_goes_to_the_device_is_bounded),
 		cmocka_unit_test(under_pressure_memory_is_short),
+		cmocka_unit_test(at_the_hard_limit_the_device_comes_first),
 		cmocka_unit_test(writers_wait_for_the_thread_at_the_hard_limit),
 		cmocka_unit_test(a_write_that_cannot_be_helped_is_refused_in_time),
 		cmocka_unit_test(a_call_does_not_wait_for_a_write_that_waits),

@@ -8,6 +8,7 @@
  * none; one thread per context. O(page).
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include <lz4.h>
 #include <lz4hc.h>
@@ -33,6 +34,7 @@ struct lz4_context {
 	int32_t level;
 	const struct lz4_digest *digest; /* NULL = no dictionary */
 	void *state;                     /* of the level's compressor; made when it is first used */
+	char *window; /* the dictionary and a page behind it; made when one is first decompressed */
 };
 
 static void lz4_digest_destroy(void *digest)
@@ -69,6 +71,7 @@ static void lz4_context_destroy(void *context)
 	if (c == NULL)
 		return;
 	free(c->state);
+	free(c->window);
 	free(c);
 }
 
@@ -102,11 +105,17 @@ static size_t lz4_state_bytes(const struct lz4_context *c)
 	return (size_t)(lz4_is_hc(c) ? LZ4_sizeofStateHC() : LZ4_sizeofState());
 }
 
+static size_t lz4_window_bytes(const struct lz4_context *c)
+{
+	return (size_t)c->digest->count + c->page_bytes;
+}
+
 static size_t lz4_context_bytes(const void *context)
 {
 	const struct lz4_context *c = context;
 
-	return sizeof(*c) + (c->state != NULL ? lz4_state_bytes(c) : 0);
+	return sizeof(*c) + (c->state != NULL ? lz4_state_bytes(c) : 0) +
+	       (c->window != NULL ? lz4_window_bytes(c) : 0);
 }
 
 static int lz4_acceleration(const struct lz4_context *c)
@@ -158,17 +167,39 @@ static int lz4_compress(void *context, const void *src, size_t src_bytes, void *
 	return lz4_compress_alone(c, src, (int)src_bytes, dst, rzi_codec_room(dst_bytes));
 }
 
+/* liblz4 takes 30% less time when the page follows its dictionary in memory, the copy included:
+ * tiers/ramz/read/warm/p50. */
+static int lz4_decompress_with(struct lz4_context *c, const void *src, int src_bytes, void *dst,
+			       int dst_bytes)
+{
+	const struct lz4_digest *d = c->digest;
+	char *page;
+	int got;
+
+	if (c->window == NULL) {
+		c->window = malloc(lz4_window_bytes(c));
+		if (c->window == NULL)
+			return LZ4_decompress_safe_usingDict(src, dst, src_bytes, dst_bytes,
+							     d->bytes, d->count);
+		memcpy(c->window, d->bytes, (size_t)d->count);
+	}
+	page = c->window + d->count;
+	got = LZ4_decompress_safe_usingDict(src, page, src_bytes, dst_bytes, c->window, d->count);
+	if (got == dst_bytes)
+		memcpy(dst, page, (size_t)got);
+	return got;
+}
+
 static int lz4_decompress(void *context, const void *src, size_t src_bytes, void *dst,
 			  size_t dst_bytes)
 {
-	const struct lz4_context *c = context;
+	struct lz4_context *c = context;
 	int got;
 
-	if (src_bytes == 0 || src_bytes > RZI_CODEC_PAGE_MAX || dst_bytes > RZI_CODEC_PAGE_MAX)
+	if (src_bytes == 0 || src_bytes > RZI_CODEC_PAGE_MAX || dst_bytes > c->page_bytes)
 		return -XV_EBADMSG;
 	if (c->digest != NULL)
-		got = LZ4_decompress_safe_usingDict(src, dst, (int)src_bytes, (int)dst_bytes,
-						    c->digest->bytes, c->digest->count);
+		got = lz4_decompress_with(c, src, (int)src_bytes, dst, (int)dst_bytes);
 	else
 		got = LZ4_decompress_safe(src, dst, (int)src_bytes, (int)dst_bytes);
 	return got >= 0 && (size_t)got == dst_bytes ? 0 : -XV_EBADMSG;

@@ -308,16 +308,11 @@ void rzi_backing_adopt(struct ramz *store, struct rzi_backing *b)
 	atomic_store(&store->backing_bytes, backing_bytes(b));
 }
 
-int ramz_attach(struct ramz *store, const struct ramz_backing *device)
+static int attach(struct ramz *store, const struct ramz_backing *device)
 {
 	struct rzi_backing *b = NULL;
 	int err;
 
-	if (store == NULL || !rzi_backing_device_is_good(device))
-		return -XV_EINVAL;
-	err = device->flush != NULL ? ramz_backing_holds(device) : 0;
-	if (err != 0)
-		return err > 0 ? -EEXIST : err;
 	(void)pthread_mutex_lock(&store->backing_writing);
 	(void)pthread_mutex_lock(&store->admin);
 	err = store->backing != NULL ? -XV_EBUSY : rzi_backing_make(store, device, &b);
@@ -329,6 +324,30 @@ int ramz_attach(struct ramz *store, const struct ramz_backing *device)
 	}
 	(void)pthread_mutex_unlock(&store->admin);
 	(void)pthread_mutex_unlock(&store->backing_writing);
+	return err;
+}
+
+int ramz_attach(struct ramz *store, const struct ramz_backing *device)
+{
+	struct rzi_room room = {0};
+	bool may_help;
+	int err;
+
+	if (store == NULL || !rzi_backing_device_is_good(device))
+		return -XV_EINVAL;
+	err = device->flush != NULL ? ramz_backing_holds(device) : 0;
+	if (err != 0)
+		return err > 0 ? -EEXIST : err;
+	do {
+		err = attach(store, device);
+		may_help = err == -XV_ENOSPC || err == -XV_ENOMEM;
+		if (may_help) {
+			struct rzi_context *context = rzi_enter(store);
+
+			may_help = rzi_room_make(context, &room, err);
+			rzi_leave(context);
+		}
+	} while (may_help);
 	return err;
 }
 

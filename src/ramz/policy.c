@@ -226,10 +226,14 @@ int ramz_set_policy(struct ramz *store, const struct ramz_policy *policy)
 	}
 	p = store->policy;
 	policy_lock(p);
+	/* Writers go on waiting while the thread begins anew. */
+	p->changing = policy != NULL && p->stats.running;
 	was_running = policy_quiet(p);
 	policy_take(p, policy, pressure_fd);
 	if (policy != NULL && was_running)
 		err = policy_start(p);
+	p->changing = false;
+	(void)pthread_cond_broadcast(&p->progress);
 	policy_unlock(p);
 	return err;
 }
@@ -254,7 +258,7 @@ static void policy_wait(struct rzi_policy *p, uint64_t *deadline_ns)
 
 	p->waiting++;
 	(void)pthread_cond_broadcast(&p->wake);
-	while (p->made == made && p->rested < asked && p->stats.running &&
+	while (p->made == made && p->rested < asked && (p->stats.running || p->changing) &&
 	       rzi_now_ns() < *deadline_ns)
 		rzi_condition_wait(&p->progress, &p->lock, *deadline_ns);
 	p->waiting--;
@@ -272,7 +276,7 @@ bool rzi_policy_wait(struct rzi_context *context, uint64_t *deadline_ns)
 
 	rzi_park(context);
 	policy_lock(p);
-	running = p->stats.running && !p->stop && p->policy.wait_ms != 0;
+	running = ((p->stats.running && !p->stop) || p->changing) && p->policy.wait_ms != 0;
 	if (running && *deadline_ns == 0) {
 		*deadline_ns = begun_ns + p->policy.wait_ms * NS_PER_MS;
 		p->stats.waits++;

@@ -35,6 +35,7 @@ struct rzi_policy {
 	bool is_set;
 	bool stepping;
 	bool stop;
+	bool changing; /* the thread ends, and begins again with another policy */
 	pthread_t thread;
 	uint64_t stops;      /* ends of the thread, count */
 	uint32_t waiting;    /* waiting writers, count */

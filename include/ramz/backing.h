@@ -7,15 +7,14 @@
  *   - A store may have one backing device. ramz_writeback moves pages there, as they are: the
  *     forms of many pages are packed into a segment, which is written at once.
  *   - A page on the device takes its slot in memory, 8 bytes, and nothing else. A read brings it
- * back through the device, and leaves it there. A write puts the new page into memory.
+ *     back through the device, and leaves it there. A write puts the new page into memory.
  *   - What is overwritten or discarded leaves dead space in its segment. ramz_writeback and
  *     ramz_clean move what is live out of the emptiest segments, to use them again.
  *   - Every form on the device has a checksum. A damaged one makes the reads of its page alone
- *     fail. But where a device drops a write and says that it was done, an older form of the same
- *     page may be in its place, and passes.
+ *     fail, also where a device drops a write and says that it was done.
  *   - A write to the device that fails loses nothing: its pages stay in memory.
  *   - ramz_checkpoint makes the device hold the whole store as it is at one moment; ramz_open makes
- * a store of the last completed checkpoint. The device is written in place, and what a completed
+ *     a store of the last completed checkpoint. The device is written in place, and what a completed
  *     checkpoint needs is not overwritten before the next one is complete. So a process or machine
  *     that ends at any moment leaves the last completed checkpoint, page for page. Nothing else is
  *     durable: a finished write, or a flush of a disk that is served, is memory until the next
@@ -76,7 +75,7 @@ struct ramz_backing {
  * alignment), -XV_EBUSY (it has one), -EEXIST (the device holds a checkpoint, which would be lost:
  * open it with ramz_open, or write zeros into its first segment), -XV_EBADMSG (its first segment
  * holds something else than zeros), -XV_ENOMEM, -XV_ENOSPC (the hard limit
- * leaves no room for 12 bytes for each segment and 600 KiB of buffers), or what a read failed with.
+ * leaves no room for 16 bytes for each segment and 600 KiB of buffers), or what a read failed with.
  * O(segments).
  */
 XV_API XV_MUST_USE int ramz_attach(struct ramz *store, const struct ramz_backing *backing);
@@ -85,13 +84,15 @@ XV_API XV_MUST_USE int ramz_attach(struct ramz *store, const struct ramz_backing
  * Write the store as it is at one moment to its device, and make that durable: pages that are in
  * memory as forms in new segments, then the table of all pages. Other calls go on, as in ramz_save.
  * What only the checkpoint before needed is free afterwards. Keep room on the device for the forms
- * that are in memory, twice, and 8 bytes for each page.
+ * that are in memory, three times, for the table, 8 bytes for each page, twice, and some segments.
  *
  * Returns 0, -XV_EINVAL (null, no device), -XV_ENOTSUP (the device cannot flush), -XV_EBUSY (memory
  * ran short for pages that were written meanwhile: try again), -XV_ENOSPC (the device is full),
- * -XV_E2BIG (more than 2^31 pages), -XV_EBADMSG (a damaged page), -XV_ENOMEM, or what the device
- * failed with. After an error the last completed checkpoint is valid, and the next call may
- * succeed. One checkpoint or save runs at a time. O(table + forms in memory).
+ * -XV_E2BIG (a table of more than 16 GiB), -XV_EBADMSG (a damaged page), -XV_ENOMEM, or what the
+ * device failed with. After an error the device holds the last completed checkpoint or, if only the
+ * end of this one failed, either, and the next call may succeed; but not after a failed flush of a
+ * file (ramz_backing_file_open): save it elsewhere. One checkpoint or save runs at a time. O(table
+ * + forms in memory).
  */
 XV_API XV_MUST_USE int ramz_checkpoint(struct ramz *store);
 
@@ -102,7 +103,8 @@ XV_API int ramz_backing_holds(const struct ramz_backing *backing);
 /*
  * Make a store of the last completed checkpoint, with the device as its backing device. Options,
  * codecs and reason are as for ramz_load. Pages stay on the device until they are written; none is
- * read. Returns as ramz_load; -XV_EBADMSG too if the device holds no checkpoint, or one that is
+ * read. A store that was made without checksums does not get them here: -XV_EINVAL. Returns as
+ * ramz_load; -XV_EBADMSG too if the device holds no checkpoint, or one that is
  * damaged: then it is left as it is. Fewer segments than the device had are refused with
  * -XV_EINVAL; more are used. O(table).
  */

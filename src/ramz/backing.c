@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "file_format.h"
+#include "policy.h"
 
 /* ---- segments ---- */
 
@@ -35,6 +36,7 @@ uint32_t rzi_segment_take(struct rzi_backing *b, uint32_t kept)
 		b->free = b->segment[number].next;
 		b->free_count--;
 		b->segment[number] = (struct rzi_segment){.state = SEGMENT_OPEN};
+		atomic_store(&b->serial[number], ++b->serials);
 	}
 	(void)pthread_mutex_unlock(&b->lock);
 	return number;
@@ -108,24 +110,30 @@ void rzi_backing_reset(struct ramz *store)
 	(void)pthread_mutex_unlock(&b->lock);
 }
 
-uint64_t rzi_backing_sum(const struct rzi_backing *b, const unsigned char *at, uint32_t bytes)
+uint64_t rzi_backing_sum(const struct rzi_backing *b, const unsigned char *at, uint32_t bytes,
+			 uint32_t number)
 {
-	unsigned char all[32];
+	unsigned char all[40] = {0};
 
 	memcpy(all, at, 16);
 	rzi_put_u64(all + 16, b->id);
 	rzi_put_u64(all + 24, rzi_checksum(at + FORM_HEADER_BYTES, bytes));
+	rzi_put_u32(all + 32, atomic_load(&b->serial[number]));
 	return rzi_checksum(all, sizeof(all));
 }
 
-void rzi_form_put(const struct rzi_backing *b, unsigned char *at, uint64_t slot, uint32_t coding,
-		  const void *form, uint32_t bytes)
+void rzi_form_put(unsigned char *at, uint64_t slot, uint32_t coding, const void *form,
+		  uint32_t bytes)
 {
 	rzi_put_u64(at, slot);
 	rzi_put_u32(at + 8, bytes);
 	rzi_put_u32(at + 12, coding);
 	memcpy(at + FORM_HEADER_BYTES, form, bytes);
-	rzi_put_u64(at + 16, rzi_backing_sum(b, at, bytes));
+}
+
+void rzi_form_seal(const struct rzi_backing *b, unsigned char *at, uint32_t bytes, uint32_t number)
+{
+	rzi_put_u64(at + 16, rzi_backing_sum(b, at, bytes, number));
 }
 
 void rzi_backing_unstick(struct rzi_backing *b)
@@ -156,7 +164,9 @@ static bool backing_form_is_good(const struct rzi_backing *b, const unsigned cha
 
 	return rzi_get_u64(at) == slot && rzi_get_u32(at + 8) == bytes &&
 	       rzi_get_u32(at + 12) == rzi_entry_codec(entry) &&
-	       rzi_get_u64(at + 16) == rzi_backing_sum(b, at, bytes);
+	       rzi_get_u64(at + 16) == rzi_backing_sum(b, at, bytes,
+						       (uint32_t)(rzi_entry_backed_offset(entry) /
+								  RAMZ_SEGMENT_BYTES));
 }
 
 /* The form, behind its header, in the context's io buffer. */
@@ -259,6 +269,7 @@ static uint64_t backing_bytes(const struct rzi_backing *b)
 {
 	return rzi_memory_rounded(sizeof(*b)) + rzi_memory_rounded(backing_items_bytes()) +
 	       rzi_memory_rounded(b->segments * sizeof(*b->segment)) +
+	       rzi_memory_rounded(b->segments * sizeof(*b->serial)) +
 	       rzi_memory_rounded(backing_buffers_bytes());
 }
 
@@ -269,6 +280,7 @@ void rzi_backing_drop(struct ramz *store, struct rzi_backing *b)
 	rzi_memory_free(memory, b->buffers, backing_buffers_bytes());
 	rzi_memory_free(memory, b->item, backing_items_bytes());
 	rzi_memory_free(memory, b->segment, b->segments * sizeof(*b->segment));
+	rzi_memory_free(memory, b->serial, b->segments * sizeof(*b->serial));
 	(void)pthread_mutex_destroy(&b->lock);
 	rzi_memory_free(memory, b, sizeof(*b));
 }
@@ -287,7 +299,11 @@ int rzi_backing_make(struct ramz *store, const struct ramz_backing *device,
 	b->segments = (uint32_t)(device->size_bytes / RAMZ_SEGMENT_BYTES);
 	err = rzi_random(&b->id, sizeof(b->id));
 	if (err == 0)
+		err = rzi_random(&b->serials, sizeof(b->serials));
+	if (err == 0)
 		b->segment = rzi_memory_alloc(memory, b->segments * sizeof(*b->segment), &err);
+	if (err == 0)
+		b->serial = rzi_memory_alloc(memory, b->segments * sizeof(*b->serial), &err);
 	if (err == 0)
 		b->item = rzi_memory_alloc(memory, backing_items_bytes(), &err);
 	if (err == 0)
@@ -335,9 +351,11 @@ int ramz_attach(struct ramz *store, const struct ramz_backing *device)
 
 	if (store == NULL || !rzi_backing_device_is_good(device))
 		return -XV_EINVAL;
-	err = device->flush != NULL ? ramz_backing_holds(device) : 0;
-	if (err != 0)
-		return err > 0 ? -EEXIST : err;
+	err = ramz_backing_holds(device);
+	if (err > 0)
+		return -EEXIST;
+	if (err != 0 && device->flush != NULL)
+		return err;
 	do {
 		err = attach(store, device);
 		may_help = err == -XV_ENOSPC || err == -XV_ENOMEM;
@@ -348,6 +366,8 @@ int ramz_attach(struct ramz *store, const struct ramz_backing *device)
 			rzi_leave(context);
 		}
 	} while (may_help);
+	if (err == 0)
+		rzi_policy_news(store);
 	return err;
 }
 

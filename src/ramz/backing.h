@@ -6,7 +6,11 @@
  * A segment is forms one behind the other, each at a multiple of 8:
  *
  *    0  u64 slot   8  u32 bytes, tail included   12  u32 coding   16  u64 XXH3 of slot, bytes,
- *   coding, the device's id, the form and its tail   24  the form with its tail
+ *   coding, the device's id, the form and its tail, the segment's serial   24  the form with its
+ *   tail
+ *
+ * The serial is another one each time the segment is filled, so that what an older filling left,
+ * where a device dropped a write, is not taken for the new one.
  *
  * A slot's entry names the form's place and length (entry.h), so nothing is looked up. A segment is
  * written once, whole. Its live bytes go down as its pages are overwritten; at 0 it is free. A
@@ -62,6 +66,8 @@ struct rzi_backing {
 	struct ramz_backing device;
 	pthread_mutex_t lock;
 	struct rzi_segment *segment;
+	_Atomic uint32_t *serial; /* of each segment: of its last filling */
+	uint32_t serials;         /* the last one given */
 	uint32_t segments;
 	uint32_t free; /* first free segment + 1 */
 	uint32_t free_count;
@@ -127,9 +133,12 @@ void rzi_segment_close(struct rzi_backing *backing, uint32_t number);
 /* Put the segment, which is OPEN, into the free list. Not under `lock`. */
 void rzi_segment_free(struct rzi_backing *backing, uint32_t number);
 
-/* Put a form with its tail, `bytes` of them, and its header at `at`. */
-void rzi_form_put(const struct rzi_backing *backing, unsigned char *at, uint64_t slot,
-		  uint32_t coding, const void *form, uint32_t bytes);
+/* Put a form with its tail, `bytes` of them, and its header at `at`; then its sum, when it is known
+ * which segment it goes to. */
+void rzi_form_put(unsigned char *at, uint64_t slot, uint32_t coding, const void *form,
+		  uint32_t bytes);
+void rzi_form_seal(const struct rzi_backing *backing, unsigned char *at, uint32_t bytes,
+		   uint32_t number);
 
 /* While less than a 4th of the segments are free, clean; also some that the last checkpoint needs,
  * which the next one frees. Best effort. */
@@ -143,8 +152,8 @@ void rzi_keep_for_checkpoint(struct rzi_backing *backing);
 void rzi_backing_unstick(struct rzi_backing *backing);
 
 /* The checksum of a form whose header begins at `at`; its own place in the header is left out. */
-uint64_t rzi_backing_sum(const struct rzi_backing *backing, const unsigned char *at,
-			 uint32_t bytes);
+uint64_t rzi_backing_sum(const struct rzi_backing *backing, const unsigned char *at, uint32_t bytes,
+			 uint32_t number);
 
 /* An entry that named a form was replaced. */
 void rzi_backing_release(struct ramz *store, uint64_t entry);

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,9 +34,15 @@
 /* What else a file or a device holds shows within these: btrfs begins at 64 KiB. */
 #define LOOKED_BYTES (256U << 10)
 
+/* The context of the device's functions. */
+struct backing_file {
+	int fd;
+	_Atomic int flush_err; /* of the first flush that failed; 0 = none did */
+};
+
 static int file_fd(void *context)
 {
-	return (int)(intptr_t)context;
+	return ((struct backing_file *)context)->fd;
 }
 
 static int file_read(void *context, uint64_t offset, void *dst, size_t bytes)
@@ -76,9 +83,20 @@ static int file_write(void *context, uint64_t offset, const void *src, size_t by
 	return 0;
 }
 
+/* After a flush that failed the system may forget what it could not write, and say of the next one
+ * that all is well. So no later one succeeds. */
 static int file_flush(void *context)
 {
-	return fdatasync(file_fd(context)) == 0 ? 0 : -errno;
+	struct backing_file *file = context;
+	int err = atomic_load(&file->flush_err);
+
+	if (err != 0)
+		return err;
+	if (fdatasync(file->fd) == 0)
+		return 0;
+	err = -errno;
+	atomic_store(&file->flush_err, err);
+	return err;
 }
 
 /* The blocks go back to the file system, or to the device's spare ones, where either can. */
@@ -185,9 +203,15 @@ static int file_sync_name(const char *path)
 
 static int file_open(int *fd, const char *path, uint64_t *size_bytes, bool direct)
 {
+	const int flags = O_RDWR | O_CLOEXEC | O_NOCTTY | (direct ? O_DIRECT : 0);
+	bool is_new = false;
 	int err;
 
-	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | (direct ? O_DIRECT : 0), 0600);
+	*fd = open(path, flags);
+	if (*fd < 0 && errno == ENOENT) {
+		*fd = open(path, flags | O_CREAT | O_EXCL, 0600);
+		is_new = *fd >= 0;
+	}
 	if (*fd < 0)
 		return -errno;
 	if (flock(*fd, LOCK_EX | LOCK_NB) != 0)
@@ -196,23 +220,32 @@ static int file_open(int *fd, const char *path, uint64_t *size_bytes, bool direc
 		err = file_prepare(*fd, size_bytes);
 	if (err == 0)
 		err = file_sync_name(path);
-	if (err != 0)
-		(void)close(*fd);
+	if (err == 0)
+		return 0;
+	if (is_new)
+		(void)unlink(path);
+	(void)close(*fd);
 	return err;
 }
 
 int ramz_backing_file_open(struct ramz_backing *backing, const char *path, uint64_t size_bytes,
 			   bool direct)
 {
-	int fd, err;
+	struct backing_file *file;
+	int err;
 
 	if (backing == NULL || path == NULL || size_bytes > INT64_MAX - HEADER_BYTES)
 		return -EINVAL;
-	err = file_open(&fd, path, &size_bytes, direct);
-	if (err != 0)
+	file = calloc(1, sizeof(*file));
+	if (file == NULL)
+		return -ENOMEM;
+	err = file_open(&file->fd, path, &size_bytes, direct);
+	if (err != 0) {
+		free(file);
 		return err;
+	}
 	*backing = (struct ramz_backing){
-		.context = (void *)(intptr_t)fd,
+		.context = file,
 		.size_bytes = size_bytes,
 		.align_bytes = direct ? DIRECT_ALIGN_BYTES : 1,
 		.read = file_read,
@@ -225,6 +258,12 @@ int ramz_backing_file_open(struct ramz_backing *backing, const char *path, uint6
 
 void ramz_backing_file_close(struct ramz_backing *backing)
 {
-	if (backing != NULL && backing->read == file_read)
-		(void)close(file_fd(backing->context));
+	struct backing_file *file;
+
+	if (backing == NULL || backing->read != file_read)
+		return;
+	file = backing->context;
+	(void)close(file->fd);
+	free(file);
+	backing->read = NULL;
 }

@@ -23,8 +23,10 @@ struct checkpoint {
 	uint32_t data_segment; /* UINT32_MAX = none yet */
 	uint32_t data_used;
 	uint32_t heads;
-	uint32_t head_bytes;
-	uint32_t leaves; /* in the map; the last may be empty so far */
+	uint32_t stream_bytes;
+	uint32_t head_bytes;  /* of these */
+	uint64_t serials_sum; /* of the rest */
+	uint32_t leaves;      /* in the map; the last may be empty so far */
 	uint32_t maps;
 	uint32_t used;   /* codings, a bit each */
 	uint32_t pinned; /* the segment that was pinned last, for a form there */
@@ -126,7 +128,8 @@ static uint64_t checkpoint_add(struct checkpoint *c, uint64_t slot, uint32_t cod
 		rzi_entry_of_backed((uint64_t)c->data_segment * RAMZ_SEGMENT_BYTES + at, bytes,
 				    coding, bytes - store->tail_bytes <= store->page_bytes / 2);
 
-	rzi_form_put(c->b, c->data + at, slot, coding, form, bytes);
+	rzi_form_put(c->data + at, slot, coding, form, bytes);
+	rzi_form_seal(c->b, c->data + at, bytes, c->data_segment);
 	c->data_used += rzi_backing_form_bytes(entry);
 	return entry;
 }
@@ -273,9 +276,18 @@ static int checkpoint_leaf(struct checkpoint *c, uint64_t *slot)
 	return err;
 }
 
+static uint64_t checkpoint_next(const struct checkpoint *c, uint64_t slot)
+{
+	struct rzi_context *context = rzi_enter(c->store);
+
+	slot = rzi_snapshot_next(c->store, slot);
+	rzi_leave(context);
+	return slot;
+}
+
 static int checkpoint_walk(struct checkpoint *c)
 {
-	uint64_t slot = rzi_snapshot_next(c->store, 0);
+	uint64_t slot = checkpoint_next(c, 0);
 	int err = 0;
 
 	while (err == 0 && slot != UINT64_MAX) {
@@ -292,7 +304,7 @@ static int checkpoint_walk(struct checkpoint *c)
 			err = checkpoint_leaf(c, &slot);
 		if (err == 0 &&
 		    ((slot & (SPARSE_LEAF_COUNT - 1)) == 0 || slot >= c->store->snapshot.pages))
-			slot = rzi_snapshot_next(c->store, slot);
+			slot = checkpoint_next(c, slot);
 	}
 	if (err == 0)
 		err = checkpoint_write_data(c);
@@ -316,7 +328,7 @@ static int head_write(void *context, const void *data, size_t bytes)
 	struct checkpoint *c = context;
 	const char *from = data;
 
-	c->head_bytes += (uint32_t)bytes;
+	c->stream_bytes += (uint32_t)bytes;
 	while (bytes != 0) {
 		size_t part = RAMZ_SEGMENT_BYTES - c->data_used;
 		int err = 0;
@@ -340,11 +352,30 @@ static int head_write(void *context, const void *data, size_t bytes)
 	return 0;
 }
 
+/* Those of segments that this checkpoint does not need do not matter. */
+static int checkpoint_write_serials(struct checkpoint *c)
+{
+	unsigned char *bytes = malloc((size_t)c->b->segments * 4);
+	int err;
+
+	if (bytes == NULL)
+		return -XV_ENOMEM;
+	for (uint32_t i = 0; i < c->b->segments; i++)
+		rzi_put_u32(bytes + (size_t)i * 4, atomic_load(&c->b->serial[i]));
+	c->serials_sum = rzi_checksum(bytes, (size_t)c->b->segments * 4);
+	err = head_write(c, bytes, (size_t)c->b->segments * 4);
+	free(bytes);
+	return err;
+}
+
 static int checkpoint_write_head(struct checkpoint *c)
 {
 	const struct ramz_sink sink = {.write = head_write, .context = c};
 	int err = rzi_save_head(c->store, &sink);
 
+	c->head_bytes = c->stream_bytes;
+	if (err == 0)
+		err = checkpoint_write_serials(c);
 	return err == 0 ? head_flush(c) : err;
 }
 
@@ -365,6 +396,7 @@ static int checkpoint_write_root(struct checkpoint *c, struct rzi_super *super)
 	rzi_put_u32(c->root + 24, c->head_bytes);
 	rzi_put_u32(c->root + 28, c->maps);
 	rzi_put_u32(c->root + 32, c->used);
+	rzi_put_u64(c->root + 40, c->serials_sum);
 	super->root_sum = rzi_checksum(c->root, RAMZ_SEGMENT_BYTES);
 	return checkpoint_write(c, super->root, c->root);
 }
@@ -380,9 +412,12 @@ static int checkpoint_write_super(struct checkpoint *c, const struct rzi_super *
 	err = b->device.write(b->device.context, rzi_super_offset(which), c->data, SUPER_BYTES);
 	if (err == 0)
 		err = checkpoint_flush(c);
-	if (err == 0)
-		b->super = which;
-	return err;
+	if (err != 0)
+		return err;
+	b->super = which;
+	/* The other place too, so that none leads back to what may be overwritten now. */
+	(void)b->device.write(b->device.context, rzi_super_offset(1 - which), c->data, SUPER_BYTES);
+	return 0;
 }
 
 static int checkpoint_run(struct checkpoint *c)

@@ -5,17 +5,19 @@
  * little-endian.
  *
  *   superblocks, 4096 bytes at 0 and at the middle of segment 0. The valid one of the highest
- *   generation is the last completed checkpoint.
- *     0  "RAMZBACK"            8  u32 version, 1          12  u32 bytes of a segment
- *    16  u64 id of the device 24  u64 generation          32  u32 root: a segment
- *    36  u32 segments         40  u64 XXH3 of the root     4088  u64 XXH3 of bytes 0 .. 4087
+ *   generation is the last completed checkpoint. Both are, but while one is being made.
+ *     0  "RAMZBACK"              8  u32 version, 1           12  u32 bytes of a segment
+ *    16  u64 id of the device   24  u64 generation           32  u32 root: a segment
+ *    36  u32 segments           40  u64 XXH3 of the root   4088  u64 XXH3 of bytes 0 .. 4087
  *
  *   root, a segment
- *     0  "RAMZROOT"            8  u64 id                  16  u64 generation
- *    24  u32 bytes of the head 28  u32 maps               32  u32 codings that entries use, a bit
- * each 64  u32 segments of the head, up to 8                96  u32 segments of maps
+ *     0  "RAMZROOT"              8  u64 id                   16  u64 generation
+ *    24  u32 bytes of the head  28  u32 maps                 32  u32 codings in use, as bits
+ *    40  u64 XXH3 of the serials                             64  u32 segments of the head, up to 80
+ *   384  u32 segments of maps
  *
- *   head: a saved store without pages (file_format.h): size, codecs, tiers, dictionaries
+ *   head: a saved store without pages (file_format.h): size, codecs, tiers, dictionaries; and behind
+ *   it a u32 for each segment, its serial (backing.h)
  *
  *   map, a segment
  *     0  "RAMZMAPS"            8  u64 id                  16  u64 generation
@@ -27,8 +29,8 @@
  *
  * Forms are in segments as backing.h has them. A word that no entry can hold is a form here.
  *
- * Order: forms, maps, head and root are written; flush; a superblock, in the place of the older
- * one; flush. Only then may a segment be written again that only the checkpoint before needs. Each
+ * Order: forms, maps, head and root are written; flush; a superblock, in one place; flush; the same
+ * in the other. Only then may a segment be written again that only the checkpoint before needs. Each
  * segment has a bit (`pins`) for that checkpoint and one for the one that is being made. When a
  * superblock's write or flush fails, both stay valid (either may be found later) until the next one
  * is complete.
@@ -49,9 +51,9 @@ enum {
 	SUPER_BYTES = 4096,
 	SUPER_SUM_AT = SUPER_BYTES - 8,
 	ROOT_HEAD_AT = 64,
-	ROOT_HEADS_MAX = 8,
-	ROOT_MAPS_AT = 96,
-	ROOT_MAPS_MAX = (int)((RAMZ_SEGMENT_BYTES - 96) / 4),
+	ROOT_HEADS_MAX = 80,
+	ROOT_MAPS_AT = ROOT_HEAD_AT + 4 * ROOT_HEADS_MAX,
+	ROOT_MAPS_MAX = (int)((RAMZ_SEGMENT_BYTES - 384) / 4),
 	MAP_SUM_AT = 32,
 	MAP_NUMBERS_AT = 256,
 	MAP_LEAVES_AT = 4096,

@@ -417,6 +417,11 @@ static int loader_head(struct loader *loader, uint32_t used)
 	const struct ramz_codec *codec = index != 0 ? rzi_coding_codec(store, index) : NULL;
 	int err;
 
+	if (store->tail_bytes != loader->file_tail_bytes)
+		return loader_fails(
+			loader, -XV_EINVAL,
+			"checksum is given, and the pages on the device have none: leave "
+			"it off");
 	loader->keeps_indices = true;
 	if (codec != NULL)
 		rzi_coding_drop(store, index);

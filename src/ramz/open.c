@@ -29,6 +29,7 @@ struct opener {
 	/* The head, as a source. */
 	uint32_t head_at;
 	uint32_t head_bytes;
+	uint32_t stream_bytes; /* with the serials */
 
 	uint64_t next_leaf; /* least number that may come */
 };
@@ -119,7 +120,9 @@ static int opener_read_root(struct opener *o)
 	o->head_bytes = rzi_get_u32(o->root + 24);
 	o->maps = rzi_get_u32(o->root + 28);
 	o->used = rzi_get_u32(o->root + 32);
-	if (o->head_bytes > ROOT_HEADS_MAX * RAMZ_SEGMENT_BYTES || o->maps > ROOT_MAPS_MAX)
+	o->stream_bytes = o->head_bytes + 4 * o->super.segments;
+	if (o->head_bytes > ROOT_HEADS_MAX * RAMZ_SEGMENT_BYTES ||
+	    o->stream_bytes > ROOT_HEADS_MAX * RAMZ_SEGMENT_BYTES || o->maps > ROOT_MAPS_MAX)
 		return opener_fails(o, -XV_EBADMSG, "the checkpoint's root is damaged");
 	return 0;
 }
@@ -132,20 +135,42 @@ static int64_t head_read(void *context, void *data, size_t bytes)
 	uint32_t at = o->head_at % RAMZ_SEGMENT_BYTES;
 	int err = 0;
 
-	if (at == 0 && o->head_at < o->head_bytes)
+	if (at == 0 && o->head_at < o->stream_bytes)
 		err = opener_read(
 			o,
 			rzi_get_u32(o->root + ROOT_HEAD_AT + 4 * (o->head_at / RAMZ_SEGMENT_BYTES)),
 			o->segment);
 	if (err != 0)
 		return err;
-	if (bytes > o->head_bytes - o->head_at)
-		bytes = o->head_bytes - o->head_at;
+	if (bytes > o->stream_bytes - o->head_at)
+		bytes = o->stream_bytes - o->head_at;
 	if (bytes > RAMZ_SEGMENT_BYTES - at)
 		bytes = RAMZ_SEGMENT_BYTES - at;
 	memcpy(data, o->segment + at, bytes);
 	o->head_at += (uint32_t)bytes;
 	return (int64_t)bytes;
+}
+
+static int opener_serials(struct opener *o)
+{
+	size_t bytes = (size_t)o->super.segments * 4, done = 0;
+	unsigned char *all = malloc(bytes);
+	int err = all != NULL ? 0 : -XV_ENOMEM;
+
+	if (o->head_at != o->head_bytes)
+		err = -XV_EBADMSG;
+	while (err == 0 && done < bytes) {
+		int64_t got = head_read(o, all + done, bytes - done);
+
+		err = got < 0 ? (int)got : got == 0 ? -XV_EBADMSG : 0;
+		done += got > 0 ? (size_t)got : 0;
+	}
+	if (err == 0 && rzi_checksum(all, bytes) != rzi_get_u64(o->root + 40))
+		err = -XV_EBADMSG;
+	for (uint32_t i = 0; err == 0 && i < o->super.segments; i++)
+		atomic_store(&o->b->serial[i], rzi_get_u32(all + (size_t)i * 4));
+	free(all);
+	return err == 0 ? 0 : opener_fails(o, err, "the checkpoint's serials cannot be read");
 }
 
 /* ---- maps ---- */
@@ -256,10 +281,12 @@ static int opener_attach(struct opener *o)
 	o->b->good_pin = 1;
 	rzi_backing_adopt(o->store, o->b);
 	opener_pin(o, o->super.root);
-	for (uint32_t at = 0; at < o->head_bytes; at += RAMZ_SEGMENT_BYTES)
+	for (uint32_t at = 0; at < o->stream_bytes; at += RAMZ_SEGMENT_BYTES)
 		opener_pin(o, rzi_get_u32(o->root + ROOT_HEAD_AT +
 					  4 * (at / (uint32_t)RAMZ_SEGMENT_BYTES)));
-	err = opener_maps(o);
+	err = opener_serials(o);
+	if (err == 0)
+		err = opener_maps(o);
 	rzi_segments_list(o->b);
 	rzi_keep_for_checkpoint(o->b);
 	return err;

@@ -292,6 +292,16 @@ bool rzi_policy_wait(struct rzi_context *context, uint64_t *deadline_ns)
 	return running;
 }
 
+void rzi_policy_news(struct ramz *store)
+{
+	struct rzi_policy *p = store->policy;
+
+	policy_lock(p);
+	atomic_fetch_add(&p->news, 1);
+	(void)pthread_cond_broadcast(&p->wake);
+	policy_unlock(p);
+}
+
 uint64_t rzi_policy_bytes(void)
 {
 	return rzi_memory_rounded(sizeof(struct rzi_policy));

@@ -22,6 +22,9 @@ void rzi_policy_destroy(struct ramz *store);
  * again. */
 bool rzi_policy_wait(struct rzi_context *context, uint64_t *deadline_ns);
 
+/* Something changed that may help where nothing did: a device, a tier. From any thread. */
+void rzi_policy_news(struct ramz *store);
+
 /* Charged bytes of the state. */
 uint64_t rzi_policy_bytes(void);
 

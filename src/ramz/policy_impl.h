@@ -37,15 +37,17 @@ struct rzi_policy {
 	bool stop;
 	bool changing; /* the thread ends, and begins again with another policy */
 	pthread_t thread;
-	uint64_t stops;      /* ends of the thread, count */
-	uint32_t waiting;    /* waiting writers, count */
-	uint64_t made;       /* steps that may have made room, count */
-	uint64_t asked;      /* waits, count */
-	uint64_t step_asked; /* of those, before the last step began */
-	uint64_t rested;     /* and before the last step that found nothing to do */
+	uint64_t stops;        /* ends of the thread, count */
+	uint32_t waiting;      /* waiting writers, count */
+	uint64_t made;         /* steps that may have made room, count */
+	uint64_t asked;        /* waits, count */
+	uint64_t step_asked;   /* of those, before the last step began */
+	uint64_t rested;       /* and before the last step that found nothing to do */
+	_Atomic uint32_t news; /* see rzi_policy_news */
 	struct ramz_policy_stats stats;
 
 	/* Only for the step. */
+	uint32_t news_seen;
 	uint64_t next_age_ns;
 	uint64_t day_began_ns;
 	uint64_t day_bytes;            /* written to the device since then */

@@ -379,6 +379,7 @@ static void policy_set_shortage(struct rzi_policy *p, bool waiting)
 uint64_t rzi_policy_do(struct rzi_policy *p, bool waiting, int *err)
 {
 	uint64_t now_ns = rzi_now_ns();
+	uint32_t news = atomic_load(&p->news);
 	int pressure_err = 0;
 	bool worked;
 
@@ -386,6 +387,9 @@ uint64_t rzi_policy_do(struct rzi_policy *p, bool waiting, int *err)
 	if (now_ns >= p->next_age_ns)
 		policy_end_of_age(p, now_ns);
 	policy_look_at_pressure(p, now_ns, &pressure_err);
+	if (news != p->news_seen)
+		rzi_policy_begin(p);
+	p->news_seen = news;
 	policy_set_shortage(p, waiting);
 	worked = policy_work(p, err);
 	if (*err == 0)
@@ -395,7 +399,7 @@ uint64_t rzi_policy_do(struct rzi_policy *p, bool waiting, int *err)
 	policy_lock(p);
 	p->stats.last_error = *err;
 	p->made += worked;
-	if (!worked)
+	if (!worked && news == atomic_load(&p->news))
 		p->rested = p->step_asked;
 	(void)pthread_cond_broadcast(&p->progress);
 	policy_unlock(p);

@@ -62,12 +62,12 @@ void rzi_snapshot_end(struct ramz *store)
 	s->pages = pages; /* of the table */
 	context = rzi_enter(store);
 	(void)snapshot_free_kept(context);
+	if (store->backing != NULL)
+		rzi_backing_unstick(store->backing);
 	rzi_leave(context);
 	if (atomic_load(&s->ready))
 		rzi_sparse_fini(&s->kept);
 	atomic_store(&s->ready, false);
-	if (store->backing != NULL)
-		rzi_backing_unstick(store->backing);
 	(void)pthread_mutex_unlock(&s->lock);
 }
 

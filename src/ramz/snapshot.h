@@ -25,7 +25,8 @@
 void rzi_snapshot_begin(struct ramz *store);
 void rzi_snapshot_end(struct ramz *store);
 
-/* The first slot >= slot that may hold a page; UINT64_MAX: there is none. */
+/* The first slot >= slot that may hold a page; UINT64_MAX: there is none. In a call on the store.
+ */
 uint64_t rzi_snapshot_next(const struct ramz *store, uint64_t slot);
 
 /* What the slot held. Returns 0, or -XV_EBUSY when the snapshot was given up. rzi_snapshot_done

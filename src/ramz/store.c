@@ -304,6 +304,8 @@ static int store_set_tier(struct ramz *store, uint32_t tier, const struct ramz_c
 	if (index >= 0)
 		atomic_store(&store->setting[tier], rzi_setting((uint32_t)index, level));
 	(void)pthread_mutex_unlock(&store->admin);
+	if (index >= 0 && tier != 0)
+		rzi_policy_news(store);
 	return index < 0 ? index : 0;
 }
 

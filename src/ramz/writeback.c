@@ -46,7 +46,7 @@ static void fill_add(struct rzi_backing *b, uint64_t slot, uint64_t entry, uint3
 					  .at = b->used_bytes,
 					  .bytes = bytes,
 					  .coding = coding};
-	rzi_form_put(b, at, slot, coding, form, bytes);
+	rzi_form_put(at, slot, coding, form, bytes);
 	b->used_bytes += (FORM_HEADER_BYTES + bytes + FORM_ALIGN_BYTES - 1) &
 			 ~(uint32_t)(FORM_ALIGN_BYTES - 1);
 }
@@ -138,6 +138,8 @@ static int fill_write(struct ramz *store, uint32_t kept, enum rzi_counter counte
 		fill_reset(b);
 		return -XV_ENOSPC;
 	}
+	for (uint32_t i = 0; i < b->items; i++)
+		rzi_form_seal(b, b->buffer + b->item[i].at, b->item[i].bytes, number);
 	memset(b->buffer + b->used_bytes, 0, RAMZ_SEGMENT_BYTES - b->used_bytes);
 	err = b->device.write(b->device.context, (uint64_t)number * RAMZ_SEGMENT_BYTES, b->buffer,
 			      RAMZ_SEGMENT_BYTES);
@@ -199,7 +201,7 @@ static bool clean_copy(struct ramz *store, uint32_t number)
 				? atomic_load(rzi_slot(store, slot))
 				: 0;
 		if (rzi_entry_is_backed(entry) && rzi_entry_backed_offset(entry) == base + at &&
-		    rzi_get_u64(form + 16) == rzi_backing_sum(b, form, bytes)) {
+		    rzi_get_u64(form + 16) == rzi_backing_sum(b, form, bytes, number)) {
 			room = fill_has_room(b, bytes);
 			if (room)
 				fill_add(b, slot, entry, rzi_entry_codec(entry),

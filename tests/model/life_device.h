@@ -58,8 +58,7 @@ static inline int life_read(void *context, uint64_t offset, void *dst, size_t by
 	return err;
 }
 
-/* A write that lies destroys what was in its place: were an older form of the same page left there,
- * nothing would tell it from the one that was written (ramz/backing.h). */
+/* A write that lies may leave what was in its place: older forms of the same pages, perhaps. */
 static inline int life_write_badly(struct life_device *d, unsigned char *to, const void *src,
 				   size_t bytes)
 {
@@ -73,7 +72,6 @@ static inline int life_write_badly(struct life_device *d, unsigned char *to, con
 		return kind == 0 ? -ENOSPC : -EIO;
 	}
 	d->lies++;
-	memset(to, 0xEE, bytes);
 	if (kind == 3) /* in another place */
 		to = d->bytes + random_below(&d->seed, (size_t)segments) * RAMZ_SEGMENT_BYTES;
 	if (kind != 4) /* or only its beginning, or nothing */

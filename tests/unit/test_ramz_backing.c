@@ -25,6 +25,7 @@ struct device {
 	uint64_t writes;
 	uint64_t fail_write_at; /* 0 = never; from then on */
 	bool fail_reads;
+	bool drops_writes; /* and says that they were done */
 };
 
 static int device_read(void *context, uint64_t offset, void *dst, size_t bytes)
@@ -54,7 +55,7 @@ static int device_write(void *context, uint64_t offset, const void *src, size_t 
 	if (d->fail_write_at != 0 && d->writes >= d->fail_write_at) {
 		memcpy(d->bytes + offset, src, bytes / 3); /* torn */
 		err = -EIO;
-	} else {
+	} else if (!d->drops_writes) {
 		memcpy(d->bytes + offset, src, bytes);
 	}
 	(void)pthread_mutex_unlock(&d->lock);
@@ -391,6 +392,36 @@ static void a_damaged_form_costs_its_page_alone(void **state)
 	end(store, &d);
 }
 
+/* The segment is used again, and has older forms of the same pages at the same places. */
+static void a_write_that_was_dropped_is_found(void **state)
+{
+	struct device d;
+	struct ramz *store = store_open(SLOTS);
+	unsigned char page[PAGE];
+	uint64_t writes;
+
+	(void)state;
+	device_make(&d, SEGMENTS, 1);
+	assert_int_equal(ramz_attach(store, &d.backing), 0);
+	for (uint64_t slot = 0; slot < 50; slot++)
+		put_text(store, slot, 7);
+	(void)writeback(store);
+	writes = d.writes;
+	for (uint64_t slot = 0; slot < 50; slot++) { /* of the same length */
+		text_fill(page, 7);
+		page[0] ^= 1;
+		assert_int_equal(ramz_write_page(store, slot, page), 0);
+	}
+	d.drops_writes = true;
+	(void)writeback(store);
+	assert_true(d.writes > writes);
+	for (uint64_t slot = 0; slot < 50; slot++) {
+		assert_int_equal(ramz_read_page(store, slot, page), -XV_EBADMSG);
+		assert_int_equal(ramz_discard(store, slot * PAGE, PAGE), 0);
+	}
+	end(store, &d);
+}
+
 static void reads_that_fail_can_be_tried_again(void **state)
 {
 	struct device d;
@@ -527,6 +558,7 @@ int main(void)
 		cmocka_unit_test(a_full_device_takes_no_more_and_loses_nothing),
 		cmocka_unit_test(a_write_that_fails_loses_nothing),
 		cmocka_unit_test(a_damaged_form_costs_its_page_alone),
+		cmocka_unit_test(a_write_that_was_dropped_is_found),
 		cmocka_unit_test(reads_that_fail_can_be_tried_again),
 		cmocka_unit_test(bad_devices_are_refused),
 		cmocka_unit_test(readers_and_writers_meet_writeback_and_cleaning),

@@ -454,11 +454,36 @@ static void damage_is_refused_or_costs_its_page(void **state)
 	life_end(&l);
 }
 
+/* None leads to the checkpoint before, whose segments may have been used again. */
+static void one_damaged_superblock_costs_nothing(void **state)
+{
+	struct life l = {.seed = 9};
+
+	(void)state;
+	life_begin(&l, SEGMENTS, false, false);
+	for (int round = 0; round < 5; round++) {
+		stir(&l);
+		assert_int_equal(ramz_checkpoint(l.store), 0);
+		for (uint64_t which = 0; which < 2; which++) {
+			uint64_t at = which * (RAMZ_SEGMENT_BYTES / 2) + 30;
+			struct ramz *opened;
+
+			l.device->bytes[at] ^= 16;
+			opened = open_store(&l.device->backing);
+			assert_true(store_is(opened, l.now));
+			store_close(opened);
+			l.device->bytes[at] ^= 16;
+		}
+	}
+	life_end(&l);
+}
+
 static void what_cannot_be_is_refused(void **state)
 {
 	struct life l = {.seed = 1};
 	struct ramz_backing other;
 	struct ramz *store = store_open(SLOTS), *opened;
+	struct ramz_options options;
 	const char *reason;
 
 	(void)state;
@@ -481,6 +506,12 @@ static void what_cannot_be_is_refused(void **state)
 	other = l.device->backing;
 	other.flush = NULL;
 	assert_int_equal(ramz_open(&opened, NULL, NULL, 0, &other, &reason), -XV_EINVAL);
+	assert_int_equal(ramz_attach(store, &other), -EEXIST);
+	ramz_options_init(&options);
+	options.checksum = true;
+	assert_int_equal(ramz_open(&opened, &options, NULL, 0, &l.device->backing, &reason),
+			 -XV_EINVAL);
+	assert_non_null(strstr(reason, "checksum"));
 	life_end(&l);
 	l.device = device_make(SEGMENTS);
 	l.device->backing.flush = NULL;
@@ -536,6 +567,8 @@ static void *write_numbers(void *context)
 	for (uint64_t number = SLOTS; !atomic_load(&w->stop); number++) {
 		put_text(w->store, number % SLOTS, number);
 		atomic_store(&w->number, number);
+		if (number % 300 == 0)
+			(void)ramz_trim(w->store);
 		if (number % 500 == 0) {
 			int err = ramz_writeback(w->store, &some, NULL);
 
@@ -608,6 +641,7 @@ int main(void)
 		cmocka_unit_test(a_power_failure_leaves_the_last_checkpoint),
 		cmocka_unit_test(a_checkpoint_that_fails_spoils_nothing),
 		cmocka_unit_test(damage_is_refused_or_costs_its_page),
+		cmocka_unit_test(one_damaged_superblock_costs_nothing),
 		cmocka_unit_test(what_cannot_be_is_refused),
 		cmocka_unit_test(space_comes_back),
 		cmocka_unit_test(a_checkpoint_beside_writers_is_of_one_moment),

@@ -92,6 +92,8 @@ static void *stir(void *context)
 			assert_int_equal(ramz_compact(w->store, 0, NULL), 0);
 		if (i % 90 == 0 && w->device != NULL)
 			assert_int_equal(ramz_writeback(w->store, &some, NULL), 0);
+		if (i % 80 == 0)
+			(void)ramz_trim(w->store);
 		if (i % 100 == 0)
 			store_check(w->store);
 	}

@@ -386,8 +386,7 @@ static void a_dictionary_goes_with_its_last_page(void **state)
 	assert_true(store_stats(store).dictionary_bytes < with_two * 2 / 3);
 	/* As many generations as one likes, where no page is in the old ones. */
 	for (uint32_t i = 0; i < RAMZ_CODECS_MAX + 2; i++) {
-		if (i % 2 != 0)
-			put_capitals_from(store, 0);
+		put_capitals_from(store, 0);
 		for (uint64_t slot = 0; i % 2 == 0 && slot < SLOTS; slot++)
 			put_text(store, slot, slot + i);
 		assert_true(train(store, 1));
@@ -467,7 +466,6 @@ static void what_did_not_get_shorter_is_tried_with_a_new_dictionary(void **state
 		assert_int_equal(ramz_set_tier(store, TIER, zstd, 3), 0);
 		(void)recompress(store, TIER, 0);
 		assert_int_equal(recompress(store, TIER, 0).tried, 0);
-		assert_true(tier_info(store, TIER).pages < SLOTS / 2);
 		assert_true(train(store, TIER));
 		(void)recompress(store, TIER, 0);
 		assert_int_equal(tier_info(store, TIER).pages, SLOTS);

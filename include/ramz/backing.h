@@ -14,11 +14,10 @@
  *     fail, also where a device drops a write and says that it was done.
  *   - A write to the device that fails loses nothing: its pages stay in memory.
  *   - ramz_checkpoint makes the device hold the whole store as it is at one moment; ramz_open makes
- *     a store of the last completed checkpoint. The device is written in place, and what a completed
- *     checkpoint needs is not overwritten before the next one is complete. So a process or machine
- *     that ends at any moment leaves the last completed checkpoint, page for page. Nothing else is
- *     durable: a finished write, or a flush of a disk that is served, is memory until the next
- *     checkpoint or save.
+ *     a store of the last completed checkpoint. The device is written in place, and what the last
+ *     completed checkpoint needs is not overwritten. So a process or machine that ends at any
+ *     moment leaves that checkpoint, page for page. Nothing else is durable: a finished write, or a
+ *     flush of a disk that is served, is memory until the next checkpoint or save.
  *
  * Thread safety: any thread may make any call at any time, as in ramz/ramz.h. The device's
  * functions are called by several threads at once. ramz_detach must have returned before the device
@@ -74,9 +73,8 @@ struct ramz_backing {
  * Give the store a device. Returns 0, -XV_EINVAL (null, a function that is missing, a bad size or
  * alignment), -XV_EBUSY (it has one), -EEXIST (the device holds a checkpoint, which would be lost:
  * open it with ramz_open, or write zeros into its first segment), -XV_EBADMSG (its first segment
- * holds something else than zeros), -XV_ENOMEM, -XV_ENOSPC (the hard limit
- * leaves no room for 16 bytes for each segment and 600 KiB of buffers), or what a read failed with.
- * O(segments).
+ * holds something else than zeros), -XV_ENOMEM, -XV_ENOSPC (the hard limit leaves no room for 16
+ * bytes for each segment and 600 KiB of buffers), or what a read failed with. O(segments).
  */
 XV_API XV_MUST_USE int ramz_attach(struct ramz *store, const struct ramz_backing *backing);
 
@@ -89,10 +87,10 @@ XV_API XV_MUST_USE int ramz_attach(struct ramz *store, const struct ramz_backing
  * Returns 0, -XV_EINVAL (null, no device), -XV_ENOTSUP (the device cannot flush), -XV_EBUSY (memory
  * ran short for pages that were written meanwhile: try again), -XV_ENOSPC (the device is full),
  * -XV_E2BIG (a table of more than 16 GiB), -XV_EBADMSG (a damaged page), -XV_ENOMEM, or what the
- * device failed with. After an error the device holds the last completed checkpoint or, if only the
- * end of this one failed, either, and the next call may succeed; but not after a failed flush of a
- * file (ramz_backing_file_open): save it elsewhere. One checkpoint or save runs at a time. O(table
- * + forms in memory).
+ * device failed with. After an error the device holds the last completed checkpoint, or this one if
+ * only its last flush failed. The next call may succeed; but not after a failed flush of a file
+ * (ramz_backing_file_open): save the store elsewhere. One checkpoint or save runs at a time.
+ * O(table + forms in memory).
  */
 XV_API XV_MUST_USE int ramz_checkpoint(struct ramz *store);
 
@@ -104,9 +102,9 @@ XV_API int ramz_backing_holds(const struct ramz_backing *backing);
  * Make a store of the last completed checkpoint, with the device as its backing device. Options,
  * codecs and reason are as for ramz_load. Pages stay on the device until they are written; none is
  * read. A store that was made without checksums does not get them here: -XV_EINVAL. Returns as
- * ramz_load; -XV_EBADMSG too if the device holds no checkpoint, or one that is
- * damaged: then it is left as it is. Fewer segments than the device had are refused with
- * -XV_EINVAL; more are used. O(table).
+ * ramz_load; -XV_EBADMSG too if the device holds no checkpoint, or one that is damaged: then it is
+ * left as it is. Fewer segments than the device had are refused with -XV_EINVAL; more are used.
+ * O(table).
  */
 XV_API XV_MUST_USE int ramz_open(struct ramz **store, const struct ramz_options *options,
 				 const struct ramz_codec *const *codecs, size_t codec_count,

@@ -16,8 +16,8 @@
  *    40  u64 XXH3 of the serials                             64  u32 segments of the head, up to 80
  *   384  u32 segments of maps
  *
- *   head: a saved store without pages (file_format.h): size, codecs, tiers, dictionaries; and behind
- *   it a u32 for each segment, its serial (backing.h)
+ *   head: a saved store without pages (file_format.h): size, codecs, tiers, dictionaries; and
+ *   behind it a u32 for each segment, its serial (backing.h)
  *
  *   map, a segment
  *     0  "RAMZMAPS"            8  u64 id                  16  u64 generation
@@ -30,8 +30,8 @@
  * Forms are in segments as backing.h has them. A word that no entry can hold is a form here.
  *
  * Order: forms, maps, head and root are written; flush; a superblock, in one place; flush; the same
- * in the other. Only then may a segment be written again that only the checkpoint before needs. Each
- * segment has a bit (`pins`) for that checkpoint and one for the one that is being made. When a
+ * in the other. Only then may a segment be written again that only the checkpoint before needs.
+ * Each segment has a bit (`pins`) for that checkpoint and one for the one that is being made. When a
  * superblock's write or flush fails, both stay valid (either may be found later) until the next one
  * is complete.
  *
@@ -77,8 +77,8 @@ static inline uint64_t rzi_super_offset(uint32_t which)
 
 void rzi_super_put(unsigned char *at, const struct rzi_super *super);
 
-/* Read the last completed one; *which is its place. 1; 0: there is none; -XV_EBADMSG: there was one,
- * or nearly; or another error. */
+/* Read the last completed one; *which is its place. 1; 0: there is none; -XV_EBADMSG: there was
+ * one, or nearly; or another error. */
 int rzi_super_find(const struct ramz_backing *device, struct rzi_super *super, uint32_t *which);
 
 uint64_t rzi_map_sum(const unsigned char *map);

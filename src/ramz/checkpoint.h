@@ -31,9 +31,9 @@
  *
  * Order: forms, maps, head and root are written; flush; a superblock, in one place; flush; the same
  * in the other. Only then may a segment be written again that only the checkpoint before needs.
- * Each segment has a bit (`pins`) for that checkpoint and one for the one that is being made. When a
- * superblock's write or flush fails, both stay valid (either may be found later) until the next one
- * is complete.
+ * Each segment has a bit (`pins`) for that one, and another for the one that is being made. When a
+ * superblock's write or flush fails, either may be found later: both keep their pins until the next
+ * one is complete.
  *
  * Owns the format. Locking: the call has the snapshot. O(table + forms in memory).
  */

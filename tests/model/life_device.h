@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * life_device.h: a backing device in memory, and codecs, that fail at random: what a life of a
- * store meets (test_model_ramz_life.c).
+ * life_device.h: a backing device in memory, and codecs, that fail at random, and a place for a
+ * saved store: what a life of a store meets (test_model_ramz_life.c).
  *
  * Owns the device's bytes. May call: public headers. Locking: a mutex in the device; codecs count
  * with atomics. O(bytes).
@@ -102,8 +102,20 @@ static inline void life_discard(void *context, uint64_t offset, uint64_t bytes)
 	(void)pthread_mutex_unlock(&d->lock);
 }
 
+static inline int life_flush(void *context)
+{
+	struct life_device *d = context;
+	bool fails;
+
+	(void)pthread_mutex_lock(&d->lock);
+	fails = !d->is_sound && random_below(&d->seed, 3) == 0;
+	d->told += fails;
+	(void)pthread_mutex_unlock(&d->lock);
+	return fails ? -EIO : 0;
+}
+
 static inline void life_device_init(struct life_device *d, uint64_t segments, size_t align,
-				    bool discards, uint64_t seed)
+				    bool discards, bool flushes, uint64_t seed)
 {
 	*d = (struct life_device){
 		.lock = PTHREAD_MUTEX_INITIALIZER, .seed = seed, .is_sound = true};
@@ -112,8 +124,41 @@ static inline void life_device_init(struct life_device *d, uint64_t segments, si
 					   .align_bytes = align,
 					   .read = life_read,
 					   .write = life_write,
-					   .discard = discards ? life_discard : NULL};
+					   .discard = discards ? life_discard : NULL,
+					   .flush = flushes ? life_flush : NULL};
 	d->bytes = calloc(1, (size_t)d->backing.size_bytes);
+}
+
+/* ---- a saved store ---- */
+
+struct pipe {
+	unsigned char *bytes;
+	size_t length, room, at;
+};
+
+static inline int pipe_write(void *context, const void *data, size_t bytes)
+{
+	struct pipe *pipe = context;
+
+	if (bytes > pipe->room - pipe->length) {
+		pipe->room = 2 * (pipe->length + bytes);
+		pipe->bytes = realloc(pipe->bytes, pipe->room);
+		assert_non_null(pipe->bytes);
+	}
+	memcpy(pipe->bytes + pipe->length, data, bytes);
+	pipe->length += bytes;
+	return 0;
+}
+
+static inline int64_t pipe_read(void *context, void *data, size_t bytes)
+{
+	struct pipe *pipe = context;
+
+	if (bytes > pipe->length - pipe->at)
+		bytes = pipe->length - pipe->at;
+	memcpy(data, pipe->bytes + pipe->at, bytes);
+	pipe->at += bytes;
+	return (int64_t)bytes;
 }
 
 /* ---- codecs ---- */

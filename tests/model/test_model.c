@@ -16,7 +16,13 @@
 #include "pattern.h"
 #include "shadow.h"
 
-enum { OPS_DEFAULT = 600, CHECK_INTERVAL = 100, MAPS_MAX = 4, MODEL_PAGES = 40, ALIGNMENT_MAX = 256 };
+enum {
+	OPS_DEFAULT = 600,
+	CHECK_INTERVAL = 100,
+	MAPS_MAX = 4,
+	MODEL_PAGES = 40,
+	ALIGNMENT_MAX = 256
+};
 
 /* A map that the model holds. The object stays while it does. */
 struct model_map {

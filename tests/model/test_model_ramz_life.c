@@ -306,6 +306,7 @@ static void op_attach(struct life *l)
 	}
 	(void)pthread_mutex_lock(&l->device.lock);
 	l->lies = l->device.lies;
+	memset(l->device.bytes, 0, RAMZ_SEGMENT_BYTES); /* it may hold a checkpoint */
 	(void)pthread_mutex_unlock(&l->device.lock);
 	l->is_attached = went_well(l, ramz_attach(l->store, &l->device.backing), "attach");
 }
@@ -327,36 +328,6 @@ static void op_writeback(struct life *l)
 }
 
 /* ---- the whole store ---- */
-
-struct pipe {
-	unsigned char *bytes;
-	size_t length, room, at;
-};
-
-static int pipe_write(void *context, const void *data, size_t bytes)
-{
-	struct pipe *pipe = context;
-
-	if (bytes > pipe->room - pipe->length) {
-		pipe->room = 2 * (pipe->length + bytes);
-		pipe->bytes = realloc(pipe->bytes, pipe->room);
-		assert_non_null(pipe->bytes);
-	}
-	memcpy(pipe->bytes + pipe->length, data, bytes);
-	pipe->length += bytes;
-	return 0;
-}
-
-static int64_t pipe_read(void *context, void *data, size_t bytes)
-{
-	struct pipe *pipe = context;
-
-	if (bytes > pipe->length - pipe->at)
-		bytes = pipe->length - pipe->at;
-	memcpy(data, pipe->bytes + pipe->at, bytes);
-	pipe->at += bytes;
-	return (int64_t)bytes;
-}
 
 static void heal(struct life *l)
 {
@@ -397,6 +368,47 @@ static void op_save_and_load(struct life *l)
 	if (went_well(l, ramz_save(l->store, &sink), "save"))
 		load(l, &pipe);
 	free(pipe.bytes);
+}
+
+static void check(struct life *l)
+{
+	struct ramz_check_report report;
+	int err = ramz_check(l->store, XV_CHECK_DEEP, &report);
+
+	if (err != 0)
+		fail_msg("check: error %d, page %llu: %s %s", err, (unsigned long long)report.page,
+			 report.message, report.pool.message);
+}
+
+/* The store ends without a word, and another goes on with its device. */
+static void open_again(struct life *l)
+{
+	struct ramz_options roomy = l->options;
+	const char *reason = NULL;
+	int err;
+
+	ramz_destroy(l->store);
+	heal(l);
+	roomy.hard_limit_bytes = 0;
+	roomy.codec = NULL;
+	roomy.dedup = l->options.dedup = below(l, 2) != 0;
+	err = ramz_open(&l->store, &roomy, NULL, 0, &l->device.backing, &reason);
+	if (err != 0)
+		fail_msg("open: error %d, %s", err, reason);
+	assert_int_equal(ramz_set_limits(l->store, 0, l->options.hard_limit_bytes), 0);
+	assert_int_equal(ramz_size_bytes(l->store), l->pages * l->page_bytes);
+	check(l);
+}
+
+static void op_checkpoint(struct life *l)
+{
+	if (!l->is_attached || l->device.backing.flush == NULL)
+		return;
+	ramz_policy_stop(l->store);
+	begin(l);
+	if (went_well(l, ramz_checkpoint(l->store), "checkpoint") && !device_has_lied(l) &&
+	    below(l, 2) == 0)
+		open_again(l);
 }
 
 static void op_resize(struct life *l)
@@ -455,16 +467,6 @@ static void op_fail(struct life *l)
 
 /* ---- a life ---- */
 
-static void check(struct life *l)
-{
-	struct ramz_check_report report;
-	int err = ramz_check(l->store, XV_CHECK_DEEP, &report);
-
-	if (err != 0)
-		fail_msg("check: error %d, page %llu: %s %s", err, (unsigned long long)report.page,
-			 report.message, report.pool.message);
-}
-
 /* Nothing fails any more: what can't be read is lost on the device, and is written again. */
 static void end_well(struct life *l)
 {
@@ -498,9 +500,9 @@ static void run_op(struct life *l)
 		{op_read, 30},  {op_write, 30}, {op_write_part, 15}, {op_discard, 5},
 		{op_tier, 5},   {op_train, 1},  {op_recompress, 8},  {op_policy, 3},
 		{op_steps, 8},  {op_attach, 3}, {op_writeback, 12},  {op_save_and_load, 1},
-		{op_resize, 1}, {op_limit, 2},  {op_fail, 6},        {op_reset, 0},
+		{op_resize, 1}, {op_limit, 2},  {op_fail, 6},        {op_checkpoint, 4},
 	};
-	uint64_t at = below(l, 130);
+	uint64_t at = below(l, 134);
 
 	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
 		if (at < ops[i].weight) {
@@ -548,8 +550,8 @@ static uint64_t run(uint64_t seed)
 	fault_provider_init(&l.fault, l.inner, 0);
 	l.bytes = calloc(1, BYTES_MAX);
 	l.buffer = malloc(BYTES_MAX);
-	life_device_init(&l.device, 4 + below(&l, 5), (size_t)1 << below(&l, 13), below(&l, 2) == 0,
-			 seed);
+	life_device_init(&l.device, 4 + below(&l, 16), (size_t)1 << below(&l, 13),
+			 below(&l, 2) == 0, below(&l, 3) != 0, seed);
 	atomic_store(&life_codec_seed, seed);
 	life_options(&l);
 	assert_int_equal(ramz_create(&l.store, &l.options), 0);

@@ -318,7 +318,8 @@ static int opener_run(struct opener *o, const struct ramz_options *options,
 		err = rzi_load_head(&o->store, options, codecs, codec_count, &source, o->used,
 				    &reason);
 		if (err != 0 && o->reason == NULL)
-			o->reason = reason;
+			o->reason =
+				err == -XV_EBADMSG ? "the checkpoint's head is damaged" : reason;
 	}
 	return err == 0 ? opener_attach(o) : err;
 }

@@ -225,7 +225,7 @@ static int check_rounds(struct disk *disk, uint64_t from, uint64_t to, const cha
 
 static int check_moment(struct disk *disk, uint64_t from, uint64_t to)
 {
-	uint64_t first = 0, last = to, round;
+	uint64_t first = 0, last = to, round = 0;
 	unsigned char data[PAGE];
 
 	for (uint64_t i = 0; i < disk->pages; i++) {

@@ -23,6 +23,7 @@
 #include "disk_file.h"
 #include "nbdkit_api.h"
 #include "test_random.h"
+#include "tiers.h"
 
 struct extent {
 	uint64_t offset;
@@ -135,6 +136,7 @@ static inline void disk_end(struct rzn_disk *disk, struct rzn_config *config)
 
 	assert_int_equal(ramz_check(disk->store, XV_CHECK_DEEP, &report), 0);
 	rzn_disk_close(disk);
+	rzn_backing_close(disk);
 	rzn_file_release(disk);
 	rzn_config_fini(config);
 }

@@ -94,6 +94,14 @@ XV_API XV_MUST_USE int ramz_attach(struct ramz *store, const struct ramz_backing
  */
 XV_API XV_MUST_USE int ramz_checkpoint(struct ramz *store);
 
+/*
+ * The same to another device, which holds none, and which the store does not use: all pages are
+ * written to it, also those that are on the store's own. The device need not outlive the call.
+ * Returns as ramz_checkpoint; -EEXIST or -XV_EBADMSG for the device as ramz_attach, and -XV_ENOSPC
+ * too when the hard limit leaves no room for the table of its segments. O(table + forms).
+ */
+XV_API XV_MUST_USE int ramz_save_backing(struct ramz *store, const struct ramz_backing *backing);
+
 /* Does the device hold a checkpoint? 1, 0, -XV_EBADMSG (what says so is damaged), -XV_EINVAL (not a
  * device), -XV_ENOMEM, or what a read failed with. Its contents may be damaged all the same. */
 XV_API int ramz_backing_holds(const struct ramz_backing *backing);

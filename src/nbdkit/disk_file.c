@@ -7,7 +7,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -337,6 +339,36 @@ static int save_in_place(struct rzn_disk *disk, uint64_t *file_bytes, struct ram
 	return err;
 }
 
+/* To a new file, which another server takes as backing= with backing-keep=. It gets its name when
+ * it is complete. */
+static int save_to_new_backing(struct rzn_disk *disk, const char *path, uint64_t *file_bytes,
+			       struct ramz_reason *reason)
+{
+	char temporary[RZN_RESCUE_PATH_BYTES];
+	int length = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path);
+	int fd = length < (int)sizeof(temporary) ? mkostemp(temporary, O_CLOEXEC) : -1;
+	struct ramz_backing backing;
+	int err;
+
+	if (fd < 0)
+		return length < (int)sizeof(temporary) ? -errno : -ENAMETOOLONG;
+	(void)close(fd);
+	err = ramz_backing_file_open(&backing, temporary, disk->backing.size_bytes, false);
+	if (err == 0) {
+		err = ramz_save_backing(disk->store, &backing);
+		ramz_backing_file_close(&backing);
+	}
+	/* Not over a file that is there. */
+	if (err == 0 && link(temporary, path) != 0)
+		err = -errno;
+	(void)unlink(temporary);
+	if (err == -EEXIST)
+		(void)snprintf(reason->text, sizeof(reason->text),
+			       "there is a file; remove it, or name another");
+	*file_bytes = disk->backing.size_bytes;
+	return err;
+}
+
 /* Changes from the first line on may or may not be in the file, and count as not saved. */
 static int save_own(struct rzn_disk *disk, uint64_t *file_bytes, struct ramz_reason *reason)
 {
@@ -356,8 +388,12 @@ int rzn_file_save(struct rzn_disk *disk, const char *path, uint64_t *file_bytes,
 	assert(path != NULL || disk_is_kept(disk));
 	*reason = (struct ramz_reason){.text = ""};
 	(void)pthread_mutex_lock(&disk->saves.saving);
-	err = rzn_file_is_own(disk, path) ? save_own(disk, file_bytes, reason)
-					  : ramz_save_file(disk->store, path, file_bytes, reason);
+	if (rzn_file_is_own(disk, path))
+		err = save_own(disk, file_bytes, reason);
+	else if (disk->config->backing_keep)
+		err = save_to_new_backing(disk, path, file_bytes, reason);
+	else
+		err = ramz_save_file(disk->store, path, file_bytes, reason);
 	(void)pthread_mutex_unlock(&disk->saves.saving);
 	if (err != 0 && reason->text[0] == '\0')
 		(void)snprintf(reason->text, sizeof(reason->text), "%s", strerror(-err));

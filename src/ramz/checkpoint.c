@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * checkpoint.c: write the store to its device as it is at one moment; see checkpoint.h.
+ * checkpoint.c: write the store to its device, or to a new one, as it is at one moment; see
+ * checkpoint.h.
  */
 #include "checkpoint.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "file_format.h"
@@ -71,7 +73,7 @@ static void checkpoint_pin(struct checkpoint *c, uint32_t number)
 static int checkpoint_take(struct checkpoint *c, uint32_t *number)
 {
 	*number = rzi_segment_take(c->b, 0);
-	if (*number == UINT32_MAX && ramz_clean(c->store, 1) == 0)
+	if (*number == UINT32_MAX && c->b == c->store->backing && ramz_clean(c->store, 1) == 0)
 		*number = rzi_segment_take(c->b, 0);
 	if (*number == UINT32_MAX)
 		return -XV_ENOSPC;
@@ -175,11 +177,12 @@ static int checkpoint_entry(struct checkpoint *c, struct rzi_context *context, u
 	int bytes;
 
 	*entry = view->slot_entry;
-	if (rzi_entry_is_backed(view->slot_entry)) {
+	if (rzi_entry_is_backed(view->slot_entry) && c->b == c->store->backing) {
 		if (!checkpoint_pin_form(c, slot, view))
 			return -XV_EBUSY;
-	} else if (rzi_view_has_object(view)) {
-		bytes = rzi_object_copy(context, view->entry);
+	} else if (rzi_view_has_object(view) || rzi_entry_is_backed(view->slot_entry)) {
+		bytes = rzi_view_has_object(view) ? rzi_object_copy(context, view->entry)
+						  : rzi_backing_copy(context, slot, view);
 		if (bytes < 0)
 			return bytes;
 		*entry = checkpoint_add(c, slot, rzi_entry_codec(view->entry), context->packed,
@@ -500,22 +503,17 @@ static int checkpoint_begin(struct checkpoint *c)
 	return 0;
 }
 
-static int checkpoint_make(struct ramz *store)
+/* In the snapshot. */
+static int checkpoint_make(struct ramz *store, struct rzi_backing *b)
 {
-	struct checkpoint c = {.store = store,
-			       .b = store->backing,
-			       .data_segment = UINT32_MAX,
-			       .pinned = UINT32_MAX};
-	int err;
+	struct checkpoint c = {
+		.store = store, .b = b, .data_segment = UINT32_MAX, .pinned = UINT32_MAX};
+	int err = checkpoint_begin(&c);
 
-	if (c.b == NULL)
-		return -XV_EINVAL;
-	if (c.b->device.flush == NULL)
-		return -XV_ENOTSUP;
-	err = checkpoint_begin(&c);
 	if (err != 0)
 		return err;
-	rzi_clean_for_checkpoint(store);
+	if (b == store->backing)
+		rzi_clean_for_checkpoint(store);
 	err = checkpoint_run(&c);
 	checkpoint_end(&c, err);
 	return err;
@@ -523,12 +521,38 @@ static int checkpoint_make(struct ramz *store)
 
 int ramz_checkpoint(struct ramz *store)
 {
-	int err;
+	struct rzi_backing *b;
+	int err = -XV_EINVAL;
 
 	if (store == NULL)
-		return -XV_EINVAL;
+		return err;
 	rzi_snapshot_begin(store);
-	err = checkpoint_make(store);
+	b = store->backing;
+	if (b != NULL)
+		err = b->device.flush != NULL ? checkpoint_make(store, b) : -XV_ENOTSUP;
+	rzi_snapshot_end(store);
+	return err;
+}
+
+int ramz_save_backing(struct ramz *store, const struct ramz_backing *device)
+{
+	struct rzi_backing *b;
+	int err;
+
+	if (store == NULL || !rzi_backing_device_is_good(device))
+		return -XV_EINVAL;
+	if (device->flush == NULL)
+		return -XV_ENOTSUP;
+	err = ramz_backing_holds(device);
+	if (err != 0)
+		return err > 0 ? -EEXIST : err;
+	rzi_snapshot_begin(store);
+	err = rzi_backing_make(store, device, &b);
+	if (err == 0) {
+		rzi_segments_list(b);
+		err = checkpoint_make(store, b);
+		rzi_backing_drop(store, b);
+	}
 	rzi_snapshot_end(store);
 	return err;
 }

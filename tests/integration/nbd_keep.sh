@@ -48,10 +48,12 @@ is two || fail "after a kill it is not what was saved last"
 
 # ---- while it is served: a save elsewhere, and the file is not taken away ------------------
 
-ask kept "save $dir/copy.ramz" | grep -q '"ok": true' || fail "save elsewhere"
+ask kept "snapshot $dir/copy" | grep -q '"ok": true' || fail "snapshot"
+ask kept "save $dir/copy" | grep -q 'there is a file' || fail "a save over a file is not refused"
+[ "$(find "$dir" -name 'copy*' | wc -l)" = 1 ] || fail "a refused save leaves a file"
 ask kept "backing none" | grep -q 'is kept in it' || fail "backing none: $(ask kept 'backing none')"
 end_server "$server_pid" kept
-serve copy file="$dir/copy.ramz"
+serve copy backing="$dir/copy" backing-keep=true
 is two || fail "the copy is not the disk"
 end_server "$server_pid" copy
 
@@ -70,7 +72,7 @@ cp "$dir/disk" "$dir/before"
 refused 'it holds a disk' size=16M backing="$dir/disk"
 refused 'would cut it' size=8M backing="$dir/disk" backing-keep=true
 refused 'smaller than it was' backing="$dir/disk" backing-size=4M backing-keep=true
-refused 'leave one of them out' backing="$dir/disk" backing-keep=true file="$dir/copy.ramz"
+refused 'leave one of them out' backing="$dir/disk" backing-keep=true file="$dir/other"
 refused 'no backing=' size=8M backing-keep=true
 cmp "$dir/disk" "$dir/before" || fail "a refused start changed the file"
 printf 'xxxxxxxx' | dd of="$dir/disk" bs=1 seek=4096 conv=notrunc 2>/dev/null

@@ -13,113 +13,10 @@
 
 #include <ramz/backing.h>
 
+#include "test_ramz_log_device.h"
 #include "test_ramz_text.h"
 
-enum { SLOTS = 1200, SEGMENTS = 40, LOG_MAX = 4000, STATES_MAX = 64 };
-
-/* ---- a device with a log ---- */
-
-struct logged {
-	uint64_t offset;
-	size_t bytes; /* 0 = a flush */
-	unsigned char *data;
-};
-
-struct device {
-	struct ramz_backing backing;
-	unsigned char *bytes;
-	pthread_mutex_t lock; /* for bytes */
-	struct logged log[LOG_MAX];
-	size_t count;
-	bool logs;
-	_Atomic uint64_t calls;
-	uint64_t fail_at; /* from this write or flush on; 0 = never */
-	uint64_t fails;   /* so many */
-};
-
-static bool device_fails(struct device *d)
-{
-	uint64_t call = atomic_fetch_add(&d->calls, 1) + 1;
-
-	return d->fail_at != 0 && call >= d->fail_at && call < d->fail_at + d->fails;
-}
-
-static int device_read(void *context, uint64_t offset, void *dst, size_t bytes)
-{
-	struct device *d = context;
-
-	assert_true(offset + bytes <= d->backing.size_bytes);
-	(void)pthread_mutex_lock(&d->lock);
-	memcpy(dst, d->bytes + offset, bytes);
-	(void)pthread_mutex_unlock(&d->lock);
-	return 0;
-}
-
-static void device_log(struct device *d, uint64_t offset, const void *src, size_t bytes)
-{
-	struct logged *entry = &d->log[d->count];
-
-	if (!d->logs)
-		return;
-	assert_true(d->count < LOG_MAX);
-	*entry = (struct logged){.offset = offset, .bytes = bytes};
-	if (bytes != 0) {
-		entry->data = malloc(bytes);
-		assert_non_null(entry->data);
-		memcpy(entry->data, src, bytes);
-	}
-	d->count++;
-}
-
-static int device_write(void *context, uint64_t offset, const void *src, size_t bytes)
-{
-	struct device *d = context;
-	bool fails = device_fails(d);
-
-	assert_true(offset + bytes <= d->backing.size_bytes);
-	assert_true(bytes == RAMZ_SEGMENT_BYTES ? offset % RAMZ_SEGMENT_BYTES == 0
-						: bytes == 4096 && offset < RAMZ_SEGMENT_BYTES);
-	device_log(d, offset, src, bytes);
-	(void)pthread_mutex_lock(&d->lock);
-	memcpy(d->bytes + offset, src, fails ? bytes / 3 : bytes);
-	(void)pthread_mutex_unlock(&d->lock);
-	return fails ? -EIO : 0;
-}
-
-static int device_flush(void *context)
-{
-	struct device *d = context;
-
-	if (device_fails(d))
-		return -EIO;
-	device_log(d, 0, NULL, 0);
-	return 0;
-}
-
-static struct device *device_make(uint64_t segments)
-{
-	struct device *d = calloc(1, sizeof(*d));
-
-	assert_non_null(d);
-	(void)pthread_mutex_init(&d->lock, NULL);
-	d->backing = (struct ramz_backing){.context = d,
-					   .size_bytes = segments * RAMZ_SEGMENT_BYTES,
-					   .align_bytes = 4096,
-					   .read = device_read,
-					   .write = device_write,
-					   .flush = device_flush};
-	d->bytes = calloc(segments, RAMZ_SEGMENT_BYTES);
-	assert_non_null(d->bytes);
-	return d;
-}
-
-static void device_free(struct device *d)
-{
-	for (size_t i = 0; i < d->count; i++)
-		free(d->log[i].data);
-	free(d->bytes);
-	free(d);
-}
+enum { SLOTS = 1200, SEGMENTS = 40, STATES_MAX = 64 };
 
 /* ---- a store and what it should hold ---- */
 
@@ -275,6 +172,37 @@ static void dictionaries_and_sizes_come_back(void **state)
 		expect_text(opened, slot, slot);
 	store_close(opened);
 	device_free(d);
+}
+
+/* Wherever the pages are, the other device has all of them, and neither needs the other. */
+static void a_store_is_saved_to_another_device(void **state)
+{
+	const struct ramz_writeback_options some = {.pages_max = 500};
+
+	(void)state;
+	for (unsigned kind = 0; kind < 4; kind++) {
+		struct life l = {.seed = 20 + kind};
+		struct device *other = device_make(SEGMENTS);
+		struct ramz *opened;
+
+		life_begin(&l, SEGMENTS, (kind & 1) != 0, (kind & 2) != 0);
+		stir(&l);
+		stir(&l);
+		assert_int_equal(ramz_writeback(l.store, &some, NULL), 0);
+		stir(&l);
+		assert_int_equal(ramz_save_backing(l.store, &other->backing), 0);
+		assert_int_equal(ramz_save_backing(l.store, &other->backing), -EEXIST);
+		opened = open_store(&other->backing);
+		assert_true(store_is(opened, l.now));
+		store_close(opened);
+		store_check(l.store);
+		assert_true(store_is(l.store, l.now));
+		assert_int_equal(ramz_backing_holds(&l.device->backing), 0);
+		other->backing.flush = NULL;
+		assert_int_equal(ramz_save_backing(l.store, &other->backing), -XV_ENOTSUP);
+		device_free(other);
+		life_end(&l);
+	}
 }
 
 /* The pages of each completed checkpoint, and the length of the log then. */
@@ -638,6 +566,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_store_opens_as_it_was),
 		cmocka_unit_test(dictionaries_and_sizes_come_back),
+		cmocka_unit_test(a_store_is_saved_to_another_device),
 		cmocka_unit_test(a_power_failure_leaves_the_last_checkpoint),
 		cmocka_unit_test(a_checkpoint_that_fails_spoils_nothing),
 		cmocka_unit_test(damage_is_refused_or_costs_its_page),

@@ -57,6 +57,42 @@ serve copy backing="$dir/copy" backing-keep=true
 is two || fail "the copy is not the disk"
 end_server "$server_pid" copy
 
+# ---- killed at any moment, with saves on the way: one moment, and not before the last save ----
+
+round() { sed -n '$s/^round //p' "$dir/written"; }
+begun() { grep -q 'round 1' "$dir/written"; }
+turn=0
+while [ $turn -lt "${XV_KILLS:-4}" ]; do
+	turn=$((turn + 1))
+	serve killed size=16M hard-limit=5M backing="$dir/killed" backing-size=96M backing-keep=true \
+		cold=zstd:3
+	timeout 100 "$helpers/nbd_client" "$dir/killed.sock" scatter 1 1000000 >"$dir/written" 2>&1 &
+	writer=$!
+	awaits 60 begun || die "the client does not write: $(cat "$dir/written")"
+	ask killed save >"$dir/answer"
+	before=1
+	for _ in 1 2 3; do
+		now=$(round)
+		ask killed save >"$dir/answer"
+		if grep -q '"ok": true' "$dir/answer"; then
+			before=$now
+		else
+			grep -q 'memory ran short' "$dir/answer" || fail "save: $(cat "$dir/answer")"
+		fi
+	done
+	(while ask killed save; do :; done) >/dev/null 2>&1 &
+	asks=$!
+	sleep "0.$((turn % 10))"
+	kill -9 "$server_pid"
+	wait "$server_pid" $asks $writer 2>/dev/null
+	after=$(($(round) + 1))
+	serve killed backing="$dir/killed" backing-keep=true
+	timeout 60 "$helpers/nbd_client" "$dir/killed.sock" moment "$before" "$after" >"$dir/check" ||
+		fail "after kill $turn: $(cat "$dir/check")"
+	end_server "$server_pid" killed
+	rm "$dir/killed"
+done
+
 # ---- what is refused is left as it is --------------------------------------------------------
 
 # refused WORDS KEY...: a start in the background fails with these words

@@ -84,13 +84,13 @@ XV_API XV_MUST_USE int ramz_attach(struct ramz *store, const struct ramz_backing
  * What only the checkpoint before needed is free afterwards. Keep room on the device for the forms
  * that are in memory, three times, for the table, 8 bytes for each page, twice, and some segments.
  *
- * Returns 0, -XV_EINVAL (null, no device), -XV_ENOTSUP (the device cannot flush), -XV_EBUSY (memory
- * ran short for pages that were written meanwhile: try again), -XV_ENOSPC (the device is full),
- * -XV_E2BIG (a table of more than 16 GiB), -XV_EBADMSG (a damaged page), -XV_ENOMEM, or what the
- * device failed with. After an error the device holds the last completed checkpoint, or this one if
- * only its last flush failed. The next call may succeed; but not after a failed flush of a file
- * (ramz_backing_file_open): save the store elsewhere. One checkpoint or save runs at a time.
- * O(table + forms in memory).
+ * Returns 0, -XV_EINVAL (null, no device), -XV_ENOTSUP (the device cannot flush, or a codec's name
+ * has more than 23 bytes), -XV_EBUSY (memory ran short for pages that were written meanwhile: try
+ * again), -XV_ENOSPC (the device is full), -XV_E2BIG (a table of more than 16 GiB), -XV_EBADMSG (a
+ * damaged page), -XV_ENOMEM, or what the device failed with. After an error the device holds the
+ * last completed checkpoint, or this one if only its last flush failed. The next call may succeed;
+ * but not after a failed flush of a file (ramz_backing_file_open): save the store elsewhere. One
+ * checkpoint or save runs at a time. O(table + forms in memory).
  */
 XV_API XV_MUST_USE int ramz_checkpoint(struct ramz *store);
 

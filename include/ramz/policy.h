@@ -48,8 +48,9 @@ struct ramz_policy {
 					* ignored. Default 0 */
 	uint32_t backing_age; /* the same for the backing device (ramz/backing.h), where the
 			       * store has one */
-	uint64_t day_bytes;   /* most that is written to the device in 24 hours; 0 = no bound */
-	uint64_t all_bytes;   /* most that is written to it in all; 0 = no bound */
+	uint64_t day_bytes; /* most that is written to the device in 24 hours, but for a checkpoint
+			     * that has begun; 0 = no bound */
+	uint64_t all_bytes; /* most that is written to it in all; 0 = no bound */
 	uint32_t wait_ms; /* longest wait of a write at the hard limit, up to 60000; default 5000 */
 	bool train;       /* train dictionaries; default on */
 

@@ -346,8 +346,8 @@ struct ramz_source {
  * go on meanwhile, resize and reset too. A page that is overwritten before it was saved is kept in
  * memory until then. If a write would be refused for want of that memory, the save ends with
  * -XV_EBUSY instead, and can be tried again. One save runs at a time; another waits for its end.
- * The sink gets blocks of up to 128 KiB. It may call the store, but not ramz_save, ramz_checkpoint
- * and ramz_detach, which would wait for it.
+ * The sink gets blocks of up to 128 KiB. It may call the store, but not ramz_save, ramz_checkpoint,
+ * ramz_save_backing and ramz_detach, which would wait for it.
  *
  * Returns 0, -XV_EINVAL (null), -XV_EBUSY (see above), -XV_EBADMSG (a stored page is damaged),
  * -XV_ENOMEM, -XV_EAGAIN (no free window slot in the provider), an error of the sink or of the

@@ -265,7 +265,9 @@ static int device_load(struct rzn_disk *disk, const struct ramz_options *options
 		return refuse_size(config, ramz_size_bytes(disk->store));
 	if (file_grow(disk) != 0)
 		return -1;
-	disk->saves.saved = state_now(disk);
+	/* Otherwise the next server is to find what this one was given. */
+	if (!config->size_given && options->codec == NULL)
+		disk->saves.saved = state_now(disk);
 	return 1;
 }
 
@@ -339,6 +341,23 @@ static int save_in_place(struct rzn_disk *disk, uint64_t *file_bytes, struct ram
 	return err;
 }
 
+/* The new name is durable, too. path begins with a slash. */
+static int sync_directory_of(const char *path)
+{
+	char directory[RZN_RESCUE_PATH_BYTES];
+	int fd, err = 0;
+
+	(void)snprintf(directory, sizeof(directory), "%s", path);
+	strrchr(directory, '/')[1] = '\0';
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fsync(fd) != 0 && errno != EINVAL)
+		err = -errno;
+	(void)close(fd);
+	return err;
+}
+
 /* To a new file, which another server takes as backing= with backing-keep=. It gets its name when
  * it is complete. */
 static int save_to_new_backing(struct rzn_disk *disk, const char *path, uint64_t *file_bytes,
@@ -362,6 +381,8 @@ static int save_to_new_backing(struct rzn_disk *disk, const char *path, uint64_t
 	if (err == 0 && link(temporary, path) != 0)
 		err = -errno;
 	(void)unlink(temporary);
+	if (err == 0)
+		err = sync_directory_of(path);
 	if (err == -EEXIST)
 		(void)snprintf(reason->text, sizeof(reason->text),
 			       "there is a file; remove it, or name another");

@@ -148,6 +148,9 @@ void rzi_clean_for_checkpoint(struct ramz *store);
  * to clean while all are pinned. */
 void rzi_keep_for_checkpoint(struct rzi_backing *backing);
 
+/* ramz_checkpoint; -XV_EAGAIN when another walk has the snapshot. */
+int rzi_checkpoint_try(struct ramz *store);
+
 /* What cleaning left alone may be cleaned now. */
 void rzi_backing_unstick(struct rzi_backing *backing);
 

@@ -16,6 +16,7 @@ struct checkpoint {
 	struct ramz *store;
 	struct rzi_backing *b;
 	uint64_t generation;
+	bool elsewhere;      /* the device is not the store's */
 	uint8_t pin;         /* of this checkpoint */
 	bool in_doubt;       /* its superblock may be on the device */
 	void *buffers;       /* the next three, a segment each */
@@ -73,7 +74,7 @@ static void checkpoint_pin(struct checkpoint *c, uint32_t number)
 static int checkpoint_take(struct checkpoint *c, uint32_t *number)
 {
 	*number = rzi_segment_take(c->b, 0);
-	if (*number == UINT32_MAX && c->b == c->store->backing && ramz_clean(c->store, 1) == 0)
+	if (*number == UINT32_MAX && !c->elsewhere && ramz_clean(c->store, 1) == 0)
 		*number = rzi_segment_take(c->b, 0);
 	if (*number == UINT32_MAX)
 		return -XV_ENOSPC;
@@ -166,8 +167,10 @@ static bool checkpoint_pin_form(struct checkpoint *c, uint64_t slot, const struc
 	if (number == c->pinned)
 		return true;
 	checkpoint_pin(c, number);
+	if (!view->is_kept && atomic_load(rzi_slot(c->store, slot)) != view->slot_entry)
+		return false;
 	c->pinned = number;
-	return view->is_kept || atomic_load(rzi_slot(c->store, slot)) == view->slot_entry;
+	return true;
 }
 
 /* The entry for the map: of what the slot held. -XV_EBUSY: look again. */
@@ -177,7 +180,7 @@ static int checkpoint_entry(struct checkpoint *c, struct rzi_context *context, u
 	int bytes;
 
 	*entry = view->slot_entry;
-	if (rzi_entry_is_backed(view->slot_entry) && c->b == c->store->backing) {
+	if (rzi_entry_is_backed(view->slot_entry) && !c->elsewhere) {
 		if (!checkpoint_pin_form(c, slot, view))
 			return -XV_EBUSY;
 	} else if (rzi_view_has_object(view) || rzi_entry_is_backed(view->slot_entry)) {
@@ -371,10 +374,23 @@ static int checkpoint_write_serials(struct checkpoint *c)
 	return err;
 }
 
+/* Can the head name the codings of all forms? */
+static bool checkpoint_has_names(const struct checkpoint *c)
+{
+	for (uint32_t i = 1; i < CODECS; i++) {
+		const struct ramz_codec *codec = rzi_coding_codec(c->store, i);
+
+		if ((c->used >> i & 1U) != 0 && (codec == NULL || codec->name[0] == '\0' ||
+						 strlen(codec->name) >= FILE_NAME_BYTES))
+			return false;
+	}
+	return true;
+}
+
 static int checkpoint_write_head(struct checkpoint *c)
 {
 	const struct ramz_sink sink = {.write = head_write, .context = c};
-	int err = rzi_save_head(c->store, &sink);
+	int err = checkpoint_has_names(c) ? rzi_save_head(c->store, &sink) : -XV_ENOTSUP;
 
 	c->head_bytes = c->stream_bytes;
 	if (err == 0)
@@ -479,7 +495,9 @@ static void checkpoint_end(struct checkpoint *c, int err)
 	if (err == 0) {
 		b->good_pin = c->pin;
 		b->doubt_pins = 0;
+		(void)pthread_mutex_lock(&b->lock);
 		b->checkpoints++;
+		(void)pthread_mutex_unlock(&b->lock);
 	} else if (c->in_doubt) {
 		b->doubt_pins |= c->pin;
 	}
@@ -490,6 +508,9 @@ static void checkpoint_end(struct checkpoint *c, int err)
 
 static int checkpoint_begin(struct checkpoint *c)
 {
+	uint32_t step;
+	int err;
+
 	c->buffers = malloc(3 * RAMZ_SEGMENT_BYTES + IO_ALIGN_BYTES);
 	if (c->buffers == NULL)
 		return -XV_ENOMEM;
@@ -499,39 +520,59 @@ static int checkpoint_begin(struct checkpoint *c)
 	memset(c->map, 0, RAMZ_SEGMENT_BYTES);
 	memset(c->root, 0, RAMZ_SEGMENT_BYTES);
 	c->pin = checkpoint_choose_pin(c->b);
-	c->generation = ++c->b->generation;
-	return 0;
+	/* Random steps: no other try, not even one that was cut off, has this one's number. */
+	err = rzi_random(&step, sizeof(step));
+	c->b->generation += 1 + (uint64_t)step;
+	c->generation = c->b->generation;
+	return err;
 }
 
 /* In the snapshot. */
-static int checkpoint_make(struct ramz *store, struct rzi_backing *b)
+static int checkpoint_make(struct ramz *store, struct rzi_backing *b, bool elsewhere)
 {
-	struct checkpoint c = {
-		.store = store, .b = b, .data_segment = UINT32_MAX, .pinned = UINT32_MAX};
+	struct checkpoint c = {.store = store,
+			       .b = b,
+			       .elsewhere = elsewhere,
+			       .data_segment = UINT32_MAX,
+			       .pinned = UINT32_MAX};
 	int err = checkpoint_begin(&c);
 
-	if (err != 0)
+	if (err != 0) {
+		free(c.buffers);
 		return err;
-	if (b == store->backing)
+	}
+	if (!elsewhere)
 		rzi_clean_for_checkpoint(store);
 	err = checkpoint_run(&c);
 	checkpoint_end(&c, err);
 	return err;
 }
 
-int ramz_checkpoint(struct ramz *store)
+/* The snapshot is begun, and ends here. */
+static int checkpoint_own(struct ramz *store)
 {
-	struct rzi_backing *b;
+	struct rzi_context *context = rzi_enter(store);
+	struct rzi_backing *b = store->backing; /* no detach comes in between */
 	int err = -XV_EINVAL;
 
-	if (store == NULL)
-		return err;
-	rzi_snapshot_begin(store);
-	b = store->backing;
+	rzi_leave(context);
 	if (b != NULL)
-		err = b->device.flush != NULL ? checkpoint_make(store, b) : -XV_ENOTSUP;
+		err = b->device.flush != NULL ? checkpoint_make(store, b, false) : -XV_ENOTSUP;
 	rzi_snapshot_end(store);
 	return err;
+}
+
+int ramz_checkpoint(struct ramz *store)
+{
+	if (store == NULL)
+		return -XV_EINVAL;
+	rzi_snapshot_begin(store);
+	return checkpoint_own(store);
+}
+
+int rzi_checkpoint_try(struct ramz *store)
+{
+	return rzi_snapshot_try_begin(store) ? checkpoint_own(store) : -XV_EAGAIN;
 }
 
 int ramz_save_backing(struct ramz *store, const struct ramz_backing *device)
@@ -550,7 +591,7 @@ int ramz_save_backing(struct ramz *store, const struct ramz_backing *device)
 	err = rzi_backing_make(store, device, &b);
 	if (err == 0) {
 		rzi_segments_list(b);
-		err = checkpoint_make(store, b);
+		err = checkpoint_make(store, b, true);
 		rzi_backing_drop(store, b);
 	}
 	rzi_snapshot_end(store);

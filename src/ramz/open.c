@@ -268,6 +268,20 @@ static int opener_maps(struct opener *o)
 
 /* ---- the whole ---- */
 
+/* A process that was killed may have left the superblock where a power failure still takes it. What
+ * only the checkpoint before needs may be overwritten from now on, so it is made durable first. */
+static int opener_settle(struct opener *o)
+{
+	int err;
+
+	rzi_super_put(o->segment, &o->super);
+	err = o->device->write(o->device->context, rzi_super_offset(o->which), o->segment,
+			       SUPER_BYTES);
+	if (err == 0)
+		err = o->device->flush(o->device->context);
+	return err == 0 ? 0 : opener_fails(o, err, "the backing device cannot be written");
+}
+
 /* The device, as the checkpoint left it. */
 static int opener_attach(struct opener *o)
 {
@@ -287,6 +301,8 @@ static int opener_attach(struct opener *o)
 	err = opener_serials(o);
 	if (err == 0)
 		err = opener_maps(o);
+	if (err == 0)
+		err = opener_settle(o);
 	rzi_segments_list(o->b);
 	rzi_keep_for_checkpoint(o->b);
 	return err;

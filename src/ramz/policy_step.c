@@ -14,6 +14,7 @@
  * O(the work).
  */
 #include "machine_memory.h"
+#include "backing.h"
 #include "policy_impl.h"
 
 enum {
@@ -261,12 +262,18 @@ static bool policy_checkpoint(struct rzi_policy *p, int *err)
 
 	if (*err != -XV_ENOSPC || ramz_get_backing_stats(p->store, &before) != 0 || !before.holds)
 		return true;
-	*err = ramz_checkpoint(p->store);
+	*err = rzi_checkpoint_try(p->store);
+	if (*err == -XV_EAGAIN) { /* a save is under way */
+		*err = 0;
+		return true;
+	}
 	(void)ramz_get_backing_stats(p->store, &after);
-	p->day_bytes += after.written_bytes - before.written_bytes;
 	policy_lock(p);
 	p->stats.checkpoints++;
-	p->stats.written_bytes += after.written_bytes - before.written_bytes;
+	if (after.written_bytes >= before.written_bytes) { /* the same device */
+		p->day_bytes += after.written_bytes - before.written_bytes;
+		p->stats.written_bytes += after.written_bytes - before.written_bytes;
+	}
 	policy_unlock(p);
 	return true;
 }

@@ -12,13 +12,14 @@
 
 /* ---- the walk ---- */
 
-static void snapshot_set(struct ramz *store, bool active)
+/* With snapshot.lock. */
+static void snapshot_activate(struct ramz *store)
 {
 	struct rzi_snapshot *s = &store->snapshot;
 
 	(void)pthread_mutex_lock(&store->admin);
 	rzi_gate_close(store);
-	s->active = active;
+	s->active = true;
 	s->pages = rzi_pages(store);
 	atomic_store(&s->cursor, 0);
 	atomic_store(&s->given_up, false);
@@ -29,7 +30,15 @@ static void snapshot_set(struct ramz *store, bool active)
 void rzi_snapshot_begin(struct ramz *store)
 {
 	(void)pthread_mutex_lock(&store->snapshot.lock);
-	snapshot_set(store, true);
+	snapshot_activate(store);
+}
+
+bool rzi_snapshot_try_begin(struct ramz *store)
+{
+	if (pthread_mutex_trylock(&store->snapshot.lock) != 0)
+		return false;
+	snapshot_activate(store);
+	return true;
 }
 
 /* Free every kept entry. Returns whether there was one. */
@@ -52,23 +61,38 @@ static bool snapshot_free_kept(struct rzi_context *context)
 	return any;
 }
 
-void rzi_snapshot_end(struct ramz *store)
+/* The end of the table, and of what is still kept. Gate closed: a reset, too, finds either a
+ * snapshot with a table or neither. */
+static void snapshot_deactivate(struct ramz *store)
 {
 	struct rzi_snapshot *s = &store->snapshot;
-	uint64_t pages = s->pages;
-	struct rzi_context *context;
+	struct rzi_context *context = rzi_enter_closed(store);
 
-	snapshot_set(store, false);
-	s->pages = pages; /* of the table */
-	context = rzi_enter(store);
 	(void)snapshot_free_kept(context);
-	if (store->backing != NULL)
-		rzi_backing_unstick(store->backing);
-	rzi_leave(context);
+	rzi_leave_quietly(context);
 	if (atomic_load(&s->ready))
 		rzi_sparse_fini(&s->kept);
 	atomic_store(&s->ready, false);
-	(void)pthread_mutex_unlock(&s->lock);
+	if (store->backing != NULL)
+		rzi_backing_unstick(store->backing);
+	s->active = false;
+}
+
+void rzi_snapshot_end(struct ramz *store)
+{
+	struct rzi_context *context;
+
+	/* Nothing more is kept; most of what is goes while others work. */
+	atomic_store(&store->snapshot.given_up, true);
+	context = rzi_enter(store);
+	(void)snapshot_free_kept(context);
+	rzi_leave(context);
+	(void)pthread_mutex_lock(&store->admin);
+	rzi_gate_close(store);
+	snapshot_deactivate(store);
+	rzi_gate_open(store);
+	(void)pthread_mutex_unlock(&store->admin);
+	(void)pthread_mutex_unlock(&store->snapshot.lock);
 }
 
 uint64_t rzi_snapshot_next(const struct ramz *store, uint64_t slot)
@@ -94,6 +118,11 @@ int rzi_snapshot_look(struct rzi_context *context, uint64_t slot, struct rzi_vie
 	if (kept != NULL && atomic_load(&kept->entry) != 0) {
 		word = kept->word;
 		entry = atomic_exchange(&kept->entry, 0);
+	}
+	/* Kept late, perhaps: of a later moment. */
+	if (entry != 0 && atomic_load(&s->given_up)) {
+		rzi_slot_release(context, entry & ~ENTRY_LOCK);
+		entry = 0;
 	}
 	if (entry != 0) {
 		rzi_view_drop(context, view);

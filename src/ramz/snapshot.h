@@ -23,6 +23,7 @@
 
 /* Begin a walk: wait until no other has the snapshot. End it. Not in a call on the store. */
 void rzi_snapshot_begin(struct ramz *store);
+bool rzi_snapshot_try_begin(struct ramz *store); /* false: another has it */
 void rzi_snapshot_end(struct ramz *store);
 
 /* The first slot >= slot that may hold a page; UINT64_MAX: there is none. In a call on the store.

@@ -420,14 +420,15 @@ int ramz_resize(struct ramz *store, uint64_t size_bytes)
 }
 
 /* Contexts forget the pages that are gone. Gate closed. */
-static void store_forget(struct ramz *store)
+static void store_forget(struct ramz *store, bool objects_too)
 {
 	for (uint32_t i = 0; i < rzi_contexts_high(store); i++) {
 		struct rzi_context *context = rzi_context_at(store, i);
 
 		if (context == NULL)
 			continue;
-		context->retired_count = 0;
+		if (objects_too)
+			context->retired_count = 0;
 		context->writes_until_watch = 0;
 		context->frees_until_compact = 0;
 		rzi_counters_clear(&context->counters);
@@ -449,7 +450,7 @@ static int store_drop_all(struct ramz *store)
 	rzi_backing_reset(store);
 	if (store->dedup != NULL)
 		rzi_dedup_reset(store);
-	store_forget(store);
+	store_forget(store, true);
 	return 0;
 }
 
@@ -463,7 +464,7 @@ int ramz_reset(struct ramz *store)
 	if (store->snapshot.active) {
 		store_drop_behind(store, 0); /* page by page: a snapshot keeps them */
 		rzi_contexts_trim(store);    /* which frees what waits */
-		store_forget(store);
+		store_forget(store, false);
 	} else {
 		err = store_drop_all(store);
 	}

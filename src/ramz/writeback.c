@@ -234,7 +234,7 @@ static int clean_once(struct ramz *store, bool pinned_too, struct ramz_writeback
 	struct cleaning c = {.count = 0};
 	struct ramz_writeback_report moved = {.pages = 0};
 	bool room = true;
-	int err = 0;
+	int err = 0, read_err = 0;
 
 	while (room && c.count < sizeof(c.number) / sizeof(c.number[0])) {
 		uint32_t number = clean_choose(b, pinned_too);
@@ -243,15 +243,19 @@ static int clean_once(struct ramz *store, bool pinned_too, struct ramz_writeback
 			break;
 		err = b->device.read(b->device.context, (uint64_t)number * RAMZ_SEGMENT_BYTES,
 				     b->read_buffer, RAMZ_SEGMENT_BYTES);
-		if (err != 0)
-			break;
-		/* It is not chosen again before its forms are where they go. */
+		/* It is not chosen again before its forms are where they go; or at all, when it
+		 * cannot be read. */
 		clean_set_stuck(b, number, true);
+		if (err != 0) {
+			read_err = err;
+			continue;
+		}
 		c.number[c.count++] = number;
 		room = clean_copy(store, number);
 	}
 	if (c.count == 0)
-		return err != 0 ? err : -XV_ENOSPC;
+		return read_err != 0 ? read_err : -XV_ENOSPC;
+	err = 0;
 	if (b->items != 0)
 		err = fill_write(store, 0, COUNT_BACKING_MOVED, &moved);
 	report->written_bytes += moved.written_bytes;
@@ -321,6 +325,7 @@ int ramz_clean(struct ramz *store, uint64_t free_segments)
 		return -XV_EINVAL;
 	if (rzi_backing_begin(store) == NULL)
 		return -XV_EINVAL;
+	rzi_backing_unstick(store->backing);
 	err = clean_until(store, free_segments, &report);
 	rzi_backing_end(store);
 	return err;

@@ -239,6 +239,51 @@ static void a_save_gives_way_to_writes_at_the_limit(void **state)
 	}
 }
 
+/* ---- a save that fails ---- */
+
+static int failing_write(void *context, const void *data, size_t bytes)
+{
+	struct writing *w = context;
+
+	(void)data, (void)bytes;
+	for (uint64_t slot = 0; slot < COUNTED; slot += 3)
+		put_text(w->store, slot, atomic_fetch_add(&w->number, 1));
+	return -EIO;
+}
+
+static void *reset_and_write(void *context)
+{
+	struct writing *w = context;
+
+	while (!atomic_load(&w->stop)) {
+		for (uint64_t slot = 0; slot < COUNTED; slot += 2)
+			put_text(w->store, slot, slot);
+		assert_int_equal(ramz_reset(w->store), 0);
+		store_check(w->store);
+	}
+	return NULL;
+}
+
+/* What was kept for it goes, and a reset meanwhile takes nothing of it away. */
+static void a_save_that_fails_leaves_nothing(void **state)
+{
+	(void)state;
+	for (int dedup = 0; dedup < 2; dedup++) {
+		struct writing w = {.store = store_open_with(COUNTED, false, dedup != 0)};
+		struct ramz_sink sink = {.write = failing_write, .context = &w};
+		pthread_t thread;
+
+		assert_int_equal(pthread_create(&thread, NULL, reset_and_write, &w), 0);
+		for (int i = 0; i < 60; i++)
+			assert_int_equal(ramz_save(w.store, &sink), -EIO);
+		atomic_store(&w.stop, true);
+		(void)pthread_join(thread, NULL);
+		assert_int_equal(ramz_reset(w.store), 0);
+		assert_int_equal(store_stats(w.store).pool.objects, 0);
+		store_close(w.store);
+	}
+}
+
 /* ---- two at once ---- */
 
 static void *save_once(void *context)
@@ -277,6 +322,7 @@ int main(void)
 		cmocka_unit_test(a_save_is_of_one_moment),
 		cmocka_unit_test(a_save_is_of_one_moment_with_a_device),
 		cmocka_unit_test(a_save_gives_way_to_writes_at_the_limit),
+		cmocka_unit_test(a_save_that_fails_leaves_nothing),
 		cmocka_unit_test(two_saves_at_once_are_both_whole),
 	};
 

@@ -109,7 +109,7 @@ static inline struct device *device_make(uint64_t segments)
 					   .read = device_read,
 					   .write = device_write,
 					   .flush = device_flush};
-	d->bytes = calloc(segments, RAMZ_SEGMENT_BYTES);
+	d->bytes = calloc((size_t)segments, RAMZ_SEGMENT_BYTES);
 	assert_non_null(d->bytes);
 	return d;
 }

@@ -39,7 +39,7 @@ static void life_begin(struct life *l, uint64_t segments, bool checksum, bool de
 	l->device = device_make(segments);
 	l->store = store_open_with(SLOTS, checksum, dedup);
 	assert_int_equal(ramz_attach(l->store, &l->device->backing), 0);
-	assert_int_equal(ramz_set_tier(l->store, 2, strong_codec(), 3), 0);
+	assert_int_equal(ramz_set_tier(l->store, 2, stronger_codec(), 3), 0);
 }
 
 static void life_end(struct life *l)
@@ -130,7 +130,7 @@ static void a_store_opens_as_it_was(void **state)
 			if (round % 3 == 0) { /* go on with it */
 				store_close(l.store);
 				l.store = opened;
-				assert_int_equal(ramz_set_tier(l.store, 2, strong_codec(), 3), 0);
+				assert_int_equal(ramz_set_tier(l.store, 2, stronger_codec(), 3), 0);
 			} else {
 				store_close(opened);
 			}
@@ -147,12 +147,13 @@ static void dictionaries_and_sizes_come_back(void **state)
 	const struct ramz_recompress_options strong = {.tier = 2};
 	struct ramz_train_report trained;
 	struct ramz_tier_info info, found;
+	const struct ramz_codec *codec = strong_codec();
 	struct device *d = device_make(SEGMENTS);
 	struct ramz *store = store_open(3 * SLOTS), *opened;
 
 	(void)state;
 	assert_int_equal(ramz_attach(store, &d->backing), 0);
-	assert_int_equal(ramz_set_tier(store, 2, strong_codec(), 5), 0);
+	assert_int_equal(ramz_set_tier(store, 2, codec, 5), 0);
 	for (uint64_t slot = 0; slot < 3 * SLOTS; slot++)
 		put_text(store, slot, slot);
 	assert_int_equal(ramz_train(store, &train, &trained), 0);

@@ -151,7 +151,7 @@ static void saves_of_one_moment(bool dedup, bool backed)
 		assert_non_null(w.device);
 		assert_int_equal(ramz_attach(w.store, &device), 0);
 	}
-	assert_int_equal(ramz_set_tier(w.store, 2, strong_codec(), 3), 0);
+	assert_int_equal(ramz_set_tier(w.store, 2, stronger_codec(), 3), 0);
 	for (uint64_t number = 0; number < COUNTED; number++)
 		write_number(&w, number);
 	assert_int_equal(pthread_create(&writer, NULL, write_numbers, &w), 0);

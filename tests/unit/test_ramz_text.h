@@ -67,6 +67,14 @@ static inline const struct ramz_codec *strong_codec(void)
 	return zstd;
 }
 
+/* The same, or in a build without it the other codec that is stronger at a higher level. */
+static inline const struct ramz_codec *stronger_codec(void)
+{
+	const struct ramz_codec *zstd = ramz_codec_by_name("zstd");
+
+	return zstd != NULL ? zstd : ramz_codec_by_name("lz4");
+}
+
 static inline struct ramz_tier_info tier_info(struct ramz *store, uint32_t tier)
 {
 	struct ramz_tier_info info;

@@ -274,7 +274,7 @@ static void a_save_that_fails_leaves_nothing(void **state)
 		pthread_t thread;
 
 		assert_int_equal(pthread_create(&thread, NULL, reset_and_write, &w), 0);
-		for (int i = 0; i < 60; i++)
+		for (int i = 0; i < 20; i++)
 			assert_int_equal(ramz_save(w.store, &sink), -EIO);
 		atomic_store(&w.stop, true);
 		(void)pthread_join(thread, NULL);

@@ -73,9 +73,7 @@ int ramz_get_ages(struct ramz *store, struct ramz_ages *ages)
 
 		if (atomic_load_explicit(place, memory_order_relaxed) != 0)
 			found.pages[age_bucket(rzi_age(store, slot, place))]++;
-		slot++;
-		if ((slot & (SPARSE_LEAF_COUNT - 1)) == 0)
-			slot = rzi_sparse_next(&store->slots, slot);
+		slot = rzi_sparse_after(&store->slots, slot);
 	}
 	rzi_leave(context);
 	*ages = found;

@@ -117,9 +117,8 @@ static void range_drop(struct rzi_context *context, uint64_t first, uint64_t end
 	if (first < end)
 		rzi_count(&context->counters, COUNT_NOTIFY_FREE, end - first);
 	while (slot < end) {
-		(void)rzi_slot_clear(context, slot++);
-		if ((slot & (SPARSE_LEAF_COUNT - 1)) == 0)
-			slot = rzi_sparse_next(&context->store->slots, slot);
+		(void)rzi_slot_clear(context, slot);
+		slot = rzi_sparse_after(&context->store->slots, slot);
 	}
 }
 

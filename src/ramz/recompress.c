@@ -308,9 +308,7 @@ static int recompress_batch(struct recompress *r, struct rzi_context *context)
 		    (r->options->pages_max != 0 && r->report.recompressed >= r->options->pages_max))
 			break;
 		err = recompress_slot(r, context, slot);
-		slot++;
-		if ((slot & (SPARSE_LEAF_COUNT - 1)) == 0)
-			slot = rzi_sparse_next(&store->slots, slot);
+		slot = rzi_sparse_after(&store->slots, slot);
 	}
 	r->report.next = slot < end ? slot : UINT64_MAX;
 	return err;

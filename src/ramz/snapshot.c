@@ -41,22 +41,25 @@ bool rzi_snapshot_try_begin(struct ramz *store)
 	return true;
 }
 
+/* The place of the first slot >= *slot in the table, which becomes *slot; NULL: there is none. */
+static struct rzi_kept *snapshot_first(struct rzi_snapshot *s, uint64_t *slot)
+{
+	*slot = atomic_load(&s->ready) ? rzi_sparse_next(&s->kept, *slot) : UINT64_MAX;
+	return *slot < s->pages ? rzi_sparse_get(&s->kept, *slot) : NULL;
+}
+
 /* Free every kept entry. Returns whether there was one. */
 static bool snapshot_free_kept(struct rzi_context *context)
 {
 	struct rzi_snapshot *s = &context->store->snapshot;
-	uint64_t slot = atomic_load(&s->ready) ? rzi_sparse_next(&s->kept, 0) : UINT64_MAX;
+	struct rzi_kept *kept;
 	bool any = false;
 
-	while (slot != UINT64_MAX && slot < s->pages) {
-		struct rzi_kept *kept = rzi_sparse_get(&s->kept, slot);
+	for (uint64_t slot = 0; (kept = snapshot_first(s, &slot)) != NULL; slot++) {
 		uint64_t entry = atomic_exchange(&kept->entry, 0);
 
 		any = any || entry != 0;
 		rzi_slot_release(context, entry & ~ENTRY_LOCK);
-		slot++;
-		if ((slot & (SPARSE_LEAF_COUNT - 1)) == 0)
-			slot = rzi_sparse_next(&s->kept, slot);
 	}
 	return any;
 }
@@ -206,17 +209,12 @@ void rzi_snapshot_for_each(struct ramz *store,
 			   void (*each)(void *context, uint64_t slot, uint64_t entry),
 			   void *context)
 {
-	const struct rzi_snapshot *s = &store->snapshot;
-	uint64_t slot = atomic_load(&s->ready) ? rzi_sparse_next(&s->kept, 0) : UINT64_MAX;
+	struct rzi_kept *kept;
 
-	while (slot != UINT64_MAX && slot < s->pages) {
-		struct rzi_kept *kept = rzi_sparse_get(&s->kept, slot);
+	for (uint64_t slot = 0; (kept = snapshot_first(&store->snapshot, &slot)) != NULL; slot++) {
 		uint64_t entry = atomic_load(&kept->entry) & ~ENTRY_LOCK;
 
 		if (entry != 0)
 			each(context, slot, entry);
-		slot++;
-		if ((slot & (SPARSE_LEAF_COUNT - 1)) == 0)
-			slot = rzi_sparse_next(&s->kept, slot);
 	}
 }

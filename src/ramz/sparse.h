@@ -104,6 +104,14 @@ static inline void *rzi_sparse_get(const struct rzi_sparse *sparse, uint64_t ind
 	return leaf + (index & (SPARSE_LEAF_COUNT - 1)) * sparse->element_bytes;
 }
 
+/* For a walk over all elements whose leaves exist: the index behind this one, or that of the next
+ * leaf. */
+static inline uint64_t rzi_sparse_after(const struct rzi_sparse *sparse, uint64_t index)
+{
+	index++;
+	return (index & (SPARSE_LEAF_COUNT - 1)) != 0 ? index : rzi_sparse_next(sparse, index);
+}
+
 /* The mark beside the element of this index, in an array that has marks. O(1). */
 static inline _Atomic uint8_t *rzi_sparse_mark(const struct rzi_sparse *sparse, void *element,
 					       uint64_t index)

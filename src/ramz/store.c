@@ -375,9 +375,7 @@ static void store_drop_behind(struct ramz *store, uint64_t pages)
 
 	while (slot < rzi_pages(store)) {
 		(void)rzi_slot_clear(context, slot);
-		slot++;
-		if ((slot & (SPARSE_LEAF_COUNT - 1)) == 0)
-			slot = rzi_sparse_next(&store->slots, slot);
+		slot = rzi_sparse_after(&store->slots, slot);
 	}
 	rzi_leave_quietly(context);
 }

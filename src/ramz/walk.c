@@ -84,9 +84,7 @@ static int walk_fill(struct rzi_context *context, uint64_t *next, struct walk_ba
 		err = info_of_slot(context, slot, info);
 		if (err == 0 && info->kind != RAMZ_PAGE_ABSENT)
 			batch->page[batch->count++] = slot;
-		slot++;
-		if ((slot & (SPARSE_LEAF_COUNT - 1)) == 0)
-			slot = rzi_sparse_next(&store->slots, slot);
+		slot = rzi_sparse_after(&store->slots, slot);
 	}
 	*next = slot < rzi_pages(store) ? slot : UINT64_MAX;
 	return err;

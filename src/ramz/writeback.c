@@ -390,11 +390,9 @@ static int writeback_fill(struct writeback *w)
 			err = writeback_copy(w, context, slot);
 			if (err > 0)
 				break;
-			slot++;
+			slot = rzi_sparse_after(&store->slots, slot);
 			if (err < 0)
 				break;
-			if ((slot & (SPARSE_LEAF_COUNT - 1)) == 0)
-				slot = rzi_sparse_next(&store->slots, slot);
 		}
 		w->report.next = slot < end ? slot : UINT64_MAX;
 		rzi_leave(context);

@@ -195,6 +195,14 @@ XV_API XV_MUST_USE int ramz_backing_file_open(struct ramz_backing *backing, cons
 					      uint64_t size_bytes, bool direct);
 XV_API void ramz_backing_file_close(struct ramz_backing *backing);
 
+/*
+ * ramz_save_backing to a new file, which may become so long. It gets its name when it is complete
+ * and durable; a process that is killed before that leaves PATH.XXXXXX. Returns as
+ * ramz_save_backing, 0 or a negative errno: -EEXIST, there is a file.
+ */
+XV_API XV_MUST_USE int ramz_save_backing_file(struct ramz *store, const char *path,
+					      uint64_t size_bytes);
+
 #ifdef __cplusplus
 }
 #endif

@@ -7,9 +7,7 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -341,48 +339,12 @@ static int save_in_place(struct rzn_disk *disk, uint64_t *file_bytes, struct ram
 	return err;
 }
 
-/* The new name is durable, too. path begins with a slash. */
-static int sync_directory_of(const char *path)
-{
-	char directory[RZN_RESCUE_PATH_BYTES];
-	int fd, err = 0;
-
-	(void)snprintf(directory, sizeof(directory), "%s", path);
-	strrchr(directory, '/')[1] = '\0';
-	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (fsync(fd) != 0 && errno != EINVAL)
-		err = -errno;
-	(void)close(fd);
-	return err;
-}
-
-/* To a new file, which another server takes as backing= with backing-keep=. It gets its name when
- * it is complete. */
+/* To a new file, which another server takes as backing= with backing-keep=. */
 static int save_to_new_backing(struct rzn_disk *disk, const char *path, uint64_t *file_bytes,
 			       struct ramz_reason *reason)
 {
-	char temporary[RZN_RESCUE_PATH_BYTES];
-	int length = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path);
-	int fd = length < (int)sizeof(temporary) ? mkostemp(temporary, O_CLOEXEC) : -1;
-	struct ramz_backing backing;
-	int err;
+	int err = ramz_save_backing_file(disk->store, path, disk->backing.size_bytes);
 
-	if (fd < 0)
-		return length < (int)sizeof(temporary) ? -errno : -ENAMETOOLONG;
-	(void)close(fd);
-	err = ramz_backing_file_open(&backing, temporary, disk->backing.size_bytes, false);
-	if (err == 0) {
-		err = ramz_save_backing(disk->store, &backing);
-		ramz_backing_file_close(&backing);
-	}
-	/* Not over a file that is there. */
-	if (err == 0 && link(temporary, path) != 0)
-		err = -errno;
-	(void)unlink(temporary);
-	if (err == 0)
-		err = sync_directory_of(path);
 	if (err == -EEXIST)
 		(void)snprintf(reason->text, sizeof(reason->text),
 			       "there is a file; remove it, or name another");

@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -266,4 +267,40 @@ void ramz_backing_file_close(struct ramz_backing *backing)
 	(void)close(file->fd);
 	free(file);
 	backing->read = NULL;
+}
+
+/* Into the new file at `temporary`, which then gets its name. */
+static int file_save_as(struct ramz *store, const char *temporary, const char *path,
+			uint64_t size_bytes)
+{
+	struct ramz_backing backing;
+	int err = ramz_backing_file_open(&backing, temporary, size_bytes, false);
+
+	if (err != 0)
+		return err;
+	err = ramz_save_backing(store, &backing);
+	ramz_backing_file_close(&backing);
+	if (err == 0 && link(temporary, path) != 0) /* not over a file that is there */
+		err = -errno;
+	return err == 0 ? file_sync_name(path) : err;
+}
+
+int ramz_save_backing_file(struct ramz *store, const char *path, uint64_t size_bytes)
+{
+	char *temporary;
+	int fd, err;
+
+	if (store == NULL || path == NULL)
+		return -EINVAL;
+	if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
+		return -ENOMEM;
+	fd = mkostemp(temporary, O_CLOEXEC);
+	err = fd >= 0 ? 0 : -errno;
+	if (fd >= 0) {
+		(void)close(fd);
+		err = file_save_as(store, temporary, path, size_bytes);
+		(void)unlink(temporary);
+	}
+	free(temporary);
+	return err;
 }

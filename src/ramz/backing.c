@@ -20,10 +20,18 @@ void rzi_segment_free(struct rzi_backing *b, uint32_t number)
 		b->device.discard(b->device.context, (uint64_t)number * RAMZ_SEGMENT_BYTES,
 				  RAMZ_SEGMENT_BYTES);
 	(void)pthread_mutex_lock(&b->lock);
+	RZI_ASSERT(b->segment[number].state == SEGMENT_OPEN &&
+		   b->segment[number].live_bytes == 0); /* B2 */
 	b->segment[number] = (struct rzi_segment){.state = SEGMENT_FREE, .next = b->free};
 	b->free = number + 1;
 	b->free_count++;
 	(void)pthread_mutex_unlock(&b->lock);
+}
+
+/* Does nothing need it? Under the lock. */
+static bool segment_is_unused(const struct rzi_segment *segment)
+{
+	return segment->live_bytes == 0 && segment->pins == 0;
 }
 
 uint32_t rzi_segment_take(struct rzi_backing *b, uint32_t kept)
@@ -35,17 +43,12 @@ uint32_t rzi_segment_take(struct rzi_backing *b, uint32_t kept)
 		number = b->free - 1;
 		b->free = b->segment[number].next;
 		b->free_count--;
+		RZI_ASSERT(segment_is_unused(&b->segment[number])); /* B2 */
 		b->segment[number] = (struct rzi_segment){.state = SEGMENT_OPEN};
 		atomic_store(&b->serial[number], ++b->serials);
 	}
 	(void)pthread_mutex_unlock(&b->lock);
 	return number;
-}
-
-/* Does nothing need it? Under the lock. */
-static bool segment_is_unused(const struct rzi_segment *segment)
-{
-	return segment->live_bytes == 0 && segment->pins == 0;
 }
 
 void rzi_segment_close(struct rzi_backing *b, uint32_t number)
@@ -88,6 +91,7 @@ void rzi_backing_release(struct ramz *store, uint64_t entry)
 	bool is_unused;
 
 	(void)pthread_mutex_lock(&b->lock);
+	RZI_ASSERT(segment->live_bytes >= rzi_backing_form_bytes(entry)); /* B1 */
 	segment->live_bytes -= rzi_backing_form_bytes(entry);
 	is_unused = segment_is_unused(segment) && segment->state == SEGMENT_FULL;
 	if (is_unused)
@@ -320,6 +324,7 @@ int rzi_backing_make(struct ramz *store, const struct ramz_backing *device,
 
 void rzi_backing_adopt(struct ramz *store, struct rzi_backing *b)
 {
+	RZI_ASSERT(store->backing == NULL);
 	store->backing = b;
 	atomic_store(&store->backing_bytes, backing_bytes(b));
 }

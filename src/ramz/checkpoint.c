@@ -131,6 +131,7 @@ static uint64_t checkpoint_add(struct checkpoint *c, uint64_t slot, uint32_t cod
 		rzi_entry_of_backed((uint64_t)c->data_segment * RAMZ_SEGMENT_BYTES + at, bytes,
 				    coding, bytes - store->tail_bytes <= store->page_bytes / 2);
 
+	RZI_ASSERT(checkpoint_has_room(c));
 	rzi_form_put(c->data + at, slot, coding, form, bytes);
 	rzi_form_seal(c->b, c->data + at, bytes, c->data_segment);
 	c->data_used += rzi_backing_form_bytes(entry);
@@ -239,6 +240,7 @@ static void map_put(struct checkpoint *c, uint64_t slot, uint64_t entry)
 
 	if (c->leaves == 0 || rzi_get_u32(numbers + 4 * (c->leaves - 1)) != number)
 		rzi_put_u32(numbers + 4 * c->leaves++, number);
+	RZI_ASSERT(c->leaves <= MAP_LEAVES_MAX);
 	rzi_put_u64(map_leaf(c, c->leaves - 1) + 8 * (slot & (SPARSE_LEAF_COUNT - 1)), entry);
 }
 
@@ -426,6 +428,9 @@ static int checkpoint_write_super(struct checkpoint *c, const struct rzi_super *
 	uint32_t which = b->good_pin != 0 ? 1 - b->super : 0;
 	int err;
 
+	/* The place that is written is not the one that is needed. */
+	RZI_ASSERT(b->good_pin == 0 || which != b->super);
+	RZI_ASSERT(c->pin != b->good_pin && (c->pin & (c->pin - 1)) == 0);
 	rzi_super_put(c->data, super);
 	c->in_doubt = true;
 	err = b->device.write(b->device.context, rzi_super_offset(which), c->data, SUPER_BYTES);

@@ -48,6 +48,7 @@ void rzi_coding_put(struct ramz *store, uint32_t index, const struct ramz_codec 
 {
 	struct rzi_coding *coding = &store->coding[index];
 
+	RZI_ASSERT(index != 0 && index < CODECS && atomic_load(&coding->codec) == NULL);
 	coding->dictionary = dictionary;
 	coding->tier = tier;
 	coding->serial = ++store->codings_made;

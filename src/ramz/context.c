@@ -259,6 +259,7 @@ void rzi_unpark(struct rzi_context *context)
 		context_give_back(context);
 		gate_wait(&context->store->contexts);
 	}
+	RZI_ASSERT(context->parked != 0);
 	context->parked--;
 }
 

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "platform.h"
+
 int rzi_memory_init(struct rzi_memory *memory, size_t bytes)
 {
 	memory->pool = NULL;
@@ -120,6 +122,7 @@ bool rzi_memory_charge(struct rzi_memory *memory, size_t bytes, bool force)
 void rzi_memory_discharge(struct rzi_memory *memory, size_t bytes)
 {
 	(void)pthread_mutex_lock(&memory->lock);
+	RZI_ASSERT(atomic_load(&memory->bytes) >= bytes);
 	atomic_fetch_sub(&memory->bytes, bytes);
 	memory_share(memory);
 	(void)pthread_mutex_unlock(&memory->lock);

@@ -12,6 +12,14 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+
+/* What the code relies on; bad arguments of a caller get errors instead. */
+#if defined(XV_DEBUG) && XV_DEBUG >= 1
+#define RZI_ASSERT(x) ((x) ? (void)0 : abort())
+#else
+#define RZI_ASSERT(x) ((void)0)
+#endif
 
 /* Prefetch a cache line that will soon be read or written; the address may be bad. */
 #if defined(__GNUC__)

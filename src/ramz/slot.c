@@ -182,6 +182,7 @@ void rzi_slot_gauge(struct rzi_context *context, uint64_t entry, uint64_t by)
 
 void rzi_slot_release(struct rzi_context *context, uint64_t entry)
 {
+	RZI_ASSERT(!rzi_entry_locked(entry)); /* R1 */
 	if (rzi_entry_kind(entry) == ENTRY_OBJECT)
 		rzi_object_free(context, entry, UINT32_MAX);
 	else if (rzi_entry_is_record(entry))
@@ -233,6 +234,7 @@ static bool slot_swap_locked(struct slot_change *change, uint64_t from)
 		atomic_store(change->place, from);
 		return false;
 	}
+	RZI_ASSERT(!rzi_entry_locked(from)); /* R1 */
 	if (change->keep != NULL)
 		change->kept = rzi_snapshot_keep(store, change->slot, change->keep, from,
 						 was_side ? *side : 0);

@@ -19,6 +19,7 @@ static void snapshot_activate(struct ramz *store)
 
 	(void)pthread_mutex_lock(&store->admin);
 	rzi_gate_close(store);
+	RZI_ASSERT(!s->active && !atomic_load(&s->ready));
 	s->active = true;
 	s->pages = rzi_pages(store);
 	atomic_store(&s->cursor, 0);
@@ -140,6 +141,7 @@ int rzi_snapshot_look(struct rzi_context *context, uint64_t slot, struct rzi_vie
 
 void rzi_snapshot_done(struct rzi_context *context, uint64_t slot, const struct rzi_view *view)
 {
+	RZI_ASSERT(slot >= atomic_load(&context->store->snapshot.cursor)); /* the walk goes up */
 	atomic_store(&context->store->snapshot.cursor, slot + 1);
 	rzi_view_drop(context, view);
 	if (view->is_kept)

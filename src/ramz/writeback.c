@@ -41,6 +41,9 @@ static void fill_add(struct rzi_backing *b, uint64_t slot, uint64_t entry, uint3
 	unsigned char *at = b->buffer + b->used_bytes;
 	struct rzi_segment_item *item = &b->item[b->items++];
 
+	RZI_ASSERT(b->items <= SEGMENT_ITEMS_MAX &&
+		   b->used_bytes + FORM_HEADER_BYTES + bytes <= RAMZ_SEGMENT_BYTES);
+
 	*item = (struct rzi_segment_item){.slot = slot,
 					  .entry = entry,
 					  .at = b->used_bytes,

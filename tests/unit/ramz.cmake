@@ -10,7 +10,7 @@ xv_add_test(NAME test_codec SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_codec.c
 	LIBS xvmalloc::ramz)
 
 foreach(name IN ITEMS store codecs counters limit dedup damage file file_format file_hold file_place
-		threads sparse room contexts changing realtime tiers policy backing backing_file
+		threads sparse room contexts changing realtime tiers policy policy_thread backing backing_file
 		snapshot checkpoint)
 	xv_add_test(NAME test_ramz_${name}
 		SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_ramz_${name}.c
@@ -18,11 +18,12 @@ foreach(name IN ITEMS store codecs counters limit dedup damage file file_format 
 endforeach()
 target_link_libraries(test_ramz_threads PRIVATE Threads::Threads)
 target_link_libraries(test_ramz_limit PRIVATE Threads::Threads)
-target_link_libraries(test_ramz_policy PRIVATE Threads::Threads)
+target_link_libraries(test_ramz_policy_thread PRIVATE Threads::Threads)
 target_link_libraries(test_ramz_backing PRIVATE Threads::Threads)
 target_compile_definitions(test_ramz_backing PRIVATE _GNU_SOURCE)
 target_compile_definitions(test_ramz_backing_file PRIVATE _GNU_SOURCE)
 target_compile_definitions(test_ramz_policy PRIVATE _GNU_SOURCE)
+target_compile_definitions(test_ramz_policy_thread PRIVATE _GNU_SOURCE)
 target_include_directories(test_ramz_dedup PRIVATE ${XV_XXHASH_INCLUDE_DIR})
 target_link_libraries(test_ramz_file_hold PRIVATE Threads::Threads)
 target_link_libraries(test_ramz_snapshot PRIVATE Threads::Threads)

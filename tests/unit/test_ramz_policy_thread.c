@@ -240,44 +240,6 @@ static void it_may_be_set_and_stopped_while_it_works(void **state)
 	ramz_destroy(m.store); /* ends the thread, where one runs */
 }
 
-/* ---- what comes while it rests, and while a write waits ---- */
-
-static void fill_to_the_limit(struct ramz *store, uint64_t limit)
-{
-	unsigned char page[PAGE];
-	int err = 0;
-
-	assert_int_equal(ramz_set_limits(store, 0, limit), 0);
-	for (uint64_t slot = 0; err == 0 && slot < SLOTS; slot++) {
-		page_partly_random(page, PAGE, PAGE, slot + 1); /* no codec helps */
-		err = ramz_write_page(store, slot, page);
-	}
-	assert_int_equal(err, -XV_ENOSPC);
-}
-
-/* The thread has found that nothing is left to do, and nobody writes meanwhile. */
-static void a_device_that_comes_helps_a_policy_that_rested(void **state)
-{
-	struct ramz *store = limited_store(0, 0);
-	struct policy_file file;
-
-	(void)state;
-	set_policy(store, DAY_MS, 0);
-	assert_int_equal(ramz_policy_start(store), 0);
-	fill_to_the_limit(store, 6 << 20);
-	assert_true(policy_stats(store).futile >= 1);
-	assert_int_equal(ramz_set_limits(store, 0, 7 << 20), 0); /* room for its buffers alone */
-	give_file(store, &file);
-	assert_int_equal(ramz_set_limits(store, 0, 6 << 20), 0);
-	for (uint64_t slot = 0; slot < SLOTS; slot++)
-		store_put(store, slot, slot);
-	assert_true(policy_stats(store).written_back > 0);
-	for (uint64_t slot = 0; slot < SLOTS; slot++)
-		store_expect(store, slot, slot);
-	ramz_policy_stop(store);
-	end_file(store, &file);
-}
-
 struct setter {
 	struct ramz *store;
 	atomic_bool done;
@@ -324,7 +286,6 @@ int main(void)
 		cmocka_unit_test(a_write_that_cannot_be_helped_is_refused_in_time),
 		cmocka_unit_test(a_call_does_not_wait_for_a_write_that_waits),
 		cmocka_unit_test(it_may_be_set_and_stopped_while_it_works),
-		cmocka_unit_test(a_device_that_comes_helps_a_policy_that_rested),
 		cmocka_unit_test(writers_wait_on_while_the_policy_is_set),
 	};
 

@@ -12,7 +12,6 @@ show_seed
 
 mib=1048576
 answers() { ask disk "$1" >"$dir/answer" && grep -q '"ok": true' "$dir/answer" || fail "'$1' is refused: $(cat "$dir/answer")"; }
-round() { sed -n '$s/^round //p' "$dir/written"; }
 
 # is_whole FILE FROM TO: an image of one moment at which these rounds were written
 is_whole() {
@@ -26,10 +25,7 @@ is_whole() {
 
 serve disk size=16M file="$dir/disk.ramz"
 disk_pid=$server_pid
-timeout 100 "$helpers/nbd_client" "$dir/disk.sock" scatter 1 1000000 >"$dir/written" 2>&1 &
-writer=$!
-begun() { grep -q 'round 1' "$dir/written"; }
-awaits 60 begun || die "the client does not write"
+scatters disk
 turn=0
 while [ $turn -lt 6 ]; do
 	turn=$((turn + 1))

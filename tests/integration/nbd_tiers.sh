@@ -66,24 +66,15 @@ end_server "$server_pid" backed
 
 # ---- what is wrong with a backing file is told before the fork, and the file is kept ---------
 
-# refused WORDS KEY...: a start in the background fails with these words
-refused() {
-	words=$1
-	shift
-	LD_PRELOAD=${XV_NBDKIT_PRELOAD-} timeout 30 nbdkit -P "$dir/bad.pid" -U "$dir/bad.sock" \
-		"$plugin" size=1M "$@" >"$dir/bad.log" 2>&1 && fail "it starts with $*"
-	grep -q "$words" "$dir/bad.log" || fail "with $* it said: $(cat "$dir/bad.log")"
-}
-
 cp "$dir/text" "$dir/precious"
-refused 'holds other data' backing="$dir/precious" backing-size=8M
+refuses_start 'holds other data' size=1M backing="$dir/precious" backing-size=8M
 cmp "$dir/text" "$dir/precious" || fail "another file was overwritten"
-refused 'a file needs its size' backing="$dir/new"
-refused '1T at most' backing="$dir/new" backing-size=2T
-refused 'no warm=' warm-after=5
-refused 'no warm=, cold= or backing=' pressure=5
+refuses_start 'a file needs its size' size=1M backing="$dir/new"
+refuses_start '1T at most' size=1M backing="$dir/new" backing-size=2T
+refuses_start 'no warm=' size=1M warm-after=5
+refuses_start 'no warm=, cold= or backing=' size=1M pressure=5
 for percent in 0 101 x 5x ''; do
-	refused '1 to 100' cold=zstd pressure="$percent"
+	refuses_start '1 to 100' size=1M cold=zstd pressure="$percent"
 done
 
 # ---- what the policy did is told ------------------------------------------------------------
@@ -94,6 +85,6 @@ if [ -r /proc/pressure/memory ]; then
 	ask pressed stat | grep -q '"pressures": 0' || fail "pressure of 100%: $(ask pressed stat)"
 	end_server "$server_pid" pressed
 else
-	refused 'leave pressure= out' cold=zstd pressure=10
+	refuses_start 'leave pressure= out' size=1M cold=zstd pressure=10
 fi
 finish

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * life_device.h: a backing device in memory, and codecs, that fail at random, and a place for a
- * saved store: what a life of a store meets (test_model_ramz_life.c).
+ * life_device.h: a backing device in memory, and codecs, that fail at random: what a life of a
+ * store meets (test_model_ramz_life.c).
  *
  * Owns the device's bytes. May call: public headers. Locking: a mutex in the device; codecs count
  * with atomics. O(bytes).
@@ -127,38 +127,6 @@ static inline void life_device_init(struct life_device *d, uint64_t segments, si
 					   .discard = discards ? life_discard : NULL,
 					   .flush = flushes ? life_flush : NULL};
 	d->bytes = calloc(1, (size_t)d->backing.size_bytes);
-}
-
-/* ---- a saved store ---- */
-
-struct pipe {
-	unsigned char *bytes;
-	size_t length, room, at;
-};
-
-static inline int pipe_write(void *context, const void *data, size_t bytes)
-{
-	struct pipe *pipe = context;
-
-	if (bytes > pipe->room - pipe->length) {
-		pipe->room = 2 * (pipe->length + bytes);
-		pipe->bytes = realloc(pipe->bytes, pipe->room);
-		assert_non_null(pipe->bytes);
-	}
-	memcpy(pipe->bytes + pipe->length, data, bytes);
-	pipe->length += bytes;
-	return 0;
-}
-
-static inline int64_t pipe_read(void *context, void *data, size_t bytes)
-{
-	struct pipe *pipe = context;
-
-	if (bytes > pipe->length - pipe->at)
-		bytes = pipe->length - pipe->at;
-	memcpy(data, pipe->bytes + pipe->at, bytes);
-	pipe->at += bytes;
-	return (int64_t)bytes;
 }
 
 /* ---- codecs ---- */

@@ -20,6 +20,7 @@
 #include <ramz/ramz.h>
 #include <ramz/tiers.h>
 
+#include "memory_file.h"
 #include "test_random.h"
 
 enum { BYTES_MAX = 3 << 20, RANGE_MAX = 200000 };
@@ -158,39 +159,11 @@ static void op_resize(struct model *m)
 	m->size = size;
 }
 
-struct pipe {
-	unsigned char *bytes;
-	size_t length;
-	size_t at;
-};
-
-static int pipe_write(void *context, const void *data, size_t bytes)
-{
-	struct pipe *pipe = context;
-
-	pipe->bytes = realloc(pipe->bytes, pipe->length + bytes);
-	assert_non_null(pipe->bytes);
-	memcpy(pipe->bytes + pipe->length, data, bytes);
-	pipe->length += bytes;
-	return 0;
-}
-
-static int64_t pipe_read(void *context, void *data, size_t bytes)
-{
-	struct pipe *pipe = context;
-
-	if (bytes > pipe->length - pipe->at)
-		bytes = pipe->length - pipe->at;
-	memcpy(data, pipe->bytes + pipe->at, bytes);
-	pipe->at += bytes;
-	return (int64_t)bytes;
-}
-
 static void op_save_and_load(struct model *m)
 {
-	struct pipe pipe = {.bytes = NULL};
-	struct ramz_sink sink = {.write = pipe_write, .context = &pipe};
-	struct ramz_source source = {.read = pipe_read, .context = &pipe};
+	struct memory_file file = {.bytes = NULL};
+	struct ramz_sink sink = {.write = memory_write, .context = &file};
+	struct ramz_source source = {.read = memory_read, .context = &file};
 	struct ramz *loaded = NULL;
 	const char *reason = NULL;
 
@@ -211,7 +184,7 @@ static void op_save_and_load(struct model *m)
 	}
 	assert_int_equal(ramz_size_bytes(loaded), m->size);
 	m->store = loaded;
-	free(pipe.bytes);
+	free(file.bytes);
 }
 
 /* None of it changes what the pages hold. */

@@ -25,6 +25,7 @@
 
 #include "fault_provider.h"
 #include "life_device.h"
+#include "memory_file.h"
 
 enum { BYTES_MAX = 4 << 20, OPS = 500, WORDS = 700, TWINS = 12 };
 
@@ -339,9 +340,9 @@ static void heal(struct life *l)
 }
 
 /* What fitted as it grew might not fit as it is loaded, so the limit comes behind. */
-static void load(struct life *l, struct pipe *pipe)
+static void load(struct life *l, struct memory_file *file)
 {
-	struct ramz_source source = {.read = pipe_read, .context = pipe};
+	struct ramz_source source = {.read = memory_read, .context = file};
 	struct ramz_options roomy = l->options;
 	const char *reason = NULL;
 
@@ -358,16 +359,16 @@ static void load(struct life *l, struct pipe *pipe)
 
 static void op_save_and_load(struct life *l)
 {
-	struct pipe pipe = {.bytes = NULL};
-	struct ramz_sink sink = {.write = pipe_write, .context = &pipe};
+	struct memory_file file = {.bytes = NULL};
+	struct ramz_sink sink = {.write = memory_write, .context = &file};
 
 	if (below(l, 3) != 0)
 		return;
 	ramz_policy_stop(l->store);
 	begin(l);
 	if (went_well(l, ramz_save(l->store, &sink), "save"))
-		load(l, &pipe);
-	free(pipe.bytes);
+		load(l, &file);
+	free(file.bytes);
 }
 
 static void check(struct life *l)

@@ -200,6 +200,25 @@ kill_server() {
 	wait "$1" 2>/dev/null
 }
 
+# scatters NAME: a client ($writer) writes rounds all over the disk, which "moment" can tell apart
+scatters() {
+	timeout 100 "$helpers/nbd_client" "$dir/$1.sock" scatter 1 1000000 >"$dir/written" 2>&1 &
+	# shellcheck disable=SC2034 # the test ends it
+	writer=$!
+	awaits 60 scatters_begun || die "the client does not write: $(cat "$dir/written")"
+}
+scatters_begun() { grep -q 'round 1' "$dir/written"; }
+round() { sed -n '$s/^round //p' "$dir/written"; } # the last one it finished
+
+# refuses_start WORDS KEY...: a start in the background fails with these words
+refuses_start() {
+	words=$1
+	shift
+	LD_PRELOAD=${XV_NBDKIT_PRELOAD-} timeout 30 nbdkit -P "$dir/bad.pid" -U "$dir/bad.sock" \
+		"$plugin" "$@" >"$dir/bad.log" 2>&1 && fail "it starts with $*"
+	grep -q "$words" "$dir/bad.log" || fail "with $* it said: $(cat "$dir/bad.log")"
+}
+
 ask() { # ask NAME COMMAND: the one line that the control socket answers
 	timeout 60 "$helpers/unix_ask" "$dir/$1.ctl" "$2"
 }

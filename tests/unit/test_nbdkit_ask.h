@@ -53,4 +53,21 @@ static inline void ask_refused(struct rzn_disk *disk, const char *line, int erro
 	json_decref(answer);
 }
 
+/* Commands that must be refused with a text, and change nothing. */
+static inline void ask_refuses_all(struct rzn_disk *disk, const char *const *lines, size_t count)
+{
+	struct ramz_stats before, after;
+
+	ramz_get_stats(disk->store, &before);
+	for (size_t i = 0; i < count; i++) {
+		json_t *answer = ask(disk, lines[i], false);
+
+		assert_true(number(answer, "errno") > 0);
+		assert_true(json_string_length(json_object_get(answer, "error")) > 20);
+		json_decref(answer);
+	}
+	ramz_get_stats(disk->store, &after);
+	assert_memory_equal(&before, &after, sizeof(before));
+}
+
 #endif

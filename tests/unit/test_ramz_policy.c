@@ -280,6 +280,26 @@ static void what_comes_while_it_rests_is_used(void **state)
 	end_file(store, &file);
 }
 
+static void a_tier_that_changes_while_it_rests_is_used(void **state)
+{
+	struct ramz *store = store_open(SLOTS);
+	uint64_t recompressed;
+
+	(void)state;
+	for (uint64_t slot = 0; slot < SLOTS; slot++)
+		put_text(store, slot, slot);
+	mark(store, 1);
+	assert_int_equal(ramz_set_limits(store, 1 << 20, 0), 0);
+	assert_int_equal(ramz_set_tier(store, 2, ramz_codec_by_name("lz4"), 12), 0);
+	set_policy(store, DAY_MS, 0);
+	run_steps(store);
+	recompressed = policy_stats(store).recompressed;
+	assert_int_equal(ramz_set_tier(store, 2, strong_codec(), 3), 0);
+	run_steps(store);
+	assert_true(policy_stats(store).recompressed > recompressed);
+	store_close(store);
+}
+
 static void bad_policies_are_refused(void **state)
 {
 	struct ramz *store = store_open(10);
@@ -323,6 +343,7 @@ int main(void)
 		cmocka_unit_test(under_pressure_memory_is_short),
 		cmocka_unit_test(at_the_hard_limit_the_device_comes_first),
 		cmocka_unit_test(what_comes_while_it_rests_is_used),
+		cmocka_unit_test(a_tier_that_changes_while_it_rests_is_used),
 		cmocka_unit_test(bad_policies_are_refused),
 	};
 

@@ -25,7 +25,8 @@ struct device {
 	uint64_t writes;
 	uint64_t fail_write_at; /* 0 = never; from then on */
 	bool fail_reads;
-	bool drops_writes; /* and says that they were done */
+	uint64_t bad_segments; /* reads of so many, from the first on, fail */
+	bool drops_writes;     /* and says that they were done */
 };
 
 static int device_read(void *context, uint64_t offset, void *dst, size_t bytes)
@@ -37,7 +38,7 @@ static int device_read(void *context, uint64_t offset, void *dst, size_t bytes)
 	assert_true(offset % d->backing.align_bytes == 0 && bytes % d->backing.align_bytes == 0 &&
 		    (uintptr_t)dst % d->backing.align_bytes == 0);
 	(void)pthread_mutex_lock(&d->lock);
-	fails = d->fail_reads;
+	fails = d->fail_reads || offset / RAMZ_SEGMENT_BYTES < d->bad_segments;
 	memcpy(dst, d->bytes + offset, bytes);
 	(void)pthread_mutex_unlock(&d->lock);
 	return fails ? -EIO : 0;
@@ -422,6 +423,28 @@ static void a_write_that_was_dropped_is_found(void **state)
 	end(store, &d);
 }
 
+static void segments_that_cannot_be_read_stop_no_cleaning(void **state)
+{
+	struct device d;
+	struct ramz *store;
+	uint64_t free_segments;
+
+	(void)state;
+	device_make(&d, SEGMENTS, 1);
+	store = backed_store(&d, false, false);
+	(void)writeback(store);
+	for (uint64_t slot = 0; slot < SLOTS; slot++)
+		if (slot % 4 != 0)
+			assert_int_equal(ramz_discard(store, slot * PAGE, PAGE), 0);
+	free_segments = backing_stats(store).free_segments;
+	d.bad_segments = 8;
+	assert_int_equal(ramz_clean(store, free_segments + 4), 0);
+	d.bad_segments = 0;
+	for (uint64_t slot = 0; slot < SLOTS; slot += 4)
+		store_expect(store, slot, slot);
+	end(store, &d);
+}
+
 static void reads_that_fail_can_be_tried_again(void **state)
 {
 	struct device d;
@@ -559,6 +582,7 @@ int main(void)
 		cmocka_unit_test(a_write_that_fails_loses_nothing),
 		cmocka_unit_test(a_damaged_form_costs_its_page_alone),
 		cmocka_unit_test(a_write_that_was_dropped_is_found),
+		cmocka_unit_test(segments_that_cannot_be_read_stop_no_cleaning),
 		cmocka_unit_test(reads_that_fail_can_be_tried_again),
 		cmocka_unit_test(bad_devices_are_refused),
 		cmocka_unit_test(readers_and_writers_meet_writeback_and_cleaning),

@@ -26,7 +26,7 @@ struct xv_provider_mmap_options {
 	uint32_t page_bytes; /* a power of two 4096 .. 65536; 0 = 65536. May be smaller than the OS
 			      * page: memory then goes back when all pages of an OS page are free */
 	uint64_t reserve_bytes; /* address space, rounded down to pages; 0 = 64 GiB on 64-bit, 1 GiB
-				 * on 32-bit, and less when the system refuses */
+				 * on 32-bit, or less, so that as much is left in one piece */
 	uint64_t cap_bytes;     /* most bytes of grains taken at once, rounded down to grains; 0 =
 				 * reserve_bytes */
 	bool huge_pages; /* advise the kernel to use huge pages: faster, but memory goes back only

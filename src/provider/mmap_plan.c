@@ -70,11 +70,16 @@ void *xvi_mmap_plan_reserve(struct xvi_mmap_plan *plan)
 
 	for (;;) {
 		uint64_t bytes = plan->reserve_bytes + plan->granule_bytes - 1;
-		void *base = NULL;
+		uint64_t asked;
+		char *base = NULL;
 
 		bytes &= ~(uint64_t)(plan->granule_bytes - 1);
-		if (bytes <= SIZE_MAX / 2)
-			base = xvi_os_reserve((size_t)bytes, alignment);
+		/* A size that was our choice leaves as much as it takes. */
+		asked = plan->may_shrink ? 2 * bytes : bytes;
+		if (asked <= SIZE_MAX)
+			base = xvi_os_reserve((size_t)asked, alignment);
+		if (base != NULL && asked > bytes)
+			xvi_os_release(base + bytes, (size_t)(asked - bytes));
 		if (base != NULL || !plan->may_shrink || plan->reserve_bytes <= RESERVE_BYTES_MIN)
 			return base;
 		plan->reserve_bytes = (plan->reserve_bytes / 2) >> plan->page_shift

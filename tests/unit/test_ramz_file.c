@@ -242,9 +242,6 @@ static int changing_write(void *context, const void *data, size_t bytes)
 		const struct ramz_recompress_options all = {.tier = 2};
 		struct ramz_recompress_report report;
 
-		odd_codec = *strong_codec();
-		odd_codec.name = "odd";
-		odd_codec.id = 4711;
 		assert_int_equal(ramz_set_codec(changing->store, &odd_codec, RAMZ_LEVEL_DEFAULT),
 				 0);
 		for (uint64_t slot = 0; slot < 20; slot += 2)
@@ -266,6 +263,9 @@ static void expect_absent(struct ramz *store, uint64_t slot)
 
 static void a_codec_that_comes_during_saving_does_no_harm(void **state)
 {
+	odd_codec = *strong_codec();
+	odd_codec.name = "odd";
+	odd_codec.id = 4711;
 	for (int checksum = 0; checksum < 2; checksum++) {
 		struct changing_file changing;
 		struct ramz_sink sink = {.write = changing_write, .context = &changing};

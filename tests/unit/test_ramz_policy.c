@@ -256,6 +256,7 @@ static void at_the_hard_limit_the_device_comes_first(void **state)
 /* The policy has found that nothing is left to do, and nobody writes meanwhile. */
 static void what_comes_while_it_rests_is_used(void **state)
 {
+	const struct ramz_codec *strong = strong_codec();
 	struct ramz *store = store_open(SLOTS);
 	struct policy_file file;
 	uint64_t recompressed;
@@ -267,7 +268,7 @@ static void what_comes_while_it_rests_is_used(void **state)
 	assert_int_equal(ramz_set_limits(store, 1 << 20, 0), 0);
 	set_policy(store, DAY_MS, 0);
 	run_steps(store);
-	assert_int_equal(ramz_set_tier(store, 2, strong_codec(), 3), 0);
+	assert_int_equal(ramz_set_tier(store, 2, strong, 3), 0);
 	run_steps(store);
 	recompressed = policy_stats(store).recompressed;
 	assert_true(recompressed > 0);
@@ -282,6 +283,7 @@ static void what_comes_while_it_rests_is_used(void **state)
 
 static void a_tier_that_changes_while_it_rests_is_used(void **state)
 {
+	const struct ramz_codec *strong = strong_codec();
 	struct ramz *store = store_open(SLOTS);
 	uint64_t recompressed;
 
@@ -294,7 +296,7 @@ static void a_tier_that_changes_while_it_rests_is_used(void **state)
 	set_policy(store, DAY_MS, 0);
 	run_steps(store);
 	recompressed = policy_stats(store).recompressed;
-	assert_int_equal(ramz_set_tier(store, 2, strong_codec(), 3), 0);
+	assert_int_equal(ramz_set_tier(store, 2, strong, 3), 0);
 	run_steps(store);
 	assert_true(policy_stats(store).recompressed > recompressed);
 	store_close(store);

@@ -27,6 +27,7 @@ static inline void sleep_ms(long ms)
 
 static inline struct ramz *limited_store(uint64_t soft, uint64_t hard)
 {
+	const struct ramz_codec *strong = strong_codec();
 	struct ramz_options options;
 	struct ramz *store;
 
@@ -34,7 +35,7 @@ static inline struct ramz *limited_store(uint64_t soft, uint64_t hard)
 	options.soft_limit_bytes = soft;
 	options.hard_limit_bytes = hard;
 	assert_int_equal(ramz_create(&store, &options), 0);
-	assert_int_equal(ramz_set_tier(store, 2, strong_codec(), 3), 0);
+	assert_int_equal(ramz_set_tier(store, 2, strong, 3), 0);
 	return store;
 }
 

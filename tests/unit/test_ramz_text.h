@@ -58,6 +58,7 @@ static inline void expect_text(struct ramz *store, uint64_t slot, uint64_t numbe
 	assert_memory_equal(page, wanted, PAGE);
 }
 
+/* Skips the test in a build without it: called before the test has anything to give back. */
 static inline const struct ramz_codec *strong_codec(void)
 {
 	const struct ramz_codec *zstd = ramz_codec_by_name("zstd");

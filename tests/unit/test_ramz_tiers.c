@@ -480,10 +480,10 @@ static void what_did_not_get_shorter_is_tried_with_a_new_dictionary(void **state
 
 static void lz4_reads_with_a_dictionary(void **state)
 {
+	const struct ramz_codec *trainer = strong_codec(); /* whose it is */
 	struct ramz *store = text_store(true, false);
 
-	(void)state;
-	(void)strong_codec(); /* whose trainer it is */
+	(void)state, (void)trainer;
 	for (int32_t level = 1; level <= 9; level += 8) {
 		assert_int_equal(
 			ramz_set_tier(store, 1 + (uint32_t)level / 9, ramz_codec_at(0), level), 0);

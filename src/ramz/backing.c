@@ -184,11 +184,15 @@ static int backing_fetch(struct rzi_context *context, uint64_t slot, const struc
 	uint64_t offset = rzi_entry_backed_offset(entry);
 	uint64_t first = offset & ~(align - 1);
 	uint64_t end = offset + FORM_HEADER_BYTES + rzi_entry_backed_bytes(entry);
+	const _Atomic uint32_t *serial = &b->serial[offset / RAMZ_SEGMENT_BYTES];
+	uint32_t filling = atomic_load(serial);
 	unsigned char *io = backing_io(context);
 	int err;
 
 	if (io == NULL)
 		return -XV_ENOMEM;
+	if (!view->is_kept && atomic_load(rzi_slot(store, slot)) != entry)
+		return -XV_EBUSY;
 	end = (end + align - 1) & ~(align - 1);
 	err = b->device.read(b->device.context, first, io, (size_t)(end - first));
 	rzi_count(&context->counters, COUNT_BACKING_READS, 1);
@@ -198,8 +202,11 @@ static int backing_fetch(struct rzi_context *context, uint64_t slot, const struc
 		*form = io + (offset - first) + FORM_HEADER_BYTES;
 		return 0;
 	}
-	/* It may have been moved or replaced meanwhile, and its segment written again. */
-	if (!view->is_kept && atomic_load(rzi_slot(store, slot)) != entry)
+	/* It may have been moved or replaced meanwhile, and its segment filled again: perhaps with
+	 * the same page at the same place. While the entry was seen after the serial, and the
+	 * serial is the same, its form was there. */
+	if (!view->is_kept &&
+	    (atomic_load(serial) != filling || atomic_load(rzi_slot(store, slot)) != entry))
 		return -XV_EBUSY;
 	rzi_count(&context->counters,
 		  err == -XV_EBADMSG ? COUNT_BACKING_DAMAGED : COUNT_BACKING_READ_ERRORS, 1);

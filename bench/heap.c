@@ -17,6 +17,7 @@ static struct micro_allocator rows[] = {
 	{"xvmalloc", GROUP_ALL, NULL, NULL},
 	{"xvmalloc-nosplit", GROUP_ALL, NULL, NULL},
 	{"xvmalloc-keyed", GROUP_ALL, NULL, NULL},
+	{"xvmalloc-hardened", GROUP_PAIRS, NULL, NULL},
 	{"xvmalloc:shards=1:lock=none", GROUP_PAIRS, NULL, NULL}, /* TLSF has no lock either */
 	{"xvmalloc-nosplit:provider=highmem", GROUP_PROVIDER, NULL, NULL},
 	{"xvmalloc-nosplit:provider=buffer", GROUP_PROVIDER, NULL, NULL},

@@ -6,7 +6,8 @@
 # Beside each time stand its median, and its ratios to two neighbours; in brackets, the project's
 # mark for a ratio. A row with a counter `value` is about that, and not about its time.
 BEGIN {
-	order = " xvmalloc xvmalloc-nosplit xvmalloc-keyed xvmalloc-heap tlsf glibc jemalloc mimalloc tcmalloc " \
+	order = " xvmalloc xvmalloc-nosplit xvmalloc-keyed xvmalloc-hardened xvmalloc-heap tlsf glibc jemalloc " \
+		"mimalloc tcmalloc " \
 		"ideal ramz raw plain zram mmap highmem buffer "
 	neighbours["threads"] = neighbours["remote"] = "glibc jemalloc"
 	neighbours["store"] = "raw zram"
@@ -14,6 +15,8 @@ BEGIN {
 	mark("pair/page/live:1000 xvmalloc tlsf 1.4 glibc 1.1")
 	mark("pair/page/live:37000 xvmalloc tlsf 1.1 glibc 0.9")
 	mark("pair/page/live:37000 xvmalloc-keyed tlsf 0.75 glibc 0.6")
+	mark("pair/page/live:1000 xvmalloc-nosplit xvmalloc-keyed 1.25")
+	mark("pair/page/live:37000 xvmalloc-nosplit xvmalloc-keyed 1.45")
 	mark("pair/small/live:1000 xvmalloc tlsf 1.6")
 	mark("pair/small/live:1000 xvmalloc-keyed tlsf 1.2")
 	mark("pair/small/live:37000 xvmalloc tlsf 1.3")
@@ -116,7 +119,7 @@ function print_label(label,    allocator, i, n, part, other, key, slow) {
 	sub(/\/.*/, "", part)
 	split(part in neighbours ? neighbours[part] : "tlsf glibc", other, " ")
 	printf "%-36s%11s%8s  %-20s%-20s%s\n", label, part == "tiers" ? "ns, bytes" : "ns", "median", "/ " other[1], \
-		"/ " other[2], part == "store" ? "held" : ""
+		"/ " other[2], part == "store" ? "held" : part == "pair" ? "/ keyed" : ""
 	n = split(rows[label], allocator, " ")
 	sort(allocator, n, 1)
 	for (i = 1; i <= n; i++) {
@@ -124,7 +127,9 @@ function print_label(label,    allocator, i, n, part, other, key, slow) {
 		slow = key in median ? sprintf("%.2f", median[key] / least[key]) : "-"
 		printf "  %-34s%11.1f%8s  %-20s%-20s%s\n", allocator[i], least[key], slow, \
 			ratio(label, allocator[i], other[1]), ratio(label, allocator[i], other[2]), \
-			key in held ? sprintf("%.3f", held[key]) : ""
+			key in held ? sprintf("%.3f", held[key]) : \
+			part == "pair" && allocator[i] ~ /^xvmalloc-(nosplit|hardened)$/ ? \
+				ratio(label, allocator[i], "xvmalloc-keyed") : ""
 	}
 }
 

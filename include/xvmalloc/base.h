@@ -52,7 +52,7 @@ extern "C" {
  *   - a handle of another pool, when an object of this pool begins at its place: once in 32,768
  *     times, if the seeds of the pools differ.
  *
- * A pool made with XV_POOL_KEYED keeps no such proof. A stale or invented handle that leads into
+ * A pool with hardening 0 (xvmalloc/pool.h) keeps no such proof. A stale or invented handle that leads into
  * the payload of an object passes there at most once in 16 million times, if the payload is
  * random. A stale handle passes when an object begins at its place again and the page has made
  * 128 blocks in between, or a multiple of 128.
@@ -78,7 +78,7 @@ static inline uint32_t xv_handle_offset(xv_handle handle)
 
 /*
  * The handle of the object at this page number and offset, for code that uses the 2009 interface.
- * The object's pool always accepts it. With XV_POOL_KEYED each use walks over the blocks of the
+ * The object's pool always accepts it. With hardening 0 each use walks over the blocks of the
  * page, in at most page size / 8 steps. Returns XV_NULL_HANDLE for an offset above 65,535 or
  * page UINT32_MAX. O(1).
  */

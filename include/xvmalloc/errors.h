@@ -20,7 +20,8 @@
  *   XV_EAGAIN   no window slot is free to map the page, or the page has too many maps
  *   XV_ENOTSUP  this pool or provider lacks the feature
  *   XV_ESPLIT   the object has several pieces and no single address
- *   XV_EBADMSG  a check found a broken invariant; its report names it
+ *   XV_EBADMSG  a check found a broken invariant; its report names it. From a call with a handle:
+ *               bytes of the object's page were overwritten, and the page is closed
  */
 #if !defined(__STDC_HOSTED__) || __STDC_HOSTED__
 #include <errno.h>

@@ -58,8 +58,12 @@
  * and destroy never run beside another call on the same pool. The caller protects the content of
  * objects.
  *
- * Errors. See xvmalloc/errors.h; each call names all errors it returns. A NULL pool is -XV_EINVAL
- * in calls that return errors, and the others do nothing. On error nothing has changed, except in a
+ * Errors. See xvmalloc/errors.h; each call names all errors it returns, except one: any call that
+ * takes a handle also returns -XV_EBADMSG when the object has a byte in a closed page (hardening,
+ * below); a call with an address treats that as it treats no object. A call that refuses a handle
+ * checks its page, in O(blocks in a page), if hardening is above 0; one that closes a page takes
+ * O(hole records) as well. A NULL pool is -XV_EINVAL in calls that return errors, and the others do
+ * nothing. On error nothing has changed, except in a
  * long copy (xv_read). "The provider's" means that page_alloc, grains_take or meta_commit returned
  * another error of errors.h, which the call passes on.
  *
@@ -96,13 +100,30 @@ enum xv_lock_kind {
 /* Flags of xv_pool_options. */
 #define XV_POOL_SPLIT 0x1U  /* an object may have several pieces, and be larger than a page */
 #define XV_POOL_OWNERS 0x2U /* each object has an owner (4 bytes): xv_compact works */
+
 /*
- * For callers that keep their handles and never pass a stale one. The pool keeps no proof of where
- * blocks begin. It checks the header that a handle leads to and what lies around it. A free is a
- * little quicker (benchmark pair/: xvmalloc-keyed beside xvmalloc-nosplit), and a page record is
- * shorter by a byte for each KiB. A bad handle may pass: see xvmalloc/base.h.
+ * Hardening. What a pool does about bad handles, and about bytes that a caller wrote where no
+ * object of his is:
+ *
+ *   0  For callers that keep their handles and never pass a stale one. The pool keeps no proof of
+ *      where blocks begin. It checks the header that a handle leads to and what lies around it. A
+ *      bad handle may pass: see xvmalloc/base.h. A free is quicker (benchmark pair/: xvmalloc-keyed
+ *      beside xvmalloc-nosplit), and a page record is shorter by a byte for each KiB.
+ *   1  The default. Page records prove where blocks begin. Before a call uses a header, a link or a
+ *      word of free memory, it checks it against its neighbours and the records, which lie outside
+ *      of the pages. Whatever was written to the pages between two calls, no call reads or writes
+ *      outside of them, or runs without end.
+ *   2  As 1. A canary of 4 bytes stands behind each object, and is checked whenever the object's
+ *      handle is used. Freed bytes are zero. Among free places of the same length one is taken at
+ *      random. Freed objects of up to about 4 KiB are kept apart, 64 in each shard, and are checked
+ *      for writes before their memory is used again. Each shard then holds up to 256 KiB more.
+ *
+ * A pool that finds a broken word calls options.corrupted and closes the page: calls on objects
+ * with a byte there return -XV_EBADMSG from then on, its memory is not used again before
+ * xv_pool_reset or xv_pool_destroy, and the rest of the pool works on. The objects there count as
+ * live.
  */
-#define XV_POOL_KEYED 0x4U
+#define XV_HARDENING_MOST 2U
 
 struct xv_pool_options {
 	uint32_t flags; /* XV_POOL_*; 0 = one block an object, nothing moves */
@@ -110,7 +131,13 @@ struct xv_pool_options {
 					       * while the pool lives */
 	void *owner_context;                  /* first argument of the owner calls */
 	uint32_t alignment;                   /* of every payload: 4, 8 or 16 bytes; 0 = 4 */
-	enum xv_lock_kind lock;               /* how threads are kept apart */
+	uint32_t hardening; /* 0 to XV_HARDENING_MOST, see above; xv_pool_options_init sets 1 */
+	/* Called when a page is closed, or NULL: page number, offset in the page in bytes where the
+	 * broken word was found, and one line of text in static storage. A lock of the pool is
+	 * held: it must not call the pool. It may end the process. */
+	void (*corrupted)(void *context, uint32_t page, uint32_t offset, const char *message);
+	void *corrupted_context; /* first argument of corrupted */
+	enum xv_lock_kind lock;  /* how threads are kept apart */
 	uint32_t seed; /* mixed into tags, so that pools tell their handles apart; 0 = from the
 			* pool's address */
 	uint64_t limit_bytes; /* most held bytes (xv_pool_stats.held_bytes), plus the bytes of hole
@@ -130,7 +157,7 @@ XV_API void xv_pool_options_init(struct xv_pool_options *options);
 /*
  * Bytes that options.memory must have for a pool over provider with these options: the pool (6 to 8
  * KiB); a record for each page of the provider (28 to 92 bytes, and up to 540 with alignment 16:
- * large pages and pools without XV_POOL_KEYED need more); and 16 bytes for each KiB of pages, for
+ * large pages and hardening above 0 need more); and 16 bytes for each KiB of pages, for
  * the hole table. The pool accepts less while 16 hole records are left. A hole without a record is
  * used again only when a neighbour is freed and joins it. A pool of many small objects may have
  * more holes than records even with all of these bytes. options may be NULL. Returns 0 when
@@ -290,7 +317,7 @@ XV_API XV_MUST_USE void *xv_alloc_aligned(struct xv_pool *pool, size_t size, siz
 
 /*
  * Free the object at an address that xv_alloc, xv_map or xv_address_of gave. NULL is allowed and
- * does nothing. Returns 0, -XV_EINVAL (no live object of one piece begins there; with XV_POOL_KEYED
+ * does nothing. Returns 0, -XV_EINVAL (no live object of one piece begins there; with hardening 0
  * as far as the keyed check tells), or -XV_ENOTSUP (a provider without base address). May leave the
  * object to another shard, as xv_free does. O(1).
  */
@@ -311,8 +338,7 @@ XV_API XV_MUST_USE void *xv_resize(struct xv_pool *pool, void *ptr, size_t size)
 XV_API size_t xv_usable_size(struct xv_pool *pool, const void *ptr);
 
 /* The handle of a live object from its address. Returns XV_NULL_HANDLE when no object of one
- * piece begins at ptr, in pools with XV_POOL_KEYED too. O(1); with XV_POOL_KEYED O(blocks in a
- * page). */
+ * piece begins at ptr, with any hardening. O(1); with hardening 0 O(blocks in a page). */
 XV_API xv_handle xv_handle_of(struct xv_pool *pool, const void *ptr);
 
 /* Address of a live object, or NULL (bad handle, several pieces, a provider without base). O(1). */
@@ -409,13 +435,15 @@ struct xv_pool_stats {
 	uint64_t frees;           /* objects ever freed, count */
 	uint64_t failures;        /* allocations and resizes refused for want of memory, count */
 	uint64_t bad_handles;     /* calls refused with -XV_EINVAL for their handle, count */
-	uint64_t page_allocs;     /* pages ever taken from the provider, count */
-	uint64_t page_frees;      /* pages ever given back, count */
-	uint64_t remote_frees;    /* frees that were left to another shard and are done, count */
-	uint64_t remote_waiting;  /* frees left to another shard while this call ran, count: their
-				   * objects still count as live */
-	uint32_t shards;          /* shards made so far, count */
-	size_t page_bytes;        /* size of a page */
+	uint64_t closed_pages;   /* pages closed because of broken words, count. The holes of such a
+				  * page count in rounding_bytes */
+	uint64_t page_allocs;    /* pages ever taken from the provider, count */
+	uint64_t page_frees;     /* pages ever given back, count */
+	uint64_t remote_frees;   /* frees that were left to another shard and are done, count */
+	uint64_t remote_waiting; /* frees left to another shard while this call ran, count: their
+				  * objects still count as live */
+	uint32_t shards;         /* shards made so far, count */
+	size_t page_bytes;       /* size of a page */
 };
 
 /* Fill *stats; first free the objects that were left to shards. A NULL pool gives zeros. Locks

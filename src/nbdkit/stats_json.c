@@ -72,10 +72,10 @@ static const struct field pool_stats_fields[] = {
 	FIELD(xv_pool_stats, pages),           FIELD(xv_pool_stats, holes),
 	FIELD(xv_pool_stats, peak_held_bytes), FIELD(xv_pool_stats, mallocs),
 	FIELD(xv_pool_stats, frees),           FIELD(xv_pool_stats, failures),
-	FIELD(xv_pool_stats, bad_handles),     FIELD(xv_pool_stats, page_allocs),
-	FIELD(xv_pool_stats, page_frees),      FIELD(xv_pool_stats, remote_frees),
-	FIELD(xv_pool_stats, remote_waiting),  FIELD(xv_pool_stats, shards),
-	FIELD(xv_pool_stats, page_bytes),
+	FIELD(xv_pool_stats, bad_handles),     FIELD(xv_pool_stats, closed_pages),
+	FIELD(xv_pool_stats, page_allocs),     FIELD(xv_pool_stats, page_frees),
+	FIELD(xv_pool_stats, remote_frees),    FIELD(xv_pool_stats, remote_waiting),
+	FIELD(xv_pool_stats, shards),          FIELD(xv_pool_stats, page_bytes),
 };
 
 static const struct field store_fields[] = {

@@ -101,7 +101,8 @@ static int store_make_pool(struct ramz *store, const struct ramz_options *option
 		return err;
 	store->pool_page_shift = store->provider->page_shift;
 	xv_pool_options_init(&pool);
-	pool.flags = XV_POOL_SPLIT | XV_POOL_OWNERS | XV_POOL_KEYED;
+	pool.flags = XV_POOL_SPLIT | XV_POOL_OWNERS;
+	pool.hardening = 0; /* the store keeps its handles */
 	pool.owner_ops = &rzi_owner_ops;
 	pool.owner_context = store;
 	pool.shards = options->shards;

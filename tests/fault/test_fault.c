@@ -34,7 +34,7 @@ static void run_step(struct scene *s, const struct step *step)
 static void make_options(struct scene *s, struct xv_pool_options *options)
 {
 	fixture_options(s->f, options);
-	options->flags = s->flags;
+	options_set_flags(options, s->flags);
 	if ((s->flags & XV_POOL_OWNERS) != 0) {
 		options->owner_ops = &fault_owner_ops;
 		options->owner_context = s;

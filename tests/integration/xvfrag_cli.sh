@@ -69,7 +69,7 @@ expect_status 0 --version
 expect_out '^xvfrag [0-9]+\.[0-9]+\.[0-9]+$' --version
 run --list
 expect_status 0 --list
-for name in xvmalloc xvmalloc-nosplit xvmalloc-keyed xvmalloc-heap ideal glibc jemalloc mimalloc tcmalloc tlsf zram slub slob \
+for name in xvmalloc xvmalloc-nosplit xvmalloc-keyed xvmalloc-hardened xvmalloc-heap ideal glibc jemalloc mimalloc tcmalloc tlsf zram slub slob \
 	plugin:PATH; do
 	expect_out "^  $name " --list
 done

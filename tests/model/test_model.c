@@ -305,7 +305,7 @@ static void model_run(struct pool_fixture *f, uint32_t flags)
 	struct xv_pool_options options;
 
 	fixture_options(f, &options);
-	options.flags = flags;
+	options_set_flags(&options, flags);
 	fixture_remake(f, MODEL_PAGES, &options, 0);
 	shadow_init(&m.shadow, f->pool);
 	for (uint64_t i = 1; i <= count; i++) {

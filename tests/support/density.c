@@ -72,7 +72,7 @@ const struct xv_owner_ops density_owner_ops = {relocated};
 void density_options(struct density *d, struct xv_pool_options *options)
 {
 	fixture_options(d->f, options);
-	options->flags = d->flags;
+	options_set_flags(options, d->flags);
 	options->owner_ops = &density_owner_ops;
 	options->owner_context = d;
 }

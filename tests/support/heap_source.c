@@ -67,6 +67,14 @@ static int grains_take(void *context, uint32_t page, uint32_t first, uint32_t co
 	return 0;
 }
 
+static void page_closed(void *context, uint32_t page, uint32_t unit, const char *message)
+{
+	struct heap_source *source = context;
+
+	(void)page, (void)unit, (void)message;
+	source->closed++;
+}
+
 static bool grains_give(void *context, uint32_t page, uint32_t first, uint32_t count)
 {
 	struct heap_source *source = context;
@@ -177,6 +185,7 @@ static const struct xvi_heap_source source_ops = {
 	.pages_give = pages_give,
 	.grains_take = grains_take,
 	.grains_give = grains_give,
+	.page_closed = page_closed,
 	.records_take = records_take,
 	.records_used = records_used,
 	.records_give = records_give,

@@ -42,6 +42,7 @@ struct heap_source {
 	uint64_t takes;   /* calls that obtain something */
 	uint64_t fail_at; /* the takes-th fails with -XV_ENOMEM; 0 = none */
 	bool refuse_give; /* grains cannot be given back */
+	uint32_t closed;  /* pages that the heap closed, count */
 };
 
 /* What the source has for a heap of this shape: for who makes the heap. End it with

@@ -9,6 +9,7 @@
 
 #include "heap_source.h"
 #include "object_fast.h"
+#include "piece.h"
 
 enum { FIXTURE_OWNERS = 40000 };
 
@@ -83,8 +84,18 @@ static inline struct xvi_location fixture_find(struct object_fixture *fixture, x
 {
 	struct xvi_location at;
 
-	assert_true(xvi_object_find(&fixture->objects, handle, &at));
+	assert_int_equal(xvi_object_find(&fixture->objects, handle, &at), 0);
 	return at;
+}
+
+/* The next piece of a sound chain, or piece_none. */
+static inline struct xvi_location fixture_next(struct object_fixture *fixture,
+					       const struct xvi_location *at)
+{
+	struct xvi_location next;
+
+	assert_int_equal(xvi_piece_next(&fixture->objects, at, &next), 0);
+	return next;
 }
 
 #endif

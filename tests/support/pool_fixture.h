@@ -32,6 +32,7 @@
 
 #include "fault_provider.h"
 #include "providers.h"
+#include "test_flags.h"
 #include "test_random.h"
 
 /* Where a test runs. Without one of the flags: over every provider and page size,

@@ -18,6 +18,7 @@ foreach(name IN ITEMS
 		bad_use
 		create
 		fit
+		hardening
 		limits
 		map
 		memory

@@ -106,7 +106,7 @@ static inline void open_two(struct pool_fixture *f, struct shard_cpus *cpus, uin
 
 	shard_cpus_open(cpus, 2);
 	fixture_options(f, &options);
-	options.flags = flags;
+	options_set_flags(&options, flags);
 	options.shards = 2;
 	fixture_remake(f, SHARD_PAGES, &options, 0);
 	/* Both shards are made. */

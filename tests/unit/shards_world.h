@@ -15,6 +15,8 @@
 
 #include <xvmalloc/pool.h>
 
+#include "test_flags.h"
+
 enum {
 	THREADS = 4,
 	SLOTS = 192,

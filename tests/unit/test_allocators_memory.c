@@ -146,6 +146,7 @@ static void objects_keep_their_contents(void **state)
 		"xvmalloc-nosplit:provider=highmem",
 		"xvmalloc-nosplit:provider=buffer:lock=none:shards=1",
 		"xvmalloc-keyed",
+		"xvmalloc-hardened",
 		"xvmalloc-heap",
 		"xvmalloc-heap:lock=none",
 	};

@@ -10,12 +10,12 @@
 static void registry_has_every_allocator_once(void **state)
 {
 	static const char *const expected[] = {"xvmalloc",       "xvmalloc-nosplit",
-					       "xvmalloc-keyed", "xvmalloc-heap",
-					       "glibc",          "jemalloc",
-					       "mimalloc",       "tcmalloc",
-					       "tlsf",           "zram",
-					       "slub",           "slob",
-					       "ideal"};
+					       "xvmalloc-keyed", "xvmalloc-hardened",
+					       "xvmalloc-heap",  "glibc",
+					       "jemalloc",       "mimalloc",
+					       "tcmalloc",       "tlsf",
+					       "zram",           "slub",
+					       "slob",           "ideal"};
 	const char *settings;
 	size_t i;
 

@@ -23,6 +23,7 @@
 #include "pattern.h"
 #include "providers.h"
 #include "test_random.h"
+#include "test_flags.h"
 
 enum { WORKERS = 2, SLOTS = 240, OBJECT_BYTES_MAX = 9000, PAGES = 2048, OPS_MAX = 4000000 };
 
@@ -234,7 +235,7 @@ static void compact_while_others_work(const struct provider_case *which, uint32_
 	assert_int_equal(provider_case_create(which, (size_t)PAGES * which->page_bytes, &provider),
 			 0);
 	xv_pool_options_init(&options);
-	options.flags = flags;
+	options_set_flags(&options, flags);
 	options.owner_ops = &ops;
 	options.owner_context = world;
 	options.lock = lock;

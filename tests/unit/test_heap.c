@@ -227,11 +227,11 @@ static void every_place_but_a_blocks_beginning_is_refused(void **state)
 		drop(block[i]);
 	words = heap_map(heap, 0);
 	for (uint32_t unit = 0; unit < heap->shape.end_unit; unit++)
-		found += start_is(heap, &heap->shape, heap_page(heap, 0), words, unit);
+		found += start_is(heap, &heap->shape, heap_page(heap, 0), 0, words, unit);
 	count = 0;
 	for (uint32_t unit = xvi_heap_next_used(heap, 0, words, 0); unit < heap->shape.end_unit;
 	     unit = xvi_heap_next_used(heap, 0, words, unit)) {
-		assert_true(start_is(heap, &heap->shape, heap_page(heap, 0), words, unit));
+		assert_true(start_is(heap, &heap->shape, heap_page(heap, 0), 0, words, unit));
 		unit += heap_block_units(heap, words[unit]);
 		count++;
 	}

@@ -64,8 +64,8 @@ static void block_verify(struct model *model, const struct shadow_block *block)
 	assert_int_equal(block_content(header), block->content);
 	assert_int_equal(block_kind(header), block->kind);
 	if (heap->shape.prove)
-		assert_true(start_is(heap, &heap->shape, heap_page(heap, block->page), words,
-				     block->unit));
+		assert_true(start_is(heap, &heap->shape, heap_page(heap, block->page), block->page,
+				     words, block->unit));
 	for (uint32_t i = 0; i < block->content; i += 1 + i / 64)
 		assert_int_equal(payload(words, block->unit)[i], block->fill);
 	assert_int_equal(payload(words, block->unit)[block->content - 1], block->fill);

@@ -165,7 +165,7 @@ static void pieces_past_16_gib_keep_their_bytes(struct pool_fixture *f)
 {
 	FOR_EACH_SPLIT_FLAGS(flags)
 	{
-		for (uint32_t keyed = 0; keyed <= XV_POOL_KEYED; keyed += XV_POOL_KEYED) {
+		for (uint32_t keyed = 0; keyed <= TEST_KEYED; keyed += TEST_KEYED) {
 			struct density d;
 			uint32_t slot;
 

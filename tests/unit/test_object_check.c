@@ -37,7 +37,7 @@ static void objects_make(const struct heap_source_shape *shape)
 	first = fixture_find(&fixture, fixture_make(&fixture, LARGE, CHAIN_BYTES));
 	other = fixture_find(&fixture, fixture_make(&fixture, SECOND_LARGE, CHAIN_BYTES));
 	small = fixture_find(&fixture, fixture_make(&fixture, SMALL, SMALL_BYTES));
-	second = xvi_piece_next(objects, &first);
+	second = fixture_next(&fixture, &first);
 }
 
 /* ---- the damages, each with where it is told to be ---- */
@@ -92,7 +92,7 @@ static const struct xvi_location *link_in_a_circle(void)
 
 static const struct xvi_location *link_into_another_chain(void)
 {
-	struct xvi_location next = xvi_piece_next(objects, &other);
+	struct xvi_location next = fixture_next(&fixture, &other);
 
 	words_at(&second)[1] = next.page;
 	words_at(&second)[2] = next.unit;
@@ -107,7 +107,7 @@ static const struct xvi_location *previous_link_of_another(void)
 
 static const struct xvi_location *piece_in_no_chain(void)
 {
-	struct xvi_location next = xvi_piece_next(objects, &first);
+	struct xvi_location next = fixture_next(&fixture, &first);
 	uint32_t size = piece_payload_bytes(objects, words_at(&first)[0]);
 
 	assert_int_not_equal(next.page, LINK_NONE);

@@ -281,7 +281,7 @@ static bool object_has_piece(xv_handle handle, const struct xvi_location *piece)
 	struct xvi_location at = fixture_find(&fixture, handle);
 
 	while (at.page != LINK_NONE && (at.page != piece->page || at.unit != piece->unit))
-		at = xvi_piece_next(objects, &at);
+		at = fixture_next(&fixture, &at);
 	return at.page != LINK_NONE && block_stamp(at.header) == block_stamp(piece->header);
 }
 

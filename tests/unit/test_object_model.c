@@ -74,7 +74,7 @@ static struct xvi_location located(struct model *model, const struct slot *slot)
 {
 	struct xvi_location at;
 
-	assert_true(xvi_object_find(&model->objects, slot->handle, &at));
+	assert_int_equal(xvi_object_find(&model->objects, slot->handle, &at), 0);
 	assert_int_equal(object_size(&model->objects, &at), slot->size);
 	return at;
 }

@@ -20,6 +20,7 @@
 #include <xvmalloc/pool.h>
 
 #include "odd_provider.h"
+#include "test_flags.h"
 
 enum { OBJECTS = 600, MAPS = 6, STEPS = 3000, BYTES_MAX = 200000 };
 
@@ -213,7 +214,7 @@ static void step_free(struct life *l, uint32_t i)
 	l->count--;
 	l->requested -= ob->size;
 	ob->handle = 0;
-	if ((l->options.flags & XV_POOL_KEYED) != 0)
+	if (l->options.hardening == 0)
 		return;
 	HOLDS(xv_free(l->pool, l->stale) == -XV_EINVAL);
 	HOLDS(xv_object_size(l->pool, l->stale) == -XV_EINVAL);
@@ -411,7 +412,7 @@ static void choose(struct life *l)
 	l->odd.order = p->max_pages <= PAGES ? draw(l, 2) : draw(l, 3);
 	l->odd.fail_after = UINT32_MAX;
 	xv_pool_options_init(&l->options);
-	l->options.flags = draw(l, 8);
+	options_set_flags(&l->options, draw(l, 16));
 	l->options.alignment = 4U << draw(l, 3);
 	l->options.owner_ops = (l->options.flags & XV_POOL_OWNERS) != 0 ? &owner_ops : NULL;
 	l->options.owner_context = l;
@@ -481,7 +482,7 @@ static void objects_in_the_highest_pages_are_found(void **state)
 	l->odd.order = 1;
 	l->odd.fail_after = UINT32_MAX;
 	xv_pool_options_init(&l->options);
-	l->options.flags = XV_POOL_SPLIT | XV_POOL_KEYED;
+	options_set_flags(&l->options, XV_POOL_SPLIT | TEST_KEYED);
 	err = xv_pool_create(&l->pool, p, &l->options);
 	if (err == -XV_ENOMEM) {
 		free(l);

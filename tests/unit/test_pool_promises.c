@@ -256,12 +256,12 @@ static void a_failed_call_leaves_the_handle_alone(struct pool_fixture *f)
 /* A handle of page and offset alone knows no generation: the proof refuses it all the same. */
 static void an_untagged_handle_is_freed_once(struct pool_fixture *f)
 {
-	for (uint32_t keyed = 0; keyed <= XV_POOL_KEYED; keyed += XV_POOL_KEYED) {
+	for (uint32_t keyed = 0; keyed <= TEST_KEYED; keyed += TEST_KEYED) {
 		struct xv_pool_options options;
 		xv_handle handle, plain;
 
 		fixture_options(f, &options);
-		options.flags = keyed;
+		options_set_flags(&options, keyed);
 		fixture_remake(f, FIXTURE_PAGES, &options, 0);
 		(void)fixture_malloc(f, 100);
 		handle = fixture_malloc(f, 100);
@@ -280,7 +280,7 @@ static void an_untagged_handle_is_freed_once(struct pool_fixture *f)
 /* Limits that are no multiple of anything; work of all kinds, and calls that fail. */
 static void the_limit_is_kept_to_the_byte(struct pool_fixture *f)
 {
-	static const uint32_t flags[] = {0, XV_POOL_SPLIT | XV_POOL_OWNERS, XV_POOL_KEYED};
+	static const uint32_t flags[] = {0, XV_POOL_SPLIT | XV_POOL_OWNERS, TEST_KEYED};
 
 	for (unsigned round = 0; round < 6; round++) {
 		uint64_t limit;

@@ -132,7 +132,7 @@ static void an_object_moves_to(struct pool_fixture *f, uint32_t flags, size_t al
 static void room_in_another_shard_is_found(struct pool_fixture *f)
 {
 	an_object_moves_to(f, 0, 4);
-	an_object_moves_to(f, XV_POOL_KEYED, 4);
+	an_object_moves_to(f, TEST_KEYED, 4);
 	an_object_moves_to(f, XV_POOL_OWNERS, 4);
 }
 

@@ -382,7 +382,7 @@ static struct world *world_open(const struct kind *kind)
 		atomic_flag_clear(&world->object[i].busy);
 	assert_int_equal(provider_make(kind, &world->provider), 0);
 	xv_pool_options_init(&options);
-	options.flags = kind->flags;
+	options_set_flags(&options, kind->flags);
 	options.owner_ops = &owner_ops;
 	options.owner_context = world;
 	options.shards = kind->shards;
@@ -502,7 +502,7 @@ static void threads_keep_their_contents(const struct kind *kind)
 static void every_kind(const char *name, bool window, uint32_t page_bytes)
 {
 	static const uint32_t flags[] = {XV_POOL_SPLIT | XV_POOL_OWNERS, XV_POOL_OWNERS,
-					 XV_POOL_SPLIT | XV_POOL_OWNERS | XV_POOL_KEYED};
+					 XV_POOL_SPLIT | XV_POOL_OWNERS | TEST_KEYED};
 
 	for (uint32_t shards = 2; shards <= 4; shards++) {
 		struct kind kind = {.name = name,

@@ -28,6 +28,7 @@
 
 #include "providers.h"
 #include "shards_workers.h"
+#include "test_flags.h"
 
 enum { PAGES = 4096, OPS = 6000, FORKS = 12, LOW_PAGES = 400 };
 
@@ -136,7 +137,7 @@ static struct world *world_open(const struct kind *kind)
 					      &world->provider),
 			 0);
 	xv_pool_options_init(&options);
-	options.flags = kind->flags;
+	options_set_flags(&options, kind->flags);
 	options.owner_ops = &owner_ops;
 	options.owner_context = world;
 	options.lock = kind->lock;
@@ -272,7 +273,7 @@ static void objects_change_hands_in_plain_pools(void **state)
 	threads_keep_their_contents(&spreading, false);
 	spreading.high = true;
 	threads_keep_their_contents(&spreading, false);
-	spreading.flags = XV_POOL_KEYED;
+	spreading.flags = TEST_KEYED;
 	threads_keep_their_contents(&spreading, false);
 }
 

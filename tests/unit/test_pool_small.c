@@ -18,6 +18,7 @@
 #include <xvmalloc/provider_mmap.h>
 
 #include "provider_support.h"
+#include "test_flags.h"
 
 enum {
 	POOLS = 1000,
@@ -29,7 +30,7 @@ enum {
 };
 
 static const uint32_t page_sizes[] = {4096, 8192, 16384, 32768, 65536};
-static const uint32_t flags_of[] = {0, XV_POOL_KEYED, XV_POOL_SPLIT | XV_POOL_OWNERS};
+static const uint32_t flags_of[] = {0, TEST_KEYED, XV_POOL_SPLIT | XV_POOL_OWNERS};
 
 enum {
 	PAGE_SIZES = sizeof(page_sizes) / sizeof(page_sizes[0]),
@@ -58,7 +59,7 @@ static struct xv_pool *pool_new(struct xv_provider *provider, uint32_t flags)
 	struct xv_pool *pool;
 
 	xv_pool_options_init(&options);
-	options.flags = flags;
+	options_set_flags(&options, flags);
 	assert_int_equal(xv_pool_create(&pool, provider, &options), 0);
 	return pool;
 }

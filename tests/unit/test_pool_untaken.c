@@ -18,6 +18,8 @@
 #include <xvmalloc/pool.h>
 #include <xvmalloc/provider_mmap.h>
 
+#include "test_flags.h"
+
 enum { PAGES = 4, PAGE_SHIFT = 16, GRAIN_SHIFT = 12, OBJECTS = 24 };
 
 #define ARENA_BYTES ((size_t)PAGES << PAGE_SHIFT)
@@ -179,7 +181,7 @@ static void addresses_are_asked_about(uint32_t flags, uint32_t alignment)
 
 	guarded_make();
 	xv_pool_options_init(&options);
-	options.flags = flags;
+	options_set_flags(&options, flags);
 	options.alignment = alignment;
 	options.seed = 1;
 	assert_int_equal(xv_pool_create(&pool, &guarded.provider, &options), 0);
@@ -193,7 +195,7 @@ static void addresses_are_asked_about(uint32_t flags, uint32_t alignment)
 static void an_address_without_memory_is_refused_untouched(void **state)
 {
 	(void)state;
-	for (uint32_t flags = 0; flags <= (XV_POOL_SPLIT | XV_POOL_OWNERS | XV_POOL_KEYED);
+	for (uint32_t flags = 0; flags <= (XV_POOL_SPLIT | XV_POOL_OWNERS | TEST_KEYED);
 	     flags++) {
 		for (uint32_t alignment = 4; alignment <= 16; alignment *= 2)
 			addresses_are_asked_about(flags, alignment);

@@ -75,6 +75,7 @@ static const struct {
 	{"ideal", "#b0b0b0"},
 	{"xvmalloc-nosplit", "#7fb3e6"},
 	{"xvmalloc-keyed", "#17becf"},
+	{"xvmalloc-hardened", "#0b5563"},
 	{"xvmalloc-heap", "#0b2f5c"},
 	{"slub", "#bcbd22"},
 	{"slob", "#e377c2"},

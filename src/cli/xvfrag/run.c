@@ -39,8 +39,9 @@ static void selection_add(struct xvf_selection *selection, const char *spec,
 /* Of all only those that a picture has room for, each in a colour of its own. */
 static void selection_add_all(struct xvf_selection *selection)
 {
-	static const char *const undrawn[] = {"xvmalloc-nosplit", "xvmalloc-keyed", "xvmalloc-heap",
-					      "slub", "slob"};
+	static const char *const undrawn[] = {
+		"xvmalloc-nosplit", "xvmalloc-keyed", "xvmalloc-hardened",
+		"xvmalloc-heap",    "slub",           "slob"};
 	const struct xvm_entry *entry;
 
 	for (size_t i = 0; (entry = xvm_entry_at(i)) != NULL; i++) {

@@ -58,7 +58,7 @@ static bool start_bits_are_right(struct check *check, uint32_t unit)
 
 	if (unit < shape->end_unit) {
 		check->starts++;
-		return start_is(check->heap, shape, check->record, check->words, unit);
+		return start_is(check->heap, shape, check->record, check->page, check->words, unit);
 	}
 	for (uint32_t i = 0; i < start_bytes(shape->page_shift, true); i++)
 		count += grain_bits(bytes[i]);
@@ -211,13 +211,29 @@ static bool walk_page(struct check *check)
 	return check_grains(check);
 }
 
+/* A closed page counts as its record says; its blocks cannot be counted. */
+static bool check_closed(struct check *check)
+{
+	const struct xvi_page *record = check->record;
+
+	if (record->hot != record->committed)
+		return fail(check, 9, "a grain of a closed page is not hot");
+	check->pages++;
+	check->used_units += record->used_units;
+	check->committed += grain_bits(record->committed);
+	return true;
+}
+
 static bool check_page(struct check *check, uint32_t page)
 {
-	uint32_t *words = heap_map(check->heap, page);
+	uint32_t *words;
 	bool good;
 
 	check->page = page;
 	check->record = heap_page(check->heap, page);
+	if ((check->record->state & PAGE_CLOSED) != 0)
+		return check_closed(check);
+	words = heap_map(check->heap, page);
 	check->words = words;
 	good = walk_page(check);
 	heap_unmap(check->heap, page, words);
@@ -285,8 +301,9 @@ static bool check_sums(struct check *check)
 
 	if (check->listed != holes->live)
 		return fail(check, 8, "records in use are not as many as holes");
-	if (check->pages != heap->page_count || check->blocks != heap_block_count(heap) ||
-	    check->used_units != heap->used_units)
+	if (check->pages != heap->page_count || check->used_units != heap->used_units ||
+	    check->blocks > heap_block_count(heap) ||
+	    (check->blocks != heap_block_count(heap) && heap->closed_pages == 0))
 		return fail(check, 10, "pages, blocks or units are not the sum");
 	if (check->committed != heap->committed_grains || check->spare != heap->spare_grains)
 		return fail(check, 9, "committed or spare grains are not the sum");
@@ -308,6 +325,18 @@ bool xvi_heap_check(struct xvi_heap *heap, struct xvi_heap_fault *fault)
 	}
 	check.page = UINT32_MAX;
 	return check_lists(&check) && check_sums(&check) && check_free_records(&check);
+}
+
+bool xvi_heap_page_check(struct xvi_heap *heap, uint32_t page, uint32_t *unit, const char **message)
+{
+	struct xvi_heap_fault fault;
+	struct check check = {.heap = heap, .fault = &fault};
+
+	if (check_page(&check, page))
+		return true;
+	*unit = fault.unit;
+	*message = fault.message;
+	return false;
 }
 
 #if XV_DEBUG >= 2

@@ -9,6 +9,7 @@
 #define XVI_HEAP_FAST_H
 
 #include "hole.h"
+#include "sound.h"
 
 /* The usual shapes. Their fields are constants in the code of the call. */
 #define USUAL_SHAPE(prove_bytes, alignment, first)                                                 \
@@ -83,6 +84,15 @@ XVI_ALWAYS_INLINE void hole_cut_front(struct xvi_heap *heap, const struct xvi_sh
 		place->words[end] &= ~(uint32_t)BLOCK_PREV_FREE;
 }
 
+/* Is the first word of a listed hole, whose memory is there, as it was written? The lead has
+ * none. */
+static inline bool hole_is_sound(const struct xvi_shape *shape, const uint32_t *words,
+				 const struct xvi_hole *hole, uint32_t index)
+{
+	return XVI_UNLIKELY(hole->first == shape->first_unit) ||
+	       words[hole->first] == hole_listed_word(index);
+}
+
 /* Make a block of kind 0 in the smallest hole that fits. False, with nothing changed: take the
  * slow path. */
 XVI_ALWAYS_INLINE bool heap_malloc_fast(struct xvi_heap *heap, const struct xvi_shape *shape,
@@ -103,19 +113,13 @@ XVI_ALWAYS_INLINE bool heap_malloc_fast(struct xvi_heap *heap, const struct xvi_
 	record = shape_page(heap, shape, place->page);
 	place->words =
 		(uint32_t *)(void *)(heap->base + ((size_t)place->page << shape->page_shift));
+	if (shape->prove && !hole_is_sound(shape, place->words, hole, index))
+		return false;
 	list_pop(heap, list, hole);
 	hole_cut_front(heap, shape, record, place, units, index);
 	place->header = block_put(heap, shape, record, place, units, content, 0);
 	return true;
 }
-
-/* What a block becomes part of when it is freed. */
-struct xvi_around {
-	uint32_t first; /* units [first, end) */
-	uint32_t end;
-	uint32_t before; /* records of the holes around it; 0 = no hole, or not listed */
-	uint32_t behind;
-};
 
 /*
  *   [ hole before ][ used ][ hole behind ]  =>  [ one hole ]

@@ -11,7 +11,14 @@ void xvi_free_end(struct xvi_heap *heap, uint32_t page, uint32_t *words, uint32_
 		  uint32_t end, uint32_t index)
 {
 	struct xvi_page *record = heap_page(heap, page);
+	bool is_whole = first == heap->shape.first_unit && end == heap->shape.end_unit;
 
+	if (XVI_UNLIKELY((record->used_units == 0) != is_whole)) {
+		/* A header of another length was freed. */
+		heap_unmap(heap, page, words);
+		xvi_heap_close(heap, page, first, "used_units is not the blocks' sum");
+		return;
+	}
 	if (record->used_units == 0 && page_is_victim(record)) {
 		record->state = PAGE_OURS;
 		heap->victim = 0;

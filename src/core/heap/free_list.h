@@ -94,7 +94,7 @@ static inline void list_unlink(struct xvi_heap *heap, uint32_t index)
 	}
 }
 
-/* An unused record, or 0 (only if the table is bounded). */
+/* An unused record, or 0: only if the table is bounded, or words of a page were overwritten. */
 static inline uint32_t hole_take(struct xvi_heap *heap)
 {
 	struct xvi_hole_table *holes = &heap->holes;
@@ -103,10 +103,8 @@ static inline uint32_t hole_take(struct xvi_heap *heap)
 	if (XVI_LIKELY(index != 0)) {
 		holes->free_head = holes->records[index].next;
 	} else {
-		if (XVI_UNLIKELY(holes->high >= holes->ready)) {
-			XVI_ASSERT(holes->bounded); /* invariant 12 */
+		if (XVI_UNLIKELY(holes->high >= holes->ready))
 			return 0;
-		}
 		index = holes->high++;
 		if (XVI_UNLIKELY(index % RECORD_STEP == 0))
 			heap->source->records_used(heap->context, holes->high);

@@ -119,6 +119,11 @@ static uint32_t page_give_back(struct xvi_heap *heap, uint32_t page)
 	uint32_t spare = page_spare(record);
 	uint32_t gone = spare;
 
+	if (XVI_UNLIKELY(record->used_units == 0 && record->hot != 0)) {
+		xvi_heap_close(heap, page, heap->shape.first_unit,
+			       "used_units is not the blocks' sum");
+		return 0;
+	}
 	if (record->used_units == 0) {
 		xvi_page_release(heap, page);
 	} else {

@@ -66,6 +66,7 @@ static void heap_reset(struct xvi_heap *heap)
 	heap->oldest_spare = 0;
 	heap->newest_spare = 0;
 	heap->victim = 0;
+	heap->closed_pages = 0;
 	heap_set_block_limit(heap);
 }
 
@@ -78,6 +79,7 @@ void xvi_heap_init(struct xvi_heap *heap, const struct xvi_heap_config *config)
 	heap->base = config->base;
 	heap->pages = config->pages;
 	heap->key = config->key;
+	heap->random = config->scatter ? config->key | 1U : 0;
 	/* Handles of other pools have other stamps, even if the pools do the same. */
 	heap->generation = (uint16_t)(config->generation + config->key);
 	heap->lists.heads = config->heads;
@@ -257,7 +259,7 @@ static void hole_relist(struct xvi_heap *heap, uint32_t word, bool in)
 		list_unlink(heap, hole_value(word));
 }
 
-/* Put the holes of a page that has a block into their lists, or take them out. */
+/* Put the holes of a sound page that has a block into their lists, or take them out. */
 static void holes_list_all(struct xvi_heap *heap, uint32_t page, bool in)
 {
 	uint32_t *words = heap_map(heap, page);
@@ -276,6 +278,8 @@ void xvi_heap_victim_begin(struct xvi_heap *heap, uint32_t page)
 {
 	XVI_ASSERT(heap_owns(heap, page) && heap->victim == 0);
 	XVI_ASSERT(heap_page(heap, page)->used_units != 0);
+	if (xvi_heap_close_unsound(heap, page))
+		return;
 	holes_list_all(heap, page, false);
 	heap_page(heap, page)->state |= PAGE_VICTIM;
 	heap->victim = page + 1;
@@ -283,7 +287,7 @@ void xvi_heap_victim_begin(struct xvi_heap *heap, uint32_t page)
 
 void xvi_heap_victim_end(struct xvi_heap *heap)
 {
-	if (heap->victim == 0)
+	if (heap->victim == 0 || xvi_heap_close_unsound(heap, heap->victim - 1))
 		return;
 	heap_page(heap, heap->victim - 1)->state = PAGE_OURS;
 	holes_list_all(heap, heap->victim - 1, true);
@@ -293,26 +297,85 @@ void xvi_heap_victim_end(struct xvi_heap *heap)
 uint32_t xvi_heap_next_used(const struct xvi_heap *heap, uint32_t page, const uint32_t *words,
 			    uint32_t unit)
 {
-	if (unit == heap->shape.first_unit)
-		unit = page_first_used(heap, heap_page(heap, page));
-	while (unit < heap->shape.end_unit && block_is_free(words[unit]))
-		unit += heap_hole_units(heap, words[unit]);
+	const struct xvi_page *record = heap_page(heap, page);
+	const struct xvi_shape *shape = &heap->shape;
+
+	if (unit == shape->first_unit)
+		unit = page_first_used(heap, record);
+	while (unit < shape->end_unit) {
+		uint32_t units = look_units(heap, shape, record, page, words, unit);
+
+		if (units == 0)
+			return UINT32_MAX;
+		if (!block_is_free(words[unit]))
+			return unit;
+		unit += units;
+	}
 	return unit;
 }
 
-bool xvi_start_is_from_before(const struct xvi_heap *heap, struct xvi_page *page,
-			      const uint32_t *words, uint32_t unit)
+bool xvi_start_is_from_before(const struct xvi_heap *heap, uint32_t page, const uint32_t *words,
+			      uint32_t unit)
 {
+	struct xvi_page *record = heap_page(heap, page);
 	uint32_t kib = unit >> START_SHIFT;
+	uint32_t from = page_first_used(heap, record);
 
-	while (kib-- != 0) {
-		uint32_t low = *start_byte(&heap->shape, page, kib << START_SHIFT);
-
-		if (low != START_NONE)
-			return start_leads_to(heap, &heap->shape, words, kib << START_SHIFT | low,
-					      unit);
-	}
-	/* No byte names an earlier block: this block is the first of the page, or the first also
+	/* If no byte names an earlier block, this block is the first of the page, or the first also
 	 * begins at such a place. */
-	return start_leads_to(heap, &heap->shape, words, page_first_used(heap, page), unit);
+	while (kib-- != 0) {
+		uint32_t low = *start_byte(&heap->shape, record, kib << START_SHIFT);
+
+		if (low != START_NONE) {
+			from = kib << START_SHIFT | low;
+			break;
+		}
+	}
+	return start_leads_to(heap, &heap->shape, record, page, words, from, unit);
+}
+
+/* ---- closing a page ---- */
+
+/* Take back the records of all holes of a page. Its words tell no more which those are. */
+static void holes_forget(struct xvi_heap *heap, uint32_t page)
+{
+	struct xvi_hole *records = heap->holes.records;
+
+	for (uint32_t index = 1; index < heap->holes.high; index++) {
+		if (records[index].units == 0 || records[index].page != page)
+			continue;
+		hole_unlist(heap, &heap->shape, heap_page(heap, page), index);
+		hole_give(heap, index);
+	}
+}
+
+void xvi_heap_close(struct xvi_heap *heap, uint32_t page, uint32_t unit, const char *message)
+{
+	struct xvi_page *record = heap_page(heap, page);
+	uint32_t units;
+
+	XVI_ASSERT(heap_owns(heap, page));
+	if (heap_is_closed(heap, page))
+		return;
+	holes_forget(heap, page);
+	if (heap->victim == page + 1)
+		heap->victim = 0;
+	xvi_grains_set(heap, page, record->committed, record->committed);
+	units = grain_bits(record->committed) << heap->shape.grain_shift;
+	heap->used_units = heap->used_units - record->used_units + units;
+	record->used_units = (uint16_t)units;
+	record->whole = 0;
+	record->state = PAGE_OURS | PAGE_CLOSED;
+	heap->closed_pages++;
+	heap->source->page_closed(heap->context, page, unit, message);
+}
+
+bool xvi_heap_close_unsound(struct xvi_heap *heap, uint32_t page)
+{
+	const char *message;
+	uint32_t unit;
+
+	if (!xvi_heap_page_check(heap, page, &unit, &message))
+		xvi_heap_close(heap, page, unit, message);
+	return heap_is_closed(heap, page);
 }

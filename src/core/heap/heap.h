@@ -17,6 +17,8 @@
  *   lead      the hole at the very beginning of a page: its length is in the page's record, so
  *             that none of its words needs memory
  *   victim    the page that compaction empties: its holes have records, but are in no list
+ *   closed    a page in which a word was found overwritten: its words are not read again, it gets
+ *             no block and stays until the heap is cleared; all its grains count as used
  *
  * A page:
  *
@@ -50,6 +52,13 @@
  *  12  there are never more holes than ready records
  *  13  lead_units is the length of the hole at first_unit, 0 if a block is there
  *
+ * Invariants 1 to 5, 11 and 13 do not hold in a closed page. It has no record of a hole, its grains
+ * are hot, and used_units is all of them; its blocks are still counted.
+ *
+ * What may be overwritten. Anybody may write to a page between two calls, but not to a record: in a
+ * heap that keeps the proof no call then reads or writes outside the heap's pages, or runs without
+ * end. A caller proves a block and checks it (sound.h) before it passes it to a call below.
+ *
  * Complexity: malloc and free of a block are O(1), plus the source. free calls the source only to
  * give memory back, and cannot fail.
  */
@@ -65,6 +74,7 @@
 enum {
 	PAGE_OURS = 1 << 0,
 	PAGE_VICTIM = 1 << 1,
+	PAGE_CLOSED = 1 << 2,
 
 	LIST_EXACT_UNITS = 1024, /* up to 4 KiB each length has its own list */
 	LIST_EXACT_SHIFT = 10,
@@ -117,7 +127,7 @@ struct xvi_free_lists {
 struct xvi_hole_table {
 	struct xvi_hole *records; /* record 0 is never used: 0 means none */
 	uint32_t live;            /* records in use, count */
-	uint32_t ready;      /* records below this number are ready: usable without a call to the
+	uint32_t ready;     /* records below this number are ready: usable without a call to the
 			     * source */
 	uint32_t most;      /* most records */
 	uint32_t high;      /* records from this number on were never used */
@@ -145,6 +155,9 @@ struct xvi_heap_source {
 	/* Is this page, below page_limit, one of this heap? Its record may be another heap's.
 	 * NULL: all records are this heap's. */
 	bool (*page_is_ours)(void *context, uint32_t page);
+
+	/* A page was closed for this reason, in static storage, found at this unit. */
+	void (*page_closed)(void *context, uint32_t page, uint32_t unit, const char *message);
 
 	/* For a hole table that grows. Make records below `count` usable. Records below `high`
 	 * are now used. Records from `high` on are no longer used, and those from `ready` on are
@@ -175,6 +188,7 @@ struct xvi_heap_config {
 	uint32_t records_ready; /* usable from the beginning */
 	bool records_bounded;
 	bool prove;          /* keep the proof (start.h) */
+	bool scatter;        /* choose at random among holes of the same length */
 	uint16_t generation; /* must differ between heaps that take each other's pages */
 };
 
@@ -229,6 +243,8 @@ struct xvi_heap {
 	uint32_t newest_spare;
 
 	uint32_t victim; /* page + 1, 0 = none */
+	uint32_t closed_pages;
+	uint32_t random; /* state of the generator; 0 = the first hole is taken */
 
 	const struct xvi_heap_source *source;
 	void *context;
@@ -287,6 +303,11 @@ static inline bool heap_owns(const struct xvi_heap *heap, uint32_t page)
 {
 	return page >= heap->page_base && page < heap->page_limit &&
 	       (heap_page(heap, page)->state & PAGE_OURS) != 0;
+}
+
+static inline bool heap_is_closed(const struct xvi_heap *heap, uint32_t page)
+{
+	return (heap_page(heap, page)->state & PAGE_CLOSED) != 0;
 }
 
 /* The same for a caller that visits all pages below page_limit, which may include those of other
@@ -371,9 +392,9 @@ static inline void heap_set_block_limit(struct xvi_heap *heap)
 	uint32_t blocks = heap_block_count(heap);
 	uint32_t others = heap->page_count + 1;
 
-	heap->block_limit = heap->holes.bounded         ? INT32_MAX
+	heap->block_limit = heap->holes.bounded          ? INT32_MAX
 			    : heap->holes.ready > others ? heap->holes.ready - others
-							: 0;
+							 : 0;
 	heap->blocks_left = heap->block_limit - blocks;
 	XVI_ASSERT(heap->blocks_left <= heap->block_limit);
 }
@@ -453,12 +474,15 @@ bool xvi_heap_give_all(struct xvi_heap *heap);
 void xvi_heap_shrink_records(struct xvi_heap *heap);
 
 /* Make a page with a block the victim, if there is none: its holes leave the lists. End that, if
- * it is still the victim. O(blocks of the page). */
+ * it is still the victim. A page that is not sound is closed instead. O(blocks of the page). */
 void xvi_heap_victim_begin(struct xvi_heap *heap, uint32_t page);
 void xvi_heap_victim_end(struct xvi_heap *heap);
 
+/* Close a page. O(records of holes). Does nothing to a closed one. */
+void xvi_heap_close(struct xvi_heap *heap, uint32_t page, uint32_t unit, const char *message);
+
 /* First used block of a mapped page from `unit` on, at which a block or hole must begin; end_unit
- * when there is none. */
+ * when there is none, and UINT32_MAX when a word cannot be right. */
 uint32_t xvi_heap_next_used(const struct xvi_heap *heap, uint32_t page, const uint32_t *words,
 			    uint32_t unit);
 
@@ -473,6 +497,14 @@ struct xvi_heap_fault {
 
 /* Prove the invariants. True when they hold. O(pages + blocks + records). */
 bool xvi_heap_check(struct xvi_heap *heap, struct xvi_heap_fault *fault);
+
+/* Do the invariants of a page of this heap hold that is not closed? *unit and *message are set if
+ * not. O(blocks of the page). */
+bool xvi_heap_page_check(struct xvi_heap *heap, uint32_t page, uint32_t *unit,
+			 const char **message);
+
+/* Close a page of this heap if they do not hold. True: it is closed. */
+bool xvi_heap_close_unsound(struct xvi_heap *heap, uint32_t page);
 
 #if XV_DEBUG >= 2
 enum { HEAP_DEBUG_INTERVAL = 4096 };

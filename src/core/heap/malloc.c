@@ -67,10 +67,51 @@ static uint32_t find_hole(const struct xvi_heap *heap, const struct request *req
 	return list != UINT32_MAX && !hot ? lists->heads[list] : 0;
 }
 
+/* Another hole of the same list that would do as well, at random among the next ones; or this. */
+static uint32_t choose_hole(struct xvi_heap *heap, uint32_t index, const struct request *request)
+{
+	const struct xvi_hole *records = heap->holes.records;
+	uint32_t looks;
+
+	if (heap->random == 0)
+		return index;
+	heap->random ^= heap->random << 13; /* xorshift: Marsaglia 2003 */
+	heap->random ^= heap->random >> 17;
+	heap->random ^= heap->random << 5;
+	for (looks = heap->random % LOOKS_FIRST; looks != 0; looks--) {
+		const struct xvi_hole *next = &records[records[index].next];
+
+		if (records[index].next == 0 || next->units != records[index].units ||
+		    front_units(heap, next->first, request->alignment) + request->units >
+			    next->units)
+			break;
+		index = records[index].next;
+	}
+	return index;
+}
+
 /* ---- the parts of the slow path ---- */
 
+/* Close the page of a hole whose first word was overwritten; if holes are chosen at random, the
+ * last one counts too. True: it is closed. */
+static bool hole_is_broken(struct xvi_heap *heap, uint32_t index)
+{
+	const struct xvi_hole hole = heap->holes.records[index];
+	uint32_t end = (uint32_t)hole.first + hole.units;
+	uint32_t *words = heap_map(heap, hole.page);
+	bool sound = hole_is_sound(&heap->shape, words, &hole, index) &&
+		     (heap->random == 0 || end == heap->shape.end_unit ||
+		      words[end - 1] == hole_listed_word(index));
+
+	heap_unmap(heap, hole.page, words);
+	if (!sound)
+		xvi_heap_close(heap, hole.page, hole.first, "a hole's words differ");
+	return !sound;
+}
+
 /*
- * Put the block into this hole. Returns 0, or the error from obtaining memory.
+ * Put the block into this hole. Returns 0, the error from obtaining memory, or -XV_EBADMSG when
+ * the page of the hole was closed.
  *
  *   [ hole                        ]  =>  [ hole: front ][ used: units ][ hole: the rest ]
  */
@@ -84,8 +125,11 @@ static int malloc_from_hole(struct xvi_heap *heap, uint32_t index, const struct 
 	uint32_t end = unit + request->units;
 	uint32_t hole_end = (uint32_t)hole.first + hole.units;
 	/* The first word of the rest and the last word of the front are written too. */
-	int err = xvi_grains_heat(heap, hole.page, unit - (front != 0), end + (end < hole_end));
+	int err;
 
+	if (heap->shape.prove && hole_is_broken(heap, index))
+		return -XV_EBADMSG;
+	err = xvi_grains_heat(heap, hole.page, unit - (front != 0), end + (end < hole_end));
 	if (err != 0)
 		return err;
 	place->page = hole.page;
@@ -162,23 +206,22 @@ static int malloc_once(struct xvi_heap *heap, const struct request *request, uns
 		return err;
 	index = find_hole(heap, request, LOOKS_FIRST, false);
 	if (index != 0)
-		return malloc_from_hole(heap, index, request, place);
+		return malloc_from_hole(heap, choose_hole(heap, index, request), request, place);
 	return (flags & HEAP_MAY_GROW) != 0 ? malloc_from_new_page(heap, request, place)
 					    : -XV_ENOMEM;
 }
 
+/* As xvi_heap_malloc; -XV_EBADMSG: a page was closed, try again. */
 static int malloc_request(struct xvi_heap *heap, const struct request *request, unsigned flags,
 			  struct xvi_place *place)
 {
 	uint32_t index;
 	int err;
 
-	if (request->units < heap->listed_min_units)
-		heap->listed_min_units = request->units;
 	err = malloc_once(heap, request, flags, place);
-	if (err != 0 && xvi_heap_give_all(heap))
+	if (err != 0 && err != -XV_EBADMSG && xvi_heap_give_all(heap))
 		err = malloc_once(heap, request, flags, place);
-	if (err == 0 || heap->blocks_left == 0)
+	if (err == 0 || err == -XV_EBADMSG || heap->blocks_left == 0)
 		return err;
 	/* There is no memory, or the heap may not take any. */
 	index = find_hole(heap, request, LOOKS_FOR_HOT, true);
@@ -202,7 +245,11 @@ int xvi_heap_malloc(struct xvi_heap *heap, uint32_t content, uint32_t kind, uint
 
 	XVI_ASSERT(content != 0 && content <= heap_content_max(heap));
 	XVI_ASSERT((alignment & (alignment - 1U)) == 0 && alignment != 0);
-	err = malloc_request(heap, &request, flags, place);
+	if (request.units < heap->listed_min_units)
+		heap->listed_min_units = request.units;
+	do
+		err = malloc_request(heap, &request, flags, place);
+	while (err == -XV_EBADMSG);
 	xvi_heap_debug_check(heap);
 	return err;
 }

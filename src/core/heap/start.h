@@ -12,11 +12,13 @@
  * START_NONE is also the last unit of a KiB. If the only block of a KiB begins there, the byte
  * looks as if there were none: that place is proved from an earlier KiB, in O(blocks and KiB of a
  * page).
+ *
+ * The words of a page may have been overwritten: a search ends where one cannot be right (look.h).
  */
 #ifndef XVI_HEAP_START_H
 #define XVI_HEAP_START_H
 
-#include "heap.h"
+#include "look.h"
 
 enum {
 	START_SHIFT = 8, /* units for each byte: a KiB */
@@ -73,24 +75,32 @@ static inline void start_remove(const struct xvi_shape *shape, struct xvi_page *
 				: START_NONE;
 }
 
-/* Do blocks from the used block at `at` on lead to a used block at `unit`? */
+/* Do blocks from the used block at `at` on lead to a used block at `unit`? A word that cannot be
+ * right ends the search. */
 static inline bool start_leads_to(const struct xvi_heap *heap, const struct xvi_shape *shape,
+				  const struct xvi_page *record, uint32_t page,
 				  const uint32_t *words, uint32_t at, uint32_t unit)
 {
-	while (at < unit)
-		at += shape_units_at(heap, shape, words[at]);
-	return at == unit && !block_is_free(words[unit]);
+	while (at < unit) {
+		uint32_t units = look_units(heap, shape, record, page, words, at);
+
+		if (XVI_UNLIKELY(units == 0))
+			return false;
+		at += units;
+	}
+	return at == unit && unit_is_hot(shape, record, unit) && !block_is_free(words[unit]);
 }
 
 /* The same, from an earlier KiB of the page. (heap.c) */
-bool xvi_start_is_from_before(const struct xvi_heap *heap, struct xvi_page *page,
-			      const uint32_t *words, uint32_t unit);
+bool xvi_start_is_from_before(const struct xvi_heap *heap, uint32_t page, const uint32_t *words,
+			      uint32_t unit);
 
 /* Does a used block begin at unit? The page is mapped, and is one of this heap. */
 static inline bool start_is(const struct xvi_heap *heap, const struct xvi_shape *shape,
-			    struct xvi_page *page, const uint32_t *words, uint32_t unit)
+			    struct xvi_page *record, uint32_t page, const uint32_t *words,
+			    uint32_t unit)
 {
-	uint32_t byte = *start_byte(shape, page, unit);
+	uint32_t byte = *start_byte(shape, record, unit);
 
 	XVI_ASSERT(unit < shape->end_unit);
 	if (shape->start_bits)
@@ -100,7 +110,54 @@ static inline bool start_is(const struct xvi_heap *heap, const struct xvi_shape 
 		return (unit & START_MASK) == START_NONE &&
 		       xvi_start_is_from_before(heap, page, words, unit);
 	return byte == (unit & START_MASK) ||
-	       start_leads_to(heap, shape, words, (unit & ~(uint32_t)START_MASK) | byte, unit);
+	       start_leads_to(heap, shape, record, page, words,
+			      (unit & ~(uint32_t)START_MASK) | byte, unit);
+}
+
+/* Does no block begin between the one at `from` and `to`, as far as the proof tells without a
+ * search: in other places if blocks have bits, otherwise in other KiB? */
+static inline bool start_none_between(const struct xvi_shape *shape, struct xvi_page *record,
+				      uint32_t from, uint32_t to)
+{
+	const uint8_t *byte = start_byte(shape, record, from);
+	const uint8_t *last;
+
+	if (shape->start_bits) {
+		uint32_t place = (to >> START_BIT_SHIFT) - 1; /* the last one before `to` */
+		uint32_t above = 0xFFU & ~((2U << (from >> START_BIT_SHIFT & 7U)) - 1U);
+		uint32_t below = (2U << (place & 7U)) - 1U;
+
+		last = start_byte(shape, record, place << START_BIT_SHIFT);
+		if (byte == last)
+			return (*byte & above & below) == 0;
+		if ((*byte & above) != 0 || (*last & below) != 0)
+			return false;
+		while (++byte < last) {
+			if (*byte != 0)
+				return false;
+		}
+		return true;
+	}
+	last = start_byte(shape, record, to - 1);
+	if (XVI_LIKELY(byte == last))
+		return true;
+	while (++byte < last) {
+		if (*byte != START_NONE)
+			return false;
+	}
+	return *last > ((to - 1) & START_MASK) || *last == START_NONE;
+}
+
+/* May a block begin at unit, behind the block at `from`? As above. */
+static inline bool start_may_follow(const struct xvi_shape *shape, struct xvi_page *record,
+				    uint32_t from, uint32_t unit)
+{
+	uint32_t byte = *start_byte(shape, record, unit);
+
+	if (shape->start_bits)
+		return (byte & start_bit(unit)) != 0;
+	return (from ^ unit) >> START_SHIFT != 0 ? byte == (unit & START_MASK)
+						 : byte < (unit & START_MASK);
 }
 
 /* No block begins in the page. */

@@ -11,20 +11,20 @@
 
 /* Copy bytes of an object to `to`; if that is NULL, into the object from `from`; zeros if that is
  * NULL too. */
-static void object_transfer(const struct xvi_objects *objects, const struct xvi_location *at,
-			    size_t offset, size_t bytes, unsigned char *to,
-			    const unsigned char *from)
+static int object_transfer(struct xvi_objects *objects, const struct xvi_location *at,
+			   size_t offset, size_t bytes, unsigned char *to,
+			   const unsigned char *from)
 {
 	struct xvi_location piece = *at;
-	uint32_t skip = bytes != 0 ? xvi_piece_seek(objects, &piece, offset) : 0;
+	size_t skip = offset;
+	int err = bytes != 0 ? xvi_piece_seek(objects, &piece, &skip) : 0;
 
-	for (size_t run; bytes != 0; bytes -= run) {
-		uint32_t page = piece.page;
-		uint32_t *words = heap_map(&objects->heap, page);
+	while (err == 0 && bytes != 0) {
+		uint32_t *words = heap_map(&objects->heap, piece.page);
 		unsigned char *payload = words_payload(objects, words, piece.unit) + skip;
-		uint32_t left = piece_payload_bytes(objects, words[piece.unit]) - skip;
+		size_t left = piece_payload_bytes(objects, piece.header) - skip;
+		size_t run = bytes < left ? bytes : left;
 
-		run = bytes < left ? bytes : left;
 		if (to != NULL) {
 			memcpy(to, payload, run);
 			to += run;
@@ -34,45 +34,49 @@ static void object_transfer(const struct xvi_objects *objects, const struct xvi_
 		} else {
 			memset(payload, 0, run);
 		}
-		piece = words_next(objects, words, piece.unit);
-		skip = 0;
-		heap_unmap(&objects->heap, page, words);
-		XVI_ASSERT(bytes == run || piece.page != LINK_NONE);
+		heap_unmap(&objects->heap, piece.page, words);
+		bytes -= run;
+		skip += run;
+		if (bytes != 0) /* to the next piece */
+			err = xvi_piece_seek(objects, &piece, &skip);
 	}
+	return err;
 }
 
-void xvi_object_read(const struct xvi_objects *objects, const struct xvi_location *at,
-		     size_t offset, void *buffer, size_t bytes)
+int xvi_object_read(struct xvi_objects *objects, const struct xvi_location *at, size_t offset,
+		    void *buffer, size_t bytes)
 {
 	XVI_ASSERT(buffer != NULL || bytes == 0);
-	object_transfer(objects, at, offset, bytes, buffer, NULL);
+	return object_transfer(objects, at, offset, bytes, buffer, NULL);
 }
 
-void xvi_object_write(struct xvi_objects *objects, const struct xvi_location *at, size_t offset,
-		      const void *buffer, size_t bytes)
+int xvi_object_write(struct xvi_objects *objects, const struct xvi_location *at, size_t offset,
+		     const void *buffer, size_t bytes)
 {
-	object_transfer(objects, at, offset, bytes, NULL, buffer);
+	return object_transfer(objects, at, offset, bytes, NULL, buffer);
 }
 
-void xvi_object_copy(struct xvi_objects *to_objects, const struct xvi_location *to,
-		     const struct xvi_objects *from_objects, const struct xvi_location *from,
-		     size_t bytes)
+int xvi_object_copy(struct xvi_objects *to_objects, const struct xvi_location *to,
+		    struct xvi_objects *from_objects, const struct xvi_location *from, size_t bytes)
 {
 	struct xvi_location piece = *from;
-	size_t run;
+	size_t done = 0;
+	int err = 0;
 
-	for (size_t done = 0; done < bytes; done += run) {
-		uint32_t page = piece.page;
-		uint32_t *words = heap_map(&from_objects->heap, page);
-		uint32_t left = piece_payload_bytes(from_objects, words[piece.unit]);
+	while (err == 0 && done < bytes) {
+		uint32_t *words = heap_map(&from_objects->heap, piece.page);
+		uint32_t left = piece_payload_bytes(from_objects, piece.header);
+		size_t run = bytes - done < left ? bytes - done : left;
+		size_t skip = left;
 
-		run = bytes - done < left ? bytes - done : left;
-		xvi_object_write(to_objects, to, done,
-				 words_payload(from_objects, words, piece.unit), run);
-		piece = words_next(from_objects, words, piece.unit);
-		heap_unmap(&from_objects->heap, page, words);
-		XVI_ASSERT(done + run == bytes || piece.page != LINK_NONE);
+		err = xvi_object_write(to_objects, to, done,
+				       words_payload(from_objects, words, piece.unit), run);
+		heap_unmap(&from_objects->heap, piece.page, words);
+		done += run;
+		if (err == 0 && done < bytes)
+			err = xvi_piece_seek(from_objects, &piece, &skip);
 	}
+	return err;
 }
 
 /* ---- pinning ---- */
@@ -110,28 +114,28 @@ int xvi_object_pin(struct xvi_objects *objects, xv_handle handle, size_t offset,
 		   struct xvi_pin *pin)
 {
 	struct xvi_location at;
-	uint32_t skip;
+	int err = xvi_object_find(objects, handle, &at);
 
-	if (!xvi_object_find(objects, handle, &at))
-		return -XV_EINVAL;
+	if (err != 0)
+		return err;
 	if (offset >= object_size(objects, &at))
 		return -XV_ERANGE;
-	skip = xvi_piece_seek(objects, &at, offset);
-	return piece_pin(objects, &at, skip, pin);
+	err = xvi_piece_seek(objects, &at, &offset);
+	return err != 0 ? err : piece_pin(objects, &at, (uint32_t)offset, pin);
 }
 
-/* The piece behind a pinned one, whose page is ours; piece_none also if the pinned one is gone. */
-static struct xvi_location pinned_next(const struct xvi_objects *objects,
-				       const struct xvi_location *piece)
+/* Is the pinned piece, whose page is ours, still there? */
+static bool pinned_lives(const struct xvi_objects *objects, const struct xvi_location *piece)
 {
 	const struct xvi_heap *heap = &objects->heap;
 	uint32_t *words = heap_map(heap, piece->page);
 	bool lives = xvi_unit_is_used(heap, piece->page, words, piece->unit) &&
 		     block_stamp(words[piece->unit]) == block_stamp(piece->header) &&
-		     block_kind(words[piece->unit]) == block_kind(piece->header);
+		     block_kind(words[piece->unit]) == block_kind(piece->header) &&
+		     piece_has_payload(objects, words[piece->unit]);
 
 	heap_unmap(heap, piece->page, words);
-	return lives ? xvi_piece_next(objects, piece) : piece_none;
+	return lives;
 }
 
 int xvi_object_pin_next(struct xvi_objects *objects, struct xvi_pin *pin)
@@ -141,7 +145,13 @@ int xvi_object_pin_next(struct xvi_objects *objects, struct xvi_pin *pin)
 	int err;
 
 	XVI_ASSERT(page_is_pinned(objects, before));
-	next = pinned_next(objects, &pin->piece);
+	if (heap_is_closed(&objects->heap, before))
+		return -XV_EBADMSG;
+	if (!pinned_lives(objects, &pin->piece))
+		return -XV_EINVAL;
+	err = xvi_piece_next(objects, &pin->piece, &next);
+	if (err != 0)
+		return err;
 	if (next.page == LINK_NONE)
 		return -XV_EINVAL;
 	err = piece_pin(objects, &next, 0, pin);

@@ -4,22 +4,134 @@
  * chain.c: pieces and their links; chains laid over pages or holes, and freed; see piece.h.
  */
 #include "piece.h"
+#include "prove.h"
 
 /* ---- links ---- */
 
-struct xvi_location xvi_piece_next(const struct xvi_objects *objects, const struct xvi_location *at)
+/* Close the page of a piece. */
+static int piece_close(struct xvi_objects *objects, const struct xvi_location *at,
+		       const char *message)
+{
+	xvi_heap_close(&objects->heap, at->page, at->unit, message);
+	return -XV_EBADMSG;
+}
+
+/* Read the header at a place that a link names. False: no sound piece begins there. */
+static bool link_leads(const struct xvi_objects *objects, struct xvi_location *at)
 {
 	const struct xvi_heap *heap = &objects->heap;
-	uint32_t *words = heap_map(heap, at->page);
+	uint32_t *words;
+	bool used;
+
+	if (at->unit < heap->shape.first_unit || at->unit >= heap->shape.end_unit)
+		return false;
+	words = heap_map(heap, at->page);
+	used = xvi_unit_is_used(heap, at->page, words, at->unit);
+	at->header = words[at->unit];
+	heap_unmap(heap, at->page, words);
+	return used && piece_has_payload(objects, at->header);
+}
+
+/* Check a link of the piece at `from` to the place at `to`, and read its header. */
+static int link_check(struct xvi_objects *objects, const struct xvi_location *from,
+		      struct xvi_location *to)
+{
+	struct xvi_heap *heap = &objects->heap;
+
+	if (!heap_holds(heap, to->page))
+		return piece_close(objects, from, "a link leads out of the heap");
+	if (heap_is_closed(heap, to->page))
+		return -XV_EBADMSG;
+	if (link_leads(objects, to))
+		return xvi_piece_has_canary(objects, to) ? 0 : -XV_EBADMSG;
+	if (heap->shape.prove && xvi_heap_close_unsound(heap, to->page))
+		return -XV_EBADMSG;
+	return piece_close(objects, from, "a link leads to no piece");
+}
+
+static bool same_place(const struct xvi_location *a, const struct xvi_location *b)
+{
+	return a->page == b->page && a->unit == b->unit;
+}
+
+/* Where the next link of a piece leads. */
+static struct xvi_location link_next(const struct xvi_objects *objects,
+				     const struct xvi_location *at)
+{
+	uint32_t *words = heap_map(&objects->heap, at->page);
 	struct xvi_location next = words_next(objects, words, at->unit);
 
-	heap_unmap(heap, at->page, words);
-	if (next.page == LINK_NONE)
-		return next;
-	XVI_ASSERT(heap_owns(heap, next.page) && next.unit < heap->shape.end_unit);
-	next.header = heap_word(heap, next.page, next.unit);
-	XVI_ASSERT(!block_is_free(next.header));
+	heap_unmap(&objects->heap, at->page, words);
 	return next;
+}
+
+int xvi_piece_next(struct xvi_objects *objects, const struct xvi_location *at,
+		   struct xvi_location *next)
+{
+	struct xvi_location to = link_next(objects, at);
+	struct xvi_location back;
+	int err = 0;
+
+	if (to.page != LINK_NONE) {
+		err = link_check(objects, at, &to);
+		if (err == 0 && block_kind(to.header) != KIND_REST)
+			err = piece_close(objects, at, "a link leads to no piece");
+		if (err == 0) {
+			back = xvi_piece_previous(objects, &to);
+			if (!same_place(&back, at))
+				err = piece_close(objects, at, "the piece before is another one");
+		}
+	}
+	if (err == 0)
+		*next = to;
+	return err;
+}
+
+/* The piece before a REST one leads to it. */
+static int previous_check(struct xvi_objects *objects, const struct xvi_location *at)
+{
+	struct xvi_location previous = xvi_piece_previous(objects, at);
+	struct xvi_location back;
+	uint32_t kind;
+	int err = link_check(objects, at, &previous);
+
+	if (err != 0)
+		return err;
+	kind = block_kind(previous.header);
+	if (kind == KIND_FIRST || kind == KIND_REST) {
+		back = link_next(objects, &previous);
+		if (same_place(&back, at))
+			return 0;
+	}
+	return piece_close(objects, at, "the piece before leads elsewhere");
+}
+
+int xvi_piece_check(struct xvi_objects *objects, const struct xvi_location *at)
+{
+	struct xvi_location piece = *at, next;
+	uint64_t sum = 0;
+	int err;
+
+	if (!piece_has_payload(objects, at->header))
+		return piece_close(objects, at, "a piece has no payload");
+	if (block_kind(at->header) == KIND_REST) {
+		err = previous_check(objects, at);
+		return err != 0 ? err : xvi_piece_next(objects, at, &next);
+	}
+	if (block_kind(at->header) != KIND_FIRST)
+		return 0;
+	for (;;) {
+		sum += piece_payload_bytes(objects, piece.header);
+		err = xvi_piece_next(objects, &piece, &next);
+		if (err != 0)
+			return err;
+		if (next.page == LINK_NONE)
+			break;
+		piece = next;
+	}
+	return sum == object_size(objects, at)
+		       ? 0
+		       : piece_close(objects, at, "the pieces are not the size");
 }
 
 struct xvi_location xvi_piece_previous(const struct xvi_objects *objects,
@@ -33,26 +145,35 @@ struct xvi_location xvi_piece_previous(const struct xvi_objects *objects,
 	return previous;
 }
 
-struct xvi_location xvi_piece_last(const struct xvi_objects *objects, const struct xvi_location *at)
+int xvi_piece_last(struct xvi_objects *objects, const struct xvi_location *at,
+		   struct xvi_location *last)
 {
-	struct xvi_location last = *at;
-	struct xvi_location next;
+	struct xvi_location next = *at;
+	int err = 0;
 
-	while ((next = xvi_piece_next(objects, &last)).page != LINK_NONE)
-		last = next;
-	return last;
+	do {
+		*last = next;
+		err = xvi_piece_next(objects, last, &next);
+	} while (err == 0 && next.page != LINK_NONE);
+	return err;
 }
 
-uint32_t xvi_piece_seek(const struct xvi_objects *objects, struct xvi_location *at, size_t offset)
+int xvi_piece_seek(struct xvi_objects *objects, struct xvi_location *at, size_t *offset)
 {
 	uint32_t bytes;
 
-	while (offset >= (bytes = piece_payload_bytes(objects, at->header))) {
-		offset -= bytes;
-		*at = xvi_piece_next(objects, at);
-		XVI_ASSERT(at->page != LINK_NONE);
+	while (*offset >= (bytes = piece_payload_bytes(objects, at->header))) {
+		struct xvi_location next;
+		int err = xvi_piece_next(objects, at, &next);
+
+		if (err == 0 && next.page == LINK_NONE)
+			err = piece_close(objects, at, "the pieces are not the size");
+		if (err != 0)
+			return err;
+		*offset -= bytes;
+		*at = next;
 	}
-	return (uint32_t)offset;
+	return 0;
 }
 
 /* Write a link of a piece: `word` is 0 for the next piece, and 2 for the one before a REST
@@ -87,6 +208,50 @@ void xvi_piece_set_size(struct xvi_objects *objects, const struct xvi_location *
 		      (uint32_t)size);
 }
 
+/* ---- canaries ---- */
+
+static uint32_t canary_of(const struct xvi_objects *objects, uint32_t page, uint32_t unit)
+{
+	uint32_t hash = heap_place_hash(&objects->heap, page, unit);
+
+	return hash ^ hash >> 15;
+}
+
+static unsigned char *canary_at(uint32_t *words, uint32_t unit)
+{
+	return (unsigned char *)(words + unit + 1) + block_content(words[unit]) - CANARY_BYTES;
+}
+
+void xvi_piece_set_canary(const struct xvi_objects *objects, uint32_t page, uint32_t *words,
+			  uint32_t unit)
+{
+	uint32_t canary = canary_of(objects, page, unit);
+
+	if (objects->tail_bytes != 0)
+		memcpy(canary_at(words, unit), &canary, CANARY_BYTES);
+}
+
+bool xvi_piece_canary_is_right(const struct xvi_objects *objects, const struct xvi_location *at)
+{
+	uint32_t *words;
+	uint32_t canary;
+
+	if (XVI_LIKELY(objects->tail_bytes == 0))
+		return true;
+	words = heap_map(&objects->heap, at->page);
+	memcpy(&canary, canary_at(words, at->unit), CANARY_BYTES);
+	heap_unmap(&objects->heap, at->page, words);
+	return canary == canary_of(objects, at->page, at->unit);
+}
+
+bool xvi_piece_has_canary(struct xvi_objects *objects, const struct xvi_location *at)
+{
+	if (xvi_piece_canary_is_right(objects, at))
+		return true;
+	xvi_heap_close(&objects->heap, at->page, at->unit, "bytes behind an object were written");
+	return false;
+}
+
 /* ---- pieces ---- */
 
 static void piece_count(struct xvi_objects *objects, uint32_t kind, uint32_t change)
@@ -104,7 +269,8 @@ static void piece_begin(struct xvi_objects *objects, struct xvi_place *place,
 	uint32_t kind = block_kind(place->header);
 	uint32_t *link = place->words + piece_link_unit(objects, place->unit, kind);
 
-	XVI_ASSERT(block_content(place->header) > piece_head_bytes(objects, kind));
+	XVI_ASSERT(piece_has_payload(objects, place->header));
+	xvi_piece_set_canary(objects, place->page, place->words, place->unit);
 	if (kind == KIND_FIRST || kind == KIND_REST) {
 		link[0] = LINK_NONE;
 		link[2] = kind == KIND_REST ? LINK_NONE : 0;
@@ -125,20 +291,49 @@ int xvi_piece_malloc(struct xvi_objects *objects, uint32_t content, uint32_t kin
 	return err;
 }
 
+/* A piece that was made in this call may have neighbours that were overwritten before, and its page
+ * may be closed since. */
+static bool piece_may_go(const struct xvi_objects *objects, const struct xvi_location *at,
+			 const uint32_t *words)
+{
+	const struct xvi_heap *heap = &objects->heap;
+
+	return !heap->shape.prove || (!heap_is_closed(heap, at->page) &&
+				      xvi_unit_is_used(heap, at->page, words, at->unit));
+}
+
 struct xvi_location xvi_piece_free(struct xvi_objects *objects, const struct xvi_location *at)
 {
 	uint32_t *words = heap_map(&objects->heap, at->page);
 	struct xvi_location next = words_next(objects, words, at->unit);
 
+	if (!piece_may_go(objects, at, words)) {
+		heap_unmap(&objects->heap, at->page, words);
+		xvi_heap_close(&objects->heap, at->page, at->unit, "a block's neighbours differ");
+		return next;
+	}
 	piece_count(objects, block_kind(words[at->unit]), UINT32_MAX);
+	if (objects->quarantine != NULL)
+		memset(words + at->unit + 1, 0, block_content(words[at->unit]));
 	xvi_heap_free(&objects->heap, at->page, words, at->unit);
 	return next;
+}
+
+/* The last piece of a chain that was made in this call. */
+static struct xvi_location chain_end(const struct xvi_objects *objects,
+				     const struct xvi_location *first)
+{
+	struct xvi_location at = *first, next;
+
+	while ((next = link_next(objects, &at)).page != LINK_NONE)
+		at = next;
+	return at;
 }
 
 void xvi_piece_replace(struct xvi_objects *objects, const struct xvi_location *at,
 		       const struct xvi_location *to)
 {
-	struct xvi_location last = xvi_piece_last(objects, to);
+	struct xvi_location last = chain_end(objects, to);
 	struct xvi_location next;
 
 	if (block_kind(at->header) == KIND_REST) {
@@ -187,7 +382,7 @@ static int lay_piece(struct xvi_objects *objects, uint32_t kind, size_t bytes, u
 		     unsigned flags, struct xvi_location *at)
 {
 	uint32_t most = heap_content_max(&objects->heap);
-	uint32_t head = piece_head_bytes(objects, kind);
+	uint32_t head = piece_head_bytes(objects, kind) + objects->tail_bytes;
 	uint32_t content = bytes < most - head ? (uint32_t)bytes + head : most;
 	int err = -XV_ENOMEM;
 

@@ -20,6 +20,7 @@
  */
 #include "grain.h"
 #include "piece.h"
+#include "prove.h"
 
 enum {
 	RECORD_COST = 32,    /* bytes of a step for a look at a page record, ... */
@@ -52,41 +53,45 @@ static uint32_t page_bucket(const struct xvi_heap *heap, struct xvi_page *record
 }
 
 /* May compaction move the block at all? The page is mapped. */
-static bool block_is_movable(const uint32_t *words, uint32_t unit)
+static bool block_is_movable(const struct xvi_objects *objects, const uint32_t *words,
+			     uint32_t unit)
 {
 	uint32_t kind = block_kind(words[unit]);
 
-	if (kind == KIND_REST)
-		return true;
+	if (kind == KIND_REST || !piece_has_payload(objects, words[unit]))
+		return kind == KIND_REST;
 	return kind != KIND_FIXED && words[unit + 1] != XV_NO_OWNER;
 }
 
-/* May compaction move every block of the page? */
+/* May compaction move every block of the page? Closes it if a word cannot be right. */
 static bool page_is_movable(struct step *step, uint32_t page)
 {
-	const struct xvi_heap *heap = &step->objects->heap;
+	struct xvi_heap *heap = &step->objects->heap;
 	uint32_t *words = heap_map(heap, page);
 	uint32_t unit = xvi_heap_next_used(heap, page, words, heap->shape.first_unit);
 	bool movable = true;
 
 	while (movable && unit < heap->shape.end_unit) {
-		movable = block_is_movable(words, unit);
+		movable = block_is_movable(step->objects, words, unit);
 		unit = page_next_used(heap, page, words, unit);
 		step->left -= BLOCK_COST;
 	}
 	heap_unmap(heap, page, words);
+	if (unit == UINT32_MAX)
+		movable = !xvi_heap_close_unsound(heap, page);
 	return movable;
 }
 
 /* ---- moving a block ---- */
 
-/* Is a piece of the object in a pinned page? */
-static bool chain_is_pinned(const struct xvi_objects *objects, const struct xvi_location *first)
+/* Is a piece of the object, which was checked, in a pinned page? */
+static bool chain_is_pinned(struct xvi_objects *objects, const struct xvi_location *first)
 {
 	struct xvi_location at = *first;
+	int err = 0;
 
-	while (at.page != LINK_NONE && !page_is_pinned(objects, at.page))
-		at = xvi_piece_next(objects, &at);
+	while (err == 0 && at.page != LINK_NONE && !page_is_pinned(objects, at.page))
+		err = xvi_piece_next(objects, &at, &at);
 	return at.page != LINK_NONE;
 }
 
@@ -97,7 +102,7 @@ static bool target_joined(struct xvi_objects *objects, const struct xvi_location
 	size_t size = object_size(objects, at);
 
 	return size <= objects->whole_max && !chain_is_pinned(objects, at) &&
-	       xvi_piece_malloc(objects, (uint32_t)size + objects->prefix_bytes, KIND_WHOLE, 1,
+	       xvi_piece_malloc(objects, object_content(objects, size), KIND_WHOLE, 1,
 				HEAP_KEEP_VICTIMS, to) == 0;
 }
 
@@ -136,7 +141,7 @@ static bool owner_agrees(struct xvi_objects *objects, const struct xvi_location 
 }
 
 /* Move a block that may move. True when it is gone, and perhaps its page with it. False: no
- * place, or its owner refused. O(bytes). */
+ * place, its owner refused, or it is not sound: its page may be closed then. O(bytes). */
 static bool block_move(struct xvi_objects *objects, const struct xvi_location *at,
 		       struct xv_compact_report *report)
 {
@@ -144,15 +149,22 @@ static bool block_move(struct xvi_objects *objects, const struct xvi_location *a
 	uint32_t bytes = piece_payload_bytes(objects, at->header);
 	struct xvi_location to;
 	bool joined;
+	int err;
 
 	XVI_ASSERT(kind != KIND_FIXED && !page_is_pinned(objects, at->page));
-	if (!target_find(objects, at, &to))
+	if (xvi_piece_check(objects, at) != 0 || !xvi_piece_has_canary(objects, at) ||
+	    !target_find(objects, at, &to))
 		return false;
 	XVI_ASSERT(to.page != at->page);
 	joined = kind == KIND_FIRST && block_kind(to.header) == KIND_WHOLE;
 	if (joined)
 		bytes = (uint32_t)object_size(objects, at);
-	xvi_object_copy(objects, &to, objects, at, bytes);
+	/* The chain was checked, but the search for the target may have closed a page of it. */
+	err = xvi_object_copy(objects, &to, objects, at, bytes);
+	if (err != 0) {
+		xvi_chain_free(objects, &to);
+		return false;
+	}
 	if (kind != KIND_REST && !owner_agrees(objects, at, &to)) {
 		xvi_chain_free(objects, &to);
 		report->refused++;
@@ -309,13 +321,17 @@ static void empty_victim(struct step *step)
 	struct xvi_heap *heap = &objects->heap;
 	uint32_t page = heap->victim - 1;
 	uint32_t *words = heap_map(heap, page);
-	uint32_t unit = xvi_heap_next_used(heap, page, words, heap->shape.first_unit);
-	struct xvi_location at = {page, unit, words[unit]};
-	bool movable = block_is_movable(words, unit) && heap_page(heap, page)->pins == 0;
+	struct xvi_location at = {page,
+				  xvi_heap_next_used(heap, page, words, heap->shape.first_unit), 0};
+	bool sound = at.unit < heap->shape.end_unit && xvi_unit_is_used(heap, page, words, at.unit);
+	bool movable = sound && block_is_movable(objects, words, at.unit) &&
+		       heap_page(heap, page)->pins == 0;
 	uint64_t moved_bytes = step->report->moved_bytes;
 
-	XVI_ASSERT(unit < heap->shape.end_unit);
+	at.header = sound ? words[at.unit] : 0;
 	heap_unmap(heap, page, words);
+	if (!sound)
+		(void)xvi_heap_close_unsound(heap, page);
 	if (movable && block_move(objects, &at, step->report)) {
 		step->left -= MOVE_COST + (int64_t)(step->report->moved_bytes - moved_bytes);
 		if (heap->victim == 0)
@@ -351,6 +367,7 @@ void xvi_objects_compact(struct xvi_objects *objects, size_t step_bytes, uint32_
 	struct xvi_compaction *cycle = &objects->compaction;
 
 	XVI_ASSERT(objects->owner_ops != NULL);
+	(void)xvi_objects_settle(objects);
 	step.left = step_bytes < INT32_MAX ? (int64_t)step_bytes : INT32_MAX;
 	if (cycle->phase == COMPACT_IDLE)
 		round_begin(objects);

@@ -2,8 +2,9 @@
 /* Copyright (c) the libxvmalloc authors */
 /*
  * handle.c: from a handle to the first piece of a live object, or to "bad": object.h says what is
- * proved. Changes only bad_handles.
+ * proved. Changes only bad_handles; closes pages that are not sound.
  */
+#include "piece.h"
 #include "prove.h"
 
 bool xvi_unit_is_used(const struct xvi_heap *heap, uint32_t page, const uint32_t *words,
@@ -12,7 +13,9 @@ bool xvi_unit_is_used(const struct xvi_heap *heap, uint32_t page, const uint32_t
 	struct xvi_page *record = heap_page(heap, page);
 	struct xvi_around around;
 
-	return heap->shape.prove ? start_is(heap, &heap->shape, record, words, unit)
+	return heap->shape.prove ? start_is(heap, &heap->shape, record, page, words, unit) &&
+					   block_is_sound(heap, &heap->shape, record, page, words,
+							  unit, &around)
 				 : keyed_is(heap, &heap->shape, record, page, words, unit, &around);
 }
 
@@ -36,7 +39,7 @@ static bool piece_is_first(const struct xvi_objects *objects, uint32_t page, con
 	uint32_t kind = block_kind(words[unit]);
 	uint32_t link = piece_link_unit(objects, unit, kind);
 
-	if (kind == KIND_REST || block_content(words[unit]) <= piece_head_bytes(objects, kind))
+	if (kind == KIND_REST || !piece_has_payload(objects, words[unit]))
 		return false;
 	if (kind != KIND_FIRST)
 		return true;
@@ -56,7 +59,8 @@ bool xvi_object_is(const struct xvi_objects *objects, xv_handle handle, struct x
 	uint32_t *words;
 	bool good;
 
-	if (!heap_owns(heap, page) || unit < heap->shape.first_unit || unit >= heap->shape.end_unit)
+	if (!heap_owns(heap, page) || heap_is_closed(heap, page) || unit < heap->shape.first_unit ||
+	    unit >= heap->shape.end_unit)
 		return false;
 	words = heap_map(heap, page);
 	good = heap->shape.prove || tag != 0 ? xvi_unit_is_used(heap, page, words, unit)
@@ -69,11 +73,22 @@ bool xvi_object_is(const struct xvi_objects *objects, xv_handle handle, struct x
 	return good;
 }
 
-bool xvi_object_find(struct xvi_objects *objects, xv_handle handle, struct xvi_location *at)
+int xvi_object_find(struct xvi_objects *objects, xv_handle handle, struct xvi_location *at)
 {
-	bool good = xvi_object_is(objects, handle, at);
+	struct xvi_heap *heap = &objects->heap;
+	uint32_t page = xv_handle_page(handle);
+	struct xvi_location found;
 
-	objects->bad_handles += !good;
-	XVI_ASSERT(!good || at->page == xv_handle_page(handle));
-	return good;
+	if (XVI_LIKELY(xvi_object_is(objects, handle, &found))) {
+		if (!xvi_piece_has_canary(objects, &found))
+			return -XV_EBADMSG;
+		*at = found;
+		return 0;
+	}
+	/* It is bad, or what proves it was overwritten. */
+	if (heap_owns(heap, page) && (heap_is_closed(heap, page) ||
+				      (heap->shape.prove && xvi_heap_close_unsound(heap, page))))
+		return -XV_EBADMSG;
+	objects->bad_handles++;
+	return -XV_EINVAL;
 }

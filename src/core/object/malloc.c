@@ -2,7 +2,7 @@
 /* Copyright (c) the libxvmalloc authors */
 /*
  * malloc.c: make an object: whole, aligned, or as a chain. Free one, which needs no memory and
- * fails only for a bad handle. object_fast.h has the common paths.
+ * fails only for a bad handle or a closed page; the quarantine. object_fast.h has the common paths.
  *
  * When no hole fits, an object takes a new page even if it may be split. Only objects of more than
  * an eighth of a page go over a few holes instead, while there are enough holes. When the heap
@@ -24,9 +24,10 @@ static int malloc_fixed(struct xvi_objects *objects, size_t size, size_t alignme
 	size_t offset = heap->shape.first_unit * UNIT_BYTES + heap->payload_at;
 
 	offset = (offset + alignment - 1) & ~(alignment - 1); /* in a page of its own */
-	if (size > objects->whole_max || offset + size > heap->shape.end_unit * UNIT_BYTES)
+	if (size > objects->whole_max ||
+	    offset + size + objects->tail_bytes > heap->shape.end_unit * UNIT_BYTES)
 		return -XV_E2BIG;
-	return xvi_piece_malloc(objects, (uint32_t)size + objects->prefix_bytes, KIND_FIXED,
+	return xvi_piece_malloc(objects, object_content(objects, size), KIND_FIXED,
 				(uint32_t)alignment, HEAP_MAY_GROW, at);
 }
 
@@ -45,7 +46,7 @@ static bool should_split(const struct xvi_objects *objects, uint64_t units)
 /* In a heap whose objects may have several pieces. */
 static int malloc_splittable(struct xvi_objects *objects, size_t size, struct xvi_location *at)
 {
-	uint32_t content = (uint32_t)size + objects->prefix_bytes;
+	uint32_t content = object_content(objects, size);
 	int err;
 
 	if (should_split(objects, heap_units_for(&objects->heap, content)) &&
@@ -70,7 +71,7 @@ static int object_place(struct xvi_objects *objects, size_t size, size_t alignme
 		return malloc_fixed(objects, size, alignment, at);
 	if (objects->split)
 		return malloc_splittable(objects, size, at);
-	return xvi_piece_malloc(objects, (uint32_t)size + objects->prefix_bytes, KIND_WHOLE, 1,
+	return xvi_piece_malloc(objects, object_content(objects, size), KIND_WHOLE, 1,
 				HEAP_MAY_GROW, at);
 }
 
@@ -87,6 +88,8 @@ int xvi_object_malloc(struct xvi_objects *objects, size_t size, size_t alignment
 	XVI_ASSERT(alignment != 0 && alignment <= OBJECT_ALIGNMENT_MAX);
 	XVI_ASSERT((alignment & (alignment - 1)) == 0);
 	err = object_place(objects, size, alignment, &at);
+	if (err != 0 && err != -XV_E2BIG && xvi_objects_settle(objects))
+		err = object_place(objects, size, alignment, &at);
 	if (err != 0) {
 		objects->failures += err != -XV_E2BIG;
 		return err;
@@ -102,16 +105,94 @@ int xvi_object_malloc(struct xvi_objects *objects, size_t size, size_t alignment
 
 /* ---- freeing ---- */
 
+/* Is this what the quarantine keeps: the same block, and zeros? */
+static bool kept_is_intact(const struct xvi_objects *objects, const struct xvi_location *at,
+			   const uint32_t *words)
+{
+	const unsigned char *content = (const unsigned char *)(words + at->unit + 1);
+	uint32_t bytes = block_content(at->header);
+
+	if (!xvi_unit_is_used(&objects->heap, at->page, words, at->unit) ||
+	    ((words[at->unit] ^ at->header) & ~(uint32_t)BLOCK_PREV_FREE) != 0)
+		return false;
+	while (bytes != 0 && content[bytes - 1] == 0)
+		bytes--;
+	return bytes == 0;
+}
+
+/* Free the block of a place in the quarantine, if there is one. */
+static void kept_free(struct xvi_objects *objects, struct xvi_location *kept)
+{
+	struct xvi_location at = *kept;
+	uint32_t *words;
+	bool intact;
+
+	if (at.header == 0)
+		return;
+	kept->header = 0;
+	objects->quarantine->count--;
+	if (heap_is_closed(&objects->heap, at.page))
+		return;
+	words = heap_map(&objects->heap, at.page);
+	intact = kept_is_intact(objects, &at, words);
+	if (intact) {
+		xvi_heap_free(&objects->heap, at.page, words, at.unit);
+		return;
+	}
+	heap_unmap(&objects->heap, at.page, words);
+	xvi_heap_close(&objects->heap, at.page, at.unit, "a freed object was written");
+}
+
+/* Keep the block of an object of one piece that is freed, in place of the oldest one. */
+static void quarantine_put(struct xvi_objects *objects, const struct xvi_location *at)
+{
+	struct xvi_quarantine *quarantine = objects->quarantine;
+	struct xvi_location *kept = &quarantine->blocks[quarantine->next];
+	uint32_t *words = heap_map(&objects->heap, at->page);
+
+	memset(words + at->unit + 1, 0, block_content(at->header));
+	words[at->unit] = block_with_kind(at->header, KIND_REST);
+	quarantine->next = (quarantine->next + 1) % QUARANTINE_OBJECTS;
+	heap_unmap(&objects->heap, at->page, words);
+	kept_free(objects, kept);
+	*kept = *at;
+	kept->header = block_with_kind(at->header, KIND_REST);
+	quarantine->count++;
+}
+
+bool xvi_objects_settle(struct xvi_objects *objects)
+{
+	struct xvi_quarantine *quarantine = objects->quarantine;
+
+	if (quarantine == NULL || quarantine->count == 0)
+		return false;
+	for (uint32_t i = 0; i < QUARANTINE_OBJECTS; i++)
+		kept_free(objects, &quarantine->blocks[i]);
+	return true;
+}
+
 int xvi_object_free(struct xvi_objects *objects, xv_handle handle)
 {
 	struct xvi_location at;
+	size_t size;
+	int err = xvi_object_find(objects, handle, &at);
 
-	if (!xvi_object_find(objects, handle, &at))
-		return -XV_EINVAL;
-	XVI_ASSERT(objects_count(objects) != 0);
-	XVI_ASSERT(objects->requested_bytes >= object_size(objects, &at));
-	objects->requested_bytes -= object_size(objects, &at);
-	xvi_chain_free(objects, &at);
+	if (err == 0)
+		err = xvi_piece_check(objects, &at);
+	if (err != 0)
+		return err;
+	size = object_size(objects, &at);
+	if (size > objects->requested_bytes) {
+		xvi_heap_close(&objects->heap, at.page, at.unit,
+			       "a block is longer than all objects");
+		return -XV_EBADMSG;
+	}
+	objects->requested_bytes -= size;
+	if (objects->quarantine != NULL && block_kind(at.header) != KIND_FIRST &&
+	    block_content(at.header) <= QUARANTINE_BYTES_MOST)
+		quarantine_put(objects, &at);
+	else
+		xvi_chain_free(objects, &at);
 	return 0;
 }
 
@@ -172,6 +253,8 @@ void xvi_objects_set_calls(struct xvi_objects *objects)
 {
 	objects->make = object_malloc;
 	objects->free = xvi_object_free;
+	if (objects->quarantine != NULL)
+		return;
 	if (heap_is(&objects->heap, &shape_proved)) {
 		objects->make = object_malloc_proved;
 		objects->free = object_free_proved;

@@ -14,6 +14,9 @@
  *   link      page and unit of another piece of the same object
  *   pinned    a page that a caller reads or writes without the lock: its pieces do not move, and
  *             its memory stays
+ *   canary    4 bytes behind the payload of each piece, made from its place and the heap's key;
+ * only in hardened objects quarantine freed blocks that are kept for a while, full of zeros, as
+ * REST pieces in no chain; only in hardened objects
  *
  * Kinds of a block, and their content (heap/block.h) in words of 4 bytes; only pools with owners
  * have the owner:
@@ -29,6 +32,9 @@
  *   FIRST  the first piece of several; alone (next page LINK_NONE) after an object in a pinned
  *          page was made shorter
  *   REST   a later piece; next page is LINK_NONE in the last one
+ *
+ * Hardened objects have a canary behind the payload of every piece, zeros in what was freed, and a
+ * quarantine.
  *
  * Handles. The tag has 16 bits; 0 means a handle without a tag:
  *
@@ -56,9 +62,15 @@
  *      piece is in the chain of one FIRST
  *  24  the payloads of a chain add up to the size in its first piece
  *  25  requested_bytes, split_objects and rest_pieces are the sums over the blocks
+ *  26  the canary of each piece is right, in hardened objects
  *
- * Errors. -XV_EINVAL is a bad handle, which counts in bad_handles. On error nothing has changed and
- * outputs are untouched. At most two pages of the heap are mapped at a time.
+ * Objects with a piece in a closed page (heap.h) still count as live; 23 and 25 do not hold for
+ * them.
+ *
+ * Errors. -XV_EINVAL is a bad handle, which counts in bad_handles. -XV_EBADMSG: words of the object
+ * were overwritten, and their page is closed, now or before; pieces in other pages are lost. On
+ * error nothing else has changed and outputs are untouched. At most two pages of the heap are
+ * mapped at a time.
  */
 #ifndef XVI_OBJECT_H
 #define XVI_OBJECT_H
@@ -79,6 +91,11 @@ enum {
 	FIRST_LINK_BYTES = FIRST_LINK_WORDS * UNIT_BYTES,
 	REST_LINK_BYTES = REST_LINK_WORDS * UNIT_BYTES,
 	PIECE_MIN_BYTES = 48, /* least content of a piece in a hole */
+
+	CANARY_BYTES = 4,
+
+	QUARANTINE_OBJECTS = 64,      /* blocks in the quarantine, ... */
+	QUARANTINE_BYTES_MOST = 4096, /* ... each with at most this content */
 
 	OBJECT_ALIGNMENT_MAX = 256, /* largest alignment of a call, bytes */
 	OBJECT_SIZE_MAX = 1 << 30,  /* bytes, if objects may have several pieces */
@@ -122,6 +139,13 @@ struct xvi_compaction {
 	uint64_t left_of_used; /* ... with this many used units */
 };
 
+/* Freed blocks, the oldest at `next`; header 0 is no block. */
+struct xvi_quarantine {
+	uint32_t next;
+	uint32_t count;
+	struct xvi_location blocks[QUARANTINE_OBJECTS];
+};
+
 struct xvi_objects_config {
 	struct xvi_heap_config heap;          /* this layer sets prefix_bytes */
 	bool split;                           /* objects may have several pieces */
@@ -129,6 +153,7 @@ struct xvi_objects_config {
 	const struct xv_owner_ops *owner_ops; /* or NULL: no compaction */
 	void *owner_context;
 	uint32_t tag_key; /* low three bits count; the same for all heaps of a pool */
+	struct xvi_quarantine *quarantine; /* zero; hardened objects have one, others NULL */
 };
 
 struct xvi_objects {
@@ -145,7 +170,9 @@ struct xvi_objects {
 	uint64_t handle_base;  /* handle of a block with stamp 0 at unit 0 of page 0 */
 	uint32_t max_size;     /* of an object */
 	uint32_t whole_max;    /* of an object of one piece */
+	uint32_t tail_bytes;   /* CANARY_BYTES or 0 */
 	bool split;
+	struct xvi_quarantine *quarantine; /* NULL: not hardened */
 	const struct xv_owner_ops *owner_ops;
 	void *owner_context;
 
@@ -171,7 +198,9 @@ void xvi_objects_clear(struct xvi_objects *objects);
 /* Live objects: blocks that begin one. */
 static inline uint64_t objects_count(const struct xvi_objects *objects)
 {
-	return heap_block_count(&objects->heap) - objects->rest_pieces;
+	uint32_t kept = objects->quarantine != NULL ? objects->quarantine->count : 0;
+
+	return heap_block_count(&objects->heap) - objects->rest_pieces - kept;
 }
 
 /* Bytes of link words in all live objects. */
@@ -193,7 +222,15 @@ static inline uint32_t piece_head_bytes(const struct xvi_objects *objects, uint3
 
 static inline uint32_t piece_payload_bytes(const struct xvi_objects *objects, uint32_t header)
 {
-	return block_content(header) - piece_head_bytes(objects, block_kind(header));
+	return block_content(header) - piece_head_bytes(objects, block_kind(header)) -
+	       objects->tail_bytes;
+}
+
+/* Has the piece at least one byte of payload, and so all words that its kind says? */
+static inline bool piece_has_payload(const struct xvi_objects *objects, uint32_t header)
+{
+	return block_content(header) >
+	       piece_head_bytes(objects, block_kind(header)) + objects->tail_bytes;
 }
 
 /* First link word of a FIRST or REST piece: next page and next unit; then the size, or previous
@@ -204,6 +241,12 @@ static inline uint32_t piece_link_unit(const struct xvi_objects *objects, uint32
 	return unit + 1 + (kind == KIND_FIRST ? objects->prefix_bytes / UNIT_BYTES : 0);
 }
 
+/* Content of the block of an object of one piece. */
+static inline uint32_t object_content(const struct xvi_objects *objects, size_t size)
+{
+	return (uint32_t)size + objects->prefix_bytes + objects->tail_bytes;
+}
+
 /* Payload's offset in the page, bytes. */
 static inline uint32_t piece_payload_offset(const struct xvi_objects *objects, uint32_t unit,
 					    uint32_t kind)
@@ -211,13 +254,15 @@ static inline uint32_t piece_payload_offset(const struct xvi_objects *objects, u
 	return unit * UNIT_BYTES + BLOCK_HEADER_BYTES + piece_head_bytes(objects, kind);
 }
 
-/* Is this page, below page_limit, one of this heap with a used block? */
+/* Is this page, below page_limit, one of this heap with a used block, and not closed? */
 static inline bool page_has_blocks(const struct xvi_heap *heap, uint32_t page)
 {
-	return heap_holds(heap, page) && heap_page(heap, page)->used_units != 0;
+	return heap_holds(heap, page) && heap_page(heap, page)->used_units != 0 &&
+	       !heap_is_closed(heap, page);
 }
 
-/* The next used block behind this one in a mapped page, or end_unit. */
+/* The next used block behind this one in a mapped page, or end_unit; UINT32_MAX when a word cannot
+ * be right. */
 static inline uint32_t page_next_used(const struct xvi_heap *heap, uint32_t page,
 				      const uint32_t *words, uint32_t unit)
 {
@@ -257,11 +302,12 @@ static inline uint32_t handle_unit(const struct xvi_objects *objects, xv_handle 
 	return at >> UNIT_SHIFT | at << (32 - UNIT_SHIFT);
 }
 
-/* Prove a handle: *at is then the first piece of the object. True when it is good; a bad one is
- * counted. O(1), except a handle without a tag under the keyed check: O(blocks of its page). */
-bool xvi_object_find(struct xvi_objects *objects, xv_handle handle, struct xvi_location *at);
+/* Prove a handle: *at is then the first piece of the object, and sound. Returns 0, -XV_EINVAL or
+ * -XV_EBADMSG. O(1), except a handle without a tag under the keyed check, and a bad one if blocks
+ * are proved: O(blocks of its page). */
+int xvi_object_find(struct xvi_objects *objects, xv_handle handle, struct xvi_location *at);
 
-/* The same without counting. */
+/* Is the handle good? Counts and closes nothing. */
 bool xvi_object_is(const struct xvi_objects *objects, xv_handle handle, struct xvi_location *at);
 
 /* ---- objects ---- */
@@ -276,9 +322,12 @@ bool xvi_object_is(const struct xvi_objects *objects, xv_handle handle, struct x
 int xvi_object_malloc(struct xvi_objects *objects, size_t size, size_t alignment, uint32_t owner,
 		      xv_handle *handle);
 
-/* Free an object. Returns 0 or -XV_EINVAL. Pins of its pages stay, and keep their memory.
- * O(pieces), plus the source. (malloc.c) */
+/* Free an object. Returns 0, -XV_EINVAL or -XV_EBADMSG. Pins of its pages stay, and keep their
+ * memory. O(pieces), plus the source; O(size) if hardened. (malloc.c) */
 int xvi_object_free(struct xvi_objects *objects, xv_handle handle);
+
+/* Free what is in the quarantine, if there is one. True: there was something. (malloc.c) */
+bool xvi_objects_settle(struct xvi_objects *objects);
 
 /* Set `make` and `free`. (malloc.c) */
 void xvi_objects_set_calls(struct xvi_objects *objects);
@@ -287,8 +336,8 @@ void xvi_objects_set_calls(struct xvi_objects *objects);
  * Change the size of an object to `size` bytes, at least 1; the first min(old, new) are kept.
  * *handle is renewed when the object moves; its owner is not told. In place if possible: one piece
  * takes from the hole behind it; a chain changes its last piece or gets more pieces. Returns 0,
- * -XV_EINVAL, -XV_E2BIG, -XV_EBUSY (a piece that has to move is in a pinned page), or an error of
- * the source. Copies at most a block. O(pieces). (realloc.c)
+ * -XV_EINVAL, -XV_EBADMSG, -XV_E2BIG, -XV_EBUSY (a piece that has to move is in a pinned page), or
+ * an error of the source. Copies at most a block. O(pieces). (realloc.c)
  */
 int xvi_object_realloc(struct xvi_objects *objects, xv_handle *handle, size_t size);
 
@@ -323,13 +372,14 @@ struct xvi_pin {
 };
 
 /* Pin the piece with byte `offset` of the object, from that byte on; offset is below its size.
- * Returns 0, -XV_EINVAL, -XV_ERANGE (offset), or -XV_EAGAIN (the page is pinned 65,535 times).
+ * Returns 0, -XV_EINVAL, -XV_EBADMSG, -XV_ERANGE (offset), or -XV_EAGAIN (the page is pinned 65,535
+ * times).
  * O(pieces before it). */
 int xvi_object_pin(struct xvi_objects *objects, xv_handle handle, size_t offset,
 		   struct xvi_pin *pin);
 
 /* Pin the next piece, then unpin this one. Returns 0, -XV_EINVAL (the object was freed, or was
- * made shorter and ends here) or -XV_EAGAIN; an error leaves the present pin. O(1). */
+ * made shorter and ends here), -XV_EBADMSG or -XV_EAGAIN; an error leaves the present pin. O(1). */
 int xvi_object_pin_next(struct xvi_objects *objects, struct xvi_pin *pin);
 
 /* End a pin, by its page, and give back memory that waited for it. False: that page is not
@@ -337,17 +387,17 @@ int xvi_object_pin_next(struct xvi_objects *objects, struct xvi_pin *pin);
 bool xvi_object_unpin(struct xvi_objects *objects, uint32_t page);
 
 /* Copy bytes out of or into an object; zeros if buffer is NULL. The range lies inside it.
- * O(pieces + bytes). */
-void xvi_object_read(const struct xvi_objects *objects, const struct xvi_location *at,
-		     size_t offset, void *buffer, size_t bytes);
-void xvi_object_write(struct xvi_objects *objects, const struct xvi_location *at, size_t offset,
-		      const void *buffer, size_t bytes);
+ * Returns 0 or -XV_EBADMSG: a part may be copied then. O(pieces + bytes). */
+int xvi_object_read(struct xvi_objects *objects, const struct xvi_location *at, size_t offset,
+		    void *buffer, size_t bytes);
+int xvi_object_write(struct xvi_objects *objects, const struct xvi_location *at, size_t offset,
+		     const void *buffer, size_t bytes);
 
 /* Copy the first bytes of one object to another, of this heap or another one. Maps one page of
- * each at a time. O(pieces of one * pieces of the other + bytes). */
-void xvi_object_copy(struct xvi_objects *to_objects, const struct xvi_location *to,
-		     const struct xvi_objects *from_objects, const struct xvi_location *from,
-		     size_t bytes);
+ * each at a time. Returns as above. O(pieces of one * pieces of the other + bytes). */
+int xvi_object_copy(struct xvi_objects *to_objects, const struct xvi_location *to,
+		    struct xvi_objects *from_objects, const struct xvi_location *from,
+		    size_t bytes);
 
 /* ---- walking (objects.c) ---- */
 

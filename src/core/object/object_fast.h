@@ -51,14 +51,14 @@ XVI_ALWAYS_INLINE int object_free_fast(struct xvi_objects *objects, const struct
 
 	if (XVI_UNLIKELY(page < heap->page_base || page >= heap->page_limit ||
 			 unit >= shape->end_unit || record->state != PAGE_OURS) ||
-	    !(shape->prove ? start_is(heap, shape, record, words, unit)
+	    !(shape->prove ? start_is(heap, shape, record, page, words, unit)
 			   : keyed_is(heap, shape, record, page, words, unit, &around)))
 		return xvi_object_free(objects, handle);
 	header = words[unit];
-	if (XVI_UNLIKELY(!header_is(objects, shape, header, handle)))
+	if (XVI_UNLIKELY(!header_is(objects, shape, header, handle)) ||
+	    (shape->prove && !(block_is_sound(heap, shape, record, page, words, unit, &around) &&
+			       XVI_LIKELY(block_content(header) > objects->prefix_bytes))))
 		return xvi_object_free(objects, handle);
-	if (shape->prove)
-		around = around_look(heap, shape, words, unit, header);
 	objects->requested_bytes -= block_content(header) - objects->prefix_bytes;
 	heap_free_in(heap, shape, record, page, words, unit, header, &around);
 	return 0;

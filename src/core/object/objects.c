@@ -13,14 +13,17 @@ void xvi_objects_init(struct xvi_objects *objects, const struct xvi_objects_conf
 	memset(objects, 0, sizeof(*objects));
 	heap.prefix_bytes = config->owners ? OWNER_BYTES : 0;
 	xvi_heap_init(&objects->heap, &heap);
+	objects->quarantine = config->quarantine;
+	objects->tail_bytes = config->quarantine != NULL ? CANARY_BYTES : 0;
 	xvi_objects_set_calls(objects);
 	objects->prefix_bytes = heap.prefix_bytes;
 	objects->tag = TAG_TAGGED | (config->tag_key & TAG_KEY_MASK) << TAG_KEY_SHIFT;
 	objects->handle_base =
 		(xv_handle)objects->tag << TAG_SHIFT | xv_handle_at(0, objects->heap.payload_at);
-	objects->whole_max = heap_content_max(&objects->heap) - heap.prefix_bytes;
-	if (objects->whole_max > BLOCK_CONTENT_MASK - heap.prefix_bytes)
-		objects->whole_max = BLOCK_CONTENT_MASK - heap.prefix_bytes;
+	objects->whole_max = heap_content_max(&objects->heap);
+	if (objects->whole_max > BLOCK_CONTENT_MASK)
+		objects->whole_max = BLOCK_CONTENT_MASK;
+	objects->whole_max -= heap.prefix_bytes + objects->tail_bytes;
 	objects->split = config->split;
 	objects->max_size = config->split ? OBJECT_SIZE_MAX : objects->whole_max;
 	XVI_ASSERT(!config->owners || config->owner_ops == NULL ||
@@ -36,16 +39,19 @@ void xvi_objects_clear(struct xvi_objects *objects)
 	objects->split_objects = 0;
 	objects->rest_pieces = 0;
 	memset(&objects->compaction, 0, sizeof(objects->compaction));
+	if (objects->quarantine != NULL)
+		memset(objects->quarantine, 0, sizeof(*objects->quarantine));
 	XVI_ASSERT(heap_block_count(&objects->heap) == 0 && objects_count(objects) == 0);
 }
 
 /* ---- walking ---- */
 
-/* List the objects of a page from *unit on; *unit is then the place to go on from, or end_unit. */
-static uint32_t page_list(const struct xvi_objects *objects, uint32_t page, uint32_t *unit,
+/* List the objects of a page from *unit on; *unit is then the place to go on from, or end_unit. A
+ * page with a word that cannot be right is closed. */
+static uint32_t page_list(struct xvi_objects *objects, uint32_t page, uint32_t *unit,
 			  struct xvi_object_seen *seen, uint32_t most)
 {
-	const struct xvi_heap *heap = &objects->heap;
+	struct xvi_heap *heap = &objects->heap;
 	uint32_t *words = heap_map(heap, page);
 	/* The object at this place may be gone by now. */
 	bool known = heap->shape.prove && xvi_unit_is_used(heap, page, words, *unit);
@@ -57,15 +63,18 @@ static uint32_t page_list(const struct xvi_objects *objects, uint32_t page, uint
 		struct xvi_location piece = {page, at, header};
 
 		XVI_ASSERT(!block_is_free(header));
-		if (at >= *unit && block_kind(header) != KIND_REST) {
+		if (at >= *unit && block_kind(header) != KIND_REST &&
+		    piece_has_payload(objects, header)) {
 			seen[count].handle = objects_handle(objects, page, at, header);
 			seen[count].size = object_size(objects, &piece);
 			count++;
 		}
 		at = page_next_used(heap, page, words, at);
 	}
-	*unit = at;
+	*unit = at < heap->shape.end_unit ? at : heap->shape.end_unit;
 	heap_unmap(heap, page, words);
+	if (at == UINT32_MAX)
+		(void)xvi_heap_close_unsound(heap, page);
 	return count;
 }
 

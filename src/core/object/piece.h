@@ -34,18 +34,30 @@ static inline unsigned char *words_payload(const struct xvi_objects *objects, ui
 
 /* ---- a piece (chain.c) ---- */
 
-/* The next piece, or piece_none. */
-struct xvi_location xvi_piece_next(const struct xvi_objects *objects,
-				   const struct xvi_location *at);
+/* The next piece, or piece_none. Returns 0, or -XV_EBADMSG when no REST piece of a page that is not
+ * closed is linked there and back; then a page is closed. */
+int xvi_piece_next(struct xvi_objects *objects, const struct xvi_location *at,
+		   struct xvi_location *next);
 /* Place of the piece before a REST one, without its header. */
 struct xvi_location xvi_piece_previous(const struct xvi_objects *objects,
 				       const struct xvi_location *at);
-/* The last piece of the chain. O(pieces). */
-struct xvi_location xvi_piece_last(const struct xvi_objects *objects,
-				   const struct xvi_location *at);
-/* Go on to the piece with byte `offset` of the payloads from *at on. Returns the offset in its
- * payload. O(pieces). */
-uint32_t xvi_piece_seek(const struct xvi_objects *objects, struct xvi_location *at, size_t offset);
+/* The last piece of the chain. Returns as xvi_piece_next. O(pieces). */
+int xvi_piece_last(struct xvi_objects *objects, const struct xvi_location *at,
+		   struct xvi_location *last);
+/* Go on to the piece with byte *offset of the payloads from *at on; *offset is then the offset in
+ * its payload. Returns as xvi_piece_next. O(pieces). */
+int xvi_piece_seek(struct xvi_objects *objects, struct xvi_location *at, size_t *offset);
+
+/* Are the links of this piece, and if it is FIRST all of its chain, as they must be? Returns as
+ * xvi_piece_next. Until a caller can write again, the chain may be followed. O(pieces). */
+int xvi_piece_check(struct xvi_objects *objects, const struct xvi_location *at);
+
+/* Is the canary of this piece right, if it has one? xvi_piece_has_canary closes the page if not. */
+bool xvi_piece_canary_is_right(const struct xvi_objects *objects, const struct xvi_location *at);
+bool xvi_piece_has_canary(struct xvi_objects *objects, const struct xvi_location *at);
+/* Write it behind the payload of a mapped piece. */
+void xvi_piece_set_canary(const struct xvi_objects *objects, uint32_t page, uint32_t *words,
+			  uint32_t unit);
 
 /* Link two pieces both ways; either may be none, which ends the chain. */
 void xvi_pieces_join(struct xvi_objects *objects, const struct xvi_location *before,
@@ -56,11 +68,11 @@ void xvi_piece_set_size(struct xvi_objects *objects, const struct xvi_location *
 /* Make a piece of `content` bytes, whose links lead nowhere. As xvi_heap_malloc. */
 int xvi_piece_malloc(struct xvi_objects *objects, uint32_t content, uint32_t kind,
 		     uint32_t alignment, unsigned flags, struct xvi_location *at);
-/* Returns the place of the next piece, without its header. */
+/* Returns the place of the next piece, without its header. Hardened, its content is zero before. */
 struct xvi_location xvi_piece_free(struct xvi_objects *objects, const struct xvi_location *at);
 
-/* Free the piece at `at`, and put the chain at `to`, which has its payload, in its place.
- * O(pieces of `to`). */
+/* Free the piece at `at`, whose links were checked, and put the chain at `to`, which has its
+ * payload, in its place. O(pieces of `to`). */
 void xvi_piece_replace(struct xvi_objects *objects, const struct xvi_location *at,
 		       const struct xvi_location *to);
 
@@ -85,7 +97,7 @@ enum {
 int xvi_chain_lay(struct xvi_objects *objects, uint32_t kind, size_t bytes, uint32_t pieces,
 		  unsigned flags, struct xvi_location *first);
 
-/* Free this piece and all behind it. O(pieces). */
+/* Free this piece and all behind it, which were checked. O(pieces). */
 void xvi_chain_free(struct xvi_objects *objects, const struct xvi_location *first);
 
 #endif

@@ -6,13 +6,15 @@
  */
 #include "piece.h"
 
-/* Change the content of a piece in place. */
+/* Change the content of a piece in place, canary included. */
 static bool piece_resize(struct xvi_objects *objects, struct xvi_location *at, uint32_t content)
 {
 	struct xvi_place place = {at->page, at->unit, heap_map(&objects->heap, at->page),
 				  at->header};
 	bool done = xvi_heap_resize(&objects->heap, &place, content);
 
+	if (done)
+		xvi_piece_set_canary(objects, at->page, place.words, at->unit);
 	heap_unmap(&objects->heap, at->page, place.words);
 	if (done)
 		at->header = place.header;
@@ -26,29 +28,36 @@ static bool tail_move(struct xvi_objects *objects, const struct xvi_location *ta
 {
 	uint32_t content = block_content(tail->header) + more;
 	struct xvi_location to;
+	int err;
 
 	if (block_kind(tail->header) != KIND_REST || page_is_pinned(objects, tail->page) ||
 	    content > heap_content_max(&objects->heap) ||
 	    xvi_piece_malloc(objects, content, KIND_REST, 1, HEAP_MAY_GROW, &to) != 0)
 		return false;
-	xvi_object_copy(objects, &to, objects, tail, piece_payload_bytes(objects, tail->header));
+	err = xvi_object_copy(objects, &to, objects, tail,
+			      piece_payload_bytes(objects, tail->header));
+	XVI_ASSERT(err == 0);
+	(void)err; /* its one piece was checked */
 	xvi_piece_replace(objects, tail, &to);
 	return true;
 }
 
-/* Lengthen a chain. */
+/* Lengthen a chain, which was checked. */
 static int chain_grow(struct xvi_objects *objects, const struct xvi_location *first,
 		      size_t old_size, size_t size)
 {
 	size_t more = size - old_size;
-	struct xvi_location tail = xvi_piece_last(objects, first);
+	struct xvi_location tail;
+	int err = xvi_piece_last(objects, first, &tail);
 
+	XVI_ASSERT(err == 0);
 	if (more > objects->whole_max ||
 	    !(piece_resize(objects, &tail, block_content(tail.header) + (uint32_t)more) ||
 	      tail_move(objects, &tail, (uint32_t)more))) {
 		struct xvi_location rest;
-		int err = xvi_chain_lay(objects, KIND_REST, more, LAY_PIECES_MANY, HEAP_MAY_GROW,
-					&rest);
+
+		err = xvi_chain_lay(objects, KIND_REST, more, LAY_PIECES_MANY, HEAP_MAY_GROW,
+				    &rest);
 
 		if (err != 0)
 			return err;
@@ -60,7 +69,8 @@ static int chain_grow(struct xvi_objects *objects, const struct xvi_location *fi
 
 /* ---- shorter ---- */
 
-/* Make the only piece of an object, a FIRST, a WHOLE with `bytes` of its payload. */
+/* Make the only piece of an object, a FIRST, a WHOLE with `bytes` of its payload; the canary is
+ * then written by piece_resize. */
 static void first_set_whole(struct xvi_objects *objects, struct xvi_location *at, uint32_t bytes)
 {
 	uint32_t *words = heap_map(&objects->heap, at->page);
@@ -74,20 +84,27 @@ static void first_set_whole(struct xvi_objects *objects, struct xvi_location *at
 	heap_unmap(&objects->heap, at->page, words);
 }
 
-/* Shorten a chain: its last byte is then in a piece that stays. */
+/* Shorten a chain, which was checked: its last byte is then in a piece that stays. */
 static void chain_shrink(struct xvi_objects *objects, const struct xvi_location *first, size_t size)
 {
-	struct xvi_location at = *first;
-	uint32_t bytes = xvi_piece_seek(objects, &at, size - 1) + 1;
-	struct xvi_location rest = xvi_piece_next(objects, &at);
+	struct xvi_location at = *first, rest = piece_none;
+	size_t offset = size - 1;
+	int err = xvi_piece_seek(objects, &at, &offset);
+	uint32_t bytes = (uint32_t)offset + 1;
 	bool done;
 
+	if (err == 0)
+		err = xvi_piece_next(objects, &at, &rest);
+	XVI_ASSERT(err == 0);
+	(void)err;
 	xvi_pieces_join(objects, &at, &piece_none);
 	xvi_chain_free(objects, &rest);
 	xvi_piece_set_size(objects, first, size);
 	if (block_kind(at.header) == KIND_FIRST && !page_is_pinned(objects, at.page))
 		first_set_whole(objects, &at, bytes);
-	done = piece_resize(objects, &at, piece_head_bytes(objects, block_kind(at.header)) + bytes);
+	done = piece_resize(objects, &at,
+			    piece_head_bytes(objects, block_kind(at.header)) + bytes +
+				    objects->tail_bytes);
 	XVI_ASSERT(done);
 	(void)done; /* a block can always get shorter */
 }
@@ -109,12 +126,21 @@ int xvi_object_move(struct xvi_objects *to_objects, struct xvi_objects *objects,
 		offset |= OBJECT_ALIGNMENT_MAX;
 		alignment = offset & (0U - offset);
 	}
-	err = xvi_object_malloc(to_objects, size, alignment, owner, &moved);
-	if (err != 0)
+	do { /* a new object in a page that was overwritten is lost with its page */
+		err = xvi_object_malloc(to_objects, size, alignment, owner, &moved);
+		if (err != 0)
+			return err;
+		err = xvi_object_find(to_objects, moved, &to);
+	} while (err == -XV_EBADMSG);
+	if (err == 0)
+		err = xvi_object_copy(to_objects, &to, objects, at, bytes < size ? bytes : size);
+	if (err == 0)
+		err = xvi_object_free(objects, *handle);
+	if (err != 0) {
+		(void)xvi_object_free(to_objects, moved);
+		to_objects->mallocs--;
 		return err;
-	(void)xvi_object_is(to_objects, moved, &to);
-	xvi_object_copy(to_objects, &to, objects, at, bytes < size ? bytes : size);
-	(void)xvi_object_free(objects, *handle);
+	}
 	objects->mallocs--; /* it was counted when it was first made */
 	*handle = moved;
 	return 0;
@@ -124,11 +150,14 @@ int xvi_object_realloc(struct xvi_objects *objects, xv_handle *handle, size_t si
 {
 	struct xvi_location at;
 	size_t old_size;
-	int err = 0;
+	int err;
 
 	XVI_ASSERT(size != 0);
-	if (!xvi_object_find(objects, *handle, &at))
-		return -XV_EINVAL;
+	err = xvi_object_find(objects, *handle, &at);
+	if (err == 0)
+		err = xvi_piece_check(objects, &at);
+	if (err != 0)
+		return err;
 	if (size > objects->max_size)
 		return -XV_E2BIG;
 	old_size = object_size(objects, &at);
@@ -138,7 +167,7 @@ int xvi_object_realloc(struct xvi_objects *objects, xv_handle *handle, size_t si
 		else if (size < old_size)
 			chain_shrink(objects, &at, size);
 	} else if (size > objects->whole_max ||
-		   !piece_resize(objects, &at, (uint32_t)size + objects->prefix_bytes)) {
+		   !piece_resize(objects, &at, object_content(objects, size))) {
 		return page_is_pinned(objects, at.page)
 			       ? -XV_EBUSY
 			       : xvi_object_move(objects, objects, &at, size, handle);

@@ -151,28 +151,27 @@ static int copy_locked(struct xvi_shard *shard, xv_handle handle, const struct x
 	struct xvi_pin pin;
 	int err;
 
-	if (copy->length <= COPY_BYTES) {
-		if (copy->to != NULL)
-			xvi_object_read(&shard->objects, at, copy->offset, copy->to, copy->length);
-		else
-			xvi_object_write(&shard->objects, at, copy->offset, copy->from,
-					 copy->length);
-		return 0;
-	}
+	if (copy->length <= COPY_BYTES)
+		return copy->to != NULL ? xvi_object_read(&shard->objects, at, copy->offset,
+							  copy->to, copy->length)
+					: xvi_object_write(&shard->objects, at, copy->offset,
+							   copy->from, copy->length);
 	err = xvi_object_pin(&shard->objects, handle, copy->offset, &pin);
 	return err != 0 ? err : copy_parts(shard, &pin, copy);
 }
 
 static int copy_object(struct xv_pool *pool, xv_handle handle, struct copy *copy)
 {
-	bool has_buffer = copy->length == 0 || copy->to != NULL || copy->from != NULL;
 	struct xvi_location at;
-	struct xvi_shard *shard = has_buffer ? enter_object(pool, handle, &at) : NULL;
+	struct xvi_shard *shard;
 	size_t size;
-	int err = 0;
+	int err;
 
-	if (shard == NULL)
+	if (copy->length != 0 && copy->to == NULL && copy->from == NULL)
 		return -XV_EINVAL;
+	shard = enter_object(pool, handle, &at, &err);
+	if (shard == NULL)
+		return err;
 	size = object_size(&shard->objects, &at);
 	if (copy->offset > size || copy->length > size - copy->offset)
 		err = -XV_ERANGE;
@@ -204,11 +203,13 @@ int xv_peek(struct xv_pool *pool, xv_handle handle, void *buffer, size_t buffer_
 	struct xvi_location at;
 	struct xvi_shard *shard;
 	size_t size;
-	int err = 0;
+	int err;
 
-	shard = buffer != NULL && ptr != NULL ? enter_object(pool, handle, &at) : NULL;
-	if (shard == NULL)
+	if (buffer == NULL || ptr == NULL)
 		return -XV_EINVAL;
+	shard = enter_object(pool, handle, &at, &err);
+	if (shard == NULL)
+		return err;
 	size = object_size(&shard->objects, &at);
 	if (pool->provider->base != NULL && block_kind(at.header) != KIND_FIRST) {
 		*ptr = pool_address(pool, handle);

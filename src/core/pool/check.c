@@ -42,6 +42,7 @@ static bool check_shard(struct xvi_shard *shard, enum xv_check_level level,
 
 	if (level == XV_CHECK_QUICK)
 		return true;
+	(void)xvi_objects_settle(&shard->objects);
 	if (xvi_objects_check(&shard->objects, &fault))
 		return check_page_shards(shard, report);
 	report->offset = fault.unit * UNIT_BYTES;

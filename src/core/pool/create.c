@@ -49,12 +49,13 @@ static bool provider_is_good(const struct xv_provider *provider)
 
 static bool options_are_good(const struct xv_pool_options *options)
 {
-	const uint32_t flags = XV_POOL_SPLIT | XV_POOL_OWNERS | XV_POOL_KEYED;
+	const uint32_t flags = XV_POOL_SPLIT | XV_POOL_OWNERS;
 	uint32_t alignment = options->alignment;
 
 	return (alignment == 0 || alignment == 4 || alignment == 8 || alignment == 16) &&
-	       (options->flags & ~flags) == 0 && options->shards <= XV_SHARDS_MAX &&
-	       (int)options->lock >= XV_LOCK_DEFAULT && (int)options->lock <= XV_LOCK_MUTEX;
+	       (options->flags & ~flags) == 0 && options->hardening <= XV_HARDENING_MOST &&
+	       options->shards <= XV_SHARDS_MAX && (int)options->lock >= XV_LOCK_DEFAULT &&
+	       (int)options->lock <= XV_LOCK_MUTEX;
 }
 
 void xv_pool_options_init(struct xv_pool_options *options)
@@ -63,6 +64,7 @@ void xv_pool_options_init(struct xv_pool_options *options)
 		return;
 	memset(options, 0, sizeof(*options));
 	options->alignment = 4;
+	options->hardening = 1;
 }
 
 /* A pool without memory, with all that sizes depend on. False: the provider or the options are
@@ -86,7 +88,7 @@ static bool pool_draft(struct xv_pool *draft, struct xv_provider *provider,
 	table->provider = provider;
 	table->most = (uint32_t)provider->max_pages;
 	table->stride = xvi_heap_page_stride(provider->page_shift, draft->options.alignment,
-					     (draft->options.flags & XV_POOL_KEYED) == 0);
+					     draft->options.hardening != 0);
 	return provider->max_pages * table->stride < SIZE_MAX / 4;
 }
 
@@ -139,11 +141,16 @@ static size_t heads_bytes(const struct xv_pool *pool)
 	return aligned(xvi_heap_list_count(pool->provider->page_shift) * sizeof(uint32_t));
 }
 
+static size_t quarantine_bytes(const struct xv_pool *pool)
+{
+	return pool->options.hardening > 1 ? aligned(sizeof(struct xvi_quarantine)) : 0;
+}
+
 /* Bytes of a shard with this number of hole records. */
 static size_t shard_bytes(const struct xv_pool *pool, uint32_t records)
 {
-	return aligned(sizeof(struct xvi_shard)) + mailbox_bytes(pool) + heads_bytes(pool) +
-	       (size_t)records * sizeof(struct xvi_hole);
+	return aligned(sizeof(struct xvi_shard)) + mailbox_bytes(pool) + quarantine_bytes(pool) +
+	       heads_bytes(pool) + (size_t)records * sizeof(struct xvi_hole);
 }
 
 /* Bytes of a pool without its page table. */
@@ -203,8 +210,9 @@ static uint32_t key_of(const struct xv_pool *pool)
 	return (uint32_t)(mixed >> 32);
 }
 
-/* The heads of the lists go to this place, and the first hole records behind them. */
-static void shard_objects_init(struct xvi_shard *shard, unsigned char *heads, uint32_t records)
+/* The quarantine, if there is one, goes to this place; behind it the heads of the lists, and the
+ * first hole records. */
+static void shard_objects_init(struct xvi_shard *shard, unsigned char *behind, uint32_t records)
 {
 	const struct xv_pool *pool = shard->pool;
 	const struct xv_pool_options *options = &pool->options;
@@ -212,6 +220,7 @@ static void shard_objects_init(struct xvi_shard *shard, unsigned char *heads, ui
 	bool fixed = tables_are_fixed(pool);
 	uint32_t most = records_for(pool, LEAST_RECORD_BYTES);
 	uint32_t key = key_of(pool);
+	unsigned char *heads = behind + quarantine_bytes(pool);
 	struct xvi_objects_config config = {
 		.heap = {.source = &xvi_pool_source,
 			 .context = shard,
@@ -226,7 +235,8 @@ static void shard_objects_init(struct xvi_shard *shard, unsigned char *heads, ui
 			 .records_ready = records,
 			 .records_bounded = fixed,
 			 .records_most = fixed || most < records ? records : most,
-			 .prove = (options->flags & XV_POOL_KEYED) == 0,
+			 .prove = options->hardening != 0,
+			 .scatter = options->hardening > 1,
 			 .generation = (uint16_t)(shard->number * GENERATION_STEP)},
 		.split = (options->flags & XV_POOL_SPLIT) != 0,
 		.owners = (options->flags & XV_POOL_OWNERS) != 0,
@@ -234,6 +244,7 @@ static void shard_objects_init(struct xvi_shard *shard, unsigned char *heads, ui
 		.owner_ops = owner_ops != NULL && owner_ops->relocated != NULL ? owner_ops : NULL,
 		.owner_context = options->owner_context,
 		.tag_key = key >> 29,
+		.quarantine = heads != behind ? (struct xvi_quarantine *)(void *)behind : NULL,
 	};
 
 	xvi_objects_init(&shard->objects, &config);

@@ -84,12 +84,14 @@ int xv_calloc(struct xv_pool *pool, size_t count, size_t size, xv_handle *handle
 	for (size_t done = 0; done < count * size; done += ZERO_BYTES) {
 		size_t left = count * size - done;
 
-		shard = enter_object(pool, made, &at);
+		shard = enter_object(pool, made, &at, &err);
 		if (shard == NULL)
-			return -XV_EINVAL;
-		xvi_object_write(&shard->objects, &at, done, NULL,
-				 left < ZERO_BYTES ? left : ZERO_BYTES);
+			return err;
+		err = xvi_object_write(&shard->objects, &at, done, NULL,
+				       left < ZERO_BYTES ? left : ZERO_BYTES);
 		shard_leave(shard);
+		if (err != 0)
+			return err;
 	}
 	*handle = made;
 	return 0;
@@ -110,9 +112,11 @@ int xv_realloc(struct xv_pool *pool, xv_handle *handle, size_t size)
 	struct xvi_shard *shard;
 	int err;
 
-	shard = handle != NULL && size != 0 ? enter_object(pool, *handle, &at) : NULL;
-	if (shard == NULL)
+	if (handle == NULL || size == 0)
 		return -XV_EINVAL;
+	shard = enter_object(pool, *handle, &at, &err);
+	if (shard == NULL)
+		return err;
 	err = xvi_object_realloc(&shard->objects, handle, size);
 	shard_leave(shard);
 	return XVI_LIKELY(err == 0) ? 0 : xvi_realloc_anywhere(shard, handle, size, err);
@@ -121,11 +125,11 @@ int xv_realloc(struct xv_pool *pool, xv_handle *handle, size_t size)
 int xv_object_size(struct xv_pool *pool, xv_handle handle)
 {
 	struct xvi_location at;
-	struct xvi_shard *shard = enter_object(pool, handle, &at);
 	int size;
+	struct xvi_shard *shard = enter_object(pool, handle, &at, &size);
 
 	if (shard == NULL)
-		return -XV_EINVAL;
+		return size;
 	size = (int)object_size(&shard->objects, &at);
 	shard_leave(shard);
 	return size;
@@ -135,12 +139,13 @@ int xv_set_owner(struct xv_pool *pool, xv_handle handle, uint32_t owner)
 {
 	struct xvi_location at;
 	struct xvi_shard *shard;
+	int err;
 
 	if (pool != NULL && !pool_has_owners(pool))
 		return -XV_ENOTSUP;
-	shard = enter_object(pool, handle, &at);
+	shard = enter_object(pool, handle, &at, &err);
 	if (shard == NULL)
-		return -XV_EINVAL;
+		return err;
 	object_set_owner(&shard->objects, &at, owner);
 	shard_leave(shard);
 	return 0;
@@ -150,12 +155,15 @@ int xv_get_owner(struct xv_pool *pool, xv_handle handle, uint32_t *owner)
 {
 	struct xvi_location at;
 	struct xvi_shard *shard;
+	int err;
 
 	if (pool != NULL && !pool_has_owners(pool))
 		return -XV_ENOTSUP;
-	shard = owner != NULL ? enter_object(pool, handle, &at) : NULL;
-	if (shard == NULL)
+	if (owner == NULL)
 		return -XV_EINVAL;
+	shard = enter_object(pool, handle, &at, &err);
+	if (shard == NULL)
+		return err;
 	*owner = object_owner(&shard->objects, &at);
 	shard_leave(shard);
 	return 0;

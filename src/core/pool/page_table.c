@@ -66,7 +66,8 @@ static bool chunk_is_charged(const struct xvi_page_table *table, size_t chunk)
 {
 	const struct xvi_atomic8 *mark = chunk_mark(table, chunk);
 
-	return chunk_is_used(table, chunk) || (mark != NULL && xvi_atomic8_load(mark) == PAGE_STAYED);
+	return chunk_is_used(table, chunk) ||
+	       (mark != NULL && xvi_atomic8_load(mark) == PAGE_STAYED);
 }
 
 /* No record in chunks [from, to) is of a held page: purge them. Marks those that stay. */

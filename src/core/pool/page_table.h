@@ -34,8 +34,8 @@ enum {
 	META_STEP_CHUNKS = 16,   /* chunks made usable at once, if they cost nothing */
 
 	PAGE_NOBODY = 0,
-	PAGE_STAYED = 255, /* no shard has the page, and its chunk is charged: its memory could not be
-			  * purged */
+	PAGE_STAYED = 255, /* no shard has the page, and its chunk is charged: its memory could not
+			    * be purged */
 };
 
 struct xvi_page_table {

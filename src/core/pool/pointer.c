@@ -35,13 +35,14 @@ static xv_handle quick_handle(const struct xvi_shard *shard, xv_handle plain)
 	return objects_handle(&shard->objects, page, unit, heap_map(heap, page)[unit]);
 }
 
-/* Lock the shard that has the object at this address, and find the object. */
+/* Lock the shard that has the object at this address, and find the object. NULL: *err says why. */
 static struct xvi_shard *enter_address(struct xv_pool *pool, const void *ptr, bool quick,
-				       struct xvi_location *at)
+				       struct xvi_location *at, int *err)
 {
 	xv_handle handle;
 	struct xvi_shard *shard;
 
+	*err = -XV_EINVAL;
 	if (pool == NULL || pool->provider->base == NULL || ptr == NULL)
 		return NULL;
 	handle = plain_handle(pool, ptr);
@@ -50,10 +51,12 @@ static struct xvi_shard *enter_address(struct xv_pool *pool, const void *ptr, bo
 		return NULL;
 	if (quick)
 		handle = quick_handle(shard, handle);
-	if (xvi_object_find(&shard->objects, handle, at)) {
+	*err = xvi_object_find(&shard->objects, handle, at);
+	if (*err == 0) {
 		if (block_kind(at->header) != KIND_FIRST)
 			return shard;
 		shard->objects.bad_handles++;
+		*err = -XV_EINVAL;
 	}
 	shard_leave(shard);
 	return NULL;
@@ -97,11 +100,11 @@ int xv_release(struct xv_pool *pool, void *ptr)
 	if (ptr == NULL)
 		return 0;
 	/* The place alone proves an object, and every object has one piece. */
-	if ((pool->options.flags & (XV_POOL_KEYED | XV_POOL_SPLIT)) == 0)
+	if (pool->options.hardening != 0 && (pool->options.flags & XV_POOL_SPLIT) == 0)
 		return xv_free(pool, plain_handle(pool, ptr));
-	shard = enter_address(pool, ptr, true, &at);
+	shard = enter_address(pool, ptr, true, &at, &err);
 	if (shard == NULL)
-		return -XV_EINVAL;
+		return err;
 	err = shard->objects.free(&shard->objects, location_handle(shard, &at));
 	shard_leave(shard);
 	return err;
@@ -116,7 +119,7 @@ void *xv_resize(struct xv_pool *pool, void *ptr, size_t size)
 
 	if (ptr == NULL)
 		return xv_alloc(pool, size);
-	shard = size != 0 ? enter_address(pool, ptr, true, &at) : NULL;
+	shard = size != 0 ? enter_address(pool, ptr, true, &at, &err) : NULL;
 	if (shard == NULL)
 		return NULL;
 	handle = location_handle(shard, &at);
@@ -132,13 +135,16 @@ void *xv_resize(struct xv_pool *pool, void *ptr, size_t size)
 size_t xv_usable_size(struct xv_pool *pool, const void *ptr)
 {
 	struct xvi_location at;
-	struct xvi_shard *shard = enter_address(pool, ptr, true, &at);
+	int err;
+	struct xvi_shard *shard = enter_address(pool, ptr, true, &at, &err);
 	size_t usable;
 
 	if (shard == NULL)
 		return 0;
-	usable = heap_block_units(&shard->objects.heap, at.header) * UNIT_BYTES -
-		 shard->objects.heap.payload_at;
+	usable = shard->objects.tail_bytes != 0
+			 ? object_size(&shard->objects, &at)
+			 : heap_block_units(&shard->objects.heap, at.header) * UNIT_BYTES -
+				   shard->objects.heap.payload_at;
 	shard_leave(shard);
 	return usable;
 }
@@ -146,7 +152,8 @@ size_t xv_usable_size(struct xv_pool *pool, const void *ptr)
 xv_handle xv_handle_of(struct xv_pool *pool, const void *ptr)
 {
 	struct xvi_location at;
-	struct xvi_shard *shard = enter_address(pool, ptr, false, &at);
+	int err;
+	struct xvi_shard *shard = enter_address(pool, ptr, false, &at, &err);
 	xv_handle handle;
 
 	if (shard == NULL)
@@ -161,8 +168,9 @@ void *xv_address_of(struct xv_pool *pool, xv_handle handle)
 	struct xvi_location at;
 	struct xvi_shard *shard;
 	bool one_piece;
+	int err;
 
-	shard = pool != NULL && pool->provider->base != NULL ? enter_object(pool, handle, &at)
+	shard = pool != NULL && pool->provider->base != NULL ? enter_object(pool, handle, &at, &err)
 							     : NULL;
 	if (shard == NULL)
 		return NULL;

@@ -14,8 +14,8 @@
  * Memory. There are three kinds of stretches, in meta memory of the provider, or all in the memory
  * that the caller gave (then there is one shard):
  *
- *   the pool         [struct xv_pool][shard 0][mailbox][list heads][first hole records][pages ...]
- *   a shard          [shard][mailbox][list heads][first hole records]
+ *   the pool         [struct xv_pool][shard 0][its stretches][pages ...]
+ *   a shard          [shard][mailbox][quarantine][list heads][first hole records]
  *   a hole table     [hole records ...], made when the first ones are used up
  *
  * Locks are taken in this order: shards by their numbers; the budget, which guards the page table
@@ -198,14 +198,16 @@ static inline struct xvi_shard *enter_page(struct xv_pool *pool, uint32_t page)
 	return xvi_enter_page_spread(pool, page);
 }
 
-/* Lock the shard that has a live object, and find the object. NULL: a bad handle, or no pool;
- * nothing is locked. */
+/* Lock the shard that has a live object, and find the object. NULL: nothing is locked, and *err is
+ * -XV_EINVAL (a bad handle, or no pool) or -XV_EBADMSG; else *err is 0. */
 static inline struct xvi_shard *enter_object(struct xv_pool *pool, xv_handle handle,
-					     struct xvi_location *at)
+					     struct xvi_location *at, int *err)
 {
 	struct xvi_shard *shard = pool != NULL ? enter_page(pool, xv_handle_page(handle)) : NULL;
 
-	if (XVI_LIKELY(shard == NULL || xvi_object_find(&shard->objects, handle, at)))
+	*err = XVI_LIKELY(shard != NULL) ? xvi_object_find(&shard->objects, handle, at)
+					 : -XV_EINVAL;
+	if (XVI_LIKELY(*err == 0 || shard == NULL))
 		return shard;
 	shard_leave(shard);
 	return NULL;

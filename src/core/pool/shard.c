@@ -265,7 +265,7 @@ void xv_pool_unlock_all(struct xv_pool *pool)
 static bool room_may_help(const struct xv_pool *pool, int err)
 {
 	return err != 0 && err != -XV_EINVAL && err != -XV_E2BIG && err != -XV_EBUSY &&
-	       pool_is_spread(pool);
+	       err != -XV_EBADMSG && pool_is_spread(pool);
 }
 
 /* A failed try here is not the caller's failure, which was counted at home. */

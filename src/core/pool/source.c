@@ -109,6 +109,15 @@ static void source_pages_give(void *context, uint32_t page, uint32_t count, uint
 	(void)charge(shard, -grain_bytes(pool, grains), 0, (int64_t)stayed);
 }
 
+static void source_page_closed(void *context, uint32_t page, uint32_t unit, const char *message)
+{
+	const struct xvi_shard *shard = context;
+	const struct xv_pool_options *options = &shard->pool->options;
+
+	if (options->corrupted != NULL)
+		options->corrupted(options->corrupted_context, page, unit * UNIT_BYTES, message);
+}
+
 static int source_grains_take(void *context, uint32_t page, uint32_t first, uint32_t count)
 {
 	struct xvi_shard *shard = context;
@@ -262,6 +271,7 @@ const struct xvi_heap_source xvi_pool_source = {
 	.page_take = source_page_take,
 	.pages_give = source_pages_give,
 	.grains_take = source_grains_take,
+	.page_closed = source_page_closed,
 	.grains_give = source_grains_give,
 	.page_is_ours = source_page_is_ours,
 	.records_take = source_records_take,

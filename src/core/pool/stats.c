@@ -37,6 +37,7 @@ static void add_shard(const struct xvi_shard *shard, struct xv_pool_stats *stats
 	stats->frees += objects->mallocs - objects_count(objects);
 	stats->failures += objects->failures;
 	stats->bad_handles += objects->bad_handles;
+	stats->closed_pages += heap->closed_pages;
 	stats->page_allocs += shard->pages_taken;
 	stats->page_frees += shard->pages_taken - heap->page_count;
 	stats->remote_frees += shard->remote_frees;

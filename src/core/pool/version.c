@@ -35,7 +35,7 @@ const char *xv_strerror(int err)
 		return "the object is in several pieces and cannot be mapped: use xv_read, "
 		       "xv_write or xv_peek";
 	case -XV_EBADMSG:
-		return "a check found a broken invariant";
+		return "bytes of a page were overwritten, or a check found a broken invariant";
 	default:
 		return "an error of the provider";
 	}

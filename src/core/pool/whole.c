@@ -23,8 +23,7 @@ static uint32_t list_page(struct xv_pool *pool, uint32_t page, uint32_t *unit,
 		return 0;
 	/* Objects that were left to the shard are dead; the page may go with the last of them. */
 	xvi_mail_read_all(shard);
-	if (heap_holds(&shard->objects.heap, page) &&
-	    heap_page(&shard->objects.heap, page)->used_units != 0)
+	if (page_has_blocks(&shard->objects.heap, page))
 		count = xvi_objects_list(&shard->objects, &next, unit, seen, WALK_BATCH);
 	shard_leave(shard);
 	if (count != 0 && xv_handle_page(seen[0].handle) != page)
@@ -165,6 +164,7 @@ size_t xv_pool_trim(struct xv_pool *pool)
 	xvi_enter_all(pool);
 	before = budget_all_held(&pool->budget);
 	for (uint32_t i = 0; (shard = pool_next(pool, &i)) != NULL;) {
+		(void)xvi_objects_settle(&shard->objects);
 		(void)xvi_heap_give_back(&shard->objects.heap, 0);
 		xvi_heap_shrink_records(&shard->objects.heap);
 	}

@@ -25,6 +25,7 @@ static const struct xvm_entry entries[] = {
 	{.plugin = &xvm_allocator_xvmalloc, .check = xvm_pool_check},
 	{.plugin = &xvm_allocator_xvmalloc_nosplit, .check = xvm_pool_check},
 	{.plugin = &xvm_allocator_xvmalloc_keyed, .check = xvm_pool_check},
+	{.plugin = &xvm_allocator_xvmalloc_hardened, .check = xvm_pool_check},
 	{.plugin = &xvm_allocator_xvmalloc_heap, .check = xvm_pool_check},
 	{.plugin = &xvm_allocator_glibc},
 	{.plugin = &xvm_allocator_jemalloc,

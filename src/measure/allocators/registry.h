@@ -92,6 +92,7 @@ unsigned xvm_zram_number(const void *heap);
 extern const struct xvfrag_plugin xvm_allocator_xvmalloc;
 extern const struct xvfrag_plugin xvm_allocator_xvmalloc_nosplit;
 extern const struct xvfrag_plugin xvm_allocator_xvmalloc_keyed;
+extern const struct xvfrag_plugin xvm_allocator_xvmalloc_hardened;
 extern const struct xvfrag_plugin xvm_allocator_xvmalloc_heap;
 extern const struct xvfrag_plugin xvm_allocator_ideal;
 extern const struct xvfrag_plugin xvm_allocator_glibc;

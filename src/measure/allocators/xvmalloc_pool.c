@@ -5,7 +5,8 @@
  *
  *   xvmalloc          objects may be split and have owners, so that the pool compacts
  *   xvmalloc-nosplit  every object is one block and stays where it is
- *   xvmalloc-keyed    the same with XV_POOL_KEYED: handles are checked by less
+ *   xvmalloc-keyed    the same with hardening 0: handles are checked by less
+ *   xvmalloc-hardened the same with hardening 2
  *   xvmalloc-heap     a program's heap: pointers, alignment 16
  *
  * Settings may stand behind the name, NAME=VALUE with colons between, each at most once:
@@ -215,7 +216,7 @@ static void heap_destroy(void *context)
 }
 
 static int heap_init(struct pool_heap *heap, const struct xvfrag_plugin_config *config,
-		     uint32_t flags, uint32_t alignment)
+		     uint32_t flags, uint32_t alignment, uint32_t hardening)
 {
 	static int (*const sources[])(struct pool_heap *, const struct xvfrag_plugin_config *,
 				      uint32_t) = {source_mmap, source_highmem, source_buffer};
@@ -236,6 +237,7 @@ static int heap_init(struct pool_heap *heap, const struct xvfrag_plugin_config *
 	xv_pool_options_init(&options);
 	options.flags = flags;
 	options.alignment = alignment;
+	options.hardening = hardening;
 	options.shards = (uint32_t)settings.value[SETTING_SHARDS];
 	options.lock = (enum xv_lock_kind)settings.value[SETTING_LOCK];
 	options.owner_ops = config->moved != NULL ? &heap->owner_ops : NULL;
@@ -245,10 +247,10 @@ static int heap_init(struct pool_heap *heap, const struct xvfrag_plugin_config *
 }
 
 static void *heap_create(const struct xvfrag_plugin_config *config, uint32_t flags,
-			 uint32_t alignment)
+			 uint32_t alignment, uint32_t hardening)
 {
 	struct pool_heap *heap = calloc(1, sizeof(*heap));
-	int err = heap != NULL ? heap_init(heap, config, flags, alignment) : -ENOMEM;
+	int err = heap != NULL ? heap_init(heap, config, flags, alignment, hardening) : -ENOMEM;
 
 	if (err == 0)
 		return heap;
@@ -260,22 +262,27 @@ static void *heap_create(const struct xvfrag_plugin_config *config, uint32_t fla
 
 static void *heap_create_split(const struct xvfrag_plugin_config *config)
 {
-	return heap_create(config, XV_POOL_SPLIT | XV_POOL_OWNERS, 0);
+	return heap_create(config, XV_POOL_SPLIT | XV_POOL_OWNERS, 0, 1);
 }
 
 static void *heap_create_nosplit(const struct xvfrag_plugin_config *config)
 {
-	return heap_create(config, 0, 0);
+	return heap_create(config, 0, 0, 1);
 }
 
 static void *heap_create_keyed(const struct xvfrag_plugin_config *config)
 {
-	return heap_create(config, XV_POOL_KEYED, 0);
+	return heap_create(config, 0, 0, 0);
+}
+
+static void *heap_create_hardened(const struct xvfrag_plugin_config *config)
+{
+	return heap_create(config, 0, 0, 2);
 }
 
 static void *heap_create_pointers(const struct xvfrag_plugin_config *config)
 {
-	return heap_create(config, 0, 16);
+	return heap_create(config, 0, 16, 1);
 }
 
 static int heap_alloc_owned(void *context, size_t size, uint32_t index, uint64_t *token)
@@ -412,8 +419,16 @@ const struct xvfrag_plugin xvm_allocator_xvmalloc_nosplit = {
 const struct xvfrag_plugin xvm_allocator_xvmalloc_keyed = {
 	POOL_CALLS,
 	.name = "xvmalloc-keyed",
-	.summary = "as xvmalloc-nosplit, with handles checked by less (XV_POOL_KEYED)",
+	.summary = "as xvmalloc-nosplit, with hardening 0: handles are checked by less",
 	.create = heap_create_keyed,
+	.alloc = heap_alloc,
+};
+
+const struct xvfrag_plugin xvm_allocator_xvmalloc_hardened = {
+	POOL_CALLS,
+	.name = "xvmalloc-hardened",
+	.summary = "as xvmalloc-nosplit, with hardening 2: canaries, zeros, a quarantine",
+	.create = heap_create_hardened,
 	.alloc = heap_alloc,
 };
 

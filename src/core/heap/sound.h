@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * sound.h: the check of a proved block against its neighbours, before its words are used: its
+ * length, the block or hole on each side, and the proof must agree. It sees what a write beyond an
+ * object does to the words around it, except a header that leads to another block of its KiB.
+ * Owns nothing, reads words of hot grains, O(KiB of the block).
+ */
+#ifndef XVI_HEAP_SOUND_H
+#define XVI_HEAP_SOUND_H
+
+#include "start.h"
+
+/* Does the word before this unit, which says that it follows a block, belong to a listed hole
+ * that ends there? */
+XVI_ALWAYS_INLINE bool sound_misses_hole(const struct xvi_heap *heap, const struct xvi_shape *shape,
+					 const struct xvi_page *record, uint32_t page,
+					 const uint32_t *words, uint32_t unit)
+{
+	const struct xvi_hole *hole;
+	uint32_t word;
+
+	if (XVI_UNLIKELY(unit == shape->first_unit || !unit_is_hot(shape, record, unit - 1)))
+		return unit != shape->first_unit;
+	word = words[unit - 1];
+	if (XVI_LIKELY(!block_is_free(word)) || !hole_is_listed(word))
+		return false;
+	hole = word_record(heap, page, word);
+	return hole != NULL && (uint32_t)hole->first + hole->units == unit;
+}
+
+/* Is what begins at around->end, below end_unit, what must follow a block at unit? Adds a hole. */
+XVI_ALWAYS_INLINE bool sound_behind(const struct xvi_heap *heap, const struct xvi_shape *shape,
+				    struct xvi_page *record, uint32_t page, const uint32_t *words,
+				    uint32_t unit, struct xvi_around *around)
+{
+	uint32_t end = around->end;
+	uint32_t behind;
+
+	if (XVI_UNLIKELY(!unit_is_hot(shape, record, end)))
+		return false;
+	behind = words[end];
+	if (block_is_free(behind))
+		return look_hole_behind(heap, shape, record, page, words, around);
+	return !block_prev_is_free(behind) && start_may_follow(shape, record, unit, end) &&
+	       shape_block_units(shape, behind) <= shape->end_unit - end;
+}
+
+/* Are the proved block at unit and what lies around it as they must be? Fills *around. */
+XVI_ALWAYS_INLINE bool block_is_sound(const struct xvi_heap *heap, const struct xvi_shape *shape,
+				      struct xvi_page *record, uint32_t page, const uint32_t *words,
+				      uint32_t unit, struct xvi_around *around)
+{
+	uint32_t header = words[unit];
+	uint32_t units = shape_block_units(shape, header);
+	uint32_t end = unit + units;
+
+	*around = (struct xvi_around){unit, end, 0, 0};
+	if (XVI_UNLIKELY(block_is_free(header) || block_content(header) == 0 ||
+			 end > shape->end_unit || units > record->used_units ||
+			 heap->blocks_left >= heap->block_limit) ||
+	    !start_none_between(shape, record, unit, end) ||
+	    (XVI_LIKELY(end < shape->end_unit) &&
+	     !sound_behind(heap, shape, record, page, words, unit, around)))
+		return false;
+	return block_prev_is_free(header)
+		       ? look_hole_before(heap, shape, record, page, words, unit, around)
+		       : !sound_misses_hole(heap, shape, record, page, words, unit);
+}
+
+#endif

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * test_object_overwritten.c: words of pages are overwritten between the calls of random lives, over
+ * every kind of heap that keeps the proof. Memory that is not committed is really not there, and
+ * pages lie next to nothing: a call that leaves the heap's pages ends the test. Objects in pages
+ * that nobody wrote to keep their bytes, and nothing runs without end.
+ *
+ * XV_TEST_SEED repeats a run, XV_TEST_OPERATIONS makes it longer.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "heap_source.h"
+#include "object_fast.h"
+#include "test_random.h"
+
+enum { SLOTS = 200, PAGES = 64, SIZE_MOST = 200000, BUFFER = 1 << 18 };
+
+struct slot {
+	xv_handle handle; /* 0 = no object */
+	size_t size;
+	unsigned char fill;
+	bool was_elsewhere; /* in a page that was written to */
+};
+
+struct life {
+	struct heap_source source;
+	struct xvi_objects objects;
+	struct xvi_quarantine quarantine;
+	struct slot slot[SLOTS];
+	bool written[SOURCE_PAGES_MAX];
+	bool any_written;
+	uint64_t random;
+	uint64_t writes, refused, closed, kept; /* how often */
+	bool owners;
+};
+
+static struct life life;
+static unsigned char buffer[BUFFER];
+
+static size_t below(size_t bound)
+{
+	return random_below(&life.random, bound);
+}
+
+static int relocated(void *context, uint32_t owner, xv_handle from, xv_handle to)
+{
+	(void)context;
+	if (owner >= SLOTS || life.slot[owner].handle != from)
+		return 1; /* the owner's word was overwritten */
+	if (below(8) == 0)
+		return 1;
+	life.slot[owner].handle = to;
+	life.slot[owner].was_elsewhere |= life.written[xv_handle_page(from)];
+	return 0;
+}
+
+static const struct xv_owner_ops owner_ops = {.relocated = relocated};
+
+/* ---- what anybody may do ---- */
+
+static bool is_committed(uint32_t page, uint32_t offset)
+{
+	const struct heap_source_shape *shape = &life.source.shape;
+
+	return life.source.page_taken[page] &&
+	       (life.source.committed[page] >> (offset >> shape->grain_shift) & 1) != 0;
+}
+
+/* Overwrite a few bytes of a page: one bit, a random word, or a word of another place. */
+static void overwrite(void)
+{
+	uint32_t page_bytes = 1U << life.source.shape.page_shift;
+	uint32_t page = (uint32_t)below(PAGES);
+	uint32_t at = (uint32_t)below(page_bytes / 4) * 4;
+	uint32_t from = (uint32_t)below(page_bytes / 4) * 4;
+	unsigned char *bytes = life.source.base + (size_t)page * page_bytes;
+	uint32_t word;
+
+	if (!is_committed(page, at) || !is_committed(page, from))
+		return;
+	memcpy(&word, bytes + from, 4);
+	switch (below(4)) {
+	case 0:
+		bytes[at + below(4)] ^= (unsigned char)(1U << below(8));
+		break;
+	case 1:
+		word = (uint32_t)random_next(&life.random);
+		memcpy(bytes + at, &word, 4);
+		break;
+	case 2:
+		memcpy(bytes + at, &word, 4);
+		break;
+	default:
+		word = (uint32_t)below(64) << (4 * below(8));
+		memcpy(bytes + at, &word, 4);
+		break;
+	}
+	life.written[page] = true;
+	life.any_written = true;
+	life.writes++;
+}
+
+/* A header of a live object, which random places seldom hit. */
+static void overwrite_header(void)
+{
+	const struct slot *slot = &life.slot[below(SLOTS)];
+	uint32_t page_bytes = 1U << life.source.shape.page_shift;
+	uint32_t page = xv_handle_page(slot->handle);
+	unsigned char *at;
+
+	if (slot->handle == 0 || !life.source.page_taken[page])
+		return;
+	at = life.source.base + (size_t)page * page_bytes + xv_handle_offset(slot->handle) -
+	     life.objects.heap.payload_at;
+	at[below(4)] ^= (unsigned char)(1U << below(8));
+	life.written[page] = true;
+	life.any_written = true;
+	life.writes++;
+}
+
+/* ---- calls ---- */
+
+static void fill(const struct slot *slot)
+{
+	for (size_t i = 0; i < slot->size; i++)
+		buffer[i] = (unsigned char)(slot->fill + i * 7);
+}
+
+/* Must the object be as it was? Compaction may have split it over pages that were written to. */
+static bool is_untouched(const struct slot *slot)
+{
+	return life.objects.split ? !life.any_written : !life.written[xv_handle_page(slot->handle)];
+}
+
+/* An object with its page overwritten may be refused; then it is given up. */
+static bool may_go_on(struct slot *slot, int err)
+{
+	if (err == 0)
+		return true;
+	if (is_untouched(slot))
+		fail_msg("error %d for an object in a page that nobody wrote to", err);
+	assert_true(err == -XV_EINVAL || err == -XV_EBADMSG);
+	life.refused++;
+	slot->handle = 0;
+	return false;
+}
+
+static void make(struct slot *slot)
+{
+	size_t page_bytes = (size_t)1 << life.source.shape.page_shift;
+	size_t size = random_size(&life.random, page_bytes - 128);
+	struct xvi_location at;
+	int err;
+
+	if (life.objects.split && below(20) == 0)
+		size = 1 + below(SIZE_MOST);
+	*slot = (struct slot){.size = size, .fill = (unsigned char)below(256)};
+	err = life.objects.make(&life.objects, size, (uint32_t)(slot - life.slot), &slot->handle);
+	if (err != 0) {
+		assert_int_equal(err, -XV_ENOMEM);
+		slot->handle = 0;
+		return;
+	}
+	err = xvi_object_find(&life.objects, slot->handle, &at);
+	if (!may_go_on(slot, err))
+		return;
+	fill(slot);
+	(void)may_go_on(slot, xvi_object_write(&life.objects, &at, 0, buffer, size));
+}
+
+static void look(struct slot *slot)
+{
+	struct xvi_location at;
+	static unsigned char copy[BUFFER];
+	size_t size;
+	int err = xvi_object_find(&life.objects, slot->handle, &at);
+
+	if (!may_go_on(slot, err))
+		return;
+	size = object_size(&life.objects, &at);
+	if (size > BUFFER)
+		size = BUFFER;
+	err = xvi_object_read(&life.objects, &at, 0, copy, size);
+	if (!may_go_on(slot, err) || !is_untouched(slot) || slot->was_elsewhere)
+		return;
+	assert_int_equal(size, slot->size);
+	fill(slot);
+	assert_memory_equal(copy, buffer, size);
+	life.kept++;
+}
+
+static void resize(struct slot *slot)
+{
+	size_t page_bytes = (size_t)1 << life.source.shape.page_shift;
+	size_t size = random_size(&life.random, page_bytes - 128);
+	struct xvi_location at;
+	int err = xvi_object_realloc(&life.objects, &slot->handle, size);
+
+	if (err == -XV_ENOMEM || !may_go_on(slot, err))
+		return;
+	if (!xvi_object_is(&life.objects, slot->handle, &at)) {
+		slot->handle = 0;
+		return;
+	}
+	slot->size = size;
+	slot->was_elsewhere = false;
+	fill(slot);
+	(void)may_go_on(slot, xvi_object_write(&life.objects, &at, 0, buffer, size));
+}
+
+/* Over the pinned parts, with other calls in between. */
+static void pin(struct slot *slot)
+{
+	struct xvi_pin part;
+	int err = xvi_object_pin(&life.objects, slot->handle, 0, &part);
+
+	if (!may_go_on(slot, err))
+		return;
+	do {
+		if (below(4) == 0)
+			overwrite();
+		err = xvi_object_pin_next(&life.objects, &part);
+	} while (err == 0);
+	assert_true(xvi_object_unpin(&life.objects, part.piece.page));
+}
+
+static void walk(void)
+{
+	struct xvi_object_seen seen[16];
+	uint32_t page = 0, unit = 0;
+
+	while (xvi_objects_list(&life.objects, &page, &unit, seen, 16) != 0)
+		;
+}
+
+static void operate(void)
+{
+	struct slot *slot = &life.slot[below(SLOTS)];
+	struct xv_compact_report report = {.more = false};
+	struct xvi_heap_fault fault;
+
+	switch (below(16)) {
+	case 0:
+		if (below(4) == 0)
+			overwrite();
+		break;
+	case 1:
+		if (below(8) == 0)
+			overwrite_header();
+		break;
+	case 2:
+	case 3:
+		if (life.owners)
+			xvi_objects_compact(&life.objects, below(20000), 0, &report);
+		break;
+	case 4:
+		if (below(8) == 0)
+			walk();
+		if (below(64) == 0)
+			(void)xvi_objects_check(&life.objects, &fault);
+		if (below(16) == 0)
+			xvi_heap_shrink_records(&life.objects.heap);
+		break;
+	case 5:
+		if (slot->handle != 0)
+			pin(slot);
+		break;
+	case 6:
+	case 7:
+		if (slot->handle != 0)
+			resize(slot);
+		break;
+	case 8:
+	case 9:
+	case 10:
+		if (slot->handle != 0)
+			look(slot);
+		break;
+	default:
+		if (slot->handle == 0)
+			make(slot);
+		else if (may_go_on(slot, life.objects.free(&life.objects, slot->handle)))
+			slot->handle = 0;
+		break;
+	}
+}
+
+static void live(const struct heap_source_shape *shape, bool split, bool hardened, uint64_t seed,
+		 uint64_t operations)
+{
+	struct xvi_objects_config config = {.split = split,
+					    .owners = (seed & 1) != 0,
+					    .owner_ops = &owner_ops,
+					    .tag_key = (uint32_t)seed,
+					    .quarantine = hardened ? &life.quarantine : NULL};
+
+	memset(&life.quarantine, 0, sizeof(life.quarantine));
+	memset(life.slot, 0, sizeof(life.slot));
+	memset(life.written, 0, sizeof(life.written));
+	life.any_written = false;
+	life.random = seed;
+	life.owners = config.owners;
+	heap_source_open(&life.source, shape, &config.heap);
+	config.heap.scatter = hardened;
+	xvi_objects_init(&life.objects, &config);
+	for (uint64_t i = 0; i < operations; i++) {
+		operate();
+		assert_int_equal(life.source.maps, 0);
+		assert_int_equal(life.objects.heap.committed_grains, life.source.grains);
+	}
+	life.closed += life.objects.heap.closed_pages;
+	for (uint32_t page = 0; page < life.objects.heap.page_limit; page++) {
+		while (heap_owns(&life.objects.heap, page) &&
+		       heap_page(&life.objects.heap, page)->pins != 0)
+			(void)xvi_object_unpin(&life.objects, page);
+	}
+	xvi_objects_clear(&life.objects);
+	heap_source_close(&life.source);
+}
+
+static void pages_are_overwritten_and_nothing_else_is_harmed(void **state)
+{
+	uint64_t seed = environment_number("XV_TEST_SEED", 0);
+	uint64_t operations = environment_number("XV_TEST_OPERATIONS", 1500);
+	uint64_t end = seed != 0 ? seed + 1 : 201;
+	static const uint32_t alignments[] = {4, 8, 16};
+
+	(void)state;
+	for (seed = seed != 0 ? seed : 1; seed < end; seed++) {
+		struct heap_source_shape shape = {
+			.page_shift = seed % 3 == 0 ? 12 : 16,
+			.grain_shift = seed % 3 == 2 ? 16 : 12,
+			.alignment = alignments[seed / 3 % 3],
+			.prefix_bytes = (seed & 1) != 0 ? 4 : 0,
+			.prove = true,
+			.window = seed / 9 % 3 == 2,
+			.bounded = seed / 27 % 3 == 2 ? 300 : 0,
+			.pages_max = PAGES,
+		};
+
+		if (environment_number("XV_TEST_SEED", 0) != 0 || operations > 10000)
+			print_message("XV_TEST_SEED=%llu\n", (unsigned long long)seed);
+		live(&shape, seed / 2 % 2 == 0, seed % 5 == 0, seed, operations);
+	}
+	print_message("%llu writes, %llu objects refused, %llu pages closed, %llu objects kept\n",
+		      (unsigned long long)life.writes, (unsigned long long)life.refused,
+		      (unsigned long long)life.closed, (unsigned long long)life.kept);
+	if (environment_number("XV_TEST_SEED", 0) == 0 && operations >= 1500)
+		assert_true(life.refused > 1000 && life.closed > 100 && life.kept > 1000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pages_are_overwritten_and_nothing_else_is_harmed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * test_pool_hardening.c: what a pool does about bytes that were written where no object is, at
+ * levels 1 and 2. May call: public headers. One thread.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <xvmalloc/pool.h>
+#include <xvmalloc/provider_mmap.h>
+
+enum { OBJECTS = 40, SIZE = 4000, KEPT = 64 };
+
+static struct xv_provider *provider;
+static struct xv_pool *pool;
+static xv_handle handles[OBJECTS];
+
+static struct {
+	unsigned calls;
+	uint32_t page;
+	uint32_t offset;
+	const char *message;
+} told;
+
+static void corrupted(void *context, uint32_t page, uint32_t offset, const char *message)
+{
+	assert_ptr_equal(context, &told);
+	told.calls++;
+	told.page = page;
+	told.offset = offset;
+	told.message = message;
+}
+
+static void pool_open(uint32_t hardening, uint32_t flags, uint32_t seed)
+{
+	struct xv_pool_options options;
+
+	memset(&told, 0, sizeof(told));
+	assert_int_equal(xv_provider_mmap_create(&provider, NULL), 0);
+	xv_pool_options_init(&options);
+	assert_int_equal(options.hardening, 1);
+	options.hardening = hardening;
+	options.flags = flags;
+	options.seed = seed;
+	options.shards = 1;
+	options.corrupted = corrupted;
+	options.corrupted_context = &told;
+	assert_int_equal(xv_pool_create(&pool, provider, &options), 0);
+}
+
+static void pool_close(void)
+{
+	xv_pool_destroy(pool);
+	xv_provider_mmap_destroy(provider);
+}
+
+static unsigned char *bytes_of(xv_handle handle)
+{
+	unsigned char *bytes = xv_address_of(pool, handle);
+
+	assert_non_null(bytes);
+	return bytes;
+}
+
+static void make_objects(void)
+{
+	for (size_t i = 0; i < OBJECTS; i++) {
+		assert_int_equal(xv_malloc(pool, SIZE, &handles[i]), 0);
+		memset(bytes_of(handles[i]), (int)i + 1, SIZE);
+	}
+}
+
+static uint64_t closed_pages(void)
+{
+	struct xv_pool_stats stats;
+
+	xv_pool_get_stats(pool, &stats);
+	return stats.closed_pages;
+}
+
+/* Every call on it says so, and changes nothing. */
+static void every_call_refuses(xv_handle handle)
+{
+	unsigned char byte = 7;
+	const void *seen;
+	void *ptr;
+	xv_handle copy = handle;
+
+	assert_int_equal(xv_free(pool, handle), -XV_EBADMSG);
+	assert_int_equal(xv_object_size(pool, handle), -XV_EBADMSG);
+	assert_int_equal(xv_realloc(pool, &copy, 10), -XV_EBADMSG);
+	assert_int_equal(xv_map(pool, handle, &ptr), -XV_EBADMSG);
+	assert_int_equal(xv_read(pool, handle, 0, &byte, 1), -XV_EBADMSG);
+	assert_int_equal(xv_write(pool, handle, 0, &byte, 1), -XV_EBADMSG);
+	assert_int_equal(xv_peek(pool, handle, &byte, 1, &seen), -XV_EBADMSG);
+	assert_null(xv_address_of(pool, handle));
+	assert_int_equal(byte, 7);
+	assert_int_equal(copy, handle);
+}
+
+static void a_level_that_is_none_is_refused(void **state)
+{
+	struct xv_pool_options options;
+
+	(void)state;
+	assert_int_equal(xv_provider_mmap_create(&provider, NULL), 0);
+	xv_pool_options_init(&options);
+	options.hardening = XV_HARDENING_MOST + 1;
+	assert_int_equal(xv_pool_create(&pool, provider, &options), -XV_EINVAL);
+	xv_provider_mmap_destroy(provider);
+}
+
+/* The header of the object behind is overwritten by a byte too many. */
+static void an_overwritten_header_closes_its_page_and_no_other(void **state)
+{
+	xv_handle bad = 0;
+	uint32_t page;
+
+	(void)state;
+	for (uint32_t level = 1; level <= 2; level++) {
+		size_t refused = 0;
+
+		pool_open(level, 0, 1);
+		make_objects();
+		page = xv_handle_page(handles[3]);
+		bad = handles[4];
+		assert_int_equal(xv_handle_page(bad), page);
+		memset(bytes_of(bad) - 4, 0xFF, 4);
+		every_call_refuses(bad);
+		assert_int_equal(told.calls, 1);
+		assert_int_equal(told.page, page);
+		assert_true(told.offset < 65536 && strlen(told.message) > 0);
+		assert_int_equal(closed_pages(), 1);
+		for (size_t i = 0; i < OBJECTS; i++) {
+			if (xv_handle_page(handles[i]) == page) {
+				every_call_refuses(handles[i]);
+				refused++;
+			} else {
+				assert_int_equal(bytes_of(handles[i])[SIZE - 1], i + 1);
+				assert_int_equal(xv_free(pool, handles[i]), 0);
+			}
+		}
+		assert_true(refused > 2 && refused < OBJECTS);
+		assert_int_equal(told.calls, 1);
+		assert_int_equal(xv_pool_check(pool, XV_CHECK_DEEP, NULL), 0);
+		pool_close();
+	}
+}
+
+static void a_closed_page_is_not_used_again_before_a_reset(void **state)
+{
+	uint32_t page;
+
+	(void)state;
+	pool_open(1, 0, 1);
+	make_objects();
+	page = xv_handle_page(handles[0]);
+	assert_int_equal(xv_free(pool, handles[1]), 0);
+	memset(bytes_of(handles[0]) - 4, 0xFF, 4);
+	every_call_refuses(handles[0]);
+	for (size_t i = 0; i < 1000; i++) {
+		xv_handle handle;
+
+		assert_int_equal(xv_malloc(pool, 1 + i * 3, &handle), 0);
+		assert_int_not_equal(xv_handle_page(handle), page);
+	}
+	(void)xv_pool_trim(pool);
+	assert_int_equal(xv_pool_check(pool, XV_CHECK_DEEP, NULL), 0);
+	assert_int_equal(xv_pool_reset(pool), 0);
+	assert_int_equal(closed_pages(), 0);
+	assert_int_equal(xv_malloc(pool, SIZE, &handles[0]), 0);
+	assert_int_equal(xv_handle_page(handles[0]), page);
+	pool_close();
+}
+
+/* A write behind the last object of a page, where a hole lies, is found when the hole is used. */
+static void a_hole_that_was_written_to_is_not_used(void **state)
+{
+	xv_handle handle;
+
+	(void)state;
+	pool_open(1, 0, 1);
+	make_objects();
+	assert_int_equal(xv_free(pool, handles[5]), 0);
+	memset(bytes_of(handles[4]) + SIZE, 0x55, 4);
+	assert_int_equal(xv_malloc(pool, SIZE, &handle), 0);
+	assert_int_equal(told.calls, 1);
+	assert_int_equal(told.page, xv_handle_page(handles[4]));
+	assert_int_not_equal(xv_handle_page(handle), xv_handle_page(handles[4]));
+	pool_close();
+}
+
+/* The links of an object of several pieces lead anywhere. */
+static void an_overwritten_link_is_not_followed(void **state)
+{
+	static unsigned char bytes[300000];
+	xv_handle large, small;
+
+	(void)state;
+	pool_open(1, XV_POOL_SPLIT, 1);
+	assert_int_equal(xv_malloc(pool, sizeof(bytes), &large), 0);
+	assert_int_equal(xv_write(pool, large, 0, bytes, sizeof(bytes)), 0);
+	assert_int_equal(xv_malloc(pool, 100, &small), 0);
+	/* The first piece has no address: its words lie behind its header. */
+	memset((unsigned char *)provider->base + ((size_t)xv_handle_page(large) << 16) +
+		       xv_handle_offset(large),
+	       0x11, 4);
+	assert_int_equal(xv_read(pool, large, 0, bytes, sizeof(bytes)), -XV_EBADMSG);
+	assert_int_equal(xv_free(pool, large), -XV_EBADMSG);
+	assert_int_equal(told.calls, 1);
+	assert_int_equal(xv_free(pool, small),
+			 xv_handle_page(small) == xv_handle_page(large) ? -XV_EBADMSG : 0);
+	pool_close();
+}
+
+/* ---- level 2 ---- */
+
+static void one_byte_too_many_is_told_at_the_next_call(void **state)
+{
+	(void)state;
+	for (size_t size = 1; size < 70; size++) {
+		xv_handle handle, other;
+
+		pool_open(2, 0, (uint32_t)size);
+		assert_int_equal(xv_malloc(pool, size, &handle), 0);
+		assert_int_equal(xv_malloc(pool, size, &other), 0);
+		assert_int_equal(xv_usable_size(pool, bytes_of(handle)), size);
+		bytes_of(handle)[size - 1] ^= 1;
+		assert_int_equal(xv_object_size(pool, handle), size);
+		bytes_of(handle)[size] ^= 1;
+		assert_int_equal(xv_object_size(pool, handle), -XV_EBADMSG);
+		assert_int_equal(told.calls, 1);
+		pool_close();
+	}
+}
+
+static void canaries_follow_objects_that_are_resized(void **state)
+{
+	xv_handle handle;
+
+	(void)state;
+	pool_open(2, XV_POOL_SPLIT, 3);
+	assert_int_equal(xv_malloc(pool, 10, &handle), 0);
+	for (size_t i = 0; i < 4000; i++) {
+		size_t size = 1 + i * 7919 % (i % 10 == 0 ? 200000 : 3000);
+
+		assert_int_equal(xv_realloc(pool, &handle, size), 0);
+		assert_int_equal(xv_object_size(pool, handle), size);
+	}
+	assert_int_equal(xv_pool_check(pool, XV_CHECK_DEEP, NULL), 0);
+	assert_int_equal(xv_free(pool, handle), 0);
+	assert_int_equal(told.calls, 0);
+	pool_close();
+}
+
+static void freed_bytes_are_zero_and_stay_so(void **state)
+{
+	static const unsigned char zeros[SIZE];
+	unsigned char *bytes;
+
+	(void)state;
+	pool_open(2, 0, 1);
+	make_objects();
+	bytes = bytes_of(handles[7]);
+	assert_int_equal(xv_free(pool, handles[7]), 0);
+	assert_memory_equal(bytes, zeros, SIZE);
+	assert_int_equal(xv_free(pool, handles[7]), -XV_EINVAL);
+	assert_int_equal(xv_pool_check(pool, XV_CHECK_DEEP, NULL), 0);
+	assert_int_equal(told.calls, 0);
+	pool_close();
+}
+
+static void a_write_to_a_freed_object_is_told(void **state)
+{
+	(void)state;
+	pool_open(2, 0, 1);
+	make_objects();
+	for (size_t i = 0; i < OBJECTS; i += 13) {
+		unsigned char *bytes = bytes_of(handles[i]);
+
+		assert_int_equal(xv_free(pool, handles[i]), 0);
+		bytes[SIZE / 2] = 1;
+	}
+	assert_int_equal(told.calls, 0);
+	for (size_t i = 0; i < 2 * KEPT; i++) {
+		xv_handle handle;
+
+		assert_int_equal(xv_malloc(pool, 10, &handle), 0);
+		assert_int_equal(xv_free(pool, handle), 0);
+	}
+	assert_true(told.calls > 0);
+	pool_close();
+}
+
+static void a_freed_place_is_not_used_at_once(void **state)
+{
+	xv_handle first, second;
+
+	(void)state;
+	pool_open(2, 0, 1);
+	assert_int_equal(xv_malloc(pool, 100, &first), 0);
+	for (size_t i = 0; i < KEPT; i++) {
+		assert_int_equal(xv_free(pool, first), 0);
+		assert_int_equal(xv_malloc(pool, 100, &second), 0);
+		assert_int_not_equal(xv_handle_offset(first), xv_handle_offset(second));
+		first = second;
+	}
+	pool_close();
+}
+
+/* Memory that the quarantine keeps is there for a request that finds none. */
+static void the_quarantine_makes_room(void **state)
+{
+	struct xv_pool_stats stats;
+	xv_handle handle;
+
+	(void)state;
+	pool_open(2, 0, 1);
+	make_objects();
+	xv_pool_get_stats(pool, &stats);
+	xv_pool_set_limit(pool, stats.held_bytes);
+	for (size_t i = 0; i < OBJECTS; i++)
+		assert_int_equal(xv_free(pool, handles[i]), 0);
+	for (size_t i = 0; i < OBJECTS; i++)
+		assert_int_equal(xv_malloc(pool, SIZE, &handle), 0);
+	assert_int_equal(xv_pool_check(pool, XV_CHECK_DEEP, NULL), 0);
+	pool_close();
+}
+
+/* Equal holes are taken in another order in a pool with another seed. */
+static void places_are_chosen_at_random(void **state)
+{
+	xv_handle order[2][8];
+
+	(void)state;
+	for (uint32_t seed = 0; seed < 2; seed++) {
+		pool_open(2, 0, seed + 5);
+		make_objects();
+		for (size_t i = 1; i < 16; i += 2)
+			assert_int_equal(xv_free(pool, handles[i]), 0);
+		(void)xv_pool_trim(pool);
+		for (size_t i = 0; i < 8; i++)
+			assert_int_equal(xv_malloc(pool, SIZE, &order[seed][i]), 0);
+		pool_close();
+	}
+	for (size_t i = 0; i < 8; i++) {
+		if ((order[0][i] & UINT32_MAX) != (order[1][i] & UINT32_MAX))
+			return;
+	}
+	fail_msg("both pools chose the same places");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_level_that_is_none_is_refused),
+		cmocka_unit_test(an_overwritten_header_closes_its_page_and_no_other),
+		cmocka_unit_test(a_closed_page_is_not_used_again_before_a_reset),
+		cmocka_unit_test(a_hole_that_was_written_to_is_not_used),
+		cmocka_unit_test(an_overwritten_link_is_not_followed),
+		cmocka_unit_test(one_byte_too_many_is_told_at_the_next_call),
+		cmocka_unit_test(canaries_follow_objects_that_are_resized),
+		cmocka_unit_test(freed_bytes_are_zero_and_stay_so),
+		cmocka_unit_test(a_write_to_a_freed_object_is_told),
+		cmocka_unit_test(a_freed_place_is_not_used_at_once),
+		cmocka_unit_test(the_quarantine_makes_room),
+		cmocka_unit_test(places_are_chosen_at_random),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -348,6 +348,10 @@ static int save_to_new_backing(struct rzn_disk *disk, const char *path, uint64_t
 	if (err == -EEXIST)
 		(void)snprintf(reason->text, sizeof(reason->text),
 			       "there is a file; remove it, or name another");
+	else if (err == -ENOSPC)
+		(void)snprintf(reason->text, sizeof(reason->text),
+			       "the hard limit leaves no room for its table and buffers (raise it: "
+			       "ramz limit), or its file system is full");
 	*file_bytes = disk->backing.size_bytes;
 	return err;
 }

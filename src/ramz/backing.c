@@ -296,8 +296,8 @@ void rzi_backing_drop(struct ramz *store, struct rzi_backing *b)
 	rzi_memory_free(memory, b, sizeof(*b));
 }
 
-int rzi_backing_make(struct ramz *store, const struct ramz_backing *device,
-		     struct rzi_backing **out)
+static int backing_try(struct ramz *store, const struct ramz_backing *device,
+		       struct rzi_backing **out)
 {
 	int err = 0;
 	struct rzi_memory *memory = &store->memory;
@@ -336,19 +336,50 @@ void rzi_backing_adopt(struct ramz *store, struct rzi_backing *b)
 	atomic_store(&store->backing_bytes, backing_bytes(b));
 }
 
-static int attach(struct ramz *store, const struct ramz_backing *device)
+int rzi_backing_make(struct ramz *store, const struct ramz_backing *device,
+		     struct rzi_backing **out)
 {
-	struct rzi_backing *b = NULL;
+	struct rzi_room room = {0};
+	bool may_help;
 	int err;
+
+	do {
+		struct rzi_context *context;
+
+		err = backing_try(store, device, out);
+		if (err == 0)
+			break;
+		context = rzi_enter(store);
+		may_help = rzi_room_make(context, &room, err);
+		rzi_leave(context);
+	} while (may_help);
+	return err;
+}
+
+static bool is_attached(struct ramz *store)
+{
+	bool attached;
+
+	(void)pthread_mutex_lock(&store->admin);
+	attached = store->backing != NULL;
+	(void)pthread_mutex_unlock(&store->admin);
+	return attached;
+}
+
+/* -XV_EBUSY: another call was faster. */
+static int attach(struct ramz *store, struct rzi_backing *b)
+{
+	int err = 0;
 
 	(void)pthread_mutex_lock(&store->backing_writing);
 	(void)pthread_mutex_lock(&store->admin);
-	err = store->backing != NULL ? -XV_EBUSY : rzi_backing_make(store, device, &b);
-	if (err == 0) {
+	if (store->backing == NULL) {
 		rzi_segments_list(b);
 		rzi_gate_close(store);
 		rzi_backing_adopt(store, b);
 		rzi_gate_open(store);
+	} else {
+		err = -XV_EBUSY;
 	}
 	(void)pthread_mutex_unlock(&store->admin);
 	(void)pthread_mutex_unlock(&store->backing_writing);
@@ -357,8 +388,7 @@ static int attach(struct ramz *store, const struct ramz_backing *device)
 
 int ramz_attach(struct ramz *store, const struct ramz_backing *device)
 {
-	struct rzi_room room = {0};
-	bool may_help;
+	struct rzi_backing *b;
 	int err;
 
 	if (store == NULL || !rzi_backing_device_is_good(device))
@@ -368,17 +398,15 @@ int ramz_attach(struct ramz *store, const struct ramz_backing *device)
 		return -EEXIST;
 	if (err != 0 && device->flush != NULL)
 		return err;
-	do {
-		err = attach(store, device);
-		may_help = err == -XV_ENOSPC || err == -XV_ENOMEM;
-		if (may_help) {
-			struct rzi_context *context = rzi_enter(store);
-
-			may_help = rzi_room_make(context, &room, err);
-			rzi_leave(context);
-		}
-	} while (may_help);
-	if (err == 0)
+	if (is_attached(store))
+		return -XV_EBUSY;
+	err = rzi_backing_make(store, device, &b);
+	if (err != 0)
+		return err;
+	err = attach(store, b);
+	if (err != 0)
+		rzi_backing_drop(store, b);
+	else
 		rzi_policy_news(store);
 	return err;
 }

@@ -592,13 +592,13 @@ int ramz_save_backing(struct ramz *store, const struct ramz_backing *device)
 	err = ramz_backing_holds(device);
 	if (err != 0)
 		return err > 0 ? -EEXIST : err;
-	rzi_snapshot_begin(store);
 	err = rzi_backing_make(store, device, &b);
-	if (err == 0) {
-		rzi_segments_list(b);
-		err = checkpoint_make(store, b, true);
-		rzi_backing_drop(store, b);
-	}
+	if (err != 0)
+		return err;
+	rzi_segments_list(b);
+	rzi_snapshot_begin(store);
+	err = checkpoint_make(store, b, true);
 	rzi_snapshot_end(store);
+	rzi_backing_drop(store, b);
 	return err;
 }

@@ -59,6 +59,10 @@ is two || fail "after a kill it is not what was saved last"
 ask kept "snapshot $dir/copy" | grep -q '"ok": true' || fail "snapshot"
 ask kept "save $dir/copy" | grep -q 'there is a file' || fail "a save over a file is not refused"
 [ "$(find "$dir" -name 'copy*' | wc -l)" = 1 ] || fail "a refused save leaves a file"
+ask kept "limit - $mib" >/dev/null # far below what is held
+ask kept "snapshot $dir/copy2" | grep -q 'hard limit leaves no room.*ramz limit' ||
+	fail "a snapshot that finds no memory: $(ask kept "snapshot $dir/copy2")"
+ask kept "limit - $((8 * mib))" >/dev/null
 ask kept "backing none" | grep -q 'is kept in it' || fail "backing none: $(ask kept 'backing none')"
 end_server "$server_pid" kept
 serve copy backing="$dir/copy" backing-keep=true

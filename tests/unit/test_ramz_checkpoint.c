@@ -107,6 +107,33 @@ static void a_store_is_saved_to_another_device(void **state)
 	}
 }
 
+/* The tables and buffers of a save find the room that compaction makes. */
+static void a_save_to_another_device_makes_room_at_the_limit(void **state)
+{
+	enum { MANY = 6 * SLOTS };
+	struct device *other = device_make(2 * SEGMENTS);
+	struct ramz *store = store_open(MANY), *opened;
+	uint64_t held_bytes;
+
+	(void)state;
+	for (uint64_t slot = 0; slot < MANY; slot++)
+		put_text(store, slot, slot);
+	for (uint64_t slot = 0; slot < MANY; slot++) {
+		if (slot % 4 != 0)
+			assert_int_equal(ramz_discard(store, slot * PAGE, PAGE), 0);
+	}
+	held_bytes = store_stats(store).held_bytes;
+	assert_int_equal(ramz_set_limits(store, 0, held_bytes), 0);
+	assert_int_equal(ramz_save_backing(store, &other->backing), 0);
+	assert_true(store_stats(store).held_bytes <= held_bytes);
+	opened = open_store(&other->backing);
+	for (uint64_t slot = 0; slot < MANY; slot += 4)
+		expect_text(opened, slot, slot);
+	store_close(opened);
+	store_close(store);
+	device_free(other);
+}
+
 /* None leads to the checkpoint before, whose segments may have been used again. */
 static void one_damaged_superblock_costs_nothing(void **state)
 {
@@ -341,6 +368,7 @@ int main(void)
 		cmocka_unit_test(a_store_opens_as_it_was),
 		cmocka_unit_test(dictionaries_and_sizes_come_back),
 		cmocka_unit_test(a_store_is_saved_to_another_device),
+		cmocka_unit_test(a_save_to_another_device_makes_room_at_the_limit),
 		cmocka_unit_test(one_damaged_superblock_costs_nothing),
 		cmocka_unit_test(an_opened_checkpoint_is_made_durable_first),
 		cmocka_unit_test(a_codec_that_no_file_can_name_is_refused),

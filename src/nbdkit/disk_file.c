@@ -322,18 +322,25 @@ static void save_note(struct rzn_disk *disk, const struct rzn_state *state, int 
 	(void)pthread_mutex_unlock(&saves->lock);
 }
 
-/* A checkpoint. What it wrote is not told: most of the disk was there. */
-static int save_in_place(struct rzn_disk *disk, uint64_t *file_bytes, struct ramz_reason *reason)
+/* full: what -XV_ENOSPC means. */
+static void backing_why(struct ramz_reason *reason, int err, const char *full)
 {
-	int err = ramz_checkpoint(disk->store);
-	const char *why = err == -XV_ENOSPC  ? "the backing file is full: give it a larger "
-					       "backing-size="
+	const char *why = err == -XV_ENOSPC  ? full
 			  : err == -XV_EBUSY ? "memory ran short for pages that were written "
 					       "meanwhile: save again, or raise the hard limit"
+			  : err == -EEXIST   ? "there is a file; remove it, or name another"
 			  : err != 0         ? strerror(-err)
 					     : "";
 
 	(void)snprintf(reason->text, sizeof(reason->text), "%s", why);
+}
+
+/* A checkpoint. What it wrote is not told: most of the disk was there. */
+static int save_in_place(struct rzn_disk *disk, uint64_t *file_bytes, struct ramz_reason *reason)
+{
+	int err = ramz_checkpoint(disk->store);
+
+	backing_why(reason, err, "the backing file is full: give it a larger backing-size=");
 	if (file_bytes != NULL)
 		*file_bytes = disk->backing.size_bytes;
 	return err;
@@ -345,13 +352,9 @@ static int save_to_new_backing(struct rzn_disk *disk, const char *path, uint64_t
 {
 	int err = ramz_save_backing_file(disk->store, path, disk->backing.size_bytes);
 
-	if (err == -EEXIST)
-		(void)snprintf(reason->text, sizeof(reason->text),
-			       "there is a file; remove it, or name another");
-	else if (err == -ENOSPC)
-		(void)snprintf(reason->text, sizeof(reason->text),
-			       "the hard limit leaves no room for its table and buffers (raise it: "
-			       "ramz limit), or its file system is full");
+	backing_why(reason, err,
+		    "the hard limit leaves no room for its table and buffers (raise it: ramz "
+		    "limit), or its file system is full");
 	*file_bytes = disk->backing.size_bytes;
 	return err;
 }

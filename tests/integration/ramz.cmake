@@ -31,4 +31,11 @@ if(TARGET nbdkit_ramz_plugin AND NOT XV_SANITIZE)
 			$<TARGET_FILE:ramz_cli> $<TARGET_FILE:fake_control>
 			$<TARGET_FILE:nbdkit_ramz_plugin>)
 	xv_set_test_properties(ramz_serve_nbdkit LABELS integration)
+	if(XV_HAVE_ZSTD)
+		# A short form of what .ci/run soak does for an hour.
+		add_test(NAME ramz_soak COMMAND sh -c
+			"command -v python3 >/dev/null || { echo 'skipped: no command python3'; exit 77; }; exec python3 \"$0\" \"$@\""
+			${PROJECT_SOURCE_DIR}/tests/soak/soak.py $<TARGET_FILE:ramz_cli> --seconds 60)
+		xv_set_test_properties(ramz_soak LABELS integration slow TIMEOUT 400)
+	endif()
 endif()

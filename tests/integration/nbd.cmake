@@ -39,10 +39,10 @@ if(XV_SANITIZE)
 	)
 endif()
 
-# nbd_test(<test> <script> <seconds> [VARIANT <variant>] [LABELS <label>...]): the script
+# nbd_test(<test> <script> <seconds> [VARIANT <word>...] [LABELS <label>...]): the script
 # ends by itself after that time, so that it can put away what it has mounted.
 function(nbd_test name script seconds)
-	cmake_parse_arguments(PARSE_ARGV 3 arg "" "VARIANT" "LABELS")
+	cmake_parse_arguments(PARSE_ARGV 3 arg "" "" "VARIANT;LABELS")
 	add_test(NAME ${name} COMMAND sh ${PROJECT_SOURCE_DIR}/tests/integration/${script}.sh
 		$<TARGET_FILE:nbdkit_ramz_plugin> ${nbd_helpers_dir} ${arg_VARIANT})
 	math(EXPR timeout "${seconds} + 60")
@@ -77,4 +77,8 @@ nbd_test(nbd_tiers nbd_tiers 180)
 nbd_test(nbd_keep nbd_keep 180)
 nbd_test(nbd_save_every nbd_save_every 120)
 nbd_test(nbd_filters nbd_filters 100)
+if(TARGET ramz_cli AND NOT XV_SANITIZE)
+	nbd_test(nbd_service nbd_service 150 VARIANT $<TARGET_FILE:ramz_cli>
+		${PROJECT_SOURCE_DIR}/src/cli/ramz/ramz@.service.in)
+endif()
 nbd_test(nbd_valgrind nbd_valgrind 150)

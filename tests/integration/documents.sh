@@ -51,7 +51,7 @@ fail() {
 }
 
 documents() { # print the documents, by their paths in the tree
-	(cd "$source" && ls README.md CHANGELOG.md ./*/README.md src/*/README.md docs/*.md) |
+	(cd "$source" && ls README.md CHANGELOG.md SECURITY.md ./*/README.md src/*/README.md docs/*.md) |
 		sed 's,^\./,,'
 }
 

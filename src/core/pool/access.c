@@ -127,8 +127,10 @@ static int copy_parts(struct xvi_shard *shard, struct xvi_pin *pin, struct copy 
 		size_t bytes = copy_part(shard, pin, copy);
 
 		copy->length -= bytes;
-		copy->to += copy->to != NULL ? bytes : 0;
-		copy->from += copy->from != NULL ? bytes : 0;
+		if (copy->to != NULL)
+			copy->to += bytes;
+		else
+			copy->from += bytes;
 		pin->offset += (uint32_t)bytes;
 		pin->bytes -= (uint32_t)bytes;
 		if (copy->length == 0)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "checkpoint.h"
+#include "codec_list.h"
 #include "dedup.h"
 #include "dictionary.h"
 #include "file_format.h"
@@ -57,14 +58,19 @@ static int loader_read(struct loader *loader, unsigned char *at, size_t bytes)
 
 /* ---- header ---- */
 
+/* NULL also for a codec that does not compress: its pages are raw, and raw has no name. */
 static const struct ramz_codec *
 loader_codec_by_name(const char *name, const struct ramz_codec *const *codecs, size_t codec_count)
 {
+	const struct ramz_codec *codec = ramz_codec_by_name(name);
+
 	for (size_t i = 0; i < codec_count; i++) {
-		if (strcmp(codecs[i]->name, name) == 0)
-			return codecs[i];
+		if (strcmp(codecs[i]->name, name) == 0) {
+			codec = codecs[i];
+			break;
+		}
 	}
-	return ramz_codec_by_name(name);
+	return codec != NULL && codec->id != RZI_CODEC_NONE ? codec : NULL;
 }
 
 static void loader_find_codecs(struct loader *loader, const struct ramz_codec *const *codecs,

@@ -22,7 +22,7 @@
 #include "fuzz_provider.h"
 #include "life_device.h"
 
-enum { STORE_BYTES = 1 << 19, CALLS_MAX = 600, TRAININGS = 1 };
+enum { STORE_BYTES = 1 << 19, CALLS_MAX = 600, TRAININGS_MAX = 1, COPIES_MAX = 2 };
 
 struct causes {
 	uint64_t codec, provider, told, wrong, lies;
@@ -39,7 +39,7 @@ static struct world {
 	struct fuzz_images images;
 	uint64_t pages;
 	uint32_t page_bytes;
-	uint32_t trainings;
+	uint32_t trainings, copies;
 	struct causes before;
 } w;
 
@@ -232,7 +232,7 @@ static void call_train(void)
 					     .samples = 8 + fuzz_below(&w.in, 64)};
 	int err;
 
-	if (w.trainings++ >= TRAININGS)
+	if (w.trainings++ >= TRAININGS_MAX)
 		return;
 	begin();
 	err = ramz_train(w.store, &options, NULL);
@@ -382,6 +382,8 @@ static void call_save_backing(void)
 	struct ramz *copy = NULL;
 	const char *reason;
 
+	if (w.copies++ >= COPIES_MAX)
+		return;
 	fuzz_device_init(&other, 4 + fuzz_below(&w.in, 12), 1);
 	begin();
 	w.is_attached = !w.is_attached; /* the other may be full */

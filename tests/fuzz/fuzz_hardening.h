@@ -12,8 +12,6 @@
 
 #include "fuzz.h"
 
-#ifdef XV_HARDENING_MOST
-
 static inline void fuzz_draw_hardening(struct xv_pool_options *options, struct fuzz_input *in)
 {
 	options->hardening = fuzz_below(in, XV_HARDENING_MOST + 1);
@@ -25,18 +23,4 @@ static inline bool fuzz_handles_are_proved(const struct xv_pool_options *options
 	return options->hardening != 0;
 }
 
-#else
-
-static inline void fuzz_draw_hardening(struct xv_pool_options *options, struct fuzz_input *in)
-{
-	if (fuzz_bool(in))
-		options->flags |= XV_POOL_KEYED;
-}
-
-static inline bool fuzz_handles_are_proved(const struct xv_pool_options *options)
-{
-	return (options->flags & XV_POOL_KEYED) == 0;
-}
-
-#endif
 #endif

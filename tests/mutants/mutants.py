@@ -1,0 +1,268 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) the libxvmalloc authors
+"""How many small faults the tests find.
+
+Makes one small change to a source of a layer (see changes.py), builds the tests of that layer in
+a copy of the tree, and runs them, the quickest first, until one fails. What no test finds
+survives, and is listed.
+
+A change that does not compile, or that compiles with -O2 and without assertions to the same
+object code, is not counted: another one is drawn. The sample depends on the seed and the sources
+alone. Each kind of change has the same share of it, as long as there are enough of a kind.
+"""
+
+import argparse
+import difflib
+import glob
+import json
+import os
+import random
+import sys
+import threading
+from collections import Counter
+
+import changes
+from build import SKIPPED, Tree
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+# name: folder, its tests, tests left out, least percentage that must be caught
+LAYERS = {
+    "heap": ("src/core/heap", r"^test_heap", r"^$", 90),
+    "object": ("src/core/object", r"^test_object", r"^$", 90),
+    "pool": ("src/core/pool", r"^test_(pool_|compact|owner|pieces|large|split|high_pages|"
+                              r"model$|model_density|fault$|fault_compact)", r"^$", 80),
+    "ramz": ("src/ramz", r"^test_(ramz_|codec|model_ramz|fault_ramz)", r"zram|cli|realtime", 90),
+    "nbdkit": ("src/nbdkit", r"^test_nbdkit_|^nbd_(file|control|resize|snapshot)$", r"^$", 80),
+}
+TESTS_S = 30  # CPU seconds of tests for a change
+SLOWER = 4    # times that a test may take with a change
+
+
+def say(*words, **options):
+    print(*words, flush=True, **options)
+
+
+# ---- drawing ----
+
+
+def candidates(tree, folder):
+    found = []
+    for path in sorted(glob.glob(os.path.join(tree.source, folder, "*.[ch]"))):
+        name = os.path.relpath(path, tree.source)
+        if name in tree.users:
+            found += changes.changes(name, tree.read(name))
+    return found
+
+
+def order(found, seed):
+    """All changes in the order in which they are drawn: the kinds in turn."""
+    generator = random.Random(seed)
+    kinds = [[change for change in found if change.kind == kind] for kind in changes.KINDS]
+    for group in kinds:
+        generator.shuffle(group)
+    while any(kinds):
+        for group in kinds:
+            if group:
+                yield group.pop()
+
+
+# ---- one layer ----
+
+
+class Layer:
+    """Draws changes for several workers, and collects what became of them."""
+
+    def __init__(self, name, arguments):
+        self.name = name
+        self.folder, self.pattern, self.leave_out, self.least = LAYERS[name]
+        self.seed = f"{arguments.seed} {name}"
+        self.count = arguments.count
+        self.again = arguments.again
+        self.lock = threading.Lock()
+        self.queue = None
+        self.results = []
+        self.left_out = Counter()
+
+    def draw(self, tree):
+        """The next change, or None."""
+        with self.lock:
+            if self.queue is None:
+                found = candidates(tree, self.folder)
+                self.queue = self.earlier(found) if self.again else order(found, self.seed)
+                self.drawn = 0
+            if self.drawn >= self.count and not self.again:
+                return None
+            self.drawn += 1
+            return next(self.queue, None)
+
+    def earlier(self, found):
+        """The changes that survived an earlier run, if they still can be made."""
+        there = {tuple(change) for change in found}
+        with open(self.again, encoding="utf-8") as file:
+            for result in json.load(file):
+                change = tuple(result["change"])
+                if result["layer"] == self.name and not result["caught_by"]:
+                    if change in there:
+                        yield changes.Change(*change)
+                    else:
+                        say(f"gone: {result['place']}")
+
+    def discard(self, why):
+        with self.lock:
+            self.left_out[why] += 1
+            self.drawn -= 1
+
+    def record(self, tree, change, caught_by, how):
+        text = tree.read(change.path)
+        changed = changes.apply(text, change)
+        place = f"{change.path}:{changes.line_of(text, change)}"
+        diff = "".join(difflib.unified_diff(text.splitlines(True), changed.splitlines(True),
+                                            change.path, change.path, n=1))
+        result = {"layer": self.name, "place": place, "change": change, "diff": diff,
+                  "caught_by": caught_by, "how": how}
+        with self.lock:
+            self.results.append(result)
+            say(f"{self.name} {len(self.results):3} {place}: {change.kind}: "
+                f"{caught_by + ' ' + str(how) if caught_by else 'SURVIVED'}")
+
+
+def measure(tree, layer):
+    """The layer's tests with their times, the quickest first, up to TESTS_S seconds."""
+    tests = []
+    targets = tree.targets(layer.pattern, layer.leave_out)
+    if not targets or not tree.make(targets):
+        raise SystemExit(f"{layer.name}: its tests cannot be built; see {tree.log}")
+    for test in tree.tests(layer.pattern, layer.leave_out):
+        code, cpu_s, wall_s = tree.run(test, 120, 300)
+        if code == 0:
+            tests.append(test._replace(cpu_s=cpu_s, wall_s=wall_s))
+        elif code != SKIPPED:
+            raise SystemExit(f"{layer.name}: {test.name} fails without a change ({code})")
+    tests.sort(key=lambda test: test.cpu_s + test.wall_s)
+    total = 0
+    for i, test in enumerate(tests):
+        total += test.cpu_s
+        if total > TESTS_S:
+            say(f"{layer.name}: {TESTS_S} s are over before",
+                " ".join(test.name for test in tests[i:]))
+            return tests[:i]
+    return tests
+
+
+def try_change(tree, tests):
+    """Build and test a changed tree. Returns the test that failed or None, and how."""
+    for test in tests:
+        if not tree.make(test.targets):
+            return "build", "fails"
+        code, _, _ = tree.run(test, 2 + SLOWER * test.cpu_s, 15 + 3 * SLOWER * test.wall_s)
+        if code not in (0, SKIPPED):
+            return test.name, code
+    return None, None
+
+
+def work(tree, layer, tests):
+    while (change := layer.draw(tree)) is not None:
+        text = tree.read(change.path)
+        tree.remember_objects(change.path)
+        try:
+            tree.write(change.path, changes.apply(text, change))
+            result = tree.compare(change.path)
+            if result == "different":
+                caught_by, how = try_change(tree, tests)
+        finally:
+            tree.write(change.path, text)
+        if result == "different":
+            layer.record(tree, change, caught_by, how)
+        else:
+            layer.discard(result)
+
+
+def run_layer(name, arguments, trees):
+    layer = Layer(name, arguments)
+    tests = measure(trees[0], layer)
+    for tree in trees[1:]:
+        tree.make(tree.targets(layer.pattern, layer.leave_out))
+    say(f"{name}: {len(tests)} tests, {sum(test.cpu_s for test in tests):.1f} s")
+    threads = [threading.Thread(target=work, args=(tree, layer, tests)) for tree in trees]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # A test that fails without a change would have caught everything.
+    blamed, how = try_change(trees[0], tests)
+    if blamed:
+        raise SystemExit(f"{name}: {blamed} fails without a change ({how})")
+    return layer
+
+
+# ---- the report ----
+
+
+def percentage(results):
+    return 100 * sum(bool(result["caught_by"]) for result in results) / max(len(results), 1)
+
+
+def report(layers):
+    """Print the survivors and a table. Returns whether each layer reached its percentage."""
+    good = True
+    for layer in layers:
+        for result in layer.results:
+            if not result["caught_by"]:
+                say(f"\n{result['place']}: {result['change'].kind} survived\n{result['diff']}",
+                    end="")
+    for layer in layers:
+        caught = Counter(result["caught_by"] for result in layer.results if result["caught_by"])
+        reached = percentage(layer.results)
+        good = good and reached >= layer.least
+        say(f"\n{layer.name}: {len(layer.results)} mutants, {sum(caught.values())} caught, "
+            f"{reached:.1f}% (wanted: {layer.least}%); left out: "
+            f"{layer.left_out['same']} without effect, "
+            f"{layer.left_out['fails to compile']} that do not compile")
+        for kind in changes.KINDS:
+            of_kind = [result for result in layer.results if result["change"].kind == kind]
+            if of_kind:
+                say(f"  {kind:20} {len(of_kind):4} {percentage(of_kind):5.1f}%")
+        say("  caught by " + ", ".join(f"{name} {n}" for name, n in caught.most_common()))
+    return good
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("layers", nargs="*", metavar="LAYER", default=list(LAYERS),
+                        help=f"{', '.join(LAYERS)}; all of them unless told otherwise")
+    parser.add_argument("--count", type=int, default=200, help="mutants for a layer (%(default)s)")
+    parser.add_argument("--seed", default="1", help="which mutants are drawn (%(default)s)")
+    parser.add_argument("--workers", type=int, default=1, help="trees at once (%(default)s)")
+    parser.add_argument("--work", default=os.path.join(ROOT, "build", "mutants"),
+                        help="folder of the copies and results (%(default)s)")
+    parser.add_argument("--again", metavar="RESULTS",
+                        help="only what survived in this results.json")
+    arguments = parser.parse_args()
+    for name in arguments.layers:
+        if name not in LAYERS:
+            parser.error(f"no layer {name}; there are {', '.join(LAYERS)}")
+    return arguments
+
+
+def main():
+    arguments = parse()
+    os.makedirs(arguments.work, exist_ok=True)
+    trees = []
+    for i in range(arguments.workers):
+        work_dir = os.path.join(arguments.work, str(i))
+        os.makedirs(work_dir, exist_ok=True)
+        trees.append(Tree(ROOT, work_dir, os.path.join(work_dir, "log")))
+        trees[-1].configure()
+    layers = []
+    for name in arguments.layers:
+        layers.append(run_layer(name, arguments, trees))
+        with open(os.path.join(arguments.work, "results.json"), "w", encoding="utf-8") as file:
+            json.dump([result for layer in layers for result in layer.results], file, indent=1)
+    return 0 if report(layers) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -104,7 +104,7 @@ class Source:
     def statement_starts(self):
         """The first token of each statement that is not a declaration, as far as one sees."""
         for i, token in enumerate(self.tokens):
-            if not self.inside[i] or token.text in KEYWORDS or token.text in PAIRS:
+            if not self.inside[i] or token.text in KEYWORDS or token.text in ("[", "{"):
                 continue
             before = self.tokens[i - 1].text
             if before == ")":

@@ -20,8 +20,10 @@ from collections import namedtuple
 
 SKIPPED = 77
 SCRIPT_TARGETS = ["nbdkit_ramz_plugin", "nbd_client", "unix_ask", "swap_pages", "fsync_gate"]
-OPTIONS = ["-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_C_FLAGS_DEBUG=-O1", "-DXV_DEBUG=2",
-           "-DXV_BUILD_EXAMPLES=OFF", "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON"]
+# Swapped arguments of other types are no mutants: they do not compile.
+OPTIONS = ["-DCMAKE_BUILD_TYPE=Debug", "-DXV_DEBUG=2", "-DXV_BUILD_EXAMPLES=OFF",
+           "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON",
+           "-DCMAKE_C_FLAGS_DEBUG=-O1 -Werror=int-conversion -Werror=incompatible-pointer-types"]
 
 # cpu_s and wall_s: what the test took without a change.
 Test = namedtuple("Test", "name command environment targets cpu_s wall_s")
@@ -34,6 +36,7 @@ class Tree:
         self.scratch = os.path.join(work, "scratch")
         self.log = log
         self.originals = {}
+        self.users = {}
         os.makedirs(self.source, exist_ok=True)
         os.makedirs(self.scratch, exist_ok=True)
         names = subprocess.run(["git", "-C", root, "ls-files", "-co", "--exclude-standard", "-z"],
@@ -70,9 +73,12 @@ class Tree:
     # ---- building ----
 
     def _run(self, command, **options):
+        # What another worker compiled need not be compiled again.
+        environment = dict(os.environ, CCACHE_BASEDIR=os.path.dirname(self.source),
+                           CCACHE_NOHASHDIR="1")
         with open(self.log, "ab") as log:
             return subprocess.run(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                                  **options).returncode == 0
+                                  env=environment, **options).returncode == 0
 
     def configure(self):
         command = ["cmake", "-S", self.source, "-B", self.build] + OPTIONS
@@ -90,57 +96,62 @@ class Tree:
         return self._run(["cmake", "--build", self.build, "--target"] + targets)
 
     def _read_commands(self):
-        """How each source is compiled, and which sources include each header."""
+        """How each source is compiled."""
+        self.commands = {}
         with open(os.path.join(self.build, "compile_commands.json"), encoding="utf-8") as file:
             entries = json.load(file)
-        self.commands = {}
         for entry in entries:
             path = os.path.relpath(entry["file"], self.source)
             if path.startswith("src/"):
                 self.commands.setdefault(path, entry["command"])
-        self.users = {}
-        for path, command in self.commands.items():
-            command = re.sub(r"(^\S*ccache )|( -o \S+)|( -c )", " ", command)
-            text = subprocess.run(command + " -MM", shell=True, cwd=self.build, check=True,
-                                  capture_output=True, text=True).stdout
-            for name in text.replace("\\\n", " ").split()[1:]:
-                header = os.path.relpath(os.path.realpath(os.path.join(self.build, name)),
-                                         os.path.realpath(self.source))
-                self.users.setdefault(header, []).append(path)
-        for header, paths in self.users.items():
-            folder = os.path.dirname(header)
-            paths.sort(key=lambda path, folder=folder: (os.path.dirname(path) != folder, path))
+
+    def _includes(self, path, folder):
+        """The headers of a folder that a source includes, directly or not."""
+        command = re.sub(r"(^\S*ccache )|( -o \S+)|( -c )", " ", self.commands[path])
+        text = subprocess.run(command + " -MM", shell=True, cwd=self.build, check=True,
+                              capture_output=True, text=True).stdout
+        names = [os.path.realpath(os.path.join(self.build, name))
+                 for name in text.replace("\\\n", " ").split()[1:]]
+        return {os.path.relpath(name, os.path.realpath(self.source)) for name in names
+                if os.path.realpath(os.path.join(self.source, folder)) in name}
 
     # ---- comparing object code ----
+
+    def _users(self, path):
+        """The sources that a change of this file changes, the nearest first."""
+        if path in self.commands:
+            return [path]
+        folder = os.path.dirname(path)
+        if folder not in self.users:
+            self.users[folder] = {user: self._includes(user, folder) for user in self.commands}
+        return sorted((user for user, names in self.users[folder].items() if path in names),
+                      key=lambda user: (os.path.dirname(user) != folder, user))
 
     def _object(self, path):
         """A digest of the object that a source compiles to without assertions, or None."""
         out = os.path.join(self.scratch, "compared.o")
         command = re.sub(r"(^\S*ccache )|( -o \S+)|( -g\S*)", " ", self.commands[path])
         command = re.sub(r"XV_DEBUG=\d", "XV_DEBUG=0", command)
-        command += f" -O2 -w -Werror=int-conversion -Werror=incompatible-pointer-types -o {out}"
+        command += f" -O2 -o {out}"
         if not self._run(command, shell=True, cwd=self.build):
             return None
         with open(out, "rb") as file:
             return hashlib.sha256(file.read()).digest()
 
-    def compare(self, path):
-        """A changed source against the original: "same", "different" or "fails to compile"."""
-        result = "same"
-        for user in self.users.get(path, ()):
-            digest = self._object(user)
-            if digest is None:
-                return "fails to compile"
-            if digest != self.originals[user]:
-                result = "different"
-                break
-        return result
-
-    def remember_objects(self, path):
-        """Compile what compare() will need; the source is the original one."""
-        for user in self.users.get(path, ()):
+    def is_same(self, path, original, changed):
+        """Whether a change of this file makes no difference to any object code. Leaves the
+        original in place."""
+        for user in self._users(path):
+            self.write(path, original)
             if user not in self.originals:
                 self.originals[user] = self._object(user)
+            self.write(path, changed)
+            if self._object(user) != self.originals[user]:
+                break
+        else:
+            user = None
+        self.write(path, original)
+        return user is None
 
     # ---- tests ----
 
@@ -194,6 +205,18 @@ class Tree:
                                        start_new_session=True, preexec_fn=limits)
             code, usage = self._wait(process, start + wall_limit_s)
         return code, usage.ru_utime + usage.ru_stime, time.monotonic() - start
+
+    def times(self):
+        """What the tests took when they were first run here without a change."""
+        try:
+            with open(os.path.join(self.scratch, "times.json"), encoding="utf-8") as file:
+                return json.load(file)
+        except FileNotFoundError:
+            return {}
+
+    def keep_times(self, times):
+        with open(os.path.join(self.scratch, "times.json"), "w", encoding="utf-8") as file:
+            json.dump(times, file)
 
     @staticmethod
     def _wait(process, deadline):

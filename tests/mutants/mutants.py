@@ -39,6 +39,9 @@ LAYERS = {
 TESTS_S = 30  # CPU seconds of tests for a change
 SLOWER = 4    # times that a test may take with a change
 
+DOES_NOT_COMPILE = "do not compile"
+NO_EFFECT = "without effect"
+
 
 def say(*words, **options):
     print(*words, flush=True, **options)
@@ -51,7 +54,7 @@ def candidates(tree, folder):
     found = []
     for path in sorted(glob.glob(os.path.join(tree.source, folder, "*.[ch]"))):
         name = os.path.relpath(path, tree.source)
-        if name in tree.users:
+        if name in tree.commands or name.endswith(".h"):
             found += changes.changes(name, tree.read(name))
     return found
 
@@ -134,8 +137,12 @@ def measure(tree, layer):
     targets = tree.targets(layer.pattern, layer.leave_out)
     if not targets or not tree.make(targets):
         raise SystemExit(f"{layer.name}: its tests cannot be built; see {tree.log}")
+    times = tree.times()
     for test in tree.tests(layer.pattern, layer.leave_out):
-        code, cpu_s, wall_s = tree.run(test, 120, 300)
+        if test.name not in times:
+            times[test.name] = tree.run(test, 120, 300)
+            tree.keep_times(times)
+        code, cpu_s, wall_s = times[test.name]
         if code == 0:
             tests.append(test._replace(cpu_s=cpu_s, wall_s=wall_s))
         elif code != SKIPPED:
@@ -151,11 +158,11 @@ def measure(tree, layer):
     return tests
 
 
-def try_change(tree, tests):
-    """Build and test a changed tree. Returns the test that failed or None, and how."""
+def try_tests(tree, tests):
+    """Build and run the tests. Returns the one that failed or None, and how."""
     for test in tests:
         if not tree.make(test.targets):
-            return "build", "fails"
+            return None, DOES_NOT_COMPILE
         code, _, _ = tree.run(test, 2 + SLOWER * test.cpu_s, 15 + 3 * SLOWER * test.wall_s)
         if code not in (0, SKIPPED):
             return test.name, code
@@ -165,18 +172,18 @@ def try_change(tree, tests):
 def work(tree, layer, tests):
     while (change := layer.draw(tree)) is not None:
         text = tree.read(change.path)
-        tree.remember_objects(change.path)
+        changed = changes.apply(text, change)
         try:
-            tree.write(change.path, changes.apply(text, change))
-            result = tree.compare(change.path)
-            if result == "different":
-                caught_by, how = try_change(tree, tests)
+            tree.write(change.path, changed)
+            caught_by, how = try_tests(tree, tests)
         finally:
             tree.write(change.path, text)
-        if result == "different":
-            layer.record(tree, change, caught_by, how)
+        if how == DOES_NOT_COMPILE:
+            layer.discard(how)
+        elif how is None and tree.is_same(change.path, text, changed):
+            layer.discard(NO_EFFECT)
         else:
-            layer.discard(result)
+            layer.record(tree, change, caught_by, how)
 
 
 def run_layer(name, arguments, trees):
@@ -191,7 +198,7 @@ def run_layer(name, arguments, trees):
     for thread in threads:
         thread.join()
     # A test that fails without a change would have caught everything.
-    blamed, how = try_change(trees[0], tests)
+    blamed, how = try_tests(trees[0], tests)
     if blamed:
         raise SystemExit(f"{name}: {blamed} fails without a change ({how})")
     return layer
@@ -217,9 +224,8 @@ def report(layers):
         reached = percentage(layer.results)
         good = good and reached >= layer.least
         say(f"\n{layer.name}: {len(layer.results)} mutants, {sum(caught.values())} caught, "
-            f"{reached:.1f}% (wanted: {layer.least}%); left out: "
-            f"{layer.left_out['same']} without effect, "
-            f"{layer.left_out['fails to compile']} that do not compile")
+            f"{reached:.1f}% (wanted: {layer.least}%); left out: " +
+             ", ".join(f"{n} {why}" for why, n in layer.left_out.items()))
         for kind in changes.KINDS:
             of_kind = [result for result in layer.results if result["change"].kind == kind]
             if of_kind:

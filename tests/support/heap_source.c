@@ -136,19 +136,37 @@ static void pages_give(void *context, uint32_t page, uint32_t count, uint64_t gr
 	source->given += grains;
 }
 
+/* Records come and go by the step, which is a page of the system: no other can be touched. */
+static void records_protect(struct heap_source *source, uint32_t from, uint32_t to, int how)
+{
+	assert_int_equal(from % RECORD_STEP, 0);
+	assert_int_equal(to % RECORD_STEP, 0);
+	assert_true(from <= to && to <= RECORDS_MAX);
+	if (from != to)
+		assert_int_equal(
+			mprotect(source->holes + from, (to - from) * sizeof(*source->holes), how),
+			0);
+}
+
 static int records_take(void *context, uint32_t count)
 {
 	struct heap_source *source = context;
 
-	assert_true(count <= RECORDS_MAX);
-	return fails(source) ? -XV_ENOMEM : 0;
+	assert_true(count > source->records_ready);
+	if (fails(source))
+		return -XV_ENOMEM;
+	records_protect(source, source->records_ready, count, PROT_READ | PROT_WRITE);
+	memset(source->holes + source->records_ready, 0x5A,
+	       (count - source->records_ready) * sizeof(*source->holes));
+	source->records_ready = count;
+	return 0;
 }
 
 static void records_used(void *context, uint32_t high)
 {
 	struct heap_source *source = context;
 
-	assert_true(high > source->records_high);
+	assert_true(high > source->records_high && high <= source->records_ready);
 	source->records_high = high;
 }
 
@@ -156,9 +174,11 @@ static void records_give(void *context, uint32_t high, uint32_t ready)
 {
 	struct heap_source *source = context;
 
-	assert_true(high <= ready);
+	assert_true(high <= ready && ready <= source->records_ready);
 	source->records_high = high;
-	memset(source->holes + high, 0x5A, (RECORDS_MAX - (size_t)high) * sizeof(*source->holes));
+	memset(source->holes + high, 0x5A, (ready - (size_t)high) * sizeof(*source->holes));
+	records_protect(source, ready, source->records_ready, PROT_NONE);
+	source->records_ready = ready;
 }
 
 static uint32_t *page_map(void *context, uint32_t page)
@@ -208,9 +228,12 @@ void heap_source_open(struct heap_source *source, const struct heap_source_shape
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	assert_ptr_not_equal(source->base, MAP_FAILED);
 	source->records = calloc(SOURCE_PAGES_MAX, stride);
-	source->holes = calloc(RECORDS_MAX, sizeof(*source->holes));
+	source->holes = mmap(NULL, RECORDS_MAX * sizeof(*source->holes),
+			     shape->bounded != 0 ? PROT_READ | PROT_WRITE : PROT_NONE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	source->records_ready = shape->bounded;
 	assert_non_null(source->records);
-	assert_non_null(source->holes);
+	assert_ptr_not_equal(source->holes, MAP_FAILED);
 	*config = (struct xvi_heap_config){.source = &source_ops,
 					   .context = source,
 					   .base = shape->window ? NULL : source->base,
@@ -238,7 +261,7 @@ void heap_source_close(struct heap_source *source)
 	assert_int_equal(munmap(source->base, (size_t)SOURCE_PAGES_MAX << source->shape.page_shift),
 			 0);
 	free(source->records);
-	free(source->holes);
+	assert_int_equal(munmap(source->holes, RECORDS_MAX * sizeof(*source->holes)), 0);
 }
 
 void heap_source_init(struct heap_source *source, const struct heap_source_shape *shape)

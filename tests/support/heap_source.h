@@ -2,8 +2,8 @@
 /* Copyright (c) the libxvmalloc authors */
 /*
  * heap_source.h: a heap over pages whose memory is really not there while a grain is not
- * committed: touching it ends the test. Calls can be made to fail. For tests of the heap
- * alone; one thread.
+ * committed, and over a hole table of which only the ready records are there: touching others
+ * ends the test. Calls can be made to fail. For tests of the heap alone; one thread.
  */
 #ifndef TEST_HEAP_SOURCE_H
 #define TEST_HEAP_SOURCE_H
@@ -37,12 +37,13 @@ struct heap_source {
 	uint64_t grains_most; /* that may be committed; more is -XV_ENOSPC */
 	uint32_t maps;        /* under way */
 	uint32_t records_high;
-	uint64_t taken;   /* grains ever taken */
-	uint64_t given;   /* grains ever given back */
-	uint64_t takes;   /* calls that obtain something */
-	uint64_t fail_at; /* the takes-th fails with -XV_ENOMEM; 0 = none */
-	bool refuse_give; /* grains cannot be given back */
-	uint32_t closed;  /* pages that the heap closed, count */
+	uint32_t records_ready; /* that can be touched */
+	uint64_t taken;         /* grains ever taken */
+	uint64_t given;         /* grains ever given back */
+	uint64_t takes;         /* calls that obtain something */
+	uint64_t fail_at;       /* the takes-th fails with -XV_ENOMEM; 0 = none */
+	bool refuse_give;       /* grains cannot be given back */
+	uint32_t closed;        /* pages that the heap closed, count */
 };
 
 /* What the source has for a heap of this shape: for who makes the heap. End it with

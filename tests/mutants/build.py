@@ -36,7 +36,7 @@ class Tree:
         self.scratch = os.path.join(work, "scratch")
         self.log = log
         self.originals = {}
-        self.users = {}
+        self.included = {}
         os.makedirs(self.source, exist_ok=True)
         os.makedirs(self.scratch, exist_ok=True)
         names = subprocess.run(["git", "-C", root, "ls-files", "-co", "--exclude-standard", "-z"],
@@ -105,27 +105,27 @@ class Tree:
             if path.startswith("src/"):
                 self.commands.setdefault(path, entry["command"])
 
-    def _includes(self, path, folder):
-        """The headers of a folder that a source includes, directly or not."""
-        command = re.sub(r"(^\S*ccache )|( -o \S+)|( -c )", " ", self.commands[path])
-        text = subprocess.run(command + " -MM", shell=True, cwd=self.build, check=True,
-                              capture_output=True, text=True).stdout
-        names = [os.path.realpath(os.path.join(self.build, name))
-                 for name in text.replace("\\\n", " ").split()[1:]]
-        return {os.path.relpath(name, os.path.realpath(self.source)) for name in names
-                if os.path.realpath(os.path.join(self.source, folder)) in name}
-
     # ---- comparing object code ----
 
     def _users(self, path):
-        """The sources that a change of this file changes, the nearest first."""
+        """The sources that a change of this file changes, the nearest first. Headers have
+        different names, so their folders need not be known."""
         if path in self.commands:
             return [path]
-        folder = os.path.dirname(path)
-        if folder not in self.users:
-            self.users[folder] = {user: self._includes(user, folder) for user in self.commands}
-        return sorted((user for user, names in self.users[folder].items() if path in names),
-                      key=lambda user: (os.path.dirname(user) != folder, user))
+        if not self.included:
+            for name in glob.glob(os.path.join(self.source, "src", "**", "*.[ch]"), recursive=True):
+                name = os.path.relpath(name, self.source)
+                self.included[name] = {os.path.basename(header) for header in re.findall(
+                    r'^#include "([^"]+)"', self.read(name), re.M)}
+        found = {path}
+        while True:
+            names = {os.path.basename(name) for name in found}
+            more = {name for name, headers in self.included.items() if headers & names} - found
+            if not more:
+                break
+            found |= more
+        return sorted((name for name in found if name in self.commands),
+                      key=lambda name: (os.path.dirname(name) != os.path.dirname(path), name))
 
     def _object(self, path):
         """A digest of the object that a source compiles to without assertions, or None."""

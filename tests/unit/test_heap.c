@@ -303,6 +303,29 @@ static void hole_table_shrinks_when_it_is_trimmed(void **state)
 	heap_source_fini(&source);
 }
 
+static void records_in_use_stay_when_memory_is_given_back(void **state)
+{
+	static struct block block[4000];
+
+	(void)state;
+	heap_source_init(&source, &usual);
+	for (uint32_t i = 0; i < 4000; i++)
+		block[i] = make(60);
+	for (uint32_t i = 0; i < 4000; i += 2)
+		drop(block[i]);
+	/* Few blocks and holes are left, but one of the last records is in use. */
+	for (uint32_t i = 1; i < 3900; i += 2)
+		drop(block[i]);
+	assert_true(heap->holes.high > 1900);
+	(void)xvi_heap_give_all(heap);
+	assert_true(heap->holes.ready >= heap->holes.high);
+	check();
+	for (uint32_t i = 0; i < 100; i++)
+		(void)make(60);
+	check();
+	heap_source_fini(&source);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +340,7 @@ int main(void)
 		cmocka_unit_test(block_grows_into_the_hole_behind_it_only),
 		cmocka_unit_test(victims_holes_are_used_last),
 		cmocka_unit_test(hole_table_shrinks_when_it_is_trimmed),
+		cmocka_unit_test(records_in_use_stay_when_memory_is_given_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,8 +139,8 @@ static void pages_give(void *context, uint32_t page, uint32_t count, uint64_t gr
 /* Records come and go by the step, which is a page of the system: no other can be touched. */
 static void records_protect(struct heap_source *source, uint32_t from, uint32_t to, int how)
 {
+	to += (RECORD_STEP - to % RECORD_STEP) % RECORD_STEP; /* the last one may be a part */
 	assert_int_equal(from % RECORD_STEP, 0);
-	assert_int_equal(to % RECORD_STEP, 0);
 	assert_true(from <= to && to <= RECORDS_MAX);
 	if (from != to)
 		assert_int_equal(
@@ -153,6 +153,7 @@ static int records_take(void *context, uint32_t count)
 	struct heap_source *source = context;
 
 	assert_true(count > source->records_ready);
+	assert_true(count % RECORD_STEP == 0 || count == source->shape.records_most);
 	if (fails(source))
 		return -XV_ENOMEM;
 	records_protect(source, source->records_ready, count, PROT_READ | PROT_WRITE);
@@ -220,6 +221,8 @@ void heap_source_open(struct heap_source *source, const struct heap_source_shape
 
 	memset(source, 0, sizeof(*source));
 	source->shape = *shape;
+	if (shape->records_most == 0)
+		source->shape.records_most = RECORDS_MAX;
 	if (shape->pages_max == 0)
 		source->shape.pages_max = SOURCE_PAGES_MAX;
 	source->grains_most = UINT64_MAX;
@@ -234,22 +237,22 @@ void heap_source_open(struct heap_source *source, const struct heap_source_shape
 	source->records_ready = shape->bounded;
 	assert_non_null(source->records);
 	assert_ptr_not_equal(source->holes, MAP_FAILED);
-	*config = (struct xvi_heap_config){.source = &source_ops,
-					   .context = source,
-					   .base = shape->window ? NULL : source->base,
-					   .pages = source->records,
-					   .records = source->holes,
-					   .heads = source->heads,
-					   .page_shift = shape->page_shift,
-					   .grain_shift = shape->grain_shift,
-					   .alignment = shape->alignment,
-					   .prefix_bytes = shape->prefix_bytes,
-					   .key = 0x1234567,
-					   .records_most = shape->bounded != 0 ? shape->bounded
-									       : RECORDS_MAX,
-					   .records_ready = shape->bounded,
-					   .records_bounded = shape->bounded != 0,
-					   .prove = shape->prove};
+	*config = (struct xvi_heap_config){
+		.source = &source_ops,
+		.context = source,
+		.base = shape->window ? NULL : source->base,
+		.pages = source->records,
+		.records = source->holes,
+		.heads = source->heads,
+		.page_shift = shape->page_shift,
+		.grain_shift = shape->grain_shift,
+		.alignment = shape->alignment,
+		.prefix_bytes = shape->prefix_bytes,
+		.key = 0x1234567,
+		.records_most = shape->bounded != 0 ? shape->bounded : source->shape.records_most,
+		.records_ready = shape->bounded,
+		.records_bounded = shape->bounded != 0,
+		.prove = shape->prove};
 }
 
 void heap_source_close(struct heap_source *source)

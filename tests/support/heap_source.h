@@ -18,9 +18,10 @@ struct heap_source_shape {
 	uint32_t alignment;
 	uint32_t prefix_bytes;
 	bool prove;
-	bool window;        /* pages must be mapped: at most two at a time */
-	uint32_t bounded;   /* records, 0 = as many as wanted */
-	uint32_t pages_max; /* that the source has; 0 = SOURCE_PAGES_MAX */
+	bool window;           /* pages must be mapped: at most two at a time */
+	uint32_t bounded;      /* records, 0 = as many as wanted */
+	uint32_t records_most; /* of a table that grows; 0 = many */
+	uint32_t pages_max;    /* that the source has; 0 = SOURCE_PAGES_MAX */
 };
 
 struct heap_source {

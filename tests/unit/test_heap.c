@@ -326,6 +326,22 @@ static void records_in_use_stay_when_memory_is_given_back(void **state)
 	heap_source_fini(&source);
 }
 
+/* One for each block, one for the page, and record 0. */
+static void hole_table_is_used_to_its_last_record(void **state)
+{
+	struct heap_source_shape shape = usual;
+	struct xvi_place place;
+
+	(void)state;
+	shape.records_most = RECORD_STEP + 1;
+	heap_source_init(&source, &shape);
+	for (uint32_t i = 0; i < RECORD_STEP - 1; i++)
+		(void)make(60);
+	assert_int_equal(xvi_heap_malloc(heap, 60, 0, 1, HEAP_MAY_GROW, &place), -XV_ENOMEM);
+	check();
+	heap_source_fini(&source);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -341,6 +357,7 @@ int main(void)
 		cmocka_unit_test(victims_holes_are_used_last),
 		cmocka_unit_test(hole_table_shrinks_when_it_is_trimmed),
 		cmocka_unit_test(records_in_use_stay_when_memory_is_given_back),
+		cmocka_unit_test(hole_table_is_used_to_its_last_record),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -342,6 +342,40 @@ static void hole_table_is_used_to_its_last_record(void **state)
 	heap_source_fini(&source);
 }
 
+static void spare_memory_goes_before_a_request_fails(void **state)
+{
+	struct block first, second;
+
+	(void)state;
+	heap_source_init(&source, &usual);
+	first = make(16000);
+	(void)make(100);
+	second = make(16000);
+	(void)make(100);
+	drop(first);
+	drop(second);
+	assert_true(heap->spare_grains >= 5);
+	source.grains_most = source.grains;
+	(void)make(18000); /* neither hole is long enough */
+	check();
+	heap_source_fini(&source);
+}
+
+static void hole_of_the_shortest_length_asked_for_is_used_again(void **state)
+{
+	struct block first, again;
+
+	(void)state;
+	heap_source_init(&source, &usual);
+	first = make(20);
+	(void)make(20);
+	drop(first);
+	again = make(20);
+	assert_int_equal(again.page, first.page);
+	assert_int_equal(again.unit, first.unit);
+	heap_source_fini(&source);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -357,6 +391,8 @@ int main(void)
 		cmocka_unit_test(victims_holes_are_used_last),
 		cmocka_unit_test(hole_table_shrinks_when_it_is_trimmed),
 		cmocka_unit_test(records_in_use_stay_when_memory_is_given_back),
+		cmocka_unit_test(spare_memory_goes_before_a_request_fails),
+		cmocka_unit_test(hole_of_the_shortest_length_asked_for_is_used_again),
 		cmocka_unit_test(hole_table_is_used_to_its_last_record),
 	};
 

@@ -272,6 +272,7 @@ void heap_source_init(struct heap_source *source, const struct heap_source_shape
 	struct xvi_heap_config config;
 
 	heap_source_open(source, shape, &config);
+	memset(&source->heap, 0xA5, sizeof(source->heap)); /* what was there does not matter */
 	xvi_heap_init(&source->heap, &config);
 }
 

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "fast.h"
 #include "heap_source.h"
 #include "start.h"
 
@@ -376,6 +377,42 @@ static void hole_of_the_shortest_length_asked_for_is_used_again(void **state)
 	heap_source_fini(&source);
 }
 
+static void rest_of_the_shortest_length_asked_for_is_used_again(void **state)
+{
+	struct block first, again;
+	struct xvi_place place;
+
+	(void)state;
+	heap_source_init(&source, &usual);
+	first = make(44);
+	(void)make(20);
+	drop(first);
+	assert_true(heap_malloc_fast(heap, &heap->shape, 20, &place));
+	heap_unmap(heap, place.page, place.words);
+	assert_int_equal(place.unit, first.unit);
+	again = make(20);
+	assert_int_equal(again.unit, first.unit + 6);
+	check();
+	heap_source_fini(&source);
+}
+
+static void free_units_are_those_beside_blocks(void **state)
+{
+	struct block first;
+
+	(void)state;
+	heap_source_init(&source, &usual);
+	assert_int_equal(heap_free_units(heap), 0);
+	first = make(heap_content_max(heap));
+	assert_int_equal(heap_free_units(heap), 0);
+	(void)make(100); /* 26 units of a grain of 1,024 */
+	assert_int_equal(heap_free_units(heap), 998);
+	drop(first);
+	assert_int_equal(heap_free_units(heap), 998);
+	check();
+	heap_source_fini(&source);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -391,6 +428,8 @@ int main(void)
 		cmocka_unit_test(victims_holes_are_used_last),
 		cmocka_unit_test(hole_table_shrinks_when_it_is_trimmed),
 		cmocka_unit_test(records_in_use_stay_when_memory_is_given_back),
+		cmocka_unit_test(rest_of_the_shortest_length_asked_for_is_used_again),
+		cmocka_unit_test(free_units_are_those_beside_blocks),
 		cmocka_unit_test(spare_memory_goes_before_a_request_fails),
 		cmocka_unit_test(hole_of_the_shortest_length_asked_for_is_used_again),
 		cmocka_unit_test(hole_table_is_used_to_its_last_record),

@@ -42,7 +42,6 @@ NEAR = {"age": "tiers", "recompress": "tiers", "train": "tiers", "dictionary": "
         "least": "room", "slot": "store", "object": "store", "page_io": "store",
         "range": "store", "budget": "limits", "source": "limits", "objects": "alloc",
         "access": "copies", "whole": "walk", "saver": "file", "rescue": "file"}
-TESTS_S = 30  # CPU seconds of tests for a change
 SLOWER = 4    # times that a test may take with a change
 
 DOES_NOT_COMPILE = "do not compile"
@@ -89,10 +88,19 @@ class Layer:
         self.seed = f"{arguments.seed} {name}"
         self.count = arguments.count
         self.again = arguments.again
+        self.seconds = arguments.seconds
+        self.save = os.path.join(arguments.work, f"{name}.json")
+        self.known = self.read_known(self.save) if arguments.resume else {}
         self.lock = threading.Lock()
         self.queue = None
         self.results = []
         self.left_out = Counter()
+
+    @staticmethod
+    def read_known(path):
+        """The results of an earlier run, by their changes."""
+        with open(path, encoding="utf-8") as file:
+            return {tuple(result["change"]): result for result in json.load(file)}
 
     def draw(self, tree):
         """The next change, or None."""
@@ -109,14 +117,12 @@ class Layer:
     def earlier(self, found):
         """The changes that survived an earlier run, if they still can be made."""
         there = {tuple(change) for change in found}
-        with open(self.again, encoding="utf-8") as file:
-            for result in json.load(file):
-                change = tuple(result["change"])
-                if result["layer"] == self.name and not result["caught_by"]:
-                    if change in there:
-                        yield changes.Change(*change)
-                    else:
-                        say(f"gone: {result['place']}")
+        for change, result in self.read_known(self.save).items():
+            if not result["caught_by"]:
+                if change in there:
+                    yield changes.Change(*change)
+                else:
+                    say(f"gone: {result['place']}")
 
     def discard(self, why):
         with self.lock:
@@ -129,12 +135,18 @@ class Layer:
         place = f"{change.path}:{changes.line_of(text, change)}"
         diff = "".join(difflib.unified_diff(text.splitlines(True), changed.splitlines(True),
                                             change.path, change.path, n=1))
-        result = {"layer": self.name, "place": place, "change": change, "diff": diff,
-                  "caught_by": caught_by, "how": how}
+        self.add({"place": place, "change": change, "diff": diff, "caught_by": caught_by,
+                  "how": how})
+
+    def add(self, result):
         with self.lock:
             self.results.append(result)
-            say(f"{self.name} {len(self.results):3} {place}: {change.kind}: "
-                f"{caught_by + ' ' + str(how) if caught_by else 'SURVIVED'}")
+            fate = f"{result['caught_by']} {result['how']}" if result["caught_by"] else "SURVIVED"
+            say(f"{self.name} {len(self.results):3} {result['place']}: {result['change'][1]}: "
+                f"{fate}")
+            if not self.again:
+                with open(self.save, "w", encoding="utf-8") as file:
+                    json.dump(self.results, file, indent=1)
 
 
 def measure(tree, layer):
@@ -156,9 +168,9 @@ def measure(tree, layer):
     return sorted(tests, key=lambda test: test.cpu_s + test.wall_s)
 
 
-def tests_for(path, tests):
+def tests_for(path, tests, seconds):
     """The tests for a change of this file: those near it, then the others, the quickest first,
-    TESTS_S seconds in all."""
+    so many CPU seconds in all."""
     stem = os.path.splitext(os.path.basename(path))[0]
     words = [stem.split("_")[0], NEAR.get(stem, stem)]
     near = [test for test in tests if any(word in test.name for word in words)]
@@ -166,7 +178,7 @@ def tests_for(path, tests):
     total = 0
     for test in near + [test for test in tests if test not in near]:
         total += test.cpu_s
-        if total <= TESTS_S:
+        if total <= seconds:
             chosen.append(test)
     return chosen
 
@@ -184,11 +196,14 @@ def try_tests(tree, tests):
 
 def work(tree, layer, tests):
     while (change := layer.draw(tree)) is not None:
+        if tuple(change) in layer.known:
+            layer.add(layer.known[tuple(change)])
+            continue
         text = tree.read(change.path)
         changed = changes.apply(text, change)
         try:
             tree.write(change.path, changed)
-            caught_by, how = try_tests(tree, tests_for(change.path, tests))
+            caught_by, how = try_tests(tree, tests_for(change.path, tests, layer.seconds))
         finally:
             tree.write(change.path, text)
         if how == DOES_NOT_COMPILE:
@@ -230,7 +245,7 @@ def report(layers):
     for layer in layers:
         for result in layer.results:
             if not result["caught_by"]:
-                say(f"\n{result['place']}: {result['change'].kind} survived\n{result['diff']}",
+                say(f"\n{result['place']}: {result['change'][1]} survived\n{result['diff']}",
                     end="")
     for layer in layers:
         caught = Counter(result["caught_by"] for result in layer.results if result["caught_by"])
@@ -240,7 +255,7 @@ def report(layers):
             f"{reached:.1f}% (wanted: {layer.least}%); left out: " +
              ", ".join(f"{n} {why}" for why, n in layer.left_out.items()))
         for kind in changes.KINDS:
-            of_kind = [result for result in layer.results if result["change"].kind == kind]
+            of_kind = [result for result in layer.results if result["change"][1] == kind]
             if of_kind:
                 say(f"  {kind:20} {len(of_kind):4} {percentage(of_kind):5.1f}%")
         say("  caught by " + ", ".join(f"{name} {n}" for name, n in caught.most_common()))
@@ -257,8 +272,12 @@ def parse():
     parser.add_argument("--workers", type=int, default=1, help="trees at once (%(default)s)")
     parser.add_argument("--work", default=os.path.join(ROOT, "build", "mutants"),
                         help="folder of the copies and results (%(default)s)")
-    parser.add_argument("--again", metavar="RESULTS",
-                        help="only what survived in this results.json")
+    parser.add_argument("--seconds", type=int, default=30,
+                        help="CPU seconds of tests for a mutant (%(default)s)")
+    parser.add_argument("--resume", action="store_true",
+                        help="keep what an interrupted run of the same sources found")
+    parser.add_argument("--again", action="store_true",
+                        help="try only what survived the last run")
     arguments = parser.parse_args()
     for name in arguments.layers:
         if name not in LAYERS:
@@ -275,12 +294,7 @@ def main():
         os.makedirs(work_dir, exist_ok=True)
         trees.append(Tree(ROOT, work_dir, os.path.join(work_dir, "log")))
         trees[-1].configure()
-    layers = []
-    for name in arguments.layers:
-        layers.append(run_layer(name, arguments, trees))
-        with open(os.path.join(arguments.work, "results.json"), "w", encoding="utf-8") as file:
-            json.dump([result for layer in layers for result in layer.results], file, indent=1)
-    return 0 if report(layers) else 1
+    return 0 if report([run_layer(name, arguments, trees) for name in arguments.layers]) else 1
 
 
 if __name__ == "__main__":

@@ -301,6 +301,31 @@ static void hole_table_shrinks_when_it_is_trimmed(void **state)
 	assert_int_equal(heap->holes.high, heap->holes.live + 1);
 	assert_true(heap->holes.ready <= 512);
 	check();
+	/* No record that was moved is taken for an unused one. */
+	for (uint32_t i = 3901; i < 4000; i += 2)
+		drop(block[i]);
+	for (uint32_t i = 0; i < 400; i++)
+		block[i] = make(60);
+	for (uint32_t i = 0; i < 400; i += 2)
+		drop(block[i]);
+	check();
+	heap_source_fini(&source);
+}
+
+static void one_step_of_the_hole_table_goes_too(void **state)
+{
+	static struct block block[300];
+
+	(void)state;
+	heap_source_init(&source, &usual);
+	for (uint32_t i = 0; i < 300; i++)
+		block[i] = make(60);
+	assert_int_equal(source.records_ready, 2 * RECORD_STEP);
+	for (uint32_t i = 300; i-- > 10;)
+		drop(block[i]);
+	assert_true(xvi_heap_give_all(heap));
+	assert_int_equal(source.records_ready, RECORD_STEP);
+	check();
 	heap_source_fini(&source);
 }
 
@@ -427,6 +452,7 @@ int main(void)
 		cmocka_unit_test(block_grows_into_the_hole_behind_it_only),
 		cmocka_unit_test(victims_holes_are_used_last),
 		cmocka_unit_test(hole_table_shrinks_when_it_is_trimmed),
+		cmocka_unit_test(one_step_of_the_hole_table_goes_too),
 		cmocka_unit_test(records_in_use_stay_when_memory_is_given_back),
 		cmocka_unit_test(rest_of_the_shortest_length_asked_for_is_used_again),
 		cmocka_unit_test(free_units_are_those_beside_blocks),

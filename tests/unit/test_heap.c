@@ -325,6 +325,12 @@ static void one_step_of_the_hole_table_goes_too(void **state)
 		drop(block[i]);
 	assert_true(xvi_heap_give_all(heap));
 	assert_int_equal(source.records_ready, RECORD_STEP);
+	for (uint32_t i = 10; i < 300; i++)
+		block[i] = make(60);
+	for (uint32_t i = 300; i-- > 10;)
+		drop(block[i]);
+	xvi_heap_shrink_records(heap);
+	assert_int_equal(source.records_ready, RECORD_STEP);
 	check();
 	heap_source_fini(&source);
 }

@@ -20,10 +20,12 @@ from collections import namedtuple
 
 SKIPPED = 77
 SCRIPT_TARGETS = ["nbdkit_ramz_plugin", "nbd_client", "unix_ask", "swap_pages", "fsync_gate"]
-# Swapped arguments of other types are no mutants: they do not compile.
+# Swapped arguments of other types are no mutants: they do not compile. What a change leaves
+# undefined is not 0 by luck.
 OPTIONS = ["-DCMAKE_BUILD_TYPE=Debug", "-DXV_DEBUG=2", "-DXV_BUILD_EXAMPLES=OFF",
            "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON",
-           "-DCMAKE_C_FLAGS_DEBUG=-O1 -Werror=int-conversion -Werror=incompatible-pointer-types"]
+           "-DCMAKE_C_FLAGS_DEBUG=-O1 -ftrivial-auto-var-init=pattern "
+           "-Werror=int-conversion -Werror=incompatible-pointer-types"]
 
 # cpu_s and wall_s: what the test took without a change.
 Test = namedtuple("Test", "name command environment targets cpu_s wall_s")

@@ -130,10 +130,45 @@ static void a_shard_that_is_made_while_all_are_left_is_not_left(void **state)
 	xv_provider_mmap_destroy(provider);
 }
 
+static void a_shard_that_two_threads_want_is_made_once(void **state)
+{
+	struct xv_provider *provider = NULL;
+	struct xv_pool_stats stats;
+	struct xv_pool *pool;
+	pthread_t threads[2];
+	void *failed;
+
+	(void)state;
+	assert_int_equal(xv_provider_mmap_create(&provider, NULL), 0);
+	pool = pool_make(provider);
+	xv_pool_lock_all(pool);
+	for (int i = 0; i < 2; i++) {
+		atomic_store(&started, false);
+		assert_int_equal(pthread_create(&threads[i], NULL, allocate_elsewhere, pool), 0);
+		wait_for(&started);
+	}
+	/* Neither finds the shard, and both wait to make it. */
+	atomic_store(&done, false);
+	for (int i = 0; i < 20; i++)
+		nanosleep(&(struct timespec){.tv_nsec = WAIT_NS}, NULL);
+	xv_pool_unlock_all(pool);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(pthread_join(threads[i], &failed), 0);
+		assert_null(failed);
+	}
+	xv_pool_get_stats(pool, &stats);
+	assert_int_equal(stats.shards, SHARDS);
+	assert_int_equal(stats.objects, 2);
+	assert_int_equal(xv_pool_check(pool, XV_CHECK_DEEP, NULL), 0);
+	xv_pool_destroy(pool);
+	xv_provider_mmap_destroy(provider);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_shard_that_is_made_while_all_are_left_is_not_left),
+		cmocka_unit_test(a_shard_that_two_threads_want_is_made_once),
 	};
 
 	return cmocka_run_group_tests_name("pool_leave_threads", tests, NULL, NULL);

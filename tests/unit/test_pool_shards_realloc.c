@@ -144,6 +144,32 @@ static void an_alignment_stays_in_another_shard(struct pool_fixture *f)
 	}
 }
 
+/* The second shard keeps memory that it does not need; a chain cannot move there. */
+static void spare_memory_of_another_shard_is_found(struct pool_fixture *f)
+{
+	size_t half = f->page_bytes / 2;
+	struct shard_cpus cpus;
+	xv_handle handle, other, victim;
+
+	if (f->page_bytes < 1 << 16)
+		return; /* nothing is spare */
+	open_two(f, &cpus, XV_POOL_SPLIT);
+	shard_cpus_use(&cpus, 1);
+	(void)fixture_malloc(f, half / 2);
+	other = fixture_malloc(f, half);
+	shard_cpus_use(&cpus, 0);
+	handle = fixture_malloc(f, 4 * half);
+	fixture_fill(f, handle, PATTERN);
+	fill_to_the_limit(f, &victim);
+	assert_int_equal(xv_realloc(f->pool, &handle, 4 * half + half / 2), -XV_ENOSPC);
+	fixture_free(f, other);
+	assert_int_equal(xv_realloc(f->pool, &handle, 4 * half + half / 2), 0);
+	assert_int_equal(xv_realloc(f->pool, &handle, 4 * half), 0);
+	fixture_verify(f, handle, 4 * half, PATTERN);
+	fixture_check(f);
+	shard_cpus_close(&cpus);
+}
+
 /* By its address. */
 static void xv_resize_finds_room_too(struct pool_fixture *f)
 {
@@ -171,6 +197,7 @@ static const struct pool_test tests[] = {
 	POOL_TEST(a_free_that_was_left_makes_room, ON_MMAP),
 	POOL_TEST(room_in_another_shard_is_found, ON_MMAP),
 	POOL_TEST(an_alignment_stays_in_another_shard, ON_MMAP),
+	POOL_TEST(spare_memory_of_another_shard_is_found, ON_MMAP),
 	POOL_TEST(xv_resize_finds_room_too, ON_MMAP),
 };
 

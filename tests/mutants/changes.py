@@ -222,6 +222,8 @@ def is_update(source, first, last):
 
 def called_lock(source, first, last):
     """The name of the call if the statement is one that takes or gives back a lock."""
+    if source.is_mark(first, "("):
+        first += 3  # (void)
     name = source.tokens[first].text
     if source.is_mark(first + 1, "(") and source.match[first + 1] + 1 == last and \
             LOCKS.search(name) and not NO_LOCKS.search(name):
@@ -286,7 +288,7 @@ def removed_locks(source):
             calls.append((i, end))
     # The pair: a lock and the next unlock of the same function.
     for (first, end), (first2, end2) in zip(calls, calls[1:]):
-        name, name2 = source.tokens[first].text, source.tokens[first2].text
+        name, name2 = called_lock(source, first, end), called_lock(source, first2, end2)
         between = source.text_of(end + 1, first2 - 1) if end + 1 < first2 else ""
         if re.search(r"unlock|leave|release", name2) and \
                 not re.search(r"unlock|leave|release", name) and "\n}" not in between:

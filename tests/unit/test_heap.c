@@ -393,6 +393,41 @@ static void spare_memory_goes_before_a_request_fails(void **state)
 	heap_source_fini(&source);
 }
 
+static void spare_memory_goes_before_a_page_is_refused(void **state)
+{
+	struct block first, second;
+
+	(void)state;
+	heap_source_init(&source, &usual);
+	first = make(16000);
+	(void)make(100);
+	second = make(16000);
+	(void)make(33000);
+	drop(first);
+	drop(second);
+	assert_true(heap->spare_grains >= 6);
+	source.grains_most = source.grains;
+	(void)make(18000);
+	assert_int_equal(heap->page_count, 2);
+	check();
+	heap_source_fini(&source);
+}
+
+/* The next page has no memory. */
+static void block_at_the_end_of_its_page_touches_nothing_behind(void **state)
+{
+	struct xvi_place place;
+
+	(void)state;
+	heap_source_init(&source, &usual);
+	(void)make(heap_content_max(heap) - 104);
+	assert_true(heap_malloc_fast(heap, &heap->shape, 100, &place));
+	heap_unmap(heap, place.page, place.words);
+	assert_int_equal(place.unit + 26, heap->shape.end_unit);
+	check();
+	heap_source_fini(&source);
+}
+
 static void hole_of_the_shortest_length_asked_for_is_used_again(void **state)
 {
 	struct block first, again;
@@ -459,6 +494,8 @@ int main(void)
 		cmocka_unit_test(victims_holes_are_used_last),
 		cmocka_unit_test(hole_table_shrinks_when_it_is_trimmed),
 		cmocka_unit_test(one_step_of_the_hole_table_goes_too),
+		cmocka_unit_test(spare_memory_goes_before_a_page_is_refused),
+		cmocka_unit_test(block_at_the_end_of_its_page_touches_nothing_behind),
 		cmocka_unit_test(records_in_use_stay_when_memory_is_given_back),
 		cmocka_unit_test(rest_of_the_shortest_length_asked_for_is_used_again),
 		cmocka_unit_test(free_units_are_those_beside_blocks),

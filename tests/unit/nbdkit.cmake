@@ -7,7 +7,7 @@ if(NOT TARGET nbdkit_ramz_lib)
 	return()
 endif()
 
-set(tests config disk extents quit)
+set(tests config disk extents path quit)
 get_target_property(definitions nbdkit_ramz_lib COMPILE_DEFINITIONS)
 if("RZN_HAVE_JANSSON=1" IN_LIST definitions)
 	list(APPEND tests command control tiers)

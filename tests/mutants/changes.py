@@ -30,7 +30,7 @@ SCANNER = re.compile(r"""
 
 COMPARISONS = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}
 ASSIGNMENTS = {"=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>="}
-ASSERTIONS = {"XVI_ASSERT", "static_assert", "_Static_assert", "assert", "sizeof", "offsetof",
+ASSERTIONS = {"XVI_ASSERT", "RZI_ASSERT", "RZN_ASSERT", "static_assert", "_Static_assert", "assert", "sizeof", "offsetof",
               "_Alignof", "va_arg"}
 KEYWORDS = {"if", "while", "for", "switch", "return", "sizeof", "do", "else", "case", "default",
             "goto", "break", "continue"}
@@ -168,7 +168,7 @@ def number_beside(text, by):
 
 def offs_by_one(source):
     for i, token in enumerate(source.tokens):
-        if not source.inside[i] or source.is_mark(i - 1, "case"):
+        if not source.inside[i] or "case" in (source.tokens[i - 1].text, source.tokens[i - 2].text):
             continue
         if token.type == "number":
             for by in (1, -1):

@@ -33,7 +33,7 @@ LAYERS = {
     "object": ("src/core/object", r"^test_object", r"^$", 90),
     "pool": ("src/core/pool", r"^test_(pool_|compact|owner|pieces|large|split|high_pages|"
                               r"model$|model_density|fault$|fault_compact)", r"^$", 80),
-    "ramz": ("src/ramz", r"^test_(ramz_|codec|model_ramz|fault_ramz)", r"zram|cli|realtime", 90),
+    "ramz": ("src/ramz", r"^test_(ramz_|codec|model_ramz|fault_ramz)", r"zram|cli", 90),
     "nbdkit": ("src/nbdkit", r"^test_nbdkit_|^nbd_(file|control)$", r"^$", 80),
 }
 # Tests of these names come first for a change of a file, beside those that are named like it.

@@ -42,6 +42,16 @@ xv_add_test(NAME test_ramz_memory
 	INCLUDES ${PROJECT_SOURCE_DIR}/src/ramz ${XV_STAGE_DIR}/ramz)
 target_compile_definitions(test_ramz_memory PRIVATE _GNU_SOURCE)
 
+# Nor is what else it asks the system for; the linker puts the test in between.
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+	xv_add_test(NAME test_ramz_platform
+		SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_ramz_platform.c
+			${PROJECT_SOURCE_DIR}/src/ramz/platform.c
+		INCLUDES ${PROJECT_SOURCE_DIR}/src/ramz ${XV_STAGE_DIR}/ramz
+		LIBS xvmalloc::xvmalloc Threads::Threads)
+	target_link_options(test_ramz_platform PRIVATE LINKER:--wrap=sched_yield,--wrap=nanosleep)
+endif()
+
 if(TARGET xv_text)
 	xv_add_test(NAME test_size_text SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_size_text.c
 		LIBS xv_text)

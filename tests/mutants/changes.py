@@ -30,8 +30,8 @@ SCANNER = re.compile(r"""
 
 COMPARISONS = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}
 ASSIGNMENTS = {"=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>="}
-ASSERTIONS = {"XVI_ASSERT", "RZI_ASSERT", "RZN_ASSERT", "static_assert", "_Static_assert", "assert", "sizeof", "offsetof",
-              "_Alignof", "va_arg"}
+ASSERTIONS = {"XVI_ASSERT", "RZI_ASSERT", "RZN_ASSERT", "static_assert", "_Static_assert",
+              "assert", "sizeof", "offsetof", "_Alignof", "va_arg"}
 KEYWORDS = {"if", "while", "for", "switch", "return", "sizeof", "do", "else", "case", "default",
             "goto", "break", "continue"}
 PAIRS = {"(": ")", "[": "]", "{": "}"}
@@ -168,7 +168,8 @@ def number_beside(text, by):
 
 def offs_by_one(source):
     for i, token in enumerate(source.tokens):
-        if not source.inside[i] or "case" in (source.tokens[i - 1].text, source.tokens[i - 2].text):
+        before = (source.tokens[i - 1].text, source.tokens[i - 2].text)
+        if not source.inside[i] or "case" in before:
             continue
         if token.type == "number":
             for by in (1, -1):

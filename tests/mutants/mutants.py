@@ -189,7 +189,7 @@ def try_tests(tree, tests):
     for test in tests:
         if not tree.make(test.targets):
             return None, DOES_NOT_COMPILE
-        code, _, _ = tree.run(test, 2 + SLOWER * test.cpu_s, 15 + 3 * SLOWER * test.wall_s)
+        code, _, _ = tree.run(test, 2 + SLOWER * test.cpu_s, 15 + SLOWER * test.wall_s)
         if code not in (0, SKIPPED):
             return test.name, code
     return None, None

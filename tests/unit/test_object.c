@@ -77,6 +77,16 @@ static void largest_object_is_a_block_or_a_gibibyte(void **state)
 	fixture_close(&fixture);
 }
 
+static void object_that_fills_a_page_is_one_piece(void **state)
+{
+	(void)state;
+	fixture_open(&fixture, &small_pages, true, true);
+	assert_int_equal(kind_of(fixture_make(&fixture, 0, objects->whole_max)), KIND_WHOLE);
+	assert_int_equal(kind_of(fixture_make(&fixture, 1, objects->whole_max + 1)), KIND_FIRST);
+	fixture_check(&fixture);
+	fixture_close(&fixture);
+}
+
 static void object_above_a_page_keeps_its_bytes(void **state)
 {
 	xv_handle handle;
@@ -377,6 +387,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(largest_object_is_a_block_or_a_gibibyte),
+		cmocka_unit_test(object_that_fills_a_page_is_one_piece),
 		cmocka_unit_test(object_above_a_page_keeps_its_bytes),
 		cmocka_unit_test(object_is_laid_over_holes_when_the_heap_cannot_grow),
 		cmocka_unit_test(alignment_is_kept_for_life),

@@ -27,12 +27,15 @@ OPTIONS = ["-DCMAKE_BUILD_TYPE=Debug", "-DXV_DEBUG=2", "-DXV_BUILD_EXAMPLES=OFF"
            "-DCMAKE_C_FLAGS_DEBUG=-O1 -ftrivial-auto-var-init=pattern "
            "-Werror=int-conversion -Werror=incompatible-pointer-types"]
 
+WORK = "@WORK@"  # a worker's folder, in commands
+
 # cpu_s and wall_s: what the test took without a change.
 Test = namedtuple("Test", "name command environment targets cpu_s wall_s")
 
 
 class Tree:
     def __init__(self, root, work, log):
+        self.work = work
         self.source = os.path.join(work, "tree")
         self.build = os.path.join(work, "build")
         self.scratch = os.path.join(work, "scratch")
@@ -76,7 +79,7 @@ class Tree:
 
     def _run(self, command, **options):
         # What another worker compiled need not be compiled again.
-        environment = dict(os.environ, CCACHE_BASEDIR=os.path.dirname(self.source),
+        environment = dict(os.environ, CCACHE_BASEDIR=self.work,
                            CCACHE_NOHASHDIR="1")
         with open(self.log, "ab") as log:
             return subprocess.run(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
@@ -168,9 +171,14 @@ class Tree:
                     "slow" in properties.get("LABELS", ()) or "command" not in test:
                 continue
             environment = dict(item.split("=", 1) for item in properties.get("ENVIRONMENT", ()))
-            found.append(Test(test["name"], test["command"], environment,
+            command = [word.replace(self.work, WORK) for word in test["command"]]
+            found.append(Test(test["name"], command, environment,
                               self._targets(test["command"][0]), 0, 0))
         return found
+
+    def command(self, test):
+        """A test's command, which may have been found by another worker, in this tree."""
+        return [word.replace(WORK, self.work) for word in test.command]
 
     def _targets(self, program):
         return [os.path.basename(program)] if program.startswith(self.build) else SCRIPT_TARGETS
@@ -202,7 +210,7 @@ class Tree:
 
         start = time.monotonic()
         with open(os.path.join(self.scratch, "output"), "wb") as output:
-            process = subprocess.Popen(test.command, stdin=subprocess.DEVNULL, stdout=output,
+            process = subprocess.Popen(self.command(test), stdin=subprocess.DEVNULL, stdout=output,
                                        stderr=output, env=environment, cwd=scratch,
                                        start_new_session=True, preexec_fn=limits)
             code, usage = self._wait(process, start + wall_limit_s)

@@ -10,6 +10,7 @@ sys.dont_write_bytecode = True
 import unittest
 from itertools import islice
 
+import build
 import changes
 import mutants
 
@@ -129,6 +130,17 @@ class Order(unittest.TestCase):
         kinds = [change.kind for change in islice(mutants.order(self.found, "1"), 6)]
         self.assertEqual(kinds, list(changes.KINDS))
         self.assertEqual(sorted(mutants.order(self.found, "1")), sorted(self.found))
+
+
+class Workers(unittest.TestCase):
+    def test_each_runs_the_programs_of_its_own_tree(self):
+        trees = []
+        for work in ("/w/0", "/w/1"):
+            trees.append(build.Tree.__new__(build.Tree))
+            trees[-1].work = work
+        test = build.Test("test_a", [build.WORK + "/build/test_a"], {}, ["test_a"], 0, 0)
+        self.assertEqual(trees[0].command(test), ["/w/0/build/test_a"])
+        self.assertEqual(trees[1].command(test), ["/w/1/build/test_a"])
 
 
 if __name__ == "__main__":

@@ -146,8 +146,9 @@ class Layer:
             say(f"{self.name} {len(self.results):3} {result['place']}: {result['change'][1]}: "
                 f"{fate}")
             self.saved[tuple(result["change"])] = result
-            with open(self.save, "w", encoding="utf-8") as file:
+            with open(self.save + ".new", "w", encoding="utf-8") as file:
                 json.dump(list(self.saved.values()), file, indent=1)
+            os.replace(self.save + ".new", self.save)
 
 
 def measure(tree, layer):

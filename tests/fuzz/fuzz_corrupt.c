@@ -252,7 +252,7 @@ static bool page_has(uint32_t page, uint32_t offset)
 	const struct xv_provider *provider = &w.p.fault.provider;
 
 	return xv_provider_page_grains(provider) == 1 ||
-	       (w.p.fault.taken[page] >> (offset >> provider->grain_shift) & 1U) != 0;
+	       ((uint32_t)w.p.fault.taken[page] >> (offset >> provider->grain_shift) & 1U) != 0;
 }
 
 /* Change drawn bytes from `offset` on. */

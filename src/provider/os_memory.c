@@ -96,12 +96,14 @@ void *xvi_os_reserve(size_t bytes, size_t alignment)
 	return base + head;
 }
 
-/* Locked memory is there at once: give the untouched memory back. */
+/* Locked memory is there at once, as a whole: give the untouched memory back. */
 void *xvi_os_map_zeroed(size_t bytes, bool *all_there)
 {
 	void *base = map_anonymous(NULL, bytes, PROT_READ | PROT_WRITE, 0);
+	struct xvi_os_facts facts;
 
-	*all_there = base != NULL && xvi_os_resident_bytes(base, bytes) != 0 &&
+	xvi_os_facts_get(&facts);
+	*all_there = base != NULL && xvi_os_resident_bytes(base, facts.page_bytes) != 0 &&
 		     !xvi_os_discard(base, bytes).given;
 	return base;
 }

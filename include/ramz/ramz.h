@@ -117,15 +117,16 @@ XV_API void ramz_options_init(struct ramz_options *options);
 
 /* Would ramz_create take these options? Returns 0 or its error. On an error *reason, if reason is
  * not NULL, is one line that says what is wrong and how to mend it (static storage). Refuses a
- * hard limit below ramz_least_limit with -XV_EINVAL; only that needs memory. O(1). */
+ * hard limit below ramz_least_limit with -XV_EINVAL; only that needs memory. O(1); with a hard
+ * limit as ramz_least_limit. */
 XV_API XV_MUST_USE int ramz_options_check(const struct ramz_options *options, const char **reason);
 
 /*
  * Least hard_limit_bytes of a store with these options: what it holds after a write of one page
  * that does not compress, and a fifteenth more for the buffers of further threads. Ignores the
  * limits in options. Takes pages from the caller's provider, if there is one, and gives them back.
- * 0 when it cannot tell: ramz_create refuses the options for another reason, or no memory. O(1),
- * but makes and destroys stores.
+ * 0 when it cannot tell: ramz_create refuses the options for another reason, or no memory. Makes
+ * and destroys stores: O(pages / 2^18).
  */
 XV_API uint64_t ramz_least_limit(const struct ramz_options *options);
 
@@ -133,7 +134,8 @@ XV_API uint64_t ramz_least_limit(const struct ramz_options *options);
  * Make a store, all zeros; options may be NULL for the defaults. Stores it in *out; end it with
  * ramz_destroy. It takes little memory at first: the slot table grows as pages are written. Returns
  * 0, -XV_EINVAL (see ramz_options_check), -XV_E2BIG (more than RAMZ_PAGES_MAX pages: take a larger
- * page_bytes), -XV_ENOMEM, -XV_ENOTSUP (a provider that a pool cannot use). O(1).
+ * page_bytes), -XV_ENOMEM, -XV_ENOTSUP (a provider that a pool cannot use). O(1); with a hard limit
+ * as ramz_least_limit.
  */
 XV_API XV_MUST_USE int ramz_create(struct ramz **out, const struct ramz_options *options);
 

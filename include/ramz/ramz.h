@@ -80,8 +80,8 @@ struct ramz_options {
 		*codec; /* for pages written from now on; must outlive the store; NULL = lz4 */
 	int32_t level;  /* of that codec; RAMZ_LEVEL_DEFAULT = its own */
 	uint32_t raw_above_permille; /* 1 .. 1000: a page is kept raw if its compressed form is
-				      * longer than this many thousandths of it; 0 =
-				      * RAMZ_RAW_ABOVE_PERMILLE */
+				      * longer than this many thousandths of it, or not
+				      * shorter than it; 0 = RAMZ_RAW_ABOVE_PERMILLE */
 
 	struct xv_provider *provider; /* pages for the pool, any page size; must outlive the store;
 				       * NULL = the store makes an mmap provider with pages of 64

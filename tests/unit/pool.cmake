@@ -17,6 +17,7 @@ foreach(name IN ITEMS
 		alloc
 		bad_use
 		create
+		figures
 		fit
 		hardening
 		limits

@@ -70,8 +70,8 @@ struct xv_handle_table_options {
 			   * 512 bytes of the provider if that is less (at least 255) */
 };
 
-/* Options with every field at its default: those of the pool, and XV_POOL_SPLIT. Always start
- * from this. */
+/* Options with every field at its default: those of the pool, with XV_POOL_SPLIT and
+ * XV_POOL_OWNERS. Always start from this. */
 XV_API void xv_handle_table_options_init(struct xv_handle_table_options *options);
 
 /*

@@ -22,3 +22,11 @@ xv_add_test(NAME test_handle_table_maps
 xv_add_test(NAME test_handle_table_fork
 	SOURCES test_handle_table_fork.c ${handle_table_support}
 	LIBS xvmalloc::xvmalloc Threads::Threads)
+xv_add_test(NAME test_handle_table_figures
+	SOURCES test_handle_table_figures.c ${handle_table_support})
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+	xv_add_test(NAME test_handle_table_waits
+		SOURCES test_handle_table_waits.c LIBS xv_whitebox Threads::Threads)
+	target_compile_definitions(test_handle_table_waits PRIVATE _GNU_SOURCE)
+	target_link_options(test_handle_table_waits PRIVATE LINKER:--wrap=pthread_mutex_unlock)
+endif()

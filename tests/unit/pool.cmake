@@ -38,6 +38,9 @@ xv_add_test(NAME test_pool_threads
 	LIBS xvmalloc::xvmalloc Threads::Threads)
 
 # White box: the pool's folder.
+xv_add_test(NAME test_pool_walk_threads SOURCES test_pool_walk_threads.c
+	LIBS xvmalloc::xvmalloc Threads::Threads)
+
 xv_add_test(NAME test_pool_check
 	SOURCES test_pool_check.c $<TARGET_OBJECTS:xv_pool_test_support>
 	INCLUDES ${PROJECT_SOURCE_DIR}/src/core/pool ${PROJECT_SOURCE_DIR}/src/core/object

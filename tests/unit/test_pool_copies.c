@@ -25,10 +25,19 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex);
 
 static unsigned long unlocks;
 
+/* What another thread would do: once, after that many unlocks. */
+static void (*meanwhile)(void);
+static unsigned long meanwhile_at;
+
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
 {
-	unlocks++;
-	return __real_pthread_mutex_unlock(mutex);
+	int err = __real_pthread_mutex_unlock(mutex);
+
+	if (++unlocks == meanwhile_at && meanwhile != NULL) {
+		meanwhile_at = 0;
+		meanwhile();
+	}
+	return err;
 }
 
 static struct xv_provider *provider;
@@ -100,10 +109,93 @@ static void the_lock_is_let_go_between_the_parts_of_a_copy(void **state)
 	}
 }
 
+/* ---- what others do meanwhile ---- */
+
+static xv_handle copied;
+
+static void free_it(void)
+{
+	assert_int_equal(xv_free(pool, copied), 0);
+}
+
+static void shorten_it(void)
+{
+	assert_int_equal(xv_realloc(pool, &copied, 100), 0);
+}
+
+static void reset_it(void)
+{
+	assert_int_equal(xv_pool_reset(pool), -XV_EBUSY);
+}
+
+static void set_meanwhile(void (*call)(void))
+{
+	meanwhile = call;
+	unlocks = 0;
+	meanwhile_at = 5;
+}
+
+static void a_long_copy_of_an_object_that_ends_says_so(void **state)
+{
+	static void (*const ends[])(void) = {free_it, shorten_it};
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		open_pool(65536);
+		assert_int_equal(xv_malloc(pool, BYTES, &copied), 0);
+		memset(bytes, 1, BYTES);
+		set_meanwhile(ends[i / 2]);
+		if (i % 2 == 0)
+			assert_int_equal(xv_read(pool, copied, 0, bytes, BYTES), -XV_EINVAL);
+		else
+			assert_int_equal(xv_write(pool, copied, 0, bytes, BYTES), -XV_EINVAL);
+		assert_int_equal(meanwhile_at, 0);
+		close_pool();
+	}
+}
+
+static void a_reset_is_refused_beside_a_long_copy(void **state)
+{
+	(void)state;
+	open_pool(65536);
+	assert_int_equal(xv_malloc(pool, BYTES, &copied), 0);
+	set_meanwhile(reset_it);
+	assert_int_equal(xv_read(pool, copied, 0, bytes, BYTES), 0);
+	assert_int_equal(meanwhile_at, 0);
+	assert_int_equal(xv_object_size(pool, copied), BYTES);
+	assert_int_equal(xv_pool_reset(pool), 0);
+	close_pool();
+}
+
+/* Only a copy that lets the lock go needs a map of the page. */
+static void a_long_copy_needs_a_map_and_a_short_one_none(void **state)
+{
+	enum { MAPS_MOST = 65535, LONG = 40000, SHORT = 32768 };
+	void *ptr = NULL;
+
+	(void)state;
+	open_pool(65536);
+	assert_int_equal(xv_malloc_aligned(pool, LONG, 16, &copied), 0);
+	for (unsigned i = 0; i < MAPS_MOST; i++)
+		assert_int_equal(xv_map(pool, copied, &ptr), 0);
+	assert_int_equal(xv_map(pool, copied, &ptr), -XV_EAGAIN);
+	assert_int_equal(xv_read(pool, copied, 0, bytes, LONG), -XV_EAGAIN);
+	assert_int_equal(xv_write(pool, copied, 0, bytes, LONG), -XV_EAGAIN);
+	assert_int_equal(xv_read(pool, copied, 0, bytes, SHORT), 0);
+	assert_int_equal(xv_unmap(pool, copied, ptr), 0);
+	assert_int_equal(xv_read(pool, copied, 0, bytes, LONG), 0);
+	for (unsigned i = 1; i < MAPS_MOST; i++)
+		assert_int_equal(xv_unmap(pool, copied, ptr), 0);
+	close_pool();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_lock_is_let_go_between_the_parts_of_a_copy),
+		cmocka_unit_test(a_long_copy_of_an_object_that_ends_says_so),
+		cmocka_unit_test(a_reset_is_refused_beside_a_long_copy),
+		cmocka_unit_test(a_long_copy_needs_a_map_and_a_short_one_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

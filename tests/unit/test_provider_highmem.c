@@ -7,8 +7,10 @@
 #include "provider_support.h"
 
 #include <xvmalloc/provider_highmem.h>
+#include <xvmalloc/provider_mmap.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/resource.h>
 
 static struct xv_provider *create(const struct xv_provider_highmem_options *options)
@@ -392,6 +394,36 @@ static void highmem_random_maps_agree_with_a_shadow(void **state)
 
 #define WITH_DEFAULT(test) cmocka_unit_test_setup_teardown(test, make_default, end)
 
+static size_t open_files(void)
+{
+	size_t count = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		count += fcntl(fd, F_GETFD) != -1;
+	return count;
+}
+
+static void highmem_closes_what_it_opened(void **state)
+{
+	size_t before = open_files();
+	struct xv_provider *provider;
+	uint32_t page;
+
+	(void)state;
+	assert_int_equal(xv_provider_highmem_create(&provider, NULL), 0);
+	assert_int_equal(open_files(), before + 1);
+	assert_int_equal(provider->ops->page_alloc(provider, &page), 0);
+	xv_provider_highmem_destroy(provider);
+	assert_int_equal(open_files(), before);
+}
+
+static void null_providers_are_harmless(void **state)
+{
+	(void)state;
+	xv_provider_highmem_destroy(NULL);
+	xv_provider_mmap_destroy(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -402,6 +434,8 @@ int main(void)
 		WITH_DEFAULT(highmem_slots_beside_a_mapped_one_are_inaccessible),
 		cmocka_unit_test(highmem_window_runs_out_and_recovers),
 		WITH_DEFAULT(highmem_page_mapped_twice_needs_two_unmaps),
+		cmocka_unit_test(highmem_closes_what_it_opened),
+		cmocka_unit_test(null_providers_are_harmless),
 		WITH_DEFAULT(highmem_counts_maps_and_their_peak),
 		WITH_DEFAULT(highmem_refuses_and_counts_each_misuse),
 		WITH_DEFAULT(highmem_freed_pages_leave_the_memfd),

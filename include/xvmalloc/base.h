@@ -2,7 +2,7 @@
 /* Copyright (c) the libxvmalloc authors */
 /*
  * xvmalloc/base.h: version, attributes, the handle type and the table of errors
- * (xvmalloc/errors.h). Every public header includes it.
+ * (xvmalloc/errors.h). Every header of the libraries includes it.
  *
  * Needs the freestanding headers of C11. On a hosted system it also includes <errno.h>, so that the
  * error numbers are those of the system.

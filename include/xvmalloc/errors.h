@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * xvmalloc/errors.h: the table of errors. Every other header includes it.
+ * xvmalloc/errors.h: the table of errors. Every header of the libraries includes it.
  */
 #ifndef XVMALLOC_ERRORS_H
 #define XVMALLOC_ERRORS_H

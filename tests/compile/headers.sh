@@ -30,8 +30,14 @@ fi
 for file in "$include"/*/*.h; do
 	header=${file#"$include"/}
 	count=$((count + 1))
-	printf '#include <%s>\n#include <%s>\nint alone(void);\nint alone(void) { return 0; }\n' \
-		"$header" "$header" | tee "$work/alone.c" >"$work/alone.cc"
+	# Each header of the libraries brings base.h and errors.h; a plugin's is for no library.
+	value='XV_VERSION_MAJOR + XV_EINVAL'
+	case $header in
+	*/xvfrag_plugin.h) value=0 ;;
+	*/errors.h) value=XV_EINVAL ;;
+	esac
+	printf '#include <%s>\n#include <%s>\nint alone(void);\nint alone(void) { return %s; }\n' \
+		"$header" "$header" "$value" | tee "$work/alone.c" >"$work/alone.cc"
 	# shellcheck disable=SC2086 # CFLAGS is a list
 	compile "$header" c "$CC" $CFLAGS -std=c11
 	if [ "$CXX" != none ]; then

@@ -11,12 +11,12 @@ xv_add_test(NAME test_codec SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_codec.c
 
 foreach(name IN ITEMS store codecs counters limit dedup damage file file_format file_hold file_place
 		threads sparse room contexts changing realtime tiers policy policy_thread backing backing_file
-		backing_reused snapshot checkpoint checkpoint_power waiting edges file_calls)
+		backing_reused snapshot checkpoint checkpoint_power waiting edges counts file_calls)
 	xv_add_test(NAME test_ramz_${name}
 		SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_ramz_${name}.c
 		LIBS xvmalloc::ramz)
 endforeach()
-foreach(name IN ITEMS waiting edges)
+foreach(name IN ITEMS waiting edges counts)
 	target_link_libraries(test_ramz_${name} PRIVATE Threads::Threads)
 	target_compile_definitions(test_ramz_${name} PRIVATE _GNU_SOURCE)
 endforeach()

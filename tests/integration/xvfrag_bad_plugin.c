@@ -5,7 +5,8 @@
  * BAD_NONE has none and counts compactions, BAD_THREADS has none and says that it takes
  * threads, BAD_SPOIL spoils an object when it compacts, BAD_CRASH writes through a null
  * pointer in its 5000th alloc, BAD_HANG stops there, BAD_OVERLAP gives an early object's memory
- * twice, BAD_CHATTY prints to both streams, and BAD_REFUSE has no memory.
+ * twice, BAD_CHATTY prints to both streams, and BAD_REFUSE has no memory. Each refuses what it was
+ * not told to expect, and ends when an object is freed with another size.
  */
 #include <xvmalloc/xvfrag_plugin.h>
 
@@ -27,6 +28,7 @@ struct bad_heap {
 	uint64_t shared; /* given twice: never freed */
 	uint64_t first;  /* object 0 */
 	unsigned steps;
+	struct xvfrag_plugin_config told;
 	int (*moved)(void *context, uint32_t index, uint64_t from, uint64_t to);
 	void *context;
 };
@@ -35,7 +37,13 @@ static void *bad_create(const struct xvfrag_plugin_config *config)
 {
 	struct bad_heap *heap = calloc(1, sizeof(*heap));
 
+	if (config->settings != NULL) {
+		errno = EINVAL;
+		free(heap);
+		return NULL;
+	}
 	if (heap != NULL) {
+		heap->told = *config;
 		heap->moved = config->moved;
 		heap->context = config->context;
 	}
@@ -73,10 +81,18 @@ static int bad_fault(struct bad_heap *heap, uint64_t *token)
 	return 0;
 }
 
+/* Behind an object lies its size. */
+static size_t *size_of(uint64_t token, size_t size)
+{
+	return (size_t *)(uintptr_t)((token + size + 15) & ~(uint64_t)15);
+}
+
 static int bad_alloc(void *heap, size_t size, uint32_t index, uint64_t *token)
 {
 	struct bad_heap *h = heap;
 
+	if (size > h->told.max_size || index >= h->told.max_objects)
+		return -ERANGE;
 	if (atomic_fetch_add(&h->allocs, 1) + 1 == FAULT_AT) {
 		int result = bad_fault(h, token);
 
@@ -85,8 +101,13 @@ static int bad_alloc(void *heap, size_t size, uint32_t index, uint64_t *token)
 	}
 	*token = (uintptr_t)malloc(size +
 				   8192); /* room for the object that BAD_OVERLAP puts over it */
+	if (*token != 0)
+		*size_of(*token, size) = size;
 	h->last = *token;
 	h->held_bytes += size + 8;
+	if (h->told.total_bytes != 0 &&
+	    h->held_bytes > h->told.total_bytes + 8 * h->told.max_objects)
+		return -ERANGE;
 	if (index == 0)
 		h->first = *token;
 	return *token != 0 ? 0 : -ENOMEM;
@@ -97,6 +118,10 @@ static int bad_free(void *heap, uint64_t token, size_t size)
 	struct bad_heap *h = heap;
 
 	h->held_bytes -= size + 8;
+#ifndef BAD_OVERLAP
+	if (*size_of(token, size) != size)
+		abort();
+#endif
 	if (token != h->shared)
 		free((void *)(uintptr_t)token);
 	return 0;

@@ -4,6 +4,7 @@
  * A file as a backing device: it is one disk's at a time, and no other data is lost to it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +14,19 @@
 #include "test_ramz_support.h"
 
 enum { SLOTS = 3000, SEGMENTS = 64 };
+
+/* Is a file of this process open past the system's cache? */
+static bool opened_direct(void)
+{
+	bool direct = false;
+
+	for (int fd = 3; fd < 64; fd++) {
+		int flags = fcntl(fd, F_GETFL);
+
+		direct = direct || (flags != -1 && (flags & O_DIRECT) != 0);
+	}
+	return direct;
+}
 
 static void a_file_is_a_device(void **state)
 {
@@ -33,6 +47,7 @@ static void a_file_is_a_device(void **state)
 			break;
 		}
 		assert_int_equal(err, 0);
+		assert_int_equal(opened_direct(), direct);
 		assert_int_equal(ramz_backing_file_open(&other, path, 1 << 20, false), -EBUSY);
 		for (uint64_t slot = 0; slot < SLOTS; slot++)
 			store_put(store, slot, slot);

@@ -65,7 +65,7 @@ static void the_largest_object_is_what_the_header_says(struct pool_fixture *f)
 
 static void malloc_aligned_gives_what_always_fits(struct pool_fixture *f)
 {
-	static const uint32_t flags[] = {0, XV_POOL_OWNERS | XV_POOL_SPLIT, XV_POOL_KEYED};
+	static const uint32_t flags[] = {0, XV_POOL_OWNERS | XV_POOL_SPLIT};
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
 		struct xv_pool_options options;

@@ -3,8 +3,8 @@
 # Copyright (c) the libxvmalloc authors
 #
 # headers.sh INCLUDE_DIR: each public header compiles alone, and included twice, as
-# C11 and as C++17, without a warning. CC, CXX (or "none") and CFLAGS name the
-# compilers.
+# C11 and as C++11, C++17 and C++20, without a warning. CC, CXX (or "none") and CFLAGS
+# name the compilers.
 set -eu
 include=${1:?usage: headers.sh INCLUDE_DIR}
 work=$(mktemp -d)
@@ -18,7 +18,7 @@ compile() { # compile HEADER LANGUAGE COMPILER OPTION...
 	shift 2
 	if ! "$@" -Wall -Wextra -pedantic -Werror -fsyntax-only -I"$include" \
 		"$work/alone.$language" >"$work/log" 2>&1; then
-		echo "$header does not compile alone ($1, $language):"
+		echo "$header does not compile alone ($*):"
 		cat "$work/log"
 		failed=1
 	fi
@@ -41,8 +41,10 @@ for file in "$include"/*/*.h; do
 	# shellcheck disable=SC2086 # CFLAGS is a list
 	compile "$header" c "$CC" $CFLAGS -std=c11
 	if [ "$CXX" != none ]; then
-		# shellcheck disable=SC2086
-		compile "$header" cc "$CXX" $CFLAGS -std=c++17
+		for standard in c++11 c++17 c++20; do
+			# shellcheck disable=SC2086
+			compile "$header" cc "$CXX" $CFLAGS -std=$standard
+		done
 	fi
 done
 [ "$count" -gt 0 ] || { echo "no headers in $include" && exit 1; }

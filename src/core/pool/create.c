@@ -54,8 +54,7 @@ static bool options_are_good(const struct xv_pool_options *options)
 
 	return (alignment == 0 || alignment == 4 || alignment == 8 || alignment == 16) &&
 	       (options->flags & ~flags) == 0 && options->hardening <= XV_HARDENING_MOST &&
-	       options->shards <= XV_SHARDS_MAX && (int)options->lock >= XV_LOCK_DEFAULT &&
-	       (int)options->lock <= XV_LOCK_MUTEX;
+	       options->shards <= XV_SHARDS_MAX && (unsigned)options->lock <= XV_LOCK_MUTEX;
 }
 
 void xv_pool_options_init(struct xv_pool_options *options)

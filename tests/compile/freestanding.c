@@ -60,9 +60,23 @@ int memcmp(const void *a, const void *b, size_t bytes)
 	return 0;
 }
 
-enum step { STEP_NONE, STEP_PROVIDER, STEP_POOL, STEP_MALLOC, STEP_WRITE, STEP_READ, STEP_FREE };
+enum step {
+	STEP_NONE,
+	STEP_PROVIDER,
+	STEP_POOL,
+	STEP_MALLOC,
+	STEP_WRITE,
+	STEP_READ,
+	STEP_FREE,
+	STEP_FILL,
+	STEP_CHECK,
+	STEP_EMPTY
+};
 
-static unsigned char buffer[1U << 20];
+enum { BUFFER_BYTES = 64 * 1024, HANDLES = 1000 };
+
+static unsigned char buffer[BUFFER_BYTES];
+static xv_handle handles[HANDLES];
 
 static enum step store_and_read_back(struct xv_pool *pool)
 {
@@ -79,6 +93,31 @@ static enum step store_and_read_back(struct xv_pool *pool)
 	return xv_free(pool, handle) == 0 ? STEP_NONE : STEP_FREE;
 }
 
+/* Objects until the memory is full, of sizes that grow; then all are freed, every other one first.
+ */
+static enum step fill_and_empty(struct xv_pool *pool)
+{
+	struct xv_check_report report;
+	struct xv_pool_stats stats;
+	uint32_t count = 0;
+	int err = 0;
+
+	while (count < HANDLES && (err = xv_malloc(pool, 20 + count % 400, &handles[count])) == 0)
+		count++;
+	if (count < 100 || err != -XV_ENOMEM)
+		return STEP_FILL;
+	for (uint32_t half = 0; half < 2; half++) {
+		if (xv_pool_check(pool, XV_CHECK_DEEP, &report) != 0 || report.invariant != 0)
+			return STEP_CHECK;
+		for (uint32_t i = half; i < count; i += 2) {
+			if (xv_free(pool, handles[i]) != 0)
+				return STEP_FREE;
+		}
+	}
+	xv_pool_get_stats(pool, &stats);
+	return stats.objects == 0 && stats.requested_bytes == 0 ? STEP_NONE : STEP_EMPTY;
+}
+
 static enum step run(void)
 {
 	struct xv_provider *provider;
@@ -90,6 +129,8 @@ static enum step run(void)
 	if (xv_pool_create(&pool, provider, NULL) != 0)
 		return STEP_POOL;
 	failed = store_and_read_back(pool);
+	if (failed == STEP_NONE)
+		failed = fill_and_empty(pool);
 	xv_pool_destroy(pool);
 	return failed;
 }
@@ -101,14 +142,42 @@ static enum step run(void)
 #define ENTRY
 #endif
 
+#if defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M'
+#define STACK_END 0x20400000U /* the last memory of the board mps2-an385 */
+
+/* What the processor begins with: its stack, and where it starts. */
+__attribute__((section(".vectors"), used)) static const struct {
+	uintptr_t stack;
+	void (*reset)(void);
+} vectors = {STACK_END, start};
+
+/* Ask the debugger, or an emulator, to end the program (Arm, Semihosting, SYS_EXIT_EXTENDED). */
+static void end(enum step failed)
+{
+	const struct {
+		uint32_t reason, code;
+	} block = {0x20026U, (uint32_t)failed};
+	register uint32_t operation __asm__("r0") = 0x20U;
+	register const void *parameters __asm__("r1") = &block;
+
+	__asm__ volatile("bkpt 0xab" : : "r"(operation), "r"(parameters) : "memory");
+}
+#elif defined(__x86_64__) && defined(__linux__)
+static void end(enum step failed)
+{
+	__asm__ volatile("syscall" : : "a"(60), "D"((long)failed) : "rcx", "r11", "memory");
+}
+#else
+static void end(enum step failed)
+{
+	(void)failed;
+}
+#endif
+
 /* Entry of the process: there is nothing to return to. */
 ENTRY void start(void)
 {
-	enum step failed = run();
-
-#if defined(__x86_64__) && defined(__linux__)
-	__asm__ volatile("syscall" : : "a"(60), "D"((long)failed) : "rcx", "r11", "memory");
-#endif
+	end(run());
 	for (;;)
-		(void)failed;
+		;
 }

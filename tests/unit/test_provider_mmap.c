@@ -7,6 +7,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* mincore */
 #endif
+#include "address_space.h"
 #include "provider_support.h"
 
 #include "mmap_internal.h"
@@ -188,8 +189,8 @@ static bool default_space_is_halved_under_a_limit(void)
 static void mmap_takes_less_address_space_where_the_system_refuses(void **state)
 {
 	(void)state;
-	if (UNDER_SANITIZER || under_valgrind())
-		skip(); /* their own address space is over the limit */
+	if (UNDER_SANITIZER || under_valgrind() || under_emulator())
+		skip(); /* the tools' own address space is over the limit */
 	assert_true(true_in_child(default_space_is_halved_under_a_limit));
 }
 
@@ -215,7 +216,7 @@ static bool commit_fails_without_harm(void)
 static void mmap_reports_enomem_when_the_system_commits_no_more(void **state)
 {
 	(void)state;
-	if (UNDER_SANITIZER || under_valgrind())
+	if (UNDER_SANITIZER || under_valgrind() || under_emulator())
 		skip();
 	assert_true(true_in_child(commit_fails_without_harm));
 }

@@ -440,7 +440,7 @@ static void every_fault(const char *name, struct trial trial)
 	for (int kind = 0; kind < (trial.forever ? 1 : 3); kind++) {
 		trial.dedup = kind == 1;
 		trial.checksum = kind == 2;
-		for (uint64_t nth = 1; nth < RUNS_MAX; nth += 1 + nth / 12) {
+		for (uint64_t nth = 1; nth < RUNS_MAX; nth += 1 + nth * test_shorter() / 12) {
 			assert_int_equal(xv_provider_mmap_create(&inner, &options), 0);
 			if (!run_once(inner, &trial, nth))
 				nth = RUNS_MAX;

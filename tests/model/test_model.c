@@ -301,7 +301,7 @@ static void model_end(struct model *m)
 static void model_run(struct pool_fixture *f, uint32_t flags)
 {
 	struct model m = {.f = f, .flags = flags};
-	uint64_t count = environment_number("XV_OPS", OPS_DEFAULT);
+	uint64_t count = test_repeats("XV_OPS", OPS_DEFAULT);
 	struct xv_pool_options options;
 
 	fixture_options(f, &options);

@@ -282,7 +282,7 @@ static void thin_out(struct model *m)
 
 static void model_run(struct pool_fixture *f, uint32_t flags)
 {
-	uint64_t count = environment_number("XV_OPS", OPS_DEFAULT);
+	uint64_t count = test_repeats("XV_OPS", OPS_DEFAULT);
 	struct model m = {.op = 0};
 
 	density_open(&m.d, f, MODEL_PAGES, flags, 0);

@@ -101,7 +101,7 @@ static void save_until_killed(uint64_t seed)
 static void a_killed_process_leaves_one_version_and_no_lock(void **state)
 {
 	uint64_t seed = environment_number("XV_SEED", 11);
-	uint64_t ops = environment_number("XV_OPS", 60);
+	uint64_t ops = test_repeats("XV_OPS", 60);
 
 	(void)state;
 	print_message("XV_SEED=%llu\n", (unsigned long long)seed);
@@ -284,7 +284,7 @@ static void run_process(uint64_t seed, uint64_t ops, bool holds)
 static void run(bool holds)
 {
 	uint64_t seed = environment_number("XV_SEED", 12);
-	uint64_t ops = environment_number("XV_OPS", 60);
+	uint64_t ops = test_repeats("XV_OPS", 60);
 	pid_t child[PROCESSES];
 
 	print_message("XV_SEED=%llu\n", (unsigned long long)seed);

@@ -570,7 +570,7 @@ static uint64_t run(uint64_t seed)
 static void a_store_keeps_what_it_was_given(void **state)
 {
 	uint64_t seed = environment_number("XV_SEED", 20091121);
-	uint64_t lives = environment_number("XV_OPS", 8), errors = 0;
+	uint64_t lives = test_repeats("XV_OPS", 8), errors = 0;
 
 	(void)state;
 	life_codecs_init();

@@ -18,6 +18,20 @@ static inline uint64_t environment_number(const char *name, uint64_t otherwise)
 	return text != NULL && *text != '\0' ? strtoull(text, NULL, 0) : otherwise;
 }
 
+/* How many times less than usual a long test repeats itself, where programs run slowly. */
+static inline uint64_t test_shorter(void)
+{
+	uint64_t times = environment_number("XV_TEST_SHORTER", 1);
+
+	return times > 0 ? times : 1;
+}
+
+/* How often a test repeats itself: as the environment says, else as usual or less often. */
+static inline uint64_t test_repeats(const char *name, uint64_t usual)
+{
+	return environment_number(name, (usual + test_shorter() - 1) / test_shorter());
+}
+
 /* SplitMix64 (Steele, Lea, Flood, OOPSLA 2014). */
 static inline uint64_t random_next(uint64_t *state)
 {

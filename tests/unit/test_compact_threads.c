@@ -231,7 +231,7 @@ static void compact_while_others_work(const struct provider_case *which, uint32_
 	struct xv_provider *provider;
 
 	world->seed = environment_number("XV_SEED", 2009);
-	world->ops = environment_number("XV_OPS", 4000);
+	world->ops = test_repeats("XV_OPS", 4000);
 	assert_int_equal(provider_case_create(which, (size_t)PAGES * which->page_bytes, &provider),
 			 0);
 	xv_pool_options_init(&options);

@@ -118,7 +118,7 @@ static void request_takes_the_smallest_hole_that_fits(void **state)
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
 		heap_source_init(&source, &shapes[i]);
 		count = 0;
-		for (uint32_t round = 0; round < ROUNDS; round++) {
+		for (uint32_t round = 0; round < ROUNDS / test_shorter(); round++) {
 			size_t size = random_size(&random, heap_content_max(heap));
 
 			/* More are freed than made once there are many. */

@@ -293,7 +293,7 @@ static void run(const struct heap_source_shape *shape, uint64_t seed, uint64_t o
 static void heap_keeps_every_block_and_invariant(void **state)
 {
 	uint64_t seed = environment_number("XV_TEST_SEED", 1);
-	uint64_t operations = environment_number("XV_TEST_OPERATIONS", 4000);
+	uint64_t operations = test_repeats("XV_TEST_OPERATIONS", 4000);
 
 	(void)state;
 	print_message("XV_TEST_SEED=%llu\n", (unsigned long long)seed);

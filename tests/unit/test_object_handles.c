@@ -144,7 +144,7 @@ static void the_same_place_repeats_after_4096_blocks_or_128(void **state)
  */
 static void keyed_check_lets_one_random_payload_in_16_million_pass(void **state)
 {
-	uint64_t trials = environment_number("XV_TEST_OPERATIONS", 1 << 22);
+	uint64_t trials = test_repeats("XV_TEST_OPERATIONS", 1 << 22);
 	uint64_t random = environment_number("XV_TEST_SEED", 1);
 	struct heap_source_shape shape = shape_of(16, false);
 	struct xvi_location at, found;

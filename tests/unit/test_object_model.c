@@ -459,7 +459,7 @@ static void run(const struct heap_source_shape *shape, bool split, bool owners, 
 static void objects_keep_every_byte_and_invariant(void **state)
 {
 	uint64_t seed = environment_number("XV_TEST_SEED", 1);
-	uint64_t operations = environment_number("XV_TEST_OPERATIONS", 3000);
+	uint64_t operations = test_repeats("XV_TEST_OPERATIONS", 3000);
 
 	(void)state;
 	print_message("XV_TEST_SEED=%llu\n", (unsigned long long)seed);

@@ -377,7 +377,7 @@ static struct world *world_open(const struct kind *kind)
 	struct xv_pool_options options;
 
 	world->kind = kind;
-	world->ops = environment_number("XV_OPS", OPS);
+	world->ops = test_repeats("XV_OPS", OPS);
 	for (uint32_t i = 0; i < SLOTS; i++)
 		atomic_flag_clear(&world->object[i].busy);
 	assert_int_equal(provider_make(kind, &world->provider), 0);

@@ -144,7 +144,7 @@ static struct world *world_open(const struct kind *kind)
 	options.shards = kind->shards;
 	world->low = kind->high ? low_pages_taken(world->provider) : NULL;
 	assert_int_equal(xv_pool_create(&world->pool, world->provider, &options), 0);
-	world->ops = environment_number("XV_OPS", OPS) * 4 / kind->threads;
+	world->ops = test_repeats("XV_OPS", OPS) * 4 / kind->threads;
 	return world;
 }
 

@@ -80,7 +80,7 @@ static void try_kind(int kind, const char *codec)
 	memset(still, 0, PAGE / 2);
 	assert_int_equal(ramz_write_page(store, SLOTS - 1, still), 0);
 	assert_int_equal(pthread_create(&thread, NULL, scribble, &source), 0);
-	for (uint64_t i = 0; i < environment_number("XV_ROUNDS", 20000); i++) {
+	for (uint64_t i = 0; i < test_repeats("XV_ROUNDS", 20000); i++) {
 		uint64_t slot = i % (SLOTS - 1);
 
 		assert_int_equal(ramz_write_page(store, slot, source.bytes), 0);

@@ -347,8 +347,7 @@ static void room_is_made_while_others_are_in_the_tables(void **state)
 	(void)state;
 	for (int dedup = 0; dedup < 2; dedup++) {
 		struct ramz *store = open_with(TIB, 3 << 20, dedup != 0);
-		struct crowd crowd = {.store = store,
-				      .rounds = environment_number("XV_ROUNDS", 3000)};
+		struct crowd crowd = {.store = store, .rounds = test_repeats("XV_ROUNDS", 3000)};
 		struct member members[CROWD];
 		pthread_t manager;
 

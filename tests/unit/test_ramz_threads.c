@@ -266,7 +266,7 @@ static void stress(struct scene *scene)
 static void stress_with(bool checksum, bool dedup, uint32_t shards)
 {
 	struct scene scene = {.seed = environment_number("XV_SEED", 1),
-			      .ops = environment_number("XV_OPS", 6000)};
+			      .ops = test_repeats("XV_OPS", 6000)};
 	struct ramz_options options;
 	struct ramz_stats stats;
 

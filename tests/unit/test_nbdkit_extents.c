@@ -79,7 +79,7 @@ static void extents_agree_with_the_contents(void **unused)
 		disk_of(&disk, &config, PARAMETERS("size=2867200")); /* PAGES pages */
 		fill_at_random(&disk, is_data, &state);
 		for (int query = 0; query < 300; query++) {
-			uint64_t offset = random_below(&state, (size_t)PAGES * PAGE);
+			size_t offset = random_below(&state, (size_t)PAGES * PAGE);
 			uint32_t count =
 				1 + (uint32_t)random_below(&state, (size_t)PAGES * PAGE - offset);
 			bool one_only = random_below(&state, 3) == 0;

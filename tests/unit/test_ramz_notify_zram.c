@@ -46,7 +46,7 @@ static void notify_free_is_what_the_kernel_counts(void **state)
 	for (int i = 0; i < REQUESTS; i++) {
 		uint64_t index = random_below(&seed, PAGES);
 		uint64_t most = PAGES - index < MOST_PAGES ? PAGES - index : MOST_PAGES;
-		uint64_t count = 1 + random_below(&seed, most);
+		uint64_t count = 1 + random_below(&seed, (size_t)most);
 
 		if (random_below(&seed, 2) == 0) {
 			for (uint64_t page = 0; page < count; page++) {
@@ -55,8 +55,9 @@ static void notify_free_is_what_the_kernel_counts(void **state)
 					zram->write(heap, index + page, pages + page * PAGE, PAGE),
 					0);
 			}
-			assert_int_equal(ramz_write(store, index * PAGE, pages, count * PAGE, NULL),
-					 0);
+			assert_int_equal(
+				ramz_write(store, index * PAGE, pages, (size_t)count * PAGE, NULL),
+				0);
 		} else {
 			for (uint64_t page = index; page < index + count; page++)
 				assert_int_equal(zram->free(heap, page, PAGE), 0);

@@ -196,9 +196,9 @@ static int watch_compact_step(void *heap, uint64_t *moved_bytes)
 		watch.next = 0;
 		return 0;
 	}
-	copy = malloc(sizeof(*copy) + object->size);
+	copy = malloc(sizeof(*copy) + (size_t)object->size);
 	assert_non_null(copy);
-	memcpy(copy, object, sizeof(*copy) + object->size);
+	memcpy(copy, object, sizeof(*copy) + (size_t)object->size);
 	/* Not from where the object is: refused. */
 	assert_int_not_equal(watch.config.moved(watch.config.context, object->index,
 						(uintptr_t)copy, (uintptr_t)(copy + 1)),

@@ -56,7 +56,7 @@ static void samples_init(struct sample sample[SAMPLES], const struct xvm_input *
 	for (uint32_t i = 0; i < SAMPLES; i++)
 		sample[i] = (struct sample){
 			.pages = &input->pages,
-			.index = xvm_calloc(input->pages.count, sizeof(*sample[i].index))};
+			.index = xvm_calloc((size_t)input->pages.count, sizeof(*sample[i].index))};
 	for (uint32_t page = 0; page < input->pages.count; page++) {
 		struct sample *to = &sample[apart && sample_is_trained(page) ? TRAINED : MEASURED];
 

@@ -163,7 +163,7 @@ static bool replay_take_memory(struct xvf_replay *r)
 	if (r->token == NULL || r->source == NULL || r->pattern == NULL || r->copy == NULL ||
 	    r->workers == NULL)
 		return false;
-	memset(r->source, 0xFF, r->places * sizeof(*r->source));
+	memset(r->source, 0xFF, (size_t)r->places * sizeof(*r->source));
 	replay_fill_pattern(r);
 	for (unsigned i = 0; i < r->threads; i++) {
 		r->workers[i].replay = r;

@@ -329,7 +329,7 @@ static void run(uint64_t seed, uint64_t ops, uint32_t page_bytes, unsigned kind)
 static void a_store_is_an_array_of_bytes(void **state)
 {
 	uint64_t seed = environment_number("XV_SEED", 20091121);
-	uint64_t ops = test_repeats("XV_OPS", 1500);
+	uint64_t ops = environment_number("XV_OPS", 1500);
 
 	(void)state;
 	for (unsigned kind = 0; kind < 8; kind++)

@@ -52,9 +52,13 @@ static void run_writers(struct ramz *store)
 
 static uint64_t malloced_bytes(void)
 {
+#if defined(__GLIBC__)
 	struct mallinfo2 info = mallinfo2();
 
 	return info.uordblks + info.hblkhd;
+#else
+	return 0;
+#endif
 }
 
 /* A sanitizer or Valgrind has a malloc of its own, which the C library does not count. */

@@ -126,10 +126,10 @@ static struct ramz *make_store(uint64_t salt, bool checksum)
 
 static size_t block_bytes(const struct memory_file *file, size_t at)
 {
-	uint32_t bytes;
+	const unsigned char *word = file->bytes + at + 12; /* little-endian everywhere */
 
-	memcpy(&bytes, file->bytes + at + 12, 4);
-	return 24 + (size_t)bytes;
+	return 24 +
+	       (word[0] | (size_t)word[1] << 8 | (size_t)word[2] << 16 | (size_t)word[3] << 24);
 }
 
 /* Two saves of one store have equal layouts: every block of one in the place of the other's. */

@@ -211,6 +211,14 @@ static int malloc_once(struct xvi_heap *heap, const struct request *request, uns
 					    : -XV_ENOMEM;
 }
 
+/* There is no memory, or the heap may not take any: a hole that needs none, else any that fits. */
+static uint32_t find_last(const struct xvi_heap *heap, const struct request *request)
+{
+	uint32_t index = find_hole(heap, request, LOOKS_FOR_HOT, true);
+
+	return index != 0 ? index : find_hole(heap, request, LOOKS_LAST_RESORT, false);
+}
+
 /* As xvi_heap_malloc; -XV_EBADMSG: a page was closed, try again. */
 static int malloc_request(struct xvi_heap *heap, const struct request *request, unsigned flags,
 			  struct xvi_place *place)
@@ -223,13 +231,10 @@ static int malloc_request(struct xvi_heap *heap, const struct request *request, 
 		err = malloc_once(heap, request, flags, place);
 	if (err == 0 || err == -XV_EBADMSG || heap->blocks_left == 0)
 		return err;
-	/* There is no memory, or the heap may not take any. */
-	index = find_hole(heap, request, LOOKS_FOR_HOT, true);
-	if (index == 0)
-		index = find_hole(heap, request, LOOKS_LAST_RESORT, false);
+	index = find_last(heap, request);
 	if (index == 0 && (flags & HEAP_KEEP_VICTIMS) == 0 && heap->victim != 0) {
 		xvi_heap_victim_end(heap);
-		index = find_hole(heap, request, LOOKS_LAST_RESORT, false);
+		index = find_last(heap, request);
 	}
 	return index != 0 ? malloc_from_hole(heap, index, request, place) : err;
 }

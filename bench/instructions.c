@@ -18,21 +18,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <valgrind/callgrind.h>
 
 #include <xvmalloc/base.h>
 
+#include "count.h"
 #include "heap.h"
-
-/* Count what statement does, as a part of the output that is called row. */
-#define COUNT(row, statement)                                                                      \
-	do {                                                                                       \
-		CALLGRIND_ZERO_STATS;                                                              \
-		CALLGRIND_TOGGLE_COLLECT;                                                          \
-		statement;                                                                         \
-		CALLGRIND_TOGGLE_COLLECT;                                                          \
-		CALLGRIND_DUMP_STATS_AT(row);                                                      \
-	} while (0)
 
 #define PAIRS 20000U
 #define SLOTS 8192U

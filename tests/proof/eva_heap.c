@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) the libxvmalloc authors */
+/*
+ * eva_heap.c: for frama-c's Eva (eva.sh): words, lists, bits and masks of the heap for every
+ * argument, and the whole heap in sequences of steps on two small pages (small_heap.h) whose sizes
+ * and failing calls differ. Eva proves that nothing overflows, is shifted too far, is read before
+ * it was written, or lies outside its object; and the assertions.
+ */
+#include "small_heap.h"
+
+#include "hole.h"
+
+#include <__fc_builtin.h>
+
+enum { PAGE_UNITS_MAX = 1 << 14 };
+
+static uint32_t any(uint32_t from, uint32_t to)
+{
+	return Frama_C_unsigned_int_interval(from, to);
+}
+
+/* ---- parts ---- */
+
+static void words(void)
+{
+	uint32_t kind = any(0, BLOCK_KIND_MASK), content = any(0, BLOCK_CONTENT_MASK);
+	uint32_t stamp = any(0, (1U << BLOCK_STAMP_WIDTH) - 1) << BLOCK_STAMP_SHIFT;
+	uint32_t word = any(0, UINT32_MAX);
+	uint32_t header = block_word(kind, content, stamp);
+	uint32_t other = block_with_content(word, content) | block_with_kind(word, kind);
+	uint32_t field = block_content(word), units = hole_value(hole_unlisted_word(content));
+
+	//@ assert a_content_fits: field <= 65535;
+	field = block_kind(word);
+	//@ assert a_kind_fits: field <= 3;
+	field = block_stamp(word);
+	//@ assert a_stamp_fits: field <= 4095;
+	//@ assert a_length_comes_back: units <= 65535;
+	(void)header;
+	(void)other;
+}
+
+/* Each length has a list that exists; the octave of each is told apart. */
+static void lists(void)
+{
+	uint32_t units, list;
+
+	//@ loop unroll 20;
+	for (uint32_t low = 1; low <= PAGE_UNITS_MAX; low *= 2) {
+		units = any(low, low < PAGE_UNITS_MAX ? 2 * low - 1 : low);
+		list = list_of(units);
+		//@ assert a_list_exists: list < 1281;
+	}
+}
+
+/* The bits of grains, for every place in a page of 16 grains. */
+static void grains(void)
+{
+	static struct xvi_heap heap;
+	uint32_t from = any(0, PAGE_UNITS_MAX - 1);
+	uint32_t to = any(1, PAGE_UNITS_MAX), bits;
+
+	heap.shape.grain_shift = 10;
+	heap.shape.grain_count = 16;
+	heap.shape.end_unit = PAGE_UNITS_MAX;
+	bits = grain_bits(any(0, 65535));
+	//@ assert a_count_fits: bits <= 31;
+	(void)grain_mask(&heap.shape, from, to);
+	(void)grain_mask_inside(&heap, from, to);
+}
+
+/* ---- the whole heap ---- */
+
+static const struct small_shape shapes[] = {
+	{.page_shift = 7,
+	 .grain_shift = 3,
+	 .alignment = 4,
+	 .records = 160,
+	 .prove = true,
+	 .content = {1, 44, 49, 60, 124}},
+	{.page_shift = 7,
+	 .grain_shift = 5,
+	 .alignment = 8,
+	 .prefix_bytes = 4,
+	 .records = 6,
+	 .bounded = true,
+	 .content = {5, 44, 52, 60, 116}},
+	{.page_shift = 8,
+	 .grain_shift = 8,
+	 .alignment = 16,
+	 .records = 160,
+	 .prove = true,
+	 .window = true,
+	 .content = {4, 44, 60, 124, 236}},
+};
+
+static void step(const struct small_shape *shape, enum small_action action, uint32_t a, uint32_t b,
+		 uint32_t fails)
+{
+	struct small_step now = {.action = (uint8_t)action,
+				 .a = (uint8_t)a,
+				 .b = (uint8_t)b,
+				 .fails = (uint16_t)fails};
+	const char *error = small_do(shape, &now);
+
+	//@ assert the_step_is_right: error == \null;
+	(void)error;
+}
+
+/* Mallocs, of which one may fail; frees, a resize and a victim. */
+static void sequence(const struct small_shape *shape, uint32_t size, uint32_t fails)
+{
+	small_init(shape);
+	step(shape, SMALL_MALLOC, 2, HEAP_MAY_GROW, 0);
+	step(shape, SMALL_MALLOC, size, HEAP_MAY_GROW, fails);
+	step(shape, SMALL_MALLOC, 1, HEAP_MAY_GROW, 0);
+	step(shape, SMALL_FREE, 0, 0, 0);
+	step(shape, SMALL_ALIGNED, 0, HEAP_MAY_GROW, 0);
+	step(shape, SMALL_RESIZE, 0, size, 0);
+	step(shape, SMALL_VICTIM, small.block[0].page, 0, 0);
+	step(shape, SMALL_MALLOC, size, 0, 0);
+	step(shape, SMALL_FREE, 0, 0, 0);
+	step(shape, SMALL_NO_VICTIM, 0, 0, 0);
+	step(shape, SMALL_GIVE_ALL, 0, 0, 0);
+	step(shape, SMALL_SHRINK, 0, 0, 0);
+	step(shape, SMALL_CLEAR, 0, 0, 0);
+}
+
+int main(void)
+{
+	words();
+	lists();
+	grains();
+	//@ loop unroll 24;
+	for (uint32_t i = 0; i < 24; i++)
+		sequence(&shapes[i % 3], i / 3 % 4, i / 12);
+	return 0;
+}

@@ -290,7 +290,7 @@ static const struct small_shape shapes[] = {
 
 static void heap_keeps_its_invariants_after_all_sequences(void **state)
 {
-	uint32_t states = (uint32_t)environment_number("XV_PROOF_STATES", 300);
+	uint32_t states = (uint32_t)environment_number("XV_PROOF_STATES", 200);
 	uint32_t failures = (uint32_t)environment_number("XV_PROOF_FAILURES", 1);
 
 	(void)state;

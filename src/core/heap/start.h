@@ -141,7 +141,14 @@ static inline bool start_none_between(const struct xvi_shape *shape, struct xvi_
 	last = start_byte(shape, record, to - 1);
 	if (XVI_LIKELY(byte == last))
 		return true;
-	while (++byte < last) {
+	for (byte++; last - byte >= 8; byte += 8) {
+		uint64_t eight;
+
+		memcpy(&eight, byte, sizeof(eight));
+		if (eight != UINT64_MAX) /* START_NONE in each */
+			return false;
+	}
+	for (; byte < last; byte++) {
 		if (*byte != START_NONE)
 			return false;
 	}

@@ -113,8 +113,8 @@ enum xv_lock_kind {
  *      word of free memory, it checks it against its neighbours and the records, which lie outside
  *      of the pages. Whatever was written to the pages between two calls, no call reads or writes
  *      outside of them, or runs without end.
- *   2  As 1. A canary of 4 bytes stands behind each object, and is checked whenever the object's
- *      handle is used. Freed bytes are zero. Among free places of the same length one is taken at
+ *   2  As 1. A canary of 4 bytes stands behind each object, and is checked when a call finds the
+ *      object. Freed bytes are zero. Among free places of the same length one is taken at
  *      random. Freed objects of up to about 4 KiB are kept apart, 64 in each shard, and are checked
  *      for writes before their memory is used again. Each shard then holds up to 256 KiB more.
  *

@@ -277,6 +277,24 @@ static void freed_bytes_are_zero_and_stay_so(void **state)
 	pool_close();
 }
 
+/* In place or not, what an object loses is zero. */
+static void bytes_that_an_object_loses_are_zero(void **state)
+{
+	static const unsigned char zeros[SIZE];
+	unsigned char *bytes;
+
+	(void)state;
+	pool_open(2, 0, 1);
+	make_objects();
+	bytes = bytes_of(handles[3]);
+	assert_int_equal(xv_realloc(pool, &handles[3], 100), 0);
+	assert_ptr_equal(bytes_of(handles[3]), bytes);
+	/* Behind the canary stands a word of the hole, and one at its end. */
+	assert_memory_equal(bytes + 112, zeros, SIZE - 112 - 4);
+	assert_int_equal(bytes[99], 4);
+	pool_close();
+}
+
 static void a_write_to_a_freed_object_is_told(void **state)
 {
 	(void)state;
@@ -368,6 +386,7 @@ int main(void)
 		cmocka_unit_test(one_byte_too_many_is_told_at_the_next_call),
 		cmocka_unit_test(canaries_follow_objects_that_are_resized),
 		cmocka_unit_test(freed_bytes_are_zero_and_stay_so),
+		cmocka_unit_test(bytes_that_an_object_loses_are_zero),
 		cmocka_unit_test(a_write_to_a_freed_object_is_told),
 		cmocka_unit_test(a_freed_place_is_not_used_at_once),
 		cmocka_unit_test(the_quarantine_makes_room),

@@ -6,12 +6,18 @@
  */
 #include "piece.h"
 
-/* Change the content of a piece in place, canary included. */
+/* Change the content of a piece in place, canary included. Hardened, what it loses is zero before:
+ * a block can always get shorter. */
 static bool piece_resize(struct xvi_objects *objects, struct xvi_location *at, uint32_t content)
 {
 	struct xvi_place place = {at->page, at->unit, heap_map(&objects->heap, at->page),
 				  at->header};
-	bool done = xvi_heap_resize(&objects->heap, &place, content);
+	uint32_t old = block_content(at->header);
+	bool done;
+
+	if (objects->quarantine != NULL && content < old)
+		memset((unsigned char *)(place.words + at->unit + 1) + content, 0, old - content);
+	done = xvi_heap_resize(&objects->heap, &place, content);
 
 	if (done)
 		xvi_piece_set_canary(objects, at->page, place.words, at->unit);

@@ -22,13 +22,16 @@ is_size() {
 	ask disk 'state 0 1' | grep -q "\"pages\": $(($1 / 4096))," || fail "state: $(ask disk 'state 0 1')"
 }
 
-# refused WORDS COMMAND
-refused() {
-	ask disk "$2" >"$dir/refused"
-	grep -q "\"ok\": false.*$1" "$dir/refused" || fail "'$2' is answered: $(cat "$dir/refused")"
+# A client that has ended is counted for a moment longer: both are asked again for a while.
+asked() { # asked COMMAND WORDS
+	ask disk "$1" >"$dir/answer"
+	grep -q "$2" "$dir/answer"
 }
 
-answers() { ask disk "$1" | grep -q '"ok": true' || fail "'$1' is refused: $(ask disk "$1")"; }
+# refused WORDS COMMAND
+refused() { awaits 20 asked "$2" "\"ok\": false.*$1" || fail "'$2' is answered: $(cat "$dir/answer")"; }
+
+answers() { awaits 20 asked "$1" '"ok": true' || fail "'$1' is refused: $(cat "$dir/answer")"; }
 
 # ---- larger, under a client ---------------------------------------------------------------
 

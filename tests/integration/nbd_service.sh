@@ -64,11 +64,15 @@ calls() {
 	sort -u "$dir/made" "$dir/all_made" -o "$dir/all_made" 2>/dev/null || cp "$dir/made" "$dir/all_made"
 }
 
-does() { # does COMMAND...: on the disk, by root
+commanded() {
 	command=$1
 	shift
-	timeout 60 "$ramz" "$command" --socket "$control" "$@" >"$dir/out" 2>&1 ||
-		fail "ramz $command $*: $(cat "$dir/out")"
+	timeout 60 "$ramz" "$command" --socket "$control" "$@" >"$dir/out" 2>&1
+}
+
+# A client that has ended is counted for a moment longer, and stands in the way of some.
+does() { # does COMMAND...: on the disk, by root
+	awaits 5 commanded "$@" || fail "ramz $*: $(cat "$dir/out")"
 }
 
 # All requests that a client may make; it checks what it reads.

@@ -222,20 +222,24 @@ void fixture_free(struct pool_fixture *f, xv_handle handle)
 	assert_int_equal(xv_free(f->pool, handle), 0);
 }
 
+/* Of the objects that tests fill: those of several pages, too. */
+enum { CONTENT_BYTES_MAX = 4 * OBJECT_BYTES_MAX };
+
 void fixture_fill(struct pool_fixture *f, xv_handle handle, uint32_t pattern)
 {
-	static unsigned char buffer[OBJECT_BYTES_MAX];
+	static unsigned char buffer[CONTENT_BYTES_MAX];
 	int size = xv_object_size(f->pool, handle);
 
-	assert_true(size > 0);
+	assert_true(size > 0 && (size_t)size <= sizeof(buffer));
 	pattern_fill(buffer, (size_t)size, pattern);
 	assert_int_equal(xv_write(f->pool, handle, 0, buffer, (size_t)size), 0);
 }
 
 void fixture_verify(struct pool_fixture *f, xv_handle handle, size_t size, uint32_t pattern)
 {
-	static unsigned char buffer[OBJECT_BYTES_MAX];
+	static unsigned char buffer[CONTENT_BYTES_MAX];
 
+	assert_true(size <= sizeof(buffer));
 	assert_int_equal(xv_object_size(f->pool, handle), (int)size);
 	assert_int_equal(xv_read(f->pool, handle, 0, buffer, size), 0);
 	assert_true(pattern_matches(buffer, size, pattern));

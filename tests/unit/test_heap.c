@@ -33,7 +33,7 @@ static void check(void)
 
 static int try_malloc(uint32_t content, struct block *block)
 {
-	struct xvi_place place;
+	struct xvi_place place = {0};
 	int err = xvi_heap_malloc(heap, content, 0, 1, HEAP_MAY_GROW, &place);
 
 	if (err != 0)
@@ -243,7 +243,7 @@ static void every_place_but_a_blocks_beginning_is_refused(void **state)
 static void block_grows_into_the_hole_behind_it_only(void **state)
 {
 	struct block a, b;
-	struct xvi_place place;
+	struct xvi_place place = {0};
 
 	(void)state;
 	heap_source_init(&source, &usual);
@@ -362,7 +362,7 @@ static void records_in_use_stay_when_memory_is_given_back(void **state)
 static void hole_table_is_used_to_its_last_record(void **state)
 {
 	struct heap_source_shape shape = usual;
-	struct xvi_place place;
+	struct xvi_place place = {0};
 
 	(void)state;
 	shape.records_most = RECORD_STEP + 1;
@@ -416,7 +416,7 @@ static void spare_memory_goes_before_a_page_is_refused(void **state)
 /* The next page has no memory. */
 static void block_at_the_end_of_its_page_touches_nothing_behind(void **state)
 {
-	struct xvi_place place;
+	struct xvi_place place = {0};
 
 	(void)state;
 	heap_source_init(&source, &usual);
@@ -446,7 +446,7 @@ static void hole_of_the_shortest_length_asked_for_is_used_again(void **state)
 static void rest_of_the_shortest_length_asked_for_is_used_again(void **state)
 {
 	struct block first, again;
-	struct xvi_place place;
+	struct xvi_place place = {0};
 
 	(void)state;
 	heap_source_init(&source, &usual);

@@ -3,31 +3,15 @@
 /*
  * sound.h: the check of a proved block against its neighbours, before its words are used: its
  * length, the block or hole on each side, and the proof must agree. It sees what a write beyond an
- * object does to the words around it, except a header that leads to another block of its KiB.
+ * object does to the words around it, with two exceptions: a header that leads to another block of
+ * its KiB, and one that denies the hole before it, whose last word would have to be told from a
+ * payload. Both are found when the page is checked as a whole.
  * Owns nothing, reads words of hot grains, O(KiB of the block).
  */
 #ifndef XVI_HEAP_SOUND_H
 #define XVI_HEAP_SOUND_H
 
 #include "start.h"
-
-/* Does the word before this unit, which says that it follows a block, belong to a listed hole
- * that ends there? */
-XVI_ALWAYS_INLINE bool sound_misses_hole(const struct xvi_heap *heap, const struct xvi_shape *shape,
-					 const struct xvi_page *record, uint32_t page,
-					 const uint32_t *words, uint32_t unit)
-{
-	const struct xvi_hole *hole;
-	uint32_t word;
-
-	if (XVI_UNLIKELY(unit == shape->first_unit || !unit_is_hot(shape, record, unit - 1)))
-		return unit != shape->first_unit;
-	word = words[unit - 1];
-	if (XVI_LIKELY(!block_is_free(word)) || !hole_is_listed(word))
-		return false;
-	hole = word_record(heap, page, word);
-	return hole != NULL && (uint32_t)hole->first + hole->units == unit;
-}
 
 /* Is what begins at around->end, below end_unit, what must follow a block at unit? Adds a hole. */
 XVI_ALWAYS_INLINE bool sound_behind(const struct xvi_heap *heap, const struct xvi_shape *shape,
@@ -63,9 +47,8 @@ XVI_ALWAYS_INLINE bool block_is_sound(const struct xvi_heap *heap, const struct 
 	    (XVI_LIKELY(end < shape->end_unit) &&
 	     !sound_behind(heap, shape, record, page, words, unit, around)))
 		return false;
-	return block_prev_is_free(header)
-		       ? look_hole_before(heap, shape, record, page, words, unit, around)
-		       : !sound_misses_hole(heap, shape, record, page, words, unit);
+	return !block_prev_is_free(header) ||
+	       look_hole_before(heap, shape, record, page, words, unit, around);
 }
 
 #endif

@@ -133,6 +133,8 @@ void rzi_form_put(unsigned char *at, uint64_t slot, uint32_t coding, const void 
 	rzi_put_u32(at + 8, bytes);
 	rzi_put_u32(at + 12, coding);
 	memcpy(at + FORM_HEADER_BYTES, form, bytes);
+	/* Up to the next form: what was in memory is none of the device's. */
+	memset(at + FORM_HEADER_BYTES + bytes, 0, (0U - bytes) & (FORM_ALIGN_BYTES - 1U));
 }
 
 void rzi_form_seal(const struct rzi_backing *b, unsigned char *at, uint32_t bytes, uint32_t number)

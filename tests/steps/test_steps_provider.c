@@ -29,7 +29,8 @@ static struct xv_provider *make_mmap(uint64_t pages)
 
 	xv_provider_mmap_options_init(&options);
 	options.reserve_bytes = pages << 16;
-	assert_int_equal(xv_provider_mmap_create(&provider, &options), 0);
+	if (xv_provider_mmap_create(&provider, &options) == -XV_ENOMEM)
+		skip(); /* no address space, under valgrind */
 	return provider;
 }
 
@@ -40,7 +41,8 @@ static struct xv_provider *make_highmem(uint64_t pages)
 
 	xv_provider_highmem_options_init(&options);
 	options.max_bytes = pages << 16;
-	assert_int_equal(xv_provider_highmem_create(&provider, &options), 0);
+	if (xv_provider_highmem_create(&provider, &options) == -XV_ENOMEM)
+		skip();
 	return provider;
 }
 

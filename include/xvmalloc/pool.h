@@ -40,8 +40,8 @@
  * Otherwise it leaves the handle in the mailbox of that shard: xv_free returns 0, and the object is
  * freed later, by one of the next allocations or frees in that shard or by a call on the whole
  * pool, such as xv_pool_get_stats. No free is lost. Until then a call with the old handle may still
- * find the object. A bad handle in a mailbox is counted in bad_handles and not reported. A thread
- * that ends leaves nothing behind.
+ * find the object. A bad handle in a mailbox is counted in bad_handles and not reported, and
+ * neither is a closed page. A thread that ends leaves nothing behind.
  *
  * A pool has one shard when options.shards is 1, when it is made with XV_LOCK_NONE or in memory of
  * the caller, and when meta memory is scarce. It also has one shard when pages are not always
@@ -59,13 +59,13 @@
  * objects.
  *
  * Errors. See xvmalloc/errors.h; each call names all errors it returns, except one: any call that
- * takes a handle also returns -XV_EBADMSG when the object has a byte in a closed page (hardening,
- * below); a call with an address treats that as it treats no object. A call that refuses a handle
- * checks its page, in O(blocks in a page), if hardening is above 0; one that closes a page takes
- * O(hole records) as well. A NULL pool is -XV_EINVAL in calls that return errors, and the others do
- * nothing. On error nothing has changed, except in a
- * long copy (xv_read). "The provider's" means that page_alloc, grains_take or meta_commit returned
- * another error of errors.h, which the call passes on.
+ * takes a handle, and xv_release, also return -XV_EBADMSG when they need a byte in a closed page
+ * (hardening, below); other calls with an address treat that as they treat no object. A call that
+ * refuses a handle checks its page, in O(blocks in a page), if hardening is above 0; one that
+ * closes a page takes O(hole records) as well. A NULL pool is -XV_EINVAL in calls that return
+ * errors, and the others do nothing. On error nothing has changed, except in a long copy (xv_read).
+ * "The provider's" means that page_alloc, grains_take or meta_commit returned another error of
+ * errors.h, which the call passes on.
  *
  * Complexity. Bounds leave out the cost of the provider's operations.
  *
@@ -114,14 +114,17 @@ enum xv_lock_kind {
  *      of the pages. Whatever was written to the pages between two calls, no call reads or writes
  *      outside of them, or runs without end.
  *   2  As 1. A canary of 4 bytes stands behind each object, and is checked when a call finds the
- *      object. Freed bytes are zero. Among free places of the same length one is taken at
- *      random. Freed objects of up to about 4 KiB are kept apart, 64 in each shard, and are checked
- *      for writes before their memory is used again. Each shard then holds up to 256 KiB more.
+ *      object. Freed bytes are zero. Among the first eight free places of the same length
+ *      one is taken at random. Freed objects of up to about 4 KiB are kept apart, 64 in each shard,
+ * and are checked for writes before their memory is used again. Each shard then holds up to 256 KiB
+ * more.
  *
- * A pool that finds a broken word calls options.corrupted and closes the page: calls on objects
- * with a byte there return -XV_EBADMSG from then on, its memory is not used again before
+ * A pool that finds a broken word calls options.corrupted and closes the page: a call that needs a
+ * byte of an object there returns -XV_EBADMSG from then on, its memory is not used again before
  * xv_pool_reset or xv_pool_destroy, and the rest of the pool works on. The objects there count as
- * live.
+ * live; xv_pool_walk passes over them. What nobody can tell from the objects around, such as
+ * another length within the same four bytes, is not found, and then sums of xv_pool_stats are off
+ * by it.
  */
 #define XV_HARDENING_MOST 2U
 
@@ -462,7 +465,7 @@ enum xv_check_level {
 /* What a check found. */
 struct xv_check_report {
 	uint32_t invariant;  /* number of the broken invariant; 0 = none. 1 to 13 are named in
-			      * src/core/heap/heap.h, 21 to 25 in src/core/object/object.h, 31 to 34
+			      * src/core/heap/heap.h, 21 to 26 in src/core/object/object.h, 31 to 34
 			      * in src/core/pool/pool_impl.h */
 	uint32_t page;       /* page where it broke; UINT32_MAX when it is not about a page */
 	uint32_t offset;     /* offset of the block header in the page, bytes */

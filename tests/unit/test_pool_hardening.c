@@ -220,6 +220,50 @@ static void an_overwritten_link_is_not_followed(void **state)
 	pool_close();
 }
 
+/* Of two pieces whose links disagree, the page of the one that was overwritten is closed. */
+static void the_page_of_the_overwritten_link_is_closed(void **state)
+{
+	static unsigned char bytes[100000];
+
+	(void)state;
+	for (uint32_t back = 0; back < 2; back++) {
+		xv_handle large, other;
+		unsigned char *page;
+
+		pool_open(1, XV_POOL_SPLIT, 1);
+		assert_int_equal(xv_malloc(pool, sizeof(bytes), &large), 0);
+		assert_int_equal(xv_malloc(pool, sizeof(bytes), &other), 0);
+		/* The first piece fills page 0; the rest is the first block of page 1. */
+		assert_int_equal(xv_handle_page(large), 0);
+		page = (unsigned char *)provider->base + ((size_t)back << 16);
+		page[back != 0 ? 4 + 12 : 4 + 4] ^= 8; /* the unit in the link */
+		assert_int_equal(xv_read(pool, large, 0, bytes, sizeof(bytes)), -XV_EBADMSG);
+		assert_int_equal(told.calls, 1);
+		assert_int_equal(told.page, back);
+		pool_close();
+	}
+}
+
+static void zeroed_objects_are_made_beside_overwritten_ones(void **state)
+{
+	struct xv_pool_stats before, after;
+	xv_handle handle;
+
+	(void)state;
+	for (uint32_t bit = 0; bit < 32; bit++) {
+		pool_open(1, 0, 1);
+		make_objects();
+		assert_int_equal(xv_free(pool, handles[5]), 0);
+		(bytes_of(handles[6]) - 4)[bit / 8] ^= (unsigned char)(1U << bit % 8);
+		xv_pool_get_stats(pool, &before);
+		assert_int_equal(xv_calloc(pool, 1, SIZE, &handle), 0);
+		assert_int_equal(bytes_of(handle)[SIZE - 1], 0);
+		xv_pool_get_stats(pool, &after);
+		assert_in_range(after.objects - before.objects, 1, 1 + after.closed_pages);
+		pool_close();
+	}
+}
+
 /* ---- level 2 ---- */
 
 static void one_byte_too_many_is_told_at_the_next_call(void **state)
@@ -297,6 +341,8 @@ static void bytes_that_an_object_loses_are_zero(void **state)
 
 static void a_write_to_a_freed_object_is_told(void **state)
 {
+	struct xv_check_report report;
+
 	(void)state;
 	pool_open(2, 0, 1);
 	make_objects();
@@ -307,6 +353,16 @@ static void a_write_to_a_freed_object_is_told(void **state)
 		bytes[SIZE / 2] = 1;
 	}
 	assert_int_equal(told.calls, 0);
+	assert_int_equal(xv_pool_check(pool, XV_CHECK_DEEP, &report), -XV_EBADMSG);
+	assert_int_equal(report.invariant, 26);
+	assert_true(told.calls > 0);
+	assert_int_equal(xv_pool_check(pool, XV_CHECK_DEEP, &report), 0);
+	pool_close();
+	pool_open(2, 0, 1);
+	make_objects();
+	memset(bytes_of(handles[0]), 0, SIZE);
+	assert_int_equal(xv_free(pool, handles[1]), 0);
+	bytes_of(handles[0])[SIZE + 40] = 1; /* in the freed one */
 	for (size_t i = 0; i < 2 * KEPT; i++) {
 		xv_handle handle;
 
@@ -383,6 +439,8 @@ int main(void)
 		cmocka_unit_test(a_closed_page_is_not_used_again_before_a_reset),
 		cmocka_unit_test(a_hole_that_was_written_to_is_not_used),
 		cmocka_unit_test(an_overwritten_link_is_not_followed),
+		cmocka_unit_test(the_page_of_the_overwritten_link_is_closed),
+		cmocka_unit_test(zeroed_objects_are_made_beside_overwritten_ones),
 		cmocka_unit_test(one_byte_too_many_is_told_at_the_next_call),
 		cmocka_unit_test(canaries_follow_objects_that_are_resized),
 		cmocka_unit_test(freed_bytes_are_zero_and_stay_so),

@@ -367,7 +367,10 @@ void xvi_heap_close(struct xvi_heap *heap, uint32_t page, uint32_t unit, const c
 	record->whole = 0;
 	record->state = PAGE_OURS | PAGE_CLOSED;
 	heap->closed_pages++;
-	heap->source->page_closed(heap->context, page, unit, message);
+	/* What a walk finds at the end of a page is told of its last unit. */
+	heap->source->page_closed(heap->context, page,
+				  unit < heap->shape.end_unit ? unit : heap->shape.end_unit - 1,
+				  message);
 }
 
 bool xvi_heap_close_unsound(struct xvi_heap *heap, uint32_t page)

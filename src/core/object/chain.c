@@ -65,6 +65,33 @@ static struct xvi_location link_next(const struct xvi_objects *objects,
 	return next;
 }
 
+/* Does the link of a piece to the next one lead to a piece that leads back? And of a REST piece to
+ * the one before? Of two pieces whose links disagree the one that agrees with nobody was
+ * overwritten. Nothing is closed. */
+static bool next_agrees(const struct xvi_objects *objects, const struct xvi_location *at)
+{
+	struct xvi_location next = link_next(objects, at), back;
+
+	if (next.page == LINK_NONE || !heap_holds(&objects->heap, next.page) ||
+	    heap_is_closed(&objects->heap, next.page) || !link_leads(objects, &next) ||
+	    block_kind(next.header) != KIND_REST)
+		return false;
+	back = xvi_piece_previous(objects, &next);
+	return same_place(&back, at);
+}
+
+static bool previous_agrees(const struct xvi_objects *objects, const struct xvi_location *at)
+{
+	struct xvi_location previous = xvi_piece_previous(objects, at), back;
+
+	if (!heap_holds(&objects->heap, previous.page) ||
+	    heap_is_closed(&objects->heap, previous.page) || !link_leads(objects, &previous) ||
+	    (block_kind(previous.header) != KIND_FIRST && block_kind(previous.header) != KIND_REST))
+		return false;
+	back = link_next(objects, &previous);
+	return same_place(&back, at);
+}
+
 int xvi_piece_next(struct xvi_objects *objects, const struct xvi_location *at,
 		   struct xvi_location *next)
 {
@@ -79,7 +106,8 @@ int xvi_piece_next(struct xvi_objects *objects, const struct xvi_location *at,
 		if (err == 0) {
 			back = xvi_piece_previous(objects, &to);
 			if (!same_place(&back, at))
-				err = piece_close(objects, at, "the piece before is another one");
+				err = piece_close(objects, previous_agrees(objects, &to) ? at : &to,
+						  "the piece before is another one");
 		}
 	}
 	if (err == 0)
@@ -102,6 +130,8 @@ static int previous_check(struct xvi_objects *objects, const struct xvi_location
 		back = link_next(objects, &previous);
 		if (same_place(&back, at))
 			return 0;
+		if (!next_agrees(objects, &previous))
+			return piece_close(objects, &previous, "the piece before leads elsewhere");
 	}
 	return piece_close(objects, at, "the piece before leads elsewhere");
 }

@@ -39,10 +39,14 @@ static bool check_shard(struct xvi_shard *shard, enum xv_check_level level,
 			struct xv_check_report *report)
 {
 	struct xvi_heap_fault fault = {0, UINT32_MAX, 0, ""};
+	uint32_t closed;
 
 	if (level == XV_CHECK_QUICK)
 		return true;
+	closed = shard->objects.heap.closed_pages;
 	(void)xvi_objects_settle(&shard->objects);
+	if (shard->objects.heap.closed_pages != closed)
+		return fails(report, 26, UINT32_MAX, "a freed object was written");
 	if (xvi_objects_check(&shard->objects, &fault))
 		return check_page_shards(shard, report);
 	report->offset = fault.unit * UNIT_BYTES;

@@ -85,11 +85,13 @@ int xv_calloc(struct xv_pool *pool, size_t count, size_t size, xv_handle *handle
 		size_t left = count * size - done;
 
 		shard = enter_object(pool, made, &at, &err);
-		if (shard == NULL)
-			return err;
-		err = xvi_object_write(&shard->objects, &at, done, NULL,
-				       left < ZERO_BYTES ? left : ZERO_BYTES);
-		shard_leave(shard);
+		if (shard != NULL) {
+			err = xvi_object_write(&shard->objects, &at, done, NULL,
+					       left < ZERO_BYTES ? left : ZERO_BYTES);
+			shard_leave(shard);
+		}
+		if (err == -XV_EBADMSG) /* its page was overwritten before: lost with it */
+			return xv_calloc(pool, count, size, handle);
 		if (err != 0)
 			return err;
 	}

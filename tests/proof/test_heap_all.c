@@ -165,7 +165,7 @@ static void search_shape(const struct small_shape *shape, uint32_t states, uint3
 	search.seen_mask = 1;
 	while (search.seen_mask < 2 * (uint64_t)states)
 		search.seen_mask *= 2;
-	search.seen = calloc(search.seen_mask, sizeof(search.seen[0]));
+	search.seen = calloc((size_t)search.seen_mask, sizeof(search.seen[0]));
 	assert_true(search.nodes != NULL && search.seen != NULL);
 	search.seen_mask--;
 	small_init(shape);

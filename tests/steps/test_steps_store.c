@@ -41,7 +41,7 @@ static void count_pages(struct ramz *store, struct costs *costs, uint64_t pages)
 	uint64_t random = 7;
 
 	for (size_t i = 0; i < TRIES; i++) {
-		uint64_t page = random_below(&random, pages), word;
+		uint64_t page = random_below(&random, (size_t)pages), word;
 
 		page_fill(bytes, PAGE, pages + i);
 		COUNT(costs, "ramz_page_is_same_filled",

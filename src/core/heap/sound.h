@@ -13,7 +13,8 @@
 
 #include "start.h"
 
-/* Is what begins at around->end, below end_unit, what must follow a block at unit? Adds a hole. */
+/* Is what begins at around->end, below end_unit, what must follow a block at unit, by the proof, or
+ * by the keyed bits if there is none? Adds a hole. */
 XVI_ALWAYS_INLINE bool sound_behind(const struct xvi_heap *heap, const struct xvi_shape *shape,
 				    struct xvi_page *record, uint32_t page, const uint32_t *words,
 				    uint32_t unit, struct xvi_around *around)
@@ -26,8 +27,10 @@ XVI_ALWAYS_INLINE bool sound_behind(const struct xvi_heap *heap, const struct xv
 	behind = words[end];
 	if (block_is_free(behind))
 		return look_hole_behind(heap, shape, record, page, words, around);
-	return !block_prev_is_free(behind) && start_may_follow(shape, record, unit, end) &&
-	       shape_block_units(shape, behind) <= shape->end_unit - end;
+	return !block_prev_is_free(behind) &&
+	       shape_block_units(shape, behind) <= shape->end_unit - end &&
+	       (shape->prove ? start_may_follow(shape, record, unit, end)
+			     : heap_stamp_is_keyed(heap, page, end, behind));
 }
 
 /* Are the proved block at unit and what lies around it as they must be? Fills *around. */

@@ -10,25 +10,6 @@
 #include "fast.h"
 #include "object.h"
 
-/* Does a used block or a hole begin at around->end, below end_unit, as a block that ends there
- * needs? */
-XVI_ALWAYS_INLINE bool keyed_behind(const struct xvi_heap *heap, const struct xvi_shape *shape,
-				    struct xvi_page *record, uint32_t page, const uint32_t *words,
-				    struct xvi_around *around)
-{
-	uint32_t end = around->end;
-	uint32_t behind;
-
-	if (XVI_UNLIKELY(!unit_is_hot(shape, record, end)))
-		return false;
-	behind = words[end];
-	if (block_is_free(behind))
-		return look_hole_behind(heap, shape, record, page, words, around);
-	return ((behind ^ heap_place_hash(heap, page, end)) & BLOCK_KEYED_BITS) == 0 &&
-	       !block_prev_is_free(behind) &&
-	       end + shape_block_units(shape, behind) <= shape->end_unit;
-}
-
 /* The keyed check of the header at unit, below end_unit, and of what is around it, without the
  * tag. In the usual shape the caller compares the tag, which has the keyed bits of the header. */
 XVI_ALWAYS_INLINE bool keyed_is(const struct xvi_heap *heap, const struct xvi_shape *shape,
@@ -44,8 +25,9 @@ XVI_ALWAYS_INLINE bool keyed_is(const struct xvi_heap *heap, const struct xvi_sh
 	*around = (struct xvi_around){unit, unit + shape_block_units(shape, header), 0, 0};
 	if ((!shape->usual && block_is_free(header)) ||
 	    (!shape->usual && !heap_stamp_is_keyed(heap, page, unit, header)) ||
-	    (around->end < shape->end_unit ? !keyed_behind(heap, shape, record, page, words, around)
-					   : around->end != shape->end_unit))
+	    (around->end < shape->end_unit
+		     ? !sound_behind(heap, shape, record, page, words, unit, around)
+		     : around->end != shape->end_unit))
 		return false;
 	return !block_prev_is_free(header) ||
 	       look_hole_before(heap, shape, record, page, words, unit, around);

@@ -57,6 +57,18 @@ static inline bool fuzz_bool(struct fuzz_input *in)
 	return (fuzz_byte(in) & 1U) != 0;
 }
 
+/* The first index from a drawn one on, in a circle of `count`, for which it is true; or `count`. */
+static inline size_t fuzz_index(struct fuzz_input *in, size_t count, bool (*is_true)(size_t))
+{
+	size_t first = fuzz_byte(in);
+
+	for (size_t i = 0; i < count; i++) {
+		if (is_true((first + i) % count))
+			return (first + i) % count;
+	}
+	return count;
+}
+
 /* A text of at most room - 1 bytes, up to a line end or a zero, which is taken too. */
 static inline void fuzz_text(struct fuzz_input *in, char *text, size_t room)
 {

@@ -52,15 +52,17 @@ static struct object *draw_object(void)
 	return &w.object[fuzz_byte(&w.in) % OBJECTS];
 }
 
+static bool lives(size_t i)
+{
+	return w.object[i].id != XV_NULL_ID;
+}
+
+/* The first live one from a drawn place on, or NULL. */
 static struct object *draw_live(void)
 {
-	size_t first = fuzz_byte(&w.in);
+	size_t i = fuzz_index(&w.in, OBJECTS, lives);
 
-	for (size_t i = 0; i < OBJECTS; i++) {
-		if (w.object[(first + i) % OBJECTS].id != XV_NULL_ID)
-			return &w.object[(first + i) % OBJECTS];
-	}
-	return NULL;
+	return i < OBJECTS ? &w.object[i] : NULL;
 }
 
 static size_t draw_size(void)

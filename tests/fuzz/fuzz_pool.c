@@ -54,16 +54,17 @@ static struct object *draw_object(void)
 	return &w.object[fuzz_byte(&w.in) % OBJECTS];
 }
 
+static bool lives(size_t i)
+{
+	return w.object[i].handle != XV_NULL_HANDLE;
+}
+
 /* The first live one from a drawn place on, or NULL. */
 static struct object *draw_live(void)
 {
-	size_t first = fuzz_byte(&w.in);
+	size_t i = fuzz_index(&w.in, OBJECTS, lives);
 
-	for (size_t i = 0; i < OBJECTS; i++) {
-		if (w.object[(first + i) % OBJECTS].handle != XV_NULL_HANDLE)
-			return &w.object[(first + i) % OBJECTS];
-	}
-	return NULL;
+	return i < OBJECTS ? &w.object[i] : NULL;
 }
 
 static size_t draw_size(void)

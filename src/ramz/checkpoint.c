@@ -35,32 +35,6 @@ struct checkpoint {
 	uint32_t pinned; /* the segment that was pinned last, for a form there */
 };
 
-/* ---- superblocks ---- */
-
-void rzi_super_put(unsigned char *at, const struct rzi_super *super)
-{
-	memset(at, 0, SUPER_BYTES);
-	memcpy(at, SUPER_MAGIC, 8);
-	rzi_put_u32(at + 8, CHECKPOINT_VERSION);
-	rzi_put_u32(at + 12, RAMZ_SEGMENT_BYTES);
-	rzi_put_u64(at + 16, super->id);
-	rzi_put_u64(at + 24, super->generation);
-	rzi_put_u32(at + 32, super->root);
-	rzi_put_u32(at + 36, super->segments);
-	rzi_put_u64(at + 40, super->root_sum);
-	rzi_put_u64(at + SUPER_SUM_AT, rzi_checksum(at, SUPER_SUM_AT));
-}
-
-uint64_t rzi_map_sum(const unsigned char *map)
-{
-	unsigned char all[MAP_SUM_AT + 8];
-
-	memcpy(all, map, MAP_SUM_AT);
-	rzi_put_u64(all + MAP_SUM_AT,
-		    rzi_checksum(map + MAP_SUM_AT + 8, RAMZ_SEGMENT_BYTES - MAP_SUM_AT - 8));
-	return rzi_checksum(all, sizeof(all));
-}
-
 /* ---- segments ---- */
 
 static void checkpoint_pin(struct checkpoint *c, uint32_t number)

@@ -40,59 +40,6 @@ static int opener_fails(struct opener *o, int err, const char *reason)
 	return err;
 }
 
-/* ---- superblocks ---- */
-
-/* Is it a superblock? */
-static bool super_get(const unsigned char *at, struct rzi_super *super)
-{
-	if (memcmp(at, SUPER_MAGIC, 8) != 0 ||
-	    rzi_get_u64(at + SUPER_SUM_AT) != rzi_checksum(at, SUPER_SUM_AT) ||
-	    rzi_get_u32(at + 8) != CHECKPOINT_VERSION || rzi_get_u32(at + 12) != RAMZ_SEGMENT_BYTES)
-		return false;
-	super->id = rzi_get_u64(at + 16);
-	super->generation = rzi_get_u64(at + 24);
-	super->root = rzi_get_u32(at + 32);
-	super->segments = rzi_get_u32(at + 36);
-	super->root_sum = rzi_get_u64(at + 40);
-	return true;
-}
-
-int rzi_super_find(const struct ramz_backing *device, struct rzi_super *super, uint32_t *which)
-{
-	void *all = malloc(SUPER_BYTES + IO_ALIGN_BYTES);
-	unsigned char *at = rzi_io_aligned(all);
-	int found = 0, err = all != NULL ? 0 : -XV_ENOMEM;
-	uint64_t word = 0;
-	bool is_empty = true;
-
-	for (uint32_t i = 0; err == 0 && i < 2; i++) {
-		struct rzi_super one;
-
-		err = device->read(device->context, rzi_super_offset(i), at, SUPER_BYTES);
-		is_empty = is_empty && err == 0 &&
-			   ramz_page_is_same_filled(at, SUPER_BYTES, &word) && word == 0;
-		if (err == 0 && super_get(at, &one) &&
-		    (found == 0 || one.generation > super->generation)) {
-			*super = one;
-			*which = i;
-			found = 1;
-		}
-	}
-	free(all);
-	if (err == 0 && found == 0 && !is_empty)
-		err = -XV_EBADMSG;
-	return err == 0 ? found : err;
-}
-
-int ramz_backing_holds(const struct ramz_backing *device)
-{
-	struct rzi_super super;
-	uint32_t which;
-
-	return rzi_backing_device_is_good(device) ? rzi_super_find(device, &super, &which)
-						  : -XV_EINVAL;
-}
-
 /* ---- segments ---- */
 
 static int opener_read(struct opener *o, uint32_t number, unsigned char *dst)

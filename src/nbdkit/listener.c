@@ -78,7 +78,8 @@ static int directory_lock(const char *path)
 /* ---- what is there ---- */
 
 /* Does a server listen there? Returns 1, with *process its number (0 = unknown), 0, or a negative
- * errno. */
+ * errno. A socket that was removed since it was seen, by its server's end or by another server
+ * that takes its place, has none. */
 static int socket_is_live(const struct sockaddr_un *address, long *process)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -90,7 +91,7 @@ static int socket_is_live(const struct sockaddr_un *address, long *process)
 		return -errno;
 	/* EAGAIN: its queue is full, so it is there. */
 	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0 && errno != EAGAIN)
-		result = errno == ECONNREFUSED ? 0 : -errno;
+		result = errno == ECONNREFUSED || errno == ENOENT ? 0 : -errno;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) == 0 && peer.pid > 0)
 		*process = (long)peer.pid;
 	(void)close(fd);

@@ -21,5 +21,5 @@ endforeach()
 if(TARGET test_nbdkit_control)
 	# The tests hold up a save and a trim for as long as they want.
 	target_link_options(test_nbdkit_control PRIVATE LINKER:--wrap=rzn_file_save
-		LINKER:--wrap=ramz_trim LINKER:--wrap=accept4)
+		LINKER:--wrap=ramz_trim LINKER:--wrap=accept4 LINKER:--wrap=connect)
 endif()

@@ -83,6 +83,20 @@ int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *bytes, int flags
 	return -1;
 }
 
+/* ---- a socket that goes away between two looks ---- */
+
+static _Atomic bool socket_goes_away;
+
+int __real_connect(int fd, const struct sockaddr *address, socklen_t bytes);
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t bytes);
+
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t bytes)
+{
+	if (atomic_exchange(&socket_goes_away, false))
+		assert_int_equal(unlink(((const struct sockaddr_un *)address)->sun_path), 0);
+	return __real_connect(fd, address, bytes);
+}
+
 /* ---- a server ---- */
 
 static struct world {
@@ -447,6 +461,22 @@ static void of_two_servers_at_a_dead_socket_one_gets_it(void **unused)
 	works("stat");
 }
 
+/* By the end of its server, or by another one that takes its place. */
+static void a_socket_that_goes_away_while_it_is_looked_at_is_no_obstacle(void **unused)
+{
+	(void)unused;
+	rzn_control_stop();
+	close(dead_socket(control_socket));
+	atomic_store(&socket_goes_away, true);
+	assert_int_equal(rzn_listener_check(control_socket), 0);
+	assert_false(atomic_load(&socket_goes_away));
+	close(dead_socket(control_socket));
+	atomic_store(&socket_goes_away, true);
+	assert_int_equal(rzn_control_start(&world.disk, control_socket), 0);
+	assert_false(atomic_load(&socket_goes_away));
+	works("stat");
+}
+
 static void what_is_no_socket_is_left_alone(void **unused)
 {
 	int fd;
@@ -521,6 +551,7 @@ int main(void)
 		CONTROL_TEST(a_client_that_is_slow_to_take_its_answer_holds_up_nobody),
 		CONTROL_TEST(without_descriptors_clients_wait),
 		CONTROL_TEST(of_two_servers_at_a_dead_socket_one_gets_it),
+		CONTROL_TEST(a_socket_that_goes_away_while_it_is_looked_at_is_no_obstacle),
 		CONTROL_TEST(what_is_no_socket_is_left_alone),
 		CONTROL_TEST(at_the_end_what_has_begun_is_ended_and_the_rest_is_refused),
 	};

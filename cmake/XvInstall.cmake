@@ -8,13 +8,22 @@ include(CMakePackageConfigHelpers)
 set(XV_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/xvmalloc)
 set(XV_PKGCONFIG_DIR ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
+# Static and shared libraries may be installed into one place, from two build trees: each has an
+# export set of its own. The pkg-config file is that of the tree installed last; of a shared library
+# it serves both.
+set(kind static)
+if(BUILD_SHARED_LIBS)
+	set(kind shared)
+endif()
+
 # xv_install_library(<target>): library, headers and export set of a layer.
 function(xv_install_library target)
-	install(TARGETS ${target} EXPORT ${target}-targets
+	set(set ${target}-${kind}-targets)
+	install(TARGETS ${target} EXPORT ${set}
 		RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
 		LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
 		ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-	install(EXPORT ${target}-targets NAMESPACE xvmalloc:: DESTINATION ${XV_CMAKE_DIR})
+	install(EXPORT ${set} NAMESPACE xvmalloc:: DESTINATION ${XV_CMAKE_DIR})
 	install(DIRECTORY include/${target} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
 		FILES_MATCHING PATTERN "*.h")
 endfunction()
@@ -34,11 +43,11 @@ function(xv_install_pkgconfig name description)
 		string(REGEX REPLACE "/$" "" up ${up})
 		set(pc_prefix "\${pcfiledir}/${up}")
 	endif()
-	foreach(kind IN ITEMS LIBDIR INCLUDEDIR)
-		if(IS_ABSOLUTE ${CMAKE_INSTALL_${kind}})
-			set(pc_${kind} ${CMAKE_INSTALL_${kind}})
+	foreach(dir IN ITEMS LIBDIR INCLUDEDIR)
+		if(IS_ABSOLUTE ${CMAKE_INSTALL_${dir}})
+			set(pc_${dir} ${CMAKE_INSTALL_${dir}})
 		else()
-			set(pc_${kind} "\${prefix}/${CMAKE_INSTALL_${kind}}")
+			set(pc_${dir} "\${prefix}/${CMAKE_INSTALL_${dir}}")
 		endif()
 	endforeach()
 	# What a static library uses is for its user to link; a shared one brings it.

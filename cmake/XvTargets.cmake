@@ -55,7 +55,8 @@ function(xv_layer target)
 		$<BUILD_INTERFACE:xv_warnings> $<BUILD_INTERFACE:xv_instrument>)
 endfunction()
 
-# xv_library(<target> HEADERS <layer>): a library for others, with a version.
+# xv_library(<target> HEADERS <layer>): a library for others, with a version; shared, it exports
+# what <target>.map says.
 function(xv_library target)
 	cmake_parse_arguments(PARSE_ARGV 1 arg "" "HEADERS" "")
 	target_include_directories(${target} INTERFACE
@@ -65,4 +66,10 @@ function(xv_library target)
 	set_target_properties(${target} PROPERTIES
 		VERSION ${PROJECT_VERSION}
 		SOVERSION ${PROJECT_VERSION_MAJOR})
+	get_target_property(type ${target} TYPE)
+	if(type STREQUAL "SHARED_LIBRARY" AND UNIX AND NOT APPLE)
+		set(map ${PROJECT_SOURCE_DIR}/cmake/${target}.map)
+		target_link_options(${target} PRIVATE LINKER:--version-script=${map})
+		set_target_properties(${target} PROPERTIES LINK_DEPENDS ${map})
+	endif()
 endfunction()

@@ -3,12 +3,12 @@
 # Copyright (c) the libxvmalloc authors
 #
 # consumer.sh SOURCE_DIR BUILD_DIR [ramz] [xvfrag]: what users of an installed libxvmalloc
-# do; the names say what was built beside it. CC, CFLAGS and CMAKE name the tools.
+# do; the names say what was built beside it. CC, CXX (none), CFLAGS and CMAKE name the tools.
 set -eu
 source=${1:?usage: consumer.sh SOURCE_DIR BUILD_DIR}
 build=${2:?usage: consumer.sh SOURCE_DIR BUILD_DIR}
 parts=" $* "
-: "${CC:=cc}" "${CFLAGS:=}" "${CMAKE:=cmake}"
+: "${CC:=cc}" "${CXX:=none}" "${CFLAGS:=}" "${CMAKE:=cmake}"
 export CC CFLAGS
 here=$source/tests/consumer
 has() { # has PART
@@ -52,6 +52,10 @@ mv "$work/first" "$work/moved"
 libdir=$(cd "$work/moved" && dirname "$(dirname "$(find . -name xvmalloc.pc)")")
 libdir=$work/moved/${libdir#./}
 export LD_LIBRARY_PATH="$libdir"
+kind=static other=shared
+if [ -n "$(find "$libdir" -name libxvmalloc.so)" ]; then
+	kind=shared other=static
+fi
 if grep -rlF -e "$source" -e "$build" -e "$work/first" "$libdir/cmake" "$libdir/pkgconfig"; then
 	echo "FAILED: the files above name the build's directories"
 	exit 1
@@ -76,21 +80,28 @@ if has ramz; then
 	# A system without the codec libraries: pkg-config finds none.
 	step "find_package without the codecs: configure" \
 		package no_codecs -DPKG_CONFIG_EXECUTABLE=/bin/false
-	refused "find_package of ramz without the codecs" "ramz needs what pkg-config" \
+	[ $kind = shared ] || refused "find_package of ramz without the codecs" "ramz needs what pkg-config" \
 		package no_ramz -DUSE_RAMZ=ON -DPKG_CONFIG_EXECUTABLE=/bin/false
 fi
+
+step "find_package of $kind libraries" package kind -DKIND=$kind
+refused "find_package of $other libraries" "installed without its $other libraries" \
+	package other -DKIND=$other
 
 export PKG_CONFIG_PATH="$libdir/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}"
 pc_program() { # pc_program PACKAGE PROGRAM: build with pkg-config's flags, and run
 	static=
 	[ -n "$(find "$libdir" -name "lib$1.so")" ] || static=--static
 	# shellcheck disable=SC2046,SC2086 # lists of options
-	"$CC" $CFLAGS -std=c11 "$here/$2.c" -o "$work/$2" $(pkg-config --cflags --libs $static "$1") &&
+	"$CC" $CFLAGS ${3--std=c11} "$here/$2.c" -o "$work/$2" $(pkg-config --cflags --libs $static "$1") &&
 		"$work/$2"
 }
 if command -v pkg-config >/dev/null; then
 	step "pkg-config: build and run" pc_program xvmalloc use_xvmalloc
 	! has ramz || step "pkg-config of ramz: build and run" pc_program ramz use_ramz
+	if [ "$CXX" != none ]; then
+		CC=$CXX step "C++: build and run" pc_program xvmalloc use_xvmalloc "-x c++ -std=c++11"
+	fi
 fi
 if has xvfrag; then
 	step "the installed xvfrag starts" "$work/moved/bin/xvfrag" --help

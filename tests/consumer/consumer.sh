@@ -108,7 +108,18 @@ if has xvfrag; then
 	step "its man page is there" find "$work/moved" -name xvfrag.1 -exec test -s {} \;
 fi
 
-step "subproject: configure" \
-	"$CMAKE" -S "$here/subproject" -B "$work/subproject" -DXVMALLOC_DIR="$source"
-step "subproject: build" "$CMAKE" --build "$work/subproject"
-step "subproject: run" "$work/subproject/use_xvmalloc"
+for by_hand in OFF ON; do
+	step "subproject (add_subdirectory: $by_hand): configure" "$CMAKE" -S "$here/subproject" \
+		-B "$work/subproject$by_hand" -DXVMALLOC_DIR="$source" -DBY_HAND=$by_hand
+done
+step "subproject: build" "$CMAKE" --build "$work/subprojectOFF" --target use_xvmalloc
+step "subproject: run" "$work/subprojectOFF/use_xvmalloc"
+
+if command -v meson >/dev/null && [ -z "${CMAKE_TOOLCHAIN_FILE-}" ]; then
+	mkdir -p "$work/meson/subprojects"
+	cp "$here/meson/meson.build" "$here"/use_*.c "$work/meson"
+	cp "$source/cmake/xvmalloc.wrap" "$work/meson/subprojects"
+	ln -s "$source" "$work/meson/subprojects/xvmalloc"
+	step "Meson: configure" meson setup "$work/meson/build" "$work/meson"
+	step "Meson: build and run" meson test -C "$work/meson/build"
+fi

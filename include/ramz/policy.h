@@ -105,6 +105,7 @@ struct ramz_policy_stats {
 	int last_error; /* of the last step, negative; 0 = none */
 };
 
+/* Set every field to its default. O(1). */
 XV_API void ramz_policy_init(struct ramz_policy *policy);
 
 /* Set the policy of the store. NULL removes it and ends its thread; otherwise a running thread

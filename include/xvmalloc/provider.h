@@ -182,8 +182,8 @@ struct xv_provider {
 		     * to 256 bytes */
 	uint64_t max_pages;    /* pages, 1 .. XV_PAGES_MAX */
 	uint32_t page_shift;   /* log2 of the page size, XV_PAGE_SHIFT_MIN .. _MAX */
-	uint32_t grain_shift;  /* log2 of the grain size, page_shift - XV_PAGE_GRAINS_SHIFT_MAX ..
-				* page_shift; 0 means page_shift */
+	uint32_t grain_shift;  /* log2 of the grain size, from page_shift - XV_PAGE_GRAINS_SHIFT_MAX
+				* to page_shift; 0 means page_shift */
 	uint32_t window_slots; /* pages that can be mapped at once, at least 2 for each pool; unused
 				* if base is set */
 	uint32_t flags;        /* XV_PROVIDER_* */

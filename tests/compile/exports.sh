@@ -10,8 +10,7 @@ library=${2:?usage: exports.sh HEADER_DIR LIBRARY.so}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-grep -hv '^#' "$headers"/*.h | tr '\n' ' ' | sed 's|/\*|\n/*|g; s|\*/|*/\n|g' | grep -v '^/\*' | tr '\n' ' ' |
-	grep -o 'XV_API [^(;]*([^;]*;' | sed 's/(.*//; s/.*[ *]//' | sort -u >"$work/declared"
+sh "$(dirname "$0")/declared.sh" "$headers"/*.h >"$work/declared"
 nm -D --defined-only "$library" | awk '$2 != "A" { print $3 }' >"$work/names"
 if grep -v '@@' "$work/names"; then
 	echo "the names above have no version"

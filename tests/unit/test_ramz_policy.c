@@ -302,6 +302,25 @@ static void a_tier_that_changes_while_it_rests_is_used(void **state)
 	store_close(store);
 }
 
+static void the_defaults_are_those_of_the_header(void **state)
+{
+	struct ramz_policy policy;
+
+	(void)state;
+	memset(&policy, 0xa5, sizeof(policy));
+	ramz_policy_init(&policy);
+	assert_int_equal(policy.age_ms, 60000);
+	for (uint32_t tier = 1; tier < RAMZ_TIERS; tier++)
+		assert_int_equal(policy.tier_age[tier], 0);
+	assert_int_equal(policy.backing_age, 0);
+	assert_true(policy.day_bytes == 0 && policy.all_bytes == 0);
+	assert_int_equal(policy.wait_ms, 5000);
+	assert_true(policy.train);
+	assert_int_equal(policy.pressure_percent, 0);
+	assert_null(policy.pressure_file);
+	ramz_policy_init(NULL);
+}
+
 static void bad_policies_are_refused(void **state)
 {
 	struct ramz *store = store_open(10);
@@ -346,6 +365,7 @@ int main(void)
 		cmocka_unit_test(at_the_hard_limit_the_device_comes_first),
 		cmocka_unit_test(what_comes_while_it_rests_is_used),
 		cmocka_unit_test(a_tier_that_changes_while_it_rests_is_used),
+		cmocka_unit_test(the_defaults_are_those_of_the_header),
 		cmocka_unit_test(bad_policies_are_refused),
 	};
 

@@ -21,7 +21,7 @@ done
 if command -v man >/dev/null && command -v groff >/dev/null; then
 	mkdir "$work/man" && cp -r "$pages" "$work/man/man3"
 	for page in "$work"/man/man3/*; do
-		(cd "$work/man" && man --warnings -l "$page" 2>&1 >/dev/null) >"$work/said" || true
+		(cd "$work/man" && man --warnings -l "$page") 2>"$work/said" >"$work/shown" || true
 		[ ! -s "$work/said" ] || {
 			echo "$page: $(cat "$work/said")"
 			failures=$((failures + 1))

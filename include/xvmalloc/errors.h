@@ -8,7 +8,7 @@
 
 /*
  * A call that can fail returns 0 (or a value >= 0) or one of these, negated. On error nothing
- * has changed and outputs are untouched.
+ * has changed and outputs are untouched, unless the call says otherwise (a long copy: xv_read).
  *
  *   XV_EINVAL   a bad argument (size 0, a null pointer, an unknown option), or a handle that
  *               names no live object of this pool (invented, stale, freed twice, another pool's)

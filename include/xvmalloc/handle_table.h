@@ -34,7 +34,9 @@
  *     different ids wait for each other only in the pool, and for a moment when they make or free.
  *
  * Errors: see xvmalloc/errors.h. On error nothing has changed, except that rows made for an object
- * that found no memory stay for later objects.
+ * that found no memory stay for later objects. Calls on an id return -XV_EBADMSG while its object
+ * lies in a page that the pool has closed (hardening, xvmalloc/pool.h); xv_id_unmap does not. Such
+ * an id stays.
  */
 #ifndef XVMALLOC_HANDLE_TABLE_H
 #define XVMALLOC_HANDLE_TABLE_H
@@ -159,8 +161,9 @@ XV_API void xv_handle_table_lock_all(struct xv_handle_table *table);
 XV_API void xv_handle_table_unlock_all(struct xv_handle_table *table);
 
 /* The pool underneath, for calls that the table lacks: xv_compactable, xv_pool_walk and others.
- * The caller must not free, resize or set the owner of objects of the table there, reset the pool, set its
- * limit, or lock the pool alone for a fork. Objects made there have no id. NULL for NULL. O(1). */
+ * The caller must not free, resize or set the owner of objects of the table there, reset the pool,
+ * set its limit, or lock the pool alone for a fork. Objects made there have no id. NULL for NULL.
+ * O(1). */
 XV_API struct xv_pool *xv_handle_table_pool(struct xv_handle_table *table);
 
 struct xv_handle_table_stats {

@@ -90,8 +90,8 @@ struct xv_pool;
 /* How a pool keeps threads apart. */
 enum xv_lock_kind {
 	XV_LOCK_DEFAULT = 0, /* XV_LOCK_SPIN where there are threads, else none */
-	XV_LOCK_NONE,  /* one thread at a time. No atomic instruction, except to count window slots
-			* (in create, destroy, xv_map and xv_unmap) */
+	XV_LOCK_NONE,  /* one thread at a time. The pool executes no atomic instruction, except to
+			* count window slots (in create, destroy, xv_map and xv_unmap) */
 	XV_LOCK_SPIN,  /* a test-and-set lock. A waiting thread yields after a while, and later
 			* sleeps */
 	XV_LOCK_MUTEX, /* the platform's mutex; -XV_ENOTSUP if there is none */
@@ -114,10 +114,10 @@ enum xv_lock_kind {
  *      of the pages. Whatever was written to the pages between two calls, no call reads or writes
  *      outside of them, or runs without end.
  *   2  As 1. A canary of 4 bytes stands behind each object, and is checked when a call finds the
- *      object. Freed bytes are zero. Among the first eight free places of the same length
- *      one is taken at random. Freed objects of up to about 4 KiB are kept apart, 64 in each shard,
- * and are checked for writes before their memory is used again. Each shard then holds up to 256 KiB
- * more.
+ *      object. Freed bytes are zero. Among the first eight free places of the same length one is
+ *      taken at random. Freed objects of up to 4 KiB are kept apart, 64 in each shard, until others
+ *      take their place, a request finds no memory, or xv_pool_trim is called. They are checked for
+ *      writes before their memory is used again. Each shard then holds up to 256 KiB more.
  *
  * A pool that finds a broken word calls options.corrupted and closes the page: a call that needs a
  * byte of an object there returns -XV_EBADMSG from then on, its memory is not used again before
@@ -158,7 +158,7 @@ struct xv_pool_options {
 XV_API void xv_pool_options_init(struct xv_pool_options *options);
 
 /*
- * Bytes that options.memory must have for a pool over provider with these options: the pool (6 to 8
+ * Bytes that options.memory must have for a pool over provider with these options: the pool (5 to 8
  * KiB); a record for each page of the provider (28 to 92 bytes, and up to 540 with alignment 16:
  * large pages and hardening above 0 need more); and 16 bytes for each KiB of pages, for
  * the hole table. The pool accepts less while 16 hole records are left. A hole without a record is
@@ -437,7 +437,8 @@ struct xv_pool_stats {
 	uint64_t mallocs;         /* objects ever allocated, count */
 	uint64_t frees;           /* objects ever freed, count */
 	uint64_t failures;        /* allocations and resizes refused for want of memory, count */
-	uint64_t bad_handles;     /* calls refused with -XV_EINVAL for their handle, count */
+	uint64_t bad_handles;     /* calls refused for a handle or address that is no live object's,
+				   * count; those of xv_unmap are not included */
 	uint64_t closed_pages;   /* pages closed because of broken words, count. The holes of such a
 				  * page count in rounding_bytes */
 	uint64_t page_allocs;    /* pages ever taken from the provider, count */

@@ -210,14 +210,16 @@ int xv_id_malloc(struct xv_handle_table *table, size_t size, xv_id *id)
 	return 0;
 }
 
-/* Free the object of a locked row without maps. */
-static void free_object(struct xv_handle_table *table, uint32_t index)
+/* Free the object of a locked row without maps, and the row. Returns 0, or -XV_EBADMSG when the
+ * page of the object is closed: the row is then as it was. The handle is good otherwise. */
+static int free_object(struct xv_handle_table *table, uint32_t index)
 {
 	int err = xv_free(table->pool, table->handles[index]);
 
-	XVI_ASSERT(err == 0);
-	(void)err; /* the handle is good */
-	row_give(table, index);
+	XVI_ASSERT(err == 0 || err == -XV_EBADMSG);
+	if (err == 0)
+		row_give(table, index);
+	return err;
 }
 
 int xv_id_free(struct xv_handle_table *table, xv_id id)
@@ -229,10 +231,12 @@ int xv_id_free(struct xv_handle_table *table, xv_id id)
 		return err;
 	state = row_load(table, index) - ROW_LOCKED;
 	if ((state & ROW_MAPS_MASK) == 0)
-		free_object(table, index);
+		err = free_object(table, index);
 	else
 		row_settle(table, index, state | ROW_FREED);
-	return 0;
+	if (err != 0)
+		row_leave(table, index, ROW_LOCKED);
+	return err;
 }
 
 int xv_id_realloc(struct xv_handle_table *table, xv_id id, size_t size)
@@ -325,9 +329,9 @@ int xv_id_unmap(struct xv_handle_table *table, const struct xv_id_mapping *mappi
 		err = xv_unmap(table->pool, table->handles[index], mapping->ptr);
 	if (err == 0)
 		state -= ROW_MAP;
-	if ((state & (ROW_MAPS_MASK | ROW_KIND_MASK)) == ROW_FREED)
-		free_object(table, index);
-	else
+	if ((state & (ROW_MAPS_MASK | ROW_KIND_MASK)) != ROW_FREED)
 		row_settle(table, index, state);
+	else if (free_object(table, index) != 0)
+		row_give(table, index); /* the object is lost with its page */
 	return err;
 }

@@ -64,6 +64,7 @@ enum step {
 	STEP_NONE,
 	STEP_PROVIDER,
 	STEP_POOL,
+	STEP_LOCK,
 	STEP_MALLOC,
 	STEP_WRITE,
 	STEP_READ,
@@ -121,11 +122,16 @@ static enum step fill_and_empty(struct xv_pool *pool)
 static enum step run(void)
 {
 	struct xv_provider *provider;
+	struct xv_pool_options options;
 	struct xv_pool *pool;
 	enum step failed;
 
 	if (xv_provider_buffer_init(&provider, buffer, sizeof(buffer), 4096) != 0)
 		return STEP_PROVIDER;
+	xv_pool_options_init(&options);
+	options.lock = XV_LOCK_MUTEX; /* there is none */
+	if (xv_pool_create(&pool, provider, &options) != -XV_ENOTSUP)
+		return STEP_LOCK;
 	if (xv_pool_create(&pool, provider, NULL) != 0)
 		return STEP_POOL;
 	failed = store_and_read_back(pool);

@@ -218,6 +218,60 @@ static void a_keyed_pool_takes_fewer_steps_and_shorter_records(void **unused)
 	xv_provider_mmap_destroy(provider);
 }
 
+/* ---- refusals ---- */
+
+/* A page full of objects of this size, and a handle that is stale. Keyed, nothing is looked at. */
+static void count_refusal(struct costs *costs, uint32_t flags, size_t size)
+{
+	xv_handle handle;
+	struct state s;
+
+	state_open(&s, flags);
+	handle = state_malloc(&s, size);
+	while (xv_handle_page(state_malloc(&s, size)) == xv_handle_page(handle))
+		continue;
+	assert_int_equal(xv_free(s.pool, handle), 0);
+	COUNT(costs, "xv_free, refused", assert_int_equal(xv_free(s.pool, handle), -XV_EINVAL));
+	COUNT(costs, "xv_object_size, refused",
+	      assert_int_equal(xv_object_size(s.pool, handle), -XV_EINVAL));
+	state_close(&s);
+}
+
+/* The header of a live object is overwritten: its page is closed. */
+static void count_closing(struct costs *costs, size_t count)
+{
+	struct xv_pool_stats stats;
+	unsigned char *bytes;
+	struct state s;
+
+	state_make(&s, 0, count);
+	bytes = xv_address_of(s.pool, s.handles[count / 2]);
+	memset(bytes - 4, 0xFF, 4);
+	COUNT(costs, "xv_free, of a closed page",
+	      assert_int_equal(xv_free(s.pool, s.handles[count / 2]), -XV_EBADMSG));
+	xv_pool_get_stats(s.pool, &stats);
+	assert_int_equal(stats.closed_pages, 1);
+	state_close(&s);
+}
+
+static void a_refusal_takes_steps_for_the_blocks_of_a_page(void **unused)
+{
+	struct costs few = {0}, many = {0};
+
+	(void)unused;
+	count_refusal(&few, 0, 636);
+	count_refusal(&many, 0, 36); /* 16 times as many */
+	costs_are_linear(&few, &many, TIMES);
+	few = many = (struct costs){0};
+	count_refusal(&few, KEYED, 636);
+	count_refusal(&many, KEYED, 36);
+	costs_are_constant(&few, &many);
+	few = many = (struct costs){0};
+	count_closing(&few, SMALL_COUNT);
+	count_closing(&many, LARGE_COUNT);
+	costs_are_linear(&few, &many, TIMES);
+}
+
 /* ---- pieces ---- */
 
 static void count_pieces(struct state *s, struct costs *costs, size_t size)
@@ -289,6 +343,7 @@ int main(void)
 		cmocka_unit_test(a_request_that_finds_no_memory_takes_bounded_steps),
 		cmocka_unit_test(a_place_alone_is_found_in_an_eighth_of_a_page_of_steps),
 		cmocka_unit_test(a_keyed_pool_takes_fewer_steps_and_shorter_records),
+		cmocka_unit_test(a_refusal_takes_steps_for_the_blocks_of_a_page),
 		cmocka_unit_test(calls_on_large_objects_take_steps_for_each_piece),
 		cmocka_unit_test(handles_are_taken_apart_in_constant_steps),
 	};

@@ -62,6 +62,7 @@ static int relocated(void *context, uint32_t owner, xv_handle from, xv_handle to
 	}
 	d->slot[owner].handle = to;
 	d->moved++;
+	d->moved_bytes += d->slot[owner].size;
 	return 0;
 }
 

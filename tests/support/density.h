@@ -48,6 +48,7 @@ struct density {
 	uint32_t refuse_percent; /* of the moves, at random */
 	uint64_t asked;          /* calls of locate */
 	uint64_t moved;          /* moves noted */
+	uint64_t moved_bytes;    /* sizes of their objects */
 	uint64_t refused;        /* moves refused */
 	uint64_t strange;        /* moves from where the object was not: a bug */
 };

@@ -27,7 +27,8 @@ foreach(name IN ITEMS
 		pointer
 		realloc
 		shared
-		walk)
+		walk
+		zeros)
 	xv_add_test(NAME test_pool_${name}
 		SOURCES test_pool_${name}.c $<TARGET_OBJECTS:xv_pool_test_support>)
 endforeach()
@@ -52,6 +53,12 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
 	xv_add_test(NAME test_pool_copies
 		SOURCES test_pool_copies.c LIBS xv_whitebox Threads::Threads)
 	target_link_options(test_pool_copies PRIVATE LINKER:--wrap=pthread_mutex_unlock)
+endif()
+
+# One instruction after the other, of code that no sanitizer or emulator adds its own to.
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64"
+		AND CMAKE_SIZEOF_VOID_P EQUAL 8 AND NOT CMAKE_CROSSCOMPILING AND NOT XV_SANITIZE)
+	xv_add_test(NAME test_pool_lock_none SOURCES test_pool_lock_none.c)
 endif()
 
 xv_add_test(NAME test_pool_small SOURCES test_pool_small.c)

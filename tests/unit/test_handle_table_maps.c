@@ -184,6 +184,7 @@ static void mapped_row_is_kept(struct table_fixture *f)
 	for (size_t i = 0; i < 600; i++)
 		assert_int_equal(xv_id_free(f->table, ids[i]), 0);
 	assert_int_equal(xv_id_free(f->table, last), 0);
+	assert_int_equal(fixture_stats(f).ids, 1);
 	(void)xv_handle_table_trim(f->table);
 	assert_true(fixture_stats(f).rows > 600);
 	assert_true(pattern_matches(mapping.ptr, 16, 1));
@@ -199,6 +200,50 @@ static void test_mapped_row_is_kept(void **state)
 	each_provider(mapped_row_is_kept, NULL);
 }
 
+/* The header of an object that lies where ptr says. */
+static void overwrite_header(void *ptr)
+{
+	memset((unsigned char *)ptr - 8, 0xFF, 4); /* before the owner */
+}
+
+/* Objects in a page whose words were overwritten cannot be freed; their ids stay, and no map. */
+static void closed_page_keeps_its_ids(struct table_fixture *f)
+{
+	struct xv_id_mapping mapping, freed;
+	xv_id id = id_make(f, 200, 1), other = id_make(f, 200, 2), last = id_make(f, 200, 3);
+	struct xv_handle_table_stats before;
+	struct xv_compact_report report;
+	unsigned char byte = 7;
+
+	assert_int_equal(xv_id_map(f->table, id, &mapping), 0);
+	assert_int_equal(xv_id_map(f->table, last, &freed), 0);
+	assert_int_equal(xv_id_free(f->table, last), 0);
+	before = fixture_stats(f);
+	overwrite_header(mapping.ptr);
+	assert_int_equal(xv_id_size(f->table, id), -XV_EBADMSG);
+	assert_int_equal(xv_id_read(f->table, other, 0, &byte, 1), -XV_EBADMSG);
+	assert_int_equal(xv_id_write(f->table, other, 0, &byte, 1), -XV_EBADMSG);
+	assert_int_equal(xv_id_realloc(f->table, other, 10), -XV_EBADMSG);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(xv_id_free(f->table, other), -XV_EBADMSG);
+	assert_int_equal(xv_id_unmap(f->table, &mapping), 0);
+	assert_int_equal(xv_id_free(f->table, id), -XV_EBADMSG);
+	assert_int_equal(xv_id_unmap(f->table, &freed), 0);
+	assert_dead(f, last);
+	assert_int_equal(fixture_stats(f).ids, before.ids - 1);
+	assert_int_equal(fixture_stats(f).bad_ids, before.bad_ids + 6); /* of assert_dead */
+	assert_int_equal(compact_all(f, &report), 0);
+	for (uint32_t i = 0; i < 300; i++)
+		assert_int_equal(xv_id_free(f->table, id_make(f, 200, i)), 0);
+	assert_int_equal(byte, 7);
+}
+
+static void test_closed_page_keeps_its_ids(void **state)
+{
+	(void)state;
+	each_provider(closed_page_keeps_its_ids, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -207,6 +252,7 @@ int main(void)
 		cmocka_unit_test(test_maps_end_once_each),
 		cmocka_unit_test(test_most_maps_are_refused_not_waited_for),
 		cmocka_unit_test(test_mapped_row_is_kept),
+		cmocka_unit_test(test_closed_page_keeps_its_ids),
 	};
 
 	return cmocka_run_group_tests_name("handle_table_maps", tests, NULL, NULL);

@@ -141,6 +141,24 @@ static void await_stopped(int count)
 		sleep_ms(1);
 }
 
+/* Each call, on an id that no other thread uses. */
+static void calls_on_another_id_do_not_wait(void)
+{
+	struct xv_id_mapping mapping;
+	unsigned char bytes[100] = {0};
+	xv_id other;
+
+	assert_int_equal(xv_id_malloc(table, 1000, &other), 0);
+	assert_int_equal(xv_id_write(table, other, 0, bytes, sizeof(bytes)), 0);
+	assert_int_equal(xv_id_read(table, other, 0, bytes, sizeof(bytes)), 0);
+	assert_int_equal(xv_id_realloc(table, other, 700), 0);
+	assert_int_equal(xv_id_size(table, other), 700);
+	assert_int_equal(xv_id_map(table, other, &mapping), 0);
+	assert_int_equal(xv_id_unmap(table, &mapping), 0);
+	assert_int_equal(xv_id_free(table, other), 0);
+	assert_int_equal(xv_id_size(table, other), -XV_EINVAL);
+}
+
 /* ---- tests ---- */
 
 static void a_free_waits_for_calls_on_its_id(void **unused)
@@ -164,7 +182,9 @@ static void a_free_waits_for_calls_on_its_id(void **unused)
 		assert_int_equal(atomic_load(&later.done), 0);
 		/* Compaction and calls on other ids do not wait. */
 		assert_int_equal(xv_handle_table_compact(table, 0, &report), 0);
+		calls_on_another_id_do_not_wait();
 		assert_int_equal(atomic_load(&reader.done), 0);
+		assert_int_equal(atomic_load(&waiting.done), 0);
 		atomic_store(&may_go_on, 1);
 		call_end(&reader, 0);
 		call_end(&waiting, 0);

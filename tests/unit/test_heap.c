@@ -98,6 +98,54 @@ static void request_takes_the_smallest_hole(void **state)
 	heap_source_fini(&source);
 }
 
+enum { SPARE_BLOCK = 3 * 4096 - 4, BLOCKS_OF_A_PAGE = 5, LEAST_SPARE = 8 };
+
+/* Free the block in the middle of a page, which leaves a grain spare. */
+static void spare_a_grain(struct block *blocks, uint32_t page)
+{
+	uint32_t before = (uint32_t)heap->spare_grains;
+
+	drop(blocks[page * BLOCKS_OF_A_PAGE + 2]);
+	assert_true(heap->spare_grains > before || before >= LEAST_SPARE);
+	assert_true(heap->spare_grains <= LEAST_SPARE ||
+		    heap->spare_grains <= (heap->committed_grains + 199) / 200);
+	check();
+}
+
+/* A 200th of the grains stay, or eight; what is beyond that goes back from the oldest page. */
+static void the_oldest_spare_grains_go_back(void **state)
+{
+	static const uint32_t pages[] = {20, 160, 300};
+	static struct block blocks[300 * BLOCKS_OF_A_PAGE];
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(pages) / sizeof(pages[0]); n++) {
+		uint32_t first, most;
+
+		heap_source_init(&source, &usual);
+		for (uint32_t i = 0; i < pages[n] * BLOCKS_OF_A_PAGE; i++)
+			blocks[i] = make(SPARE_BLOCK);
+		first = (uint32_t)heap->committed_grains;
+		most = first / 200 > LEAST_SPARE ? first / 200 : LEAST_SPARE;
+		for (uint32_t i = 0; i < most; i++)
+			spare_a_grain(blocks, i);
+		assert_int_equal(heap->committed_grains, first);
+		assert_int_equal(heap->spare_grains, most);
+		spare_a_grain(blocks, most);
+		assert_int_equal(heap->committed_grains, first - 1);
+		for (uint32_t i = 0; i <= most; i++)
+			assert_int_equal(
+				grain_bits(heap_page(heap, blocks[i * 5].page)->committed),
+				grain_bits(heap_page(heap, blocks[most * 5].page)->committed) -
+					(i == 0));
+		for (uint32_t i = 0; i < pages[n] * BLOCKS_OF_A_PAGE; i++) {
+			if (i % BLOCKS_OF_A_PAGE != 2 || i / BLOCKS_OF_A_PAGE > most)
+				drop(blocks[i]);
+		}
+		heap_source_fini(&source);
+	}
+}
+
 static void memory_comes_and_goes_by_the_grain(void **state)
 {
 	struct block block[14];
@@ -484,6 +532,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(freed_block_joins_both_neighbours),
 		cmocka_unit_test(request_takes_the_smallest_hole),
+		cmocka_unit_test(the_oldest_spare_grains_go_back),
 		cmocka_unit_test(memory_comes_and_goes_by_the_grain),
 		cmocka_unit_test(grains_that_cannot_go_stay_counted_and_are_used_again),
 		cmocka_unit_test(free_needs_no_memory),

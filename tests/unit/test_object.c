@@ -263,6 +263,22 @@ static void shorter_object_gives_its_pieces_back(void **state)
 
 /* ---- errors ---- */
 
+/* A page below the first of this heap is another's, whatever its record says. */
+static void objects_of_pages_below_the_first_are_refused(void **state)
+{
+	xv_handle handle;
+
+	(void)state;
+	fixture_open(&fixture, &usual, false, false);
+	handle = fixture_make(&fixture, 1, 100);
+	assert_int_equal(xv_handle_page(handle), 0);
+	objects->heap.page_base = 1;
+	assert_int_equal(objects->free(objects, handle), -XV_EINVAL);
+	objects->heap.page_base = 0;
+	assert_int_equal(objects->free(objects, handle), 0);
+	fixture_close(&fixture);
+}
+
 static void failed_calls_change_nothing(void **state)
 {
 	bool done = false;
@@ -395,6 +411,7 @@ int main(void)
 		cmocka_unit_test(realloc_in_place_minds_no_pins),
 		cmocka_unit_test(object_grown_by_small_steps_is_not_copied_each_time),
 		cmocka_unit_test(shorter_object_gives_its_pieces_back),
+		cmocka_unit_test(objects_of_pages_below_the_first_are_refused),
 		cmocka_unit_test(failed_calls_change_nothing),
 		cmocka_unit_test(free_needs_no_memory),
 		cmocka_unit_test(pinned_memory_outlives_its_object),

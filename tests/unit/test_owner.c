@@ -61,6 +61,13 @@ static void objects_without_an_owner_have_none(struct pool_fixture *f)
 		fixture_free(f, plain);
 		fixture_free(f, zeroed);
 	}
+	if (f->inner->base != NULL) {
+		void *ptr = xv_alloc(d.pool, 100);
+
+		assert_int_equal(xv_get_owner(d.pool, xv_handle_of(d.pool, ptr), &owner), 0);
+		assert_int_equal(owner, XV_NO_OWNER);
+		assert_int_equal(xv_release(d.pool, ptr), 0);
+	}
 	density_close(&d);
 }
 

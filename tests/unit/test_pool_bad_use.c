@@ -30,6 +30,7 @@ static void every_call_refuses(struct pool_fixture *f, xv_handle handle)
 	struct xv_pool_stats before = fixture_stats(f);
 	xv_handle copy = handle;
 	char bytes[4] = "xyz";
+	const void *seen = bytes;
 	void *ptr = bytes;
 
 	assert_int_equal(xv_free(f->pool, handle), -XV_EINVAL);
@@ -39,11 +40,15 @@ static void every_call_refuses(struct pool_fixture *f, xv_handle handle)
 	assert_int_equal(xv_unmap(f->pool, handle, bytes), -XV_EINVAL);
 	assert_int_equal(xv_read(f->pool, handle, 0, bytes, 1), -XV_EINVAL);
 	assert_int_equal(xv_write(f->pool, handle, 0, bytes, 1), -XV_EINVAL);
+	assert_int_equal(xv_peek(f->pool, handle, bytes, 4, &seen), -XV_EINVAL);
 	assert_null(xv_address_of(f->pool, handle));
 	assert_int_equal(copy, handle);
 	assert_ptr_equal(ptr, bytes);
+	assert_ptr_equal(seen, bytes);
 	assert_string_equal(bytes, "xyz");
-	assert_true(fixture_stats(f).bad_handles >= before.bad_handles + 6);
+	/* All but xv_unmap; and xv_address_of, where there are addresses. */
+	assert_int_equal(fixture_stats(f).bad_handles - before.bad_handles,
+			 f->inner->base != NULL ? 8 : 7);
 	fixture_assert_unchanged(f, &before);
 }
 
@@ -410,6 +415,32 @@ static void a_handle_of_another_pool_over_the_same_provider_is_refused(struct po
 	xv_pool_destroy(other);
 }
 
+/* Pools without a seed take it from their address: of many that live at once not all have the same
+ * key. */
+static void pools_without_a_seed_differ(struct pool_fixture *f)
+{
+	enum { POOLS = 16 };
+	struct xv_pool *pools[POOLS];
+	struct xv_pool_options options;
+	xv_handle first = 0;
+	size_t differ = 0;
+
+	f->shared = true;
+	fixture_options(f, &options);
+	for (size_t i = 0; i < POOLS; i++) {
+		xv_handle handle;
+
+		options.seed = 0;
+		assert_int_equal(xv_pool_create(&pools[i], f->inner, &options), 0);
+		assert_int_equal(xv_malloc(pools[i], 36, &handle), 0);
+		first = i == 0 ? handle : first;
+		differ += ((handle ^ first) & TAG_MASK) != 0;
+	}
+	for (size_t i = 0; i < POOLS; i++)
+		xv_pool_destroy(pools[i]);
+	assert_true(differ > 0);
+}
+
 /*
  * Two pools over providers of their own that do the same: each handle of the one has
  * page, offset and age in common with one of the other. Only the tag tells them apart,
@@ -455,6 +486,7 @@ static const struct pool_test tests[] = {
 	POOL_TEST(handles_from_before_a_reset_are_refused, EACH_ALIGNMENT),
 	POOL_TEST(handles_from_before_a_trim_are_refused, EACH_ALIGNMENT),
 	POOL_TEST(a_handle_of_another_pool_over_the_same_provider_is_refused, EACH_ALIGNMENT),
+	POOL_TEST(pools_without_a_seed_differ, ON_MMAP),
 	POOL_TEST(handles_of_a_pool_with_the_same_history_are_refused, 0),
 };
 

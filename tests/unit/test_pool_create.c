@@ -28,8 +28,15 @@ static void options_init_sets_the_documented_defaults(struct pool_fixture *f)
 	(void)f;
 	memset(&options, 0xFF, sizeof(options));
 	xv_pool_options_init(&options);
+	assert_int_equal(options.flags, 0);
+	assert_null(options.owner_ops);
+	assert_null(options.owner_context);
 	assert_int_equal(options.alignment, 4);
+	assert_int_equal(options.hardening, 1);
+	assert_null(options.corrupted);
+	assert_null(options.corrupted_context);
 	assert_int_equal(options.lock, XV_LOCK_DEFAULT);
+	assert_int_equal(options.shards, 0);
 	assert_int_equal(options.seed, 0);
 	assert_int_equal(options.limit_bytes, 0);
 	assert_null(options.memory);
@@ -81,6 +88,12 @@ static void create_refuses_bad_options(struct pool_fixture *f)
 		create_fails(&f->fault.provider, &options, -XV_EINVAL);
 		assert_int_equal(xv_pool_memory_bytes(&f->fault.provider, &options), 0);
 	}
+	for (uint32_t flag = 1; flag != 0; flag <<= 1) {
+		fixture_options(f, &options);
+		options.flags = flag;
+		if ((flag & (XV_POOL_SPLIT | XV_POOL_OWNERS)) == 0)
+			create_fails(&f->fault.provider, &options, -XV_EINVAL);
+	}
 	fixture_options(f, &options);
 	options.lock = (enum xv_lock_kind)(XV_LOCK_MUTEX + 1);
 	create_fails(&f->fault.provider, &options, -XV_EINVAL);
@@ -113,6 +126,11 @@ static void create_refuses_a_provider_with_bad_numbers(struct pool_fixture *f)
 	bad.max_pages = (uint64_t)XV_PAGES_MAX + 1;
 	provider_is_refused(&bad);
 	bad = f->fault.provider;
+	bad.grain_shift = bad.page_shift + 1;
+	provider_is_refused(&bad);
+	bad.grain_shift = bad.page_shift - XV_PAGE_GRAINS_SHIFT_MAX - 1;
+	provider_is_refused(&bad);
+	bad = f->fault.provider;
 	bad.base = NULL;
 	bad.window_slots = 1;
 	provider_is_refused(&bad);
@@ -137,6 +155,24 @@ static void create_refuses_a_provider_without_its_operations(struct pool_fixture
 	ops = f->fault.ops;
 	ops.page_unmap = NULL;
 	provider_is_refused(&bad);
+}
+
+/* A limit of what an empty pool holds is enough, and a byte less is not. */
+static void create_refuses_a_limit_below_an_empty_pool(struct pool_fixture *f)
+{
+	struct xv_pool_options options;
+
+	fixture_options(f, &options);
+	options.shards = 1;
+	options.limit_bytes = fixture_stats(f).held_bytes;
+	fixture_drop_pool(f);
+	fixture_make_pool(f, &options);
+	options.limit_bytes = fixture_stats(f).held_bytes;
+	fixture_drop_pool(f);
+	fixture_make_pool(f, &options);
+	options.limit_bytes--;
+	fixture_drop_pool(f);
+	create_fails(&f->fault.provider, &options, -XV_ENOSPC);
 }
 
 static void create_without_meta_calls_needs_memory(struct pool_fixture *f)
@@ -229,13 +265,19 @@ static int never_called(void *context, xv_handle handle, size_t size)
 static void object_calls_refuse_a_null_pool(struct pool_fixture *f)
 {
 	xv_handle handle = 77;
+	const void *seen;
+	uint32_t owner;
 	char byte = 0;
 	void *ptr = &byte;
 
 	(void)f;
 	assert_int_equal(xv_malloc(NULL, 1, &handle), -XV_EINVAL);
 	assert_int_equal(xv_malloc_aligned(NULL, 1, 8, &handle), -XV_EINVAL);
+	assert_int_equal(xv_malloc_owned(NULL, 1, 1, &handle), -XV_EINVAL);
 	assert_int_equal(xv_calloc(NULL, 1, 1, &handle), -XV_EINVAL);
+	assert_int_equal(xv_set_owner(NULL, handle, 1), -XV_EINVAL);
+	assert_int_equal(xv_get_owner(NULL, handle, &owner), -XV_EINVAL);
+	assert_int_equal(xv_peek(NULL, handle, &byte, 1, &seen), -XV_EINVAL);
 	assert_int_equal(xv_free(NULL, handle), -XV_EINVAL);
 	assert_int_equal(xv_realloc(NULL, &handle, 1), -XV_EINVAL);
 	assert_int_equal(xv_object_size(NULL, handle), -XV_EINVAL);
@@ -278,6 +320,11 @@ static void pool_calls_refuse_a_null_pool(struct pool_fixture *f)
 	assert_int_equal(xv_pool_check(NULL, XV_CHECK_DEEP, NULL), -XV_EINVAL);
 	assert_int_equal(xv_pool_check(f->pool, (enum xv_check_level)9, NULL), -XV_EINVAL);
 	xv_pool_set_limit(NULL, 1);
+	xv_pool_reset_peak(NULL);
+	xv_pool_lock_all(NULL);
+	xv_pool_unlock_all(NULL);
+	assert_int_equal(xv_compact(NULL, 0, NULL), -XV_EINVAL);
+	assert_int_equal(xv_compactable(NULL), 0);
 	xv_pool_get_stats(f->pool, NULL);
 	xv_pool_get_stats(NULL, &stats);
 	assert_int_equal(stats.held_bytes, 0);
@@ -330,6 +377,7 @@ static const struct pool_test tests[] = {
 	POOL_TEST(create_refuses_bad_options, 0),
 	POOL_TEST(create_refuses_a_provider_with_bad_numbers, 0),
 	POOL_TEST(create_refuses_a_provider_without_its_operations, 0),
+	POOL_TEST(create_refuses_a_limit_below_an_empty_pool, 0),
 	POOL_TEST(create_without_meta_calls_needs_memory, 0),
 	POOL_TEST(every_kind_of_lock_works, EACH_ALIGNMENT),
 	POOL_TEST(a_new_pool_holds_no_page, EACH_ALIGNMENT),

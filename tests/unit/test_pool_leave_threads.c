@@ -41,20 +41,27 @@ uint32_t __wrap_xvi_cpu_now(void)
 	return cpu;
 }
 
+static _Thread_local pthread_mutex_t *first_locked, *looked_for;
+static _Thread_local int times_locked; /* that one */
+
+static int note_lock(pthread_mutex_t *mutex, int err)
+{
+	if (err != 0)
+		return err;
+	locked++;
+	first_locked = first_locked == NULL ? mutex : first_locked;
+	times_locked += mutex == looked_for;
+	return 0;
+}
+
 int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
 {
-	int err = __real_pthread_mutex_lock(mutex);
-
-	locked += err == 0;
-	return err;
+	return note_lock(mutex, __real_pthread_mutex_lock(mutex));
 }
 
 int __wrap_pthread_mutex_trylock(pthread_mutex_t *mutex)
 {
-	int err = __real_pthread_mutex_trylock(mutex);
-
-	locked += err == 0;
-	return err;
+	return note_lock(mutex, __real_pthread_mutex_trylock(mutex));
 }
 
 /* Wait for a while; what comes later is not looked at here, but nothing fails by it. */
@@ -164,11 +171,48 @@ static void a_shard_that_two_threads_want_is_made_once(void **state)
 	xv_provider_mmap_destroy(provider);
 }
 
+/* Room in another shard is taken under its lock. */
+static void room_in_another_shard_is_taken_under_its_lock(void **state)
+{
+	enum { PAGE_BYTES = 65536, HALF = PAGE_BYTES / 2 };
+	struct xv_provider *provider = NULL;
+	struct xv_pool_stats stats;
+	xv_handle handle, large;
+	struct xv_pool *pool;
+
+	(void)state;
+	assert_int_equal(xv_provider_mmap_create(&provider, NULL), 0);
+	pool = pool_make(provider);
+	cpu = 0;
+	assert_int_equal(xv_malloc(pool, HALF, &handle), 0);
+	assert_int_equal(xv_malloc(pool, HALF / 2, &large), 0);
+	cpu = 1;
+	assert_int_equal(xv_malloc(pool, HALF, &handle), 0);
+	xv_pool_get_stats(pool, &stats);
+	xv_pool_set_limit(pool, stats.held_bytes);
+	cpu = 0;
+	first_locked = NULL;
+	assert_int_equal(xv_free(pool, large), 0);
+	looked_for = first_locked;
+	assert_non_null(looked_for);
+	cpu = 1;
+	times_locked = 0;
+	assert_int_equal(xv_malloc(pool, HALF / 2 - 100, &handle), 0);
+	assert_int_equal(xv_handle_page(handle), xv_handle_page(large));
+	assert_int_equal(times_locked, 1);
+	assert_int_equal(locked, 0);
+	assert_int_equal(xv_pool_check(pool, XV_CHECK_DEEP, NULL), 0);
+	cpu = 0;
+	xv_pool_destroy(pool);
+	xv_provider_mmap_destroy(provider);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_shard_that_is_made_while_all_are_left_is_not_left),
 		cmocka_unit_test(a_shard_that_two_threads_want_is_made_once),
+		cmocka_unit_test(room_in_another_shard_is_taken_under_its_lock),
 	};
 
 	return cmocka_run_group_tests_name("pool_leave_threads", tests, NULL, NULL);

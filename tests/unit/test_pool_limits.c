@@ -137,6 +137,64 @@ static void malloc_beyond_the_limit_says_so_and_changes_nothing(struct pool_fixt
 	(void)fixture_malloc(f, fixture_object_max(f));
 }
 
+/* Each is counted once, and none that is refused for its arguments. */
+static void each_failure_is_counted_once(struct pool_fixture *f)
+{
+	struct xv_pool_options options;
+	size_t large;
+	xv_handle small, handle = 77;
+	uint64_t before, tries = 5;
+	void *ptr = NULL;
+
+	fixture_options(f, &options);
+	options.flags = XV_POOL_OWNERS;
+	fixture_remake(f, FIXTURE_PAGES, &options, 0);
+	large = xv_pool_max_size(f->pool);
+	small = fixture_malloc(f, 50);
+	(void)fixture_malloc(f, 200); /* in its way */
+	if (f->inner->base != NULL)
+		ptr = xv_alloc(f->pool, 50);
+	(void)xv_pool_trim(f->pool);
+	xv_pool_set_limit(f->pool, 1);
+	before = fixture_stats(f).failures;
+	assert_int_equal(xv_malloc(f->pool, large, &handle), -XV_ENOSPC);
+	assert_int_equal(xv_malloc_owned(f->pool, large, 1, &handle), -XV_ENOSPC);
+	assert_int_equal(xv_malloc_aligned(f->pool, f->page_bytes - 144, 64, &handle), -XV_ENOSPC);
+	assert_int_equal(xv_calloc(f->pool, 1, large, &handle), -XV_ENOSPC);
+	assert_int_equal(xv_realloc(f->pool, &small, large), -XV_ENOSPC);
+	if (f->inner->base != NULL) {
+		assert_null(xv_alloc(f->pool, large));
+		assert_null(xv_alloc_aligned(f->pool, f->page_bytes - 144, 64));
+		assert_null(xv_resize(f->pool, ptr, large));
+		tries += 3;
+	}
+	assert_int_equal(xv_malloc(f->pool, 0, &handle), -XV_EINVAL);
+	assert_int_equal(xv_malloc(f->pool, large + 1, &handle), -XV_E2BIG);
+	assert_int_equal(xv_realloc(f->pool, &small, large + 1), -XV_E2BIG);
+	assert_int_equal(fixture_stats(f).failures, before + tries);
+}
+
+/* A page that the provider refuses costs nothing of the limit, however often it does. */
+static void refusals_of_the_provider_cost_nothing_of_the_limit(struct pool_fixture *f)
+{
+	enum { REFUSALS = 100000, MARGIN = 32768 };
+	size_t size = f->page_bytes / 8 * 7, count;
+	xv_handle handle;
+
+	if (f->page_bytes != 4096)
+		return;
+	count = fixture_fill_up(f, size, handles, PAGES_MAX);
+	assert_in_range(count, 1, PAGES_MAX);
+	xv_pool_set_limit(f->pool, fixture_stats(f).held_bytes + MARGIN);
+	for (size_t i = 0; i < REFUSALS; i++)
+		assert_int_equal(xv_malloc(f->pool, size, &handle), -XV_ENOMEM);
+	for (size_t i = 0; i < count; i++)
+		fixture_free(f, handles[i]);
+	(void)xv_pool_trim(f->pool);
+	for (size_t i = 0; i < count; i++)
+		handles[i] = fixture_malloc(f, size);
+}
+
 static void the_limit_of_the_options_holds(struct pool_fixture *f)
 {
 	struct xv_pool_options options;
@@ -337,6 +395,7 @@ static void reset_keeps_limit_and_options(struct pool_fixture *f)
 
 	(void)fixture_malloc(f, fixture_object_max(f));
 	assert_int_equal(xv_pool_reset(f->pool), 0);
+	assert_int_equal(fixture_stats(f).peak_held_bytes, fixture_stats(f).held_bytes);
 	handle = fixture_malloc(f, 1);
 	assert_int_equal(xv_handle_offset(handle), f->alignment);
 	xv_pool_set_limit(f->pool, fixture_stats(f).held_bytes);
@@ -383,6 +442,8 @@ static const struct pool_test tests[] = {
 	POOL_TEST(what_small_objects_needed_is_there_for_large_ones, EACH_ALIGNMENT),
 	POOL_TEST(the_limit_is_never_passed, EACH_ALIGNMENT),
 	POOL_TEST(malloc_beyond_the_limit_says_so_and_changes_nothing, EACH_ALIGNMENT),
+	POOL_TEST(each_failure_is_counted_once, 0),
+	POOL_TEST(refusals_of_the_provider_cost_nothing_of_the_limit, ON_MMAP),
 	POOL_TEST(the_limit_of_the_options_holds, 0),
 	POOL_TEST(a_limit_below_what_is_held_frees_nothing, EACH_ALIGNMENT),
 	POOL_TEST(under_a_limit_freeing_always_works, EACH_ALIGNMENT),

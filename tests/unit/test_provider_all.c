@@ -76,6 +76,10 @@ static void provider_describes_itself(void **state)
 	struct fixture *fixture = *state;
 
 	assert_int_equal(xv_provider_page_bytes(provider), fixture->which->page_bytes);
+	assert_in_range(xv_provider_page_grains(provider), 1, 16);
+	if (provider->grain_shift != 0)
+		assert_int_equal(xv_provider_page_grains(provider) << provider->grain_shift,
+				 xv_provider_page_bytes(provider));
 	assert_int_equal(provider->base != NULL, fixture->which->has_base);
 	assert_int_equal((uintptr_t)provider->base % 256, 0);
 	assert_true(provider->max_pages * xv_provider_page_bytes(provider) >= CAPACITY_BYTES);

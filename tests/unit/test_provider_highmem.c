@@ -232,6 +232,14 @@ static void highmem_refuses_and_counts_each_misuse(void **state)
 	assert_int_equal(misuse_of(provider), 7);
 	assert_null(map(provider, UINT32_MAX));
 	assert_int_equal(misuse_of(provider), 8);
+	if (provider->ops->grains_take != NULL) {
+		/* A page that take() gives has all of its grains. */
+		assert_int_equal(provider->ops->grains_take(provider, other, 0, 1), -XV_EINVAL);
+		assert_int_equal(misuse_of(provider), 9);
+		assert_true(provider->ops->grains_give(provider, other, 0, 1));
+		assert_false(provider->ops->grains_give(provider, other, 0, 1));
+		assert_int_equal(misuse_of(provider), 10);
+	}
 	assert_int_equal(stats_of(provider).mapped_now, 0);
 	assert_int_equal(stats_of(provider).pages, 1);
 }

@@ -144,7 +144,7 @@ struct ramz_writeback_report {
 	uint64_t pages;         /* moved to the device */
 	uint64_t form_bytes;    /* their forms, without checksums */
 	uint64_t written_bytes; /* to the device, dead space and moved forms included */
-	uint64_t next;          /* page behind the last one looked at; UINT64_MAX = the end */
+	uint64_t next;          /* page behind the last one looked at; UINT64_MAX = all were */
 };
 
 /*

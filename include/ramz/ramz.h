@@ -228,7 +228,7 @@ XV_API const struct ramz_codec *ramz_get_codec(const struct ramz *store, int32_t
 /*
  * Set the limits on held bytes (ramz_stats.held_bytes); 0 = no limit. Nothing is dropped when held
  * bytes are above a new hard limit: writes that need memory fail until enough was discarded. Below
- * ramz_least_limit every write fails. When held bytes are above a new soft limit, the next write
+ * ramz_least_limit all of these fail. When held bytes are above a new soft limit, the next write
  * calls the callback. The store notices a passed soft limit at the latest after one more write by
  * each thread. Returns 0 or -XV_EINVAL (null; a soft limit above the hard one). O(threads).
  */

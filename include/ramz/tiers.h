@@ -97,7 +97,7 @@ struct ramz_recompress_report {
 	uint64_t recompressed; /* pages whose new form was kept */
 	uint64_t saved_bytes;  /* bytes by which forms became shorter; all of the form of a page
 				* that joined an identical one */
-	uint64_t next;         /* the page behind the last one looked at; UINT64_MAX = the end */
+	uint64_t next;         /* the page behind the last one looked at; UINT64_MAX = all were */
 };
 
 /*

@@ -464,6 +464,7 @@ int ramz_reset(struct ramz *store)
 		store_drop_behind(store, 0); /* page by page: a snapshot keeps them */
 		rzi_contexts_trim(store);    /* which frees what waits */
 		store_forget(store, false);
+		xv_pool_reset_peak(store->pool);
 	} else {
 		err = store_drop_all(store);
 	}

@@ -29,6 +29,8 @@ target_compile_definitions(test_ramz_backing_file PRIVATE _GNU_SOURCE)
 target_compile_definitions(test_ramz_policy PRIVATE _GNU_SOURCE)
 target_compile_definitions(test_ramz_policy_thread PRIVATE _GNU_SOURCE)
 target_include_directories(test_ramz_dedup PRIVATE ${XV_XXHASH_INCLUDE_DIR})
+target_include_directories(test_ramz_file_format PRIVATE ${XV_XXHASH_INCLUDE_DIR}
+	${PROJECT_SOURCE_DIR}/src/ramz ${PROJECT_SOURCE_DIR}/tests/fuzz)
 target_link_libraries(test_ramz_file_hold PRIVATE Threads::Threads)
 target_link_libraries(test_ramz_snapshot PRIVATE Threads::Threads)
 target_link_libraries(test_ramz_checkpoint PRIVATE Threads::Threads)

@@ -66,6 +66,76 @@ static void writeback_is_not_bounded_by_the_day(void **unused)
 	device_free(d);
 }
 
+static void devices_of_a_bad_shape_are_refused(void **unused)
+{
+	struct ramz *store = store_open(SLOTS);
+	struct device *d = device_make(4);
+	static const size_t bad_aligns[] = {0, 3, 8192};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(bad_aligns) / sizeof(bad_aligns[0]); i++) {
+		struct ramz_backing bad = d->backing;
+
+		bad.align_bytes = bad_aligns[i];
+		assert_int_equal(ramz_attach(store, &bad), -XV_EINVAL);
+		bad = d->backing;
+		bad.size_bytes = i == 0   ? RAMZ_BACKING_BYTES_MIN - 1
+				 : i == 1 ? RAMZ_BACKING_BYTES_MAX + 1
+					  : 0;
+		assert_int_equal(ramz_attach(store, &bad), -XV_EINVAL);
+		bad = d->backing;
+		bad.read = i == 0 ? NULL : bad.read;
+		bad.write = i == 0 ? bad.write : NULL;
+		assert_int_equal(ramz_attach(store, &bad), -XV_EINVAL);
+	}
+	assert_int_equal(ramz_attach(store, &d->backing), 0);
+	store_close(store);
+	device_free(d);
+}
+
+/* Each end of a writeback: by pages looked at, by what is held, and by what is written. */
+static void writeback_ends_where_it_was_told(void **unused)
+{
+	struct ramz_writeback_options options = {.first = 100, .count = 50};
+	struct ramz_writeback_report report;
+	struct ramz *store = open_filled();
+	struct device *d = device_make(40);
+	struct ramz_backing_stats stats;
+
+	(void)unused;
+	assert_int_equal(ramz_attach(store, &d->backing), 0);
+	assert_int_equal(ramz_writeback(store, &options, &report), 0);
+	assert_int_equal(report.pages, 50);
+	assert_int_equal(report.form_bytes, 50 * PAGE);
+	assert_true(report.next == UINT64_MAX);
+	options.pages_max = 10;
+	options.first = 200;
+	assert_int_equal(ramz_writeback(store, &options, &report), 0);
+	assert_int_equal(report.next, 210);
+	assert_int_equal(report.written_bytes, RAMZ_SEGMENT_BYTES);
+	options = (struct ramz_writeback_options){.goal_bytes = store_stats(store).held_bytes};
+	assert_int_equal(ramz_writeback(store, &options, &report), 0);
+	assert_int_equal(report.pages, 0);
+	options = (struct ramz_writeback_options){.write_max = 2 * RAMZ_SEGMENT_BYTES};
+	assert_int_equal(ramz_writeback(store, &options, &report), 0);
+	assert_int_equal(report.written_bytes, 2 * RAMZ_SEGMENT_BYTES);
+	assert_in_range(report.pages, 100, 128);
+	options = (struct ramz_writeback_options){.min_age = RAMZ_AGE_MAX + 1};
+	assert_int_equal(ramz_writeback(store, &options, &report), -XV_EINVAL);
+	options = (struct ramz_writeback_options){.min_bytes = PAGE + 1};
+	assert_int_equal(ramz_writeback(store, &options, &report), 0);
+	assert_int_equal(report.pages, 0);
+	assert_true(report.next == UINT64_MAX);
+	assert_int_equal(ramz_get_backing_stats(store, &stats), 0);
+	assert_true(stats.attached && !stats.holds);
+	assert_int_equal(stats.segments, 40);
+	assert_int_equal(stats.written_bytes, 4 * RAMZ_SEGMENT_BYTES);
+	assert_int_equal(stats.writes, stats.pages);
+	assert_true(stats.live_bytes >= stats.pages * PAGE);
+	store_close(store);
+	device_free(d);
+}
+
 /* Three times the forms, twice the table, and a few segments: any number of checkpoints. */
 static void three_times_the_forms_are_room_enough(void **unused)
 {
@@ -272,11 +342,142 @@ static void events_that_threads_make_are_counted(void **unused)
 	store_close(store);
 }
 
+/* A reader is in an object that compaction wants to move: that one stays. */
+static void a_move_of_a_page_in_use_is_refused(void **unused)
+{
+	enum { EACH = 8 };
+	struct xv_compact_report report;
+	struct ramz *store;
+	struct ramz_options options;
+	pthread_t thread;
+	void *err;
+
+	(void)unused;
+	(void)alarm(100);
+	gate_options(&options, 8 * SLOTS);
+	options.no_auto_compact = true;
+	assert_int_equal(ramz_create(&store, &options), 0);
+	for (uint64_t i = 0; i < 8 * SLOTS; i++)
+		gate_put(store, i, i);
+	for (uint64_t i = 0; i < 8 * SLOTS; i++) {
+		if (i % EACH != 0)
+			assert_int_equal(ramz_discard(store, i * PAGE, PAGE), 0);
+	}
+	gate_close(GATE_DECOMPRESS);
+	assert_int_equal(pthread_create(&thread, NULL, read_first, store), 0);
+	gate_await();
+	assert_int_equal(ramz_compact(store, 0, &report), 0);
+	assert_true(report.moved_blocks > 0);
+	assert_true(store_stats(store).compact_refused > 0);
+	assert_int_equal(store_stats(store).compact_refused, report.refused);
+	assert_int_equal(store_stats(store).compact_moved_bytes, report.moved_bytes);
+	assert_int_equal(store_stats(store).compact_freed_bytes, report.freed_bytes);
+	gate_open();
+	assert_int_equal(pthread_join(thread, &err), 0);
+	assert_null(err);
+	for (uint64_t i = 0; i < 8 * SLOTS; i += EACH)
+		gate_expect(store, i, i);
+	(void)alarm(0);
+	store_close(store);
+}
+
+/* ---- sums, and their end ---- */
+
+static void parts_add_up(struct ramz *store)
+{
+	struct ramz_stats stats = store_stats(store);
+
+	assert_int_equal(stats.held_bytes, stats.pool.held_bytes + stats.slot_table_bytes +
+						   stats.dedup_bytes + stats.dictionary_bytes +
+						   stats.backing_bytes + stats.thread_bytes +
+						   stats.store_bytes);
+	assert_true(stats.dedup_bytes > 0 && stats.backing_bytes > 0 && stats.thread_bytes > 0 &&
+		    stats.store_bytes > 0);
+}
+
+/* Something of everything that is counted. */
+static struct ramz *open_eventful(struct device *d)
+{
+	struct ramz_writeback_options some = {.pages_max = 20};
+	struct ramz_recompress_options strong = {.tier = 1};
+	unsigned char page[PAGE] = {0};
+	struct ramz *store = store_open_with(SLOTS, true, true);
+	int err = 0;
+
+	assert_int_equal(ramz_attach(store, &d->backing), 0);
+	assert_int_equal(ramz_set_tier(store, 1, ramz_codec_by_name("lz4"), 12), 0);
+	for (uint64_t i = 0; i < SLOTS; i++)
+		store_put(store, i, i % 400);
+	assert_int_equal(ramz_recompress(store, &strong, NULL), 0);
+	assert_int_equal(ramz_writeback(store, &some, NULL), 0);
+	for (uint64_t i = 0; i < SLOTS; i++)
+		store_expect(store, i, i % 400);
+	assert_int_equal(ramz_read_page(store, SLOTS, page), -XV_ERANGE);
+	assert_int_equal(ramz_set_limits(store, 1, 2), 0);
+	for (uint64_t i = 0; err == 0; i++) { /* until the pool's holes are full */
+		page_partly_random(page, PAGE, PAGE, i + 9);
+		err = ramz_write_page(store, i, page);
+	}
+	assert_int_equal(err, -XV_ENOSPC);
+	assert_int_equal(ramz_set_limits(store, 0, 0), 0);
+	for (uint64_t i = 0; i < SLOTS; i += 2)
+		assert_int_equal(ramz_discard(store, i * PAGE, PAGE), 0);
+	assert_int_equal(ramz_read_page(store, 0, page), 0);
+	assert_int_equal(ramz_compact(store, 0, NULL), 0);
+	return store;
+}
+
+static void a_reset_sets_every_counter_to_zero(void **unused)
+{
+	struct device *d = device_make(40);
+	struct ramz *store = open_eventful(d);
+	struct ramz_stats stats = store_stats(store);
+	struct ramz_histogram histogram;
+	const uint64_t *since = &stats.reads, *end = &stats.recompress_saved_bytes + 1;
+	unsigned counted = 0;
+
+	(void)unused;
+	parts_add_up(store);
+	for (const uint64_t *at = since; at < end; at++)
+		counted += *at != 0;
+	assert_true(counted >= 14); /* the others need threads, damage or a better tier */
+	assert_true(stats.bd_stat.bd_writes > 0 && stats.bd_stat.bd_reads > 0);
+	assert_int_equal(ramz_set_codec(store, ramz_codec_by_name("lz4"), 3), 0);
+	assert_int_equal(ramz_set_limits(store, 1 << 29, 1 << 30), 0);
+	assert_int_equal(ramz_reset(store), 0);
+	stats = store_stats(store);
+	for (const uint64_t *at = since; at < end; at++)
+		assert_int_equal(*at, 0);
+	assert_int_equal(stats.stored_bytes + stats.checksum_bytes + stats.pages_stored, 0);
+	assert_int_equal(stats.bd_stat.bd_writes + stats.bd_stat.bd_reads, 0);
+	assert_int_equal(stats.bd_stat.bd_count + stats.pages_backed, 0);
+	assert_int_equal(stats.ramzswap.num_reads + stats.ramzswap.num_writes, 0);
+	assert_int_equal(stats.mm_stat.pages_compacted + stats.mm_stat.huge_pages_since, 0);
+	assert_int_equal(stats.mm_stat.mem_used_max, stats.mm_stat.mem_used_total);
+	for (int kind = RAMZ_HISTOGRAM_READ_NS; kind <= RAMZ_HISTOGRAM_SIZE; kind++) {
+		assert_int_equal(
+			ramz_get_histogram(store, (enum ramz_histogram_kind)kind, &histogram), 0);
+		assert_int_equal(histogram.count + histogram.sum, 0);
+	}
+	/* Codec, limits and options stay. */
+	assert_int_equal(stats.soft_limit_bytes, 1 << 29);
+	assert_int_equal(stats.hard_limit_bytes, 1 << 30);
+	store_put(store, 1, 7);
+	store_put(store, 2, 7);
+	assert_int_equal(store_stats(store).dedup_hits, 1);
+	assert_int_equal(store_stats(store).checksum_bytes, 8);
+	parts_add_up(store);
+	store_close(store);
+	device_free(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pages_on_the_device_are_counted_as_zram_does),
 		cmocka_unit_test(writeback_is_not_bounded_by_the_day),
+		cmocka_unit_test(devices_of_a_bad_shape_are_refused),
+		cmocka_unit_test(writeback_ends_where_it_was_told),
 		cmocka_unit_test(three_times_the_forms_are_room_enough),
 		cmocka_unit_test(ages_are_counted_in_buckets),
 		cmocka_unit_test(recompressing_leaves_ages_alone),
@@ -285,6 +486,8 @@ int main(void)
 		cmocka_unit_test(compaction_is_left_to_the_caller_where_it_was_asked_for),
 		cmocka_unit_test(a_soft_limit_needs_no_callback),
 		cmocka_unit_test(events_that_threads_make_are_counted),
+		cmocka_unit_test(a_move_of_a_page_in_use_is_refused),
+		cmocka_unit_test(a_reset_sets_every_counter_to_zero),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

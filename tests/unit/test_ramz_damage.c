@@ -149,12 +149,50 @@ static void a_lost_object_is_damage(void **state)
 	close_scene(&s);
 }
 
+/* A check says what is broken and where, as often as it is asked. */
+static void a_check_tells_what_it_found(void **state)
+{
+	struct ramz_check_report report;
+	struct scene s;
+	unsigned char *object;
+
+	(void)state;
+	open_scene(&s, ramz_codec_at(0), true);
+	memset(&report, 0xA5, sizeof(report));
+	assert_int_equal(ramz_check(s.store, XV_CHECK_DEEP, &report), 0);
+	assert_int_equal(report.invariant, 0);
+	assert_true(report.page == UINT64_MAX);
+	assert_string_equal(report.message, "");
+	assert_int_equal(report.pool.invariant, 0);
+	assert_int_equal(ramz_check(s.store, (enum xv_check_level)9, &report), -XV_EINVAL);
+	page_partly_random(s.page, PAGE, RANDOM_BYTES, 4);
+	assert_int_equal(ramz_write_page(s.store, 11, s.page), 0);
+	object = find_object(&s);
+	assert_non_null(object);
+	object[9] ^= 1;
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(ramz_check(s.store, XV_CHECK_QUICK, &report), 0);
+		assert_int_equal(ramz_check(s.store, XV_CHECK_DEEP, &report), -XV_EBADMSG);
+		assert_int_equal(report.page, 11);
+		assert_int_equal(report.invariant, 3);
+		assert_true(strlen(report.message) > 0);
+	}
+	object[9] ^= 1;
+	/* The header of the pool's block. */
+	memset(s.provider->base, 0x5A, 4);
+	assert_int_equal(ramz_check(s.store, XV_CHECK_DEEP, &report), -XV_EBADMSG);
+	assert_int_equal(report.invariant, 0);
+	assert_int_not_equal(report.pool.invariant, 0);
+	close_scene(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(checksums_notice_every_changed_byte),
 		cmocka_unit_test(no_damage_makes_a_codec_leave_the_page),
 		cmocka_unit_test(a_lost_object_is_damage),
+		cmocka_unit_test(a_check_tells_what_it_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,10 +7,94 @@
 #include "test_ramz_gate.h"
 #include "test_ramz_memory_file.h"
 
+#include <ramz/backing.h>
 #include <ramz/policy.h>
 #include <xvmalloc/provider_highmem.h>
 
 enum { SLOTS = 16 };
+
+/* ---- null ---- */
+
+static int never(void *context, uint64_t page, const struct ramz_page_info *info)
+{
+	(void)context, (void)page, (void)info;
+	fail();
+	return 0;
+}
+
+static void every_call_refuses_null(void **unused)
+{
+	struct ramz *store = store_open(SLOTS);
+	struct ramz_sink sink = {.context = NULL};
+	unsigned char page[PAGE];
+	struct ramz_page_info info;
+	size_t done = 77;
+
+	(void)unused;
+	assert_int_equal(ramz_create(NULL, NULL), -XV_EINVAL);
+	for (unsigned i = 0; i < 2; i++) {
+		struct ramz *it = i == 0 ? NULL : store;
+		void *bytes = i == 0 ? page : NULL;
+
+		assert_int_equal(ramz_write_page(it, 0, bytes), -XV_EINVAL);
+		assert_int_equal(ramz_read_page(it, 0, bytes), -XV_EINVAL);
+		assert_int_equal(ramz_read(it, 0, bytes, 1), -XV_EINVAL);
+		assert_int_equal(ramz_write(it, 0, bytes, 1, &done), -XV_EINVAL);
+		assert_int_equal(ramz_page_info(it, 0, i == 0 ? &info : NULL), -XV_EINVAL);
+		assert_int_equal(ramz_walk(it, 0, i == 0 ? never : NULL, NULL), -XV_EINVAL);
+		assert_int_equal(ramz_set_codec(it, i == 0 ? ramz_codec_at(0) : NULL, 0),
+				 -XV_EINVAL);
+		assert_int_equal(ramz_save(it, i == 0 ? &sink : NULL), -XV_EINVAL);
+	}
+	assert_int_equal(done, 77);
+	assert_int_equal(ramz_discard(NULL, 0, PAGE), -XV_EINVAL);
+	assert_int_equal(ramz_flush(NULL), -XV_EINVAL);
+	assert_int_equal(ramz_resize(NULL, PAGE), -XV_EINVAL);
+	assert_int_equal(ramz_reset(NULL), -XV_EINVAL);
+	assert_int_equal(ramz_set_limits(NULL, 0, 0), -XV_EINVAL);
+	assert_int_equal(ramz_compact(NULL, 0, NULL), -XV_EINVAL);
+	assert_int_equal(ramz_check(NULL, XV_CHECK_DEEP, NULL), -XV_EINVAL);
+	assert_int_equal(ramz_reset_peak(NULL), -XV_EINVAL);
+	assert_null(ramz_get_codec(NULL, NULL));
+	assert_int_equal(ramz_trim(NULL), 0);
+	store_close(store);
+}
+
+static void every_call_on_tiers_and_devices_refuses_null(void **unused)
+{
+	struct ramz *store = store_open(SLOTS);
+	struct ramz_recompress_options recompress = {.tier = 1};
+	struct ramz_train_options train = {.tier = 1};
+	struct ramz_writeback_options writeback = {.min_age = RAMZ_AGE_MAX + 1};
+	struct ramz_tier_info info;
+	struct ramz_backing_stats stats;
+	struct ramz_policy_stats policy;
+
+	(void)unused;
+	for (unsigned i = 0; i < 2; i++) {
+		struct ramz *it = i == 0 ? NULL : store;
+
+		assert_int_equal(ramz_recompress(it, i == 0 ? &recompress : NULL, NULL),
+				 -XV_EINVAL);
+		assert_int_equal(ramz_train(it, i == 0 ? &train : NULL, NULL), -XV_EINVAL);
+		assert_int_equal(ramz_writeback(it, i == 0 ? &writeback : NULL, NULL), -XV_EINVAL);
+		assert_int_equal(ramz_get_tier(it, 1, i == 0 ? &info : NULL), -XV_EINVAL);
+		assert_int_equal(ramz_get_backing_stats(it, i == 0 ? &stats : NULL), -XV_EINVAL);
+		assert_int_equal(ramz_get_policy_stats(it, i == 0 ? &policy : NULL), -XV_EINVAL);
+		assert_int_equal(ramz_attach(it, NULL), -XV_EINVAL);
+		assert_int_equal(ramz_save_backing(it, NULL), -XV_EINVAL);
+		assert_int_equal(ramz_checkpoint(it), -XV_EINVAL); /* or no device */
+		assert_int_equal(ramz_clean(it, 1), -XV_EINVAL);
+	}
+	assert_int_equal(ramz_backing_holds(NULL), -XV_EINVAL);
+	assert_int_equal(ramz_detach(NULL), -XV_EINVAL);
+	assert_int_equal(ramz_detach(store), 0);
+	assert_int_equal(ramz_mark_idle(NULL), -XV_EINVAL);
+	assert_int_equal(ramz_get_ages(NULL, &(struct ramz_ages){{0}}), -XV_EINVAL);
+	assert_int_equal(ramz_policy_start(NULL), -XV_EINVAL);
+	assert_int_equal(ramz_policy_step(NULL, NULL), -XV_EINVAL);
+	store_close(store);
+}
 
 /* ---- options ---- */
 
@@ -245,6 +329,7 @@ static int sink_calls(void *context, const void *data, size_t bytes)
 {
 	struct seen *seen = context;
 	struct ramz *store = seen->store;
+	struct ramz_stats stats;
 
 	(void)data;
 	(void)bytes;
@@ -257,7 +342,14 @@ static int sink_calls(void *context, const void *data, size_t bytes)
 	(void)ramz_trim(store);
 	assert_int_equal(ramz_resize(store, (SLOTS + seen->calls) * PAGE), 0);
 	assert_int_equal(ramz_check(store, XV_CHECK_DEEP, NULL), 0);
+	for (uint64_t i = 0; i < SLOTS; i++)
+		store_put(store, i, 8 * i + 1);
+	assert_int_equal(ramz_discard(store, 0, SLOTS * PAGE), 0);
+	(void)ramz_trim(store);
 	assert_int_equal(ramz_reset(store), 0);
+	stats = store_stats(store);
+	assert_int_equal(stats.writes, 0);
+	assert_int_equal(stats.mm_stat.mem_used_max, stats.mm_stat.mem_used_total);
 	return 0;
 }
 
@@ -342,6 +434,8 @@ static void a_codec_that_cannot_tell_its_size_is_left_out(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_call_refuses_null),
+		cmocka_unit_test(every_call_on_tiers_and_devices_refuses_null),
 		cmocka_unit_test(store_options_have_the_documented_defaults),
 		cmocka_unit_test(the_raw_bound_is_kept_to_the_byte),
 		cmocka_unit_test(policies_have_the_documented_defaults_and_ranges),

@@ -6,6 +6,10 @@
  */
 #include "test_ramz_memory_file.h"
 
+#include <ramz/tiers.h>
+
+#include "fuzz_sums.h"
+
 enum { SLOTS = 400 };
 
 /* ---- version 1 ---- */
@@ -369,6 +373,28 @@ static void a_store_that_is_resized_while_it_is_saved_can_be_loaded(void **state
 	}
 }
 
+/* Settings of tiers are read where the header says that there are some. */
+static void tiers_that_the_header_does_not_tell_of_are_refused(void **state)
+{
+	struct ramz *store = store_open(SLOTS), *loaded;
+	struct memory_file file;
+	const char *reason;
+
+	(void)state;
+	assert_int_equal(ramz_set_tier(store, 2, ramz_codec_by_name("lz4"), 9), 0);
+	store_put(store, 1, 1);
+	save(store, &file);
+	fuzz_sum_file(file.bytes, file.length, false);
+	assert_int_equal(load(&file, NULL, &loaded, &reason), 0);
+	store_close(loaded);
+	assert_int_equal(file.bytes[16] & FILE_FLAG_TIERS, FILE_FLAG_TIERS);
+	file.bytes[16] &= (unsigned char)~FILE_FLAG_TIERS;
+	fuzz_sum_file(file.bytes, file.length, false);
+	expect_refusal(&file, -XV_EBADMSG);
+	free(file.bytes);
+	store_close(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -377,6 +403,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_given_is_as_saved),
 		cmocka_unit_test(checksums_are_made_for_pages_saved_without),
 		cmocka_unit_test(another_page_size_is_refused),
+		cmocka_unit_test(tiers_that_the_header_does_not_tell_of_are_refused),
 		cmocka_unit_test(a_codec_that_no_page_needs_may_be_absent),
 		cmocka_unit_test(a_store_that_is_resized_while_it_is_saved_can_be_loaded),
 	};

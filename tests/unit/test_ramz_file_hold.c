@@ -419,6 +419,32 @@ static void a_file_put_in_the_place_is_left_alone(void **state)
 }
 
 /* Anybody may lock a directory that can be read: that keeps no holder up. */
+static void *unlock_later(void *context)
+{
+	struct timespec while_it_waits = {.tv_nsec = 300000000};
+
+	(void)nanosleep(&while_it_waits, NULL);
+	(void)close((int)(intptr_t)context);
+	return NULL;
+}
+
+/* A save without a holder waits for it. */
+static void a_save_waits_for_a_locked_directory(void **state)
+{
+	char path[FIXTURE_PATH_BYTES];
+	struct ramz *store = fixture_store(5);
+	int fd = open(fixture_directory, O_RDONLY | O_DIRECTORY);
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(pthread_create(&thread, NULL, unlock_later, (void *)(intptr_t)fd), 0);
+	assert_int_equal(ramz_save_file(store, fixture_path(path, "disk"), NULL, NULL), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(fixture_file_version(path), 5);
+	ramz_destroy(store);
+}
+
 static void a_locked_directory_keeps_no_holder_up(void **state)
 {
 	char path[FIXTURE_PATH_BYTES];
@@ -451,6 +477,7 @@ int main(void)
 		fixture_test(who_waits_gets_what_the_holder_saved),
 		fixture_test(a_file_put_in_the_place_is_left_alone),
 		fixture_test(a_locked_directory_keeps_no_holder_up),
+		fixture_test(a_save_waits_for_a_locked_directory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,6 +31,7 @@ static void run_ages(struct ramz *store, uint64_t ages)
 static void pages_go_into_the_tier_when_they_are_old_enough(void **state)
 {
 	struct ramz *store = limited_store(0, 0);
+	uint64_t stored;
 
 	(void)state;
 	for (uint64_t slot = 0; slot < 600; slot++)
@@ -42,9 +43,12 @@ static void pages_go_into_the_tier_when_they_are_old_enough(void **state)
 	for (uint64_t slot = 0; slot < 100; slot++)
 		expect_text(store, slot, slot);
 	mark(store, 1);
+	stored = store_stats(store).stored_bytes;
 	set_policy(store, DAY_MS, 3); /* which begins to look again */
 	run_steps(store);
 	assert_int_equal(policy_stats(store).recompressed, 500);
+	assert_true(policy_stats(store).saved_bytes > 0);
+	assert_int_equal(policy_stats(store).saved_bytes, stored - store_stats(store).stored_bytes);
 	assert_int_equal(policy_stats(store).shortage, RAMZ_SHORTAGE_NONE);
 	assert_int_equal(policy_stats(store).compactions, 0);
 	for (uint64_t slot = 0; slot < 600; slot++)
@@ -92,6 +96,7 @@ static void at_the_soft_limit_younger_and_younger_pages_go(void **state)
 	assert_int_equal(policy_stats(store).hard_shortages, 0);
 	assert_true(policy_stats(store).squeezes >= policy_stats(store).squeeze);
 	assert_true(policy_stats(store).squeeze > 0);
+	assert_true(policy_stats(store).compactions > 0);
 	for (uint64_t slot = 0; slot < SLOTS; slot++)
 		expect_text(store, slot, slot);
 	store_close(store);
@@ -112,6 +117,67 @@ static void a_dictionary_is_trained_when_enough_pages_are_due(void **state)
 	run_ages(store, 2);
 	assert_int_equal(policy_stats(store).trainings, 1);
 	store_close(store);
+}
+
+/* Pages of which a few words are text and the rest is noise: a dictionary gains little. */
+static void put_noise(struct ramz *store, uint64_t slot, uint64_t number)
+{
+	unsigned char page[PAGE], text[PAGE];
+
+	page_partly_random(page, PAGE, PAGE, number + 1);
+	text_fill(text, number);
+	memcpy(page, text, PAGE / 3);
+	assert_int_equal(ramz_write_page(store, slot, page), 0);
+}
+
+static void a_new_dictionary_is_trained_when_pages_gain_less(void **state)
+{
+	struct ramz *store = limited_store(0, 0);
+	uint64_t number = 0, age;
+
+	(void)state;
+	set_policy(store, AGE_MS, 1);
+	for (age = 0; age < 8; age++) {
+		/* The first ones gain as much as ever. */
+		assert_true(age > 4 || policy_stats(store).trainings <= 1);
+		for (uint64_t slot = 0; slot < SLOTS; slot++, number++) {
+			if (age < 4)
+				put_text(store, slot, number);
+			else
+				put_noise(store, slot, number);
+		}
+		run_ages(store, 2);
+	}
+	assert_true(policy_stats(store).trainings >= 2);
+	store_close(store);
+}
+
+/* The segments of pages that were written again are full of what the last checkpoint needs. */
+static void a_device_full_of_an_old_checkpoint_gets_another(void **state)
+{
+	enum { PAGES = 1500 }; /* of the 4096 that the file has room for */
+	struct ramz *store = limited_store(0, 0);
+	struct policy_file file;
+	struct ramz_policy policy;
+
+	(void)state;
+	give_file(store, &file);
+	ramz_policy_init(&policy);
+	policy.age_ms = DAY_MS;
+	policy.backing_age = 1;
+	assert_int_equal(ramz_set_policy(store, &policy), 0);
+	for (uint64_t i = 0; i < 8 && policy_stats(store).checkpoints == 0; i++) {
+		for (uint64_t slot = 0; slot < PAGES; slot++)
+			put_noise(store, slot, i * PAGES + slot);
+		mark(store, 1);
+		assert_int_equal(ramz_set_policy(store, &policy), 0); /* which looks again */
+		for (uint32_t wait_ms = 0; wait_ms == 0;)
+			(void)ramz_policy_step(store, &wait_ms);
+		if (i == 0)
+			assert_int_equal(ramz_checkpoint(store), 0);
+	}
+	assert_true(policy_stats(store).checkpoints > 0);
+	end_file(store, &file);
 }
 
 static void what_goes_to_the_device_is_bounded(void **state)
@@ -360,6 +426,8 @@ int main(void)
 		cmocka_unit_test(without_ages_and_limits_nothing_is_recompressed),
 		cmocka_unit_test(at_the_soft_limit_younger_and_younger_pages_go),
 		cmocka_unit_test(a_dictionary_is_trained_when_enough_pages_are_due),
+		cmocka_unit_test(a_new_dictionary_is_trained_when_pages_gain_less),
+		cmocka_unit_test(a_device_full_of_an_old_checkpoint_gets_another),
 		cmocka_unit_test(what_goes_to_the_device_is_bounded),
 		cmocka_unit_test(under_pressure_memory_is_short),
 		cmocka_unit_test(at_the_hard_limit_the_device_comes_first),

@@ -34,6 +34,7 @@ static void writers_wait_for_the_thread_at_the_hard_limit(void **state)
 	assert_true(stats.running);
 	assert_true(stats.recompressed > 0);
 	assert_int_equal(stats.refused, 0);
+	assert_int_equal(stats.waits > 0, stats.wait_ns > 0);
 	ramz_policy_stop(store);
 	ramz_policy_stop(store);
 	assert_false(policy_stats(store).running);
@@ -80,6 +81,44 @@ static void a_write_that_cannot_be_helped_is_refused_in_time(void **state)
 	(void)state;
 	write_until_refused(50);
 	write_until_refused(60000);
+}
+
+/* What pages may take of a limit: all but what is for the thread's work, while it runs. */
+static uint64_t held_when_refused(uint64_t limit, bool thread)
+{
+	struct ramz *store = limited_store(0, 0);
+	struct ramz_policy policy;
+	unsigned char page[PAGE];
+	uint64_t held;
+	int err = 0;
+
+	ramz_policy_init(&policy);
+	policy.wait_ms = 1;
+	policy.age_ms = DAY_MS;
+	assert_int_equal(ramz_set_limits(store, 0, limit), 0);
+	assert_int_equal(ramz_set_policy(store, &policy), 0);
+	if (thread)
+		assert_int_equal(ramz_policy_start(store), 0);
+	for (uint64_t slot = 0; err == 0 && slot < SLOTS; slot++) {
+		page_partly_random(page, PAGE, PAGE, slot + 1);
+		err = ramz_write_page(store, slot, page);
+	}
+	assert_int_equal(err, -XV_ENOSPC);
+	held = store_stats(store).held_bytes;
+	ramz_policy_stop(store);
+	store_close(store);
+	return held;
+}
+
+static void a_sixteenth_of_the_limit_is_for_the_thread(void **state)
+{
+	const uint64_t limit = 8 << 20, some = 160 << 10; /* a pool's page, and tables */
+
+	(void)state;
+	assert_in_range(held_when_refused(limit, false), limit - some, limit);
+	/* The thread may take buffers of it. */
+	assert_in_range(held_when_refused(limit, true), limit - limit / 16 - some,
+			limit - limit / 32);
 }
 
 /* ---- a device whose writes take as long as the test likes ---- */
@@ -284,6 +323,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writers_wait_for_the_thread_at_the_hard_limit),
 		cmocka_unit_test(a_write_that_cannot_be_helped_is_refused_in_time),
+		cmocka_unit_test(a_sixteenth_of_the_limit_is_for_the_thread),
 		cmocka_unit_test(a_call_does_not_wait_for_a_write_that_waits),
 		cmocka_unit_test(it_may_be_set_and_stopped_while_it_works),
 		cmocka_unit_test(writers_wait_on_while_the_policy_is_set),

@@ -61,6 +61,16 @@ serve again file="$dir/copy.ramz"
 timeout 60 nbdcopy "$uri" "$dir/out" || fail "nbdcopy out"
 cmp -n $((8 * mib)) "$dir/mixed" "$dir/out" || fail "the save that the end met is not the disk"
 
+# ---- every counter ------------------------------------------------------------------
+
+ask again stat >"$dir/again.stat"
+header=$(dirname "$0")/../../include/ramz/stats.h
+sed -n '/^struct ramz_stats {/,/^};/s/^\t\(struct \)\{0,1\}[a-z0-9_]* \([a-z_0-9]*\);.*/\2/p' "$header" >"$dir/fields"
+[ "$(wc -l <"$dir/fields")" -gt 40 ] || fail "no fields of ramz_stats in $header"
+while read -r name; do
+	grep -q "\"$name\": " "$dir/again.stat" || fail "stat does not tell $name"
+done <"$dir/fields"
+
 # ---- reset --------------------------------------------------------------------------
 
 mkfifo "$dir/io"

@@ -104,6 +104,15 @@ holds() {
 starts # as the unit is
 requests
 does stat
+# Nobody but root, and the service itself, comes to its sockets.
+if command -v setpriv >/dev/null; then
+	for socket in disk disk.ctl; do
+		[ -S "$dir/run/ramz-test/$socket" ] || fail "there is no $socket"
+		LC_ALL=C setpriv --reuid=65533 --regid=65533 --clear-groups \
+			stat "$dir/run/ramz-test/$socket" >"$dir/out" 2>&1 && fail "another user can reach $socket"
+		grep -q 'Permission denied' "$dir/out" || fail "another user at $socket: $(cat "$dir/out")"
+	done
+fi
 stops
 [ -s "$state/disk.ramz" ] || fail "it was not saved"
 ! grep -q EROFS "$dir/trace" || fail "it wants to write elsewhere: $(grep -m 1 EROFS "$dir/trace")"
@@ -149,6 +158,21 @@ if grep -q "locked memory *unlimited" /proc/self/limits; then
 	starts 32M -- --swap
 	requests
 	stops
+fi
+# Where the state directory is full, nothing else takes the last save: /tmp and /var/tmp are not there.
+if mount -t tmpfs -o size=1m,mode=755 none "$dir/lib" 2>/dev/null; then
+	undo "umount -l '$dir/lib'"
+	starts
+	PYTHONPATH=$soak PYTHONDONTWRITEBYTECODE=1 timeout 60 python3 -c '
+import os, sys, nbd
+for i in range(32): nbd.Disk(sys.argv[1]).request(nbd.WRITE, i << 17, 1 << 17, 0, os.urandom(1 << 17))
+' "$dir/run/ramz-test/disk" || fail "4 MiB of noise"
+	kill "$pid"
+	not_saved() { grep -q 'could not be saved\|is not saved' "$dir/disk.log"; }
+	awaits 30 not_saved || fail "a full state directory: $(tail -n 3 "$dir/disk.log")"
+	kill "$pid" # which gives it up
+	wait "$server_pid" && fail "the service ended with 0, though the disk was not saved"
+	[ ! -s "$state/disk.ramz" ] || fail "a save that had no room is there"
 fi
 echo "system calls: $(tr '\n' ' ' <"$dir/all_made")"
 finish

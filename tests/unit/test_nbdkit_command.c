@@ -140,6 +140,7 @@ static void compact_and_trim_give_memory_back(void **unused)
 {
 	struct rzn_config config;
 	struct rzn_disk disk;
+	struct ramz_stats before, after;
 	json_t *answer;
 
 	(void)unused;
@@ -149,12 +150,20 @@ static void compact_and_trim_give_memory_back(void **unused)
 		if (i % 10 != 0)
 			assert_int_equal(ramz_discard(disk.store, i * PAGE, PAGE), 0);
 	}
+	answer = ask(&disk, "compact 4096", true);
+	assert_true(json_is_true(json_object_get(answer, "more")));
+	assert_in_range(number(answer, "moved_bytes"), 1, 4096 + PAGE);
+	json_decref(answer);
 	answer = ask(&disk, "compact", true);
-	assert_true(number(answer, "held_bytes_after") <= number(answer, "held_bytes_before"));
+	assert_true(number(answer, "held_bytes_after") < number(answer, "held_bytes_before"));
 	assert_true(json_is_false(json_object_get(answer, "more")));
 	json_decref(answer);
+	assert_int_equal(ramz_discard(disk.store, 0, 64 << 20), 0);
+	ramz_get_stats(disk.store, &before);
 	answer = ask(&disk, "trim", true);
-	(void)number(answer, "given_back_bytes");
+	ramz_get_stats(disk.store, &after);
+	assert_true(number(answer, "given_back_bytes") > 0);
+	assert_true(after.held_bytes < before.held_bytes);
 	json_decref(answer);
 	disk_end(&disk, &config);
 }
@@ -164,6 +173,7 @@ static void reset_empties_the_disk_unless_clients_are_connected(void **unused)
 	struct rzn_config config;
 	struct rzn_disk disk;
 	struct ramz_stats stats;
+	int32_t level;
 	json_t *answer;
 
 	(void)unused;
@@ -180,13 +190,17 @@ static void reset_empties_the_disk_unless_clients_are_connected(void **unused)
 	ramz_get_stats(disk.store, &stats);
 	assert_int_equal(stats.pages_stored, 0);
 	fill(&disk, 100);
+	json_decref(ask(&disk, "codec lz4:-3", true));
 	atomic_store(&disk.clients, 0);
 	answer = ask(&disk, "reset", true);
 	assert_true(number(answer, "held_bytes_after") < number(answer, "held_bytes_before"));
 	json_decref(answer);
 	ramz_get_stats(disk.store, &stats);
-	assert_int_equal(stats.pages_stored, 0);
+	assert_int_equal(stats.pages_stored + stats.writes, 0);
 	assert_int_equal(stats.hard_limit_bytes, 10 << 20);
+	assert_int_equal(stats.size_bytes, 1 << 20);
+	(void)ramz_get_codec(disk.store, &level);
+	assert_int_equal(level, -3);
 	disk_end(&disk, &config);
 }
 

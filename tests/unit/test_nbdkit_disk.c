@@ -122,6 +122,16 @@ static void the_soft_limit_is_told(void **unused)
 		write_noise(&disk, i, i);
 	assert_int_equal(said.errors, 1);
 	assert_non_null(strstr(said.error, "soft-limit"));
+	/* Passed again, within ten seconds and behind them. */
+	for (int later = 0; later < 2; later++) {
+		if (later != 0)
+			atomic_fetch_sub(&disk.soft_said_at, 10);
+		assert_int_equal(ramz_discard(disk.store, 0, 64 << 20), 0);
+		(void)ramz_trim(disk.store);
+		for (uint64_t i = 0; i < 300; i++)
+			write_noise(&disk, i, i);
+		assert_int_equal(said.errors, 1 + later);
+	}
 	disk_end(&disk, &config);
 }
 

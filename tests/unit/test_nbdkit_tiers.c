@@ -5,6 +5,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "test_nbdkit_ask.h"
@@ -264,6 +266,28 @@ static void a_full_file_says_so(void **unused)
 	disk_end(&disk, &config);
 }
 
+/* Another error of the file has its own text. */
+static void a_file_that_may_not_grow_is_not_called_full(void **unused)
+{
+	struct rlimit limit, none;
+	struct rzn_config config;
+	struct rzn_disk disk;
+
+	(void)unused;
+	disk_of(&disk, &config, PARAMETERS("size=64M"));
+	fill_with_text(&disk, 0, PAGES);
+	give(&disk, 16 << 20);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	none = (struct rlimit){.rlim_cur = 4096, .rlim_max = limit.rlim_max};
+	assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	ask_refused(&disk, "writeback", EFBIG, strerror(EFBIG));
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	text_is_whole(&disk, 0, PAGES);
+	json_decref(ask(&disk, "backing none", true));
+	disk_end(&disk, &config);
+}
+
 static void damage(uint64_t offset)
 {
 	char bytes[PAGE];
@@ -351,6 +375,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(writeback_moves_the_pages_that_are_meant, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_full_file_says_so, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_file_that_may_not_grow_is_not_called_full, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_damaged_page_keeps_its_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_policy_runs_while_there_is_a_file, setup,
 						teardown),

@@ -196,8 +196,8 @@ class Tree:
                     found.update(self._targets(program))
         return sorted(found)
 
-    def run(self, test, cpu_limit_s, wall_limit_s):
-        """Run a test. Returns (exit code or "timeout", CPU seconds, seconds)."""
+    def run(self, test, cpu_limit_s, wall_limit_s, idle_limit_s):
+        """Run a test. Returns (exit code or "timeout" or "idle", CPU seconds, seconds)."""
         scratch = os.path.join(self.scratch, "tmp")
         shutil.rmtree(scratch, ignore_errors=True)
         os.makedirs(scratch)
@@ -213,7 +213,7 @@ class Tree:
             process = subprocess.Popen(self.command(test), stdin=subprocess.DEVNULL, stdout=output,
                                        stderr=output, env=environment, cwd=scratch,
                                        start_new_session=True, preexec_fn=limits)
-            code, usage = self._wait(process, start + wall_limit_s)
+            code, usage = self._wait(process, start + wall_limit_s, idle_limit_s)
         return code, usage.ru_utime + usage.ru_stime, time.monotonic() - start
 
     def times(self):
@@ -229,17 +229,26 @@ class Tree:
             json.dump(times, file)
 
     @staticmethod
-    def _wait(process, deadline):
-        """Wait for a test until the deadline, then end it and its children."""
+    def _wait(process, deadline, idle_limit_s):
+        """Wait for a test until the deadline, or until it was idle for so long, as in a deadlock.
+        Then end it and its children."""
         code = None
+        used = 0
+        busy_at = looked_at = time.monotonic()
         while True:
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)
             if pid != 0:
                 break
-            if time.monotonic() > deadline and code is None:
-                code = "timeout"
+            now = time.monotonic()
+            if now - looked_at > 1:
+                looked_at = now
+                before, used = used, ticks(process.pid)
+                if used != before:
+                    busy_at = now
+            if code is None and (now > deadline or now - busy_at > idle_limit_s):
+                code = "timeout" if now > deadline else "idle"
                 os.killpg(process.pid, signal.SIGKILL)
-            time.sleep(0.005)
+            time.sleep(0.01)
         process.returncode = os.waitstatus_to_exitcode(status)
         if code is None:
             code = process.returncode
@@ -248,3 +257,17 @@ class Tree:
         except ProcessLookupError:
             pass
         return code, usage
+
+
+def ticks(session):
+    """The CPU time of the processes of a session so far, in the kernel's ticks."""
+    total = 0
+    for path in glob.glob("/proc/[0-9]*/stat"):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                words = file.read().rpartition(")")[2].split()
+        except OSError:
+            continue  # it has ended
+        if int(words[3]) == session:
+            total += int(words[11]) + int(words[12])
+    return total

@@ -4,12 +4,12 @@
 """How many small faults the tests find.
 
 Makes one small change to a source of a layer (see changes.py), builds the tests of that layer in
-a copy of the tree, and runs them, the quickest first, until one fails: 30 s of CPU time at most.
-What no test finds survives, and is listed.
+a copy of the tree, and runs them until one fails: 30 s of CPU time at most. Tests that found much
+for their time come first. What no test finds survives, and is listed.
 
-A change that does not compile is not counted, nor is one that survives and compiles with -O2 and
-without assertions to the same object code: another one is drawn. The sample depends on the seed and the sources
-alone. Each kind of change has the same share of it, as long as there are enough of a kind.
+A change that does not compile is not counted, nor is one that compiles with -O2 and without
+assertions to the same object code: another one is drawn. The sample depends on the seed and the
+sources alone. Each kind of change has the same share of it, as long as there are enough of a kind.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import glob
 import json
 import os
 import random
+import resource
 import sys
 import threading
 from collections import Counter
@@ -43,6 +44,7 @@ NEAR = {"age": "tiers", "recompress": "tiers", "train": "tiers", "dictionary": "
         "range": "store", "budget": "limits", "source": "limits", "objects": "alloc",
         "access": "copies", "whole": "walk", "saver": "file", "rescue": "file"}
 SLOWER = 4  # times that a test may take with a change
+MAKE_S = 0.2  # about what it takes to link a test
 
 DOES_NOT_COMPILE = "do not compile"
 NO_EFFECT = "without effect"
@@ -98,6 +100,9 @@ class Layer:
         self.results = []
         self.left_out = Counter()
         self.blamed = None
+        self.caught = Counter()  # by test and file, and by test and None
+        for result in self.known.values():
+            self.count_catch(result)
 
     def read_saved(self):
         """The results of an earlier run, by their changes."""
@@ -139,9 +144,15 @@ class Layer:
         self.add({"place": place, "change": change, "diff": diff, "caught_by": caught_by,
                   "how": how})
 
+    def count_catch(self, result):
+        for path in (result["change"][0], None):
+            self.caught[(result["caught_by"], path)] += 1
+
     def add(self, result):
         with self.lock:
             self.results.append(result)
+            if tuple(result["change"]) not in self.known:
+                self.count_catch(result)
             fate = f"{result['caught_by']} {result['how']}" if result["caught_by"] else "SURVIVED"
             say(f"{self.name} {len(self.results):3} {result['place']}: {result['change'][1]}: "
                 f"{fate}")
@@ -160,7 +171,7 @@ def measure(tree, layer):
     times = tree.times()
     for test in tree.tests(layer.pattern, layer.leave_out):
         if test.name not in times:
-            times[test.name] = tree.run(test, 120, 300)
+            times[test.name] = tree.run(test, 120, 300, 300)
             tree.keep_times(times)
         code, cpu_s, wall_s = times[test.name]
         if code == 0:
@@ -170,9 +181,9 @@ def measure(tree, layer):
     return sorted(tests, key=lambda test: test.cpu_s + test.wall_s)
 
 
-def tests_for(path, tests, seconds):
-    """The tests for a change of this file: those near it, then the others, the quickest first,
-    so many CPU seconds in all."""
+def tests_for(path, tests, seconds, caught):
+    """The tests for a change of this file: those near it and the quickest of the others, so many
+    CPU seconds in all. What caught the most for its time comes first."""
     stem = os.path.splitext(os.path.basename(path))[0]
     words = [stem.split("_")[0], NEAR.get(stem, stem)]
     near = [test for test in tests if any(word in test.name for word in words)]
@@ -182,7 +193,13 @@ def tests_for(path, tests, seconds):
         total += test.cpu_s
         if total <= seconds:
             chosen.append(test)
-    return chosen
+
+    def gain(test):
+        chance = 0.1 + 0.1 * caught[(test.name, None)] + caught[(test.name, path)] + \
+            (test in near)
+        return chance / (MAKE_S + test.cpu_s + test.wall_s)
+
+    return sorted(chosen, key=gain, reverse=True)
 
 
 def try_tests(tree, tests):
@@ -190,7 +207,8 @@ def try_tests(tree, tests):
     for test in tests:
         if not tree.make(test.targets):
             return None, DOES_NOT_COMPILE
-        code, _, _ = tree.run(test, 2 + SLOWER * test.cpu_s, 15 + SLOWER * test.wall_s)
+        code, _, _ = tree.run(test, 2 + SLOWER * test.cpu_s, 15 + SLOWER * test.wall_s,
+                              5 + test.wall_s)
         if code not in (0, SKIPPED):
             return test.name, code
     return None, None
@@ -203,21 +221,25 @@ def work(tree, layer, tests):
             continue
         text = tree.read(change.path)
         changed = changes.apply(text, change)
-        # Most atomics are the same instructions when they are relaxed.
-        if "relaxed" in change.new and tree.is_same(change.path, text, changed):
+        if tree.is_same(change.path, text, changed):
             layer.discard(NO_EFFECT)
             continue
         try:
             tree.write(change.path, changed)
-            caught_by, how = try_tests(tree, tests_for(change.path, tests, layer.seconds))
+            caught_by, how = try_tests(
+                tree, tests_for(change.path, tests, layer.seconds, layer.caught))
         finally:
             tree.write(change.path, text)
         if how == DOES_NOT_COMPILE:
             layer.discard(how)
-        elif how is None and tree.is_same(change.path, text, changed):
-            layer.discard(NO_EFFECT)
         else:
             layer.record(tree, change, caught_by, how)
+
+
+def children_s():
+    """The CPU time of all builds and tests so far."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def run_layer(name, arguments, trees):
@@ -226,11 +248,13 @@ def run_layer(name, arguments, trees):
     for tree in trees[1:]:
         tree.make(tree.targets(layer.pattern, layer.leave_out))
     say(f"{name}: {len(tests)} tests of {sum(test.cpu_s for test in tests):.1f} s")
+    before_s = children_s()
     threads = [threading.Thread(target=work, args=(tree, layer, tests)) for tree in trees]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    layer.cpu_s = children_s() - before_s
     # What such a test caught proves nothing.
     layer.blamed, _ = try_tests(trees[0], tests)
     return layer
@@ -257,7 +281,8 @@ def report(layers):
         good = good and reached >= layer.least and not layer.blamed
         say(f"\n{layer.name}: {len(layer.results)} mutants, {sum(caught.values())} caught, "
             f"{reached:.1f}% (wanted: {layer.least}%); left out: " +
-            ", ".join(f"{n} {why}" for why, n in layer.left_out.items()))
+            ", ".join(f"{n} {why}" for why, n in layer.left_out.items()) +
+            f"; {layer.cpu_s:.0f} s of CPU time")
         for kind in changes.KINDS:
             of_kind = [result for result in layer.results if result["change"][1] == kind]
             if of_kind:

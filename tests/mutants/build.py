@@ -216,6 +216,11 @@ class Tree:
             code, usage = self._wait(process, start + wall_limit_s, idle_limit_s)
         return code, usage.ru_utime + usage.ru_stime, time.monotonic() - start
 
+    def output(self):
+        """The end of what the last test wrote."""
+        with open(os.path.join(self.scratch, "output"), "rb") as file:
+            return file.read()[-1000:].decode(errors="replace")
+
     def times(self):
         """What the tests took when they were first run here without a change."""
         try:

@@ -17,6 +17,7 @@ foreach(name IN LISTS tests)
 		SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_nbdkit_${name}.c
 		LIBS nbdkit_ramz_lib)
 	target_compile_definitions(test_nbdkit_${name} PRIVATE _GNU_SOURCE)
+	xv_check_mutexes(test_nbdkit_${name})
 endforeach()
 if(TARGET test_nbdkit_control)
 	# The tests hold up a save and a trim for as long as they want.

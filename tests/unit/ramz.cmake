@@ -15,6 +15,7 @@ foreach(name IN ITEMS store codecs counters limit dedup damage file file_format 
 	xv_add_test(NAME test_ramz_${name}
 		SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_ramz_${name}.c
 		LIBS xvmalloc::ramz)
+	xv_check_mutexes(test_ramz_${name})
 endforeach()
 foreach(name IN ITEMS waiting edges counts)
 	target_link_libraries(test_ramz_${name} PRIVATE Threads::Threads)

@@ -516,6 +516,74 @@ static void a_snapshot_is_not_the_disks_own_file(void **unused)
 	assert_int_equal(rmdir(directory), 0);
 }
 
+struct turn {
+	struct rzn_disk *disk;
+	void (*call)(struct rzn_disk *disk);
+	_Atomic bool ended;
+};
+
+static void *take_turn(void *context)
+{
+	struct turn *turn = context;
+
+	turn->call(turn->disk);
+	atomic_store(&turn->ended, true);
+	return NULL;
+}
+
+/* It must not end while the mutex is locked. */
+static void expect_turn(struct rzn_disk *disk, pthread_mutex_t *mutex,
+			void (*call)(struct rzn_disk *))
+{
+	struct turn turn = {.disk = disk, .call = call};
+	pthread_t thread;
+
+	assert_int_equal(pthread_mutex_lock(mutex), 0);
+	assert_int_equal(pthread_create(&thread, NULL, take_turn, &turn), 0);
+	(void)usleep(50000);
+	assert_false(atomic_load(&turn.ended));
+	assert_int_equal(pthread_mutex_unlock(mutex), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+static void is_stale(struct rzn_disk *disk)
+{
+	(void)rzn_file_is_stale(disk);
+}
+
+static void save(struct rzn_disk *disk)
+{
+	struct ramz_reason reason;
+
+	(void)rzn_file_save(disk, NULL, NULL, &reason);
+}
+
+static void look(struct rzn_disk *disk)
+{
+	json_decref(rzn_command_answer(disk, "stat", NULL));
+}
+
+static void saves_take_their_turn_and_are_looked_at_whole(void **unused)
+{
+	char directory[] = "/tmp/test_nbdkit.XXXXXX", file[64];
+	struct rzn_config config;
+	struct rzn_disk disk;
+
+	(void)unused;
+	assert_non_null(mkdtemp(directory));
+	(void)snprintf(file, sizeof(file), "file=%s/disk", directory);
+	disk_of(&disk, &config, PARAMETERS("size=1M", file));
+	expect_turn(&disk, &disk.saves.saving, save);
+	expect_turn(&disk, &disk.saves.lock, save);
+	expect_turn(&disk, &disk.saves.lock, is_stale);
+	expect_turn(&disk, &disk.saves.lock, look);
+	expect_turn(&disk, &disk.coming, rzn_disk_client_begin);
+	rzn_disk_client_end(&disk);
+	disk_end(&disk, &config);
+	assert_int_equal(unlink(file + strlen("file=")), 0);
+	assert_int_equal(rmdir(directory), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -533,6 +601,7 @@ int main(void)
 		cmocka_unit_test(a_disk_does_not_shrink_under_a_client_that_comes),
 		cmocka_unit_test(save_and_snapshot_write_a_file_that_can_be_loaded),
 		cmocka_unit_test(a_snapshot_is_not_the_disks_own_file),
+		cmocka_unit_test(saves_take_their_turn_and_are_looked_at_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,6 +68,12 @@ static void write_until_refused(uint32_t wait_ms)
 	assert_true(stats.hard_shortages >= 1);
 	/* With time enough, it ends since nothing is left to do. */
 	assert_true(stats.futile >= 1 || wait_ms < 20000);
+	/* Nobody waits any more, and there is room: the shortage ends. */
+	ramz_policy_stop(store);
+	assert_int_equal(ramz_discard(store, 0, ramz_size_bytes(store)), 0);
+	assert_int_equal(ramz_policy_step(store, NULL), 0);
+	assert_int_equal(policy_stats(store).shortage, RAMZ_SHORTAGE_NONE);
+	assert_int_equal(ramz_policy_start(store), 0);
 	assert_int_equal(ramz_set_policy(store, NULL), 0);
 	stats = policy_stats(store);
 	assert_false(stats.running);

@@ -450,6 +450,8 @@ static void reads_that_fail_can_be_tried_again(void **state)
 	struct device d;
 	struct ramz *store;
 	unsigned char page[PAGE];
+	struct memory_file file = {.bytes = NULL};
+	const struct ramz_sink sink = {.write = memory_write, .context = &file};
 
 	(void)state;
 	device_make(&d, SEGMENTS, 1);
@@ -459,6 +461,8 @@ static void reads_that_fail_can_be_tried_again(void **state)
 	assert_int_equal(ramz_read_page(store, 2, page), -EIO);
 	assert_int_equal(ramz_write(store, 2 * PAGE, "a", 1, NULL), -EIO);
 	assert_int_equal(ramz_detach(store), -EIO);
+	assert_int_equal(ramz_save(store, &sink), -EIO);
+	free(file.bytes);
 	d.fail_reads = false;
 	expect_all(store);
 	assert_int_equal(ramz_detach(store), 0);

@@ -11,7 +11,7 @@ xv_add_test(NAME test_codec SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_codec.c
 
 foreach(name IN ITEMS store codecs counters limit dedup damage file file_format file_hold file_place
 		threads sparse room contexts changing realtime tiers policy policy_thread backing backing_file
-		backing_reused snapshot checkpoint checkpoint_power waiting edges counts file_calls)
+		backing_reused snapshot checkpoint checkpoint_power waiting edges counts file_calls null)
 	xv_add_test(NAME test_ramz_${name}
 		SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_ramz_${name}.c
 		LIBS xvmalloc::ramz)

@@ -10,7 +10,7 @@ endif()
 set(tests config disk extents path quit)
 get_target_property(definitions nbdkit_ramz_lib COMPILE_DEFINITIONS)
 if("RZN_HAVE_JANSSON=1" IN_LIST definitions)
-	list(APPEND tests command control tiers)
+	list(APPEND tests command control stat tiers)
 endif()
 foreach(name IN LISTS tests)
 	xv_add_test(NAME test_nbdkit_${name}

@@ -41,6 +41,26 @@ static inline void fill(struct rzn_disk *disk, uint64_t pages)
 	}
 }
 
+/* Words of few letters: lz4 makes them half as long, a stronger level less. */
+static inline void fill_with_text(struct rzn_disk *disk, uint64_t first, uint64_t pages)
+{
+	char page[PAGE];
+
+	for (uint64_t i = first; i < first + pages; i++) {
+		uint64_t state = i + 1;
+
+		for (size_t at = 0; at < PAGE; at += 4) {
+			uint64_t word = random_next(&state) % 300;
+
+			page[at] = ' ';
+			page[at + 1] = (char)('a' + word % 7);
+			page[at + 2] = (char)('a' + word / 7 % 7);
+			page[at + 3] = (char)('a' + word / 49);
+		}
+		assert_int_equal(ramz_write_page(disk->store, i, page), 0);
+	}
+}
+
 /* A command that must be refused with this errno and a text that has these words in it. */
 static inline void ask_refused(struct rzn_disk *disk, const char *line, int error,
 			       const char *words)

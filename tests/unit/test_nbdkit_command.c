@@ -9,38 +9,6 @@
 
 #include "test_nbdkit_ask.h"
 
-static void stat_tells_what_the_store_counts(void **unused)
-{
-	struct rzn_config config;
-	struct rzn_disk disk;
-	struct ramz_stats stats;
-	json_t *answer, *store;
-
-	(void)unused;
-	disk_of(&disk, &config, PARAMETERS("size=1M", "hard-limit=10M"));
-	fill(&disk, 100);
-	answer = ask(&disk, "stat", true);
-	store = json_object_get(answer, "stats");
-	ramz_get_stats(disk.store, &stats);
-	assert_int_equal(number(answer, "format"), 1);
-	assert_int_equal(number(answer, "pid"), getpid());
-	assert_int_equal(number(answer, "size_bytes"), 1 << 20);
-	assert_int_equal(number(answer, "hard_limit_bytes"), 10 << 20);
-	assert_string_equal(json_string_value(json_object_get(answer, "codec")), "lz4");
-	assert_true(json_is_null(json_object_get(answer, "file")));
-	assert_int_equal(number(store, "pages_stored"), 100);
-	assert_int_equal(number(store, "held_bytes"), stats.held_bytes);
-	assert_int_equal(number(store, "contexts"), stats.contexts);
-	assert_int_equal(number(json_object_get(store, "ramzswap"), "good_compress_pct"),
-			 stats.ramzswap.good_compress_pct);
-	assert_int_equal(number(json_object_get(store, "mm_stat"), "mem_limit"), 10 << 20);
-	assert_int_equal(number(json_object_get(store, "io_stat"), "failed_writes"), 0);
-	assert_int_equal(number(json_object_get(store, "pool"), "objects"), 100);
-	assert_true(number(json_object_get(answer, "write_latency"), "count") > 0);
-	json_decref(answer);
-	disk_end(&disk, &config);
-}
-
 static void bad_lines_get_a_reason_and_change_nothing(void **unused)
 {
 	static const char *const lines[] = {
@@ -587,7 +555,6 @@ static void saves_take_their_turn_and_are_looked_at_whole(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(stat_tells_what_the_store_counts),
 		cmocka_unit_test(bad_lines_get_a_reason_and_change_nothing),
 		cmocka_unit_test(limit_and_codec_are_set),
 		cmocka_unit_test(compact_and_trim_give_memory_back),

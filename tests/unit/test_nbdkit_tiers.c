@@ -42,26 +42,6 @@ static void give(struct rzn_disk *disk, uint64_t bytes)
 	json_decref(ask(disk, line, true));
 }
 
-/* Words of few letters: lz4 makes them half as long, a stronger level less. */
-static void fill_with_text(struct rzn_disk *disk, uint64_t first, uint64_t pages)
-{
-	char page[PAGE];
-
-	for (uint64_t i = first; i < first + pages; i++) {
-		uint64_t state = i + 1;
-
-		for (size_t at = 0; at < PAGE; at += 4) {
-			uint64_t word = random_next(&state) % 300;
-
-			page[at] = ' ';
-			page[at + 1] = (char)('a' + word % 7);
-			page[at + 2] = (char)('a' + word / 7 % 7);
-			page[at + 3] = (char)('a' + word / 49);
-		}
-		assert_int_equal(ramz_write_page(disk->store, i, page), 0);
-	}
-}
-
 static void text_is_whole(struct rzn_disk *disk, uint64_t first, uint64_t pages)
 {
 	struct rzn_config config;

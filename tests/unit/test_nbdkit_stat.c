@@ -93,6 +93,7 @@ static void the_stores_counters_are_told(void **unused)
 	store = json_object_get(answer, "stats");
 	ramz_get_stats(disk.store, &stats);
 	assert_int_equal(number(store, "pages_stored"), 1000);
+	assert_int_equal(number(store, "held_bytes"), stats.held_bytes);
 	assert_int_equal(number(store, "reads"), stats.reads);
 	assert_int_equal(number(store, "absent_reads"), 500);
 	assert_int_equal(number(store, "writes"), 1000);

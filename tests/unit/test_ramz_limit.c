@@ -41,6 +41,8 @@ static struct ramz *open_limited(uint64_t soft, uint64_t hard, struct told *told
 	options.on_soft_limit = note_soft;
 	options.limit_context = told;
 	assert_int_equal(ramz_create(&store, &options), 0);
+	assert_int_equal(store_stats(store).soft_limit_bytes, soft);
+	assert_int_equal(store_stats(store).hard_limit_bytes, hard);
 	return store;
 }
 

@@ -57,9 +57,15 @@ static inline bool xvi_lock_try(struct xvi_lock *lock)
 	return xvi_lock_try_slow(lock);
 }
 
+/* For assertions: may the caller's thread have it? Only of a spin lock is it known. */
+static inline bool xvi_lock_is_taken(const struct xvi_lock *lock)
+{
+	return lock->kind != XV_LOCK_SPIN || xvi_atomic_load(&lock->locked) != 0;
+}
+
 static inline void xvi_lock_release(struct xvi_lock *lock)
 {
-	XVI_ASSERT(lock->kind != XV_LOCK_SPIN || xvi_atomic_load(&lock->locked) != 0);
+	XVI_ASSERT(xvi_lock_is_taken(lock));
 	if (lock->kind == XV_LOCK_SPIN)
 		xvi_atomic_store_release(&lock->locked, 0);
 	else if (lock->kind != XV_LOCK_NONE)

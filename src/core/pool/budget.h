@@ -45,6 +45,7 @@ static inline int budget_change(struct xvi_budget *budget, int64_t held, int64_t
 	uint64_t all = budget_all_held(budget) + budget->promised;
 	int64_t more;
 
+	XVI_ASSERT(xvi_lock_is_taken(&budget->lock));
 	if (stayed < 0 && (uint64_t)-stayed > budget->stayed)
 		stayed = -(int64_t)budget->stayed;
 	more = held + promised + (stayed < 0 ? stayed : 0);

@@ -167,6 +167,7 @@ int xvi_page_table_add(struct xvi_page_table *table, uint32_t page, uint32_t sha
 {
 	int err = page < table->most ? 0 : -XV_ENOMEM;
 
+	XVI_ASSERT(xvi_lock_is_taken(&table->budget->lock));
 	if (err == 0 && table->window != 0) {
 		if (table->pages == 0)
 			table->origin = page < table->window ? 0 : page;
@@ -189,6 +190,7 @@ void xvi_page_table_remove(struct xvi_page_table *table, uint32_t first, uint32_
 {
 	size_t from, to;
 
+	XVI_ASSERT(xvi_lock_is_taken(&table->budget->lock));
 	first -= table->origin;
 	for (uint32_t index = first; index < first + count; index++)
 		xvi_atomic8_store(page_table_byte(table, index), PAGE_NOBODY);

@@ -46,6 +46,7 @@ static bool mail_is_next(const struct xvi_shard *shard)
 /* Two threads may leave something at once, so handles may have gaps between them. */
 void xvi_mail_read_all(struct xvi_shard *shard)
 {
+	XVI_ASSERT(xvi_lock_is_taken(&shard->lock));
 	shard->polls = 0;
 	if (shard->mailbox == NULL)
 		return;

@@ -31,6 +31,7 @@ static int pages_charge(struct xvi_shard *shard, int64_t bytes)
 {
 	int err = charge(shard, bytes, 0, -bytes);
 
+	XVI_ASSERT(xvi_lock_is_taken(&shard->lock));
 	if (err == 0)
 		return 0;
 	xvi_pool_settle(shard->pool);

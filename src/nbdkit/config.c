@@ -500,7 +500,7 @@ static int check_size(const struct rzn_config *config)
 {
 	uint64_t page_bytes = config->page_given ? config->options.page_bytes : 4096;
 
-	if (config->options.size_bytes / page_bytes <= RAMZ_PAGES_MAX - 1)
+	if ((config->options.size_bytes + page_bytes - 1) / page_bytes <= RAMZ_PAGES_MAX)
 		return 0;
 	nbdkit_error("size=: more than %llu pages of %llu bytes; make it less, or page= more (up "
 		     "to 64K)",

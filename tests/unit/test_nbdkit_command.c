@@ -94,6 +94,8 @@ static void limit_and_codec_are_set(void **unused)
 	assert_int_equal(number(answer, "soft_limit_bytes"), 1000000);
 	assert_int_equal(number(answer, "hard_limit_bytes"), 0);
 	json_decref(answer);
+	ask_refused(&disk, "limit 3000000 2000000", EINVAL,
+		    "3000000 bytes, is above the hard one, 2000000");
 	answer = ask(&disk, "codec none", true);
 	assert_string_equal(json_string_value(json_object_get(answer, "codec")), "none");
 	assert_string_equal(ramz_get_codec(disk.store, NULL)->name, "none");

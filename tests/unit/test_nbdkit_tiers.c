@@ -336,6 +336,47 @@ static void the_policy_runs_while_there_is_a_file(void **unused)
 	disk_end(&disk, &config);
 }
 
+/* A disk that is kept in its backing file, as a server begins it. */
+static void begin_kept(struct rzn_disk *disk, struct rzn_config *config, const char *size)
+{
+	char file[80];
+
+	(void)snprintf(file, sizeof(file), "backing=%s", backing);
+	config_of(config,
+		  size == NULL ? PARAMETERS(file, "backing-size=32M", "backing-keep=true")
+			       : PARAMETERS(file, "backing-size=32M", "backing-keep=true", size));
+	rzn_disk_init(disk, config);
+	assert_int_equal(rzn_backing_open(disk), 0);
+	assert_int_equal(rzn_disk_open(disk), 0);
+	assert_int_equal(rzn_backing_attach(disk), 0);
+	assert_string_equal(said.error, "");
+}
+
+static void a_disk_kept_in_its_backing_file_stays_there(void **unused)
+{
+	struct rzn_config config;
+	struct rzn_disk disk;
+
+	(void)unused;
+	begin_kept(&disk, &config, "size=16M");
+	assert_true(rzn_file_is_stale(&disk));
+	fill(&disk, 100);
+	ask_refused(&disk, "backing none", EBUSY, "the disk is kept in it (backing-keep=)");
+	json_decref(ask(&disk, "save", true));
+	assert_false(rzn_file_is_stale(&disk));
+	disk_end(&disk, &config);
+	/* What was given on the command line is to be kept, too. */
+	begin_kept(&disk, &config, "size=32M");
+	assert_true(rzn_file_is_stale(&disk));
+	json_decref(ask(&disk, "save", true));
+	disk_end(&disk, &config);
+	begin_kept(&disk, &config, NULL);
+	assert_int_equal(ramz_size_bytes(disk.store), 32 << 20);
+	assert_int_equal(number_of(&disk, "stat", "size_bytes"), 32 << 20);
+	assert_false(rzn_file_is_stale(&disk));
+	disk_end(&disk, &config);
+}
+
 static void commands_have_a_pace(void **unused)
 {
 	(void)unused;
@@ -359,6 +400,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_damaged_page_keeps_its_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_policy_runs_while_there_is_a_file, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_disk_kept_in_its_backing_file_stays_there, setup,
 						teardown),
 		cmocka_unit_test(commands_have_a_pace),
 	};

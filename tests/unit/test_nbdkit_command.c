@@ -73,6 +73,9 @@ static void bad_lines_get_a_reason_and_change_nothing(void **unused)
 	disk_of(&disk, &config, PARAMETERS("size=1M", "soft-limit=9M", "hard-limit=10M"));
 	fill(&disk, 100);
 	ask_refuses_all(&disk, lines, sizeof(lines) / sizeof(lines[0]));
+	ask_refused(&disk, "stats", EINVAL, "no such command: 'stats'; there are stat, ");
+	ask_refused(&disk, "stats", EINVAL, ", reset and reset-peak");
+	ask_refused(&disk, "snapshot", EINVAL, "say snapshot PATH");
 	assert_string_equal(ramz_get_codec(disk.store, NULL)->name, "lz4");
 	assert_int_equal(ramz_size_bytes(disk.store), 1 << 20);
 	disk_end(&disk, &config);

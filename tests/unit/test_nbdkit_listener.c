@@ -19,7 +19,7 @@ static char directory[40], path[64];
 
 /* ---- calls that fail ---- */
 
-enum call { LSTAT, FLOCK, SOCKET, BIND, CALLS };
+enum call { LSTAT, FLOCK, SOCKET, BIND, GETSOCKOPT, CALLS };
 
 static int fails_with[CALLS]; /* errno; 0 = it does not fail */
 
@@ -38,11 +38,13 @@ int __real_lstat64(const char *name, struct stat *file);
 int __real_flock(int fd, int operation);
 int __real_socket(int family, int kind, int protocol);
 int __real_bind(int fd, const struct sockaddr *address, socklen_t bytes);
+int __real_getsockopt(int fd, int level, int name, void *value, socklen_t *bytes);
 int __wrap_lstat(const char *name, struct stat *file);
 int __wrap_lstat64(const char *name, struct stat *file);
 int __wrap_flock(int fd, int operation);
 int __wrap_socket(int family, int kind, int protocol);
 int __wrap_bind(int fd, const struct sockaddr *address, socklen_t bytes);
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *bytes);
 
 int __wrap_lstat(const char *name, struct stat *file)
 {
@@ -67,6 +69,11 @@ int __wrap_socket(int family, int kind, int protocol)
 int __wrap_bind(int fd, const struct sockaddr *address, socklen_t bytes)
 {
 	return fails(BIND) ? -1 : __real_bind(fd, address, bytes);
+}
+
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *bytes)
+{
+	return fails(GETSOCKOPT) ? -1 : __real_getsockopt(fd, level, name, value, bytes);
 }
 
 /* ---- tests ---- */
@@ -184,6 +191,8 @@ static void a_dead_servers_socket_is_replaced_and_a_live_ones_is_not(void **unus
 		       "path",
 		       (long)getpid());
 	refused(path, why);
+	fails_with[GETSOCKOPT] = ENOTSOCK;
+	refused(path, ": a running server has this socket; end it, or name another path");
 	assert_int_equal(rzn_listener_check(path), -1);
 	rzn_listener_close(&listener);
 	assert_int_equal(access(path, F_OK), -1);

@@ -23,6 +23,7 @@ foreach(call IN ITEMS lstat lstat64 flock socket bind getsockopt)
 	target_link_options(test_nbdkit_listener PRIVATE LINKER:--wrap=${call})
 endforeach()
 if(TARGET test_nbdkit_control)
+	target_link_options(test_nbdkit_tiers PRIVATE LINKER:--wrap=ramz_resize)
 	# The tests hold up a save and a trim for as long as they want.
 	target_link_options(test_nbdkit_control PRIVATE LINKER:--wrap=rzn_file_save
 		LINKER:--wrap=ramz_trim LINKER:--wrap=accept4 LINKER:--wrap=connect)

@@ -336,6 +336,16 @@ static void the_policy_runs_while_there_is_a_file(void **unused)
 	disk_end(&disk, &config);
 }
 
+static bool resize_fails;
+
+int __real_ramz_resize(struct ramz *store, uint64_t size_bytes);
+int __wrap_ramz_resize(struct ramz *store, uint64_t size_bytes);
+
+int __wrap_ramz_resize(struct ramz *store, uint64_t size_bytes)
+{
+	return resize_fails ? -XV_ENOSPC : __real_ramz_resize(store, size_bytes);
+}
+
 /* A disk that is kept in its backing file, as a server begins it. */
 static void begin_kept(struct rzn_disk *disk, struct rzn_config *config, const char *size)
 {
@@ -356,6 +366,7 @@ static void a_disk_kept_in_its_backing_file_stays_there(void **unused)
 {
 	struct rzn_config config;
 	struct rzn_disk disk;
+	char file[80];
 
 	(void)unused;
 	begin_kept(&disk, &config, "size=16M");
@@ -375,6 +386,17 @@ static void a_disk_kept_in_its_backing_file_stays_there(void **unused)
 	assert_int_equal(number_of(&disk, "stat", "size_bytes"), 32 << 20);
 	assert_false(rzn_file_is_stale(&disk));
 	disk_end(&disk, &config);
+	(void)snprintf(file, sizeof(file), "backing=%s", backing);
+	config_of(&config, PARAMETERS(file, "backing-size=32M", "backing-keep=true", "size=64M"));
+	rzn_disk_init(&disk, &config);
+	assert_int_equal(rzn_backing_open(&disk), 0);
+	resize_fails = true;
+	assert_int_equal(rzn_disk_open(&disk), -1);
+	resize_fails = false;
+	assert_null(disk.store);
+	assert_non_null(strstr(said.error, "cannot grow so far"));
+	rzn_backing_close(&disk);
+	rzn_config_fini(&config);
 }
 
 static void commands_have_a_pace(void **unused)

@@ -217,6 +217,27 @@ static void what_cannot_move_stays(void **state)
 	fixture_close(&fixture);
 }
 
+/* A page that cannot be emptied is not begun with. */
+static void what_lies_beside_it_stays_too(void **state)
+{
+	xv_handle unowned;
+
+	(void)state;
+	fixture_open(&fixture, &small_pages, false, true);
+	for (uint32_t i = 0; i < 300; i++) {
+		fixture_make(&fixture, i, 1000);
+		if (i % 3 == 2)
+			assert_int_equal(xvi_object_malloc(objects, 900, 1, XV_NO_OWNER, &unowned),
+					 0);
+	}
+	for (uint32_t i = 0; i < 300; i++) {
+		if (i % 3 != 0)
+			fixture_drop(&fixture, i);
+	}
+	assert_int_equal(cycle(8192).moved_blocks, 0);
+	fixture_close(&fixture);
+}
+
 /* A chain that is read piece by piece stays together while compaction runs. */
 static void later_pieces_move_without_asking(void **state)
 {
@@ -343,6 +364,7 @@ int main(void)
 		cmocka_unit_test(step_is_bounded_by_its_bytes),
 		cmocka_unit_test(owners_that_refuse_keep_their_objects),
 		cmocka_unit_test(what_cannot_move_stays),
+		cmocka_unit_test(what_lies_beside_it_stays_too),
 		cmocka_unit_test(later_pieces_move_without_asking),
 		cmocka_unit_test(holes_are_used_up_before_a_request_fails),
 		cmocka_unit_test(pinned_piece_stays_when_the_first_one_may_move),

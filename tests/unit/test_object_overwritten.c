@@ -355,10 +355,129 @@ static void pages_are_overwritten_and_nothing_else_is_harmed(void **state)
 		assert_true(life.refused > 1000 && life.closed > 100 && life.kept > 1000);
 }
 
+/* ---- hardened objects, one write at a time ---- */
+
+static void hardened_open(void)
+{
+	static const struct heap_source_shape shape = {.page_shift = 16,
+						       .grain_shift = 12,
+						       .alignment = 4,
+						       .prove = true,
+						       .pages_max = PAGES};
+	struct xvi_objects_config config = {.tag_key = 1, .quarantine = &life.quarantine};
+
+	memset(&life.quarantine, 0, sizeof(life.quarantine));
+	heap_source_open(&life.source, &shape, &config.heap);
+	xvi_objects_init(&life.objects, &config);
+	for (uint32_t i = 0; i < SLOTS; i++)
+		assert_int_equal(
+			life.objects.make(&life.objects, 100, XV_NO_OWNER, &life.slot[i].handle),
+			0);
+}
+
+static unsigned char *payload(uint32_t slot)
+{
+	xv_handle handle = life.slot[slot].handle;
+
+	return life.source.base + ((size_t)xv_handle_page(handle) << 16) + xv_handle_offset(handle);
+}
+
+static int drop(uint32_t slot)
+{
+	return life.objects.free(&life.objects, life.slot[slot].handle);
+}
+
+static void hardened_close(void)
+{
+	xvi_objects_clear(&life.objects);
+	heap_source_close(&life.source);
+}
+
+/* Write to one byte of a freed object, or to a header beside it; then it leaves the quarantine. */
+static void freed_is_written(ptrdiff_t at, unsigned char value)
+{
+	struct xvi_heap_fault fault;
+
+	hardened_open();
+	assert_int_equal(drop(100), 0);
+	for (size_t i = 0; i < 100; i++)
+		assert_int_equal(payload(100)[i], 0);
+	payload(100)[at] ^= value;
+	assert_true(xvi_objects_settle(&life.objects));
+	assert_int_equal(life.objects.heap.closed_pages, value != 0);
+	assert_true(xvi_objects_check(&life.objects, &fault)); /* of the other pages */
+	assert_int_equal(life.quarantine.count, 0);
+	assert_int_equal(drop(1), value != 0 ? -XV_EBADMSG : 0);
+	hardened_close();
+}
+
+static void a_freed_object_that_is_written_closes_its_page(void **state)
+{
+	(void)state;
+	freed_is_written(0, 0);
+	freed_is_written(0, 1);
+	freed_is_written(57, 0x80);
+	freed_is_written(99, 1);
+	freed_is_written(-1, 1);
+	freed_is_written(-4, 0x80);
+}
+
+static void a_write_behind_an_object_is_found_when_it_is_freed(void **state)
+{
+	(void)state;
+	hardened_open();
+	payload(100)[100] ^= 1;
+	assert_int_equal(drop(100), -XV_EBADMSG);
+	assert_int_equal(life.objects.heap.closed_pages, 1);
+	hardened_close();
+}
+
+/* Zeros in freed memory: what an object leaves when it becomes shorter, too. */
+static void what_a_shorter_object_leaves_is_zeros(void **state)
+{
+	(void)state;
+	hardened_open();
+	memset(payload(100), 0xFF, 100);
+	for (size_t size = 99; size > 96; size--) { /* in the same units */
+		/* The canary's last byte. */
+		assert_int_not_equal(payload(100)[size + CANARY_BYTES], 0);
+		assert_int_equal(xvi_object_realloc(&life.objects, &life.slot[100].handle, size),
+				 0);
+		assert_int_equal(payload(100)[size + CANARY_BYTES], 0);
+	}
+	assert_int_equal(drop(100), 0);
+	hardened_close();
+}
+
+/* The oldest leaves when another one comes; the closed page's are dropped. */
+static void so_many_freed_objects_are_kept(void **state)
+{
+	(void)state;
+	hardened_open();
+	for (uint32_t i = 0; i < QUARANTINE_OBJECTS; i++) {
+		assert_int_equal(drop(i), 0);
+		assert_int_equal(life.quarantine.count, i + 1);
+		assert_int_equal(drop(i), -XV_EINVAL);
+	}
+	payload(0)[0] = 1;
+	assert_int_equal(drop(QUARANTINE_OBJECTS), 0);
+	assert_int_equal(life.quarantine.count, QUARANTINE_OBJECTS);
+	assert_int_equal(life.objects.heap.closed_pages, 1);
+	assert_int_equal(drop(SLOTS - 1), -XV_EBADMSG);
+	assert_true(xvi_objects_settle(&life.objects));
+	assert_false(xvi_objects_settle(&life.objects));
+	assert_int_equal(life.objects.heap.closed_pages, 1);
+	hardened_close();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pages_are_overwritten_and_nothing_else_is_harmed),
+		cmocka_unit_test(a_freed_object_that_is_written_closes_its_page),
+		cmocka_unit_test(a_write_behind_an_object_is_found_when_it_is_freed),
+		cmocka_unit_test(what_a_shorter_object_leaves_is_zeros),
+		cmocka_unit_test(so_many_freed_objects_are_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,6 +70,11 @@ static void largest_object_is_a_block_or_a_gibibyte(void **state)
 	assert_int_equal(handle, 7);
 	assert_int_equal(objects->failures, 0);
 	assert_int_equal(xvi_object_malloc(objects, 65532, 1, 0, &handle), 0);
+	assert_int_equal(xvi_object_realloc(objects, &handle, 65000), 0);
+	assert_int_equal(xvi_object_realloc(objects, &handle, 65533), -XV_E2BIG);
+	assert_int_equal(size_of(handle), 65000);
+	assert_int_equal(xvi_object_realloc(objects, &handle, 65532), 0);
+	assert_int_equal(size_of(handle), 65532);
 	fixture_close(&fixture);
 	fixture_open(&fixture, &usual, true, false);
 	assert_int_equal(objects->max_size, 1 << 30);

@@ -449,6 +449,24 @@ static void what_a_shorter_object_leaves_is_zeros(void **state)
 	hardened_close();
 }
 
+/* Only blocks up to that length are kept. */
+static void long_freed_objects_are_not_kept(void **state)
+{
+	xv_handle handle;
+
+	(void)state;
+	hardened_open();
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_int_equal(life.objects.make(&life.objects,
+						   QUARANTINE_BYTES_MOST - CANARY_BYTES + i,
+						   XV_NO_OWNER, &handle),
+				 0);
+		assert_int_equal(life.objects.free(&life.objects, handle), 0);
+		assert_int_equal(life.quarantine.count, 1);
+	}
+	hardened_close();
+}
+
 /* The oldest leaves when another one comes; the closed page's are dropped. */
 static void so_many_freed_objects_are_kept(void **state)
 {
@@ -477,6 +495,7 @@ int main(void)
 		cmocka_unit_test(a_freed_object_that_is_written_closes_its_page),
 		cmocka_unit_test(a_write_behind_an_object_is_found_when_it_is_freed),
 		cmocka_unit_test(what_a_shorter_object_leaves_is_zeros),
+		cmocka_unit_test(long_freed_objects_are_not_kept),
 		cmocka_unit_test(so_many_freed_objects_are_kept),
 	};
 

@@ -104,6 +104,10 @@ static void object_above_a_page_keeps_its_bytes(void **state)
 	fixture_check(&fixture);
 	verify(handle, 1, 100000);
 	assert_in_range(objects->rest_pieces, 24, 26);
+	/* Headers, an owner and links are all that is not the object's. */
+	assert_int_equal((uint64_t)objects->heap.used_units * UNIT_BYTES,
+			 100000 + (objects->rest_pieces + 1) * BLOCK_HEADER_BYTES + 4 +
+				 objects_link_bytes(objects));
 	fixture_drop(&fixture, 0);
 	assert_int_equal(objects->rest_pieces + objects->split_objects, 0);
 	assert_int_equal(objects->heap.used_units, 0);

@@ -432,6 +432,21 @@ static void a_write_behind_an_object_is_found_when_it_is_freed(void **state)
 	hardened_close();
 }
 
+static void a_walk_closes_a_page_whose_blocks_lead_nowhere(void **state)
+{
+	struct xvi_object_seen seen[SLOTS];
+	uint32_t page = 0, unit = 0, count = 0, got;
+
+	(void)state;
+	hardened_open();
+	memset(payload(100) - 4, 0, 4);
+	while ((got = xvi_objects_list(&life.objects, &page, &unit, seen, SLOTS)) != 0)
+		count += got;
+	assert_int_equal(count, 100); /* those before it */
+	assert_int_equal(life.objects.heap.closed_pages, 1);
+	hardened_close();
+}
+
 /* Zeros in freed memory: what an object leaves when it becomes shorter, too. */
 static void what_a_shorter_object_leaves_is_zeros(void **state)
 {
@@ -494,6 +509,7 @@ int main(void)
 		cmocka_unit_test(pages_are_overwritten_and_nothing_else_is_harmed),
 		cmocka_unit_test(a_freed_object_that_is_written_closes_its_page),
 		cmocka_unit_test(a_write_behind_an_object_is_found_when_it_is_freed),
+		cmocka_unit_test(a_walk_closes_a_page_whose_blocks_lead_nowhere),
 		cmocka_unit_test(what_a_shorter_object_leaves_is_zeros),
 		cmocka_unit_test(long_freed_objects_are_not_kept),
 		cmocka_unit_test(so_many_freed_objects_are_kept),

@@ -151,7 +151,7 @@ static void step_is_bounded_by_its_bytes(void **state)
 		uint64_t blocks = report.moved_blocks;
 		uint64_t given = fixture.source.given;
 
-		xvi_objects_compact(objects, 4096, objects->heap.page_count, &report);
+		xvi_objects_compact(objects, 1, objects->heap.page_count, &report);
 		assert_true(report.moved_bytes - moved <= 4096 + 1800);
 		assert_true(report.moved_blocks - blocks <= 4096 / 64 + 1);
 		/* A step gives back grains of victims, and spare grains at the end. */
@@ -214,6 +214,26 @@ static void what_cannot_move_stays(void **state)
 	(void)fixture_find(&fixture, aligned);
 	(void)fixture_find(&fixture, pinned);
 	assert_true(xvi_object_unpin(objects, pin.piece.page));
+	fixture_close(&fixture);
+}
+
+/* They may be wanted for the next block; at the end they go back. */
+static void grains_stay_spare_while_a_cycle_lasts(void **state)
+{
+	struct xv_compact_report report = {.more = false};
+	uint64_t most = 0;
+
+	(void)state;
+	fixture_open(&fixture, &usual, false, true);
+	make_sparse(20000, 300, 1800, 10);
+	grains_free_all_spare();
+	do {
+		xvi_objects_compact(objects, 1, objects->heap.page_count, &report);
+		if (report.more && objects->heap.victim == 0 && objects->heap.spare_grains > most)
+			most = objects->heap.spare_grains;
+	} while (report.more);
+	assert_true(most >= SPARE_MIN_GRAINS);
+	assert_int_equal(objects->heap.spare_grains, 0);
 	fixture_close(&fixture);
 }
 
@@ -364,6 +384,7 @@ int main(void)
 		cmocka_unit_test(step_is_bounded_by_its_bytes),
 		cmocka_unit_test(owners_that_refuse_keep_their_objects),
 		cmocka_unit_test(what_cannot_move_stays),
+		cmocka_unit_test(grains_stay_spare_while_a_cycle_lasts),
 		cmocka_unit_test(what_lies_beside_it_stays_too),
 		cmocka_unit_test(later_pieces_move_without_asking),
 		cmocka_unit_test(holes_are_used_up_before_a_request_fails),

@@ -527,6 +527,45 @@ static void free_units_are_those_beside_blocks(void **state)
 	heap_source_fini(&source);
 }
 
+/* How many of the places of equal holes a block of their length gets, one at a time. */
+static uint32_t places_taken(bool scatter)
+{
+	enum { BLOCKS = 64, TURNS = 500 };
+	struct xvi_heap_config config = {.scatter = false};
+	struct block block[BLOCKS];
+	bool seen[BLOCKS] = {false};
+	uint32_t places = 0;
+
+	heap_source_open(&source, &usual, &config);
+	config.scatter = scatter;
+	xvi_heap_init(heap, &config);
+	for (uint32_t i = 0; i < BLOCKS; i++)
+		block[i] = make(196);
+	for (uint32_t i = 0; i < BLOCKS; i += 2)
+		drop(block[i]);
+	for (uint32_t turn = 0; turn < TURNS; turn++) {
+		struct block one = make(196);
+
+		for (uint32_t i = 0; i < BLOCKS; i += 2) {
+			if (one.unit == block[i].unit && !seen[i]) {
+				seen[i] = true;
+				places++;
+			}
+		}
+		drop(one);
+	}
+	check();
+	heap_source_fini(&source);
+	return places;
+}
+
+static void equal_holes_are_taken_at_random_in_a_scattered_heap(void **state)
+{
+	(void)state;
+	assert_int_equal(places_taken(false), 1);
+	assert_true(places_taken(true) >= 8);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -548,6 +587,7 @@ int main(void)
 		cmocka_unit_test(records_in_use_stay_when_memory_is_given_back),
 		cmocka_unit_test(rest_of_the_shortest_length_asked_for_is_used_again),
 		cmocka_unit_test(free_units_are_those_beside_blocks),
+		cmocka_unit_test(equal_holes_are_taken_at_random_in_a_scattered_heap),
 		cmocka_unit_test(spare_memory_goes_before_a_request_fails),
 		cmocka_unit_test(hole_of_the_shortest_length_asked_for_is_used_again),
 		cmocka_unit_test(hole_table_is_used_to_its_last_record),

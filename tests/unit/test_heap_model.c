@@ -13,7 +13,9 @@
 
 #include <cmocka.h>
 
+#include "fast.h"
 #include "heap_source.h"
+#include "sound.h"
 #include "start.h"
 #include "test_random.h"
 
@@ -55,6 +57,18 @@ static unsigned char *payload(uint32_t *words, uint32_t unit)
 	return (unsigned char *)&words[unit + 1];
 }
 
+/* What is around a block is found, whether it is trusted or not. */
+static void around_verify(const struct xvi_heap *heap, const struct shadow_block *block,
+			  const uint32_t *words)
+{
+	struct xvi_around around, trusted;
+
+	trusted = around_look(heap, &heap->shape, words, block->unit, words[block->unit]);
+	assert_true(block_is_sound(heap, &heap->shape, heap_page(heap, block->page), block->page,
+				   words, block->unit, &around));
+	assert_memory_equal(&around, &trusted, sizeof(around));
+}
+
 static void block_verify(struct model *model, const struct shadow_block *block)
 {
 	struct xvi_heap *heap = &model->source.heap;
@@ -63,9 +77,11 @@ static void block_verify(struct model *model, const struct shadow_block *block)
 
 	assert_int_equal(block_content(header), block->content);
 	assert_int_equal(block_kind(header), block->kind);
-	if (heap->shape.prove)
+	if (heap->shape.prove) {
 		assert_true(start_is(heap, &heap->shape, heap_page(heap, block->page), block->page,
 				     words, block->unit));
+		around_verify(heap, block, words);
+	}
 	for (uint32_t i = 0; i < block->content; i += 1 + i / 64)
 		assert_int_equal(payload(words, block->unit)[i], block->fill);
 	assert_int_equal(payload(words, block->unit)[block->content - 1], block->fill);

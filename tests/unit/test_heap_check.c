@@ -139,10 +139,38 @@ static void each_broken_invariant_is_named_and_left_as_it_is(void **state)
 	assert_true(all);
 }
 
+static void a_closed_page_counts_as_its_record_says(void **state)
+{
+	struct xvi_heap_fault fault;
+
+	(void)state;
+	for (uint32_t shape = 0; shape < SHAPES; shape++) {
+		damaged_make(&shapes[shape]);
+		assert_false(xvi_heap_close_unsound(heap, BLOCK_PAGE));
+		for (uint32_t i = 0; i < 2; i++) {
+			xvi_heap_close(heap, BLOCK_PAGE, 1, "a test wants it closed");
+			assert_int_equal(heap->closed_pages, 1);
+			assert_int_equal(damaged.closed, 1);
+			assert_true(xvi_heap_check(heap, NULL));
+		}
+		heap_page(heap, BLOCK_PAGE)->hot ^= 1;
+		assert_false(xvi_heap_check(heap, &fault));
+		assert_int_equal(fault.invariant, 9);
+		assert_int_equal(fault.page, BLOCK_PAGE);
+		heap_page(heap, BLOCK_PAGE)->hot ^= 1;
+		heap->used_units++;
+		assert_false(xvi_heap_check(heap, &fault));
+		assert_int_equal(fault.invariant, 10);
+		heap->used_units--;
+		heap_source_fini(&damaged);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_broken_invariant_is_named_and_left_as_it_is),
+		cmocka_unit_test(a_closed_page_counts_as_its_record_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

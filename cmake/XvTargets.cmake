@@ -7,8 +7,13 @@
 #   xv_warnings      the house's warnings; errors when XV_WERROR is on
 #   xv_instrument    sanitizers and coverage, as configured; empty otherwise
 #   xv_assertions    XV_DEBUG, for the libraries and the tests that see inside them
+#   xv_probes        the header of static probes, and whether there are any
 #   xv_layer()       a target's place: which staged headers it sees
 #   xv_library()     a public library: where users of it find its headers
+
+include(CheckIncludeFile)
+
+include(CheckIncludeFile)
 
 add_library(xv_warnings INTERFACE)
 target_compile_options(xv_warnings INTERFACE
@@ -33,6 +38,17 @@ endif()
 
 add_library(xv_assertions INTERFACE)
 target_compile_definitions(xv_assertions INTERFACE XV_DEBUG=${XV_DEBUG})
+
+# Static probes, for tracers.
+add_library(xv_probes INTERFACE)
+file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/layers/probe)
+file(CREATE_LINK ${PROJECT_SOURCE_DIR}/src/platform/xvi_probe.h
+	${PROJECT_BINARY_DIR}/layers/probe/xvi_probe.h SYMBOLIC COPY_ON_ERROR)
+target_include_directories(xv_probes INTERFACE ${PROJECT_BINARY_DIR}/layers/probe)
+check_include_file(sys/sdt.h XV_HAVE_SDT)
+if(XV_HAVE_SDT)
+	target_compile_definitions(xv_probes INTERFACE XVI_PROBES=1)
+endif()
 
 # Staged headers: one include directory per layer, holding that layer's public
 # headers alone. include/ itself is on nobody's path, so a layer cannot reach up.

@@ -10,6 +10,7 @@
 #include "age.h"
 #include "backing.h"
 #include "dedup.h"
+#include "xvi_probe.h"
 
 /* One of so many reads and writes is timed: two looks at the clock take a fortieth of a read, and
  * far more if the clock is a system call. */
@@ -189,6 +190,7 @@ int rzi_page_write(struct rzi_context *context, uint64_t slot, const void *src)
 		if (err == 0)
 			err = page_store(context, slot, src, NULL);
 	} while (err != 0 && rzi_room_make(context, &room, err));
+	XVI_PROBE3(ramz, page_write, context->store, slot, err);
 	return page_wrote(context, begun_ns, same, err);
 }
 
@@ -230,6 +232,7 @@ int rzi_page_write_part(struct rzi_context *context, uint64_t slot, size_t from,
 		else if (err == 0 || !rzi_room_make(context, &room, err))
 			break;
 	}
+	XVI_PROBE3(ramz, page_write, context->store, slot, err);
 	return page_wrote(context, begun_ns, same, err);
 }
 
@@ -290,6 +293,7 @@ int rzi_page_read(struct rzi_context *context, uint64_t slot, void *dst)
 		err = rzi_view_read(context, slot, &view, dst);
 		rzi_view_drop(context, &view);
 	} while (err == -XV_EBUSY);
+	XVI_PROBE3(ramz, page_read, context->store, slot, err);
 	return page_was_read(context, begun_ns, &view, err);
 }
 

@@ -16,6 +16,7 @@
 #include "age.h"
 #include "dedup.h"
 #include "recompress.h"
+#include "xvi_probe.h"
 
 enum {
 	BATCH_BYTES = 64 << 10, /* pages compressed before it leaves the store, for which others
@@ -208,6 +209,7 @@ static int recompress_page(struct recompress *r, struct rzi_context *context, ui
 	err = recompress_publish(r, context, slot, view, (uint32_t)bytes);
 	if (err != 0)
 		return err == -XV_EBUSY ? 0 : err; /* it was written meanwhile */
+	XVI_PROBE4(ramz, recompress, r->store, slot, old, bytes);
 	/* Where it joined an identical page, nothing of its own is left. */
 	recompress_count(r, context, view,
 			 recompress_joins(context) != joins ? old : old - (uint32_t)bytes);

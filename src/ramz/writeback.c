@@ -17,6 +17,7 @@
 #include "backing.h"
 #include "dedup.h"
 #include "file_format.h"
+#include "xvi_probe.h"
 
 enum {
 	CLEAN_RESERVE = 2, /* segments that only cleaning may take */
@@ -118,6 +119,8 @@ static uint64_t fill_publish(struct ramz *store, uint32_t number, enum rzi_count
 			if (!item_publish(context, &b->item[i], number))
 				continue;
 			published++;
+			XVI_PROBE4(ramz, writeback, store, b->item[i].slot, b->item[i].bytes,
+				   number);
 			*form_bytes += b->item[i].bytes - store->tail_bytes;
 			rzi_count(&context->counters, counter, 1);
 		}

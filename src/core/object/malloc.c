@@ -99,6 +99,7 @@ int xvi_object_malloc(struct xvi_objects *objects, size_t size, size_t alignment
 	objects->mallocs++;
 	objects->requested_bytes += size;
 	*handle = objects_handle(objects, at.page, at.unit, at.header);
+	XVI_PROBE3(xvmalloc, malloc, objects, size, *handle);
 	XVI_ASSERT(object_size(objects, &at) == size);
 	return 0;
 }
@@ -187,6 +188,7 @@ int xvi_object_free(struct xvi_objects *objects, xv_handle handle)
 			       "a block is longer than all objects");
 		return -XV_EBADMSG;
 	}
+	XVI_PROBE2(xvmalloc, free, objects, handle);
 	objects->requested_bytes -= size;
 	if (objects->quarantine != NULL && block_kind(at.header) != KIND_FIRST &&
 	    block_content(at.header) <= QUARANTINE_BYTES_MOST)

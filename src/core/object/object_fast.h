@@ -8,6 +8,7 @@
 #define XVI_OBJECT_FAST_H
 
 #include "prove.h"
+#include "xvi_probe.h"
 
 XVI_ALWAYS_INLINE int object_malloc_fast(struct xvi_objects *objects, const struct xvi_shape *shape,
 					 size_t size, uint32_t owner, xv_handle *handle)
@@ -23,6 +24,7 @@ XVI_ALWAYS_INLINE int object_malloc_fast(struct xvi_objects *objects, const stru
 	objects->mallocs++;
 	objects->requested_bytes += size;
 	*handle = objects_handle(objects, place.page, place.unit, place.header);
+	XVI_PROBE3(xvmalloc, malloc, objects, size, *handle);
 	return 0;
 }
 
@@ -59,6 +61,7 @@ XVI_ALWAYS_INLINE int object_free_fast(struct xvi_objects *objects, const struct
 	    (shape->prove && !(block_is_sound(heap, shape, record, page, words, unit, &around) &&
 			       XVI_LIKELY(block_content(header) > objects->prefix_bytes))))
 		return xvi_object_free(objects, handle);
+	XVI_PROBE2(xvmalloc, free, objects, handle);
 	objects->requested_bytes -= block_content(header) - objects->prefix_bytes;
 	heap_free_in(heap, shape, record, page, words, unit, header, &around);
 	return 0;

@@ -6,6 +6,8 @@
  */
 #include "pool_impl.h"
 
+#include "xvi_probe.h"
+
 static int charge(struct xvi_shard *shard, int64_t held, int64_t promised, int64_t stayed)
 {
 	return budget_charge(&shard->pool->budget, held, promised, stayed, &shard->held);
@@ -91,6 +93,7 @@ static int source_page_take(void *context, uint32_t *page)
 		(void)charge(shard, -grain_bytes(pool, grains), 0, 0);
 		return err;
 	}
+	XVI_PROBE2(xvmalloc, grow, pool, taken);
 	shard->pages_taken++;
 	*page = taken;
 	return 0;
@@ -102,6 +105,7 @@ static void source_pages_give(void *context, uint32_t page, uint32_t count, uint
 	struct xv_pool *pool = shard->pool;
 	size_t stayed;
 
+	XVI_PROBE3(xvmalloc, shrink, pool, page, count);
 	/* Once the provider has them, another shard may get them. */
 	xvi_lock_acquire(&pool->budget.lock);
 	xvi_page_table_remove(&pool->pages, page, count, &shard->held);

@@ -5,6 +5,8 @@
  */
 #include "pool_impl.h"
 
+#include "xvi_probe.h"
+
 enum { WALK_BATCH = 32 }; /* objects that are listed under the lock at a time */
 
 /* ---- walking ---- */
@@ -132,6 +134,7 @@ int xv_compact(struct xv_pool *pool, size_t step_bytes, struct xv_compact_report
 		xvi_atomic_store(&pool->compact_at, number);
 		mine.more = number != 0;
 	}
+	XVI_PROBE4(xvmalloc, compact_step, pool, mine.moved_bytes, mine.freed_bytes, mine.more);
 	if (report != NULL)
 		*report = mine;
 	return 0;

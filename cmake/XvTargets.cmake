@@ -6,7 +6,9 @@
 #
 #   xv_warnings      the house's warnings; errors when XV_WERROR is on
 #   xv_instrument    sanitizers and coverage, as configured; empty otherwise
-#   xv_assertions    XV_DEBUG, for the libraries and the tests that see inside them
+#   xv_assertions    XV_DEBUG and the tools (XV_TOOLS), for the libraries and the tests that
+#                    see inside them
+#   xv_reads_headers for layers that read memory which is hidden from the program (xvi_tools.h)
 #   xv_probes        the header of static probes, and whether there are any
 #   xv_layer()       a target's place: which staged headers it sees
 #   xv_library()     a public library: where users of it find its headers
@@ -38,6 +40,20 @@ endif()
 
 add_library(xv_assertions INTERFACE)
 target_compile_definitions(xv_assertions INTERFACE XV_DEBUG=${XV_DEBUG})
+
+add_library(xv_reads_headers INTERFACE)
+if(XV_TOOLS)
+	check_include_file(valgrind/memcheck.h XV_HAVE_MEMCHECK)
+	if(XV_HAVE_MEMCHECK)
+		set(XV_TOOLS_TOLD memcheck)
+		target_compile_definitions(xv_assertions INTERFACE XVI_TOOLS_VALGRIND=1)
+	endif()
+	if(XV_SANITIZE MATCHES "address")
+		set(XV_TOOLS_TOLD asan)
+		target_compile_definitions(xv_assertions INTERFACE XVI_TOOLS_ASAN=1)
+		target_compile_options(xv_reads_headers INTERFACE -fno-sanitize=address)
+	endif()
+endif()
 
 # Static probes, for tracers.
 add_library(xv_probes INTERFACE)

@@ -58,6 +58,19 @@
  * and destroy never run beside another call on the same pool. The caller protects the content of
  * objects.
  *
+ * Tools. In a build with the CMake option XV_TOOLS, valgrind's memcheck and the address sanitizer
+ * watch the pools over providers whose pages are always addressable; pages seen through a window
+ * are left out. They report an access to memory of the pool outside its live objects: to an object
+ * that was freed, to the place that compaction moved it from, and to the bytes before and behind
+ * it. memcheck also reports a use of bytes that nobody wrote, and, at the end of the program, an
+ * object of a living pool whose address is nowhere in memory. A handle is not an address: destroy
+ * the pool first. The address sanitizer does not look for lost objects. To it, a long copy
+ * (xv_read) whose object another thread frees is a fault. Both do not see an access to freed memory
+ * that another object has got (later with hardening 2, which keeps freed objects apart), nor to an
+ * object in a mailbox. memcheck is quiet inside the provider's operations. While a tool watches,
+ * payloads are aligned to 8 or more, 4 bytes at the end of each page are not used, xv_usable_size
+ * is the size asked for, and calls take longer.
+ *
  * Errors. See xvmalloc/errors.h; each call names all errors it returns, except one: any call that
  * takes a handle, and xv_release, also return -XV_EBADMSG when they need a byte in a closed page
  * (hardening, below); other calls with an address treat that as they treat no object. A call that

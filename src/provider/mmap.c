@@ -7,9 +7,10 @@
  * number grows, and a control area (this record and the map of grains). May call: os_memory.h,
  * meta_memory.h, grain_map.h, hold.h, the platform lock. Locking: one lock around map, commits and
  * counters. Memory of pages and grains goes back outside the lock, while they still count as taken,
- * unless a thread waits to hold. Complexity: page_alloc O(log64 pages), a system call per
- * COMMIT_BYTES of growth; grains_take O(1); grains_give O(1) and pages_free O(log64 pages) for each
- * page, and a system call, O(pages) the first time after the process has locked its memory.
+ * unless a thread waits to hold. Free pages are hidden from the program (xvi_tools.h). Complexity:
+ * page_alloc O(log64 pages), a system call per COMMIT_BYTES of growth; grains_take O(1);
+ * grains_give O(1) and pages_free O(log64 pages) for each page, and a system call, O(pages) the
+ * first time after the process has locked its memory.
  *
  *   base                       committed_bytes                    reserved_bytes
  *   [ readable and writable    | no access ...................... ]
@@ -27,6 +28,7 @@
 #include "meta_memory.h"
 #include "mmap_plan.h"
 #include "xvi_lock.h"
+#include "xvi_tools.h"
 
 #include <string.h>
 
@@ -169,6 +171,8 @@ static int page_alloc_locked(struct mmap_provider *mm, uint32_t *page)
 	if (!has_grains(mm))
 		whole_page_take(mm, lowest);
 	xvi_page_bitmap_set(&mm->map.pages, lowest);
+	if (xvi_tools_watch())
+		xvi_tools_show(page_address(mm, lowest), (size_t)1 << mm->provider.page_shift);
 	*page = lowest;
 	return 0;
 }
@@ -302,6 +306,9 @@ static size_t mmap_pages_free(struct xv_provider *self, uint32_t first, uint32_t
 	xvi_lock_acquire(&mm->lock);
 	end = xvi_page_bitmap_end(&mm->map.pages, first, count);
 	while ((run = xvi_page_bitmap_run(&mm->map.pages, &first, end)) != 0) {
+		if (xvi_tools_watch())
+			xvi_tools_hide(page_address(mm, first),
+				       (size_t)run << mm->provider.page_shift);
 		stayed += run_free(mm, first, run);
 		first += run;
 	}
@@ -560,6 +567,8 @@ void xv_provider_mmap_destroy(struct xv_provider *provider)
 	if (provider == NULL)
 		return;
 	mm = mmap_of(provider);
+	if (xvi_tools_watch()) /* what gets these addresses next knows nothing of it */
+		xvi_tools_show(provider->base, mm->committed_bytes);
 	xvi_os_release(provider->base, mm->reserved_bytes);
 	xvi_lock_fini(&mm->lock);
 	xvi_os_release(mm, mm->control_bytes);

@@ -29,7 +29,7 @@ static struct xvi_shape shape_make(const struct xvi_heap_config *config)
 	uint32_t payload_at = BLOCK_HEADER_BYTES + config->prefix_bytes;
 	uint32_t align_units = config->alignment / UNIT_BYTES;
 	uint32_t first = ((0U - payload_at) & (config->alignment - 1)) / UNIT_BYTES;
-	uint32_t most = (1U << (config->page_shift - UNIT_SHIFT)) - first;
+	uint32_t most = (1U << (config->page_shift - UNIT_SHIFT)) - first - config->end_edge;
 
 	return (struct xvi_shape){
 		.page_shift = config->page_shift,

@@ -68,6 +68,7 @@
 #include "block.h"
 #include "xvi_bits.h"
 #include "xvi_mem.h"
+#include "xvi_tools.h"
 
 #include <xvmalloc/errors.h>
 
@@ -189,6 +190,7 @@ struct xvi_heap_config {
 	bool records_bounded;
 	bool prove;          /* keep the proof (start.h) */
 	bool scatter;        /* choose at random among holes of the same length */
+	bool end_edge;       /* no block ends with its page */
 	uint16_t generation; /* must differ between heaps that take each other's pages */
 };
 
@@ -280,7 +282,8 @@ static inline void heap_unmap(const struct xvi_heap *heap, uint32_t page, uint32
 }
 
 /* Read or write a word of a page. */
-static inline uint32_t heap_word(const struct xvi_heap *heap, uint32_t page, uint32_t unit)
+XVI_READS_HEADERS static inline uint32_t heap_word(const struct xvi_heap *heap, uint32_t page,
+						   uint32_t unit)
 {
 	uint32_t *words = heap_map(heap, page);
 	uint32_t word = words[unit];
@@ -289,8 +292,8 @@ static inline uint32_t heap_word(const struct xvi_heap *heap, uint32_t page, uin
 	return word;
 }
 
-static inline void heap_set_word(const struct xvi_heap *heap, uint32_t page, uint32_t unit,
-				 uint32_t word)
+XVI_READS_HEADERS static inline void heap_set_word(const struct xvi_heap *heap, uint32_t page,
+						   uint32_t unit, uint32_t word)
 {
 	uint32_t *words = heap_map(heap, page);
 

@@ -306,6 +306,7 @@ static void piece_begin(struct xvi_objects *objects, struct xvi_place *place,
 		link[2] = kind == KIND_REST ? LINK_NONE : 0;
 	}
 	piece_count(objects, kind, 1);
+	piece_tell_made(objects, place->words, place->unit);
 	*at = (struct xvi_location){place->page, place->unit, place->header};
 	heap_unmap(&objects->heap, place->page, place->words);
 }
@@ -343,8 +344,9 @@ struct xvi_location xvi_piece_free(struct xvi_objects *objects, const struct xvi
 		return next;
 	}
 	piece_count(objects, block_kind(words[at->unit]), UINT32_MAX);
+	piece_tell_freed(objects, words, at->unit);
 	if (objects->quarantine != NULL)
-		memset(words + at->unit + 1, 0, block_content(words[at->unit]));
+		piece_zero(objects, words, at->unit, 0);
 	xvi_heap_free(&objects->heap, at->page, words, at->unit);
 	return next;
 }

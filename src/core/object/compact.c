@@ -132,12 +132,18 @@ static bool owner_agrees(struct xvi_objects *objects, const struct xvi_location 
 			 const struct xvi_location *to)
 {
 	uint32_t owner = object_owner(objects, at);
+	bool agrees;
 
 	object_set_owner(objects, to, owner);
-	return objects->owner_ops->relocated(
-		       objects->owner_context, owner,
-		       objects_handle(objects, at->page, at->unit, at->header),
-		       objects_handle(objects, to->page, to->unit, to->header)) == 0;
+	if (objects_watched(objects))
+		xvi_tools_loud();
+	agrees = objects->owner_ops->relocated(
+			 objects->owner_context, owner,
+			 objects_handle(objects, at->page, at->unit, at->header),
+			 objects_handle(objects, to->page, to->unit, to->header)) == 0;
+	if (objects_watched(objects))
+		xvi_tools_quiet();
+	return agrees;
 }
 
 /* Move a block that may move. True when it is gone, and perhaps its page with it. False: no
@@ -170,6 +176,7 @@ static bool block_move(struct xvi_objects *objects, const struct xvi_location *a
 		report->refused++;
 		return false;
 	}
+	piece_tell_moved(objects, at, &to);
 	if (joined)
 		xvi_chain_free(objects, at);
 	else

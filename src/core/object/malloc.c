@@ -151,7 +151,8 @@ static void quarantine_put(struct xvi_objects *objects, const struct xvi_locatio
 	struct xvi_location *kept = &quarantine->blocks[quarantine->next];
 	uint32_t *words = heap_map(&objects->heap, at->page);
 
-	memset(words + at->unit + 1, 0, block_content(at->header));
+	piece_tell_freed(objects, words, at->unit);
+	piece_zero(objects, words, at->unit, 0);
 	words[at->unit] = block_with_kind(at->header, KIND_REST);
 	quarantine->next = (quarantine->next + 1) % QUARANTINE_OBJECTS;
 	heap_unmap(&objects->heap, at->page, words);
@@ -255,8 +256,8 @@ void xvi_objects_set_calls(struct xvi_objects *objects)
 {
 	objects->make = object_malloc;
 	objects->free = xvi_object_free;
-	if (objects->quarantine != NULL)
-		return;
+	if (objects->quarantine != NULL || objects_watched(objects))
+		return; /* only the others tell tools */
 	if (heap_is(&objects->heap, &shape_proved)) {
 		objects->make = object_malloc_proved;
 		objects->free = object_free_proved;

@@ -154,6 +154,7 @@ struct xvi_objects_config {
 	void *owner_context;
 	uint32_t tag_key; /* low three bits count; the same for all heaps of a pool */
 	struct xvi_quarantine *quarantine; /* zero; hardened objects have one, others NULL */
+	bool watched; /* tools are told of each object; pages are addressable and hidden */
 };
 
 struct xvi_objects {
@@ -172,6 +173,7 @@ struct xvi_objects {
 	uint32_t whole_max;    /* of an object of one piece */
 	uint32_t tail_bytes;   /* CANARY_BYTES or 0 */
 	bool split;
+	bool watched;
 	struct xvi_quarantine *quarantine; /* NULL: not hardened */
 	const struct xv_owner_ops *owner_ops;
 	void *owner_context;
@@ -194,6 +196,12 @@ void xvi_objects_init(struct xvi_objects *objects, const struct xvi_objects_conf
 /* Free every object and give every page back. Counters of past events stay. No page may be
  * pinned. O(pages). */
 void xvi_objects_clear(struct xvi_objects *objects);
+
+/* Do tools watch the objects? */
+static inline bool objects_watched(const struct xvi_objects *objects)
+{
+	return (XVI_TOOLS_ASAN || XVI_TOOLS_VALGRIND) && objects->watched;
+}
 
 /* Live objects: blocks that begin one. */
 static inline uint64_t objects_count(const struct xvi_objects *objects)

@@ -12,10 +12,14 @@ void xvi_objects_init(struct xvi_objects *objects, const struct xvi_objects_conf
 
 	memset(objects, 0, sizeof(*objects));
 	heap.prefix_bytes = config->owners ? OWNER_BYTES : 0;
+	heap.end_edge = config->watched;
+	objects->watched = config->watched;
 	xvi_heap_init(&objects->heap, &heap);
 	objects->quarantine = config->quarantine;
 	objects->tail_bytes = config->quarantine != NULL ? CANARY_BYTES : 0;
 	xvi_objects_set_calls(objects);
+	if (objects_watched(objects))
+		xvi_tools_heap_begin(objects);
 	objects->prefix_bytes = heap.prefix_bytes;
 	objects->tag = TAG_TAGGED | (config->tag_key & TAG_KEY_MASK) << TAG_KEY_SHIFT;
 	objects->handle_base =
@@ -34,6 +38,8 @@ void xvi_objects_init(struct xvi_objects *objects, const struct xvi_objects_conf
 
 void xvi_objects_clear(struct xvi_objects *objects)
 {
+	if (objects_watched(objects))
+		xvi_tools_heap_begin(objects);
 	xvi_heap_clear(&objects->heap);
 	objects->requested_bytes = 0;
 	objects->split_objects = 0;

@@ -32,6 +32,91 @@ static inline unsigned char *words_payload(const struct xvi_objects *objects, ui
 	       piece_payload_offset(objects, unit, block_kind(words[unit]));
 }
 
+/* ---- what tools are told: the first piece of an object has its name ---- */
+
+/* A new mapped piece: its payload is shown. */
+static inline void piece_tell_made(const struct xvi_objects *objects, uint32_t *words,
+				   uint32_t unit)
+{
+	const unsigned char *payload = words_payload(objects, words, unit);
+	uint32_t bytes = piece_payload_bytes(objects, words[unit]);
+
+	if (!objects_watched(objects))
+		return;
+	if (block_kind(words[unit]) == KIND_REST)
+		xvi_tools_show(payload, bytes);
+	else
+		xvi_tools_made(objects, payload, bytes);
+}
+
+/* A mapped piece that is freed next. */
+static inline void piece_tell_freed(const struct xvi_objects *objects, uint32_t *words,
+				    uint32_t unit)
+{
+	const unsigned char *payload = words_payload(objects, words, unit);
+	uint32_t bytes = piece_payload_bytes(objects, words[unit]);
+
+	if (!objects_watched(objects))
+		return;
+	if (block_kind(words[unit]) == KIND_REST)
+		xvi_tools_hide(payload, bytes);
+	else
+		xvi_tools_freed(objects, payload, bytes);
+}
+
+/* A mapped piece that was resized from `old` bytes of payload. */
+static inline void piece_tell_resized(const struct xvi_objects *objects, uint32_t *words,
+				      uint32_t unit, uint32_t old)
+{
+	const unsigned char *payload = words_payload(objects, words, unit);
+	uint32_t bytes = piece_payload_bytes(objects, words[unit]);
+
+	if (!objects_watched(objects))
+		return;
+	if (bytes > old)
+		xvi_tools_show(payload + old, bytes - old);
+	else
+		xvi_tools_hide(payload + bytes, old - bytes);
+	if (block_kind(words[unit]) != KIND_REST)
+		xvi_tools_renamed(objects, payload, payload, bytes);
+}
+
+/* The first piece of an object was copied. The names change places: the copy has the object's,
+ * with the place where it was made, and that of the copy is freed next. */
+static inline void piece_tell_moved(const struct xvi_objects *objects,
+				    const struct xvi_location *at, const struct xvi_location *to)
+{
+	const struct xvi_heap *heap = &objects->heap;
+	uint32_t bytes = piece_payload_bytes(objects, at->header);
+	unsigned char *from, *place;
+
+	if (!objects_watched(objects) || block_kind(at->header) == KIND_REST)
+		return;
+	from = words_payload(objects, heap_map(heap, at->page), at->unit);
+	place = words_payload(objects, heap_map(heap, to->page), to->unit);
+	/* Names must never overlap: the first one waits in a byte of its header. */
+	xvi_tools_renamed(objects, from, from - 1, 1);
+	xvi_tools_renamed(objects, place, from, bytes);
+	xvi_tools_renamed(objects, from - 1, place, piece_payload_bytes(objects, to->header));
+}
+
+/* Fill the content of a mapped piece with zeros, from this byte on, and hide it. */
+static inline void piece_zero(const struct xvi_objects *objects, uint32_t *words, uint32_t unit,
+			      uint32_t from)
+{
+	unsigned char *content = (unsigned char *)(words + unit + 1);
+	uint32_t bytes = block_content(words[unit]) - from;
+
+	if (objects_watched(objects))
+		xvi_tools_show(content + from, bytes);
+	memset(content + from, 0, bytes);
+	if (!objects_watched(objects))
+		return;
+	if (from == 0) /* the header may be shown now, too */
+		xvi_tools_hide(words + unit, BLOCK_HEADER_BYTES);
+	xvi_tools_hide(content + from, bytes);
+}
+
 /* ---- a piece (chain.c) ---- */
 
 /* The next piece, or piece_none. Returns 0, or -XV_EBADMSG when no REST piece of a page that is not

@@ -12,15 +12,18 @@ static bool piece_resize(struct xvi_objects *objects, struct xvi_location *at, u
 {
 	struct xvi_place place = {at->page, at->unit, heap_map(&objects->heap, at->page),
 				  at->header};
-	uint32_t old = block_content(at->header);
+	uint32_t old = block_content(at->header),
+		 old_payload = piece_payload_bytes(objects, at->header);
 	bool done;
 
 	if (objects->quarantine != NULL && content < old)
-		memset((unsigned char *)(place.words + at->unit + 1) + content, 0, old - content);
+		piece_zero(objects, place.words, at->unit, content);
 	done = xvi_heap_resize(&objects->heap, &place, content);
 
-	if (done)
+	if (done) {
 		xvi_piece_set_canary(objects, at->page, place.words, at->unit);
+		piece_tell_resized(objects, place.words, at->unit, old_payload);
+	}
 	heap_unmap(&objects->heap, at->page, place.words);
 	if (done)
 		at->header = place.header;
@@ -84,6 +87,11 @@ static void first_set_whole(struct xvi_objects *objects, struct xvi_location *at
 
 	XVI_ASSERT(block_kind(words[at->unit]) == KIND_FIRST);
 	XVI_ASSERT(words_next(objects, words, at->unit).page == LINK_NONE);
+	if (objects_watched(objects)) {
+		xvi_tools_show(payload - FIRST_LINK_BYTES, FIRST_LINK_BYTES);
+		xvi_tools_renamed(objects, payload, payload - FIRST_LINK_BYTES,
+				  piece_payload_bytes(objects, words[at->unit]) + FIRST_LINK_BYTES);
+	}
 	memmove(payload - FIRST_LINK_BYTES, payload, bytes);
 	at->header = words[at->unit] = block_with_kind(words[at->unit], KIND_WHOLE);
 	objects->split_objects--;

@@ -171,6 +171,8 @@ static int copy_object(struct xv_pool *pool, xv_handle handle, struct copy *copy
 
 	if (copy->length != 0 && copy->to == NULL && copy->from == NULL)
 		return -XV_EINVAL;
+	if (pool != NULL && pool_is_watched(pool))
+		xvi_tools_check(copy->to != NULL ? copy->to : copy->from, copy->length);
 	shard = enter_object(pool, handle, &at, &err);
 	if (shard == NULL)
 		return err;

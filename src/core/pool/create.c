@@ -66,6 +66,12 @@ void xv_pool_options_init(struct xv_pool_options *options)
 	options->hardening = 1;
 }
 
+/* Do tools watch pools over this provider? */
+static bool is_watched(const struct xv_provider *provider)
+{
+	return provider->base != NULL && xvi_tools_watch();
+}
+
 /* A pool without memory, with all that sizes depend on. False: the provider or the options are
  * bad, or the page table does not fit the address space. */
 static bool pool_draft(struct xv_pool *draft, struct xv_provider *provider,
@@ -81,6 +87,8 @@ static bool pool_draft(struct xv_pool *draft, struct xv_provider *provider,
 		return false;
 	if (draft->options.alignment == 0)
 		draft->options.alignment = 4;
+	if (is_watched(provider) && draft->options.alignment < TOOLS_ALIGNMENT)
+		draft->options.alignment = TOOLS_ALIGNMENT;
 	draft->provider = provider;
 	draft->grain_shift = grain_shift(provider);
 	draft->shard_most = 1;
@@ -244,6 +252,7 @@ static void shard_objects_init(struct xvi_shard *shard, unsigned char *behind, u
 		.owner_context = options->owner_context,
 		.tag_key = key >> 29,
 		.quarantine = heads != behind ? (struct xvi_quarantine *)(void *)behind : NULL,
+		.watched = is_watched(pool->provider),
 	};
 
 	xvi_objects_init(&shard->objects, &config);
@@ -304,7 +313,7 @@ struct xvi_shard *xvi_shard_make(struct xv_pool *pool, uint32_t number)
 			shard = pool->first;
 		xvi_atomic_ptr_store(&pool->shard[number], shard);
 	}
-	shard_leave(pool->first);
+	xvi_lock_release(&pool->first->lock);
 	return shard;
 }
 
@@ -391,7 +400,8 @@ static int pool_init(struct xv_pool *pool, const struct xv_pool *draft, uint32_t
 		return err;
 	}
 	xvi_atomic_ptr_store(&pool->shard[0], pool->first);
-	if (pool->shard_most == 1 && pool->first->lock.kind == XV_LOCK_NONE)
+	if (pool->shard_most == 1 && pool->first->lock.kind == XV_LOCK_NONE &&
+	    !pool_is_watched(pool))
 		pool->alone = &pool->first->objects;
 	return 0;
 }
@@ -420,6 +430,8 @@ int xv_pool_create(struct xv_pool **out, struct xv_provider *provider,
 		return err;
 	}
 	*out = (struct xv_pool *)(void *)base;
+	if (pool_is_watched(*out) && draft.self.base != NULL)
+		xvi_tools_pool_begin(*out, sizeof(**out));
 	return 0;
 }
 
@@ -430,7 +442,11 @@ void xv_pool_destroy(struct xv_pool *pool)
 
 	if (pool == NULL)
 		return;
+	if (pool_is_watched(pool) && pool->self.base != NULL)
+		xvi_tools_pool_end(pool, sizeof(*pool));
 	for (uint32_t i = 0; (shard = pool_next(pool, &i)) != NULL;) {
+		if (objects_watched(&shard->objects))
+			xvi_tools_heap_end(&shard->objects);
 		xvi_heap_clear(&shard->objects.heap);
 		meta_release(pool->provider, &shard->records);
 		xvi_lock_fini(&shard->lock);

@@ -22,7 +22,7 @@ static xv_handle plain_handle(const struct xv_pool *pool, const void *ptr)
 /* The same with the tag of the header there: under the keyed check a handle without a tag needs a
  * walk, and one with a tag only what lies around it. A place without memory has no header. The
  * shard is locked. */
-static xv_handle quick_handle(const struct xvi_shard *shard, xv_handle plain)
+XVI_READS_HEADERS static xv_handle quick_handle(const struct xvi_shard *shard, xv_handle plain)
 {
 	const struct xvi_heap *heap = &shard->objects.heap;
 	uint32_t page = xv_handle_page(plain);
@@ -141,7 +141,8 @@ size_t xv_usable_size(struct xv_pool *pool, const void *ptr)
 
 	if (shard == NULL)
 		return 0;
-	usable = shard->objects.tail_bytes != 0
+	/* Behind a canary, or memory that is hidden while tools watch, nothing is usable. */
+	usable = shard->objects.tail_bytes != 0 || objects_watched(&shard->objects)
 			 ? object_size(&shard->objects, &at)
 			 : heap_block_units(&shard->objects.heap, at.header) * UNIT_BYTES -
 				   shard->objects.heap.payload_at;

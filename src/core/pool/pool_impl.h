@@ -166,14 +166,23 @@ static inline struct xvi_shard *pool_next(const struct xv_pool *pool, uint32_t *
 	return shard;
 }
 
+static inline bool pool_is_watched(const struct xv_pool *pool)
+{
+	return objects_watched(&pool->first->objects);
+}
+
 static inline void shard_enter(struct xvi_shard *shard)
 {
 	if (XVI_UNLIKELY(!xvi_lock_try(&shard->lock)))
 		xvi_enter_crowded(shard);
+	if (objects_watched(&shard->objects))
+		xvi_tools_quiet();
 }
 
 static inline void shard_leave(struct xvi_shard *shard)
 {
+	if (objects_watched(&shard->objects))
+		xvi_tools_loud();
 	xvi_lock_release(&shard->lock);
 }
 

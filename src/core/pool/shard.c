@@ -156,7 +156,7 @@ static bool free_is_left(struct xv_pool *pool, xv_handle handle)
 	busy = xvi_atomic_load(&shard->mailbox->busy);
 	if (busy == 0) {
 		if (xvi_lock_try(&shard->lock)) {
-			shard_leave(shard);
+			xvi_lock_release(&shard->lock);
 			return false;
 		}
 		busy = MAIL_BUSY_TURNS;
@@ -206,6 +206,8 @@ void xvi_enter_all(struct xv_pool *pool)
 
 	for (uint32_t i = 0; (shard = pool_next(pool, &i)) != NULL;) {
 		xvi_lock_acquire(&shard->lock);
+		if (objects_watched(&shard->objects))
+			xvi_tools_quiet();
 		xvi_mail_read_all(shard);
 	}
 }
@@ -238,6 +240,13 @@ static void provider_hold(const struct xv_pool *pool, uint32_t times)
 		ops->hold(pool->provider, times);
 }
 
+/* Between the two calls below, the code is the caller's. */
+static void tell_all(struct xv_pool *pool, void (*tell)(void))
+{
+	for (uint32_t i = 0; pool_is_watched(pool) && pool_next(pool, &i) != NULL;)
+		tell();
+}
+
 void xv_pool_lock_all(struct xv_pool *pool)
 {
 	uint32_t times;
@@ -248,6 +257,7 @@ void xv_pool_lock_all(struct xv_pool *pool)
 	xvi_enter_all(pool);
 	xvi_lock_acquire(&pool->budget.lock);
 	provider_hold(pool, times + 1);
+	tell_all(pool, xvi_tools_loud);
 }
 
 void xv_pool_unlock_all(struct xv_pool *pool)
@@ -256,6 +266,7 @@ void xv_pool_unlock_all(struct xv_pool *pool)
 
 	if (pool == NULL)
 		return;
+	tell_all(pool, xvi_tools_quiet);
 	times = provider_release(pool);
 	xvi_lock_release(&pool->budget.lock);
 	xvi_leave_all(pool);

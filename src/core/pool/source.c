@@ -45,7 +45,12 @@ static int64_t grain_bytes(const struct xv_pool *pool, uint64_t count)
 	return (int64_t)(count << pool->grain_shift);
 }
 
-/* ---- pages and grains ---- */
+/* ---- pages and grains: hidden from the program while the pool has them ---- */
+
+static unsigned char *page_address(const struct xv_pool *pool, uint32_t page)
+{
+	return (unsigned char *)pool->provider->base + ((size_t)page << pool->provider->page_shift);
+}
 
 /* The records may have moved in the page table, or the origin changed. */
 static void records_follow(struct xvi_shard *shard)
@@ -93,6 +98,8 @@ static int source_page_take(void *context, uint32_t *page)
 		(void)charge(shard, -grain_bytes(pool, grains), 0, 0);
 		return err;
 	}
+	if (objects_watched(&shard->objects))
+		xvi_tools_hide(page_address(pool, taken), xv_provider_page_bytes(pool->provider));
 	XVI_PROBE2(xvmalloc, grow, pool, taken);
 	shard->pages_taken++;
 	*page = taken;
@@ -110,6 +117,9 @@ static void source_pages_give(void *context, uint32_t page, uint32_t count, uint
 	xvi_lock_acquire(&pool->budget.lock);
 	xvi_page_table_remove(&pool->pages, page, count, &shard->held);
 	xvi_lock_release(&pool->budget.lock);
+	if (objects_watched(&shard->objects))
+		xvi_tools_show(page_address(pool, page),
+			       (size_t)count << pool->provider->page_shift);
 	stayed = pool->provider->ops->pages_free(pool->provider, page, count);
 	(void)charge(shard, -grain_bytes(pool, grains), 0, (int64_t)stayed);
 }
@@ -119,8 +129,13 @@ static void source_page_closed(void *context, uint32_t page, uint32_t unit, cons
 	const struct xvi_shard *shard = context;
 	const struct xv_pool_options *options = &shard->pool->options;
 
-	if (options->corrupted != NULL)
-		options->corrupted(options->corrupted_context, page, unit * UNIT_BYTES, message);
+	if (options->corrupted == NULL)
+		return;
+	if (objects_watched(&shard->objects))
+		xvi_tools_loud();
+	options->corrupted(options->corrupted_context, page, unit * UNIT_BYTES, message);
+	if (objects_watched(&shard->objects))
+		xvi_tools_quiet();
 }
 
 static int source_grains_take(void *context, uint32_t page, uint32_t first, uint32_t count)
@@ -134,6 +149,9 @@ static int source_grains_take(void *context, uint32_t page, uint32_t first, uint
 	err = pool->provider->ops->grains_take(pool->provider, page, first, count);
 	if (err != 0)
 		(void)charge(shard, -grain_bytes(pool, count), 0, 0);
+	else if (objects_watched(&shard->objects))
+		xvi_tools_hide(page_address(pool, page) + grain_bytes(pool, first),
+			       (size_t)grain_bytes(pool, count));
 	return err;
 }
 

@@ -8,8 +8,8 @@
  *   plain   0, lz4 of the page
  *   packed  1, runs (2 bytes), a record for each run, the packed digits, lz4 of the text
  *
- * A record has the bytes of text before the run (2 bytes) and the pairs of digits in it (1 byte,
- * not 0). The text is the page without its runs. Numbers are little-endian.
+ * A record has the bytes of text before the run (2 bytes), and the pairs of digits in it (7 bits)
+ * with a bit for capital letters. The text is the page without its runs. Numbers are little-endian.
  */
 #include "hex_codec.h"
 
@@ -29,8 +29,8 @@ enum {
 	COUNT_BYTES = 2,
 	RECORD_BYTES = 3,
 	RUN_PAIRS_MIN = 8, /* a shorter run may be a word, and gains little */
-	RUN_PAIRS_MAX = 255,
-	RUNS_MAX = 65535,
+	RUN_PAIRS_MAX = 127,
+	RUN_CAPITALS = 128,
 	PAGE_MAX = 65536,
 	DICTIONARY_MAX = 64 << 10, /* liblz4 does not look back further */
 	LEVEL_MIN = 3,
@@ -65,35 +65,56 @@ struct hex_split {
 
 /* ---- digits ---- */
 
-static bool hex_is_digit(unsigned char c)
+/* What a byte may be part of. */
+enum hex_kind {
+	HEX_NONE,
+	HEX_SMALL = 1,    /* digits with small letters */
+	HEX_CAPITALS = 2, /* digits with capitals */
+	HEX_BOTH = HEX_SMALL | HEX_CAPITALS,
+};
+
+static unsigned hex_kind(unsigned char c)
 {
-	return (unsigned char)(c - '0') < 10 || (unsigned char)(c - 'a') < 6;
+	if ((unsigned char)(c - '0') < 10)
+		return HEX_BOTH;
+	if ((unsigned char)(c - 'a') < 6)
+		return HEX_SMALL;
+	return (unsigned char)(c - 'A') < 6 ? HEX_CAPITALS : HEX_NONE;
 }
 
 static unsigned hex_value(unsigned char c)
 {
-	return (c <= '9' ? (unsigned)c - '0' : (unsigned)c - 'a' + 10) & 15;
+	return (c <= '9' ? (unsigned)c - '0' : (c | 0x20U) - 'a' + 10) & 15;
 }
 
-/* Pairs of digits at the beginning of these bytes, 0 if there are too few for a run. */
-static size_t hex_run(const unsigned char *at, size_t bytes)
+/* The run at the beginning of these bytes, as in a record; 0 if there are too few digits. */
+static unsigned hex_run(const unsigned char *at, size_t bytes)
 {
+	unsigned kind = HEX_BOTH, pairs;
 	size_t length = 0;
 
-	while (length < bytes && length < 2 * RUN_PAIRS_MAX && hex_is_digit(at[length]))
-		length++;
-	return length / 2 >= RUN_PAIRS_MIN ? length / 2 : 0;
+	while (length < bytes && length < 2 * RUN_PAIRS_MAX && (kind & hex_kind(at[length])) != 0)
+		kind &= hex_kind(at[length++]);
+	pairs = (unsigned)length / 2;
+	if (pairs < RUN_PAIRS_MIN)
+		return 0;
+	return kind == HEX_CAPITALS ? pairs | RUN_CAPITALS : pairs;
 }
 
-static void hex_add_run(struct hex_split *s, size_t gap, const unsigned char *at, size_t pairs)
+static size_t run_pairs(unsigned run)
+{
+	return run & RUN_PAIRS_MAX;
+}
+
+static void hex_add_run(struct hex_split *s, size_t gap, const unsigned char *at, unsigned run)
 {
 	unsigned char *record = s->records + s->runs * RECORD_BYTES;
 
 	record[0] = (unsigned char)gap;
 	record[1] = (unsigned char)(gap >> 8);
-	record[2] = (unsigned char)pairs;
+	record[2] = (unsigned char)run;
 	s->runs++;
-	for (size_t i = 0; i < pairs; i++)
+	for (size_t i = 0; i < run_pairs(run); i++)
 		s->digits[s->digit_bytes++] =
 			(unsigned char)(hex_value(at[2 * i]) << 4 | hex_value(at[2 * i + 1]));
 }
@@ -109,15 +130,15 @@ static void hex_take_apart(struct hex_split *s, const unsigned char *page, size_
 	s->digit_bytes = 0;
 	s->runs = 0;
 	while (at < bytes) {
-		size_t pairs = in_word ? 0 : hex_run(page + at, bytes - at);
+		unsigned run = in_word ? 0 : hex_run(page + at, bytes - at);
 
-		if (pairs != 0) {
-			hex_add_run(s, gap, page + at, pairs);
-			at += 2 * pairs;
+		if (run != 0) {
+			hex_add_run(s, gap, page + at, run);
+			at += 2 * run_pairs(run);
 			gap = 0;
 			continue;
 		}
-		in_word = hex_is_digit(page[at]);
+		in_word = hex_kind(page[at]) != HEX_NONE;
 		s->text[s->text_bytes++] = (char)page[at++];
 		gap++;
 	}
@@ -319,11 +340,11 @@ static const char *hex_read_lz4(struct hex_context *c, const unsigned char *src,
 	return got >= 0 && (size_t)got == bytes ? text : NULL;
 }
 
-static void hex_unpack(unsigned char *dst, const unsigned char *digits, size_t pairs)
+static void hex_unpack(unsigned char *dst, const unsigned char *digits, unsigned run)
 {
-	static const char digit[] = "0123456789abcdef";
+	const char *digit = (run & RUN_CAPITALS) != 0 ? "0123456789ABCDEF" : "0123456789abcdef";
 
-	for (size_t i = 0; i < pairs; i++) {
+	for (size_t i = 0; i < run_pairs(run); i++) {
 		dst[2 * i] = (unsigned char)digit[digits[i] >> 4];
 		dst[2 * i + 1] = (unsigned char)digit[digits[i] & 15];
 	}
@@ -341,8 +362,8 @@ static void hex_put_together(const unsigned char *record, size_t runs, const uns
 		memcpy(dst, text + used, gap);
 		hex_unpack(dst + gap, digits, record[2]);
 		used += gap;
-		dst += gap + 2 * (size_t)record[2];
-		digits += record[2];
+		dst += gap + 2 * run_pairs(record[2]);
+		digits += run_pairs(record[2]);
 	}
 	memcpy(dst, text + used, text_bytes - used);
 }
@@ -361,7 +382,7 @@ static int hex_read_packed(struct hex_context *c, const unsigned char *src, size
 		return -XV_EBADMSG;
 	for (size_t i = 0; i < runs; i++) {
 		gaps += record[i * RECORD_BYTES] | (size_t)record[i * RECORD_BYTES + 1] << 8;
-		pairs += record[i * RECORD_BYTES + 2];
+		pairs += run_pairs(record[i * RECORD_BYTES + 2]);
 	}
 	digits = record + runs * RECORD_BYTES;
 	head = COUNT_BYTES + runs * RECORD_BYTES + pairs;

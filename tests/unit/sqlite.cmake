@@ -11,6 +11,8 @@ foreach(name IN ITEMS sqlite sqlite_codec sqlite_threads sqlite_torture)
 		LIBS ramzvfs_lib Threads::Threads)
 	target_compile_definitions(test_${name} PRIVATE _GNU_SOURCE)
 endforeach()
+# One test comes between the beginning of a save and its image.
+target_link_options(test_sqlite PRIVATE LINKER:--wrap=ramz_save_file)
 # The store refuses what the test wants it to.
 target_link_options(test_sqlite_torture PRIVATE LINKER:--wrap=ramz_write,--wrap=ramz_write_page
 	LINKER:--wrap=ramz_read,--wrap=ramz_read_page)

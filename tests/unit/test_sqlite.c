@@ -5,6 +5,8 @@
  */
 #include <unistd.h>
 
+#include <ramz/ramz.h>
+
 #include "test_sqlite_support.h"
 
 static const char fill[] =
@@ -271,6 +273,48 @@ static void transaction_that_runs_during_a_save_is_not_in_it(void **state)
 	remove(path);
 }
 
+/* What another connection does when a save has begun, and its image is not made yet. */
+static sqlite3 *between;
+
+int __real_ramz_save_file(struct ramz *store, const char *path, uint64_t *bytes,
+			  struct ramz_reason *reason);
+int __wrap_ramz_save_file(struct ramz *store, const char *path, uint64_t *bytes,
+			  struct ramz_reason *reason);
+
+int __wrap_ramz_save_file(struct ramz *store, const char *path, uint64_t *bytes,
+			  struct ramz_reason *reason)
+{
+	if (between != NULL) {
+		run_sql(between, "BEGIN; UPDATE t SET b = 'changed'");
+		assert_int_equal(sqlite3_db_cacheflush(between), SQLITE_OK);
+	}
+	return __real_ramz_save_file(store, path, bytes, reason);
+}
+
+static void image_of_a_save_has_the_journal_of_its_pages(void **state)
+{
+	char path[64], uri[192];
+	sqlite3 *db;
+
+	(void)state;
+	for (int rows = 1000; rows < 1200; rows += 100) {
+		db = open_db("file:/image?vfs=ramz");
+		fill_table(db, rows);
+		between = open_db("file:/image?vfs=ramz");
+		save_to(db, temporary_path(path, "image"));
+		sqlite3_close(between);
+		between = NULL;
+		sqlite3_close(db);
+		(void)snprintf(uri, sizeof(uri), "file:/of image?vfs=ramz&load=%s", path);
+		db = open_db(uri);
+		assert_int_equal(number_of(db, "SELECT count(*) FROM t WHERE b <> 'changed'"),
+				 rows);
+		check_integrity(db);
+		sqlite3_close(db);
+	}
+	remove(path);
+}
+
 static void database_of_a_file_holds_it(void **state)
 {
 	char path[64], uri[128], second[128];
@@ -402,6 +446,28 @@ static void full_database_keeps_what_it_has(void **state)
 	}
 }
 
+/* What the transaction made short is long again after it, when the journal takes the room. */
+static void rollback_has_room_at_the_limit(void **state)
+{
+	sqlite3 *db = open_db("file:/room?vfs=ramz&limit=2M");
+
+	(void)state;
+	run_sql(db, "PRAGMA cache_size=10; CREATE TABLE t(a INTEGER PRIMARY KEY, b)");
+	run_sql(db, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<2000) "
+		    "INSERT INTO t SELECT i, randomblob(600) FROM n");
+	for (int i = 0; i < 3; i++) {
+		run_sql(db, "BEGIN; UPDATE t SET b = zeroblob(600)");
+		run_sql(db, "ROLLBACK");
+		assert_int_equal(number_of(db, "SELECT count(*) FROM t WHERE b <> zeroblob(600)"),
+				 2000);
+		check_integrity(db);
+	}
+	/* The limit is one again. */
+	assert_int_equal(try_sql(db, "INSERT INTO t SELECT NULL, randomblob(3000) FROM t"),
+			 SQLITE_FULL);
+	sqlite3_close(db);
+}
+
 static void packed_pages_take_less_and_read_the_same(void **state)
 {
 	sqlite3 *db = open_db("file:/packed?vfs=ramz");
@@ -447,11 +513,13 @@ int main(void)
 		cmocka_unit_test(transaction_spans_databases),
 		cmocka_unit_test(saved_database_is_loaded_again),
 		cmocka_unit_test(transaction_that_runs_during_a_save_is_not_in_it),
+		cmocka_unit_test(image_of_a_save_has_the_journal_of_its_pages),
 		cmocka_unit_test(database_of_a_file_holds_it),
 		cmocka_unit_test(ordinary_databases_are_loaded_with_their_wal),
 		cmocka_unit_test(what_cannot_be_loaded_is_told),
 		cmocka_unit_test(backup_goes_both_ways),
 		cmocka_unit_test(full_database_keeps_what_it_has),
+		cmocka_unit_test(rollback_has_room_at_the_limit),
 		cmocka_unit_test(packed_pages_take_less_and_read_the_same),
 		cmocka_unit_test(written_pages_are_packed_soon),
 	};

@@ -51,7 +51,8 @@ fail() {
 }
 
 documents() { # print the documents, by their paths in the tree
-	(cd "$source" && ls README.md CHANGELOG.md SECURITY.md ./*/README.md src/*/README.md docs/*.md) |
+	(cd "$source" && ls README.md CHANGELOG.md SECURITY.md ./*/README.md src/*/README.md \
+		adapters/*/README.md docs/*.md) |
 		sed 's,^\./,,'
 }
 
@@ -123,7 +124,7 @@ blocks() {
 prepare() { # prepare DIR
 	mkdir -p "$1/bin" "$1/home" "$1/tree/build" "$1/blocks" && mkdir -m 700 "$1/run" &&
 		(cd "$source" && cp -R README.md run CMakeLists.txt CMakePresets.json \
-			bench cmake examples include src "$1/tree") &&
+			adapters bench cmake examples include src "$1/tree") &&
 		ln -s "$build" "$1/tree/build/release" &&
 		printf '#!/bin/sh\nexec %s %s "$@"\n' "$CC" "$CFLAGS" >"$1/bin/cc" &&
 		chmod +x "$1/bin/cc"

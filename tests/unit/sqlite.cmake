@@ -6,9 +6,11 @@ if(NOT TARGET ramzvfs_lib)
 	return()
 endif()
 
-foreach(name IN ITEMS sqlite sqlite_codec sqlite_threads sqlite_torture)
+xv_add_test(NAME test_sqlite_codec SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_sqlite_codec.c
+	LIBS ramzvfs_lib)
+foreach(name IN ITEMS sqlite sqlite_threads sqlite_torture)
 	xv_add_test(NAME test_${name} SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_${name}.c
-		LIBS ramzvfs_lib Threads::Threads)
+		LABELS integration LIBS ramzvfs_lib Threads::Threads)
 	target_compile_definitions(test_${name} PRIVATE _GNU_SOURCE)
 endforeach()
 # One test comes between the beginning of a save and its image.

@@ -51,7 +51,7 @@ END
 for mode in delete truncate persist wal; do
 	for name in "$dir/$mode.db" "file:$dir/$mode.memory?vfs=ramz"; do
 		{
-			echo "PRAGMA cache_size=20; PRAGMA journal_mode=$mode;"
+			echo "PRAGMA cache_size=20; PRAGMA synchronous=off; PRAGMA journal_mode=$mode;"
 			cat "$dir/work.sql"
 		} | shell "$name" || fail "$name: $(head -c 500 "$dir/out")"
 		says '^ok$'

@@ -220,6 +220,22 @@ if [ -n "$plugin" ]; then
 		grep -q "all of the disk is in $dir/fallback/disk.ramz" "$dir/err" ||
 			fail "a save that failed: $(cat "$dir/err")"
 	fi
+	# On a port with keys only those come in who have one.
+	if command -v psktool >/dev/null && command -v nbdinfo >/dev/null && nbdkit --dump-config |
+		grep -q '^tls=yes'; then
+		for who in alice eve; do
+			psktool -u $who -p "$dir/$who" >/dev/null 2>&1 && chmod 600 "$dir/$who" || fail psktool
+		done
+		port=$((20000 + $$ % 10000))
+		runs serve 16M --plugin "$plugin" --name keys --port $port --tls-psk "$dir/alice"
+		uri=$(sed -n 's/^disk *//p' "$dir/out")
+		[ "$(nbdinfo --size "$uri")" = 16777216 ] || fail "no disk at $uri"
+		nbdinfo "nbd://localhost:$port" >/dev/null 2>&1 && fail 'somebody without a key came in'
+		nbdinfo "nbds://eve@localhost:$port/?tls-psk-file=$dir/eve" >/dev/null 2>&1 &&
+			fail 'somebody with another key came in'
+		stop keys
+	fi
+
 	head -c 1000 "$file" >"$dir/torn.ramz"
 	complains 1 'nbdkit did not start; see its message above' serve --plugin "$plugin" --file "$dir/torn.ramz"
 	[ "$(wc -c <"$dir/torn.ramz")" -eq 1000 ] || fail 'a damaged file was changed'
@@ -291,6 +307,7 @@ done
 refused 2 "'a b' cannot be a disk's name" serve --name 'a b'
 refused 2 '--name and --socket are two ways to say which disk' serve --socket s --name n
 refused 2 '--socket stands for a port' serve --socket s --port 7
+refused 2 '--tls-psk is for a disk on a port: give --port N too' serve --tls-psk keys
 [ -e "$sockets" ] && fail 'a mistake made the directory'
 [ -e "$dir/line" ] && fail 'a mistake ran nbdkit'
 
@@ -366,6 +383,38 @@ ran_without '^--unix'
 says '^disk +nbd://localhost:10809$'
 says '^  nbd-client localhost 10809 /dev/nbd0$'
 stop ramz
+
+# ---- a port with keys ----
+
+printf 'alice b:0a1B\n\nbob:cdef\n' >"$dir/its keys"
+chmod 600 "$dir/its keys"
+(cd "$dir" && "$ramz" serve --port 10809 --tls-psk 'its keys' >"$dir/out") || fail 'keys'
+ran --ipaddr=127.0.0.1 --port=10809 --tls=require "--tls-psk=$dir/its keys"
+uri="nbds://alice%20b@localhost:10809/?tls-psk-file=$dir/its%20keys"
+grep -Fqx "disk     $uri" "$dir/out" || fail "not the disk $uri: $(cat "$dir/out")"
+grep -Fq "nbdfuse $sockets/ramz.mnt/disk [ nbdkit --exit-with-parent nbd hostname=localhost port=10809 \
+tls=require tls-username='alice b' tls-psk='$dir/its keys' ] &" "$dir/out" || fail "nbdfuse: $(cat "$dir/out")"
+grep -Eq 'nbd-client|qemu' "$dir/out" && fail 'told to attach it with what cannot use the key'
+stop ramz
+rm "$dir/line"
+bad_keys() { # bad_keys PATTERN TEXT
+	printf "$2" >"$dir/its keys"
+	refused 1 "$1" serve --port 10809 --tls-psk "$dir/its keys"
+}
+bad_keys 'line 2 of .*/its keys is not NAME:KEY with a key in hex.*: make it with psktool' 'a:00\nb'
+bad_keys 'line 1 of .* is not NAME:KEY' ':00\n'
+bad_keys 'line 1 of .* is not NAME:KEY' 'a:\n'
+bad_keys 'line 1 of .* is not NAME:KEY' 'a:012\n'
+bad_keys 'line 1 of .* is not NAME:KEY' 'a:0g\n'
+bad_keys 'there is no key in .*/its keys: make it with psktool' '\n'
+echo a:00 >"$dir/its keys"
+for mode in 604 640 660; do
+	chmod $mode "$dir/its keys"
+	refused 1 'its keys can be used by others than its owner, .*: chmod 600' serve --port 10809 --tls-psk "$dir/its keys"
+done
+refused 1 'cannot read the keys in .*/none: No such file' serve --port 10809 --tls-psk "$dir/none"
+refused 1 'is not a regular file: give a file of keys' serve --port 10809 --tls-psk "$dir"
+[ -e "$dir/line" ] && fail 'nbdkit was run with a bad file of keys'
 
 # Any path, as a shell and as a URI have it.
 mkdir "$dir/it's, here"

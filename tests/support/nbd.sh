@@ -101,6 +101,9 @@ package_of() { # package_of COMMAND: Debian's name of what brings it
 	qemu-img | qemu-io) echo qemu-utils ;;
 	mkfs.ext* | e2fsck) echo e2fsprogs ;;
 	mkfs.xfs | xfs_repair) echo xfsprogs ;;
+	mkfs.btrfs | btrfs) echo btrfs-progs ;;
+	psktool) echo gnutls-bin ;;
+	ip) echo iproute2 ;;
 	losetup | swapon | mkswap | mount) echo mount util-linux ;;
 	*) echo "$1" ;;
 	esac

@@ -19,6 +19,7 @@ struct rzc_options {
 	uint64_t timeout_seconds;  /* 0 = for ever */
 
 	const char *file, *save_every, *plugin; /* serve, to the end of the paragraph */
+	const char *tls_psk;
 	uint64_t port;                          /* 0 = a Unix socket */
 	bool foreground;
 

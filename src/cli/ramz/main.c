@@ -164,6 +164,8 @@ static const struct xvm_arg main_args[] = {
 	{"socket", "PATH", SERVE, "of the disk, in place of a name", MAIN_TEXT(socket)},
 	{"port", "N", SERVE, "serve on TCP port N of this machine, not on a socket",
 	 MAIN_NUMBER(port, 1, UINT16_MAX)},
+	{"tls-psk", "FILE", SERVE, "to those alone who have a key of this file; with --port",
+	 MAIN_TEXT(tls_psk)},
 	{"file", "PATH", SERVE, "contents: loaded if it is there, saved when the server ends",
 	 MAIN_TEXT(file)},
 	{"save-every", "MINUTES", SERVE, "save them so often, too, when they have changed",

@@ -97,6 +97,10 @@ static void line_make(struct serve_line *line, const struct rzc_serve *serve)
 		line_add(line, "", "--ipaddr=127.0.0.1");
 		snprintf(port, sizeof(port), "%" PRIu64, o->port);
 		line_add(line, "--port=", port);
+		if (serve->key_path[0] != '\0') {
+			line_add(line, "", "--tls=require");
+			line_add(line, "--tls-psk=", serve->key_path);
+		}
 	} else {
 		line_add(line, "--unix=", serve->disk_path);
 	}
@@ -211,7 +215,14 @@ int rzc_serve(const struct rzc_options *options)
 		xvm_error("--socket stands for a port: give one of them");
 		return XVM_EXIT_USAGE;
 	}
-	if (plugin_find(serve.plugin_path, options->plugin) != 0 || rzc_serve_place(&serve) != 0) {
+	if (options->tls_psk != NULL && options->port == 0) {
+		xvm_error(
+			"--tls-psk is for a disk on a port: give --port N too; only those who can "
+			"enter its directory reach a socket");
+		return XVM_EXIT_USAGE;
+	}
+	if (plugin_find(serve.plugin_path, options->plugin) != 0 || rzc_serve_key(&serve) != 0 ||
+	    rzc_serve_place(&serve) != 0) {
 		rzc_serve_unlock(&serve);
 		return XVM_EXIT_FAILURE;
 	}

@@ -13,6 +13,7 @@
 #include "place.h"
 
 #define RZC_SERVE_NAME "ramz" /* unless another is given */
+#define RZC_SERVE_KEY_NAME_BYTES 256U
 
 struct rzc_serve {
 	const struct rzc_options *options;
@@ -24,6 +25,10 @@ struct rzc_serve {
 	char process_path[PATH_MAX]; /* see rzc_serve_lock */
 	int lock_fd;                 /* of that file; -1 = not held by this process */
 	char plugin_path[PATH_MAX];  /* or a name that nbdkit knows */
+
+	/* See rzc_serve_key; "" = everybody who reaches it may use the disk. */
+	char key_path[PATH_MAX];
+	char key_name[RZC_SERVE_KEY_NAME_BYTES]; /* whose key is the first of the file */
 };
 
 /*
@@ -51,6 +56,10 @@ void rzc_serve_leave(struct rzc_serve *serve);
 /* Has a server the lock of the file at path? *process is then its number, or 0 where it is not
  * there yet. */
 bool rzc_serve_is_held(const char *path, pid_t *process);
+
+/* Look at the file of keys, if one is given: only its owner can read it, and each line is a name
+ * and a key. Returns 0, or XVM_FAILED after saying what is wrong. */
+int rzc_serve_key(struct rzc_serve *serve);
 
 /* Print how the disk is used; process serves it. */
 void rzc_serve_tell(const struct rzc_serve *serve, pid_t process);

@@ -234,6 +234,24 @@ static json_t *store_json(const struct ramz_stats *stats)
 	return object;
 }
 
+/* Pairs of a bucket's number and its count, of those that have any. */
+static json_t *buckets_json(const struct ramz_histogram *h)
+{
+	json_t *array = json_array();
+
+	for (uint32_t bucket = 0; bucket < RAMZ_HISTOGRAM_BUCKETS; bucket++) {
+		json_t *pair;
+
+		if (h->bucket[bucket] == 0)
+			continue;
+		pair = json_array();
+		json_array_append_new(pair, json_integer((json_int_t)bucket));
+		json_array_append_new(pair, rzn_json_count(h->bucket[bucket]));
+		json_array_append_new(array, pair);
+	}
+	return array;
+}
+
 static json_t *latency_json(struct ramz *store, enum ramz_histogram_kind kind)
 {
 	json_t *object = json_object();
@@ -246,6 +264,8 @@ static json_t *latency_json(struct ramz *store, enum ramz_histogram_kind kind)
 	json_object_set_new(object, "p99_99_ns",
 			    rzn_json_count(ramz_histogram_quantile(&h, 99990)));
 	json_object_set_new(object, "count", rzn_json_count(h.count));
+	json_object_set_new(object, "sum_ns", rzn_json_count(h.sum));
+	json_object_set_new(object, "buckets", buckets_json(&h));
 	return object;
 }
 

@@ -40,7 +40,7 @@ make_machine() { # make_machine NUMBER: a namespace with the address 10.0.0.NUMB
 }
 
 serve_machine() { # serve_machine NUMBER
-	mkdir -p -m 700 "$dir/machine$1"
+	mkdir -m 700 "$dir/machine$1"
 	undo "kill_pid '$dir/machine$1/ramz/ramz.pid'"
 	XDG_RUNTIME_DIR=$dir/machine$1 in_space "$1" "$ramz" serve 300M --plugin "$plugin" --port 10809 \
 		--tls-psk "$dir/keys" -- --ipaddr="10.0.0.$1" >"$dir/serve$1.log" 2>&1 ||

@@ -23,6 +23,10 @@ add_test(NAME ramz_serve
 	COMMAND sh ${CMAKE_CURRENT_LIST_DIR}/ramz_serve.sh
 		$<TARGET_FILE:ramz_cli> $<TARGET_FILE:fake_control>)
 xv_set_test_properties(ramz_serve LABELS integration)
+add_test(NAME ramz_prometheus
+	COMMAND sh ${CMAKE_CURRENT_LIST_DIR}/ramz_prometheus.sh
+		$<TARGET_FILE:ramz_cli> $<TARGET_FILE:fake_control> ${PROJECT_SOURCE_DIR}/docs)
+xv_set_test_properties(ramz_prometheus LABELS integration)
 # A plugin with a sanitizer needs its library before nbdkit's others, which ramz does not know
 # of: such plugins are tested without it (nbd.cmake).
 if(TARGET nbdkit_ramz_plugin AND NOT XV_SANITIZE)
@@ -31,6 +35,11 @@ if(TARGET nbdkit_ramz_plugin AND NOT XV_SANITIZE)
 			$<TARGET_FILE:ramz_cli> $<TARGET_FILE:fake_control>
 			$<TARGET_FILE:nbdkit_ramz_plugin>)
 	xv_set_test_properties(ramz_serve_nbdkit LABELS integration)
+	add_test(NAME ramz_prometheus_nbdkit
+		COMMAND sh ${CMAKE_CURRENT_LIST_DIR}/ramz_prometheus.sh
+			$<TARGET_FILE:ramz_cli> $<TARGET_FILE:fake_control> ${PROJECT_SOURCE_DIR}/docs
+			$<TARGET_FILE:nbdkit_ramz_plugin>)
+	xv_set_test_properties(ramz_prometheus_nbdkit LABELS integration)
 	if(XV_HAVE_ZSTD)
 		# A short form of what .ci/run soak does for an hour.
 		add_test(NAME ramz_soak COMMAND sh -c

@@ -20,11 +20,12 @@ struct rzc_options {
 
 	const char *file, *save_every, *plugin; /* serve, to the end of the paragraph */
 	const char *tls_psk;
-	uint64_t port;                          /* 0 = a Unix socket */
+	uint64_t port; /* 0 = a Unix socket */
 	bool foreground;
 
 	uint64_t watch_seconds; /* stat: between samples; 0 = one sample */
-	bool zram, json, reset_peak;
+	bool zram, json, prometheus, reset_peak;
+	const char *output;      /* with prometheus; NULL = standard output */
 	bool yes;                /* reset */
 	bool force;              /* reset, resize */
 	const char *soft, *hard; /* limit */

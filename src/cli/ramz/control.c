@@ -214,7 +214,7 @@ json_t *rzc_ask(const struct rzc_server *server, const char *format, ...)
 	return root;
 }
 
-uint64_t rzc_count(const json_t *object, const char *keys)
+const json_t *rzc_find(const json_t *object, const char *keys)
 {
 	while (object != NULL && *keys != '\0') {
 		size_t length = strcspn(keys, ".");
@@ -224,5 +224,12 @@ uint64_t rzc_count(const json_t *object, const char *keys)
 		object = json_object_get(object, key);
 		keys += length + (keys[length] == '.');
 	}
-	return json_integer_value(object) > 0 ? (uint64_t)json_integer_value(object) : 0;
+	return object;
+}
+
+uint64_t rzc_count(const json_t *object, const char *keys)
+{
+	json_int_t count = json_integer_value(rzc_find(object, keys));
+
+	return count > 0 ? (uint64_t)count : 0;
 }

@@ -31,7 +31,10 @@ int rzc_server_find(struct rzc_server *server, const struct rzc_options *options
 json_t *rzc_ask(const struct rzc_server *server, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* The whole number that these keys lead to, such as "stats.pool.pages"; 0 where there is none. */
+/* What these keys lead to, such as "stats.pool.pages"; NULL where there is nothing. */
+const json_t *rzc_find(const json_t *object, const char *keys);
+
+/* The whole number that these keys lead to; 0 where there is none. */
 uint64_t rzc_count(const json_t *object, const char *keys);
 
 #endif

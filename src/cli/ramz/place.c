@@ -208,6 +208,24 @@ int rzc_place_find(char path[PATH_MAX], const char *name)
 	return place_say_none(&place, name);
 }
 
+void rzc_place_each(void (*found)(void *into, const char *name, const char *path), void *into)
+{
+	struct rzc_place place;
+
+	rzc_place_init(&place);
+	for (size_t i = 0; i < place.count; i++) {
+		struct place_names names;
+		char path[PATH_MAX];
+
+		place_list(place.directory[i], NULL, &names);
+		for (size_t n = 0; n < names.count; n++) {
+			if (rzc_place_path(path, place.directory[i], names.name[n],
+					   RZC_PLACE_CONTROL) == 0)
+				found(into, names.name[n], path);
+		}
+	}
+}
+
 /* ---- paths ---- */
 
 int rzc_place_absolute(char absolute[PATH_MAX], const char *path)

@@ -59,6 +59,10 @@ int rzc_place_path(char path[PATH_MAX], const char *directory, const char *name,
  */
 int rzc_place_find(char path[PATH_MAX], const char *name);
 
+/* Tell `found` of each disk with a control socket in those directories, in the order of their
+ * names; its server may have been killed. */
+void rzc_place_each(void (*found)(void *into, const char *name, const char *path), void *into);
+
 /* An absolute form of path. Returns 0, or XVM_FAILED after saying why there is none. */
 int rzc_place_absolute(char absolute[PATH_MAX], const char *path);
 

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "control.h"
 #include "size.h"
+#include "stat.h"
 
 /* The newest form of the answer that this program knows. */
 #define STAT_FORMAT 1U
@@ -21,11 +21,6 @@
 #define STAT_HEADING_LINES 20U
 
 #define STAT_HEADLINE_SECONDS 2U
-
-struct stat_sample {
-	json_t *answer;
-	uint64_t at_ns;
-};
 
 static int stat_check(const json_t *answer, const char *path)
 {
@@ -43,7 +38,7 @@ static int stat_check(const json_t *answer, const char *path)
 	return XVM_FAILED;
 }
 
-static int stat_take(const struct rzc_server *server, struct stat_sample *sample)
+int rzc_stat_take(const struct rzc_server *server, struct rzc_sample *sample)
 {
 	sample->answer = rzc_ask(server, "stat");
 	sample->at_ns = xvm_clock_ns();
@@ -55,47 +50,74 @@ static int stat_take(const struct rzc_server *server, struct stat_sample *sample
 	return XVM_FAILED;
 }
 
-/* One of "stats". */
-static uint64_t stat_count(const json_t *answer, const char *key)
+uint64_t rzc_stat_count(const json_t *answer, const char *key)
 {
 	return rzc_count(json_object_get(answer, "stats"), key);
 }
 
-static double stat_share(uint64_t part, uint64_t whole)
+double rzc_stat_share(uint64_t part, uint64_t whole)
 {
 	return whole > 0 ? (double)part / (double)whole : 0;
 }
 
-static uint64_t stat_stored_bytes(const json_t *answer)
+uint64_t rzc_stat_stored_bytes(const json_t *answer)
 {
-	return stat_count(answer, "pages_stored") * stat_count(answer, "page_bytes");
+	return rzc_stat_count(answer, "pages_stored") * rzc_stat_count(answer, "page_bytes");
+}
+
+bool rzc_stat_follows(const struct rzc_sample *before, const struct rzc_sample *now,
+		      const char *key)
+{
+	return before->answer != NULL && now->at_ns > before->at_ns &&
+	       rzc_count(before->answer, "pid") == rzc_count(now->answer, "pid") &&
+	       rzc_stat_count(now->answer, key) >= rzc_stat_count(before->answer, key);
+}
+
+void rzc_stat_histogram(struct ramz_histogram *histogram, const json_t *answer, const char *key)
+{
+	const json_t *latency = json_object_get(answer, key), *pair;
+	size_t i;
+
+	*histogram = (struct ramz_histogram){.sum = rzc_count(latency, "sum_ns")};
+	json_array_foreach(json_object_get(latency, "buckets"), i, pair)
+	{
+		json_int_t bucket = json_integer_value(json_array_get(pair, 0));
+		json_int_t count = json_integer_value(json_array_get(pair, 1));
+
+		if (bucket < 0 || bucket >= RAMZ_HISTOGRAM_BUCKETS || count < 0)
+			continue;
+		histogram->bucket[bucket] = (uint64_t)count;
+		histogram->count += (uint64_t)count;
+	}
 }
 
 /* ---- the table ---- */
 
-static void table_headline(const json_t *answer)
+void rzc_stat_print_headline(FILE *file, const json_t *answer)
 {
 	const char *codec = json_string_value(json_object_get(answer, "codec"));
 	char size[RZC_SIZE_TEXT_BYTES], page[RZC_SIZE_TEXT_BYTES];
 	uint64_t up = rzc_count(answer, "uptime_seconds");
 
-	printf("%s in pages of %s, %s level %" JSON_INTEGER_FORMAT "; process %" PRIu64
-	       ", up %" PRIu64 ":%02u:%02u\n",
-	       rzc_size_text(size, stat_count(answer, "size_bytes")),
-	       rzc_size_text(page, stat_count(answer, "page_bytes")), codec != NULL ? codec : "?",
-	       json_integer_value(json_object_get(answer, "level")), rzc_count(answer, "pid"),
-	       up / 3600, (unsigned)(up / 60 % 60), (unsigned)(up % 60));
+	fprintf(file,
+		"%s in pages of %s, %s level %" JSON_INTEGER_FORMAT "; process %" PRIu64
+		", up %" PRIu64 ":%02u:%02u\n",
+		rzc_size_text(size, rzc_stat_count(answer, "size_bytes")),
+		rzc_size_text(page, rzc_stat_count(answer, "page_bytes")),
+		codec != NULL ? codec : "?", json_integer_value(json_object_get(answer, "level")),
+		rzc_count(answer, "pid"), up / 3600, (unsigned)(up / 60 % 60), (unsigned)(up % 60));
 }
 
 static void table_pages(const json_t *answer, const char *name, const char *key)
 {
-	uint64_t pages = stat_count(answer, key), stored = stat_count(answer, "pages_stored");
+	uint64_t pages = rzc_stat_count(answer, key),
+		 stored = rzc_stat_count(answer, "pages_stored");
 	char size[RZC_SIZE_TEXT_BYTES];
 
 	printf("%-14s  %12" PRIu64 " pages  %10s", name, pages,
-	       rzc_size_text(size, pages * stat_count(answer, "page_bytes")));
+	       rzc_size_text(size, pages * rzc_stat_count(answer, "page_bytes")));
 	if (pages != stored)
-		printf("  %5.1f%%", 100 * stat_share(pages, stored));
+		printf("  %5.1f%%", 100 * rzc_stat_share(pages, stored));
 	putchar('\n');
 }
 
@@ -109,21 +131,24 @@ static void table_bytes(const char *name, uint64_t bytes, const char *note)
 
 static void table_held(const json_t *answer)
 {
-	table_bytes("held", stat_count(answer, "held_bytes"), "everything obtained for the disk");
-	table_bytes("  pool", stat_count(answer, "pool.held_bytes"), "");
-	table_bytes("  pool, most", stat_count(answer, "mm_stat.mem_used_max"),
+	table_bytes("held", rzc_stat_count(answer, "held_bytes"),
+		    "everything obtained for the disk");
+	table_bytes("  pool", rzc_stat_count(answer, "pool.held_bytes"), "");
+	table_bytes("  pool, most", rzc_stat_count(answer, "mm_stat.mem_used_max"),
 		    "since it is served, or --reset-peak");
-	table_bytes("  slot table", stat_count(answer, "slot_table_bytes"), "");
+	table_bytes("  slot table", rzc_stat_count(answer, "slot_table_bytes"), "");
 	table_bytes("  other",
-		    stat_count(answer, "dedup_bytes") + stat_count(answer, "thread_bytes") +
-			    stat_count(answer, "dictionary_bytes") +
-			    stat_count(answer, "backing_bytes") + stat_count(answer, "store_bytes"),
+		    rzc_stat_count(answer, "dedup_bytes") + rzc_stat_count(answer, "thread_bytes") +
+			    rzc_stat_count(answer, "dictionary_bytes") +
+			    rzc_stat_count(answer, "backing_bytes") +
+			    rzc_stat_count(answer, "store_bytes"),
 		    "buffers, dictionaries, sharing, the store itself");
-	table_bytes("forms", stat_count(answer, "stored_bytes"),
+	table_bytes("forms", rzc_stat_count(answer, "stored_bytes"),
 		    "the compressed and raw pages alone");
-	if (stat_stored_bytes(answer) > 0)
+	if (rzc_stat_stored_bytes(answer) > 0)
 		printf("%-14s  %30.2f  stored by held\n", "ratio",
-		       stat_share(stat_stored_bytes(answer), stat_count(answer, "held_bytes")));
+		       rzc_stat_share(rzc_stat_stored_bytes(answer),
+				      rzc_stat_count(answer, "held_bytes")));
 	else
 		printf("%-14s  %30s  nothing is stored\n", "ratio", "-");
 }
@@ -193,7 +218,7 @@ static void table_policy(const json_t *answer)
 static void table_limit(const json_t *answer, const char *name, const char *key,
 			const char *hits_key, const char *hit)
 {
-	uint64_t limit = stat_count(answer, key);
+	uint64_t limit = rzc_stat_count(answer, key);
 	char note[96];
 
 	if (limit == 0) {
@@ -201,8 +226,8 @@ static void table_limit(const json_t *answer, const char *name, const char *key,
 		return;
 	}
 	snprintf(note, sizeof(note), "%.1f%% of it held; %s %" PRIu64 " times",
-		 100 * stat_share(stat_count(answer, "held_bytes"), limit), hit,
-		 stat_count(answer, hits_key));
+		 100 * rzc_stat_share(rzc_stat_count(answer, "held_bytes"), limit), hit,
+		 rzc_stat_count(answer, hits_key));
 	table_bytes(name, limit, note);
 }
 
@@ -212,8 +237,8 @@ static void table_traffic(const json_t *answer, const char *name, const char *ke
 	const json_t *latency = json_object_get(answer, latency_key);
 	char p50[RZC_SIZE_TEXT_BYTES], p99[RZC_SIZE_TEXT_BYTES], p9999[RZC_SIZE_TEXT_BYTES];
 
-	printf("%-14s  %12" PRIu64 " pages  %10" PRIu64 " failed", name, stat_count(answer, key),
-	       stat_count(answer, failed_key));
+	printf("%-14s  %12" PRIu64 " pages  %10" PRIu64 " failed", name,
+	       rzc_stat_count(answer, key), rzc_stat_count(answer, failed_key));
 	if (rzc_count(latency, "count") > 0)
 		printf("; p50 %s, p99 %s, p99.99 %s",
 		       rzc_nanoseconds_text(p50, rzc_count(latency, "p50_ns")),
@@ -228,16 +253,16 @@ static void stat_table(const json_t *answer)
 	char moved[RZC_SIZE_TEXT_BYTES], freed[RZC_SIZE_TEXT_BYTES];
 
 	printf("disk            ");
-	table_headline(answer);
+	rzc_stat_print_headline(stdout, answer);
 	if (file != NULL)
 		printf("file            %s\n", file);
 	table_pages(answer, "stored", "pages_stored");
 	table_pages(answer, "  same-filled", "pages_same_filled");
 	table_pages(answer, "  compressed", "pages_compressed");
 	table_pages(answer, "  raw", "pages_raw");
-	if (stat_count(answer, "pages_shared") > 0)
+	if (rzc_stat_count(answer, "pages_shared") > 0)
 		table_pages(answer, "  shared", "pages_shared");
-	if (stat_count(answer, "pages_backed") > 0)
+	if (rzc_stat_count(answer, "pages_backed") > 0)
 		table_pages(answer, "  backed", "pages_backed");
 	table_tiers(answer);
 	table_held(answer);
@@ -245,14 +270,15 @@ static void stat_table(const json_t *answer)
 	table_limit(answer, "hard limit", "hard_limit_bytes", "hard_limit_hits", "refused");
 	table_traffic(answer, "read", "reads", "failed_reads", "read_latency");
 	table_traffic(answer, "written", "writes", "failed_writes", "write_latency");
-	printf("%-14s  %12" PRIu64 " pages\n", "discarded", stat_count(answer, "notify_free"));
-	if (stat_count(answer, "bad_pages") > 0)
-		printf("%-14s  %12" PRIu64 " reads\n", "DAMAGED", stat_count(answer, "bad_pages"));
+	printf("%-14s  %12" PRIu64 " pages\n", "discarded", rzc_stat_count(answer, "notify_free"));
+	if (rzc_stat_count(answer, "bad_pages") > 0)
+		printf("%-14s  %12" PRIu64 " reads\n", "DAMAGED",
+		       rzc_stat_count(answer, "bad_pages"));
 	table_policy(answer);
 	printf("%-14s  %12" PRIu64 " connected\n", "clients", rzc_count(answer, "clients"));
 	printf("%-14s  moved %s, gave back %s\n", "compaction",
-	       rzc_size_text(moved, stat_count(answer, "compact_moved_bytes")),
-	       rzc_size_text(freed, stat_count(answer, "compact_freed_bytes")));
+	       rzc_size_text(moved, rzc_stat_count(answer, "compact_moved_bytes")),
+	       rzc_size_text(freed, rzc_stat_count(answer, "compact_freed_bytes")));
 }
 
 /* ---- the other forms ---- */
@@ -284,14 +310,12 @@ static void stat_zram(const json_t *answer)
 	zram_line(answer, "bd_stat", bd);
 }
 
-static void live_rate(const struct stat_sample *before, const struct stat_sample *now,
+static void live_rate(const struct rzc_sample *before, const struct rzc_sample *now,
 		      const char *key)
 {
-	uint64_t was = stat_count(before->answer, key), is = stat_count(now->answer, key);
+	uint64_t was = rzc_stat_count(before->answer, key), is = rzc_stat_count(now->answer, key);
 
-	/* Not in the first line, nor after counters began anew. */
-	if (before->answer != NULL && is >= was && now->at_ns > before->at_ns &&
-	    rzc_count(before->answer, "pid") == rzc_count(now->answer, "pid"))
+	if (rzc_stat_follows(before, now, key))
 		printf(" %9.0f", (double)(is - was) * 1e9 / (double)(now->at_ns - before->at_ns));
 	else
 		printf(" %9s", "-");
@@ -308,10 +332,10 @@ static void live_latency(const json_t *latency)
 	printf(" %8s %8s", p50, p99);
 }
 
-static void stat_live(const struct stat_sample *before, const struct stat_sample *now, uint64_t n)
+static void stat_live(const struct rzc_sample *before, const struct rzc_sample *now, uint64_t n)
 {
 	const json_t *answer = now->answer;
-	uint64_t stored = stat_count(answer, "pages_stored");
+	uint64_t stored = rzc_stat_count(answer, "pages_stored");
 	char bytes[RZC_SIZE_TEXT_BYTES], held[RZC_SIZE_TEXT_BYTES], ratio[16] = "-";
 
 	if (n % STAT_HEADING_LINES == 0)
@@ -319,11 +343,12 @@ static void stat_live(const struct stat_sample *before, const struct stat_sample
 		     "    r p99    w p50    w p99");
 	if (stored > 0)
 		snprintf(ratio, sizeof(ratio), "%.2f",
-			 stat_share(stat_stored_bytes(answer), stat_count(answer, "held_bytes")));
-	printf("%9s %9s %6s %5.1f %5.1f", rzc_size_text(bytes, stat_stored_bytes(answer)),
-	       rzc_size_text(held, stat_count(answer, "held_bytes")), ratio,
-	       100 * stat_share(stat_count(answer, "pages_same_filled"), stored),
-	       100 * stat_share(stat_count(answer, "pages_raw"), stored));
+			 rzc_stat_share(rzc_stat_stored_bytes(answer),
+					rzc_stat_count(answer, "held_bytes")));
+	printf("%9s %9s %6s %5.1f %5.1f", rzc_size_text(bytes, rzc_stat_stored_bytes(answer)),
+	       rzc_size_text(held, rzc_stat_count(answer, "held_bytes")), ratio,
+	       100 * rzc_stat_share(rzc_stat_count(answer, "pages_same_filled"), stored),
+	       100 * rzc_stat_share(rzc_stat_count(answer, "pages_raw"), stored));
 	live_rate(before, now, "reads");
 	live_rate(before, now, "writes");
 	live_rate(before, now, "notify_free");
@@ -335,8 +360,8 @@ static void stat_live(const struct stat_sample *before, const struct stat_sample
 /* ---- once, or every so often ---- */
 
 /* The n-th sample, counted from 0. */
-static void stat_print(const struct rzc_options *options, const struct stat_sample *before,
-		       const struct stat_sample *now, uint64_t n)
+static void stat_print(const struct rzc_options *options, const struct rzc_sample *before,
+		       const struct rzc_sample *now, uint64_t n)
 {
 	bool live = options->watch_seconds > 0;
 
@@ -375,14 +400,14 @@ static int stat_reset_peak(const struct rzc_server *server)
 /* Returns 0, or XVM_FAILED after saying what is wrong. */
 static int stat_run(const struct rzc_options *options, const struct rzc_server *server)
 {
-	struct stat_sample before = {0}, now;
+	struct rzc_sample before = {0}, now;
 	struct timespec start;
 	int result = 0;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &start);
 	for (uint64_t n = 0; result == 0 && (n == 0 || options->watch_seconds > 0); n++) {
 		stat_await(&start, n, options->watch_seconds);
-		result = stat_take(server, &now);
+		result = rzc_stat_take(server, &now);
 		if (result != 0)
 			break;
 		stat_print(options, &before, &now, n);
@@ -397,14 +422,30 @@ static int stat_run(const struct rzc_options *options, const struct rzc_server *
 	return result;
 }
 
+static int stat_check_options(const struct rzc_options *options)
+{
+	if (options->zram && options->json)
+		xvm_error("--zram and --json are two forms: give one of them");
+	else if (options->prometheus && (options->zram || options->json))
+		xvm_error("--prometheus is a form, as --zram and --json are: give one of them");
+	else if (options->prometheus && (options->watch_seconds > 0 || options->reset_peak))
+		xvm_error("--prometheus shows counters as they are, once: leave --watch and "
+			  "--reset-peak out; ramz(1) tells how to have it done every so often");
+	else if (options->output != NULL && !options->prometheus)
+		xvm_error("--output is the file of --prometheus: give that too, or use > FILE");
+	else
+		return 0;
+	return XVM_FAILED;
+}
+
 int rzc_stat(const struct rzc_options *options)
 {
 	struct rzc_server server;
 
-	if (options->zram && options->json) {
-		xvm_error("--zram and --json are two forms: give one of them");
+	if (stat_check_options(options) != 0)
 		return XVM_EXIT_USAGE;
-	}
+	if (options->prometheus)
+		return rzc_prometheus(options);
 	if (rzc_server_find(&server, options) != 0 || stat_run(options, &server) != 0)
 		return XVM_EXIT_FAILURE;
 	return XVM_EXIT_OK;
@@ -413,11 +454,11 @@ int rzc_stat(const struct rzc_options *options)
 void rzc_stat_headline(const char *path)
 {
 	struct rzc_server server = {.timeout_seconds = STAT_HEADLINE_SECONDS, .is_named = true};
-	struct stat_sample sample;
+	struct rzc_sample sample;
 
 	snprintf(server.path, sizeof(server.path), "%s", path);
-	if (stat_take(&server, &sample) != 0)
+	if (rzc_stat_take(&server, &sample) != 0)
 		return;
-	table_headline(sample.answer);
+	rzc_stat_print_headline(stdout, sample.answer);
 	json_decref(sample.answer);
 }

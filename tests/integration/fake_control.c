@@ -7,9 +7,11 @@
  *
  * For each connection: reads a line, appends it to DIRECTORY/log, waits DELAY_MS, sends the
  * bytes of the file DIRECTORY/COMMAND (the line's first word), or DIRECTORY/any, and closes.
- * So an answer may be anything, and be changed at any time. The program goes into the
+ * So an answer may be anything, and be changed at any time. Where DIRECTORY/COMMAND.now is, the
+ * command is answered without the delay, also while another one waits. The program goes into the
  * background when it listens, and prints its process number.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +71,19 @@ static void fake_answer(int fd, char *line)
 	fclose(file);
 }
 
+static int fake_is_now(const char *line)
+{
+	char name[LINE_BYTES + 8];
+	FILE *file;
+
+	snprintf(name, sizeof(name), "%.*s.now", (int)strcspn(line, " "), line);
+	file = fake_open(name, "r");
+	if (file == NULL)
+		return 0;
+	fclose(file);
+	return 1;
+}
+
 static int fake_listen(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -97,8 +112,13 @@ static void fake_serve(int listener, long delay_ms)
 		fake_read(fd, line);
 		if (line[0] != '\0')
 			fake_log(line);
-		(void)nanosleep(&delay, NULL);
-		fake_answer(fd, line);
+		if (delay_ms == 0 || fork() == 0) {
+			if (!fake_is_now(line))
+				(void)nanosleep(&delay, NULL);
+			fake_answer(fd, line);
+			if (delay_ms != 0)
+				_exit(0);
+		}
 		close(fd);
 	}
 }
@@ -121,6 +141,7 @@ int main(int argc, char **argv)
 	/* Who reads the number waits for the end of what is printed. */
 	if (freopen("/dev/null", "w", stdout) == NULL || freopen("/dev/null", "w", stderr) == NULL)
 		return 1;
+	signal(SIGCHLD, SIG_IGN);
 	fake_serve(listener, argc > 3 ? strtol(argv[3], NULL, 10) : 0);
 	return 0;
 }

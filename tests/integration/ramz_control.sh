@@ -375,6 +375,40 @@ watched 3
 tail -n 1 "$dir/out" | grep -Eq '5.0 +- +- +- ' || fail "stat --watch: rates over two servers"
 answer_stat 1 2 4711
 
+# On a terminal it is a screen, of which what fits is shown.
+if command -v script >/dev/null; then
+	answer stat '{"ok": true, "format": 1, "pid": 1, "codec": "lz4", "level": 1, "uptime_seconds": 0,
+		"clients": 2, "ages": [600, 300, 0, 100, 0, 0, 0, 0], "tiers": [{"tier": 1, "codec": "zstd", "pages": 250}],
+		"stats": {"size_bytes": 1073741824, "page_bytes": 4096, "pages_stored": 1000, "pages_same_filled": 100,
+		"pages_compressed": 850, "pages_raw": 50, "held_bytes": 1638400, "hard_limit_bytes": 16384000,
+		"reads": 0, "writes": 5, "bad_pages": 13, "notify_free": 0},
+		"write_latency": {"count": 3, "sum_ns": 99, "buckets": [[56, 3]]}, "read_latency": {"count": 0}}'
+	tr -d '\n\t' <"$answers/stat" >"$answers/line" && echo >>"$answers/line" && mv "$answers/line" "$answers/stat"
+	screen() { # screen ROWS COLUMNS COMMAND: the last screen that ramz stat --watch drew
+		script -qec "stty rows $1 cols $2; { sleep 1.5; $3; } & timeout 4 '$ramz' stat --watch 1" \
+			/dev/null </dev/null >"$dir/screen" 2>&1
+		tr -d '\r' <"$dir/screen" | awk '{ if (sub(/.*\033\[H\033\[J/, "")) text = ""; text = text $0 "\n" }
+			END { printf "%s", text }' >"$dir/out"
+	}
+	screen 40 100 "sed -i 's/\"reads\": 0/\"reads\": 700/' $answers/stat"
+	says '^1 GiB in pages of 4 KiB, lz4 level 1; process 1, up 0:00:00$'
+	says '^3.91 MiB stored in 1.56 MiB, ratio 2.50, 10.0% of the hard limit of 15.6 MiB; clients: 2$'
+	says '^DAMAGED: 13 reads$'
+	says '^  read +[0-9]+   [_#]*#[_#]*$'
+	says '^  written +0   _+$'
+	says '^  held +1.56 MiB   #+$'
+	says '^  read +-$'
+	says '^  compressed +850 +85.0%  #{34}$'
+	says '^  raw +50 +5.0%  ##$'
+	says '^  tier 1 +250 +25.0%  #{10} zstd$'
+	says '^  0 +600 +60.0%  #{24}$'
+	says '^  4-7 +100 +10.0%  ####$'
+	grep -Eq '^  (shared|2-3) ' "$dir/out" && fail 'a bar of nothing'
+	screen 5 20 :
+	[ "$(wc -l <"$dir/out")" -eq 4 ] || fail "a screen of 5 rows has $(wc -l <"$dir/out") lines"
+	awk 'length($0) > 20 { exit 1 }' "$dir/out" || fail 'a screen of 20 columns has a longer line'
+fi
+
 answer stat '{"ok": true, "format": 2, "stats": {"page_bytes": 4096}}'
 refused 1 'is newer than this ramz .format 2, not 1.: use the ramz that came with it' stat
 answer stat '{"ok": true, "format": 1}'
@@ -564,6 +598,26 @@ kill -STOP "$server" # takes no calls: the kernel does, until its queue is full
 refused 1 'no answer from .*slow.ctl in time' limit --name slow --timeout 1
 kill -CONT "$server"
 runs stat --name slow --timeout 20
+# How far it is, on a terminal and nowhere else.
+: >"$dir/slow/stat.now"
+: >"$dir/disk.0123456789abcdef.ramz-tmp"
+head -c 2048 /dev/zero >"$dir/disk.0123456789abcdef.ramz-tmp"
+run recompress --name slow
+grep -q 'pages tried' "$dir/err" && fail 'progress where there is no terminal'
+if command -v script >/dev/null; then
+	shows() { # shows PATTERN ARGUMENT...
+		pattern=$1
+		shift
+		script -qec "'$ramz' $* --name slow" /dev/null </dev/null >"$dir/screen" 2>&1
+		tr '\r' '\n' <"$dir/screen" | grep -Eq -- "$pattern" || fail "$*: not shown: $pattern: $(cat -v "$dir/screen")"
+	}
+	shows 'recompress: 0 of 1000 pages tried, 1 s$' recompress
+	shows 'compact: 0 B moved, 1 s$' compact
+	shows 'writeback: 0 pages written, 1 s$' writeback
+	shows 'trim, 1 s$' trim
+	shows "save: 2 KiB of about 1.43 MiB, 1 s$" save "$dir/disk"
+fi
+rm "$dir/slow/stat.now"
 "$ramz" stat --name slow --timeout 20 >"$dir/out" 2>"$dir/err" & # stopped while it waits, and continued
 waits=$!
 sleep 0.3

@@ -270,6 +270,7 @@ refuse) echo "nbdkit: error: because" >&2; exit 1 ;;
 signal) kill -KILL \$\$ ;;
 vanish) exit 0 ;;
 slow) sleep 1000 & echo \$! >"\$pidfile"; exit 0 ;;
+load) head -c 4096 "$dir/big" >/dev/null; sleep 1.6 ;;
 die) sleep 1000 & echo \$! >"\$pidfile"; ( sleep 0.2; kill \$! ) & exit 0 ;;
 esac
 "$fake" "\$stats" "$dir/answers" >"\$pidfile"
@@ -343,6 +344,19 @@ refused 1 'nbdkit ended again at once' serve
 echo slow >"$dir/mode"
 refused 1 'the disk is not served after 1 s, so its server was told to end' serve --timeout 1
 gone "$(cat "$sockets/ramz.pid")"
+echo work >"$dir/mode"
+
+# How much of the file is loaded, on a terminal and nowhere else.
+head -c 102400 /dev/zero >"$dir/big"
+echo load >"$dir/mode"
+runs serve --file "$dir/big"
+stop ramz
+if command -v script >/dev/null; then
+	script -qec "'$ramz' serve --file '$dir/big'" /dev/null </dev/null >"$dir/screen" 2>&1
+	grep -Eq "loading $dir/big: [1-9][0-9.]* KiB of 100 KiB" "$dir/screen" || fail "loading: $(cat -v "$dir/screen")"
+	[ ! -f "$sockets/ramz.pid" ] || kill "$(cat "$sockets/ramz.pid")"
+	rm -f "$sockets/ramz.pid"
+fi
 echo work >"$dir/mode"
 
 # ---- what nbdkit is told, and what the user is ----

@@ -6,6 +6,7 @@
 #include "control.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,9 +16,13 @@
 #include <unistd.h>
 
 #include "place.h"
+#include "progress.h"
 #include "unix_socket.h"
 
 #define CONTROL_STEP_BYTES 4096U
+
+/* How often a server that works is looked at. */
+#define CONTROL_TICK_MS 1000
 
 /* What the disk's own socket says first, to anybody (NBD protocol, fixed newstyle). */
 #define CONTROL_NBD_GREETING "NBDMAGIC"
@@ -32,6 +37,8 @@ int rzc_server_find(struct rzc_server *server, const struct rzc_options *options
 {
 	server->timeout_seconds = options->timeout_seconds;
 	server->is_named = options->socket != NULL;
+	server->shows_progress = false;
+	server->is_quiet = false;
 	if (!server->is_named)
 		return rzc_place_find(server->path, options->name);
 	/* As given: a relative path may be the only one that is short enough. */
@@ -41,7 +48,9 @@ int rzc_server_find(struct rzc_server *server, const struct rzc_options *options
 
 /* ---- what goes wrong ---- */
 
-static int control_no_connection(const char *path, int error)
+#define control_error(server, ...) ((server)->is_quiet ? (void)0 : xvm_error(__VA_ARGS__))
+
+static int control_no_connection(const struct rzc_server *server, int error)
 {
 	static const struct {
 		int error;
@@ -62,24 +71,29 @@ static int control_no_connection(const char *path, int error)
 	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
 		if (causes[i].error != error)
 			continue;
-		xvm_error(causes[i].text, path);
+		control_error(server, causes[i].text, server->path);
 		return XVM_FAILED;
 	}
-	xvm_error("cannot connect to %s: %s", path, strerror(error));
+	control_error(server, "cannot connect to %s: %s", server->path, strerror(error));
 	return XVM_FAILED;
 }
 
-static int control_broken(const char *path, int error)
+static int control_broken(const struct rzc_server *server, int error)
 {
+	const char *path = server->path;
+
 	if (error == EAGAIN)
-		xvm_error("no answer from %s in time: the server is busy or hangs; --timeout "
-			  "SECONDS waits longer",
-			  path);
+		control_error(server,
+			      "no answer from %s in time: the server is busy or hangs; --timeout "
+			      "SECONDS waits longer",
+			      path);
 	else if (error == EMSGSIZE)
-		xvm_error("%s answers with more than %u bytes: is it a disk's control socket?",
-			  path, RZC_ANSWER_MAX);
+		control_error(server,
+			      "%s answers with more than %u bytes: is it a disk's control socket?",
+			      path, RZC_ANSWER_MAX);
 	else
-		xvm_error("talking to %s failed: %s; has its server ended?", path, strerror(error));
+		control_error(server, "talking to %s failed: %s; has its server ended?", path,
+			      strerror(error));
 	return XVM_FAILED;
 }
 
@@ -94,16 +108,18 @@ static int control_check_peer(int fd, const struct rzc_server *server)
 
 	if (stat(server->path, &status) != 0 ||
 	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0) {
-		xvm_error("cannot tell whose server listens on %s: %s", server->path,
-			  strerror(errno));
+		control_error(server, "cannot tell whose server listens on %s: %s", server->path,
+			      strerror(errno));
 		return XVM_FAILED;
 	}
 	other = status.st_uid != 0 && status.st_uid != geteuid() ? status.st_uid : peer.uid;
 	if (other == 0 || other == geteuid() || (server->is_named && geteuid() == 0))
 		return 0;
-	xvm_error("%s is a server of another user (number %lu), so nothing was asked: run ramz as "
-		  "that user, or as root with --socket PATH",
-		  server->path, (unsigned long)other);
+	control_error(
+		server,
+		"%s is a server of another user (number %lu), so nothing was asked: run ramz as "
+		"that user, or as root with --socket PATH",
+		server->path, (unsigned long)other);
 	return XVM_FAILED;
 }
 
@@ -123,6 +139,25 @@ static int control_send(int fd, const char *line, size_t length)
 		length -= (size_t)sent;
 	}
 	return 0;
+}
+
+/* Wait for the first byte, and show every second how far the server is. Returns 0 or an errno. */
+static int control_await(int fd, const struct rzc_server *server, const char *line)
+{
+	struct rzc_progress progress = {
+		.server = server, .request = line, .start_ns = xvm_clock_ns()};
+	struct pollfd answer = {.fd = fd, .events = POLLIN};
+	const uint64_t limit_ns = server->timeout_seconds * CONTROL_TICK_MS * UINT64_C(1000000);
+	int error = 0;
+
+	while (error == 0 && poll(&answer, 1, CONTROL_TICK_MS) == 0) {
+		if (limit_ns > 0 && xvm_clock_ns() - progress.start_ns >= limit_ns)
+			error = EAGAIN;
+		else
+			rzc_progress_show(&progress);
+	}
+	rzc_progress_end(&progress);
+	return error;
 }
 
 /* Read up to the end of the line or of the connection. Returns 0 or an errno. */
@@ -148,31 +183,40 @@ static int control_receive(int fd, struct control_text *answer)
 }
 
 /* Returns 0 with a whole line in *answer, or XVM_FAILED after saying what is wrong. */
-static int control_talk(int fd, const char *path, const char *line, struct control_text *answer)
+static int control_talk(int fd, const struct rzc_server *server, const char *line,
+			struct control_text *answer)
 {
+	const char *path = server->path;
 	int error = control_send(fd, line, strlen(line));
 
 	/* A server that has said no before it read all may have closed already. */
+	if (error == 0 && server->shows_progress && isatty(STDERR_FILENO))
+		error = control_await(fd, server, line);
 	if (error == 0 || error == EPIPE)
 		error = control_receive(fd, answer);
 	/* The disk's own socket greets, and then waits, or ends. */
 	if (answer->used > 0 &&
 	    strncmp(answer->text, CONTROL_NBD_GREETING, strlen(CONTROL_NBD_GREETING)) == 0)
-		xvm_error("%s is a disk's own socket: give the control socket beside it, NAME.ctl",
-			  path);
+		control_error(
+			server,
+			"%s is a disk's own socket: give the control socket beside it, NAME.ctl",
+			path);
 	else if (error != 0)
-		return control_broken(path, error);
+		return control_broken(server, error);
 	else if (answer->used == 0)
-		xvm_error("%s closed without an answer: has its server just ended?", path);
+		control_error(server, "%s closed without an answer: has its server just ended?",
+			      path);
 	else if (answer->text[answer->used - 1] != '\n')
-		xvm_error("the answer of %s is cut off after %zu bytes: has its server just ended?",
-			  path, answer->used);
+		control_error(
+			server,
+			"the answer of %s is cut off after %zu bytes: has its server just ended?",
+			path, answer->used);
 	else
 		return 0;
 	return XVM_FAILED;
 }
 
-static json_t *control_parse(const char *path, const struct control_text *answer)
+static json_t *control_parse(const struct rzc_server *server, const struct control_text *answer)
 {
 	json_t *root = json_loadb(answer->text, answer->used, 0, NULL);
 	const json_t *ok = json_object_get(root, "ok");
@@ -181,10 +225,13 @@ static json_t *control_parse(const char *path, const struct control_text *answer
 	if (json_is_true(ok))
 		return root;
 	if (!json_is_false(ok))
-		xvm_error("the answer of %s is not one of a ramz disk: is it its control socket?",
-			  path);
+		control_error(
+			server,
+			"the answer of %s is not one of a ramz disk: is it its control socket?",
+			server->path);
 	else
-		xvm_error("%s", error != NULL ? error : "the server refuses, and does not say why");
+		control_error(server, "%s",
+			      error != NULL ? error : "the server refuses, and does not say why");
 	json_decref(root);
 	return NULL;
 }
@@ -202,13 +249,12 @@ json_t *rzc_ask(const struct rzc_server *server, const char *format, ...)
 	va_end(args);
 	strcat(line, "\n");
 	if (fd < 0) {
-		(void)control_no_connection(server->path, -fd);
+		(void)control_no_connection(server, -fd);
 		return NULL;
 	}
 	rzc_socket_bound(fd, server->timeout_seconds);
-	if (control_check_peer(fd, server) == 0 &&
-	    control_talk(fd, server->path, line, &answer) == 0)
-		root = control_parse(server->path, &answer);
+	if (control_check_peer(fd, server) == 0 && control_talk(fd, server, line, &answer) == 0)
+		root = control_parse(server, &answer);
 	free(answer.text);
 	close(fd);
 	return root;

@@ -18,6 +18,8 @@ struct rzc_server {
 	char path[PATH_MAX];      /* of its control socket */
 	uint64_t timeout_seconds; /* of each part of an answer; 0 = it may take for ever */
 	bool is_named;            /* the user gave this very path: root may ask anybody's server */
+	bool shows_progress;      /* while it works, on a terminal */
+	bool is_quiet;            /* nothing is said of what goes wrong */
 };
 
 /* The server that the options mean. Returns 0, or XVM_FAILED after saying that there is none. */

@@ -252,6 +252,7 @@ static int main_ask(const struct rzc_command *command, const struct rzc_options 
 		return XVM_EXIT_USAGE;
 	if (rzc_server_find(&server, options) != 0)
 		return XVM_EXIT_FAILURE;
+	server.shows_progress = true;
 	answer = rzc_ask(&server, "%s", request);
 	if (answer == NULL)
 		return XVM_EXIT_FAILURE;

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "progress.h"
 #include "unix_socket.h"
 
 #define SERVE_PLUGIN "nbdkit-ramz-plugin.so"
@@ -132,8 +133,29 @@ static void serve_exec(const struct serve_line *line)
 		  strerror(errno));
 }
 
+/* Wait until it is in the background. Before that it loads the file, which may take long. Returns
+ * its status. */
+static int serve_wait(const struct rzc_serve *serve, pid_t child)
+{
+	const struct timespec step = {.tv_nsec = SERVE_STEP_NS};
+	uint64_t shown_ns = xvm_clock_ns();
+	int status = 0;
+	pid_t ended;
+
+	while ((ended = waitpid(child, &status, WNOHANG)) == 0 || (ended < 0 && errno == EINTR)) {
+		if (serve->options->file != NULL &&
+		    xvm_clock_ns() - shown_ns > SERVE_NS_PER_SECOND) {
+			rzc_progress_show_load(child, serve->options->file);
+			shown_ns = xvm_clock_ns();
+		}
+		(void)nanosleep(&step, NULL);
+	}
+	xvm_progress("%s", "");
+	return status;
+}
+
 /* Run nbdkit until it is in the background. What it says against it is on the terminal. */
-static int serve_run(const struct serve_line *line)
+static int serve_run(const struct rzc_serve *serve, const struct serve_line *line)
 {
 	pid_t child = fork();
 	int status;
@@ -146,8 +168,7 @@ static int serve_run(const struct serve_line *line)
 		xvm_error("cannot run nbdkit: %s", strerror(errno));
 		return XVM_FAILED;
 	}
-	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-		continue;
+	status = serve_wait(serve, child);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
 	if (WIFSIGNALED(status))
@@ -199,7 +220,7 @@ static int serve_start(struct rzc_serve *serve, const struct serve_line *line)
 			serve_exec(line);
 		return XVM_FAILED;
 	}
-	if (serve_run(line) != 0 || serve_await(serve, &process) != 0)
+	if (serve_run(serve, line) != 0 || serve_await(serve, &process) != 0)
 		return XVM_FAILED;
 	rzc_serve_tell(serve, process);
 	return 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * stat.c: ramz stat: a table, zram's lines or the server's document, once or every so often.
+ * stat.c: ramz stat: a table, zram's lines or the server's document, once or every so often; see
+ * stat.h.
  * Locking: none.
  *
  * Source: Documentation/admin-guide/blockdev/zram.rst (Linux) for the order of zram's fields.
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "size.h"
 #include "stat.h"
@@ -359,9 +361,9 @@ static void stat_live(const struct rzc_sample *before, const struct rzc_sample *
 
 /* ---- once, or every so often ---- */
 
-/* The n-th sample, counted from 0. */
-static void stat_print(const struct rzc_options *options, const struct rzc_sample *before,
-		       const struct rzc_sample *now, uint64_t n)
+/* The n-th sample, counted from 0. Returns 0, or XVM_FAILED after saying what is wrong. */
+static int stat_print(const struct rzc_options *options, struct rzc_screen *screen,
+		      const struct rzc_sample *before, const struct rzc_sample *now, uint64_t n)
 {
 	bool live = options->watch_seconds > 0;
 
@@ -370,11 +372,14 @@ static void stat_print(const struct rzc_options *options, const struct rzc_sampl
 	} else if (options->json) {
 		(void)json_dumpf(now->answer, stdout, live ? JSON_COMPACT : JSON_INDENT(1));
 		putchar('\n');
+	} else if (live && isatty(STDOUT_FILENO)) {
+		return rzc_stat_screen(screen, before, now);
 	} else if (live) {
 		stat_live(before, now, n);
 	} else {
 		stat_table(now->answer);
 	}
+	return 0;
 }
 
 /* Wait for the n-th sample, counted from the first: what a sample takes does not add up. */
@@ -401,6 +406,7 @@ static int stat_reset_peak(const struct rzc_server *server)
 static int stat_run(const struct rzc_options *options, const struct rzc_server *server)
 {
 	struct rzc_sample before = {0}, now;
+	struct rzc_screen screen = {0};
 	struct timespec start;
 	int result = 0;
 
@@ -410,10 +416,10 @@ static int stat_run(const struct rzc_options *options, const struct rzc_server *
 		result = rzc_stat_take(server, &now);
 		if (result != 0)
 			break;
-		stat_print(options, &before, &now, n);
+		result = stat_print(options, &screen, &before, &now, n);
 		json_decref(before.answer);
 		before = now;
-		if (options->reset_peak)
+		if (result == 0 && options->reset_peak)
 			result = stat_reset_peak(server);
 		if (fflush(stdout) != 0)
 			result = XVM_FAILED;

@@ -39,6 +39,24 @@ void rzc_stat_histogram(struct ramz_histogram *histogram, const json_t *answer, 
 bool rzc_stat_follows(const struct rzc_sample *before, const struct rzc_sample *now,
 		      const char *key);
 
+/* The latest values of one thing, oldest first. */
+#define RZC_HISTORY 48U
+
+struct rzc_history {
+	double value[RZC_HISTORY];
+	size_t count;
+};
+
+/* What the screen keeps from one sample to the next; begins as zeros. */
+struct rzc_screen {
+	struct rzc_history reads, writes, discards; /* pages a second */
+	struct rzc_history held;                    /* bytes */
+};
+
+/* Draw the terminal's screen anew. Returns 0, or XVM_FAILED after saying why not. */
+int rzc_stat_screen(struct rzc_screen *screen, const struct rzc_sample *before,
+		    const struct rzc_sample *now);
+
 /* All that is served, or the disk that the options name, as Prometheus reads it. */
 int rzc_prometheus(const struct rzc_options *options);
 

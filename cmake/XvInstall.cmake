@@ -90,6 +90,8 @@ endif()
 if(TARGET xvfrag)
 	install(TARGETS xvfrag RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 	install(FILES src/cli/xvfrag/xvfrag.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+	install(FILES src/cli/xvfrag/xvfrag.bash RENAME xvfrag
+		DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
 endif()
 
 configure_package_config_file(cmake/xvmalloc-config.cmake.in xvmalloc-config.cmake

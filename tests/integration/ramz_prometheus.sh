@@ -18,7 +18,7 @@ end() {
 	for file in "$dir"/run/ramz/*.pid; do
 		[ -f "$file" ] && kill "$(cat "$file")" 2>/dev/null
 	done
-	rm -rf "$dir"
+	rm -rf "$dir" "/run/ramz-xv$$"
 }
 trap end EXIT
 # shellcheck source=tests/support/ramz.sh
@@ -192,6 +192,18 @@ says '^ramz_up[{]disk="two"[}] 0$'
 mine
 grep -v '^ramz_up' "$dir/mine" | grep -q 'disk="two"' && fail 'counters of a dead server'
 check_format "$dir/out"
+
+# Root sees the services' disks too, which are another user's.
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null && mkdir "/run/ramz-xv$$"; then
+	cp "$fake" "$dir/answers/fake"
+	chmod 755 "$dir"
+	chown -R 65534 "$dir/answers" "/run/ramz-xv$$"
+	server=$(setpriv --reuid=65534 --clear-groups "$dir/answers/fake" "/run/ramz-xv$$/disk.ctl" "$dir/answers")
+	servers="$servers $server"
+	run stat --prometheus
+	says "^ramz_up[{]disk=\"/run/ramz-xv$$/disk.ctl\"[}] 1$"
+	check_format "$dir/out"
+fi
 
 # ---- labels -------------------------------------------------------------------------------
 

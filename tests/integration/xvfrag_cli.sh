@@ -49,6 +49,34 @@ refused() { # refused STATUS PATTERN ARGUMENT...: that status, one line that mat
 	return 0
 }
 
+# ---- completion -----------------------------------------------------------------------
+
+completes() { # completes "WORD..." "COMPLETION...": after the words, the last one cut off
+	# shellcheck disable=SC2016
+	got=$(cd "$dir" && bash -uc '
+		. "$1" || exit 1
+		read -ra COMP_WORDS <<<"$3"
+		[[ $3 == *" " ]] && COMP_WORDS+=("")
+		COMP_WORDS[0]=$2
+		COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+		_xvfrag xvfrag
+		echo "${COMPREPLY[*]-}"' bash "$completion" "$absolute" "$1" 2>&1)
+	[ "$got" = "$2" ] || fail "completion of '$1': '$got', not '$2'"
+}
+
+if command -v bash >/dev/null; then
+	completion=$(cd "$(dirname "$0")/../../src/cli/xvfrag" && pwd)/xvfrag.bash
+	absolute=$(cd "$(dirname "$xvfrag")" && pwd)/$(basename "$xvfrag")
+	: >"$dir/input"
+	completes 'xvfrag --ma' '--max-input --map'
+	completes 'xvfrag --allocator xvmalloc-n' 'xvmalloc-nosplit'
+	completes 'xvfrag --allocator = tl' 'tlsf'
+	completes 'xvfrag --codec z' 'zstd'
+	completes 'xvfrag --seed 1' ''
+	completes 'xvfrag --json inp' 'input'
+	completes 'xvfrag inp' 'input'
+fi
+
 # Sizes with a spread like that of compressed pages; same-filled and raw ones too.
 awk 'BEGIN { srand(7); for (i = 0; i < 4000; i++) {
 	x = rand(); print x < 0.02 ? 0 : x < 0.1 ? 4096 : int(40 + 3000 * rand()) } }' >"$dir/sizes"

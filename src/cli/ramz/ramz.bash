@@ -38,7 +38,7 @@ _ramz() {
 	case $command:$before in
 	*:--codec) _ramz_words "$word" 'lz4 lzo zstd none' ;;
 	*:--name) _ramz_words "$word" "$(_ramz_names)" ;;
-	*:--file | *:--socket | *:--plugin | estimate:--json) _ramz_files "$word" ;;
+	*:--file | *:--tls-psk | *:--output | *:--socket | *:--plugin | estimate:--json) _ramz_files "$word" ;;
 	*:--port | *:--save-every | *:--timeout | *:--watch | *:--soft | *:--hard | *:--age | *:--min-bytes | *:--max-pages | *:--seconds | \
 		*:--max-input) ;;
 	*)

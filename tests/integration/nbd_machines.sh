@@ -101,7 +101,7 @@ seconds() { cut -d. -f1 /proc/uptime; }
 make_space b
 ip -n "${space}b" link add bridge up type bridge || skip "no bridge in a namespace"
 for machine in 1 2 3 9; do make_machine $machine; done
-in_space 9 sh -c 'echo 5 >/proc/sys/net/ipv4/tcp_retries2'
+in_space 9 sh -c 'echo 4 >/proc/sys/net/ipv4/tcp_retries2'
 psktool -u client -p "$dir/keys" >/dev/null 2>&1 && chmod 600 "$dir/keys" || die psktool
 for machine in 1 2 3; do serve_machine $machine; done
 attach_machine 1

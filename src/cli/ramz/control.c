@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "place.h"
-#include "progress.h"
 #include "unix_socket.h"
 
 #define CONTROL_STEP_BYTES 4096U
@@ -37,7 +36,7 @@ int rzc_server_find(struct rzc_server *server, const struct rzc_options *options
 {
 	server->timeout_seconds = options->timeout_seconds;
 	server->is_named = options->socket != NULL;
-	server->shows_progress = false;
+	server->on_wait = NULL;
 	server->is_quiet = false;
 	if (!server->is_named)
 		return rzc_place_find(server->path, options->name);
@@ -141,22 +140,23 @@ static int control_send(int fd, const char *line, size_t length)
 	return 0;
 }
 
-/* Wait for the first byte, and show every second how far the server is. Returns 0 or an errno. */
+/* Wait for the first byte, and call on_wait at once and then every second. Returns 0 or an errno.
+ */
 static int control_await(int fd, const struct rzc_server *server, const char *line)
 {
-	struct rzc_progress progress = {
-		.server = server, .request = line, .start_ns = xvm_clock_ns()};
+	struct rzc_wait wait = {.server = server, .request = line, .start_ns = xvm_clock_ns()};
 	struct pollfd answer = {.fd = fd, .events = POLLIN};
 	const uint64_t limit_ns = server->timeout_seconds * CONTROL_TICK_MS * UINT64_C(1000000);
 	int error = 0;
 
-	while (error == 0 && poll(&answer, 1, CONTROL_TICK_MS) == 0) {
-		if (limit_ns > 0 && xvm_clock_ns() - progress.start_ns >= limit_ns)
+	do {
+		if (limit_ns > 0 && xvm_clock_ns() - wait.start_ns >= limit_ns)
 			error = EAGAIN;
 		else
-			rzc_progress_show(&progress);
-	}
-	rzc_progress_end(&progress);
+			server->on_wait(&wait);
+	} while (error == 0 && poll(&answer, 1, CONTROL_TICK_MS) == 0);
+	xvm_progress("%s", "");
+	json_decref(wait.first);
 	return error;
 }
 
@@ -190,7 +190,7 @@ static int control_talk(int fd, const struct rzc_server *server, const char *lin
 	int error = control_send(fd, line, strlen(line));
 
 	/* A server that has said no before it read all may have closed already. */
-	if (error == 0 && server->shows_progress && isatty(STDERR_FILENO))
+	if (error == 0 && server->on_wait != NULL && isatty(STDERR_FILENO))
 		error = control_await(fd, server, line);
 	if (error == 0 || error == EPIPE)
 		error = control_receive(fd, answer);

@@ -14,12 +14,22 @@
 /* An answer is not longer: bytes. */
 #define RZC_ANSWER_MAX (1U << 20)
 
+struct rzc_server;
+
+/* A request that a server works on. */
+struct rzc_wait {
+	const struct rzc_server *server;
+	const char *request; /* its line */
+	uint64_t start_ns;
+	json_t *first; /* for on_wait: NULL at first; json_decref is called at the end */
+};
+
 struct rzc_server {
 	char path[PATH_MAX];      /* of its control socket */
 	uint64_t timeout_seconds; /* of each part of an answer; 0 = it may take for ever */
 	bool is_named;            /* the user gave this very path: root may ask anybody's server */
-	bool shows_progress;      /* while it works, on a terminal */
-	bool is_quiet;            /* nothing is said of what goes wrong */
+	void (*on_wait)(struct rzc_wait *wait); /* at once and then every second, on a terminal */
+	bool is_quiet;                          /* nothing is said of what goes wrong */
 };
 
 /* The server that the options mean. Returns 0, or XVM_FAILED after saying that there is none. */

@@ -5,8 +5,9 @@
  * ramz.1 in step.
  *
  * It may call all of src/cli/ramz, src/measure and the public headers. Below it, top down: serve*,
- * estimate*, stat, state and requests are the commands; control asks a served disk; place finds it;
- * unix_socket and size. Locking: none. O(commands + options).
+ * estimate*, stat with stat_screen and prometheus, state and requests are the commands; progress
+ * says how far one is; control asks a served disk; place finds it; unix_socket and size. Locking:
+ * none. O(commands + options).
  */
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "command.h"
 #include "control.h"
 #include "place.h"
+#include "progress.h"
 
 #define MAIN_TIMEOUT_SECONDS 10U
 #define MAIN_SECONDS_MAX 86400U
@@ -252,7 +254,7 @@ static int main_ask(const struct rzc_command *command, const struct rzc_options 
 		return XVM_EXIT_USAGE;
 	if (rzc_server_find(&server, options) != 0)
 		return XVM_EXIT_FAILURE;
-	server.shows_progress = true;
+	server.on_wait = rzc_progress_show;
 	answer = rzc_ask(&server, "%s", request);
 	if (answer == NULL)
 		return XVM_EXIT_FAILURE;

@@ -54,10 +54,10 @@ static const char *save_path(const char *request, const json_t *now)
 	return word != NULL ? word + 1 : json_string_value(json_object_get(now, "file"));
 }
 
-static void progress_save(char *text, const struct rzc_progress *progress, const json_t *now)
+static void progress_save(char *text, const struct rzc_wait *wait, const json_t *now)
 {
 	char done[RZC_SIZE_TEXT_BYTES], all[RZC_SIZE_TEXT_BYTES], path[PATH_MAX];
-	const char *given = save_path(progress->request, now);
+	const char *given = save_path(wait->request, now);
 	uint64_t bytes;
 
 	snprintf(path, sizeof(path), "%s", given != NULL ? given : "");
@@ -70,63 +70,56 @@ static void progress_save(char *text, const struct rzc_progress *progress, const
 
 /* ---- a request ---- */
 
-static uint64_t progress_since(const struct rzc_progress *progress, const json_t *now,
-			       const char *keys)
+static uint64_t progress_since(const struct rzc_wait *wait, const json_t *now, const char *keys)
 {
-	uint64_t was = rzc_count(progress->first, keys), is = rzc_count(now, keys);
+	uint64_t was = rzc_count(wait->first, keys), is = rzc_count(now, keys);
 
 	return is > was ? is - was : 0;
 }
 
-/* What is known of this request; nothing is left out of it but its time. */
-static void progress_text(char *text, const struct rzc_progress *progress, const json_t *now)
+/* What is known of this request but its time. Leaves the text alone where that is nothing. */
+static void progress_text(char *text, const struct rzc_wait *wait, const json_t *now)
 {
-	size_t length = strcspn(progress->request, " \n");
+	size_t length = strcspn(wait->request, " \n");
 	char size[RZC_SIZE_TEXT_BYTES];
 
-	if (strncmp(progress->request, "recompress", length) == 0)
+	if (strncmp(wait->request, "recompress", length) == 0)
 		snprintf(text, PROGRESS_TEXT_BYTES, ": %" PRIu64 " of %" PRIu64 " pages tried",
-			 progress_since(progress, now, "stats.recompress_tried"),
-			 rzc_count(progress->first, "stats.pages_stored"));
-	else if (strncmp(progress->request, "compact", length) == 0)
+			 progress_since(wait, now, "stats.recompress_tried"),
+			 rzc_count(wait->first, "stats.pages_stored"));
+	else if (strncmp(wait->request, "compact", length) == 0)
 		snprintf(text, PROGRESS_TEXT_BYTES, ": %s moved",
 			 rzc_size_text(size,
-				       progress_since(progress, now, "stats.compact_moved_bytes")));
-	else if (strncmp(progress->request, "writeback", length) == 0)
+				       progress_since(wait, now, "stats.compact_moved_bytes")));
+	else if (strncmp(wait->request, "writeback", length) == 0)
 		snprintf(text, PROGRESS_TEXT_BYTES, ": %" PRIu64 " pages written",
-			 progress_since(progress, now, "backing.writes"));
-	else if (strncmp(progress->request, "backing", length) == 0)
+			 progress_since(wait, now, "backing.writes"));
+	else if (strncmp(wait->request, "backing", length) == 0)
 		snprintf(text, PROGRESS_TEXT_BYTES, ": %" PRIu64 " pages on the backing file",
 			 rzc_count(now, "backing.pages"));
-	else if (strncmp(progress->request, "save", length) == 0 ||
-		 strncmp(progress->request, "snapshot", length) == 0)
-		progress_save(text, progress, now);
+	else if (strncmp(wait->request, "save", length) == 0 ||
+		 strncmp(wait->request, "snapshot", length) == 0)
+		progress_save(text, wait, now);
 }
 
-void rzc_progress_show(struct rzc_progress *progress)
+void rzc_progress_show(struct rzc_wait *wait)
 {
-	struct rzc_server server = *progress->server;
+	uint64_t seconds = (xvm_clock_ns() - wait->start_ns) / UINT64_C(1000000000);
+	struct rzc_server server = *wait->server;
 	char text[PROGRESS_TEXT_BYTES] = "";
 	json_t *now;
 
 	server.timeout_seconds = PROGRESS_ASK_SECONDS;
-	server.shows_progress = false;
+	server.on_wait = NULL;
 	server.is_quiet = true;
 	now = rzc_ask(&server, "stat");
-	if (progress->first == NULL)
-		progress->first = json_incref(now);
-	progress_text(text, progress, now);
+	if (wait->first == NULL)
+		wait->first = json_incref(now);
+	progress_text(text, wait, now);
 	json_decref(now);
-	xvm_progress("%.*s%s, %" PRIu64 " s", (int)strcspn(progress->request, " \n"),
-		     progress->request, text,
-		     (xvm_clock_ns() - progress->start_ns) / UINT64_C(1000000000));
-}
-
-void rzc_progress_end(struct rzc_progress *progress)
-{
-	xvm_progress("%s", "");
-	json_decref(progress->first);
-	progress->first = NULL;
+	if (seconds > 0)
+		xvm_progress("%.*s%s, %" PRIu64 " s", (int)strcspn(wait->request, " \n"),
+			     wait->request, text, seconds);
 }
 
 /* ---- a load ---- */

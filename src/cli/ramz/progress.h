@@ -13,19 +13,8 @@
 
 #include "control.h"
 
-/* A request that the server works on; begins with these three fields alone. */
-struct rzc_progress {
-	const struct rzc_server *server;
-	const char *request; /* its line */
-	uint64_t start_ns;
-	json_t *first; /* what the server told of itself at first */
-};
-
-/* Show how far it is. Asks the server. */
-void rzc_progress_show(struct rzc_progress *progress);
-
-/* Take the line away. */
-void rzc_progress_end(struct rzc_progress *progress);
+/* Show how far the server is with the request: rzc_server.on_wait. Asks the server. */
+void rzc_progress_show(struct rzc_wait *wait);
 
 /* Show how much of the file at `path` the process has read. */
 void rzc_progress_show_load(pid_t process, const char *path);

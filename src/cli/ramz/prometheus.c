@@ -290,7 +290,9 @@ static void sheet_metric(FILE *file, const struct metric *metric, size_t rows,
 
 static void sheet_print(FILE *file, const struct prometheus_disks *disks)
 {
-	fprintf(file, "# HELP ramz_disks Disks served.\n# TYPE ramz_disks gauge\nramz_disks %zu\n",
+	fprintf(file,
+		"# HELP ramz_disks Disks that have a control socket.\n# TYPE ramz_disks "
+		"gauge\nramz_disks %zu\n",
 		disks->count);
 	for (size_t i = 0, rows; i < PROMETHEUS_METRICS; i += rows) {
 		rows = 1;

@@ -279,6 +279,37 @@ static void a_pool_calls_only_what_a_provider_must_have(struct pool_fixture *f)
 	fixture_make_pool(f, &options);
 }
 
+static size_t purge_nothing(struct xv_provider *self, void *base, size_t offset, size_t bytes)
+{
+	(void)self;
+	(void)base;
+	(void)offset;
+	(void)bytes;
+	return 0;
+}
+
+/* Records of pages lie in tables by chunk. However the last one ends, what stays is counted. */
+static void memory_of_tables_that_stays_is_counted(struct pool_fixture *f)
+{
+	static xv_handle handles[64];
+
+	if (f->fault.ops.meta_purge == NULL)
+		return;
+	for (size_t pages = 1; pages <= 64; pages++) {
+		size_t count;
+
+		fixture_remake(f, pages, NULL, 0);
+		f->fault.ops.meta_purge = purge_nothing;
+		count = fixture_fill_up(f, f->page_bytes / 8 * 7, handles, 64);
+		assert_in_range(count, 1, f->fault.provider.max_pages);
+		while (count > 0) {
+			fixture_free(f, handles[--count]);
+			(void)xv_pool_trim(f->pool);
+			assert_int_equal(xv_pool_check(f->pool, XV_CHECK_DEEP, NULL), 0);
+		}
+	}
+}
+
 static const struct pool_test tests[] = {
 	POOL_TEST(error_numbers_are_those_of_the_system, ANYWHERE_ONCE),
 	POOL_TEST(the_version_is_static_and_in_three_parts, ANYWHERE_ONCE),
@@ -290,6 +321,7 @@ static const struct pool_test tests[] = {
 	POOL_TEST(what_stayed_is_counted_until_others_have_it, 0),
 	POOL_TEST(an_error_of_the_providers_own_is_passed_on, 0),
 	POOL_TEST(a_pool_calls_only_what_a_provider_must_have, 0),
+	POOL_TEST(memory_of_tables_that_stays_is_counted, 0),
 };
 
 int main(int argc, char **argv)

@@ -52,22 +52,21 @@ static bool chunk_is_used(const struct xvi_page_table *table, size_t chunk)
 	return false;
 }
 
-/* Place of a chunk's mark: the first byte in it that names a shard. NULL: it has none. */
+/* Place of a usable chunk's mark: the first byte in it that names a shard. Behind the last record
+ * there may be no more than the place, which nothing else uses. */
 static struct xvi_atomic8 *chunk_mark(const struct xvi_page_table *table, size_t chunk)
 {
 	size_t byte_at = table->at + offsetof(struct xvi_page, source);
 	size_t index = (chunk * META_CHUNK_BYTES + table->stride - 1 - byte_at) / table->stride;
 
-	return index < xvi_atomic_load(&table->covered) ? page_table_byte(table, (uint32_t)index)
-							: NULL;
+	XVI_ASSERT(table->stride <= META_CHUNK_BYTES);
+	return page_table_byte(table, (uint32_t)index);
 }
 
 static bool chunk_is_charged(const struct xvi_page_table *table, size_t chunk)
 {
-	const struct xvi_atomic8 *mark = chunk_mark(table, chunk);
-
 	return chunk_is_used(table, chunk) ||
-	       (mark != NULL && xvi_atomic8_load(mark) == PAGE_STAYED);
+	       xvi_atomic8_load(chunk_mark(table, chunk)) == PAGE_STAYED;
 }
 
 /* No record in chunks [from, to) is of a held page: purge them. Marks those that stay. */
@@ -82,12 +81,8 @@ static void chunks_purge(struct xvi_page_table *table, size_t from, size_t to, i
 		(void)budget_change(table->budget, -(int64_t)bytes, 0, 0, held);
 		return;
 	}
-	for (; from < to; from++) {
-		struct xvi_atomic8 *mark = chunk_mark(table, from);
-
-		if (mark != NULL)
-			xvi_atomic8_store(mark, PAGE_STAYED);
-	}
+	for (; from < to; from++)
+		xvi_atomic8_store(chunk_mark(table, from), PAGE_STAYED);
 }
 
 /* Make records up to this one readable. */

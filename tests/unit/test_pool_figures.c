@@ -310,6 +310,29 @@ static void memory_of_tables_that_stays_is_counted(struct pool_fixture *f)
 	}
 }
 
+/* Hole records whose memory is not purged go with their space. */
+static void hole_records_that_stay_go_with_their_space(struct pool_fixture *f)
+{
+	enum { OBJECTS = 16384 };
+	static xv_handle handles[OBJECTS];
+	uint64_t full = 0;
+
+	if (f->fault.ops.meta_purge == NULL)
+		return;
+	fixture_remake(f, (1 << 21) / f->page_bytes, NULL, 0);
+	f->fault.ops.meta_purge = purge_nothing;
+	for (size_t i = 0; i < OBJECTS; i++)
+		handles[i] = fixture_malloc(f, 60);
+	for (size_t first = 0; first < 2; first++) {
+		for (size_t i = first; i < OBJECTS; i += 2)
+			fixture_free(f, handles[i]);
+		if (first == 0)
+			full = fixture_stats(f).table_bytes;
+	}
+	assert_true(full > OBJECTS / 2 * 16);
+	assert_true(fixture_trimmed_stats(f).table_bytes < full - OBJECTS / 2 * 16 + 3 * 4096);
+}
+
 static const struct pool_test tests[] = {
 	POOL_TEST(error_numbers_are_those_of_the_system, ANYWHERE_ONCE),
 	POOL_TEST(the_version_is_static_and_in_three_parts, ANYWHERE_ONCE),
@@ -322,6 +345,7 @@ static const struct pool_test tests[] = {
 	POOL_TEST(an_error_of_the_providers_own_is_passed_on, 0),
 	POOL_TEST(a_pool_calls_only_what_a_provider_must_have, 0),
 	POOL_TEST(memory_of_tables_that_stays_is_counted, 0),
+	POOL_TEST(hole_records_that_stay_go_with_their_space, 0),
 };
 
 int main(int argc, char **argv)

@@ -257,11 +257,10 @@ static void source_records_give(void *context, uint32_t high, uint32_t ready)
 
 	if (records_are_first(shard))
 		return;
-	if (shard->pool->pages.sparse && used < shard->records_touched) {
-		if (provider->ops->meta_purge(provider, shard->records.base, used, less) < less)
-			return;
+	/* What is not purged (parts of OS pages; locked memory) may go with the space. */
+	if (shard->pool->pages.sparse && used < shard->records_touched &&
+	    provider->ops->meta_purge(provider, shard->records.base, used, less) >= less)
 		records_touch(shard, used);
-	}
 	if (bytes >= shard->records.committed)
 		return;
 	if (bytes < shard->records_touched)

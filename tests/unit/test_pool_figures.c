@@ -310,6 +310,45 @@ static void memory_of_tables_that_stays_is_counted(struct pool_fixture *f)
 	}
 }
 
+/* As where the OS page has 64 KiB. */
+static size_t purge_large_units(struct xv_provider *self, void *base, size_t offset, size_t bytes)
+{
+	struct xv_provider *inner = ((struct fault_provider *)(void *)self)->inner;
+	size_t from = (offset + 65535) & ~(size_t)65535;
+	size_t end = (offset + bytes) & ~(size_t)65535;
+
+	return from < end ? inner->ops->meta_purge(inner, base, from, end - from) : 0;
+}
+
+/* The page table goes too, but for the units where it begins and ends, and those of held pages. */
+static void page_table_goes_in_the_units_of_the_system(struct pool_fixture *f)
+{
+	enum { PAGES = 16384 };
+	static xv_handle handles[PAGES];
+	size_t count;
+
+	if (f->page_bytes != 4096)
+		return;
+	fixture_remake(f, PAGES, NULL, 0);
+	f->fault.ops.meta_purge = purge_large_units;
+	count = fixture_fill_up(f, 3600, handles, PAGES);
+	assert_int_equal(count, PAGES);
+	assert_true(fixture_stats(f).table_bytes > 8 * 65536);
+	for (size_t i = 0; i < count; i++) {
+		if (i != count / 2)
+			fixture_free(f, handles[i]);
+	}
+	assert_true(fixture_trimmed_stats(f).table_bytes <= 3 * 65536);
+	fixture_check(f);
+	fixture_free(f, handles[count / 2]);
+	assert_true(fixture_trimmed_stats(f).table_bytes <= 2 * 65536);
+	/* Pages may come and go anew. */
+	assert_int_equal(fixture_fill_up(f, 3600, handles, PAGES), PAGES);
+	fixture_check(f);
+	assert_int_equal(xv_pool_reset(f->pool), 0);
+	assert_true(fixture_stats(f).table_bytes <= 2 * 65536);
+}
+
 /* Hole records whose memory is not purged go with their space. */
 static void hole_records_that_stay_go_with_their_space(struct pool_fixture *f)
 {
@@ -345,6 +384,7 @@ static const struct pool_test tests[] = {
 	POOL_TEST(an_error_of_the_providers_own_is_passed_on, 0),
 	POOL_TEST(a_pool_calls_only_what_a_provider_must_have, 0),
 	POOL_TEST(memory_of_tables_that_stays_is_counted, 0),
+	POOL_TEST(page_table_goes_in_the_units_of_the_system, ON_MMAP),
 	POOL_TEST(hole_records_that_stay_go_with_their_space, 0),
 };
 

@@ -69,6 +69,36 @@ static bool chunk_is_charged(const struct xvi_page_table *table, size_t chunk)
 	       xvi_atomic8_load(chunk_mark(table, chunk)) == PAGE_STAYED;
 }
 
+/* The OS may take memory back only in units above a chunk: purge the step that begins at chunk
+ * `first`, if it has no record of a held page. Marks what stays. */
+static void step_purge(struct xvi_page_table *table, size_t first, int64_t *held)
+{
+	const size_t bytes = (size_t)META_STEP_CHUNKS * META_CHUNK_BYTES;
+	uint32_t charged = 0; /* a bit for each chunk */
+	int64_t discharge = 0;
+
+	if (first < head_chunks(table) ||
+	    (first + META_STEP_CHUNKS) * META_CHUNK_BYTES > table->memory->committed)
+		return;
+	for (uint32_t i = 0; i < META_STEP_CHUNKS; i++) {
+		if (chunk_is_used(table, first + i))
+			return;
+		if (chunk_is_charged(table, first + i)) {
+			charged |= 1U << i;
+			discharge += META_CHUNK_BYTES;
+		}
+	}
+	if (table->provider->ops->meta_purge(table->provider, table->memory->base,
+					     first * META_CHUNK_BYTES, bytes) >= bytes) {
+		(void)budget_change(table->budget, -discharge, 0, 0, held);
+		return;
+	}
+	for (uint32_t i = 0; i < META_STEP_CHUNKS; i++) {
+		if ((charged >> i & 1U) != 0)
+			xvi_atomic8_store(chunk_mark(table, first + i), PAGE_STAYED);
+	}
+}
+
 /* No record in chunks [from, to) is of a held page: purge them. Marks those that stay. */
 static void chunks_purge(struct xvi_page_table *table, size_t from, size_t to, int64_t *held)
 {
@@ -81,8 +111,10 @@ static void chunks_purge(struct xvi_page_table *table, size_t from, size_t to, i
 		(void)budget_change(table->budget, -(int64_t)bytes, 0, 0, held);
 		return;
 	}
-	for (; from < to; from++)
-		xvi_atomic8_store(chunk_mark(table, from), PAGE_STAYED);
+	for (size_t chunk = from; chunk < to; chunk++)
+		xvi_atomic8_store(chunk_mark(table, chunk), PAGE_STAYED);
+	for (from -= from % META_STEP_CHUNKS; from < to; from += META_STEP_CHUNKS)
+		step_purge(table, from, held);
 }
 
 /* Make records up to this one readable. */

@@ -62,6 +62,10 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_6
 endif()
 
 xv_add_test(NAME test_pool_small SOURCES test_pool_small.c)
+xv_add_test(NAME test_pool_os_page
+	SOURCES test_pool_os_page.c
+	LIBS xv_whitebox
+	INCLUDES ${PROJECT_SOURCE_DIR}/src/provider ${PROJECT_SOURCE_DIR}/src/platform)
 if(UNIX)
 	xv_add_test(NAME test_pool_lives SOURCES test_pool_lives.c)
 	xv_add_test(NAME test_pool_untaken SOURCES test_pool_untaken.c)

@@ -100,9 +100,9 @@ struct xv_pool {
 
 extern const struct xvi_heap_source xvi_pool_source;
 
-/* Tell the budget how much of the stayed memory is left: other pools may have got it. Shards may
- * be locked. */
-void xvi_pool_settle(struct xv_pool *pool);
+/* Tell the budget how much of the stayed memory is left: other pools may have got it, or it went
+ * with the rest of its OS page. Returns the bytes that no longer count. Shards may be locked. */
+uint64_t xvi_pool_settle(struct xv_pool *pool);
 
 /* Extend the page table to all pages from 0 on, before threads use several shards. The first
  * shard is locked. On an error nothing has changed. */

@@ -13,19 +13,20 @@ static int charge(struct xvi_shard *shard, int64_t held, int64_t promised, int64
 	return budget_charge(&shard->pool->budget, held, promised, stayed, &shard->held);
 }
 
-void xvi_pool_settle(struct xv_pool *pool)
+uint64_t xvi_pool_settle(struct xv_pool *pool)
 {
 	const struct xv_provider_ops *ops = pool->provider->ops;
 	struct xvi_budget *budget = &pool->budget;
-	uint64_t spare;
+	uint64_t spare, gone = 0;
 
 	xvi_lock_acquire(&budget->lock);
 	if (budget->stayed != 0) {
 		spare = ops->stayed_bytes != NULL ? ops->stayed_bytes(pool->provider) : 0;
-		if (budget->stayed > spare)
-			budget->stayed = spare;
+		gone = budget->stayed > spare ? budget->stayed - spare : 0;
+		budget->stayed -= gone;
 	}
 	xvi_lock_release(&budget->lock);
+	return gone;
 }
 
 /* Charge memory of pages, some of which may be stayed memory. */
@@ -36,7 +37,7 @@ static int pages_charge(struct xvi_shard *shard, int64_t bytes)
 	XVI_ASSERT(xvi_lock_is_taken(&shard->lock));
 	if (err == 0)
 		return 0;
-	xvi_pool_settle(shard->pool);
+	(void)xvi_pool_settle(shard->pool);
 	return charge(shard, bytes, 0, -bytes);
 }
 

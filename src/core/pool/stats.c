@@ -57,7 +57,7 @@ void xv_pool_get_stats(struct xv_pool *pool, struct xv_pool_stats *stats)
 	xvi_enter_all(pool);
 	for (uint32_t i = 0; (shard = pool_next(pool, &i)) != NULL;)
 		add_shard(shard, stats);
-	xvi_pool_settle(pool);
+	(void)xvi_pool_settle(pool);
 	stats->held_bytes = budget_all_held(&pool->budget);
 	stats->spare_bytes += pool->budget.stayed;
 	stats->peak_held_bytes = pool->budget.peak;

@@ -120,12 +120,14 @@ int xv_compact(struct xv_pool *pool, size_t step_bytes, struct xv_compact_report
 	if (shard != NULL) {
 		shard_enter(shard);
 		xvi_mail_read_all(shard);
+		(void)xvi_pool_settle(pool);
 		held = shard->held;
 		xvi_objects_compact(&shard->objects,
 				    step_bytes != 0 ? step_bytes : XV_COMPACT_STEP_BYTES,
 				    pool_pages(pool), &mine);
 		if (!mine.more)
 			xvi_heap_shrink_records(&shard->objects.heap);
+		shard->held -= (int64_t)xvi_pool_settle(pool);
 		mine.freed_bytes = freed_bytes(shard, held, mine.more);
 		shard_leave(shard);
 	}
@@ -157,6 +159,13 @@ uint64_t xv_compactable(struct xv_pool *pool)
 
 /* ---- giving back ---- */
 
+/* Held bytes, with the stayed memory that is still there. */
+static uint64_t held_now(struct xv_pool *pool)
+{
+	(void)xvi_pool_settle(pool);
+	return budget_all_held(&pool->budget);
+}
+
 size_t xv_pool_trim(struct xv_pool *pool)
 {
 	struct xvi_shard *shard;
@@ -165,13 +174,13 @@ size_t xv_pool_trim(struct xv_pool *pool)
 	if (pool == NULL)
 		return 0;
 	xvi_enter_all(pool);
-	before = budget_all_held(&pool->budget);
+	before = held_now(pool);
 	for (uint32_t i = 0; (shard = pool_next(pool, &i)) != NULL;) {
 		(void)xvi_objects_settle(&shard->objects);
 		(void)xvi_heap_give_back(&shard->objects.heap, 0);
 		xvi_heap_shrink_records(&shard->objects.heap);
 	}
-	after = budget_all_held(&pool->budget);
+	after = held_now(pool);
 	xvi_leave_all(pool);
 	return before > after ? (size_t)(before - after) : 0;
 }
@@ -190,7 +199,7 @@ int xv_pool_reset(struct xv_pool *pool)
 		xvi_objects_clear(&shard->objects);
 	if (pins == 0) {
 		xvi_atomic_store(&pool->compact_at, 0);
-		pool->budget.peak = budget_all_held(&pool->budget);
+		pool->budget.peak = held_now(pool);
 	}
 	xvi_leave_all(pool);
 	return pins == 0 ? 0 : -XV_EBUSY;
@@ -210,6 +219,6 @@ void xv_pool_reset_peak(struct xv_pool *pool)
 	if (pool == NULL)
 		return;
 	xvi_enter_all(pool);
-	pool->budget.peak = budget_all_held(&pool->budget);
+	pool->budget.peak = held_now(pool);
 	xvi_leave_all(pool);
 }

@@ -24,6 +24,16 @@ const struct provider_case provider_cases[PROVIDER_CASES] = {
 	{"buffer/64K", PROVIDER_BUFFER, 64 * KIB, true},
 };
 
+size_t os_page_bytes(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+bool provider_case_shares_os_pages(const struct provider_case *which)
+{
+	return which->kind == PROVIDER_MMAP && which->page_bytes < os_page_bytes();
+}
+
 static int mmap_create(uint32_t page_bytes, size_t bytes, struct xv_provider **out)
 {
 	struct xv_provider_mmap_options options;
@@ -38,7 +48,7 @@ static int highmem_create(uint32_t page_bytes, size_t bytes, struct xv_provider 
 {
 	struct xv_provider_highmem_options options;
 
-	if (page_bytes < (unsigned long)sysconf(_SC_PAGESIZE))
+	if (page_bytes < os_page_bytes())
 		return -XV_ENOTSUP;
 	xv_provider_highmem_options_init(&options);
 	options.page_bytes = page_bytes;

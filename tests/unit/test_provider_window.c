@@ -81,7 +81,8 @@ static void allow_no_more_locked_memory(void)
 	ENSURE(setrlimit(RLIMIT_MEMLOCK, &limit) == 0);
 	if (getuid() == 0 && setuid(65534) != 0)
 		_exit(LOOK_SKIPPED);
-	if (mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED)
+	if (mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		 0) != MAP_FAILED)
 		_exit(LOOK_SKIPPED);
 }
 
@@ -96,7 +97,8 @@ static void use_up_maps(void)
 	for (long i = 0; i < 2000000; i++) {
 		int protection = i % 2 == 0 ? PROT_NONE : PROT_READ;
 
-		if (mmap(NULL, 4096, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
+		if (mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), protection,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
 			return;
 	}
 	_exit(LOOK_SKIPPED);

@@ -267,12 +267,16 @@ static void a_limit_may_be_lowered_below_what_is_held(void **state)
 {
 	struct ramz *store = open_with(TIB, 0, false);
 	unsigned char page[PAGE];
+	uint64_t next = 2;
 
 	(void)state;
 	store_put(store, 1, 1);
 	assert_int_equal(ramz_set_limits(store, 0, 1), 0);
 	page_partly_random(page, PAGE, PAGE, 1);
-	assert_int_equal(ramz_write_page(store, 2, page), -XV_ENOSPC);
+	/* What is held already may have room, at most an OS page. */
+	while (next < 2 + 65536 / PAGE && ramz_write_page(store, next, page) == 0)
+		next++;
+	assert_int_equal(ramz_write_page(store, next, page), -XV_ENOSPC);
 	store_expect(store, 1, 1);
 	store_close(store);
 }

@@ -3,6 +3,8 @@
 /*
  * The store's calls one by one: what they do, what they refuse. One thread, public headers.
  */
+#include <unistd.h>
+
 #include <xvmalloc/provider_highmem.h>
 
 #include "test_ramz_support.h"
@@ -444,6 +446,9 @@ static void compaction_gives_back_what_discards_left(void **state)
 static void compaction_comes_by_itself_after_discards(void **state)
 {
 	struct ramz *store = store_open(8192);
+	/* An object may keep an OS page: with the largest, less goes before the next cycle. */
+	uint64_t halves = sysconf(_SC_PAGESIZE) > 16384 ? 4 : 3;
+	struct xv_pool_stats pool;
 
 	(void)state;
 	for (uint64_t page = 0; page < 8192; page++)
@@ -453,7 +458,9 @@ static void compaction_comes_by_itself_after_discards(void **state)
 			assert_int_equal(ramz_discard(store, page * PAGE, PAGE), 0);
 	}
 	assert_true(store_stats(store).compact_freed_bytes > 0);
-	assert_true(store_stats(store).pool.held_bytes < store_stats(store).stored_bytes * 3 / 2);
+	pool = store_stats(store).pool;
+	assert_true(pool.held_bytes - pool.spare_bytes <
+		    store_stats(store).stored_bytes * halves / 2);
 	for (uint64_t page = 3; page < 8192; page += 10)
 		store_expect(store, page, page);
 	store_close(store);

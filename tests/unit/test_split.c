@@ -142,13 +142,14 @@ static void check_range(struct density *d, uint32_t slot, unsigned char *shadow,
 /* Short ranges one after the other, so that some cross each border between pieces. */
 static void ranges_across_pieces_read_and_write(struct pool_fixture *f)
 {
-	unsigned char *shadow = test_malloc(f->page_bytes);
 	size_t size = split_size(f), step = f->page_bytes / 4096 * 2 - 1;
+	unsigned char *shadow;
 	struct density d;
 	uint32_t slot;
 
 	density_open(&d, f, SMALL_PAGES, XV_POOL_SPLIT, 0);
 	slot = density_make_holes(&d, 4);
+	shadow = test_malloc(f->page_bytes);
 	density_malloc_split(&d, slot, size);
 	memcpy(shadow, density_bytes(&d, slot), size);
 	for (size_t begin = 0; begin <= size; begin += step) {
@@ -451,12 +452,13 @@ static int see(void *context, xv_handle handle, size_t size)
 
 static void walk_shows_each_object_once(struct pool_fixture *f)
 {
-	struct seen *seen = test_calloc(1, sizeof(*seen));
+	struct seen *seen;
 	struct density d;
 	uint32_t slot;
 
 	density_open(&d, f, SMALL_PAGES, XV_POOL_SPLIT | XV_POOL_OWNERS, 0);
 	slot = density_make_holes(&d, 4);
+	seen = test_calloc(1, sizeof(*seen));
 	for (uint32_t i = 0; i < 3; i++)
 		density_malloc_split(&d, slot + i, split_size(f));
 	for (uint32_t i = 3; i < 5; i++)

@@ -171,8 +171,10 @@ static int slow_put(struct slow *slow, uint64_t slot)
 static void *slow_writer(void *context)
 {
 	struct slow *slow = context;
+	int err = slow_put(slow, slow->slot);
 
-	assert_int_equal(slow_put(slow, slow->slot), -XV_ENOSPC);
+	/* Where OS pages are large, what the thread gives back may do. */
+	assert_true(err == -XV_ENOSPC || err == 0);
 	return NULL;
 }
 

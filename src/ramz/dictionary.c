@@ -71,18 +71,11 @@ uint64_t rzi_dictionary_held(const struct rzi_dictionary *d)
 
 #if RAMZ_HAVE_ZSTD
 
-int rzi_dictionary_train(const void *pages, size_t page_bytes, uint32_t page_count, void *bytes,
-			 size_t *count)
+int rzi_dictionary_train(const void *samples, const size_t *sizes, uint32_t sample_count,
+			 void *bytes, size_t *count)
 {
-	size_t *sizes = malloc(page_count * sizeof(*sizes));
-	size_t got;
+	size_t got = ZDICT_trainFromBuffer(bytes, *count, samples, sizes, sample_count);
 
-	if (sizes == NULL)
-		return -XV_ENOMEM;
-	for (uint32_t i = 0; i < page_count; i++)
-		sizes[i] = page_bytes;
-	got = ZDICT_trainFromBuffer(bytes, *count, pages, sizes, page_count);
-	free(sizes);
 	if (ZDICT_isError(got))
 		return -XV_EINVAL;
 	*count = got;
@@ -91,15 +84,30 @@ int rzi_dictionary_train(const void *pages, size_t page_bytes, uint32_t page_cou
 
 #else
 
-int rzi_dictionary_train(const void *pages, size_t page_bytes, uint32_t page_count, void *bytes,
-			 size_t *count)
+int rzi_dictionary_train(const void *samples, const size_t *sizes, uint32_t sample_count,
+			 void *bytes, size_t *count)
 {
-	(void)pages;
-	(void)page_bytes;
-	(void)page_count;
+	(void)samples;
+	(void)sizes;
+	(void)sample_count;
 	(void)bytes;
 	(void)count;
 	return -XV_ENOTSUP;
 }
 
 #endif
+
+int rzi_dictionary_train_pages(const void *pages, size_t page_bytes, uint32_t page_count,
+			       void *bytes, size_t *count)
+{
+	size_t *sizes = malloc(page_count * sizeof(*sizes));
+	int err;
+
+	if (sizes == NULL)
+		return -XV_ENOMEM;
+	for (uint32_t i = 0; i < page_count; i++)
+		sizes[i] = page_bytes;
+	err = rzi_dictionary_train(pages, sizes, page_count, bytes, count);
+	free(sizes);
+	return err;
+}

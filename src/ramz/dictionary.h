@@ -35,10 +35,14 @@ void rzi_dictionary_free(struct rzi_memory *memory, struct rzi_dictionary *dicti
 /* Its charged bytes. */
 uint64_t rzi_dictionary_held(const struct rzi_dictionary *dictionary);
 
-/* Train a dictionary of up to *count bytes on adjacent pages; *count is then its length. Returns
- * 0, -XV_ENOTSUP (a build without zstd, which has the trainer), -XV_EINVAL (too few or too
- * uniform pages), -XV_ENOMEM. */
-int rzi_dictionary_train(const void *pages, size_t page_bytes, uint32_t page_count, void *bytes,
-			 size_t *count);
+/* Train a dictionary of up to *count bytes on adjacent samples of these sizes; *count is then its
+ * length. Returns 0, -XV_ENOTSUP (a build without zstd, which has the trainer), -XV_EINVAL (too few
+ * or too uniform samples), -XV_ENOMEM. */
+int rzi_dictionary_train(const void *samples, const size_t *sizes, uint32_t sample_count,
+			 void *bytes, size_t *count);
+
+/* The same with pages, all of one size. */
+int rzi_dictionary_train_pages(const void *pages, size_t page_bytes, uint32_t page_count,
+			       void *bytes, size_t *count);
 
 #endif

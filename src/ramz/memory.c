@@ -13,6 +13,7 @@
 int rzi_memory_init(struct rzi_memory *memory, size_t bytes)
 {
 	memory->pool = NULL;
+	memory->table = NULL;
 	memory->hard_limit_bytes = 0;
 	atomic_init(&memory->bytes, bytes);
 	return pthread_mutex_init(&memory->lock, NULL) == 0 ? 0 : -XV_ENOMEM;
@@ -32,21 +33,46 @@ static uint64_t memory_limit(const struct rzi_memory *memory)
 		       : limit;
 }
 
-/* What the limit leaves to the pool; never 0, which would mean no limit. */
+/* What the objects hold. */
+static uint64_t memory_of_objects(const struct rzi_memory *memory)
+{
+	struct xv_handle_table_stats table = {.held_bytes = 0};
+	struct xv_pool_stats pool = {.held_bytes = 0};
+
+	if (memory->pool != NULL)
+		xv_pool_get_stats(memory->pool, &pool);
+	if (memory->table != NULL)
+		xv_handle_table_get_stats(memory->table, &table);
+	return pool.held_bytes + table.held_bytes;
+}
+
+/* What the limit leaves to the objects; never 0, which would mean no limit. */
 static void memory_share(struct rzi_memory *memory)
 {
 	uint64_t own = atomic_load_explicit(&memory->bytes, memory_order_relaxed);
 	uint64_t limit = memory_limit(memory);
 	uint64_t rest = limit > own ? limit - own : 1;
 
+	if (memory->hard_limit_bytes == 0)
+		rest = 0;
 	if (memory->pool != NULL)
-		xv_pool_set_limit(memory->pool, memory->hard_limit_bytes == 0 ? 0 : rest);
+		xv_pool_set_limit(memory->pool, rest);
+	if (memory->table != NULL)
+		xv_handle_table_set_limit(memory->table, rest);
 }
 
 void rzi_memory_set_pool(struct rzi_memory *memory, struct xv_pool *pool)
 {
 	(void)pthread_mutex_lock(&memory->lock);
 	memory->pool = pool;
+	memory_share(memory);
+	(void)pthread_mutex_unlock(&memory->lock);
+}
+
+void rzi_memory_set_table(struct rzi_memory *memory, struct xv_handle_table *table)
+{
+	(void)pthread_mutex_lock(&memory->lock);
+	memory->table = table;
 	memory_share(memory);
 	(void)pthread_mutex_unlock(&memory->lock);
 }
@@ -69,16 +95,13 @@ void rzi_memory_lend_reserve(struct rzi_memory *memory, bool lend)
 
 bool rzi_memory_is_short(struct rzi_memory *memory)
 {
-	struct xv_pool_stats stats = {.held_bytes = 0};
 	bool is_short;
 
 	if (!atomic_load_explicit(&memory->lent, memory_order_relaxed))
 		return false;
 	(void)pthread_mutex_lock(&memory->lock);
-	if (memory->pool != NULL)
-		xv_pool_get_stats(memory->pool, &stats);
 	is_short = memory->hard_limit_bytes != 0 &&
-		   stats.held_bytes + atomic_load(&memory->bytes) >
+		   memory_of_objects(memory) + atomic_load(&memory->bytes) >
 			   memory->hard_limit_bytes - rzi_memory_reserve(memory->hard_limit_bytes);
 	(void)pthread_mutex_unlock(&memory->lock);
 	return is_short;
@@ -94,15 +117,10 @@ void rzi_memory_set_limit(struct rzi_memory *memory, uint64_t hard_limit_bytes)
 
 static bool memory_fits(const struct rzi_memory *memory, size_t bytes)
 {
-	struct xv_pool_stats stats = {.held_bytes = 0};
-
-	if (memory->hard_limit_bytes == 0)
-		return true;
-	if (memory->pool != NULL)
-		xv_pool_get_stats(memory->pool, &stats);
-	return stats.held_bytes + atomic_load_explicit(&memory->bytes, memory_order_relaxed) +
-		       bytes <=
-	       memory_limit(memory);
+	return memory->hard_limit_bytes == 0 ||
+	       memory_of_objects(memory) +
+			       atomic_load_explicit(&memory->bytes, memory_order_relaxed) + bytes <=
+		       memory_limit(memory);
 }
 
 bool rzi_memory_charge(struct rzi_memory *memory, size_t bytes, bool force)
@@ -114,6 +132,12 @@ bool rzi_memory_charge(struct rzi_memory *memory, size_t bytes, bool force)
 	if (fits) {
 		atomic_fetch_add(&memory->bytes, bytes);
 		memory_share(memory);
+		/* The objects may have grown before they had the smaller share. */
+		if (!force && !memory_fits(memory, 0)) {
+			atomic_fetch_sub(&memory->bytes, bytes);
+			memory_share(memory);
+			fits = false;
+		}
 	}
 	(void)pthread_mutex_unlock(&memory->lock);
 	return fits;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * memory.h: the store's own memory and its account: the hard limit counts it together with the
- * pool's memory.
+ * memory.h: the own memory of a store or of a cache of values, and its account: the hard limit
+ * counts it together with the memory of the pool, or of the handle table.
  *
  * Owns: the count of bytes, and the pool's share of the limit. May call: the C library's allocator,
  * the pool (its limit and statistics). Locking: a mutex guards the account; any thread may call.
@@ -17,26 +17,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <xvmalloc/pool.h>
+#include <xvmalloc/handle_table.h>
 
 #define RZI_MEMORY_ALIGNMENT 64U
 #define RZI_RESERVE_MAX ((uint64_t)2 << 20)
 
 struct rzi_memory {
-	pthread_mutex_t lock;      /* guards changes of the rest */
-	_Atomic uint64_t bytes;    /* taken, of all kinds */
-	uint64_t hard_limit_bytes; /* for the pool and own memory; 0 = no limit */
-	bool keeps_reserve;        /* a part of the limit is for the policy only ... */
-	_Atomic bool lent;         /* ... and the policy uses it now */
-	struct xv_pool *pool;      /* NULL while there is none */
+	pthread_mutex_t lock;          /* guards changes of the rest */
+	_Atomic uint64_t bytes;        /* taken, of all kinds */
+	uint64_t hard_limit_bytes;     /* for the pool and own memory; 0 = no limit */
+	bool keeps_reserve;            /* a part of the limit is for the policy only ... */
+	_Atomic bool lent;             /* ... and the policy uses it now */
+	struct xv_pool *pool;          /* NULL while there is none */
+	struct xv_handle_table *table; /* instead of a pool; NULL = none */
 };
 
 /* Begin with this many bytes in the account. Returns 0 or -XV_ENOMEM. */
 int rzi_memory_init(struct rzi_memory *memory, size_t bytes);
 void rzi_memory_fini(struct rzi_memory *memory);
 
-/* From now on the pool's limit is what the hard limit leaves. */
+/* From now on the limit of the pool, or of the handle table, is what the hard limit leaves. */
 void rzi_memory_set_pool(struct rzi_memory *memory, struct xv_pool *pool);
+void rzi_memory_set_table(struct rzi_memory *memory, struct xv_handle_table *table);
 void rzi_memory_set_limit(struct rzi_memory *memory, uint64_t hard_limit_bytes);
 
 /* The part of a hard limit that the policy keeps for itself: its reserve. */

@@ -211,8 +211,8 @@ static int trainer_train(struct trainer *t, const struct ramz_codec *codec, unsi
 	struct ramz *store = t->store;
 	struct rzi_dictionary *dictionary;
 	size_t count = DICTIONARY_BYTES_MAX;
-	int err = rzi_dictionary_train(t->pages, store->page_bytes, t->report.samples, buffer,
-				       &count);
+	int err = rzi_dictionary_train_pages(t->pages, store->page_bytes, t->report.samples, buffer,
+					     &count);
 
 	if (err != 0) /* pages without anything in common are no error */
 		return err == -XV_EINVAL ? 0 : err;

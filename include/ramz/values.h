@@ -16,7 +16,9 @@
  *   - A value may expire. From that time on no call finds it. Its memory comes back when a later
  *     write, an eviction or ramz_values_tend meets it.
  *   - limit_bytes bounds the held bytes: objects, index, dictionaries, the contexts of the codec,
- *     everything. At the limit a write evicts. A hand goes round over the values: one that was read
+ *     everything. The limit also counts what the pool's tables of holes may take later
+ *     (xv_pool_options.limit_bytes), so a full cache of small values holds about a tenth less. At
+ *     the limit a write evicts. A hand goes round over the values: one that was read
  *     since the hand last passed gets a second chance, another is evicted. (CLOCK: Corbato, "A
  *     paging experiment with the Multics system", 1969.) A step of the hand is bounded: when all of
  *     the next values were read, it takes one of those.

@@ -9,7 +9,7 @@
 
 #include "test_values_support.h"
 
-enum { THREADS = 4, KEYS = 1500, TURNS = 20000, LIMIT = 3 << 20 };
+enum { THREADS = 4, KEYS = 1500, TURNS = 20000, LIMIT = 3 << 20, SHAPES = 4 };
 
 struct world {
 	struct ramz_values *cache;
@@ -52,7 +52,7 @@ static bool is_whole(const char *value, size_t bytes, uint64_t number)
 	       memcmp(want, value, bytes) == 0;
 }
 
-static int turn(struct world *world, uint64_t *random)
+static int turn(struct world *world, uint64_t *random, uint64_t shape)
 {
 	uint64_t number = random_below(random, KEYS);
 	char key[KEY_ROOM], value[VALUE_ROOM];
@@ -62,7 +62,7 @@ static int turn(struct world *world, uint64_t *random)
 	switch (random_below(random, 8)) {
 	case 0:
 	case 1:
-		bytes = sealed(value, number, random_below(random, 1000));
+		bytes = sealed(value, number, shape * 1000 + random_below(random, 1000));
 		return ramz_values_set(world->cache, key, key_bytes, value, bytes,
 				       random_below(random, 3) == 0 ? 200 : 0);
 	case 2:
@@ -83,7 +83,7 @@ static void *worker_run(void *context)
 	uint64_t turns = TURNS / test_shorter();
 
 	for (uint64_t i = 0; i < turns; i++) {
-		if (turn(worker->world, &worker->random) < 0)
+		if (turn(worker->world, &worker->random, i * SHAPES / turns) < 0)
 			atomic_fetch_add(&worker->world->wrong, 1);
 	}
 	return NULL;
@@ -112,7 +112,8 @@ static void *keeper_run(void *context)
 	return NULL;
 }
 
-static void run(uint64_t limit_bytes)
+/* lz4's contexts are small: a dictionary for a few values pays. */
+static void run(uint64_t limit_bytes, const char *codec, uint64_t generations)
 {
 	struct world world = {.done = false};
 	struct worker worker[THREADS + 1];
@@ -120,6 +121,7 @@ static void run(uint64_t limit_bytes)
 
 	values_options(&options, NULL);
 	options.limit_bytes = limit_bytes;
+	options.codec = ramz_codec_by_name(codec);
 	options.now_ms = world_now;
 	options.clock_context = &world;
 	assert_int_equal(ramz_values_create(&world.cache, &options), 0);
@@ -134,19 +136,21 @@ static void run(uint64_t limit_bytes)
 	atomic_store(&world.done, true);
 	assert_int_equal(pthread_join(worker[THREADS].thread, NULL), 0);
 	assert_int_equal(atomic_load(&world.wrong), 0);
+	if (ramz_codec_by_name("zstd") != NULL)
+		assert_true(values_stats(world.cache).generation >= generations);
 	values_close(world.cache);
 }
 
 static void threads_see_whole_values(void **state)
 {
 	(void)state;
-	run(0);
+	run(0, "lz4", 2);
 }
 
 static void threads_keep_within_the_limit(void **state)
 {
 	(void)state;
-	run(LIMIT);
+	run(LIMIT, "zstd", 0);
 }
 
 int main(void)

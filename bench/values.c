@@ -132,6 +132,7 @@ static void tend(struct ramz_values *cache)
 
 static void train(struct ramz_values *cache, size_t dictionary_bytes)
 {
+	uint64_t began = xvm_clock_ns();
 	struct ramz_values_train_report report;
 	int err = ramz_values_train(cache, dictionary_bytes, &report);
 
@@ -139,8 +140,8 @@ static void train(struct ramz_values *cache, size_t dictionary_bytes)
 		return;
 	if (err != 0)
 		fail("train", err);
-	printf("dictionary_bytes %u used %d: %.3f of the forms without it\n",
-	       report.dictionary_bytes, report.used,
+	printf("dictionary_bytes %u used %d, trained in %.1f s: %.3f of the forms without it\n",
+	       report.dictionary_bytes, report.used, (double)(xvm_clock_ns() - began) / 1e9,
 	       report.without_bytes != 0 ? (double)report.with_bytes / (double)report.without_bytes
 					 : 0.0);
 	tend(cache);
@@ -151,6 +152,7 @@ static struct ramz_values *cache_fill(const struct ramz_codec *codec, int32_t le
 {
 	struct ramz_values_options options;
 	struct ramz_values *cache;
+	uint64_t began;
 	int err;
 
 	ramz_values_options_init(&options);
@@ -162,7 +164,10 @@ static struct ramz_values *cache_fill(const struct ramz_codec *codec, int32_t le
 		fail("create", err);
 	fill_some(cache, 0, pair_count / TRAIN_SHARE);
 	train(cache, dictionary_bytes);
+	began = xvm_clock_ns();
 	fill_some(cache, pair_count / TRAIN_SHARE, pair_count);
+	printf("set: %.1f us a value\n", (double)(xvm_clock_ns() - began) / 1e3 /
+						 (double)(pair_count - pair_count / TRAIN_SHARE));
 	tend(cache);
 	return cache;
 }
@@ -224,6 +229,71 @@ static void say_reads(struct ramz_values *const cache[2], const char *const name
 		       (unsigned long long)xvm_histogram_percentile(&histogram[i], 5000),
 		       (unsigned long long)xvm_histogram_percentile(&histogram[i], 9900));
 }
+
+/* ---- the decoder alone ---- */
+
+struct form {
+	unsigned char *bytes;
+	int count;
+	size_t plain_bytes;
+};
+
+static struct form form_make(const struct ramz_codec *codec, void *context, const struct pair *p)
+{
+	unsigned char plain[VALUE_MAX + RAMZ_VALUES_KEY_MAX], out[2 * sizeof(plain)];
+	struct form form = {.plain_bytes = p->key_bytes + p->value_bytes};
+
+	memcpy(plain, p->key, p->key_bytes);
+	memcpy(plain + p->key_bytes, p->value, p->value_bytes);
+	form.count = codec->compress(context, plain, form.plain_bytes, out, sizeof(out));
+	if (form.count <= 0)
+		fail("compress", form.count);
+	form.bytes = xvm_calloc((size_t)form.count, 1);
+	memcpy(form.bytes, out, (size_t)form.count);
+	return form;
+}
+
+static void say_decode(const struct ramz_codec *codec, int32_t level)
+{
+	static unsigned char dictionary[RAMZ_VALUES_DICTIONARY_MAX];
+	unsigned char plain[VALUE_MAX + RAMZ_VALUES_KEY_MAX];
+	static struct xvm_histogram histogram;
+	struct form *forms = xvm_calloc(pair_count, sizeof(*forms));
+	uint64_t random = 7;
+	void *digest, *context;
+	size_t at = 0;
+
+	for (size_t i = 0; at + pairs[i].value_bytes <= sizeof(dictionary); i++) {
+		memcpy(dictionary + at, pairs[i].value, pairs[i].value_bytes);
+		at += pairs[i].value_bytes;
+	}
+	digest = codec->digest_create(dictionary, at);
+	context = digest != NULL ? codec->context_create_with(sizeof(plain), level, digest) : NULL;
+	if (context == NULL)
+		fail("context", -XV_ENOMEM);
+	for (size_t i = 0; i < pair_count; i++)
+		forms[i] = form_make(codec, context, &pairs[i]);
+	for (int i = 0; i < READS; i++) {
+		const struct form *form = &forms[next_random(&random) % pair_count];
+		uint64_t began = xvm_clock_ns();
+		int err = codec->decompress(context, form->bytes, (size_t)form->count, plain,
+					    form->plain_bytes);
+
+		xvm_histogram_record(&histogram, xvm_clock_ns() - began);
+		if (err != 0)
+			fail("decompress", err);
+	}
+	printf("decode: p50 %llu p99 %llu ns\n",
+	       (unsigned long long)xvm_histogram_percentile(&histogram, 5000),
+	       (unsigned long long)xvm_histogram_percentile(&histogram, 9900));
+	for (size_t i = 0; i < pair_count; i++)
+		free(forms[i].bytes);
+	free(forms);
+	codec->context_destroy(context);
+	codec->digest_destroy(digest);
+}
+
+/* ---- threads ---- */
 
 struct reader {
 	pthread_t thread;
@@ -306,6 +376,10 @@ int main(int argc, char **argv)
 	twin = cache_fill(codec, level, dictionary_bytes);
 	cache[1] = cache_fill(ramz_codec_by_name("none"), RAMZ_LEVEL_DEFAULT, 0);
 	say_reads(cache, name);
+	if (codec == NULL)
+		codec = ramz_codec_by_name("zstd");
+	if (codec != NULL && codec->digest_create != NULL)
+		say_decode(codec, level);
 	say_threads(cache[0], twin);
 	return XVM_EXIT_OK;
 }

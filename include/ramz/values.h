@@ -24,8 +24,10 @@
  *     the next values were read, it takes one of those.
  *   - A write that fails leaves the old value, unless that was evicted to make room.
  *
- * What an entry costs beside its form: about 36 bytes (4 of header, 8 of block, 12 of the handle
- * table, 8 of the index, and what rounding and holes take), and 5 if it expires.
+ * What a value costs beside its form: about 37 bytes (4 of header, 8 of block, 12 of the handle
+ * table, 8 of the index, and what rounding and holes take), and 5 if it expires. What a cache costs
+ * beside its values: some hundred KiB for each thread that is in a call at a time, most of it the
+ * codec's; with zstd at its own level and a dictionary of 64 KiB 0.8 MiB. A lower level takes less.
  *
  * Caveats: the contents do not outlive the cache. After a fork the child must not touch it. While
  * ramz_values_train runs, it takes memory of the C library that held bytes leave out: about 64
@@ -82,7 +84,8 @@ struct ramz_values;
 /* How a cache is made. Start from ramz_values_options_init. */
 struct ramz_values_options {
 	uint64_t limit_bytes;   /* most held bytes; 0 = no limit. An empty cache holds some hundred
-				 * KiB: see ramz_values_create */
+				 * KiB: see ramz_values_create. Contexts of further threads take at
+				 * most about an eighth of the limit; other threads wait for one */
 	size_t max_value_bytes; /* longest value, up to RAMZ_VALUES_VALUE_MAX; 0 =
 				 * RAMZ_VALUES_VALUE_DEFAULT. Each thread that is in a call at a
 				 * time has buffers for three values of this length */
@@ -132,7 +135,7 @@ XV_API XV_MUST_USE int ramz_values_set(struct ramz_values *cache, const void *ke
  * Copy the value of a key into buffer, which has room bytes, and store its length in *value_bytes.
  * Returns 1, or 0 when there is no value: buffer and *value_bytes are then untouched. Returns
  * -XV_ERANGE when the buffer is too short: nothing is copied, and *value_bytes is the room that it
- * takes. Also -XV_EINVAL, -XV_ENOMEM (no context for the codec), -XV_EBADMSG. buffer may be NULL if
+ * takes. Also -XV_EINVAL, -XV_EBADMSG. buffer may be NULL if
  * room is 0. A key that is too long has no value. O(key + value).
  */
 XV_API XV_MUST_USE int ramz_values_get(struct ramz_values *cache, const void *key, size_t key_bytes,

@@ -115,6 +115,15 @@ XV_API XV_MUST_USE int xv_id_read(struct xv_handle_table *table, xv_id id, size_
 XV_API XV_MUST_USE int xv_id_write(struct xv_handle_table *table, xv_id id, size_t offset,
 				   const void *buffer, size_t length);
 
+/*
+ * Copy a whole object into buffer, which has buffer_bytes. Returns its size in bytes, or errors as
+ * xv_peek: -XV_EINVAL (no live id, null), -XV_ERANGE (the buffer is too short), -XV_EAGAIN. As
+ * xv_id_size and xv_id_read in one call; an object of one piece in an addressable page is copied
+ * without a lock of the pool. O(size).
+ */
+XV_API XV_MUST_USE int xv_id_read_whole(struct xv_handle_table *table, xv_id id, void *buffer,
+					size_t buffer_bytes);
+
 /* A mapped object. */
 struct xv_id_mapping {
 	void *ptr; /* its first byte */

@@ -78,15 +78,16 @@ uint32_t rzi_stripe_bucket(const struct rzi_stripe *stripe, uint32_t word)
 int rzi_bucket_load(struct ramz_values *cache, const struct rzi_stripe *stripe, uint32_t number,
 		    struct rzi_bucket *bucket)
 {
+	int bytes;
+
 	RZI_ASSERT(number < rzi_stripe_buckets(stripe));
 	bucket->number = number;
 	bucket->count = stripe->counts[number];
 	if (bucket->count == 0)
 		return 0;
-	return xv_id_read(cache->table, stripe->buckets[number], 0, bucket->entries,
-			  (size_t)bucket->count * ENTRY_BYTES) == 0
-		       ? 0
-		       : -XV_EBADMSG;
+	bytes = xv_id_read_whole(cache->table, stripe->buckets[number], bucket->entries,
+				 sizeof(bucket->entries));
+	return bytes >= (int)bucket->count * ENTRY_BYTES ? 0 : -XV_EBADMSG;
 }
 
 /* Make the object of a bucket anew with the entries of `bucket`. */

@@ -63,7 +63,7 @@ enum {
 	ENTRY_ID_BYTES = 4,
 	BUCKET_AVERAGE = 32,
 	BUCKET_MAX = 255, /* entries; counts are bytes */
-	BUCKET_BYTES_MAX = BUCKET_MAX * ENTRY_BYTES,
+	BUCKET_BYTES_MAX = (BUCKET_MAX + 1) * ENTRY_BYTES, /* of its object */
 	CODINGS = 2,
 	WORKERS_MAX = 64,
 	WORKERS_LIMIT_SHARE = 8, /* workers beside the first take at most this part of the limit */

@@ -268,14 +268,10 @@ int rzi_worker_read(struct ramz_values *cache, struct rzi_worker *worker, xv_id 
 		    struct rzi_record *record)
 {
 	unsigned char *at = worker->in + RECORD_ROOM;
-	int bytes = xv_id_size(cache->table, id);
-	int err;
+	int bytes = xv_id_read_whole(cache->table, id, at, cache->plain_max + RECORD_HEAD_MAX);
 
-	if (bytes < 0 || (size_t)bytes > cache->plain_max + RECORD_HEAD_MAX)
+	if (bytes < 0)
 		return -XV_EBADMSG;
-	err = xv_id_read(cache->table, id, 0, at, (size_t)bytes);
-	if (err != 0)
-		return err;
 	return rzi_record_parse(record, at, (size_t)bytes, (size_t)bytes) ? 0 : -XV_EBADMSG;
 }
 

@@ -41,7 +41,7 @@ int rzi_worker_encode(struct ramz_values *cache, struct rzi_worker *worker,
 		      struct rzi_record *record, unsigned char **at);
 
 /* Read the record `id` into worker->in, RECORD_ROOM bytes behind its beginning, and
- * parse it. Under the stripe's lock. Returns 0, -XV_EBADMSG or an error of xv_id_read. */
+ * parse it. Under the stripe's lock. Returns 0 or -XV_EBADMSG. */
 int rzi_worker_read(struct ramz_values *cache, struct rzi_worker *worker, xv_id id,
 		    struct rzi_record *record);
 

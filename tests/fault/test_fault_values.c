@@ -202,7 +202,7 @@ static void run_all(enum fault_op kind, uint64_t limit_bytes)
 		uint64_t n = 1;
 
 		while (n < RUNS_MAX && run(kind, n, forever != 0, limit_bytes) != 0)
-			n += 1 + n / 16;
+			n += 1 + n / 6;
 		assert_true(n > 1 && n < RUNS_MAX);
 	}
 }

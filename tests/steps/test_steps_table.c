@@ -67,6 +67,7 @@ static void count_calls(struct costs *costs, size_t count)
 	struct xv_handle_table_stats stats;
 	struct xv_id_mapping mapping;
 	struct state s;
+	static unsigned char whole[1000];
 	char byte = 0;
 	int err;
 
@@ -85,6 +86,8 @@ static void count_calls(struct costs *costs, size_t count)
 		COUNT(costs, "xv_id_size", assert_true(xv_id_size(s.table, id) > 0));
 		COUNT(costs, "xv_id_read",
 		      assert_int_equal(xv_id_read(s.table, id, 0, &byte, 1), 0));
+		COUNT(costs, "xv_id_read_whole",
+		      assert_true(xv_id_read_whole(s.table, id, whole, sizeof(whole)) > 0));
 		COUNT(costs, "xv_id_write",
 		      assert_int_equal(xv_id_write(s.table, id, 0, &byte, 1), 0));
 		COUNT(costs, "xv_id_map", err = xv_id_map(s.table, id, &mapping));

@@ -153,12 +153,13 @@ static inline void assert_dead(struct table_fixture *f, xv_id id)
 
 	assert_int_equal(xv_id_size(f->table, id), -XV_EINVAL);
 	assert_int_equal(xv_id_read(f->table, id, 0, &byte, 1), -XV_EINVAL);
+	assert_int_equal(xv_id_read_whole(f->table, id, &byte, 1), -XV_EINVAL);
 	assert_int_equal(xv_id_write(f->table, id, 0, &byte, 1), -XV_EINVAL);
 	assert_int_equal(xv_id_map(f->table, id, &mapping), -XV_EINVAL);
 	assert_null(mapping.ptr);
 	assert_int_equal(xv_id_realloc(f->table, id, 8), -XV_EINVAL);
 	assert_int_equal(xv_id_free(f->table, id), -XV_EINVAL);
-	assert_int_equal(fixture_stats(f).bad_ids, before.bad_ids + 6);
+	assert_int_equal(fixture_stats(f).bad_ids, before.bad_ids + 7);
 	assert_int_equal(fixture_stats(f).ids, before.ids);
 }
 

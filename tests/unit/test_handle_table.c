@@ -41,6 +41,35 @@ static void test_object_keeps_its_bytes(void **state)
 	each_provider(object_keeps_its_bytes, NULL);
 }
 
+static void objects_are_read_whole(struct table_fixture *f)
+{
+	size_t most = f->page_bytes * 3 + 100;
+	unsigned char *bytes = malloc(most + 1);
+
+	assert_non_null(bytes);
+	for (size_t size = 1; size <= most; size += size < 40 ? 1 : size / 7) {
+		xv_id id = id_make(f, size, 9);
+
+		memset(bytes, 0xAA, most + 1);
+		assert_int_equal(xv_id_read_whole(f->table, id, bytes, size - 1), -XV_ERANGE);
+		assert_int_equal(bytes[0], 0xAA);
+		assert_int_equal(xv_id_read_whole(f->table, id, bytes, size), size);
+		assert_true(pattern_matches(bytes, size, 9));
+		assert_int_equal(bytes[size], 0xAA);
+		assert_int_equal(xv_id_read_whole(f->table, id, bytes, most), size);
+		assert_int_equal(xv_id_read_whole(f->table, id, NULL, most), -XV_EINVAL);
+		assert_int_equal(xv_id_free(f->table, id), 0);
+	}
+	assert_int_equal(xv_id_read_whole(NULL, 1, bytes, most), -XV_EINVAL);
+	free(bytes);
+}
+
+static void test_objects_are_read_whole(void **state)
+{
+	(void)state;
+	each_provider(objects_are_read_whole, NULL);
+}
+
 static void bad_arguments_are_refused(struct table_fixture *f)
 {
 	xv_id id = id_make(f, 100, 1);
@@ -386,6 +415,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_object_keeps_its_bytes),
+		cmocka_unit_test(test_objects_are_read_whole),
 		cmocka_unit_test(test_bad_arguments_are_refused),
 		cmocka_unit_test(test_realloc_keeps_the_id),
 		cmocka_unit_test(test_stale_id_is_refused_by_every_call),

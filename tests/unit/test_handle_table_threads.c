@@ -177,8 +177,12 @@ static bool board_put(struct worker *w, _Atomic uint32_t *place)
 /* Another thread may free it first: then it must be the id that is refused. */
 static bool board_read(struct worker *w, xv_id id)
 {
-	int err = xv_id_read(w->shared->table, id, 0, w->bytes, BOARD_SIZE);
+	bool whole = random_below(&w->random, 2) == 0;
+	int err = whole ? xv_id_read_whole(w->shared->table, id, w->bytes, sizeof(w->bytes))
+			: xv_id_read(w->shared->table, id, 0, w->bytes, BOARD_SIZE);
 
+	if (whole && err >= BOARD_SIZE)
+		err = 0;
 	if (err == -XV_EINVAL)
 		return true;
 	if (err != 0)

@@ -8,7 +8,7 @@
 
 #include "test_values_support.h"
 
-enum { LIMIT = 4 << 20, MANY = 60000 };
+enum { LIMIT = 2 << 20, MANY = 30000 };
 
 static void expect_within(struct ramz_values *cache, uint64_t limit_bytes)
 {

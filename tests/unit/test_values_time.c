@@ -36,6 +36,7 @@ static void a_value_expires_on_time(void **state)
 	assert_int_equal(ttl_of(cache, 1), 100);
 	assert_int_equal(ttl_of(cache, 2), RAMZ_VALUES_FOREVER);
 	assert_int_equal(values_stats(cache).expiring, 1);
+	assert_int_equal(values_stats(cache).hits, 0); /* to ask for a time is no read */
 	now_ms += 99;
 	assert_int_equal(ttl_of(cache, 1), 1);
 	assert_true(values_has(cache, 1, 0));

@@ -128,6 +128,27 @@ refused 2 '--output is the file of --prometheus' stat --output "$dir/x"
 refused 2 'ramz compact has no option --prometheus' compact --prometheus
 refused 1 'no disk none is served' stat --prometheus --name none
 
+# ---- the documents ------------------------------------------------------------------------
+
+# The dashboard's queries and the alert are such as Prometheus takes.
+if command -v python3 >/dev/null; then
+	{
+		python3 - "$docs/grafana.json" <<-'END' || fail 'docs/grafana.json is not read'
+			import json, sys
+			print("groups:\n- name: documents\n  rules:")
+			queries = [target["expr"] for panel in json.load(open(sys.argv[1]))["panels"] for target in panel["targets"]]
+			for number, query in enumerate(queries):
+			    query = query.replace("$disk", ".*").replace("$__rate_interval", "5m")
+			    print(f"  - record: query_{number}\n    expr: {json.dumps(query)}")
+		END
+		sed -n '/^- alert/,/^```/{/^```/d; s/^/  /; p}' "$docs/monitoring.md"
+	} >"$dir/rules.yml"
+	grep -q 'alert: RamzDiskDown' "$dir/rules.yml" || fail 'docs/monitoring.md has no alert'
+	if command -v promtool >/dev/null; then
+		promtool check rules "$dir/rules.yml" >"$dir/promtool" 2>&1 || fail "the documents: $(cat "$dir/promtool")"
+	fi
+fi
+
 # ---- all disks ------------------------------------------------------------------------------
 
 serve() { # serve SOCKET: $server is its process

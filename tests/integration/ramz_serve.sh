@@ -307,7 +307,6 @@ for port in 0 65536 x; do
 done
 refused 2 "'a b' cannot be a disk's name" serve --name 'a b'
 refused 2 '--name and --socket are two ways to say which disk' serve --socket s --name n
-refused 2 '--socket stands for a port' serve --socket s --port 7
 refused 2 '--tls-psk is for a disk on a port: give --port N too' serve --tls-psk keys
 [ -e "$sockets" ] && fail 'a mistake made the directory'
 [ -e "$dir/line" ] && fail 'a mistake ran nbdkit'
@@ -398,6 +397,13 @@ says '^disk +nbd://localhost:10809$'
 says '^  nbd-client localhost 10809 /dev/nbd0$'
 stop ramz
 
+runs serve --port 10809 --socket "$dir/p" # the files beside it, as a service has them
+ran --ipaddr=127.0.0.1 --port=10809 "--pidfile=$dir/p.ramz.pid" "stats=$dir/p.ctl"
+ran_without '^--unix'
+says '^disk +nbd://localhost:10809$'
+says "^  ramz stat --socket $dir/p.ctl$"
+kill "$(cat "$dir/p.ramz.pid")"
+
 # ---- a port with keys ----
 
 printf 'alice b:0a1B\n\nbob:cdef\n' >"$dir/its keys"
@@ -422,10 +428,14 @@ bad_keys 'line 1 of .* is not NAME:KEY' 'a:012\n'
 bad_keys 'line 1 of .* is not NAME:KEY' 'a:0g\n'
 bad_keys 'there is no key in .*/its keys: make it with psktool' '\n'
 echo a:00 >"$dir/its keys"
-for mode in 604 640 660; do
+for mode in 604 602 660; do
 	chmod $mode "$dir/its keys"
-	refused 1 'its keys can be used by others than its owner, .*: chmod 600' serve --port 10809 --tls-psk "$dir/its keys"
+	refused 1 'everybody may read .*its keys and so use the disk.*: chmod 600' serve --port 10809 --tls-psk "$dir/its keys"
 done
+chmod 440 "$dir/its keys"
+runs serve --port 10809 --tls-psk "$dir/its keys"
+stop ramz
+rm "$dir/line"
 refused 1 'cannot read the keys in .*/none: No such file' serve --port 10809 --tls-psk "$dir/none"
 refused 1 'is not a regular file: give a file of keys' serve --port 10809 --tls-psk "$dir"
 [ -e "$dir/line" ] && fail 'nbdkit was run with a bad file of keys'

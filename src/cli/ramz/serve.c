@@ -232,10 +232,6 @@ int rzc_serve(const struct rzc_options *options)
 	struct serve_line line = {0};
 	int result;
 
-	if (options->socket != NULL && options->port != 0) {
-		xvm_error("--socket stands for a port: give one of them");
-		return XVM_EXIT_USAGE;
-	}
 	if (options->tls_psk != NULL && options->port == 0) {
 		xvm_error(
 			"--tls-psk is for a disk on a port: give --port N too; only those who can "

@@ -57,7 +57,7 @@ void rzc_serve_leave(struct rzc_serve *serve);
  * there yet. */
 bool rzc_serve_is_held(const char *path, pid_t *process);
 
-/* Look at the file of keys, if one is given: only its owner can read it, and each line is a name
+/* Look at the file of keys, if one is given: not everybody can read it, and each line is a name
  * and a key. Returns 0, or XVM_FAILED after saying what is wrong. */
 int rzc_serve_key(struct rzc_serve *serve);
 

@@ -18,7 +18,8 @@
 
 #define KEY_MAKE "make it with psktool -u NAME -p FILE (Debian: apt-get install gnutls-bin)"
 
-/* Whoever reads the file may read and write the disk. */
+/* Whoever reads the file may read and write the disk. A group may be trusted: what a service
+ * manager hands on by an access control list looks like that, too. */
 static int key_check_rights(int fd, const char *path)
 {
 	struct stat status;
@@ -27,11 +28,12 @@ static int key_check_rights(int fd, const char *path)
 		xvm_error("%s is not a regular file: give a file of keys, and " KEY_MAKE, path);
 		return XVM_FAILED;
 	}
-	if ((status.st_mode & (S_IRWXG | S_IRWXO)) == 0)
+	if ((status.st_mode & (S_IWGRP | S_IRWXO)) == 0)
 		return 0;
-	xvm_error("%s can be used by others than its owner, and with it the disk: chmod 600 it, "
-		  "and take new keys if somebody may have read it",
-		  path);
+	xvm_error(
+		"everybody may read %s and so use the disk, or its group may change it: chmod 600 "
+		"it, and take new keys if somebody may have read it",
+		path);
 	return XVM_FAILED;
 }
 

@@ -135,7 +135,7 @@ static int place_at_socket(struct rzc_serve *serve)
 
 	serve->name = serve->options->socket;
 	if (rzc_place_absolute(stem, serve->name) != 0 ||
-	    place_beside(serve->disk_path, stem, "") != 0 ||
+	    (serve->options->port == 0 && place_beside(serve->disk_path, stem, "") != 0) ||
 	    place_at_stem(serve, stem, RZC_PLACE_PROCESS_BESIDE) != 0)
 		return XVM_FAILED;
 	return place_take(serve, false);

@@ -194,7 +194,8 @@ struct ramz_values_tend_report {
  * For a thread of the caller's, or a timer: the cache has no thread of its own. report may be NULL.
  * report->more becomes false when a walk over the index is at its end, nothing is left of the old
  * generation, and compaction has nothing to gain. Returns 0, -XV_EINVAL, or an error of a value
- * that it could not move. O(values); the end of a generation O(threads).
+ * that it could not move. O(values); the end of a generation also O(threads), and the end of a
+ * cycle of compaction O(memory given back + holes).
  */
 XV_API int ramz_values_tend(struct ramz_values *cache, uint32_t values,
 			    struct ramz_values_tend_report *report);

@@ -144,10 +144,9 @@ static inline void id_verify(struct table_fixture *f, xv_id id, size_t size, siz
 	free(bytes);
 }
 
-/* Every call refuses the id, and says that it is the id. */
-/* Calls that assert_dead makes on the id, all of which are counted as bad. */
-enum { DEAD_CALLS = 7 };
+enum { DEAD_CALLS = 7 }; /* of assert_dead */
 
+/* Every call refuses the id, and says that it is the id. */
 static inline void assert_dead(struct table_fixture *f, xv_id id)
 {
 	struct xv_handle_table_stats before = fixture_stats(f);

@@ -252,7 +252,7 @@ static void use_buffer(void)
 {
 	const size_t bytes = 4 << 20;
 	unsigned char *buffer = malloc(bytes);
-	struct xv_provider *over;
+	struct xv_provider *over = NULL;
 
 	must(buffer != NULL ? xv_provider_buffer_init(&over, buffer, bytes, 4096) : -1, "buffer");
 	use_provider(over);
@@ -264,7 +264,7 @@ static void use_buffer(void)
 static void use_window(void)
 {
 	struct xv_provider_highmem_options memory;
-	struct xv_provider *over;
+	struct xv_provider *over = NULL;
 
 	xv_provider_highmem_options_init(&memory);
 	memory.max_bytes = PROVIDER_BYTES;

@@ -7,10 +7,11 @@
 #                                  (libc6-dev-*-cross, libgcc-12-dev-*-cross, binutils-*);
 #                                  tests run in qemu-user
 #   musl                           this processor with another C library, by musl-gcc
+#   windows                        64-bit Windows, by mingw-w64; tests run in wine
 #
 # `.ci/foreign-libs` puts the libraries into build/foreign. gcc's cross compilers would do too, but
 # cannot be installed beside gcc-multilib.
-set(XV_FOREIGN "" CACHE STRING "arm64, armhf, s390x, riscv64 or musl")
+set(XV_FOREIGN "" CACHE STRING "arm64, armhf, s390x, riscv64, musl or windows")
 list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES XV_FOREIGN)
 
 set(triple_arm64 aarch64-linux-gnu)
@@ -35,6 +36,16 @@ if(triple)
 		# qemu takes memory for each page of address space: a provider reserves 64 GiB.
 		list(APPEND CMAKE_CROSSCOMPILING_EMULATOR -R 4G)
 	endif()
+elseif(XV_FOREIGN STREQUAL "windows")
+	set(CMAKE_SYSTEM_NAME Windows)
+	set(CMAKE_SYSTEM_PROCESSOR x86_64)
+	set(CMAKE_C_COMPILER x86_64-w64-mingw32-gcc-posix)
+	set(CMAKE_RC_COMPILER x86_64-w64-mingw32-windres)
+	# The formats of C11, and programs that need no library of the compiler beside them.
+	string(APPEND CMAKE_C_FLAGS_INIT " -D__USE_MINGW_ANSI_STDIO=1")
+	set(CMAKE_EXE_LINKER_FLAGS_INIT -static)
+	get_filename_component(CMAKE_CROSSCOMPILING_EMULATOR
+		${CMAKE_CURRENT_LIST_DIR}/../.ci/wine-test ABSOLUTE)
 else()
 	set(CMAKE_C_COMPILER musl-gcc)
 	# The kernel's headers, behind those of musl.
@@ -43,6 +54,9 @@ else()
 endif()
 
 set(CMAKE_FIND_ROOT_PATH ${libraries})
+if(CMAKE_SYSTEM_NAME STREQUAL "Windows")
+	list(APPEND CMAKE_FIND_ROOT_PATH /usr/${CMAKE_SYSTEM_PROCESSOR}-w64-mingw32)
+endif()
 foreach(what IN ITEMS LIBRARY INCLUDE PACKAGE)
 	set(CMAKE_FIND_ROOT_PATH_MODE_${what} ONLY)
 endforeach()

@@ -247,7 +247,7 @@ _Static_assert(sizeof(struct xvi_atomic32) == sizeof(uint32_t), "it is only a wo
 _Static_assert(sizeof(struct xvi_atomic8) == 1, "and only a byte");
 
 /* Wait a moment for another thread: some turns at once, then yield each time. *turns counts;
- * begin with 0. (lock_posix.c, lock_none.c) */
+ * begin with 0. (lock_posix.c, lock_windows.c, lock_none.c) */
 void xvi_pause(unsigned *turns);
 
 #endif

@@ -2,8 +2,8 @@
 /* Copyright (c) the libxvmalloc authors */
 /*
  * The CPU on which this thread runs, to choose a shard. Only a hint: the thread may move at any
- * time. (cpu_posix.c; lock_none.c without threads.) O(1), without a system call if the C library
- * registers restartable sequences.
+ * time. (cpu_posix.c, cpu_windows.c; lock_none.c without threads.) O(1), without a system call if
+ * the C library registers restartable sequences.
  */
 #ifndef XVI_CPU_H
 #define XVI_CPU_H

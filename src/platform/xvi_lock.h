@@ -2,8 +2,8 @@
 /* Copyright (c) the libxvmalloc authors */
 /*
  * Locks for the core: none, spin or the platform's mutex. The core sees storage and five calls; one
- * file per platform (lock_posix.c, lock_none.c) sees the system. A lock is not recursive. O(1)
- * uncontended.
+ * file per platform (lock_posix.c, lock_windows.c, lock_none.c) sees the system. A lock is not
+ * recursive. O(1) uncontended.
  *
  * A spin lock is one word: an inline atomic instruction takes it, and a plain store releases it. A
  * mutex needs a call and an atomic instruction for each.

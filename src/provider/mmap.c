@@ -4,11 +4,12 @@
  * mmap.c: the provider of anonymous memory, always addressable.
  *
  * Owns: a reservation of address space for all pages, committed from its start as the highest page
- * number grows, and a control area (this record and the map of grains). May call: os_memory.h,
- * meta_memory.h, grain_map.h, hold.h, the platform lock. Locking: one lock around map, commits and
- * counters. Memory of pages and grains goes back outside the lock, while they still count as taken,
- * unless a thread waits to hold. Free pages are hidden from the program (xvi_tools.h). Complexity:
- * page_alloc O(log64 pages), a system call per COMMIT_BYTES of growth; grains_take O(1);
+ * number grows (where commits are charged: as grains are taken), and a control area (this record
+ * and the map of grains). May call: os_memory.h, meta_memory.h, grain_map.h, hold.h, the platform
+ * lock. Locking: one lock around map, commits and counters. Memory of pages and grains goes back
+ * outside the lock, while they still count as taken, unless a thread waits to hold. Free pages are
+ * hidden from the program (xvi_tools.h). Complexity: page_alloc O(log64 pages), a system call per
+ * COMMIT_BYTES of growth; grains_take O(1), with a system call where commits are charged;
  * grains_give O(1) and pages_free O(log64 pages) for each page, and a system call, O(pages) the
  * first time after the process has locked its memory.
  *
@@ -37,6 +38,7 @@
 
 struct mmap_provider {
 	struct xv_provider provider; /* must be first */
+	struct xv_provider_ops ops;
 	struct xvi_lock lock;
 	struct xvi_hold hold;
 	struct xvi_grain_map map;
@@ -48,7 +50,8 @@ struct mmap_provider {
 	uint32_t granule_pages; /* pages in a granule, a power of two; 1 for a page or a grain */
 	uint32_t granules_held; /* granules with a used page, if a page is one grain */
 	size_t os_page_bytes;
-	bool locked;           /* the memory that was last given back was locked */
+	bool charges_commits; /* space is committed when it is taken, decommitted when given back */
+	bool locked;          /* the memory that was last given back was locked */
 	bool control_is_there; /* all of the control area has memory, touched or not */
 };
 
@@ -97,6 +100,18 @@ static bool granule_is_nobodys(const struct mmap_provider *mm, size_t at)
 	return granule_is_free(mm, page_of(mm, at));
 }
 
+/* Make reserved space usable, if that was left for now, and its opposite. */
+static int memory_take(const struct mmap_provider *mm, void *at, size_t bytes)
+{
+	return mm->charges_commits ? xvi_os_commit(at, bytes) : 0;
+}
+
+static struct xvi_os_discarded memory_give(const struct mmap_provider *mm, void *at, size_t bytes)
+{
+	return mm->charges_commits ? (struct xvi_os_discarded){.given = xvi_os_decommit(at, bytes)}
+				   : xvi_os_discard(at, bytes);
+}
+
 /* Give back the granules in [from, end), which nobody has, or count them as stayed. A part that
  * fails must not keep the rest: try halves, down to a granule. */
 static void discard_free(struct mmap_provider *mm, size_t from, size_t end)
@@ -132,7 +147,7 @@ static int commit_through(struct mmap_provider *mm, size_t bytes)
 	char *from = (char *)mm->provider.base + mm->committed_bytes;
 	size_t free_from, end;
 
-	if (bytes <= mm->committed_bytes)
+	if (mm->charges_commits || bytes <= mm->committed_bytes)
 		return 0;
 	end = xvi_round_up(bytes, COMMIT_BYTES);
 	if (end > mm->reserved_bytes)
@@ -149,13 +164,19 @@ static int commit_through(struct mmap_provider *mm, size_t bytes)
 }
 
 /* A page of one grain is taken at once, and the granule around it is held. */
-static void whole_page_take(struct mmap_provider *mm, uint32_t page)
+static int whole_page_take(struct mmap_provider *mm, uint32_t page)
 {
 	if (granule_is_free(mm, page)) {
+		int err = memory_take(mm, page_address(mm, granule_first_page(mm, page)),
+				      mm->granule_bytes);
+
+		if (err != 0)
+			return err;
 		mm->granules_held++;
 		xvi_grain_set(&mm->map, granule_first_page(mm, page), 1, GRAIN_ABSENT);
 	}
 	xvi_grain_set(&mm->map, page, 1, GRAIN_TAKEN);
+	return 0;
 }
 
 static int page_alloc_locked(struct mmap_provider *mm, uint32_t *page)
@@ -166,10 +187,10 @@ static int page_alloc_locked(struct mmap_provider *mm, uint32_t *page)
 	if (!xvi_page_bitmap_lowest_free(&mm->map.pages, &lowest))
 		return -XV_ENOMEM;
 	err = commit_through(mm, ((size_t)lowest + 1) << mm->provider.page_shift);
+	if (err == 0 && !has_grains(mm))
+		err = whole_page_take(mm, lowest);
 	if (err != 0)
 		return err;
-	if (!has_grains(mm))
-		whole_page_take(mm, lowest);
 	xvi_page_bitmap_set(&mm->map.pages, lowest);
 	if (xvi_tools_watch())
 		xvi_tools_show(page_address(mm, lowest), (size_t)1 << mm->provider.page_shift);
@@ -231,7 +252,7 @@ static bool pages_discard(struct mmap_provider *mm, uint32_t first, uint32_t cou
 {
 	bool let_go = xvi_hold_let_go(&mm->hold, &mm->lock);
 	struct xvi_os_discarded discarded =
-		xvi_os_discard(page_address(mm, first), (size_t)count << mm->provider.page_shift);
+		memory_give(mm, page_address(mm, first), (size_t)count << mm->provider.page_shift);
 
 	xvi_hold_take_again(&mm->hold, &mm->lock, let_go);
 	if (!discarded.given && count > 1)
@@ -260,8 +281,8 @@ static void pages_discard_shared(struct mmap_provider *mm, uint32_t first, uint3
 		end -= mm->granule_pages;
 	if (from >= end)
 		return;
-	discarded = xvi_os_discard(page_address(mm, from), (size_t)(end - from)
-								   << mm->provider.page_shift);
+	discarded = memory_give(mm, page_address(mm, from),
+				(size_t)(end - from) << mm->provider.page_shift);
 	for (uint32_t page = from; page < end; page += mm->granule_pages) {
 		mm->granules_held--;
 		xvi_grain_set(&mm->map, page, 1, discarded.given ? GRAIN_ABSENT : GRAIN_STAYED);
@@ -319,15 +340,20 @@ static size_t mmap_pages_free(struct xv_provider *self, uint32_t first, uint32_t
 static int grains_take_locked(struct mmap_provider *mm, uint32_t page, uint32_t first,
 			      uint32_t count)
 {
+	int err;
+
 	if (!xvi_grain_range_is(&mm->map, page, first, count, false))
 		return -XV_EINVAL;
 	if (count > mm->map.most - mm->map.taken)
 		return -XV_ENOMEM;
-	xvi_grain_set(&mm->map, page, xvi_grain_bits(first, count), GRAIN_TAKEN);
-	return 0;
+	err = memory_take(mm, page_address(mm, page) + first * mm->granule_bytes,
+			  count * mm->granule_bytes);
+	if (err == 0)
+		xvi_grain_set(&mm->map, page, xvi_grain_bits(first, count), GRAIN_TAKEN);
+	return err;
 }
 
-/* The space became accessible with the page: memory comes when it is touched. */
+/* If the space became accessible with the page, memory comes when it is touched. */
 static int mmap_grains_take(struct xv_provider *self, uint32_t page, uint32_t first, uint32_t count)
 {
 	struct mmap_provider *mm = mmap_of(self);
@@ -350,8 +376,8 @@ static bool grains_give_locked(struct mmap_provider *mm, uint32_t page, uint32_t
 	if (!xvi_grain_range_is(&mm->map, page, first, count, true))
 		return false;
 	let_go = xvi_hold_let_go(&mm->hold, &mm->lock);
-	discarded = xvi_os_discard(page_address(mm, page) + first * mm->granule_bytes,
-				   count * mm->granule_bytes);
+	discarded = memory_give(mm, page_address(mm, page) + first * mm->granule_bytes,
+				count * mm->granule_bytes);
 	xvi_hold_take_again(&mm->hold, &mm->lock, let_go);
 	if (discarded.given)
 		xvi_grain_set(&mm->map, page, xvi_grain_bits(first, count), GRAIN_ABSENT);
@@ -454,29 +480,35 @@ static uint32_t mmap_release(struct xv_provider *self)
 	return xvi_hold_release(&mmap_of(self)->hold, &mmap_of(self)->lock);
 }
 
-/* clang-format off */
-#define OPS_OF_ALL                               \
-	.page_alloc = mmap_page_alloc,           \
-	.pages_free = mmap_pages_free,           \
-	.page_map = mmap_page_map,               \
-	.page_unmap = mmap_page_unmap,           \
-	.meta_reserve = mmap_meta_reserve,       \
-	.meta_commit = mmap_meta_commit,         \
-	.meta_release = mmap_meta_release,       \
-	.meta_purge = mmap_meta_purge,           \
-	.overhead_bytes = mmap_overhead_bytes,   \
-	.stayed_bytes = mmap_stayed_bytes,         \
-	.hold = mmap_hold,                       \
-	.release = mmap_release
-/* clang-format on */
-
-static const struct xv_provider_ops whole_page_ops = {OPS_OF_ALL};
-
-static const struct xv_provider_ops grain_ops = {
-	OPS_OF_ALL,
+/* All operations; a provider may leave out some. */
+static const struct xv_provider_ops all_ops = {
+	.page_alloc = mmap_page_alloc,
+	.pages_free = mmap_pages_free,
+	.page_map = mmap_page_map,
+	.page_unmap = mmap_page_unmap,
+	.meta_reserve = mmap_meta_reserve,
+	.meta_commit = mmap_meta_commit,
+	.meta_release = mmap_meta_release,
+	.meta_purge = mmap_meta_purge,
+	.overhead_bytes = mmap_overhead_bytes,
+	.stayed_bytes = mmap_stayed_bytes,
+	.hold = mmap_hold,
+	.release = mmap_release,
 	.grains_take = mmap_grains_take,
 	.grains_give = mmap_grains_give,
 };
+
+/* What is charged as a whole cannot be purged: pools then give back the ends of tables. */
+static void ops_fill(struct xv_provider_ops *ops, bool has_grains, bool charges_commits)
+{
+	*ops = all_ops;
+	if (!has_grains) {
+		ops->grains_take = NULL;
+		ops->grains_give = NULL;
+	}
+	if (charges_commits)
+		ops->meta_purge = NULL;
+}
 
 static void provider_fill(struct mmap_provider *mm, const struct xvi_mmap_plan *plan, void *base,
 			  const struct xvi_os_facts *facts)
@@ -484,8 +516,9 @@ static void provider_fill(struct mmap_provider *mm, const struct xvi_mmap_plan *
 	uint32_t pages = (uint32_t)(plan->reserve_bytes >> plan->page_shift);
 	uint32_t grains = xvi_mmap_plan_grains(plan);
 
+	ops_fill(&mm->ops, grains > 1, facts->charges_commits);
 	mm->provider = (struct xv_provider){
-		.ops = grains > 1 ? &grain_ops : &whole_page_ops,
+		.ops = &mm->ops,
 		.base = base,
 		.max_pages = pages,
 		.page_shift = plan->page_shift,
@@ -496,6 +529,7 @@ static void provider_fill(struct mmap_provider *mm, const struct xvi_mmap_plan *
 	mm->granule_pages = grains > 1 ? 1 : (uint32_t)(plan->granule_bytes >> plan->page_shift);
 	mm->reserved_bytes = xvi_round_up((size_t)plan->reserve_bytes, plan->granule_bytes);
 	mm->os_page_bytes = facts->page_bytes;
+	mm->charges_commits = facts->charges_commits;
 	xvi_grain_map_init(&mm->map, mm + 1, pages, grains, plan->grains_most);
 	xvi_meta_init(&mm->meta, facts->page_bytes);
 	/* Otherwise a system may back one touched page with a huge page. */

@@ -64,22 +64,33 @@ int xvi_mmap_plan_make(struct xvi_mmap_plan *plan, const struct xv_provider_mmap
 	return 0;
 }
 
+static void *reserve(uint64_t bytes, size_t alignment)
+{
+	return bytes <= SIZE_MAX ? xvi_os_reserve((size_t)bytes, alignment) : NULL;
+}
+
+/* A mapping ends only as a whole (on Windows), so it cannot be taken and then cut. */
+static bool can_reserve(uint64_t bytes, size_t alignment)
+{
+	void *base = reserve(bytes, alignment);
+
+	if (base != NULL)
+		xvi_os_release(base, (size_t)bytes);
+	return base != NULL;
+}
+
 void *xvi_mmap_plan_reserve(struct xvi_mmap_plan *plan)
 {
 	size_t alignment = larger_of(BASE_ALIGNMENT, plan->granule_bytes);
 
 	for (;;) {
 		uint64_t bytes = plan->reserve_bytes + plan->granule_bytes - 1;
-		uint64_t asked;
-		char *base = NULL;
+		void *base = NULL;
 
 		bytes &= ~(uint64_t)(plan->granule_bytes - 1);
 		/* A size that was our choice leaves as much as it takes. */
-		asked = plan->may_shrink ? 2 * bytes : bytes;
-		if (asked <= SIZE_MAX)
-			base = xvi_os_reserve((size_t)asked, alignment);
-		if (base != NULL && asked > bytes)
-			xvi_os_release(base + bytes, (size_t)(asked - bytes));
+		if (!plan->may_shrink || can_reserve(2 * bytes, alignment))
+			base = reserve(bytes, alignment);
 		if (base != NULL || !plan->may_shrink || plan->reserve_bytes <= RESERVE_BYTES_MIN)
 			return base;
 		plan->reserve_bytes = (plan->reserve_bytes / 2) >> plan->page_shift

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * os_memory.c: see os_memory.h. No other file of the providers asks which system it is on.
+ * os_memory.c: see os_memory.h; for POSIX.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* MAP_ANONYMOUS, MADV_*, mlock2 under -std=c11 */
@@ -63,6 +63,7 @@ void xvi_os_facts_get(struct xvi_os_facts *facts)
 
 	facts->page_bytes = page_bytes > 0 ? (size_t)page_bytes : OS_PAGE_BYTES_FALLBACK;
 	facts->huge_page_bytes = huge_page_bytes();
+	facts->charges_commits = false;
 }
 
 static void *map_anonymous(void *where, size_t bytes, int protection, int flags)

@@ -16,13 +16,16 @@
 static struct xv_provider *mmap_on(size_t os_page_bytes, uint32_t page_bytes, uint64_t cap_bytes)
 {
 	struct xv_provider_mmap_options options;
-	struct xvi_os_facts facts = {os_page_bytes, 0};
+	struct xvi_os_facts facts;
 	struct xv_provider *provider = NULL;
 
 	xv_provider_mmap_options_init(&options);
 	options.page_bytes = page_bytes;
 	options.reserve_bytes = CAPACITY_BYTES;
 	options.cap_bytes = cap_bytes;
+	xvi_os_facts_get(&facts);
+	facts.page_bytes = os_page_bytes;
+	facts.huge_page_bytes = 0;
 	assert_int_equal(xvi_provider_mmap_create_on(&provider, &options, &facts), 0);
 	return provider;
 }
@@ -91,6 +94,81 @@ static void mmap_small_provider_keeps_its_map_in_one_os_page(void **state)
 			take(provider, page, i % grains, 1);
 	}
 	assert_int_equal(provider->ops->overhead_bytes(provider), sysconf(_SC_PAGESIZE));
+	xv_provider_mmap_destroy(provider);
+}
+
+/* What can be read of a page, by grain, as bits. */
+static uint32_t usable(struct xv_provider *provider, uint32_t page)
+{
+	size_t grain_bytes = (size_t)1 << provider->grain_shift;
+	const char *at = (const char *)provider->base + ((size_t)page << provider->page_shift);
+	uint32_t bits = 0;
+
+	for (uint32_t i = 0; i < xv_provider_page_grains(provider); i++)
+		bits |= (uint32_t)(signal_of_reading(at + i * grain_bytes) == 0) << i;
+	return bits;
+}
+
+/* As on Windows, where the system promises memory for all that is committed. */
+static struct xv_provider *mmap_charged(uint32_t page_bytes)
+{
+	struct xvi_os_facts facts;
+	struct xv_provider_mmap_options options;
+	struct xv_provider *provider = NULL;
+
+	xv_provider_mmap_options_init(&options);
+	options.page_bytes = page_bytes;
+	options.reserve_bytes = CAPACITY_BYTES;
+	xvi_os_facts_get(&facts);
+	facts.huge_page_bytes = 0;
+	facts.charges_commits = true;
+	assert_int_equal(xvi_provider_mmap_create_on(&provider, &options, &facts), 0);
+	return provider;
+}
+
+static void mmap_commits_what_is_taken_where_commits_are_charged(void **state)
+{
+	struct xv_provider *provider = mmap_charged(65536);
+	uint32_t page;
+
+	(void)state;
+	if (under_valgrind() || xv_provider_page_grains(provider) < 4)
+		skip();
+	for (uint32_t i = 0; i < 3; i++)
+		page = alloc(provider);
+	assert_int_equal(usable(provider, page), 0);
+	take(provider, page, 1, 3);
+	memset(map(provider, page) + ((size_t)1 << provider->grain_shift), 7,
+	       (size_t)3 << provider->grain_shift);
+	assert_int_equal(usable(provider, page), 0xE);
+	assert_int_equal(usable(provider, page - 1), 0);
+	give(provider, page, 2, 1);
+	assert_int_equal(usable(provider, page), 0xA);
+	take(provider, page, 2, 1);
+	assert_int_equal(usable(provider, page), 0xE);
+	assert_int_equal(provider->ops->pages_free(provider, 0, 3), 0);
+	assert_int_equal(usable(provider, page), 0);
+	assert_null(provider->ops->meta_purge);
+	xv_provider_mmap_destroy(provider);
+}
+
+static void mmap_commits_whole_pages_where_commits_are_charged(void **state)
+{
+	struct xv_provider *provider = mmap_charged(4096);
+
+	(void)state;
+	if (under_valgrind() || sysconf(_SC_PAGESIZE) != 4096)
+		skip();
+	assert_int_equal(alloc(provider), 0);
+	assert_int_equal(alloc(provider), 1);
+	assert_int_equal(usable(provider, 1), 1);
+	assert_int_equal(usable(provider, 2), 0);
+	memset(map(provider, 0), 7, 2 * 4096);
+	assert_int_equal(provider->ops->pages_free(provider, 0, 1), 0);
+	assert_int_equal(usable(provider, 0), 0);
+	assert_int_equal(usable(provider, 1), 1);
+	assert_int_equal(alloc(provider), 0);
+	assert_int_equal(usable(provider, 0), 1);
 	xv_provider_mmap_destroy(provider);
 }
 
@@ -163,6 +241,8 @@ int main(void)
 		cmocka_unit_test(mmap_grain_follows_the_os_page),
 		cmocka_unit_test(mmap_cap_counts_grains_and_not_pages),
 		cmocka_unit_test(mmap_small_provider_keeps_its_map_in_one_os_page),
+		cmocka_unit_test(mmap_commits_what_is_taken_where_commits_are_charged),
+		cmocka_unit_test(mmap_commits_whole_pages_where_commits_are_charged),
 		cmocka_unit_test(highmem_grain_is_taken_and_given_while_its_page_is_mapped),
 		cmocka_unit_test(highmem_frees_a_run_around_mapped_pages),
 	};

@@ -29,7 +29,7 @@ static struct xv_provider *create(const struct xv_provider_mmap_options *options
 static struct xv_provider *create_on(const struct xv_provider_mmap_options *options,
 				     size_t page_bytes, size_t huge_page_bytes)
 {
-	struct xvi_os_facts facts = {page_bytes, huge_page_bytes};
+	struct xvi_os_facts facts = {.page_bytes = page_bytes, .huge_page_bytes = huge_page_bytes};
 	struct xv_provider *provider = NULL;
 
 	assert_int_equal(xvi_provider_mmap_create_on(&provider, options, &facts), 0);

@@ -26,6 +26,10 @@
  * mlockall(MCL_CURRENT): the memory of all buffers, a page for each slot, and memory of grains that
  * were not taken in pages visible at that moment.
  *
+ * On Windows each page is a section of the paging file, which goes back as a whole: a page is one
+ * grain. A page is shown where the system finds room. A stale pointer faults until something else
+ * is mapped there. If the system shows no view, page_map fails: there are no buffers.
+ *
  * After fork() both processes see the same pages: use the provider in one of them only.
  */
 #ifndef XVMALLOC_PROVIDER_HIGHMEM_H
@@ -42,7 +46,8 @@ struct xv_provider_highmem_options {
 				* 65536 */
 	uint64_t max_bytes;    /* most bytes of pages; 0 = 16 GiB. No memory is taken before use */
 	uint32_t window_slots; /* pages that can be mapped at once, 2 .. 1024; 0 = 8 */
-	const char *file_dir;  /* not NULL: use an unlinked file in this directory, not a memfd */
+	const char *file_dir; /* not NULL: use an unlinked file in this directory, not a memfd; NULL
+			       * on Windows */
 };
 
 /* What has happened since the provider was made. */
@@ -57,7 +62,8 @@ struct xv_provider_highmem_stats {
 			  * mapped or free page, map of a free page, grains taken twice, or given
 			  * when they are not taken */
 	uint64_t pages;  /* pages handed out now */
-	uint64_t backing_bytes; /* bytes the backing file holds, as fstat tells */
+	uint64_t backing_bytes; /* bytes the backing file holds, as fstat tells; on Windows those of
+				 * all pages */
 };
 
 /* Options with every field at its default. */
@@ -66,8 +72,9 @@ XV_API void xv_provider_highmem_options_init(struct xv_provider_highmem_options 
 /*
  * Make a highmem provider; options may be NULL. Stores it in *out; end it with
  * xv_provider_highmem_destroy after every pool over it is gone. Returns 0, -XV_EINVAL (bad option,
- * or file_dir is no directory in which files can be made) or -XV_ENOMEM (no memory, no file
- * descriptor left, or the system makes no such file). Its operations are thread-safe. O(1).
+ * or file_dir is no directory in which files can be made), -XV_ENOTSUP (file_dir on Windows) or
+ * -XV_ENOMEM (no memory, no file descriptor left, or the system makes no such file). Its operations
+ * are thread-safe. O(1).
  */
 XV_API XV_MUST_USE int
 xv_provider_highmem_create(struct xv_provider **out,

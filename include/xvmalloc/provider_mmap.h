@@ -12,6 +12,10 @@
  * system does not take back counts in overhead_bytes, and is used again when its page or grain is.
  * mlockall(MCL_CURRENT) brings in memory where nothing is taken; that counts only from the next
  * pages_free or grains_give on, which gives it back.
+ *
+ * On Windows the memory is that of VirtualAlloc. The system promises memory for all that is
+ * committed, so a grain is committed when it is taken, which may fail with -XV_ENOMEM, and
+ * decommitted when it is given back. There is no meta_purge, and huge_pages has no effect.
  */
 #ifndef XVMALLOC_PROVIDER_MMAP_H
 #define XVMALLOC_PROVIDER_MMAP_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * backing_file.c: see backing_file.h.
+ * backing_file.c: see backing_file.h; for POSIX.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* memfd_create, fallocate, O_TMPFILE */
@@ -11,6 +11,8 @@
 #endif
 
 #include "backing_file.h"
+
+#include "os_memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +34,7 @@ _Static_assert(sizeof(off_t) >= 8, "file offsets reach past 4 GiB");
 
 #define GROWTH_BYTES ((uint64_t)1 << 20) /* if space cannot be taken ahead */
 #define STAT_BLOCK_BYTES 512U            /* unit of st_blocks */
+#define VIEWS_ALIGNMENT ((size_t)64 << 10)
 #define PATH_BYTES 4096
 
 static int open_in_memory(void)
@@ -103,22 +106,59 @@ static uint64_t file_size_limit(void)
 	return limit.rlim_cur < INT64_MAX ? limit.rlim_cur : INT64_MAX;
 }
 
-int xvi_backing_open(struct xvi_backing_file *file, const char *directory)
+size_t xvi_backing_unit_bytes(size_t page_bytes, size_t os_page_bytes)
+{
+	(void)page_bytes;
+	return os_page_bytes;
+}
+
+int xvi_backing_open(struct xvi_backing_file *file, const char *directory,
+		     const struct xvi_backing_shape *shape)
 {
 	int fd = directory != NULL ? open_in_directory(directory) : open_anywhere();
 
 	if (fd < 0)
 		return directory != NULL && names_no_directory(-fd) ? -XV_EINVAL : -XV_ENOMEM;
 	*file = (struct xvi_backing_file){
+		.page_shift = shape->page_shift,
 		.fd = fd,
 		.can_preallocate = true,
+		.views_bytes = (size_t)shape->views << shape->page_shift,
 	};
-	return 0;
+	file->views = xvi_os_reserve(file->views_bytes, VIEWS_ALIGNMENT);
+	if (file->views != NULL)
+		return 0;
+	close(fd);
+	return -XV_ENOMEM;
 }
 
 void xvi_backing_close(struct xvi_backing_file *file)
 {
+	xvi_os_release(file->views, file->views_bytes);
 	close(file->fd);
+}
+
+static char *view_address(const struct xvi_backing_file *file, uint32_t view)
+{
+	return file->views + ((size_t)view << file->page_shift);
+}
+
+/* To leave holes takes one more system call. */
+void *xvi_backing_show(const struct xvi_backing_file *file, uint32_t view, uint32_t page,
+		       bool has_holes)
+{
+	char *at = view_address(file, view);
+	size_t bytes = (size_t)1 << file->page_shift;
+	uint64_t offset = (uint64_t)page << file->page_shift;
+	bool shown = has_holes ? xvi_os_map_sparse(at, bytes, file->fd, offset)
+			       : xvi_os_map_over(at, bytes, file->fd, offset);
+
+	return shown ? at : NULL;
+}
+
+void xvi_backing_hide(const struct xvi_backing_file *file, uint32_t view)
+{
+	xvi_os_hide(view_address(file, view), (size_t)1 << file->page_shift);
 }
 
 /* Is there no room, or does the disk fail? */
@@ -186,6 +226,11 @@ int xvi_backing_take(struct xvi_backing_file *file, uint64_t offset, size_t byte
 	return 0;
 }
 
+bool xvi_backing_copies(void)
+{
+	return true;
+}
+
 bool xvi_backing_read(const struct xvi_backing_file *file, uint64_t offset, void *to, size_t bytes)
 {
 	for (size_t done = 0; done < bytes;) {
@@ -219,7 +264,7 @@ bool xvi_backing_write(const struct xvi_backing_file *file, uint64_t offset, con
 	return true;
 }
 
-bool xvi_backing_give(const struct xvi_backing_file *file, uint64_t offset, uint64_t bytes)
+bool xvi_backing_give(struct xvi_backing_file *file, uint64_t offset, uint64_t bytes)
 {
 #if defined(FALLOC_FL_PUNCH_HOLE) && defined(FALLOC_FL_KEEP_SIZE)
 	int result;
@@ -244,4 +289,10 @@ uint64_t xvi_backing_held_bytes(const struct xvi_backing_file *file)
 	if (fstat(file->fd, &status) != 0)
 		return 0;
 	return (uint64_t)status.st_blocks * STAT_BLOCK_BYTES;
+}
+
+size_t xvi_backing_overhead_bytes(const struct xvi_backing_file *file)
+{
+	(void)file;
+	return 0;
 }

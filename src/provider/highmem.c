@@ -3,7 +3,7 @@
 /*
  * highmem.c: the provider of pages that are seen only through a small window.
  *
- * Owns: a nameless file with the pages, a window of slots in inaccessible address space, and a
+ * Owns: a nameless file with the pages, a window of slots that show some of them, and a
  * control area (this record, the records of slots, the map of grains, a buffer for each slot). May
  * call: os_memory.h, backing_file.h, meta_memory.h, grain_map.h, hold.h, window.h, the platform
  * lock. Locking: one lock around everything, system calls included: no thread sees a slot halfway
@@ -27,13 +27,13 @@
 #include "xvi_lock.h"
 
 #define MAX_BYTES_DEFAULT ((uint64_t)16 << 30)
-#define WINDOW_ALIGNMENT ((size_t)64 << 10)
 #define WINDOW_SLOTS_DEFAULT 8U
 #define WINDOW_SLOTS_MIN 2U
 #define WINDOW_SLOTS_MAX 1024U
 
 struct highmem_provider {
 	struct xv_provider provider; /* must be first */
+	struct xv_provider_ops ops;
 	struct xvi_lock lock;
 	struct xvi_hold hold;
 	struct xvi_backing_file file;
@@ -274,7 +274,7 @@ static size_t highmem_overhead_bytes(struct xv_provider *self)
 
 	xvi_lock_acquire(&hm->lock);
 	bytes = control_held_bytes(hm);
-	bytes += xvi_meta_overhead_bytes(&hm->meta);
+	bytes += xvi_meta_overhead_bytes(&hm->meta) + xvi_backing_overhead_bytes(&hm->file);
 	bytes += (size_t)hm->map.stayed << self->grain_shift;
 	xvi_lock_release(&hm->lock);
 	return bytes;
@@ -301,29 +301,35 @@ static uint32_t highmem_release(struct xv_provider *self)
 	return xvi_hold_release(&highmem_of(self)->hold, &highmem_of(self)->lock);
 }
 
-/* clang-format off */
-#define OPS_OF_ALL                                  \
-	.page_alloc = highmem_page_alloc,           \
-	.pages_free = highmem_pages_free,           \
-	.page_map = highmem_page_map,               \
-	.page_unmap = highmem_page_unmap,           \
-	.meta_reserve = highmem_meta_reserve,       \
-	.meta_commit = highmem_meta_commit,         \
-	.meta_release = highmem_meta_release,       \
-	.meta_purge = highmem_meta_purge,           \
-	.overhead_bytes = highmem_overhead_bytes,   \
-	.stayed_bytes = highmem_stayed_bytes,         \
-	.hold = highmem_hold,                       \
-	.release = highmem_release
-/* clang-format on */
-
-static const struct xv_provider_ops whole_page_ops = {OPS_OF_ALL};
-
-static const struct xv_provider_ops grain_ops = {
-	OPS_OF_ALL,
+/* All operations; a provider may leave out some. */
+static const struct xv_provider_ops all_ops = {
+	.page_alloc = highmem_page_alloc,
+	.pages_free = highmem_pages_free,
+	.page_map = highmem_page_map,
+	.page_unmap = highmem_page_unmap,
+	.meta_reserve = highmem_meta_reserve,
+	.meta_commit = highmem_meta_commit,
+	.meta_release = highmem_meta_release,
+	.meta_purge = highmem_meta_purge,
+	.overhead_bytes = highmem_overhead_bytes,
+	.stayed_bytes = highmem_stayed_bytes,
+	.hold = highmem_hold,
+	.release = highmem_release,
 	.grains_take = highmem_grains_take,
 	.grains_give = highmem_grains_give,
 };
+
+/* What is charged as a whole cannot be purged: pools then give back the ends of tables. */
+static void ops_fill(struct xv_provider_ops *ops, bool has_grains, bool charges_commits)
+{
+	*ops = all_ops;
+	if (!has_grains) {
+		ops->grains_take = NULL;
+		ops->grains_give = NULL;
+	}
+	if (charges_commits)
+		ops->meta_purge = NULL;
+}
 
 void xv_provider_highmem_options_init(struct xv_provider_highmem_options *options)
 {
@@ -340,11 +346,12 @@ struct highmem_plan {
 	uint32_t pages;
 	uint32_t slots;
 	size_t os_page_bytes;
+	bool charges_commits;
 	const char *file_dir;
 };
 
 static int plan_make(struct highmem_plan *plan, const struct xv_provider_highmem_options *options,
-		     size_t os_page_bytes)
+		     const struct xvi_os_facts *facts)
 {
 	uint32_t page_bytes =
 		options->page_bytes != 0 ? options->page_bytes : XVI_PAGE_BYTES_DEFAULT;
@@ -353,12 +360,16 @@ static int plan_make(struct highmem_plan *plan, const struct xv_provider_highmem
 	plan->page_shift = xvi_page_shift(page_bytes);
 	plan->slots = options->window_slots != 0 ? options->window_slots : WINDOW_SLOTS_DEFAULT;
 	plan->pages = xvi_page_count(max_bytes, plan->page_shift);
-	plan->os_page_bytes = os_page_bytes;
+	plan->os_page_bytes = facts->page_bytes;
+	plan->charges_commits = facts->charges_commits;
 	plan->file_dir = options->file_dir;
-	if (plan->page_shift == 0 || page_bytes % os_page_bytes != 0 || plan->pages == 0 ||
+	if (plan->page_shift == 0 || page_bytes % facts->page_bytes != 0 || plan->pages == 0 ||
 	    plan->slots < WINDOW_SLOTS_MIN || plan->slots > WINDOW_SLOTS_MAX)
 		return -XV_EINVAL;
-	plan->grain_shift = plan->page_shift - xvi_grain_count_shift(page_bytes, os_page_bytes);
+	plan->grain_shift =
+		plan->page_shift -
+		xvi_grain_count_shift(page_bytes,
+				      xvi_backing_unit_bytes(page_bytes, facts->page_bytes));
 	return 0;
 }
 
@@ -368,10 +379,13 @@ static struct highmem_provider *control_make(const struct highmem_plan *plan)
 	size_t buffers_at = xvi_round_up(slots_end_bytes(plan->slots) +
 						 xvi_grain_map_bytes(plan->pages, grains),
 					 plan->os_page_bytes);
-	size_t bytes = buffers_at + ((size_t)plan->slots << plan->page_shift);
+	size_t bytes = buffers_at;
 	bool all_there;
-	struct highmem_provider *hm = xvi_os_map_zeroed(bytes, &all_there);
+	struct highmem_provider *hm;
 
+	if (xvi_backing_copies())
+		bytes += (size_t)plan->slots << plan->page_shift;
+	hm = xvi_os_map_zeroed(bytes, &all_there);
 	if (hm == NULL)
 		return NULL;
 	hm->control_bytes = bytes;
@@ -380,8 +394,9 @@ static struct highmem_provider *control_make(const struct highmem_plan *plan)
 		xvi_os_release(hm, bytes);
 		return NULL;
 	}
+	ops_fill(&hm->ops, grains > 1, plan->charges_commits);
 	hm->provider = (struct xv_provider){
-		.ops = grains > 1 ? &grain_ops : &whole_page_ops,
+		.ops = &hm->ops,
 		.max_pages = plan->pages,
 		.page_shift = plan->page_shift,
 		.grain_shift = plan->grain_shift,
@@ -394,7 +409,7 @@ static struct highmem_provider *control_make(const struct highmem_plan *plan)
 		.slot_count = plan->slots,
 		.page_shift = plan->page_shift,
 		.grain_shift = plan->grain_shift,
-		.buffers = (char *)hm + buffers_at,
+		.buffers = xvi_backing_copies() ? (char *)hm + buffers_at : NULL,
 		.file = &hm->file,
 		.map = &hm->map,
 		.stats = &hm->stats,
@@ -407,25 +422,6 @@ static void control_destroy(struct highmem_provider *hm)
 {
 	xvi_lock_fini(&hm->lock);
 	xvi_os_release(hm, hm->control_bytes);
-}
-
-static size_t window_bytes(const struct highmem_provider *hm)
-{
-	return (size_t)hm->provider.window_slots << hm->provider.page_shift;
-}
-
-/* Open file and window; on error neither is left. */
-static int open_parts(struct highmem_provider *hm, const char *file_dir)
-{
-	int err = xvi_backing_open(&hm->file, file_dir);
-
-	if (err != 0)
-		return err;
-	hm->window.base = xvi_os_reserve(window_bytes(hm), WINDOW_ALIGNMENT);
-	if (hm->window.base != NULL)
-		return 0;
-	xvi_backing_close(&hm->file);
-	return -XV_ENOMEM;
 }
 
 int xv_provider_highmem_create(struct xv_provider **out,
@@ -441,13 +437,16 @@ int xv_provider_highmem_create(struct xv_provider **out,
 		return -XV_EINVAL;
 	xv_provider_highmem_options_init(&defaults);
 	xvi_os_facts_get(&facts);
-	err = plan_make(&plan, options != NULL ? options : &defaults, facts.page_bytes);
+	err = plan_make(&plan, options != NULL ? options : &defaults, &facts);
 	if (err != 0)
 		return err;
 	hm = control_make(&plan);
 	if (hm == NULL)
 		return -XV_ENOMEM;
-	err = open_parts(hm, plan.file_dir);
+	err = xvi_backing_open(&hm->file, plan.file_dir,
+			       &(struct xvi_backing_shape){.page_shift = plan.page_shift,
+							   .pages = plan.pages,
+							   .views = plan.slots});
 	if (err != 0) {
 		control_destroy(hm);
 		return err;
@@ -463,7 +462,6 @@ void xv_provider_highmem_destroy(struct xv_provider *provider)
 	if (provider == NULL)
 		return;
 	hm = highmem_of(provider);
-	xvi_os_release(hm->window.base, window_bytes(hm));
 	xvi_backing_close(&hm->file);
 	control_destroy(hm);
 }

@@ -5,32 +5,16 @@
  */
 #include "window.h"
 
-#include "os_memory.h"
 #include "xvi_bits.h"
-
-static size_t page_bytes(const struct xvi_window *window)
-{
-	return (size_t)1 << window->page_shift;
-}
 
 static uint64_t page_offset(const struct xvi_window *window, uint32_t page)
 {
 	return (uint64_t)page << window->page_shift;
 }
 
-static char *slot_address(const struct xvi_window *window, uint32_t slot)
-{
-	return window->base + ((size_t)slot << window->page_shift);
-}
-
 static char *slot_buffer(const struct xvi_window *window, uint32_t slot)
 {
 	return window->buffers + ((size_t)slot << window->page_shift);
-}
-
-static char *slot_view(const struct xvi_window *window, uint32_t slot)
-{
-	return window->slots[slot].copied ? slot_buffer(window, slot) : slot_address(window, slot);
 }
 
 static bool slot_is_free(const struct xvi_window_slot *slot)
@@ -74,6 +58,8 @@ static bool copy_in(struct xvi_window *window, uint32_t slot, uint32_t page)
 	uint32_t bits = xvi_grain_taken(window->map, page);
 	size_t at, bytes;
 
+	if (window->buffers == NULL)
+		return false;
 	if (!window->slots[slot].buffer_is_there)
 		window->buffers_used++;
 	window->slots[slot].buffer_is_there = true;
@@ -83,6 +69,7 @@ static bool copy_in(struct xvi_window *window, uint32_t slot, uint32_t page)
 			return false;
 	}
 	window->slots[slot].copied = true;
+	window->slots[slot].at = slot_buffer(window, slot);
 	window->stats->copies++;
 	return true;
 }
@@ -113,15 +100,12 @@ static uint32_t slot_written_back(struct xvi_window *window)
 	return window->slot_count;
 }
 
-/* Holes of the page stay holes, which takes one more system call. */
 static bool slot_show(struct xvi_window *window, uint32_t slot, uint32_t page)
 {
-	char *at = slot_address(window, slot);
-	uint64_t offset = page_offset(window, page);
+	bool has_holes = xvi_grain_taken(window->map, page) != xvi_grain_all(window->map);
 
-	if (xvi_grain_taken(window->map, page) == xvi_grain_all(window->map))
-		return xvi_os_map_over(at, page_bytes(window), window->file->fd, offset);
-	return xvi_os_map_sparse(at, page_bytes(window), window->file->fd, offset);
+	window->slots[slot].at = xvi_backing_show(window->file, slot, page, has_holes);
+	return window->slots[slot].at != NULL;
 }
 
 /* Put a page into a free slot. */
@@ -152,7 +136,7 @@ void *xvi_window_map(struct xvi_window *window, uint32_t page)
 		return NULL;
 	}
 	count_map(window->stats, window->slots[slot].maps++ == 0);
-	return slot_view(window, slot);
+	return window->slots[slot].at;
 }
 
 int xvi_window_unmap(struct xvi_window *window, uint32_t page, const void *address)
@@ -160,7 +144,7 @@ int xvi_window_unmap(struct xvi_window *window, uint32_t page, const void *addre
 	uint32_t slot = slot_for(window, page);
 
 	if (slot == window->slot_count || window->slots[slot].maps == 0 ||
-	    address != slot_view(window, slot)) {
+	    address != window->slots[slot].at) {
 		window->stats->misuse++;
 		return -XV_EINVAL;
 	}
@@ -171,7 +155,7 @@ int xvi_window_unmap(struct xvi_window *window, uint32_t page, const void *addre
 	if (window->slots[slot].copied)
 		(void)copy_out(window, slot);
 	else
-		xvi_os_hide(slot_address(window, slot), page_bytes(window));
+		xvi_backing_hide(window->file, slot);
 	return 0;
 }
 

@@ -3,8 +3,8 @@
 /*
  * window.h: the few slots that show pages of the highmem provider.
  *
- * Owns: the slots, what is mapped over their address space, and their buffers; counts maps in the
- * provider's statistics. May call: os_memory.h, backing_file.h, grain_map.h. Locking: the provider
+ * Owns: the slots, which views of the file they show, and their buffers; counts maps in the
+ * provider's statistics. May call: backing_file.h, grain_map.h. Locking: the provider
  * holds its lock. Complexity: O(slots) and up to three system calls; if the system refuses those,
  * one for each run of taken grains of the page.
  *
@@ -18,8 +18,8 @@
  * written back: all maps see it. Other grains are neither read nor written, since that would give
  * them memory.
  *
- * A slot is free when it has no maps and no copy. Its place in the window then shows nothing, or,
- * if the system refused that, a page that nobody asks for.
+ * A slot is free when it has no maps and no copy. Its view then shows nothing, or, if the system
+ * refused that, a page that nobody asks for.
  */
 #ifndef XVI_WINDOW_H
 #define XVI_WINDOW_H
@@ -32,6 +32,7 @@
 struct xvi_window_slot {
 	uint32_t page; /* undefined while the slot is free */
 	uint32_t maps; /* page_map calls that have not ended */
+	char *at;      /* where the page is seen, in a view or in the buffer, until the next map */
 	bool copied;   /* the page is in the slot's buffer; without maps, because it could not be
 			* written back */
 	bool buffer_is_there; /* the buffer was used, and has memory */
@@ -43,8 +44,7 @@ struct xvi_window {
 	uint32_t page_shift;
 	uint32_t grain_shift;
 	uint32_t buffers_used; /* buffers with memory, count */
-	char *base;            /* address space of the slots */
-	char *buffers;         /* as many bytes of memory */
+	char *buffers;         /* memory for a page of each slot; NULL if pages cannot be copied */
 	const struct xvi_backing_file *file;
 	const struct xvi_grain_map *map;
 	struct xv_provider_highmem_stats *stats;

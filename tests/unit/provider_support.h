@@ -22,8 +22,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
-#include <sys/wait.h>
 #include <unistd.h>
+#if !defined(_WIN32)
+#include <sys/wait.h>
+#endif
 
 #define KIB ((size_t)1 << 10)
 #define MIB ((size_t)1 << 20)
@@ -81,6 +83,7 @@ static inline size_t resident_bytes(void)
 	return (size_t)resident * (size_t)sysconf(_SC_PAGESIZE);
 }
 
+#if !defined(_WIN32)
 /* The signal that a read of this byte ends a child process with; 0 when none. */
 static inline int signal_of_reading(const void *address)
 {
@@ -109,6 +112,7 @@ static inline bool true_in_child(bool (*function)(void))
 	return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
 	       WEXITSTATUS(status) == 0;
 }
+#endif
 
 /* Take a page with memory for all of its grains. 0, or what the provider said first. */
 static inline int page_take(struct xv_provider *provider, uint32_t *page)

@@ -9,9 +9,11 @@
 #include <xvmalloc/provider_highmem.h>
 #include <xvmalloc/provider_mmap.h>
 
+#if !defined(_WIN32)
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>
+#endif
 
 static struct xv_provider *create(const struct xv_provider_highmem_options *options)
 {
@@ -97,13 +99,6 @@ static void highmem_refuses_bad_options(void **state)
 	xv_provider_highmem_destroy(NULL);
 }
 
-static void highmem_refuses_a_directory_that_cannot_be_used(void **state)
-{
-	(void)state;
-	assert_int_equal(create_error(0, 0, 0, "/nonexistent/directory"), -XV_EINVAL);
-	assert_int_equal(create_error(0, 0, 0, "/dev/null"), -XV_EINVAL);
-}
-
 static void highmem_defaults_are_those_of_the_header(void **state)
 {
 	struct xv_provider *provider = *state;
@@ -112,7 +107,7 @@ static void highmem_defaults_are_those_of_the_header(void **state)
 	assert_int_equal(xv_provider_page_bytes(provider), 65536);
 	assert_int_equal(provider->window_slots, 8);
 	assert_int_equal(provider->max_pages << provider->page_shift, (uint64_t)16 << 30);
-	assert_true(provider->ops->overhead_bytes(provider) <= 4 * (size_t)sysconf(_SC_PAGESIZE));
+	assert_true(provider->ops->overhead_bytes(provider) <= 4 * os_page_bytes());
 }
 
 static void highmem_stale_pointer_faults(void **state)
@@ -291,6 +286,65 @@ static void highmem_freed_pages_leave_the_memfd(void **state)
 	check_holes_punched(*state);
 }
 
+/* Contents past 4 GiB are the slow test's; here, that the pages are numbered. */
+static void highmem_numbers_more_pages_than_32_bits_of_bytes(void **state)
+{
+	struct xv_provider_highmem_options options = {.max_bytes = (uint64_t)1 << 40};
+	struct xv_provider *provider = create(&options);
+
+	(void)state;
+	assert_int_equal(provider->max_pages << provider->page_shift, (uint64_t)1 << 40);
+	fill(provider, 2);
+	check_filled(provider, 1);
+	assert_true(provider->ops->overhead_bytes(provider) <= 8 * os_page_bytes());
+	xv_provider_highmem_destroy(provider);
+}
+
+static void highmem_random_maps_agree_with_a_shadow(void **state)
+{
+	enum { PAGES = 64, OPERATIONS = 30000 };
+	struct xv_provider *provider = *state;
+	uint64_t random = test_seed("highmem_random_maps");
+	struct {
+		uint32_t page;
+		char *address;
+	} open[8];
+	uint32_t open_count = 0;
+
+	fill(provider, PAGES);
+	for (int i = 0; i < OPERATIONS; i++) {
+		uint32_t page = (uint32_t)(test_random(&random) % PAGES);
+		uint32_t which = (uint32_t)(test_random(&random) % 8);
+
+		if (which >= open_count) {
+			open[open_count].page = page;
+			open[open_count].address = map(provider, page);
+			assert_non_null(open[open_count].address);
+			open_count++;
+			continue;
+		}
+		assert_int_equal(*open[which].address, (char)(open[which].page % 251 + 1));
+		unmap(provider, open[which].page, open[which].address);
+		open[which] = open[--open_count];
+	}
+	while (open_count-- > 0)
+		unmap(provider, open[open_count].page, open[open_count].address);
+	assert_int_equal(stats_of(provider).misuse, 0);
+	assert_int_equal(stats_of(provider).mapped_now, 0);
+	assert_int_equal(stats_of(provider).maps, stats_of(provider).unmaps);
+}
+
+#define WITH_DEFAULT(test) cmocka_unit_test_setup_teardown(test, make_default, end)
+
+#if !defined(_WIN32)
+/* A file, and the limits of a process. */
+static void highmem_refuses_a_directory_that_cannot_be_used(void **state)
+{
+	(void)state;
+	assert_int_equal(create_error(0, 0, 0, "/nonexistent/directory"), -XV_EINVAL);
+	assert_int_equal(create_error(0, 0, 0, "/dev/null"), -XV_EINVAL);
+}
+
 static void highmem_works_over_a_file_in_a_directory(void **state)
 {
 	static const char *const directories[] = {"/dev/shm", "/var/tmp", "/tmp", "."};
@@ -310,20 +364,6 @@ static void highmem_works_over_a_file_in_a_directory(void **state)
 		assert_int_equal(misuse_of(provider), 0);
 		xv_provider_highmem_destroy(provider);
 	}
-}
-
-/* Contents past 4 GiB are the slow test's; here, that the pages are numbered. */
-static void highmem_numbers_more_pages_than_32_bits_of_bytes(void **state)
-{
-	struct xv_provider_highmem_options options = {.max_bytes = (uint64_t)1 << 40};
-	struct xv_provider *provider = create(&options);
-
-	(void)state;
-	assert_int_equal(provider->max_pages << provider->page_shift, (uint64_t)1 << 40);
-	fill(provider, 2);
-	check_filled(provider, 1);
-	assert_true(provider->ops->overhead_bytes(provider) <= 8 * (size_t)sysconf(_SC_PAGESIZE));
-	xv_provider_highmem_destroy(provider);
 }
 
 static bool file_size_limit_is_an_error_and_no_signal(void)
@@ -366,42 +406,6 @@ static void highmem_without_a_descriptor_left_says_so(void **state)
 	assert_true(true_in_child(no_descriptor_is_an_error));
 }
 
-static void highmem_random_maps_agree_with_a_shadow(void **state)
-{
-	enum { PAGES = 64, OPERATIONS = 30000 };
-	struct xv_provider *provider = *state;
-	uint64_t random = test_seed("highmem_random_maps");
-	struct {
-		uint32_t page;
-		char *address;
-	} open[8];
-	uint32_t open_count = 0;
-
-	fill(provider, PAGES);
-	for (int i = 0; i < OPERATIONS; i++) {
-		uint32_t page = (uint32_t)(test_random(&random) % PAGES);
-		uint32_t which = (uint32_t)(test_random(&random) % 8);
-
-		if (which >= open_count) {
-			open[open_count].page = page;
-			open[open_count].address = map(provider, page);
-			assert_non_null(open[open_count].address);
-			open_count++;
-			continue;
-		}
-		assert_int_equal(*open[which].address, (char)(open[which].page % 251 + 1));
-		unmap(provider, open[which].page, open[which].address);
-		open[which] = open[--open_count];
-	}
-	while (open_count-- > 0)
-		unmap(provider, open[open_count].page, open[open_count].address);
-	assert_int_equal(stats_of(provider).misuse, 0);
-	assert_int_equal(stats_of(provider).mapped_now, 0);
-	assert_int_equal(stats_of(provider).maps, stats_of(provider).unmaps);
-}
-
-#define WITH_DEFAULT(test) cmocka_unit_test_setup_teardown(test, make_default, end)
-
 static size_t open_files(void)
 {
 	size_t count = 0;
@@ -424,6 +428,13 @@ static void highmem_closes_what_it_opened(void **state)
 	xv_provider_highmem_destroy(provider);
 	assert_int_equal(open_files(), before);
 }
+#else
+static void highmem_has_no_directory(void **state)
+{
+	(void)state;
+	assert_int_equal(create_error(0, 0, 0, "."), -XV_ENOTSUP);
+}
+#endif
 
 static void null_providers_are_harmless(void **state)
 {
@@ -436,22 +447,26 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(highmem_refuses_bad_options),
-		cmocka_unit_test(highmem_refuses_a_directory_that_cannot_be_used),
 		WITH_DEFAULT(highmem_defaults_are_those_of_the_header),
 		WITH_DEFAULT(highmem_stale_pointer_faults),
 		WITH_DEFAULT(highmem_slots_beside_a_mapped_one_are_inaccessible),
 		cmocka_unit_test(highmem_window_runs_out_and_recovers),
 		WITH_DEFAULT(highmem_page_mapped_twice_needs_two_unmaps),
-		cmocka_unit_test(highmem_closes_what_it_opened),
 		cmocka_unit_test(null_providers_are_harmless),
 		WITH_DEFAULT(highmem_counts_maps_and_their_peak),
 		WITH_DEFAULT(highmem_refuses_and_counts_each_misuse),
 		WITH_DEFAULT(highmem_freed_pages_leave_the_memfd),
-		cmocka_unit_test(highmem_works_over_a_file_in_a_directory),
 		cmocka_unit_test(highmem_numbers_more_pages_than_32_bits_of_bytes),
+		WITH_DEFAULT(highmem_random_maps_agree_with_a_shadow),
+#if !defined(_WIN32)
+		cmocka_unit_test(highmem_refuses_a_directory_that_cannot_be_used),
+		cmocka_unit_test(highmem_works_over_a_file_in_a_directory),
 		cmocka_unit_test(highmem_stops_at_the_file_size_limit),
 		cmocka_unit_test(highmem_without_a_descriptor_left_says_so),
-		WITH_DEFAULT(highmem_random_maps_agree_with_a_shadow),
+		cmocka_unit_test(highmem_closes_what_it_opened),
+#else
+		cmocka_unit_test(highmem_has_no_directory),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

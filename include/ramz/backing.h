@@ -182,6 +182,8 @@ struct ramz_backing_stats {
 /* Returns 0 or -XV_EINVAL (null). O(threads). */
 XV_API int ramz_get_backing_stats(struct ramz *store, struct ramz_backing_stats *stats);
 
+/* On Windows the library has none of the three functions below. */
+
 /*
  * A file or block device as a backing device. The path must not be in use by another. size_bytes is
  * what a regular file may take, and its blocks come as they are written; 0 takes what is there. A

@@ -45,6 +45,8 @@
  * ramz_file_close never runs beside another call. A save past RLIMIT_FSIZE fails with -EFBIG and
  * leaves no signal behind: the calling thread blocks SIGXFSZ meanwhile.
  *
+ * On Windows the library has none of these functions; ramz_save and ramz_load are there.
+ *
  * Errors: those of ramz/ramz.h, and negative errno values of the file system. On error nothing has
  * changed: a failed save leaves the old file, the lock, and no temporary file.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /*
- * machine_memory.c: see machine_memory.h.
+ * machine_memory.c: see machine_memory.h; for POSIX, with the control groups of Linux.
  *
  * Source: Linux, Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst;
  * accounting/psi.rst; proc(5) for /proc/self/cgroup and /proc/self/mountinfo.
@@ -256,13 +256,18 @@ int rzi_pressure_read(int fd)
 	return (int)(whole * 100 + hundredths);
 }
 
+void rzi_pressure_close(int fd)
+{
+	(void)close(fd);
+}
+
 static int pressure_try(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0 || rzi_pressure_read(fd) >= 0)
 		return fd;
-	(void)close(fd);
+	rzi_pressure_close(fd);
 	return -1;
 }
 

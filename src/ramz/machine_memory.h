@@ -34,4 +34,6 @@ int rzi_pressure_open(const char *root, const char *path);
  * -XV_ENOTSUP. */
 int rzi_pressure_read(int fd);
 
+void rzi_pressure_close(int fd);
+
 #endif

@@ -5,7 +5,6 @@
  */
 #include "memory.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "platform.h"
@@ -161,7 +160,7 @@ static void *memory_take(struct rzi_memory *memory, size_t bytes, bool force, in
 		*err = -XV_ENOSPC;
 		return NULL;
 	}
-	at = aligned_alloc(RZI_MEMORY_ALIGNMENT, rounded);
+	at = rzi_aligned_alloc(RZI_MEMORY_ALIGNMENT, rounded);
 	if (at == NULL) {
 		rzi_memory_discharge(memory, rounded);
 		*err = -XV_ENOMEM;
@@ -187,6 +186,6 @@ void rzi_memory_free(struct rzi_memory *memory, void *at, size_t bytes)
 {
 	if (at == NULL)
 		return;
-	free(at);
+	rzi_aligned_free(at);
 	rzi_memory_discharge(memory, rzi_memory_rounded(bytes));
 }

@@ -107,6 +107,16 @@ void rzi_give_back_heap(void)
 #endif
 }
 
+void *rzi_aligned_alloc(size_t alignment, size_t bytes)
+{
+	return aligned_alloc(alignment, bytes);
+}
+
+void rzi_aligned_free(void *memory)
+{
+	free(memory);
+}
+
 /* Also if a kernel or a filter of system calls does not know getrandom. */
 static int random_from_device(unsigned char *dst, size_t bytes)
 {

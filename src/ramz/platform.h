@@ -2,7 +2,7 @@
 /* Copyright (c) the libxvmalloc authors */
 /*
  * platform.h: what ramz needs of the system beside the C library and POSIX threads: a clock, the
- * running CPU, random bytes, and a pause.
+ * running CPU, random bytes, aligned memory, and a pause. (platform.c, platform_windows.c)
  *
  * May call: the system. Locking: none, no state. O(1).
  */
@@ -84,6 +84,11 @@ uint32_t rzi_cpu_count(void);
 /* Give free memory of the C library back to the system, where the library can: it keeps some MB
  * after work that took tens. Some ms. */
 void rzi_give_back_heap(void);
+
+/* Memory aligned to alignment, a power of two of which bytes is a multiple; NULL when there is
+ * none. Free it with the second call. */
+void *rzi_aligned_alloc(size_t alignment, size_t bytes);
+void rzi_aligned_free(void *memory);
 
 /* Random bytes for secrets. Returns 0, or a negative errno when the system gives none. */
 int rzi_random(void *dst, size_t bytes);

@@ -6,8 +6,6 @@
  *
  * Owns the policy's state and thread. May call: policy_step.c. Locking: see policy_impl.h. O(1).
  */
-#include <unistd.h>
-
 #include "machine_memory.h"
 #include "policy_impl.h"
 
@@ -185,7 +183,7 @@ static bool policy_quiet(struct rzi_policy *p)
 static void policy_set_pressure(struct rzi_policy *p, int fd)
 {
 	if (p->pressure_fd >= 0)
-		(void)close(p->pressure_fd);
+		rzi_pressure_close(p->pressure_fd);
 	p->pressure_fd = fd;
 	p->pressure = 0;
 	p->is_pressed = false;

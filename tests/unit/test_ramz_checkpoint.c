@@ -325,7 +325,7 @@ static uint64_t number_in(struct ramz *store, uint64_t slot, uint64_t from, uint
 static void a_checkpoint_beside_writers_is_of_one_moment(void **state)
 {
 	struct device *d = device_make(3 * SEGMENTS);
-	struct writing w = {.store = store_open(SLOTS)};
+	struct writing w = {.store = store_open(SLOTS), .number = SLOTS - 1};
 	pthread_t thread;
 
 	(void)state;

@@ -9,11 +9,11 @@
 #define TEST_RAMZ_POLICY_H
 
 #include <time.h>
-#include <unistd.h>
 
 #include <ramz/backing.h>
 #include <ramz/policy.h>
 
+#include "test_ramz_log_device.h"
 #include "test_ramz_text.h"
 
 enum { SLOTS = 4000, AGE_MS = 20, DAY_MS = 86400000 };
@@ -64,31 +64,18 @@ static inline void mark(struct ramz *store, uint32_t ages)
 		assert_int_equal(ramz_mark_idle(store), 0);
 }
 
-/* A file as the store's device. */
-struct policy_file {
-	char path[32];
-	struct ramz_backing backing;
-};
-
-static inline void give_file(struct ramz *store, struct policy_file *file)
+static inline struct device *give_device(struct ramz *store)
 {
-	int fd;
+	struct device *device = device_make(64);
 
-	(void)snprintf(file->path, sizeof(file->path), "/tmp/xv-policy.XXXXXX");
-	fd = mkstemp(file->path);
-	assert_true(fd >= 0);
-	(void)close(fd);
-	assert_int_equal(
-		ramz_backing_file_open(&file->backing, file->path, 64 * RAMZ_SEGMENT_BYTES, false),
-		0);
-	assert_int_equal(ramz_attach(store, &file->backing), 0);
+	assert_int_equal(ramz_attach(store, &device->backing), 0);
+	return device;
 }
 
-static inline void end_file(struct ramz *store, struct policy_file *file)
+static inline void end_device(struct ramz *store, struct device *device)
 {
 	store_close(store);
-	ramz_backing_file_close(&file->backing);
-	(void)unlink(file->path);
+	device_free(device);
 }
 
 #endif

@@ -306,11 +306,11 @@ static void *set_again_and_again(void *context)
 static void writers_wait_on_while_the_policy_is_set(void **state)
 {
 	struct setter s = {.store = limited_store(0, 0)};
-	struct policy_file file;
+	struct device *device;
 	pthread_t thread;
 
 	(void)state;
-	give_file(s.store, &file);
+	device = give_device(s.store);
 	set_policy(s.store, DAY_MS, 0);
 	assert_int_equal(ramz_policy_start(s.store), 0);
 	assert_int_equal(ramz_set_limits(s.store, 0, 3 << 20), 0);
@@ -323,7 +323,7 @@ static void writers_wait_on_while_the_policy_is_set(void **state)
 	assert_true(policy_stats(s.store).waits > 0);
 	assert_int_equal(policy_stats(s.store).refused, 0);
 	ramz_policy_stop(s.store);
-	end_file(s.store, &file);
+	end_device(s.store, device);
 }
 
 int main(void)

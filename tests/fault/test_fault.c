@@ -166,7 +166,7 @@ static void anything_fails(struct pool_fixture *f)
 
 /* ---- tables that must grow ---- */
 
-enum { MANY_PAGES = 1200, MANY = 4000, COMMITS_MAX = 40 };
+enum { MANY_PAGES = 1200, MANY = 4000, COMMITS_MAX = 120 };
 
 /* Take all pages and make many holes; both tables grow in several steps. */
 static void grow_tables(struct pool_fixture *f, enum fault_span span, uint64_t nth)

@@ -295,7 +295,9 @@ static void heap_keeps_its_invariants_after_all_sequences(void **state)
 
 	(void)state;
 	(void)signal(SIGILL, on_trap);
+#if defined(SIGTRAP)
 	(void)signal(SIGTRAP, on_trap);
+#endif
 	(void)signal(SIGSEGV, on_trap);
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
 		search_shape(&shapes[i], shapes[i].few ? 16 * states : states,

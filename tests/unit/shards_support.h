@@ -21,6 +21,10 @@
 #include "pool_fixture.h"
 
 #include <sched.h>
+#ifdef _WIN32
+#define NOGDI /* its names are those of tests */
+#include <windows.h>
+#endif
 
 enum { SHARD_CPUS = 2, SHARD_PAGES = 256 };
 
@@ -64,6 +68,42 @@ static inline void shard_cpus_open(struct shard_cpus *cpus, unsigned shards)
 	cpus->all = *shard_cpus_all();
 	for (unsigned cpu = 0; cpu < CPU_SETSIZE && found < SHARD_CPUS; cpu++) {
 		if (!CPU_ISSET(cpu, &cpus->all))
+			continue;
+		if (found == 0 || cpu % shards != cpus->cpu[0] % shards)
+			cpus->cpu[found++] = cpu;
+	}
+	if (found < SHARD_CPUS)
+		skip();
+	shard_cpus_use(cpus, 0);
+}
+
+#elif defined(_WIN32)
+
+struct shard_cpus {
+	DWORD_PTR all;
+	unsigned cpu[SHARD_CPUS]; /* two that are in different shards */
+};
+
+static inline void shard_cpus_use(const struct shard_cpus *cpus, unsigned which)
+{
+	DWORD_PTR one = (DWORD_PTR)1 << cpus->cpu[which % SHARD_CPUS];
+
+	assert_true(SetThreadAffinityMask(GetCurrentThread(), one) != 0);
+}
+
+static inline void shard_cpus_close(const struct shard_cpus *cpus)
+{
+	assert_true(SetThreadAffinityMask(GetCurrentThread(), cpus->all) != 0);
+}
+
+static inline void shard_cpus_open(struct shard_cpus *cpus, unsigned shards)
+{
+	unsigned found = 0;
+	DWORD_PTR system;
+
+	assert_true(GetProcessAffinityMask(GetCurrentProcess(), &cpus->all, &system));
+	for (unsigned cpu = 0; cpu < 8 * sizeof(cpus->all) && found < SHARD_CPUS; cpu++) {
+		if ((cpus->all >> cpu & 1) == 0)
 			continue;
 		if (found == 0 || cpu % shards != cpus->cpu[0] % shards)
 			cpus->cpu[found++] = cpu;

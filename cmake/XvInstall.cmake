@@ -25,7 +25,7 @@ function(xv_install_library target)
 		ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 	install(EXPORT ${set} NAMESPACE xvmalloc:: DESTINATION ${XV_CMAKE_DIR})
 	install(DIRECTORY include/${target} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
-		FILES_MATCHING PATTERN "*.h")
+		FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
 endfunction()
 
 # xv_install_pkgconfig(<target> <what it is> [USES <package>...] [REQUIRES <package>...]

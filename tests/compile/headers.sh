@@ -3,7 +3,7 @@
 # Copyright (c) the libxvmalloc authors
 #
 # headers.sh INCLUDE_DIR: each public header compiles alone, and included twice, as
-# C11 and as C++11, C++17 and C++20, without a warning. CC, CXX (or "none") and CFLAGS
+# C11 and as C++11, C++17 and C++20, without a warning; those of C++ as the last two. CC, CXX (or "none") and CFLAGS
 # name the compilers.
 set -eu
 include=${1:?usage: headers.sh INCLUDE_DIR}
@@ -47,6 +47,17 @@ for file in "$include"/*/*.h; do
 		done
 	fi
 done
+if [ "$CXX" != none ]; then
+	for file in "$include"/*/*.hpp; do
+		header=${file#"$include"/}
+		count=$((count + 1))
+		printf '#include <%s>\n#include <%s>\n' "$header" "$header" >"$work/alone.cc"
+		for standard in c++17 c++20; do
+			# shellcheck disable=SC2086
+			compile "$header" cc "$CXX" $CFLAGS -std=$standard
+		done
+	done
+fi
 [ "$count" -gt 0 ] || { echo "no headers in $include" && exit 1; }
 echo "$count headers"
 exit $failed

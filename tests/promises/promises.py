@@ -22,19 +22,20 @@ QUOTE = 72  # characters of a sentence in a list
 
 def documents(tree):
     yield from sorted(tree.glob("include/*/*.h"))
+    yield from sorted(tree.glob("include/*/*.hpp"))
     yield from sorted(tree.glob("src/**/*.1"))
 
 
 def list_of(tree, document):
     name = document.name.replace(".", "_")
-    if document.suffix == ".h":
+    if document.suffix in (".h", ".hpp"):
         name = f"{document.parent.name}_{name}"
     return tree / "tests" / "promises" / f"{name}.list"
 
 
 def sentences_of(document):
     """{key: (about, sentence)} in the order of the document."""
-    find = sentences.of_header if document.suffix == ".h" else sentences.of_man_page
+    find = sentences.of_header if document.suffix in (".h", ".hpp") else sentences.of_man_page
     found = {}
     for about, sentence in find(document.read_text(encoding="utf-8")):
         key = hashlib.sha256(f"{about}\n{sentence}".encode()).hexdigest()[:8]
@@ -90,7 +91,7 @@ class Tests:
     def __init__(self, tree):
         self.files = {}
         for path in tree.glob("tests/**/*"):
-            if path.suffix in (".c", ".sh"):
+            if path.suffix in (".c", ".cc", ".sh"):
                 self.files[path.stem] = path
         self.names = {}
 

@@ -193,9 +193,10 @@ struct ramz_values_tend_report {
  * expired, and move those of the old generation to the present one; then do a step of compaction.
  * For a thread of the caller's, or a timer: the cache has no thread of its own. report may be NULL.
  * report->more becomes false when a walk over the index is at its end, nothing is left of the old
- * generation, and compaction has nothing to gain. Returns 0, -XV_EINVAL, or an error of a value
- * that it could not move. O(values); the end of a generation also O(threads), and the end of a
- * cycle of compaction O(memory given back + holes).
+ * generation, and compaction has nothing to gain. A damaged value of the old generation is dropped,
+ * and told by -XV_EBADMSG. Returns 0, -XV_EINVAL, that, or -XV_ENOMEM or -XV_ENOSPC when a value
+ * could not be moved. O(values); the end of a generation also O(threads), and the end of a cycle of
+ * compaction O(memory given back + holes).
  */
 XV_API int ramz_values_tend(struct ramz_values *cache, uint32_t values,
 			    struct ramz_values_tend_report *report);

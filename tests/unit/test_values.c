@@ -196,6 +196,44 @@ static void bad_options_are_refused(void **state)
 	values_close(cache);
 }
 
+static uint64_t contexts_of(const struct ramz_values_options *options)
+{
+	struct ramz_values *cache;
+	uint64_t bytes;
+
+	assert_int_equal(ramz_values_create(&cache, options), 0);
+	bytes = values_stats(cache).context_bytes;
+	values_close(cache);
+	return bytes;
+}
+
+static void the_defaults_are_those_of_the_header(void **state)
+{
+	struct ramz_values_options options;
+	static char value[RAMZ_VALUES_VALUE_DEFAULT + 1];
+	const struct ramz_codec *zstd = ramz_codec_by_name("zstd");
+	struct ramz_values *cache;
+
+	(void)state;
+	memset(&options, 0xAA, sizeof(options));
+	ramz_values_options_init(&options);
+	assert_int_equal(options.limit_bytes, 0);
+	assert_int_equal(options.max_value_bytes, 0);
+	assert_null(options.codec);
+	assert_int_equal(options.level, RAMZ_LEVEL_DEFAULT);
+	assert_null(options.provider);
+	assert_null(options.now_ms);
+	options.codec = zstd != NULL ? zstd : ramz_codec_by_name("lz4");
+	options.level = zstd != NULL ? zstd->level_default : 9;
+	assert_int_equal(contexts_of(&options), contexts_of(NULL));
+	options.codec = ramz_codec_by_name("none");
+	assert_true(contexts_of(&options) < contexts_of(NULL));
+	assert_int_equal(ramz_values_create(&cache, NULL), 0);
+	assert_int_equal(ramz_values_set(cache, "k", 1, value, sizeof(value) - 1, 0), 0);
+	assert_int_equal(ramz_values_set(cache, "k", 1, value, sizeof(value), 0), -XV_E2BIG);
+	values_close(cache);
+}
+
 /* The longest value of all that a cache can be made for. */
 static void a_value_of_the_longest_is_kept(void **state)
 {
@@ -332,6 +370,7 @@ int main(void)
 		cmocka_unit_test(a_short_buffer_is_told_the_room),
 		cmocka_unit_test(bad_arguments_are_refused),
 		cmocka_unit_test(bad_options_are_refused),
+		cmocka_unit_test(the_defaults_are_those_of_the_header),
 		cmocka_unit_test(a_value_of_the_longest_is_kept),
 		cmocka_unit_test(all_codecs_keep_values),
 		cmocka_unit_test(a_value_that_does_not_compress_is_kept_raw),

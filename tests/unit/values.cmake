@@ -7,7 +7,7 @@ if(NOT TARGET ramz)
 endif()
 
 xv_add_test(NAME test_values SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_values.c LIBS xvmalloc::ramz)
-foreach(name IN ITEMS time limit train threads)
+foreach(name IN ITEMS time limit train threads damage)
 	xv_add_test(NAME test_values_${name}
 		SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_values_${name}.c
 		LIBS xvmalloc::ramz Threads::Threads)

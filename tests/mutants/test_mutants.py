@@ -7,7 +7,10 @@ import sys
 
 sys.dont_write_bytecode = True
 
+import signal
+import tempfile
 import unittest
+from collections import Counter
 from itertools import islice
 
 import build
@@ -141,6 +144,42 @@ class Workers(unittest.TestCase):
         test = build.Test("test_a", [build.WORK + "/build/test_a"], {}, ["test_a"], 0, 0)
         self.assertEqual(trees[0].command(test), ["/w/0/build/test_a"])
         self.assertEqual(trees[1].command(test), ["/w/1/build/test_a"])
+
+
+class Runs(unittest.TestCase):
+    def run_command(self, *command):
+        with tempfile.TemporaryDirectory() as scratch:
+            tree = build.Tree.__new__(build.Tree)
+            tree.work = tree.scratch = scratch
+            return tree.run(build.Test("test_a", command, {}, [], 0, 0), 1, 60, 3)[0]
+
+    def test_what_waits_for_ever_is_ended_early(self):
+        self.assertEqual(self.run_command("sleep", "50"), "idle")
+
+    def test_what_runs_for_ever_is_not_idle(self):
+        self.assertEqual(self.run_command("sh", "-c", "while :; do :; done"), -signal.SIGXCPU)
+
+    def test_what_ends_tells_its_code(self):
+        self.assertEqual(self.run_command("sh", "-c", "exit 7"), 7)
+
+
+class Choice(unittest.TestCase):
+    tests = [build.Test(name, [], {}, [], cpu_s, cpu_s) for name, cpu_s in
+             (("test_quick", 0.1), ("test_page", 2), ("test_other", 3), ("test_long", 20))]
+
+    def names(self, caught, seconds=30):
+        return [test.name for test in
+                mutants.tests_for("src/a/page.c", self.tests, seconds, Counter(caught))]
+
+    def test_near_and_quick_ones_come_first(self):
+        self.assertEqual(self.names({}), ["test_page", "test_quick", "test_other", "test_long"])
+
+    def test_what_caught_much_comes_before(self):
+        self.assertEqual(self.names({("test_other", "src/a/page.c"): 3})[0], "test_other")
+
+    def test_what_takes_too_long_is_left_out(self):
+        self.assertEqual(self.names({}, 5.2), ["test_page", "test_quick", "test_other"])
+        self.assertEqual(self.names({}, 3), ["test_page", "test_quick"])
 
 
 if __name__ == "__main__":

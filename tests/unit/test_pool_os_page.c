@@ -29,7 +29,7 @@ static const struct xv_owner_ops owner_ops = {relocated};
 static int set_up(void **state)
 {
 	struct xv_provider_mmap_options on = {.page_bytes = PAGE_BYTES, .reserve_bytes = 16 * MIB};
-	struct xvi_os_facts facts = {OS_PAGE_BYTES, 0};
+	struct xvi_os_facts facts = {.page_bytes = OS_PAGE_BYTES};
 	struct xv_pool_options options;
 	struct xv_pool *pool;
 

@@ -136,7 +136,7 @@ static void check_grains(struct fixture *f, uint32_t page, uint32_t first, uint3
 /* Bytes under the first pages, as the system tells. */
 static size_t memory_under(struct fixture *f, uint32_t pages)
 {
-	size_t os_page = os_page_bytes();
+	size_t os_page = (size_t)sysconf(_SC_PAGESIZE);
 	size_t bytes = (size_t)pages << f->provider->page_shift;
 	struct xv_provider_highmem_stats stats;
 	unsigned char in_core[16384];
@@ -157,7 +157,7 @@ static void grain_is_the_os_page_or_the_page(void **state)
 {
 	struct fixture *f = *state;
 	struct xv_provider *provider = provider_of(f);
-	size_t os_page = os_page_bytes();
+	size_t os_page = (size_t)sysconf(_SC_PAGESIZE);
 	size_t page_bytes = xv_provider_page_bytes(provider);
 	size_t expected = os_page > page_bytes / 16 ? os_page : page_bytes / 16;
 
@@ -369,7 +369,7 @@ static void purged_meta_reads_as_zero_and_the_rest_is_unchanged(void **state)
 {
 	struct fixture *f = *state;
 	struct xv_provider *provider = provider_of(f);
-	size_t os_page = os_page_bytes();
+	size_t os_page = (size_t)sysconf(_SC_PAGESIZE);
 	size_t bytes = 16 * os_page;
 	size_t before;
 	char *base;

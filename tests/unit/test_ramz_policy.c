@@ -157,13 +157,13 @@ static void a_new_dictionary_is_trained_when_pages_gain_less(void **state)
 /* The segments of pages that were written again are full of what the last checkpoint needs. */
 static void a_device_full_of_an_old_checkpoint_gets_another(void **state)
 {
-	enum { PAGES = 1500 }; /* of the 4096 that the file has room for */
+	enum { PAGES = 1500 }; /* of what the device has room for */
 	struct ramz *store = limited_store(0, 0);
-	struct policy_file file;
+	struct device *device;
 	struct ramz_policy policy;
 
 	(void)state;
-	give_file(store, &file);
+	device = give_device(store);
 	ramz_policy_init(&policy);
 	policy.age_ms = DAY_MS;
 	policy.backing_age = 1;
@@ -179,7 +179,7 @@ static void a_device_full_of_an_old_checkpoint_gets_another(void **state)
 			assert_int_equal(ramz_checkpoint(store), 0);
 	}
 	assert_true(policy_stats(store).checkpoints > 0);
-	end_file(store, &file);
+	end_device(store, device);
 }
 
 static void what_goes_to_the_device_is_bounded(void **state)

@@ -182,7 +182,7 @@ static void each_failure_is_counted_once(struct pool_fixture *f)
 /* A page that the provider refuses costs nothing of the limit, however often it does. */
 static void refusals_of_the_provider_cost_nothing_of_the_limit(struct pool_fixture *f)
 {
-	enum { REFUSALS = 100000, MARGIN = 32768 };
+	enum { REFUSALS = 20000, MARGIN = 8192 };
 	size_t size = f->page_bytes / 8 * 7, count;
 	xv_handle handle;
 

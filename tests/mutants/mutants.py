@@ -205,7 +205,7 @@ def tests_for(path, tests, seconds, caught):
 
 def run_test(tree, test):
     """Run a test with a change. Returns how it failed, or 0."""
-    code, _, _ = tree.run(test, 2 + SLOWER * test.cpu_s, 15 + SLOWER * test.wall_s,
+    code, _, _ = tree.run(test, 2 + SLOWER * test.cpu_s, 60 + SLOWER * test.wall_s,
                           5 + test.wall_s)
     return 0 if code == SKIPPED else code
 

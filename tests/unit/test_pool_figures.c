@@ -293,7 +293,8 @@ static void memory_of_tables_that_stays_is_counted(struct pool_fixture *f)
 {
 	static xv_handle handles[64];
 
-	if (f->fault.ops.meta_purge == NULL)
+	/* Records of smaller pages are shorter: 64 of them do not reach the end of a chunk. */
+	if (f->fault.ops.meta_purge == NULL || f->page_bytes != 65536)
 		return;
 	for (size_t pages = 1; pages <= 64; pages++) {
 		size_t count;
@@ -323,7 +324,7 @@ static size_t purge_large_units(struct xv_provider *self, void *base, size_t off
 /* The page table goes too, but for the units where it begins and ends, and those of held pages. */
 static void page_table_goes_in_the_units_of_the_system(struct pool_fixture *f)
 {
-	enum { PAGES = 16384 };
+	enum { PAGES = 8192 };
 	static xv_handle handles[PAGES];
 	size_t count;
 
@@ -333,7 +334,7 @@ static void page_table_goes_in_the_units_of_the_system(struct pool_fixture *f)
 	f->fault.ops.meta_purge = purge_large_units;
 	count = fixture_fill_up(f, 3600, handles, PAGES);
 	assert_int_equal(count, PAGES);
-	assert_true(fixture_stats(f).table_bytes > 8 * 65536);
+	assert_true(fixture_stats(f).table_bytes > 4 * 65536);
 	for (size_t i = 0; i < count; i++) {
 		if (i != count / 2)
 			fixture_free(f, handles[i]);

@@ -154,6 +154,50 @@ static void a_long_copy_of_an_object_that_ends_says_so(void **state)
 	}
 }
 
+static xv_handle other;
+
+/* What was freed is another object's at once. */
+static void free_it_and_take_its_place(void)
+{
+	free_it();
+	assert_int_equal(xv_calloc(pool, 1, 59000, &other), 0);
+}
+
+static void shorten_it_and_take_its_end(void)
+{
+	assert_int_equal(xv_realloc(pool, &copied, 40000), 0);
+	assert_int_equal(xv_calloc(pool, 1, 16000, &other), 0);
+}
+
+/* Two turns under the lock for one piece: nothing is written where it no longer is. */
+static void a_long_copy_stays_within_its_object(void **state)
+{
+	static void (*const ends[])(void) = {free_it_and_take_its_place,
+					     shorten_it_and_take_its_end};
+	enum { LONG = 60000 };
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		const void *seen;
+		int bytes_of_other;
+
+		open_pool(65536);
+		assert_int_equal(xv_malloc_aligned(pool, LONG, 16, &copied), 0);
+		memset(bytes, 0x5A, LONG);
+		set_meanwhile(ends[i / 2]);
+		meanwhile_at = 1;
+		if (i % 2 == 0)
+			assert_int_equal(xv_read(pool, copied, 0, bytes, LONG), -XV_EINVAL);
+		else
+			assert_int_equal(xv_write(pool, copied, 0, bytes, LONG), -XV_EINVAL);
+		bytes_of_other = xv_peek(pool, other, bytes, BYTES, &seen);
+		assert_true(bytes_of_other >= 16000);
+		for (int at = 0; at < bytes_of_other; at++)
+			assert_int_equal(((const unsigned char *)seen)[at], 0);
+		close_pool();
+	}
+}
+
 static void a_reset_is_refused_beside_a_long_copy(void **state)
 {
 	(void)state;
@@ -194,6 +238,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_lock_is_let_go_between_the_parts_of_a_copy),
 		cmocka_unit_test(a_long_copy_of_an_object_that_ends_says_so),
+		cmocka_unit_test(a_long_copy_stays_within_its_object),
 		cmocka_unit_test(a_reset_is_refused_beside_a_long_copy),
 		cmocka_unit_test(a_long_copy_needs_a_map_and_a_short_one_none),
 	};

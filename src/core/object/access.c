@@ -124,31 +124,47 @@ int xvi_object_pin(struct xvi_objects *objects, xv_handle handle, size_t offset,
 	return err != 0 ? err : piece_pin(objects, &at, (uint32_t)offset, pin);
 }
 
-/* Is the pinned piece, whose page is ours, still there? */
-static bool pinned_lives(const struct xvi_objects *objects, const struct xvi_location *piece)
+/* The header of the pinned piece, whose page is ours, or 0 when the piece is gone. */
+static uint32_t pinned_header(const struct xvi_objects *objects, const struct xvi_location *piece)
 {
 	const struct xvi_heap *heap = &objects->heap;
 	uint32_t *words = heap_map(heap, piece->page);
+	uint32_t header = words[piece->unit];
 	bool lives = xvi_unit_is_used(heap, piece->page, words, piece->unit) &&
-		     block_stamp(words[piece->unit]) == block_stamp(piece->header) &&
-		     block_kind(words[piece->unit]) == block_kind(piece->header) &&
-		     piece_has_payload(objects, words[piece->unit]);
+		     block_stamp(header) == block_stamp(piece->header) &&
+		     block_kind(header) == block_kind(piece->header) &&
+		     piece_has_payload(objects, header);
 
 	heap_unmap(heap, piece->page, words);
-	return lives;
+	return lives ? header : 0;
+}
+
+int xvi_object_pin_again(struct xvi_objects *objects, struct xvi_pin *pin)
+{
+	const struct xvi_location *piece = &pin->piece;
+	uint32_t header, end;
+
+	XVI_ASSERT(page_is_pinned(objects, piece->page));
+	if (heap_is_closed(&objects->heap, piece->page))
+		return -XV_EBADMSG;
+	header = pinned_header(objects, piece);
+	if (header == 0)
+		return -XV_EINVAL;
+	end = piece_payload_offset(objects, piece->unit, block_kind(header)) +
+	      piece_payload_bytes(objects, header);
+	if (end < pin->offset + pin->bytes)
+		pin->bytes = end > pin->offset ? end - pin->offset : 0;
+	return 0;
 }
 
 int xvi_object_pin_next(struct xvi_objects *objects, struct xvi_pin *pin)
 {
 	uint32_t before = pin->piece.page;
 	struct xvi_location next;
-	int err;
+	int err = xvi_object_pin_again(objects, pin);
 
-	XVI_ASSERT(page_is_pinned(objects, before));
-	if (heap_is_closed(&objects->heap, before))
-		return -XV_EBADMSG;
-	if (!pinned_lives(objects, &pin->piece))
-		return -XV_EINVAL;
+	if (err != 0)
+		return err;
 	err = xvi_piece_next(objects, &pin->piece, &next);
 	if (err != 0)
 		return err;

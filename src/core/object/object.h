@@ -372,7 +372,7 @@ static inline void object_set_owner(struct xvi_objects *objects, const struct xv
 /* ---- reading and writing (access.c) ---- */
 
 /* A pinned part of an object: [offset, offset + bytes) of the page, which the caller maps. To
- * copy without the lock: pin, unlock, copy, lock, xvi_object_pin_next, and so on. */
+ * copy without the lock: pin, unlock, copy, lock, xvi_object_pin_again or _next, and so on. */
 struct xvi_pin {
 	struct xvi_location piece;
 	uint32_t offset; /* bytes */
@@ -385,6 +385,10 @@ struct xvi_pin {
  * O(pieces before it). */
 int xvi_object_pin(struct xvi_objects *objects, xv_handle handle, size_t offset,
 		   struct xvi_pin *pin);
+
+/* Is the pinned piece still the object's? It may have become shorter: bytes follows. Returns 0,
+ * -XV_EINVAL (it was freed) or -XV_EBADMSG; an error leaves the pin. O(1). */
+int xvi_object_pin_again(struct xvi_objects *objects, struct xvi_pin *pin);
 
 /* Pin the next piece, then unpin this one. Returns 0, -XV_EINVAL (the object was freed, or was
  * made shorter and ends here), -XV_EBADMSG or -XV_EAGAIN; an error leaves the present pin. O(1). */

@@ -137,7 +137,9 @@ static int copy_parts(struct xvi_shard *shard, struct xvi_pin *pin, struct copy 
 			break;
 		shard_leave(shard);
 		shard_enter(shard);
-		err = pin->bytes == 0 ? xvi_object_pin_next(&shard->objects, pin) : 0;
+		err = xvi_object_pin_again(&shard->objects, pin);
+		if (err == 0 && pin->bytes == 0)
+			err = xvi_object_pin_next(&shard->objects, pin);
 		if (err != 0)
 			break;
 	}

@@ -125,8 +125,8 @@ XV_API void ramz_values_destroy(struct ramz_values *cache);
  * RAMZ_VALUES_TTL_MAX, or RAMZ_VALUES_FOREVER. value may be NULL when value_bytes is 0. Returns 0,
  * -XV_EINVAL, -XV_E2BIG, -XV_ERANGE (the time), -XV_ENOMEM or -XV_ENOSPC (also evictions made no
  * room), or -XV_EBADMSG (a value or a part of the index that it had to look at is damaged). O(key +
- * value); at the limit also O(bytes that it evicts), and when that is not enough one cycle of
- * compaction.
+ * value); at the limit also O(bytes that it evicts), and when that is not enough a cycle of
+ * compaction. A step that ends a cycle also takes O(memory given back + holes).
  */
 XV_API XV_MUST_USE int ramz_values_set(struct ramz_values *cache, const void *key, size_t key_bytes,
 				       const void *value, size_t value_bytes, uint64_t ttl_ms);

@@ -52,7 +52,7 @@ verified_or_gone() { grep -q '^verified twice' "$dir/program" || is_gone "$progr
 start() {
 	rm -f "$dir/go"
 	mkfifo "$dir/go"
-	timeout 60 "$@" "$helpers/swap_pages" $program_mib "$seed" <"$dir/go" >"$dir/program" 2>&1 &
+	timeout $((200 * ${XV_TIME_FACTOR:-1})) "$@" "$helpers/swap_pages" $program_mib "$seed" <"$dir/go" >"$dir/program" 2>&1 &
 	program=$!
 	undo "is_gone $program || kill $program; awaits 5 is_gone $program" # before swapoff
 	exec 9>"$dir/go"
@@ -92,7 +92,8 @@ reads=$(field disk reads)
 # Without its limit the program has room for all that swapoff brings back.
 [ -z "${cgroup-}" ] || echo $((8 * program_mib * 1048576)) >"$cgroup/$limit_file"
 timeout 60 swapoff "$loop" || fail "swapoff"
-echo again >&9
+trap '' PIPE
+echo again >&9 || fail "the program has ended: $(cat "$dir/program")"
 exec 9>&-
 wait "$program" || fail "the program: $(cat "$dir/program")"
 grep -q '^verified again' "$dir/program" || fail "the program: $(cat "$dir/program")"

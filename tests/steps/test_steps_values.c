@@ -46,7 +46,7 @@ static void count_values(struct ramz_values *cache, struct costs *costs, uint64_
 	uint64_t random = 7;
 
 	for (size_t i = 0; i < TRIES; i++) {
-		uint64_t number = random_below(&random, values / 4) * 4 + 1;
+		uint64_t number = random_below(&random, (size_t)(values / 4)) * 4 + 1;
 		char key[KEY_ROOM];
 		size_t key_bytes = key_make(key, number);
 

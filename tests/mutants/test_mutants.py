@@ -157,7 +157,8 @@ class Runs(unittest.TestCase):
         self.assertEqual(self.run_command("sleep", "50"), "idle")
 
     def test_what_runs_for_ever_is_not_idle(self):
-        self.assertEqual(self.run_command("sh", "-c", "while :; do :; done"), -signal.SIGXCPU)
+        said = self.run_command("sh", "-c", "while :; do :; done")
+        self.assertIn(said, (-signal.SIGXCPU, "timeout"))  # which, is the machine's load
 
     def test_what_ends_tells_its_code(self):
         self.assertEqual(self.run_command("sh", "-c", "exit 7"), 7)

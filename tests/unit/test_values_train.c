@@ -140,10 +140,7 @@ static void a_dictionary_that_does_not_pay_is_not_used(void **state)
 	uint64_t random = 2, held;
 
 	(void)state;
-	if (ramz_values_train(cache, 0, &report) == -XV_ENOTSUP) {
-		values_close(cache);
-		skip();
-	}
+	assert_int_equal(ramz_values_train(cache, 0, &report), 0);
 	assert_false(report.used); /* too few */
 	for (uint64_t i = 0; i < MANY; i++) {
 		uint64_t value[8];
@@ -153,7 +150,10 @@ static void a_dictionary_that_does_not_pay_is_not_used(void **state)
 		assert_int_equal(ramz_values_set(cache, &i, sizeof(i), value, sizeof(value), 0), 0);
 	}
 	held = values_stats(cache).held_bytes;
-	assert_int_equal(ramz_values_train(cache, 0, &report), 0);
+	if (ramz_values_train(cache, 0, &report) == -XV_ENOTSUP) {
+		values_close(cache);
+		skip();
+	}
 	assert_false(report.used);
 	assert_int_equal(values_stats(cache).held_bytes, held);
 	assert_int_equal(values_stats(cache).generation, 0);

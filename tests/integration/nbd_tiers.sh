@@ -45,10 +45,11 @@ end_server "$server_pid" again
 
 # ---- a limit below what the data takes as it is written ----------------------------------
 
-# A write waits a bounded time for room, in which a slow program may make too little.
+# A write waits a bounded time for room, in which a slow program, or one beside much other work, may
+# make too little. One request at a time: nbdkit may fail when others are under way at an error.
 copied() {
-	tries=${XV_TIME_FACTOR:-1}
-	until timeout 120 nbdcopy "$dir/text" "$uri"; do
+	tries=$((4 * ${XV_TIME_FACTOR:-1}))
+	until timeout 120 nbdcopy --connections=1 --requests=1 "$dir/text" "$uri"; do
 		tries=$((tries - 1))
 		[ $tries -gt 0 ] || return
 	done

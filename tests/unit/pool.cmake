@@ -57,7 +57,8 @@ endif()
 
 # One instruction after the other, of code that no sanitizer or emulator adds its own to.
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64"
-		AND CMAKE_SIZEOF_VOID_P EQUAL 8 AND NOT CMAKE_CROSSCOMPILING AND NOT XV_SANITIZE)
+		AND CMAKE_SIZEOF_VOID_P EQUAL 8 AND NOT CMAKE_CROSSCOMPILING AND NOT XV_SANITIZE
+		AND NOT XV_TEST_LAUNCHER)
 	xv_add_test(NAME test_pool_lock_none SOURCES test_pool_lock_none.c)
 endif()
 

@@ -98,3 +98,13 @@ uint32_t xvi_grain_count_shift(size_t page_bytes, size_t unit_bytes)
 		shift++;
 	return shift;
 }
+
+void xvi_grain_ops_fit(struct xv_provider_ops *ops, bool has_grains, bool charges_commits)
+{
+	if (!has_grains) {
+		ops->grains_take = NULL;
+		ops->grains_give = NULL;
+	}
+	if (charges_commits)
+		ops->meta_purge = NULL;
+}

@@ -17,6 +17,8 @@
 
 #include "page_bitmap.h"
 
+#include <xvmalloc/provider.h>
+
 #define XVI_GRAINS_MAX 16U /* in a page */
 
 enum xvi_grain_state { GRAIN_ABSENT, GRAIN_TAKEN, GRAIN_STAYED };
@@ -71,5 +73,9 @@ uint64_t xvi_grain_page_free(struct xvi_grain_map *map, uint32_t page, bool give
 
 /* log2 of the grains in a page of page_bytes, if memory comes in units of unit_bytes. */
 uint32_t xvi_grain_count_shift(size_t page_bytes, size_t unit_bytes);
+
+/* Leave out of a provider's operations what it does not have: grains, where a page is one; and
+ * purges of meta memory, where commits are charged: pools then give back the ends of tables. */
+void xvi_grain_ops_fit(struct xv_provider_ops *ops, bool has_grains, bool charges_commits);
 
 #endif

@@ -319,18 +319,6 @@ static const struct xv_provider_ops all_ops = {
 	.grains_give = highmem_grains_give,
 };
 
-/* What is charged as a whole cannot be purged: pools then give back the ends of tables. */
-static void ops_fill(struct xv_provider_ops *ops, bool has_grains, bool charges_commits)
-{
-	*ops = all_ops;
-	if (!has_grains) {
-		ops->grains_take = NULL;
-		ops->grains_give = NULL;
-	}
-	if (charges_commits)
-		ops->meta_purge = NULL;
-}
-
 void xv_provider_highmem_options_init(struct xv_provider_highmem_options *options)
 {
 	*options = (struct xv_provider_highmem_options){
@@ -394,7 +382,8 @@ static struct highmem_provider *control_make(const struct highmem_plan *plan)
 		xvi_os_release(hm, bytes);
 		return NULL;
 	}
-	ops_fill(&hm->ops, grains > 1, plan->charges_commits);
+	hm->ops = all_ops;
+	xvi_grain_ops_fit(&hm->ops, grains > 1, plan->charges_commits);
 	hm->provider = (struct xv_provider){
 		.ops = &hm->ops,
 		.max_pages = plan->pages,

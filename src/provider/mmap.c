@@ -498,25 +498,14 @@ static const struct xv_provider_ops all_ops = {
 	.grains_give = mmap_grains_give,
 };
 
-/* What is charged as a whole cannot be purged: pools then give back the ends of tables. */
-static void ops_fill(struct xv_provider_ops *ops, bool has_grains, bool charges_commits)
-{
-	*ops = all_ops;
-	if (!has_grains) {
-		ops->grains_take = NULL;
-		ops->grains_give = NULL;
-	}
-	if (charges_commits)
-		ops->meta_purge = NULL;
-}
-
 static void provider_fill(struct mmap_provider *mm, const struct xvi_mmap_plan *plan, void *base,
 			  const struct xvi_os_facts *facts)
 {
 	uint32_t pages = (uint32_t)(plan->reserve_bytes >> plan->page_shift);
 	uint32_t grains = xvi_mmap_plan_grains(plan);
 
-	ops_fill(&mm->ops, grains > 1, facts->charges_commits);
+	mm->ops = all_ops;
+	xvi_grain_ops_fit(&mm->ops, grains > 1, facts->charges_commits);
 	mm->provider = (struct xv_provider){
 		.ops = &mm->ops,
 		.base = base,

@@ -27,26 +27,15 @@ static int place_touch(struct ramz_values *cache, struct rzi_place *place)
 	return rzi_entry_set_read(cache, place->stripe, &place->bucket, place->entry, true);
 }
 
-/* Usually the first record with the word is the key's. It is copied under the lock, and
- * decompressed without. */
-static int get_likely(struct ramz_values *cache, struct rzi_worker *worker, struct rzi_place *place)
+/* Find by rzi_find or rzi_find_likely. The record is copied under the lock, and decompressed
+ * without. */
+static int get_by(struct ramz_values *cache, struct rzi_worker *worker, struct rzi_place *place,
+		  int (*find)(struct ramz_values *, struct rzi_worker *, struct rzi_place *))
 {
 	int found, err = 0;
 
 	rzi_stripe_lock(place->stripe);
-	found = rzi_find_likely(cache, worker, place);
-	if (found == 1)
-		err = place_touch(cache, place);
-	rzi_stripe_unlock(place->stripe);
-	return err != 0 ? err : found;
-}
-
-static int get_surely(struct ramz_values *cache, struct rzi_worker *worker, struct rzi_place *place)
-{
-	int found, err = 0;
-
-	rzi_stripe_lock(place->stripe);
-	found = rzi_find(cache, worker, place);
+	found = find(cache, worker, place);
 	if (found == 1)
 		err = place_touch(cache, place);
 	rzi_stripe_unlock(place->stripe);
@@ -79,11 +68,12 @@ int ramz_values_get(struct ramz_values *cache, const void *key, size_t key_bytes
 		return 0;
 	rzi_place_init(cache, &place, key, key_bytes);
 	worker = rzi_worker_take(cache);
-	found = get_likely(cache, worker, &place);
+	/* Usually the first record with the word is the key's. */
+	found = get_by(cache, worker, &place, rzi_find_likely);
 	if (found == 1) {
 		found = rzi_place_verify(cache, worker, &place);
 		if (found == 0) /* another key's */
-			found = get_surely(cache, worker, &place);
+			found = get_by(cache, worker, &place, rzi_find);
 	}
 	if (found >= 0)
 		count(found == 1 ? &worker->hits : &worker->misses);

@@ -22,32 +22,13 @@
 #include <ramz/ramz.h>
 #include <xvmalloc/provider_mmap.h>
 
+#include "fault_plan.h"
 #include "fault_provider.h"
 #include "test_random.h"
 
 enum { PAGE = 4096, SLOTS = 90, RUNS_MAX = 3000, POOL_PAGES = 300 };
 
 /* ---- what fails ---- */
-
-struct plan {
-	uint64_t calls_left; /* that still succeed */
-	bool armed;
-	bool forever;
-	uint64_t injected;
-};
-
-static bool plan_hits(struct plan *plan)
-{
-	if (!plan->armed)
-		return false;
-	if (plan->calls_left > 0) {
-		plan->calls_left--;
-		return false;
-	}
-	plan->armed = plan->forever;
-	plan->injected++;
-	return true;
-}
 
 /* The codec: lz4, with a plan for each of its calls. */
 enum codec_call { CODEC_CREATE, CODEC_COMPRESS, CODEC_DECOMPRESS, CODEC_CALLS };
@@ -95,33 +76,6 @@ static const struct ramz_codec fault_codec = {
 	.compress = fault_compress,
 	.decompress = fault_decompress,
 };
-
-/* Memory of the C library, where the linker can put us in between. */
-static struct plan memory_plan;
-
-#ifdef WRAP_MEMORY
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t count, size_t bytes);
-void *__real_aligned_alloc(size_t alignment, size_t bytes);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
-
-void *__wrap_malloc(size_t bytes)
-{
-	return plan_hits(&memory_plan) ? NULL : __real_malloc(bytes);
-}
-
-void *__wrap_calloc(size_t count, size_t bytes)
-{
-	return plan_hits(&memory_plan) ? NULL : __real_calloc(count, bytes);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t bytes)
-{
-	return plan_hits(&memory_plan) ? NULL : __real_aligned_alloc(alignment, bytes);
-}
-#endif
 
 /* ---- the scenario ---- */
 

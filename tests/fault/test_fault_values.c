@@ -12,57 +12,10 @@
 #include <xvmalloc/provider_mmap.h>
 
 #include "../unit/test_values_support.h"
+#include "fault_plan.h"
 #include "fault_provider.h"
 
 enum { KEYS = 800, RUNS_MAX = 3000, DICTIONARY = 1 << 10 };
-
-/* ---- what fails ---- */
-
-struct plan {
-	uint64_t calls_left; /* that still succeed */
-	bool armed;
-	bool forever;
-	uint64_t injected;
-};
-
-static struct plan memory_plan;
-
-#ifdef WRAP_MEMORY
-static bool plan_hits(struct plan *plan)
-{
-	if (!plan->armed)
-		return false;
-	if (plan->calls_left > 0) {
-		plan->calls_left--;
-		return false;
-	}
-	plan->armed = plan->forever;
-	plan->injected++;
-	return true;
-}
-
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t count, size_t bytes);
-void *__real_aligned_alloc(size_t alignment, size_t bytes);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
-
-void *__wrap_malloc(size_t bytes)
-{
-	return plan_hits(&memory_plan) ? NULL : __real_malloc(bytes);
-}
-
-void *__wrap_calloc(size_t count, size_t bytes)
-{
-	return plan_hits(&memory_plan) ? NULL : __real_calloc(count, bytes);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t bytes)
-{
-	return plan_hits(&memory_plan) ? NULL : __real_aligned_alloc(alignment, bytes);
-}
-#endif
 
 /* ---- the scenario ---- */
 

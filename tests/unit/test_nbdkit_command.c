@@ -319,17 +319,28 @@ static void resize_keeps_what_it_does_not_drop(void **unused)
 	disk_end(&disk, &config);
 }
 
+#define SAVED_DIRECTORY "/tmp/test_nbdkit.XXXXXX"
+
+enum { SAVED_FILE_ROOM = 64 };
+
+/* A disk with a file, in a directory that is made: file gets its parameter. */
+static void saved_disk_of(struct rzn_disk *disk, struct rzn_config *config, char *directory,
+			  char file[SAVED_FILE_ROOM])
+{
+	assert_non_null(mkdtemp(directory));
+	(void)snprintf(file, SAVED_FILE_ROOM, "file=%s/disk", directory);
+	disk_of(disk, config, PARAMETERS("size=1M", file));
+}
+
 /* The size in the file, in the disk and in the answers is one. */
 static void resize_is_saved(void **unused)
 {
-	char directory[] = "/tmp/test_nbdkit.XXXXXX", file[64];
+	char directory[] = SAVED_DIRECTORY, file[SAVED_FILE_ROOM];
 	struct rzn_config config;
 	struct rzn_disk disk;
 
 	(void)unused;
-	assert_non_null(mkdtemp(directory));
-	(void)snprintf(file, sizeof(file), "file=%s/disk", directory);
-	disk_of(&disk, &config, PARAMETERS("size=1M", file));
+	saved_disk_of(&disk, &config, directory, file);
 	fill(&disk, 100);
 	json_decref(ask(&disk, "save", true));
 	assert_false(rzn_file_is_stale(&disk));
@@ -538,14 +549,12 @@ static void look(struct rzn_disk *disk)
 
 static void saves_take_their_turn_and_are_looked_at_whole(void **unused)
 {
-	char directory[] = "/tmp/test_nbdkit.XXXXXX", file[64];
+	char directory[] = SAVED_DIRECTORY, file[SAVED_FILE_ROOM];
 	struct rzn_config config;
 	struct rzn_disk disk;
 
 	(void)unused;
-	assert_non_null(mkdtemp(directory));
-	(void)snprintf(file, sizeof(file), "file=%s/disk", directory);
-	disk_of(&disk, &config, PARAMETERS("size=1M", file));
+	saved_disk_of(&disk, &config, directory, file);
 	expect_turn(&disk, &disk.saves.saving, save);
 	expect_turn(&disk, &disk.saves.lock, save);
 	expect_turn(&disk, &disk.saves.lock, is_stale);

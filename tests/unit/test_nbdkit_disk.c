@@ -3,38 +3,9 @@
 /*
  * test_nbdkit_disk.c: requests of clients at their edges, and the disk's file.
  */
-#include <errno.h>
-#include <limits.h>
 #include <pthread.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "disk_file.h"
-#include "disk_io.h"
-#include "test_nbdkit_support.h"
-
-enum { PAGE = 4096 };
-
-static char directory[] = "/tmp/test_nbdkit_disk.XXXXXX";
-static char path[64], file_parameter[80];
-
-static void write_noise(struct rzn_disk *disk, uint64_t page, uint64_t number)
-{
-	char data[PAGE];
-
-	page_of_noise(data, PAGE, number);
-	assert_int_equal(rzn_disk_write(disk, data, PAGE, page * PAGE), 0);
-}
-
-static void assert_noise(struct rzn_disk *disk, uint64_t page, uint64_t number)
-{
-	char data[PAGE], wanted[PAGE];
-
-	page_of_noise(wanted, PAGE, number);
-	assert_int_equal(rzn_disk_read(disk, data, PAGE, page * PAGE), 0);
-	assert_memory_equal(data, wanted, PAGE);
-}
+#include "test_nbdkit_disk.h"
 
 static void fast_zero_is_refused_only_without_a_whole_page(void **unused)
 {
@@ -136,38 +107,6 @@ static void the_soft_limit_is_told(void **unused)
 }
 
 /* ---- the file ---- */
-
-static int make_directory(void **unused)
-{
-	(void)unused;
-	if (mkdtemp(directory) == NULL)
-		return -1;
-	(void)snprintf(path, sizeof(path), "%s/disk", directory);
-	(void)snprintf(file_parameter, sizeof(file_parameter), "file=%s", path);
-	return 0;
-}
-
-static int remove_directory(void **unused)
-{
-	(void)unused;
-	(void)unlink(path);
-	return rmdir(directory);
-}
-
-static void save_and_end(struct rzn_disk *disk, struct rzn_config *config)
-{
-	assert_int_equal(rzn_file_save_at_end(disk), RZN_SAVED);
-	disk_end(disk, config);
-}
-
-/* Each file saved is a new one. */
-static uint64_t inode_of(const char *name)
-{
-	struct stat file;
-
-	assert_int_equal(stat(name, &file), 0);
-	return file.st_ino;
-}
 
 static void a_disk_comes_back_from_its_file(void **unused)
 {
@@ -444,145 +383,6 @@ static void a_file_has_one_disk(void **unused)
 	disk_end(&disk, &config);
 }
 
-/* The file that was told in the last message. */
-static void rescued_path(char rescued[PATH_MAX], const char *place)
-{
-	const char *at = strstr(said.error, "the disk is in ");
-
-	assert_non_null(at);
-	assert_int_equal(sscanf(at, "the disk is in %4095[^ ]", rescued), 1);
-	assert_int_equal(strncmp(rescued, place, strlen(place)), 0);
-}
-
-static void assert_rescued(struct rzn_disk *disk, struct rzn_config *config, const char *place)
-{
-	char rescued[PATH_MAX];
-	struct stat file;
-
-	assert_int_equal(rzn_file_save_at_end(disk), RZN_RESCUED);
-	rescued_path(rescued, place);
-	disk_end(disk, config);
-	assert_int_equal(stat(rescued, &file), 0);
-	assert_int_equal(file.st_mode & 07777, 0600);
-	assert_int_equal(rename(rescued, path), 0);
-	disk_of(disk, config, PARAMETERS(file_parameter));
-	assert_noise(disk, 0, 1);
-	disk_end(disk, config);
-}
-
-static void what_was_put_in_the_files_place_is_left_alone(void **unused)
-{
-	struct rzn_config config;
-	struct rzn_disk disk;
-	struct stat file;
-	FILE *other;
-
-	(void)unused;
-	(void)unlink(path);
-	disk_of(&disk, &config, PARAMETERS("size=1M", file_parameter));
-	write_noise(&disk, 0, 1);
-	assert_int_equal(unlink(path), 0);
-	other = fopen(path, "w");
-	assert_non_null(other);
-	assert_int_equal(fputs("another's", other) < 0, 0);
-	assert_int_equal(fclose(other), 0);
-	rzn_file_save_again(&disk);
-	assert_int_equal(disk.saves.failures, 1);
-	assert_string_not_equal(disk.saves.last.text, "");
-	assert_int_equal(stat(path, &file), 0);
-	assert_int_equal(file.st_size, 9);
-	assert_rescued(&disk, &config, path);
-}
-
-static void a_file_that_is_gone_is_made_again(void **unused)
-{
-	struct rzn_config config;
-	struct rzn_disk disk;
-
-	(void)unused;
-	(void)unlink(path);
-	disk_of(&disk, &config, PARAMETERS("size=1M", file_parameter));
-	write_noise(&disk, 0, 1);
-	assert_int_equal(rzn_file_save_at_end(&disk), RZN_SAVED);
-	assert_int_equal(unlink(path), 0);
-	write_noise(&disk, 0, 1);
-	save_and_end(&disk, &config);
-	disk_of(&disk, &config, PARAMETERS(file_parameter));
-	assert_noise(&disk, 0, 1);
-	disk_end(&disk, &config);
-}
-
-/* What only root may do is refused so often. With offsets of 64 bits the name may be another one.
- */
-static unsigned refusals;
-
-int __real_setrlimit(int resource, const struct rlimit *limit);
-int __real_setrlimit64(int resource, const struct rlimit *limit);
-int __wrap_setrlimit(int resource, const struct rlimit *limit);
-int __wrap_setrlimit64(int resource, const struct rlimit *limit);
-
-static bool limit_is_refused(void)
-{
-	errno = EPERM;
-	return refusals != 0 && refusals-- != 0;
-}
-
-int __wrap_setrlimit(int resource, const struct rlimit *limit)
-{
-	return limit_is_refused() ? -1 : __real_setrlimit(resource, limit);
-}
-
-int __wrap_setrlimit64(int resource, const struct rlimit *limit)
-{
-	return limit_is_refused() ? -1 : __real_setrlimit64(resource, limit);
-}
-
-/* The file's length is bounded for this process, and so for each of its files. */
-static void a_save_that_fails_goes_where_it_was_told_to(void **state)
-{
-	struct rlimit before, small = {.rlim_cur = 1000, .rlim_max = RLIM_INFINITY};
-	char fallback[96], other[80];
-	struct rzn_config config;
-	struct rzn_disk disk;
-
-	(void)unlink(path);
-	(void)snprintf(other, sizeof(other), "%s/other", directory);
-	(void)snprintf(fallback, sizeof(fallback), "save-fallback=%s", other);
-	assert_int_equal(mkdir(other, 0700), 0);
-	disk_of(&disk, &config, PARAMETERS("size=1M", file_parameter, fallback));
-	write_noise(&disk, 0, 1);
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-	small.rlim_max = before.rlim_max;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-	refusals = *state != NULL;
-	assert_rescued(&disk, &config, other);
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
-	assert_int_equal(rmdir(other), 0);
-}
-
-static void a_disk_that_no_place_takes_stays(void **unused)
-{
-	char fallback[96], other[80];
-	struct rzn_config config;
-	struct rzn_disk disk;
-
-	(void)unused;
-	(void)unlink(path);
-	(void)snprintf(other, sizeof(other), "%s/other", directory);
-	(void)snprintf(fallback, sizeof(fallback), "save-fallback=%s", other);
-	assert_int_equal(mkdir(other, 0700), 0);
-	disk_of(&disk, &config, PARAMETERS("size=1M", file_parameter, fallback));
-	write_noise(&disk, 0, 1);
-	assert_int_equal(rmdir(other), 0);
-	assert_int_equal(unlink(path), 0);
-	assert_int_equal(mkdir(path, 0700), 0);
-	assert_int_equal(rzn_file_save_at_end(&disk), RZN_LOST);
-	assert_int_equal(rmdir(path), 0);
-	assert_int_equal(rzn_file_save_at_end(&disk), RZN_SAVED);
-	assert_noise(&disk, 0, 1);
-	disk_end(&disk, &config);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -598,11 +398,6 @@ int main(void)
 		cmocka_unit_test(a_frozen_disk_is_read_and_not_changed),
 		cmocka_unit_test(freezing_waits_for_changes_under_way),
 		cmocka_unit_test(a_file_has_one_disk),
-		cmocka_unit_test(what_was_put_in_the_files_place_is_left_alone),
-		cmocka_unit_test(a_file_that_is_gone_is_made_again),
-		cmocka_unit_test(a_save_that_fails_goes_where_it_was_told_to),
-		cmocka_unit_test_prestate(a_save_that_fails_goes_where_it_was_told_to, "no root"),
-		cmocka_unit_test(a_disk_that_no_place_takes_stays),
 	};
 
 	return cmocka_run_group_tests(tests, make_directory, remove_directory);

@@ -104,18 +104,24 @@ static void mmap_grain_that_the_system_does_not_commit_is_enomem(void **state)
 	xv_provider_mmap_destroy(provider);
 }
 
-static void mmap_page_that_the_system_does_not_commit_is_enomem(void **state)
+static void page_is_refused_then_given(struct xv_provider *provider)
 {
-	struct xv_provider *provider = mmap_of(4096);
 	uint32_t page = 77;
 
-	(void)state;
 	refuses = true;
 	assert_int_equal(provider->ops->page_alloc(provider, &page), -XV_ENOMEM);
 	assert_int_equal(page, 77);
 	refuses = false;
 	assert_int_equal(provider->ops->page_alloc(provider, &page), 0);
 	assert_int_equal(page, 0);
+}
+
+static void mmap_page_that_the_system_does_not_commit_is_enomem(void **state)
+{
+	struct xv_provider *provider = mmap_of(4096);
+
+	(void)state;
+	page_is_refused_then_given(provider);
 	xv_provider_mmap_destroy(provider);
 }
 
@@ -186,15 +192,9 @@ static void highmem_page_is_one_grain_and_goes_as_a_whole(void **state)
 static void highmem_without_a_section_is_enomem(void **state)
 {
 	struct xv_provider *provider = highmem();
-	uint32_t page = 77;
 
 	(void)state;
-	refuses = true;
-	assert_int_equal(provider->ops->page_alloc(provider, &page), -XV_ENOMEM);
-	assert_int_equal(page, 77);
-	refuses = false;
-	assert_int_equal(provider->ops->page_alloc(provider, &page), 0);
-	assert_int_equal(page, 0);
+	page_is_refused_then_given(provider);
 	xv_provider_highmem_destroy(provider);
 }
 

@@ -69,7 +69,16 @@ static void database_free(struct rzs_database *db)
 	pthread_mutex_destroy(&db->lock);
 	free(db->name);
 	free(db->file_path);
+	free(db->load);
+	free(db->limit);
 	free(db);
+}
+
+/* NULL stays NULL; false: no memory. */
+static bool copied(char **to, const char *from)
+{
+	*to = from != NULL ? strdup(from) : NULL;
+	return from == NULL || *to != NULL;
 }
 
 static struct rzs_database *database_alloc(const struct rzs_request *request)
@@ -82,10 +91,8 @@ static struct rzs_database *database_alloc(const struct rzs_request *request)
 	db->extent[RZS_MAIN].exists = true;
 	for (int region = 0; region < RZS_REGIONS; region++)
 		db->edge[region].page = UINT64_MAX;
-	db->name = strdup(request->name);
-	if (request->file != NULL)
-		db->file_path = strdup(request->file);
-	if (db->name != NULL && (request->file == NULL || db->file_path != NULL))
+	if (copied(&db->name, request->name) && copied(&db->file_path, request->file) &&
+	    copied(&db->load, request->load) && copied(&db->limit, request->limit))
 		return db;
 	database_free(db);
 	return NULL;
@@ -170,19 +177,26 @@ static int database_create(struct rzs_database **out, const struct rzs_request *
 	return code;
 }
 
-/* A database that is open has its file already. */
+/* May a connection that gives this parameter share a database that was opened with that one? */
+static bool agrees(const struct rzs_database *db, const char *key, const char *given,
+		   const char *opened)
+{
+	if (given == NULL || (opened != NULL && strcmp(given, opened) == 0))
+		return true;
+	sqlite3_log(SQLITE_CANTOPEN,
+		    "ramz: %s: the database is open %s%s=%s; give the same %s= or none", db->name,
+		    opened != NULL ? "with " : "without ", key, opened != NULL ? opened : "", key);
+	return false;
+}
+
 static int database_join(struct rzs_database *db, const struct rzs_request *request)
 {
-	if (request->file == NULL ||
-	    (db->file_path != NULL && strcmp(request->file, db->file_path) == 0)) {
-		db->files++;
-		return SQLITE_OK;
-	}
-	sqlite3_log(SQLITE_CANTOPEN,
-		    "ramz: %s: the database is open %s%s; give the same file= or none",
-		    request->name, db->file_path != NULL ? "with file=" : "without file=",
-		    db->file_path != NULL ? db->file_path : "");
-	return SQLITE_CANTOPEN;
+	if (!agrees(db, "file", request->file, db->file_path) ||
+	    !agrees(db, "load", request->load, db->load) ||
+	    !agrees(db, "limit", request->limit, db->limit))
+		return SQLITE_CANTOPEN;
+	db->files++;
+	return SQLITE_OK;
 }
 
 int rzs_open(struct rzs_database **out, const struct rzs_request *request)
@@ -196,6 +210,9 @@ int rzs_open(struct rzs_database **out, const struct rzs_request *request)
 		code = database_join(db, request);
 	else if (request->create)
 		code = database_create(&db, request);
+	else
+		sqlite3_log(code, "ramz: %s: no such database is open, and mode= makes none",
+			    request->name);
 	if (code == SQLITE_OK)
 		*out = db;
 	rzs_list_unlock();

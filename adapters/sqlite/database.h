@@ -61,6 +61,8 @@ struct rzs_database {
 	struct rzs_database *next;
 	char *name;      /* what SQLite made of the name given: a whole path */
 	char *file_path; /* parameter file=; NULL = none */
+	char *load;      /* the others it was opened with; NULL = none */
+	char *limit;
 	uint32_t files;  /* of SQLite, open on it */
 
 	struct ramz *store;

@@ -185,7 +185,7 @@ struct ramz_values_tend_report {
 	uint64_t looked_at;    /* values, count */
 	uint64_t expired;      /* of them, count */
 	uint64_t recompressed; /* of them, count */
-	bool more;             /* another call finds more to do */
+	bool more;             /* false: a walk is at its end; see ramz_values_tend */
 };
 
 /*

@@ -340,6 +340,35 @@ static void database_of_a_file_holds_it(void **state)
 	remove(path);
 }
 
+static void what_another_connection_gives_is_what_was_given_first(void **state)
+{
+	static const char *const others[] = {"limit=1M", "limit=abc", "limit=64m", "load=/nowhere"};
+	static const char first[] = "file:/first?vfs=ramz&limit=64M";
+	sqlite3 *db = open_db(first), *other;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		char uri[128], told[64];
+
+		(void)snprintf(uri, sizeof(uri), "file:/first?vfs=ramz&%s", others[i]);
+		(void)snprintf(told, sizeof(told), "give the same %.*s",
+			       (int)(strchr(others[i], '=') + 1 - others[i]), others[i]);
+		assert_int_equal(try_open(&other, uri), SQLITE_CANTOPEN);
+		assert_non_null(strstr(sqlite_log, told));
+	}
+	other = open_db(first);
+	sqlite3_close(other);
+	other = open_db("file:/first?vfs=ramz");
+	sqlite3_close(other);
+	sqlite3_close(db);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(try_open(&other, i == 0 ? "file:/absent?vfs=ramz&mode=rw"
+							 : "file:/absent?vfs=ramz&mode=ro"),
+				 SQLITE_CANTOPEN);
+		assert_non_null(strstr(sqlite_log, "/absent: no such database is open"));
+	}
+}
+
 static void ordinary_databases_are_loaded_with_their_wal(void **state)
 {
 	char path[64], uri[128], sql[96];
@@ -515,6 +544,7 @@ int main(void)
 		cmocka_unit_test(transaction_that_runs_during_a_save_is_not_in_it),
 		cmocka_unit_test(image_of_a_save_has_the_journal_of_its_pages),
 		cmocka_unit_test(database_of_a_file_holds_it),
+		cmocka_unit_test(what_another_connection_gives_is_what_was_given_first),
 		cmocka_unit_test(ordinary_databases_are_loaded_with_their_wal),
 		cmocka_unit_test(what_cannot_be_loaded_is_told),
 		cmocka_unit_test(backup_goes_both_ways),

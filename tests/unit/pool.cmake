@@ -55,10 +55,10 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
 	target_link_options(test_pool_copies PRIVATE LINKER:--wrap=pthread_mutex_unlock)
 endif()
 
-# One instruction after the other, of code that no sanitizer or emulator adds its own to.
+# One instruction after the other, of code to which no sanitizer, emulator or counter adds its own.
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64"
 		AND CMAKE_SIZEOF_VOID_P EQUAL 8 AND NOT CMAKE_CROSSCOMPILING AND NOT XV_SANITIZE
-		AND NOT XV_TEST_LAUNCHER)
+		AND NOT XV_TEST_LAUNCHER AND NOT XV_COVERAGE)
 	xv_add_test(NAME test_pool_lock_none SOURCES test_pool_lock_none.c)
 endif()
 

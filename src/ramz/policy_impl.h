@@ -18,12 +18,12 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 
-/* What a tier's sweeps gain, to see when its dictionary is outdated. */
+/* What a tier's sweeps gain, over DRIFT_PAGES at a time, to see when its dictionary is outdated. */
 struct rzi_gain {
-	uint64_t pages;
+	uint64_t pages; /* since the last full count */
 	uint64_t bytes;
-	uint64_t first; /* bytes gained on the first DRIFT_PAGES since the training; 0 = not known
-			 * yet */
+	uint64_t first; /* bytes a page of the first full count since the training; 0 = none yet */
+	uint64_t last;  /* the same of the last one */
 };
 
 struct rzi_policy {

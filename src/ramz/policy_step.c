@@ -125,20 +125,20 @@ static uint64_t policy_due(struct rzi_policy *p, uint32_t age)
 /* Do pages gain an eighth less than the first ones with this dictionary? */
 static bool policy_has_drifted(const struct rzi_gain *gain)
 {
-	return gain->first != 0 && gain->pages >= DRIFT_PAGES &&
-	       gain->bytes / gain->pages < gain->first / DRIFT_PAGES * 7 / 8;
+	return gain->last < gain->first * 7 / 8;
 }
 
 static void policy_note_gain(struct rzi_gain *gain, const struct rzi_sweep *sweep)
 {
-	if (gain->pages >= DRIFT_PAGES) {
-		if (gain->first == 0)
-			gain->first = gain->bytes / gain->pages * DRIFT_PAGES;
-		gain->pages = 0;
-		gain->bytes = 0;
-	}
 	gain->pages += sweep->risen_pages;
 	gain->bytes += sweep->risen_bytes;
+	if (gain->pages < DRIFT_PAGES)
+		return;
+	gain->last = gain->bytes / gain->pages;
+	if (gain->first == 0)
+		gain->first = gain->last;
+	gain->pages = 0;
+	gain->bytes = 0;
 }
 
 /* Train a dictionary if one is due. Returns whether it was tried. One that does not pay is tried

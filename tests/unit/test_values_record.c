@@ -17,6 +17,16 @@
 #include "record.h"
 #include "test_random.h"
 
+static void expect_record(const struct rzi_record *got, const struct rzi_record *wanted)
+{
+	assert_int_equal(got->flags, wanted->flags);
+	assert_int_equal(got->key_bytes, wanted->key_bytes);
+	assert_int_equal(got->plain_bytes, wanted->plain_bytes);
+	assert_int_equal(got->head_bytes, wanted->head_bytes);
+	assert_int_equal(got->form_bytes, wanted->form_bytes);
+	assert_int_equal(got->expires_ms, wanted->expires_ms);
+}
+
 static void a_header_reads_as_it_was_written(void **state)
 {
 	static const uint32_t lengths[] = {1, 127, 128, 255, 1024, 16383, 16384, 1049600};
@@ -39,7 +49,7 @@ static void a_header_reads_as_it_was_written(void **state)
 			assert_int_equal(head[RECORD_HEAD_MAX], 0xAA);
 			assert_true(rzi_record_parse(&got, head, RECORD_HEAD_MAX, bytes + form));
 			record.form_bytes = form;
-			assert_memory_equal(&got, &record, sizeof(got));
+			expect_record(&got, &record);
 		}
 	}
 }

@@ -18,7 +18,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 
-#define FORKS 50
+#define FORKS 20
 #define OBJECTS 24U
 #define OBJECT_BYTES 12000U
 #define CHILD_SECONDS 60U

@@ -81,5 +81,6 @@ if(TARGET ramz_cli AND NOT XV_SANITIZE)
 	nbd_test(nbd_service nbd_service 150 VARIANT $<TARGET_FILE:ramz_cli>
 		${PROJECT_SOURCE_DIR}/src/cli/ramz/ramz@.service.in)
 	nbd_test(nbd_machines nbd_machines 240 VARIANT $<TARGET_FILE:ramz_cli> LABELS slow)
+	set_tests_properties(nbd_machines PROPERTIES RUN_SERIAL TRUE) # it waits for lost links
 endif()
 nbd_test(nbd_valgrind nbd_valgrind 150)

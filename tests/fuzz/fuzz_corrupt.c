@@ -321,6 +321,7 @@ static void draw_options(void)
 	w.options.hardening = 1 + fuzz_below(&w.in, XV_HARDENING_MOST);
 	w.options.alignment = alignments[fuzz_below(&w.in, 4)];
 	w.options.lock = XV_LOCK_NONE;
+	w.options.seed = 1 + (uint32_t)w.in.left; /* not from an address: a run repeats */
 	w.options.corrupted = corrupted;
 	w.options.corrupted_context = &w;
 	if ((w.options.flags & XV_POOL_OWNERS) != 0)

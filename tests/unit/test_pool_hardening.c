@@ -300,6 +300,39 @@ static void the_page_of_the_overwritten_link_is_closed(void **state)
 	}
 }
 
+/* A link that leads to a freed place was overwritten; nobody wrote to the page of that place. */
+static void a_link_to_a_freed_place_closes_its_own_page(void **state)
+{
+	static unsigned char bytes[100000];
+
+	(void)state;
+	for (uint32_t back = 0; back < 2; back++) {
+		xv_handle large, freed, kept;
+		uint32_t link[2];
+
+		pool_open(2, XV_POOL_SPLIT | XV_POOL_OWNERS, 1);
+		assert_int_equal(xv_malloc_owned(pool, sizeof(bytes), 1, &large), 0);
+		assert_int_equal(xv_handle_page(large), 0);
+		do
+			assert_int_equal(xv_malloc_owned(pool, SIZE, 2, &kept), 0);
+		while (xv_handle_page(kept) < 2);
+		assert_int_equal(xv_malloc_owned(pool, SIZE, 3, &freed), 0);
+		assert_int_equal(xv_handle_page(freed), xv_handle_page(kept));
+		assert_int_equal(xv_free(pool, freed), 0);
+		link[0] = xv_handle_page(freed);
+		link[1] = (xv_handle_offset(freed) - 8) / 4; /* before it, its owner and header */
+		/* The first piece fills page 0; the rest is the first block of page 1. */
+		memcpy((unsigned char *)provider->base + ((size_t)back << 16) +
+			       (back != 0 ? 4 + 8 : 4 + 4),
+		       link, sizeof(link));
+		assert_int_equal(xv_read(pool, large, 0, bytes, sizeof(bytes)), -XV_EBADMSG);
+		assert_int_equal(told.calls, 1);
+		assert_int_equal(told.page, back);
+		assert_int_equal(xv_read(pool, kept, 0, bytes, SIZE), 0);
+		pool_close();
+	}
+}
+
 static void zeroed_objects_are_made_beside_overwritten_ones(void **state)
 {
 	struct xv_pool_stats before, after;
@@ -543,6 +576,7 @@ int main(void)
 		cmocka_unit_test(a_hole_that_was_written_to_is_not_used),
 		cmocka_unit_test(an_overwritten_link_is_not_followed),
 		cmocka_unit_test(the_page_of_the_overwritten_link_is_closed),
+		cmocka_unit_test(a_link_to_a_freed_place_closes_its_own_page),
 		cmocka_unit_test(zeroed_objects_are_made_beside_overwritten_ones),
 		cmocka_unit_test(one_byte_too_many_is_told_at_the_next_call),
 		cmocka_unit_test(canaries_follow_objects_that_are_resized),

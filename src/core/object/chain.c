@@ -32,7 +32,8 @@ static bool link_leads(const struct xvi_objects *objects, struct xvi_location *a
 	return used && piece_has_payload(objects, at->header);
 }
 
-/* Check a link of the piece at `from` to the place at `to`, and read its header. */
+/* Check a link of the piece at `from` to the place at `to`, and read its header. Whether the piece
+ * there leads back is not known yet, so its canary proves nothing. */
 static int link_check(struct xvi_objects *objects, const struct xvi_location *from,
 		      struct xvi_location *to)
 {
@@ -43,7 +44,7 @@ static int link_check(struct xvi_objects *objects, const struct xvi_location *fr
 	if (heap_is_closed(heap, to->page))
 		return -XV_EBADMSG;
 	if (link_leads(objects, to))
-		return xvi_piece_has_canary(objects, to) ? 0 : -XV_EBADMSG;
+		return 0;
 	if (heap->shape.prove && xvi_heap_close_unsound(heap, to->page))
 		return -XV_EBADMSG;
 	return piece_close(objects, from, "a link leads to no piece");
@@ -52,6 +53,18 @@ static int link_check(struct xvi_objects *objects, const struct xvi_location *fr
 static bool same_place(const struct xvi_location *a, const struct xvi_location *b)
 {
 	return a->page == b->page && a->unit == b->unit;
+}
+
+/* Is it a block of the quarantine? No sound link leads there. */
+static bool is_kept(const struct xvi_objects *objects, const struct xvi_location *at)
+{
+	const struct xvi_quarantine *quarantine = objects->quarantine;
+
+	for (uint32_t i = 0; quarantine != NULL && i < QUARANTINE_OBJECTS; i++) {
+		if (quarantine->blocks[i].header != 0 && same_place(&quarantine->blocks[i], at))
+			return true;
+	}
+	return false;
 }
 
 /* Where the next link of a piece leads. */
@@ -92,23 +105,35 @@ static bool previous_agrees(const struct xvi_objects *objects, const struct xvi_
 	return same_place(&back, at);
 }
 
+/* The REST piece to which a piece leads leads back to it. */
+static int next_check(struct xvi_objects *objects, const struct xvi_location *at,
+		      const struct xvi_location *to)
+{
+	struct xvi_location back = xvi_piece_previous(objects, to);
+	bool leads_back = same_place(&back, at);
+
+	if (leads_back && xvi_piece_canary_is_right(objects, to))
+		return 0;
+	if (is_kept(objects, to))
+		return piece_close(objects, at, "a link leads to a freed piece");
+	if (leads_back)
+		return piece_close(objects, to, "bytes behind an object were written");
+	return piece_close(objects, previous_agrees(objects, to) ? at : to,
+			   "the piece before is another one");
+}
+
 int xvi_piece_next(struct xvi_objects *objects, const struct xvi_location *at,
 		   struct xvi_location *next)
 {
 	struct xvi_location to = link_next(objects, at);
-	struct xvi_location back;
 	int err = 0;
 
 	if (to.page != LINK_NONE) {
 		err = link_check(objects, at, &to);
 		if (err == 0 && block_kind(to.header) != KIND_REST)
 			err = piece_close(objects, at, "a link leads to no piece");
-		if (err == 0) {
-			back = xvi_piece_previous(objects, &to);
-			if (!same_place(&back, at))
-				err = piece_close(objects, previous_agrees(objects, &to) ? at : &to,
-						  "the piece before is another one");
-		}
+		if (err == 0)
+			err = next_check(objects, at, &to);
 	}
 	if (err == 0)
 		*next = to;
@@ -126,10 +151,10 @@ static int previous_check(struct xvi_objects *objects, const struct xvi_location
 	if (err != 0)
 		return err;
 	kind = block_kind(previous.header);
-	if (kind == KIND_FIRST || kind == KIND_REST) {
+	if ((kind == KIND_FIRST || kind == KIND_REST) && !is_kept(objects, &previous)) {
 		back = link_next(objects, &previous);
 		if (same_place(&back, at))
-			return 0;
+			return xvi_piece_has_canary(objects, &previous) ? 0 : -XV_EBADMSG;
 		if (!next_agrees(objects, &previous))
 			return piece_close(objects, &previous, "the piece before leads elsewhere");
 	}

@@ -201,6 +201,7 @@ static int relocated(void *context, uint32_t owner, xv_handle from, xv_handle to
 	if (o == NULL || o->handle != from)
 		return 1;
 	object_expose(o); /* what it takes along */
+	o->is_chain = o->is_chain || (w.options.flags & XV_POOL_SPLIT) != 0; /* now, perhaps */
 	o->handle = to;
 	object_expose(o);
 	return 0;

@@ -22,7 +22,13 @@
 #include "saver.h"
 #include "tiers.h"
 
+/* nbdkit before 1.34 aborts, and with it the disk ends, when a client hangs up while several of its
+ * requests are at work. */
+#if NBDKIT_VERSION_MAJOR == 1 && NBDKIT_VERSION_MINOR < 34
+#define THREAD_MODEL NBDKIT_THREAD_MODEL_SERIALIZE_REQUESTS
+#else
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
+#endif
 
 static struct rzn_config config;
 static struct rzn_disk disk;

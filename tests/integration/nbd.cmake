@@ -51,6 +51,7 @@ function(nbd_test name script seconds)
 endfunction()
 
 nbd_test(nbd_clients nbd_clients 120)
+nbd_test(nbd_hangup nbd_hangup 100)
 nbd_test(nbd_blkverify nbd_blkverify 90)
 nbd_test(nbd_blkverify_long nbd_blkverify 600 VARIANT long LABELS slow)
 nbd_test(nbd_fio nbd_fio 120)

@@ -38,8 +38,15 @@ static void corrupted(void *context, uint32_t page, uint32_t offset, const char 
 	told.message = message;
 }
 
+static int relocated(void *context, uint32_t owner, xv_handle from, xv_handle to)
+{
+	(void)context, (void)owner, (void)from, (void)to;
+	return 0;
+}
+
 static void pool_open(uint32_t hardening, uint32_t flags, uint32_t seed)
 {
+	static const struct xv_owner_ops owner_ops = {.relocated = relocated};
 	struct xv_pool_options options;
 
 	memset(&told, 0, sizeof(told));
@@ -48,6 +55,7 @@ static void pool_open(uint32_t hardening, uint32_t flags, uint32_t seed)
 	assert_int_equal(options.hardening, 1);
 	options.hardening = hardening;
 	options.flags = flags;
+	options.owner_ops = (flags & XV_POOL_OWNERS) != 0 ? &owner_ops : NULL;
 	options.seed = seed;
 	options.shards = 1;
 	options.corrupted = corrupted;
@@ -273,6 +281,38 @@ static void an_overwritten_link_is_not_followed(void **state)
 	assert_int_equal(told.calls, 1);
 	assert_int_equal(xv_free(pool, small),
 			 xv_handle_page(small) == xv_handle_page(large) ? -XV_EBADMSG : 0);
+	pool_close();
+}
+
+/* A piece that is none by its kind, though it leads back, was overwritten itself. */
+static void the_page_of_an_overwritten_kind_is_closed(void **state)
+{
+	static unsigned char bytes[100000];
+	struct xv_compact_report report = {.more = true};
+	xv_handle large;
+
+	(void)state;
+	pool_open(1, XV_POOL_SPLIT, 1);
+	assert_int_equal(xv_malloc(pool, sizeof(bytes), &large), 0);
+	*((unsigned char *)provider->base + 65536) ^= 8; /* REST to WHOLE */
+	assert_int_equal(xv_read(pool, large, 0, bytes, sizeof(bytes)), -XV_EBADMSG);
+	assert_int_equal(told.calls, 1);
+	assert_int_equal(told.page, 1);
+	pool_close();
+	/* Found from the other end, when the last piece is to be moved. */
+	pool_open(1, XV_POOL_SPLIT | XV_POOL_OWNERS, 1);
+	assert_int_equal(xv_malloc_owned(pool, 65536 + 200, 1, &large), 0);
+	for (size_t i = 0; i < OBJECTS; i++)
+		assert_int_equal(xv_malloc_owned(pool, 200, 2, &handles[i]), 0);
+	for (size_t i = 0; i < OBJECTS; i++) {
+		if (i % 8 != 0)
+			assert_int_equal(xv_free(pool, handles[i]), 0);
+	}
+	*(unsigned char *)provider->base ^= 4; /* FIRST to WHOLE */
+	while (report.more)
+		assert_int_equal(xv_compact(pool, 65536, &report), 0);
+	assert_int_equal(told.calls, 1);
+	assert_int_equal(told.page, 0);
 	pool_close();
 }
 
@@ -575,6 +615,7 @@ int main(void)
 		cmocka_unit_test(objects_of_a_closed_page_are_live_and_not_visited),
 		cmocka_unit_test(a_hole_that_was_written_to_is_not_used),
 		cmocka_unit_test(an_overwritten_link_is_not_followed),
+		cmocka_unit_test(the_page_of_an_overwritten_kind_is_closed),
 		cmocka_unit_test(the_page_of_the_overwritten_link_is_closed),
 		cmocka_unit_test(a_link_to_a_freed_place_closes_its_own_page),
 		cmocka_unit_test(zeroed_objects_are_made_beside_overwritten_ones),

@@ -105,19 +105,42 @@ static bool previous_agrees(const struct xvi_objects *objects, const struct xvi_
 	return same_place(&back, at);
 }
 
-/* The REST piece to which a piece leads leads back to it. */
+/* Would a block link to this place, were it of that kind? If it is of another, its header was
+ * overwritten. */
+static bool links_as(const struct xvi_objects *objects, const struct xvi_location *block,
+		     uint32_t kind, const struct xvi_location *at)
+{
+	uint32_t unit = piece_link_unit(objects, block->unit, kind);
+	struct xvi_location next;
+
+	if (!piece_has_payload(objects, block_with_kind(block->header, kind)))
+		return false;
+	next.page = heap_word(&objects->heap, block->page, unit);
+	next.unit = heap_word(&objects->heap, block->page, unit + 1);
+	return same_place(&next, at);
+}
+
+/* A piece leads to a REST piece, which leads back to it. */
 static int next_check(struct xvi_objects *objects, const struct xvi_location *at,
 		      const struct xvi_location *to)
 {
-	struct xvi_location back = xvi_piece_previous(objects, to);
-	bool leads_back = same_place(&back, at);
+	bool is_rest = block_kind(to->header) == KIND_REST, leads_back = false;
+	struct xvi_location back;
 
-	if (leads_back && xvi_piece_canary_is_right(objects, to))
+	if (piece_has_payload(objects, block_with_kind(to->header, KIND_REST))) {
+		back = xvi_piece_previous(objects, to);
+		leads_back = same_place(&back, at);
+	}
+	if (is_rest && leads_back && xvi_piece_canary_is_right(objects, to))
 		return 0;
 	if (is_kept(objects, to))
 		return piece_close(objects, at, "a link leads to a freed piece");
 	if (leads_back)
-		return piece_close(objects, to, "bytes behind an object were written");
+		return piece_close(objects, to,
+				   is_rest ? "bytes behind an object were written"
+					   : "the kind of a piece was overwritten");
+	if (!is_rest)
+		return piece_close(objects, at, "a link leads to no piece");
 	return piece_close(objects, previous_agrees(objects, to) ? at : to,
 			   "the piece before is another one");
 }
@@ -130,8 +153,6 @@ int xvi_piece_next(struct xvi_objects *objects, const struct xvi_location *at,
 
 	if (to.page != LINK_NONE) {
 		err = link_check(objects, at, &to);
-		if (err == 0 && block_kind(to.header) != KIND_REST)
-			err = piece_close(objects, at, "a link leads to no piece");
 		if (err == 0)
 			err = next_check(objects, at, &to);
 	}
@@ -151,12 +172,17 @@ static int previous_check(struct xvi_objects *objects, const struct xvi_location
 	if (err != 0)
 		return err;
 	kind = block_kind(previous.header);
-	if ((kind == KIND_FIRST || kind == KIND_REST) && !is_kept(objects, &previous)) {
+	if (is_kept(objects, &previous))
+		return piece_close(objects, at, "a link leads to a freed piece");
+	if (kind == KIND_FIRST || kind == KIND_REST) {
 		back = link_next(objects, &previous);
 		if (same_place(&back, at))
 			return xvi_piece_has_canary(objects, &previous) ? 0 : -XV_EBADMSG;
 		if (!next_agrees(objects, &previous))
 			return piece_close(objects, &previous, "the piece before leads elsewhere");
+	} else if (links_as(objects, &previous, KIND_FIRST, at) ||
+		   links_as(objects, &previous, KIND_REST, at)) {
+		return piece_close(objects, &previous, "the kind of a piece was overwritten");
 	}
 	return piece_close(objects, at, "the piece before leads elsewhere");
 }
@@ -195,7 +221,6 @@ struct xvi_location xvi_piece_previous(const struct xvi_objects *objects,
 	uint32_t *words = heap_map(&objects->heap, at->page);
 	struct xvi_location previous = {words[at->unit + 3], words[at->unit + 4], 0};
 
-	XVI_ASSERT(block_kind(words[at->unit]) == KIND_REST);
 	heap_unmap(&objects->heap, at->page, words);
 	return previous;
 }

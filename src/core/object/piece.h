@@ -123,7 +123,7 @@ static inline void piece_zero(const struct xvi_objects *objects, uint32_t *words
  * closed is linked there and back; then a page is closed. */
 int xvi_piece_next(struct xvi_objects *objects, const struct xvi_location *at,
 		   struct xvi_location *next);
-/* Place of the piece before a REST one, without its header. */
+/* Place of the piece before a REST one, or one that was REST, without its header. */
 struct xvi_location xvi_piece_previous(const struct xvi_objects *objects,
 				       const struct xvi_location *at);
 /* The last piece of the chain. Returns as xvi_piece_next. O(pieces). */

@@ -19,7 +19,7 @@ enum { OBJECTS = 40 };
 
 static struct xv_pool *pool;
 static xv_handle handles[OBJECTS];
-static _Alignas(65536) unsigned char memory[64 * 65536];
+static _Alignas(uint32_t) unsigned char memory[64 * 65536];
 
 /* Words of all memory that have this value. */
 static size_t words_with(uint32_t value)

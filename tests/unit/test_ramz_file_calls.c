@@ -8,6 +8,8 @@
 
 #include <sys/wait.h>
 
+#include <ramz/backing.h>
+
 #include "file_fixture.h"
 
 static uint64_t length_of(const char *path)
@@ -230,6 +232,37 @@ static void other_files_are_replaced_in_the_same_way(void **unused)
 	assert_int_equal(bytes, 9);
 }
 
+static void a_path_or_file_that_is_null_is_refused(void **unused)
+{
+	struct ramz_backing backing;
+	struct ramz_file *file;
+	struct ramz_reason reason;
+	struct ramz_options options;
+	struct ramz *store, *loaded;
+
+	(void)unused;
+	fixture_options(&options);
+	assert_int_equal(ramz_create(&store, &options), 0);
+	assert_int_equal(ramz_save_file(NULL, "/nowhere", NULL, NULL), -XV_EINVAL);
+	assert_int_equal(ramz_file_open(NULL, "/nowhere", 0, &reason), -XV_EINVAL);
+	assert_int_equal(ramz_file_open(&file, NULL, 0, &reason), -XV_EINVAL);
+	assert_int_equal(ramz_file_load(&loaded, NULL, NULL, 0, NULL, &reason), -XV_EINVAL);
+	assert_int_equal(ramz_file_save(NULL, store, NULL, &reason), -XV_EINVAL);
+	assert_int_equal(ramz_save_file(store, NULL, NULL, &reason), -XV_EINVAL);
+	assert_int_equal(ramz_load_file(&loaded, NULL, NULL, 0, NULL, &reason), -XV_EINVAL);
+	assert_int_equal(ramz_load_file(NULL, NULL, NULL, 0, "/nowhere", &reason), -XV_EINVAL);
+	assert_int_equal(ramz_replace_file(NULL, put_words, NULL, NULL, &reason), -XV_EINVAL);
+	assert_int_equal(ramz_replace_file("/nowhere", NULL, NULL, NULL, &reason), -XV_EINVAL);
+	assert_true(strlen(reason.text) > 10);
+	assert_int_equal(ramz_backing_file_open(NULL, "/nowhere", 64 << 20, false), -XV_EINVAL);
+	assert_int_equal(ramz_backing_file_open(&backing, NULL, 64 << 20, false), -XV_EINVAL);
+	assert_int_equal(ramz_save_backing_file(NULL, "/nowhere", 64 << 20), -XV_EINVAL);
+	assert_int_equal(ramz_save_backing_file(store, NULL, 64 << 20), -XV_EINVAL);
+	ramz_backing_file_close(NULL);
+	ramz_file_close(NULL);
+	ramz_destroy(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +274,7 @@ int main(void)
 		fixture_test(a_reason_may_be_left_out),
 		fixture_test(a_load_makes_no_file),
 		fixture_test(other_files_are_replaced_in_the_same_way),
+		fixture_test(a_path_or_file_that_is_null_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,12 +2,9 @@
 /* Copyright (c) the libxvmalloc authors */
 /*
  * Null pointers: each public call of ramz refuses those that it needs, and takes those that it
- * does not need.
+ * does not need. Those of files are in test_ramz_file_calls.c.
  */
-#include <errno.h>
-
 #include <ramz/backing.h>
-#include <ramz/file.h>
 #include <ramz/policy.h>
 #include <ramz/tiers.h>
 
@@ -60,7 +57,6 @@ static void a_store_that_is_null_is_refused(void **state)
 	REFUSED(ramz_writeback(NULL, &writeback, NULL));
 	REFUSED(ramz_clean(NULL, 1));
 	REFUSED(ramz_get_backing_stats(NULL, &backing));
-	REFUSED(ramz_save_file(NULL, "/nowhere", NULL, NULL));
 	assert_int_equal(ramz_trim(NULL), 0);
 	assert_int_equal(ramz_size_bytes(NULL), 0);
 	assert_int_equal(ramz_page_bytes(NULL), 0);
@@ -127,50 +123,11 @@ static void a_result_or_source_that_is_null_is_refused(void **state)
 	store_close(store);
 }
 
-static int put(void *context, const struct ramz_sink *sink)
-{
-	(void)context, (void)sink;
-	return 0;
-}
-
-static void a_path_or_file_that_is_null_is_refused(void **state)
-{
-	struct ramz_backing backing;
-	struct ramz_file_info info;
-	struct ramz_file *file;
-	struct ramz_reason reason;
-	struct ramz_options options;
-	struct ramz *store, *loaded;
-
-	(void)state;
-	store_options(&options, 16);
-	assert_int_equal(ramz_create(&store, &options), 0);
-	REFUSED(ramz_file_open(NULL, "/nowhere", 0, &reason));
-	REFUSED(ramz_file_open(&file, NULL, 0, &reason));
-	REFUSED(ramz_file_info(NULL, &info));
-	REFUSED(ramz_file_load(&loaded, NULL, NULL, 0, NULL, &reason));
-	REFUSED(ramz_file_save(NULL, store, NULL, &reason));
-	REFUSED(ramz_save_file(store, NULL, NULL, &reason));
-	REFUSED(ramz_load_file(&loaded, NULL, NULL, 0, NULL, &reason));
-	REFUSED(ramz_load_file(NULL, NULL, NULL, 0, "/nowhere", &reason));
-	REFUSED(ramz_replace_file(NULL, put, NULL, NULL, &reason));
-	REFUSED(ramz_replace_file("/nowhere", NULL, NULL, NULL, &reason));
-	assert_true(strlen(reason.text) > 10);
-	assert_int_equal(ramz_backing_file_open(NULL, "/nowhere", 64 << 20, false), -EINVAL);
-	assert_int_equal(ramz_backing_file_open(&backing, NULL, 64 << 20, false), -EINVAL);
-	assert_int_equal(ramz_save_backing_file(NULL, "/nowhere", 64 << 20), -EINVAL);
-	assert_int_equal(ramz_save_backing_file(store, NULL, 64 << 20), -EINVAL);
-	ramz_backing_file_close(NULL);
-	ramz_file_close(NULL);
-	store_close(store);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_store_that_is_null_is_refused),
 		cmocka_unit_test(a_result_or_source_that_is_null_is_refused),
-		cmocka_unit_test(a_path_or_file_that_is_null_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,10 +29,12 @@ static const struct xv_owner_ops owner_ops = {relocated};
 static int set_up(void **state)
 {
 	struct xv_provider_mmap_options on = {.page_bytes = PAGE_BYTES, .reserve_bytes = 16 * MIB};
-	struct xvi_os_facts facts = {.page_bytes = OS_PAGE_BYTES};
 	struct xv_pool_options options;
+	struct xvi_os_facts facts;
 	struct xv_pool *pool;
 
+	xvi_os_facts_get(&facts);
+	facts.page_bytes = OS_PAGE_BYTES;
 	assert_int_equal(xvi_provider_mmap_create_on(&provider, &on, &facts), 0);
 	xv_pool_options_init(&options);
 	options.flags = XV_POOL_OWNERS;

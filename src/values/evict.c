@@ -257,7 +257,13 @@ int rzi_evict_to_limit(struct ramz_values *cache)
 	uint64_t held = rzi_values_held(cache);
 
 	while (limit != 0 && held > limit) {
-		uint64_t freed = evict(cache, held - limit);
+		uint64_t want = held - limit;
+		uint64_t freed;
+
+		/* Headers, holes and tables go with the values: half is enough for a while. */
+		if (want > COMPACT_LEAST)
+			want /= 2;
+		freed = evict(cache, want);
 
 		if (compact_all(cache) + freed == 0)
 			return -XV_ENOSPC;

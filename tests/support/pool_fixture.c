@@ -13,7 +13,7 @@
 
 #include "pattern.h"
 
-enum { TEST_NAME_BYTES = 160, ALIGNMENTS = 3, PAGE_SIZES = 3, OBJECT_BYTES_MAX = 65536 };
+enum { TEST_NAME_BYTES = 160, ALIGNMENTS = 3, OBJECT_BYTES_MAX = 65536 };
 
 static const uint32_t alignments[ALIGNMENTS] = {4, 8, 16};
 
@@ -325,15 +325,6 @@ static bool runs_here(const struct pool_test *test, const struct provider_case *
 	return test_shorter() == 1 || align == (size_t)(which - provider_cases) % ALIGNMENTS;
 }
 
-/* Where tests are to be shorter, each runs with one size of highmem's pages, in turn. Where the
- * system's pages are larger, there are not all sizes. */
-static bool runs_shorter(size_t test, const struct provider_case *which)
-{
-	return test_shorter() == 1 || which->kind != PROVIDER_HIGHMEM ||
-	       os_page_bytes() > provider_cases[0].page_bytes ||
-	       (size_t)(which - provider_cases) % PAGE_SIZES == test % PAGE_SIZES;
-}
-
 /* Fill in one run and the CMocka test for it. */
 static void run_describe(struct pool_run *run, struct CMUnitTest *unit,
 			 const struct pool_test *test, const struct provider_case *which,
@@ -356,7 +347,7 @@ static size_t runs_describe(struct pool_run *runs, struct CMUnitTest *units,
 		for (size_t c = 0; c < PROVIDER_CASES; c++) {
 			for (size_t a = 0; a < ALIGNMENTS; a++) {
 				if (!runs_here(&tests[t], &provider_cases[c], a) ||
-				    !runs_shorter(t, &provider_cases[c]))
+				    !provider_case_has_turn(&provider_cases[c], t))
 					continue;
 				run_describe(&runs[n], &units[n], &tests[t], &provider_cases[c],
 					     alignments[a]);

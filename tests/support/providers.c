@@ -7,10 +7,13 @@
 #include <xvmalloc/provider_highmem.h>
 #include <xvmalloc/provider_mmap.h>
 
+#include "test_random.h"
+
 #include <stdlib.h>
 #include <unistd.h>
 
 #define KIB 1024U
+#define HIGHMEM_CASES 3U
 
 const struct provider_case provider_cases[PROVIDER_CASES] = {
 	{"mmap/4K", PROVIDER_MMAP, 4 * KIB, true},
@@ -32,6 +35,13 @@ size_t os_page_bytes(void)
 bool provider_case_shares_os_pages(const struct provider_case *which)
 {
 	return which->kind == PROVIDER_MMAP && which->page_bytes < os_page_bytes();
+}
+
+bool provider_case_has_turn(const struct provider_case *which, size_t turn)
+{
+	return test_shorter() == 1 || which->kind != PROVIDER_HIGHMEM ||
+	       os_page_bytes() > 4 * KIB ||
+	       (size_t)(which - provider_cases) % HIGHMEM_CASES == turn % HIGHMEM_CASES;
 }
 
 static int mmap_create(uint32_t page_bytes, size_t bytes, struct xv_provider **out)

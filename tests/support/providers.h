@@ -50,6 +50,11 @@ size_t os_page_bytes(void);
  * are used, and counts. What figures come to is test_pool_os_page's. */
 bool provider_case_shares_os_pages(const struct provider_case *which);
 
+/* Where tests are to be shorter (XV_TEST_SHORTER), each runs with one size of highmem's pages, and
+ * they take turns: this test's is `turn`. Where the system's pages are larger than the smallest,
+ * not all sizes are there, and no test leaves one out. */
+bool provider_case_has_turn(const struct provider_case *which, size_t turn);
+
 /* End it, its buffer included. NULL is allowed. */
 void provider_case_destroy(const struct provider_case *which, struct xv_provider *provider);
 

@@ -72,13 +72,14 @@ awk 'NR % 10 { print substr($0, 67) }' "$dir/sums" | tr '\n' '\0' |
 	(cd "$dir/mnt/tree" && xargs -0 rm -f)
 awk 'NR % 10 == 0' "$dir/sums" >"$dir/sums.left"
 mv "$dir/sums.left" "$dir/sums"
-# A file is gone when the journal has it, and when a thread of XFS has been there.
+# A file is gone when the journal has it, and when a thread of XFS has been there. The journal and
+# the inodes stay: with thousands of small files they are a seventh of all.
 gives_back() {
 	timeout 60 sync -f "$dir/mnt"
 	timeout 60 fstrim "$dir/mnt" || die "fstrim"
 	ask disk trim >/dev/null || fail "the command trim"
 	left=$(field disk held_bytes)
-	[ $((left - empty)) -lt $(((full - empty) / 4)) ]
+	[ $((left - empty)) -lt $(((full - empty) / 3)) ]
 }
 awaits 10 gives_back ||
 	fail "fstrim does not give back: $empty empty, $full full, $left now"

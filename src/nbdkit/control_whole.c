@@ -5,6 +5,7 @@
  */
 #include "control_whole.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
@@ -36,12 +37,19 @@ static void alone_end(void)
 	(void)pthread_mutex_unlock(&alone.lock);
 }
 
+/* With the lock: else alone_end may free what is copied. */
+static json_t *stats_locked(struct rzn_disk *disk)
+{
+	assert(pthread_mutex_trylock(&alone.lock) != 0);
+	return alone.before != NULL ? json_deep_copy(alone.before) : rzn_stats_json(disk);
+}
+
 static json_t *stats_now(struct rzn_disk *disk)
 {
 	json_t *answer;
 
 	(void)pthread_mutex_lock(&alone.lock);
-	answer = alone.before != NULL ? json_deep_copy(alone.before) : rzn_stats_json(disk);
+	answer = stats_locked(disk);
 	(void)pthread_mutex_unlock(&alone.lock);
 	return answer;
 }

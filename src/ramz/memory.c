@@ -33,11 +33,12 @@ static uint64_t memory_limit(const struct rzi_memory *memory)
 }
 
 /* What the objects hold. */
-static uint64_t memory_of_objects(const struct rzi_memory *memory)
+static uint64_t memory_of_objects(struct rzi_memory *memory)
 {
 	struct xv_handle_table_stats table = {.held_bytes = 0};
 	struct xv_pool_stats pool = {.held_bytes = 0};
 
+	RZI_ASSERT(rzi_mutex_is_taken(&memory->lock));
 	if (memory->pool != NULL)
 		xv_pool_get_stats(memory->pool, &pool);
 	if (memory->table != NULL)
@@ -52,6 +53,7 @@ static void memory_share(struct rzi_memory *memory)
 	uint64_t limit = memory_limit(memory);
 	uint64_t rest = limit > own ? limit - own : 1;
 
+	RZI_ASSERT(rzi_mutex_is_taken(&memory->lock));
 	if (memory->hard_limit_bytes == 0)
 		rest = 0;
 	if (memory->pool != NULL)
@@ -114,7 +116,7 @@ void rzi_memory_set_limit(struct rzi_memory *memory, uint64_t hard_limit_bytes)
 	(void)pthread_mutex_unlock(&memory->lock);
 }
 
-static bool memory_fits(const struct rzi_memory *memory, size_t bytes)
+static bool memory_fits(struct rzi_memory *memory, size_t bytes)
 {
 	return memory->hard_limit_bytes == 0 ||
 	       memory_of_objects(memory) +

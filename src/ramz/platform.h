@@ -10,6 +10,7 @@
 #define RZI_PLATFORM_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -20,6 +21,12 @@
 #else
 #define RZI_ASSERT(x) ((void)0)
 #endif
+
+/* For assertions: has a thread the mutex? If none has, the caller's has it then. */
+static inline bool rzi_mutex_is_taken(pthread_mutex_t *mutex)
+{
+	return pthread_mutex_trylock(mutex) != 0;
+}
 
 /* Prefetch a cache line that will soon be read or written; the address may be bad. */
 #if defined(__GNUC__)

@@ -10,10 +10,10 @@ lines, declarations or assertions, and never move a line.
 """
 
 import re
-from collections import namedtuple
+from collections import Counter, namedtuple
 
-# Replace text[start:end] by new.
-Change = namedtuple("Change", "path kind start end new")
+# Replace text[start:end] by new. place: where that is, in words that stay when other lines change.
+Change = namedtuple("Change", "path kind start end new place")
 
 Token = namedtuple("Token", "type text start end")
 
@@ -34,6 +34,7 @@ ASSERTIONS = {"XVI_ASSERT", "RZI_ASSERT", "RZN_ASSERT", "static_assert", "_Stati
               "assert", "sizeof", "offsetof", "_Alignof", "va_arg"}
 KEYWORDS = {"if", "while", "for", "switch", "return", "sizeof", "do", "else", "case", "default",
             "goto", "break", "continue"}
+CONSTANT = r"[A-Z][A-Z0-9_]{2,}"
 PAIRS = {"(": ")", "[": "]", "{": "}"}
 
 # What takes or gives back a lock.
@@ -66,6 +67,23 @@ class Source:
                 self.match[open_at[-1]] = i
                 self.match[i] = open_at.pop()
         self.inside = self._function_bodies()
+        self.places = self._places()
+
+    def _places(self):
+        """(where the line begins, its text, how many equal ones come before it), of each line."""
+        found = []
+        seen = Counter()
+        start = 0
+        for line in self.text.splitlines(True):
+            found.append((start, line.strip(), seen[line.strip()]))
+            seen[line.strip()] += 1
+            start += len(line)
+        return found
+
+    def _place(self, at):
+        start, line, before = self.places[self.text.count("\n", 0, at)]
+        column = at - start - self.text[start:at].find(line[:1])
+        return f"{line}@{column}#{before}"
 
     def _function_bodies(self):
         """For each token, whether it may be changed."""
@@ -94,7 +112,8 @@ class Source:
         return self.text[self.tokens[first].start:self.tokens[last].end]
 
     def change(self, kind, first, last, new):
-        return Change(self.path, kind, self.tokens[first].start, self.tokens[last].end, new)
+        start = self.tokens[first].start
+        return Change(self.path, kind, start, self.tokens[last].end, new, self._place(start))
 
     def drop(self, kind, first, last):
         """Replace whole statements by an empty one; the lines stay where they are."""
@@ -176,12 +195,14 @@ def offs_by_one(source):
                 new = number_beside(token.text, by)
                 if new is not None:
                     yield source.change("off by one", i, i, new)
-        elif token.type == "name" and re.fullmatch(r"[A-Z][A-Z0-9_]{2,}", token.text) and \
+        elif token.type == "name" and re.fullmatch(CONSTANT, token.text) and \
                 not source.is_mark(i + 1, "(") and not re.match(r"PRI|memory_order", token.text):
             for by in ("+ 1", "- 1"):
                 yield source.change("off by one", i, i, f"({token.text} {by})")
         elif token.text in ("<", "<=", ">", ">=") and source.tokens[i + 1].type == "name":
             # A bound that is a variable; what follows it is not looked at.
+            if re.fullmatch(CONSTANT, source.tokens[i + 1].text):
+                continue
             end = i + 1
             while source.tokens[end + 1].text in ("->", ".", "[", "("):
                 step = source.tokens[end + 1].text
@@ -320,6 +341,11 @@ def changes(path, text):
     """All changes of a source, kind by kind."""
     source = Source(path, text)
     return [change for generate in GENERATORS for change in generate(source)]
+
+
+def name_of(change):
+    """What stays the same when other lines of the source change."""
+    return change.path, change.kind, change.place, change.new
 
 
 def apply(text, change):

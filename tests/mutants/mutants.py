@@ -15,9 +15,9 @@ sources alone. Each kind of change has the same share of it, as long as there ar
 import argparse
 import difflib
 import glob
+import hashlib
 import json
 import os
-import random
 import resource
 import sys
 import threading
@@ -67,11 +67,13 @@ def candidates(tree, folder):
 
 
 def order(found, seed):
-    """All changes in the order in which they are drawn: the kinds in turn."""
-    generator = random.Random(seed)
-    kinds = [[change for change in found if change.kind == kind] for kind in changes.KINDS]
-    for group in kinds:
-        generator.shuffle(group)
+    """All changes in the order in which they are drawn: the kinds in turn. It is hardly another
+    one when a few lines of the sources are."""
+    def lot(change):
+        return hashlib.sha256(repr((seed, changes.name_of(change))).encode()).digest()
+
+    kinds = [sorted((change for change in found if change.kind == kind), key=lot, reverse=True)
+             for kind in changes.KINDS]
     while any(kinds):
         for group in kinds:
             if group:
@@ -93,7 +95,7 @@ class Layer:
         self.seconds = arguments.seconds
         self.save = os.path.join(arguments.work, f"{name}.json")
         self.saved = self.read_saved() if arguments.resume or arguments.again else {}
-        self.known = {change: result for change, result in self.saved.items()
+        self.known = {name: result for name, result in self.saved.items()
                       if result["caught_by"] or not arguments.again}
         self.lock = threading.Lock()
         self.queue = None
@@ -105,9 +107,12 @@ class Layer:
             self.count_catch(result)
 
     def read_saved(self):
-        """The results of an earlier run, by their changes."""
+        """The results of an earlier run, by the names of their changes."""
+        if not os.path.exists(self.save):
+            return {}
         with open(self.save, encoding="utf-8") as file:
-            return {tuple(result["change"]): result for result in json.load(file)}
+            return {changes.name_of(changes.Change(*result["change"])): result
+                    for result in json.load(file)}
 
     def draw(self, tree):
         """The next change, or None."""
@@ -123,10 +128,10 @@ class Layer:
 
     def earlier(self, found):
         """The changes of an earlier run, if they still can be made."""
-        there = {tuple(change) for change in found}
-        for change, result in list(self.saved.items()):
-            if change in there:
-                yield changes.Change(*change)
+        there = {changes.name_of(change): change for change in found}
+        for name, result in list(self.saved.items()):
+            if name in there:
+                yield there[name]
             else:
                 say(f"gone: {result['place']}")
 
@@ -150,14 +155,16 @@ class Layer:
             self.caught[(result["caught_by"], path)] += 1
 
     def add(self, result):
+        name = changes.name_of(changes.Change(*result["change"]))
         with self.lock:
             self.results.append(result)
-            if tuple(result["change"]) not in self.known:
+            if name not in self.known:
                 self.count_catch(result)
+            result["first"] = self.saved.get(name, {"first": result["caught_by"]})["first"]
             fate = f"{result['caught_by']} {result['how']}" if result["caught_by"] else "SURVIVED"
             say(f"{self.name} {len(self.results):3} {result['place']}: {result['change'][1]}: "
                 f"{fate}")
-            self.saved[tuple(result["change"])] = result
+            self.saved[name] = result
             with open(self.save + ".new", "w", encoding="utf-8") as file:
                 json.dump(list(self.saved.values()), file, indent=1)
             os.replace(self.save + ".new", self.save)
@@ -226,8 +233,8 @@ def try_tests(tree, tests):
 
 def work(tree, layer, tests):
     while (change := layer.draw(tree)) is not None:
-        if tuple(change) in layer.known:
-            layer.add(layer.known[tuple(change)])
+        if changes.name_of(change) in layer.known:
+            layer.add(layer.known[changes.name_of(change)])
             continue
         text = tree.read(change.path)
         changed = changes.apply(text, change)
@@ -316,7 +323,7 @@ def parse():
     parser.add_argument("--seconds", type=int, default=30,
                         help="CPU seconds of tests for a mutant (%(default)s)")
     parser.add_argument("--resume", action="store_true",
-                        help="keep what an interrupted run of the same sources found")
+                        help="keep what earlier runs found of the same mutants")
     parser.add_argument("--again", action="store_true",
                         help="the last run's sample; try what survived it")
     arguments = parser.parse_args()

@@ -134,6 +134,18 @@ class Order(unittest.TestCase):
         self.assertEqual(kinds, list(changes.KINDS))
         self.assertEqual(sorted(mutants.order(self.found, "1")), sorted(self.found))
 
+    def test_lines_that_come_or_go_leave_the_others_in_their_order(self):
+        longer = SAMPLE.replace("\tint err", "\tstart(pool);\n\tint err")
+        added = [change for change in changes.changes("sample.c", longer)
+                 if "start" not in change.place]
+        self.assertEqual(*[[changes.name_of(change) for change in mutants.order(found, "1")]
+                           for found in (self.found, added)])
+
+    def test_changes_of_equal_lines_have_different_names(self):
+        twice = changes.changes("sample.c", SAMPLE.replace("\tpool->steps++;",
+                                                           "\tpool->steps++;\n" * 2))
+        self.assertEqual(len(twice), len({changes.name_of(change) for change in twice}))
+
 
 class Workers(unittest.TestCase):
     def test_each_runs_the_programs_of_its_own_tree(self):

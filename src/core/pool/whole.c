@@ -185,16 +185,28 @@ size_t xv_pool_trim(struct xv_pool *pool)
 	return before > after ? (size_t)(before - after) : 0;
 }
 
-int xv_pool_reset(struct xv_pool *pool)
+/* Pages that nobody may move or drop now. The caller has all locks. */
+static uint64_t pool_pins(struct xv_pool *pool)
 {
 	struct xvi_shard *shard;
 	uint64_t pins = 0;
 
+	for (uint32_t i = 0; (shard = pool_next(pool, &i)) != NULL;) {
+		XVI_ASSERT(xvi_lock_is_taken(&shard->lock));
+		pins += shard->pins;
+	}
+	return pins;
+}
+
+int xv_pool_reset(struct xv_pool *pool)
+{
+	struct xvi_shard *shard;
+	uint64_t pins;
+
 	if (pool == NULL)
 		return -XV_EINVAL;
 	xvi_enter_all(pool);
-	for (uint32_t i = 0; (shard = pool_next(pool, &i)) != NULL;)
-		pins += shard->pins;
+	pins = pool_pins(pool);
 	for (uint32_t i = 0; pins == 0 && (shard = pool_next(pool, &i)) != NULL;)
 		xvi_objects_clear(&shard->objects);
 	if (pins == 0) {

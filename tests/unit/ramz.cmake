@@ -49,6 +49,14 @@ xv_add_test(NAME test_ramz_memory
 	INCLUDES ${PROJECT_SOURCE_DIR}/src/ramz ${XV_STAGE_DIR}/ramz)
 target_compile_definitions(test_ramz_memory PRIVATE _GNU_SOURCE)
 
+# Nor is the account.
+xv_add_test(NAME test_ramz_account
+	SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_ramz_account.c
+		${PROJECT_SOURCE_DIR}/src/ramz/memory.c
+		${PROJECT_SOURCE_DIR}/src/ramz/platform$<$<BOOL:${WIN32}>:_windows>.c
+	INCLUDES ${PROJECT_SOURCE_DIR}/src/ramz ${XV_STAGE_DIR}/ramz
+	LIBS xvmalloc::xvmalloc Threads::Threads)
+
 # Nor is what else it asks the system for; the linker puts the test in between.
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
 	xv_add_test(NAME test_ramz_platform

@@ -62,6 +62,8 @@ static void dead_and_invented_handles_are_refused(void **state)
 		fixture_open(&fixture, &shape, true, true);
 		handle = fixture_make(&fixture, 0, 100);
 		other = fixture_make(&fixture, 1, 100);
+		assert_int_equal(handle >> (TAG_SHIFT + TAG_KEY_SHIFT),
+				 TAG_TAGGED >> TAG_KEY_SHIFT | 3); /* the fixture's key */
 		expect_bad(XV_NULL_HANDLE);
 		expect_bad(UINT64_MAX);
 		expect_bad(handle + 1);

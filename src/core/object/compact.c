@@ -317,8 +317,6 @@ static void victim_emptied(struct xvi_objects *objects)
 	struct xvi_compaction *cycle = &objects->compaction;
 
 	cycle->quota -= cycle->victim_grains < cycle->quota ? cycle->victim_grains : cycle->quota;
-	if (cycle->phase == COMPACT_DOWN) /* no block goes into it again: it is high */
-		(void)xvi_heap_give_back(&objects->heap, 0);
 }
 
 /* Move one block out of the victim. */

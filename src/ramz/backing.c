@@ -20,9 +20,9 @@ void rzi_segment_free(struct rzi_backing *b, uint32_t number)
 		b->device.discard(b->device.context, (uint64_t)number * RAMZ_SEGMENT_BYTES,
 				  RAMZ_SEGMENT_BYTES);
 	(void)pthread_mutex_lock(&b->lock);
-	RZI_ASSERT(b->segment[number].state == SEGMENT_OPEN &&
-		   b->segment[number].live_bytes == 0); /* B2 */
-	b->segment[number] = (struct rzi_segment){.state = SEGMENT_FREE, .next = b->free};
+	RZI_ASSERT(rzi_segment_at(b, number)->state == SEGMENT_OPEN &&
+		   rzi_segment_at(b, number)->live_bytes == 0); /* B2 */
+	*rzi_segment_at(b, number) = (struct rzi_segment){.state = SEGMENT_FREE, .next = b->free};
 	b->free = number + 1;
 	b->free_count++;
 	(void)pthread_mutex_unlock(&b->lock);
@@ -34,6 +34,22 @@ static bool segment_is_unused(const struct rzi_segment *segment)
 	return segment->live_bytes == 0 && segment->pins == 0;
 }
 
+bool rzi_segment_is_left(struct rzi_segment *segment)
+{
+	if (segment->state != SEGMENT_FULL || !segment_is_unused(segment))
+		return false;
+	segment->state = SEGMENT_OPEN;
+	return true;
+}
+
+void rzi_backing_count_write(struct rzi_backing *b, int err)
+{
+	(void)pthread_mutex_lock(&b->lock);
+	b->written_bytes += RAMZ_SEGMENT_BYTES;
+	b->failed_writes += err != 0;
+	(void)pthread_mutex_unlock(&b->lock);
+}
+
 uint32_t rzi_segment_take(struct rzi_backing *b, uint32_t kept)
 {
 	uint32_t number = UINT32_MAX;
@@ -41,10 +57,10 @@ uint32_t rzi_segment_take(struct rzi_backing *b, uint32_t kept)
 	(void)pthread_mutex_lock(&b->lock);
 	if (b->free_count > kept) {
 		number = b->free - 1;
-		b->free = b->segment[number].next;
+		b->free = rzi_segment_at(b, number)->next;
 		b->free_count--;
-		RZI_ASSERT(segment_is_unused(&b->segment[number])); /* B2 */
-		b->segment[number] = (struct rzi_segment){.state = SEGMENT_OPEN};
+		RZI_ASSERT(segment_is_unused(rzi_segment_at(b, number))); /* B2 */
+		*rzi_segment_at(b, number) = (struct rzi_segment){.state = SEGMENT_OPEN};
 		atomic_store(&b->serial[number], ++b->serials);
 	}
 	(void)pthread_mutex_unlock(&b->lock);
@@ -56,9 +72,9 @@ void rzi_segment_close(struct rzi_backing *b, uint32_t number)
 	bool is_unused;
 
 	(void)pthread_mutex_lock(&b->lock);
-	is_unused = segment_is_unused(&b->segment[number]);
+	is_unused = segment_is_unused(rzi_segment_at(b, number));
 	if (!is_unused)
-		b->segment[number].state = SEGMENT_FULL;
+		rzi_segment_at(b, number)->state = SEGMENT_FULL;
 	(void)pthread_mutex_unlock(&b->lock);
 	if (is_unused)
 		rzi_segment_free(b, number);
@@ -87,15 +103,14 @@ void rzi_backing_release(struct ramz *store, uint64_t entry)
 {
 	struct rzi_backing *b = store->backing;
 	uint32_t number = (uint32_t)(rzi_entry_backed_offset(entry) / RAMZ_SEGMENT_BYTES);
-	struct rzi_segment *segment = &b->segment[number];
+	struct rzi_segment *segment;
 	bool is_unused;
 
 	(void)pthread_mutex_lock(&b->lock);
+	segment = rzi_segment_at(b, number);
 	RZI_ASSERT(segment->live_bytes >= rzi_backing_form_bytes(entry)); /* B1 */
 	segment->live_bytes -= rzi_backing_form_bytes(entry);
-	is_unused = segment_is_unused(segment) && segment->state == SEGMENT_FULL;
-	if (is_unused)
-		segment->state = SEGMENT_OPEN;
+	is_unused = rzi_segment_is_left(segment);
 	(void)pthread_mutex_unlock(&b->lock);
 	if (is_unused)
 		rzi_segment_free(b, number);
@@ -109,7 +124,7 @@ void rzi_backing_reset(struct ramz *store)
 		return;
 	(void)pthread_mutex_lock(&b->lock);
 	for (uint32_t i = 0; i < b->segments; i++)
-		b->segment[i].live_bytes = 0;
+		rzi_segment_at(b, i)->live_bytes = 0;
 	rzi_segments_list(b);
 	(void)pthread_mutex_unlock(&b->lock);
 }
@@ -146,7 +161,7 @@ void rzi_backing_unstick(struct rzi_backing *b)
 {
 	(void)pthread_mutex_lock(&b->lock);
 	for (uint32_t i = 0; i < b->segments; i++)
-		b->segment[i].stuck = false;
+		rzi_segment_at(b, i)->stuck = false;
 	(void)pthread_mutex_unlock(&b->lock);
 }
 
@@ -448,8 +463,11 @@ static bool backing_is_empty(struct rzi_backing *b)
 	bool is_empty = true;
 
 	(void)pthread_mutex_lock(&b->lock);
-	for (uint32_t i = 0; i < b->segments && is_empty; i++)
-		is_empty = b->segment[i].live_bytes == 0 && b->segment[i].state != SEGMENT_OPEN;
+	for (uint32_t i = 0; i < b->segments && is_empty; i++) {
+		const struct rzi_segment *segment = rzi_segment_at(b, i);
+
+		is_empty = segment->live_bytes == 0 && segment->state != SEGMENT_OPEN;
+	}
 	(void)pthread_mutex_unlock(&b->lock);
 	return is_empty;
 }
@@ -530,9 +548,10 @@ int ramz_get_backing_stats(struct ramz *store, struct ramz_backing_stats *stats)
 		found.failed_writes = b->failed_writes;
 		found.checkpoints = b->checkpoints;
 		for (uint32_t i = 0; i < b->segments; i++) {
-			found.live_bytes += b->segment[i].live_bytes;
-			found.kept_segments +=
-				b->segment[i].live_bytes == 0 && b->segment[i].pins != 0;
+			const struct rzi_segment *segment = rzi_segment_at(b, i);
+
+			found.live_bytes += segment->live_bytes;
+			found.kept_segments += segment->live_bytes == 0 && segment->pins != 0;
 		}
 		(void)pthread_mutex_unlock(&b->lock);
 	}

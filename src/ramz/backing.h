@@ -124,6 +124,20 @@ static inline uint32_t rzi_backing_first(const struct rzi_backing *backing)
 	return backing->device.flush != NULL ? 1 : 0;
 }
 
+/* What the table has of a segment: with the lock. */
+static inline struct rzi_segment *rzi_segment_at(struct rzi_backing *backing, uint32_t number)
+{
+	RZI_ASSERT(rzi_mutex_is_taken(&backing->lock));
+	RZI_ASSERT(number < backing->segments);
+	return &backing->segment[number];
+}
+
+/* Is it FULL, and nothing needs it? Then it is OPEN now: free it without the lock. */
+bool rzi_segment_is_left(struct rzi_segment *segment);
+
+/* Count a write of a whole segment. */
+void rzi_backing_count_write(struct rzi_backing *backing, int err);
+
 /* A free segment, of which `kept` stay: OPEN. UINT32_MAX: none. */
 uint32_t rzi_segment_take(struct rzi_backing *backing, uint32_t kept);
 

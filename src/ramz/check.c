@@ -224,8 +224,8 @@ static int check_segments(struct checker *checker)
 	/* A writeback takes and closes segments outside of the store's calls. */
 	(void)pthread_mutex_lock(&b->lock);
 	for (uint32_t i = rzi_backing_first(b); i < b->segments; i++) {
-		live_bytes += b->segment[i].live_bytes;
-		free_count += b->segment[i].state == SEGMENT_FREE;
+		live_bytes += rzi_segment_at(b, i)->live_bytes;
+		free_count += rzi_segment_at(b, i)->state == SEGMENT_FREE;
 	}
 	listed = free_count == b->free_count;
 	(void)pthread_mutex_unlock(&b->lock);

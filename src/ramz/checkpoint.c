@@ -40,7 +40,7 @@ struct checkpoint {
 static void checkpoint_pin(struct checkpoint *c, uint32_t number)
 {
 	(void)pthread_mutex_lock(&c->b->lock);
-	c->b->segment[number].pins |= c->pin;
+	rzi_segment_at(c->b, number)->pins |= c->pin;
 	(void)pthread_mutex_unlock(&c->b->lock);
 }
 
@@ -62,10 +62,7 @@ static int checkpoint_write(struct checkpoint *c, uint32_t number, const unsigne
 	int err = b->device.write(b->device.context, (uint64_t)number * RAMZ_SEGMENT_BYTES, from,
 				  RAMZ_SEGMENT_BYTES);
 
-	(void)pthread_mutex_lock(&b->lock);
-	b->written_bytes += RAMZ_SEGMENT_BYTES;
-	b->failed_writes += err != 0;
-	(void)pthread_mutex_unlock(&b->lock);
+	rzi_backing_count_write(b, err);
 	rzi_segment_close(b, number);
 	return err;
 }
@@ -439,15 +436,11 @@ static int checkpoint_run(struct checkpoint *c)
 static void checkpoint_unpin(struct rzi_backing *b, uint8_t kept)
 {
 	for (uint32_t i = rzi_backing_first(b); i < b->segments; i++) {
-		struct rzi_segment *segment = &b->segment[i];
 		bool is_unused;
 
 		(void)pthread_mutex_lock(&b->lock);
-		segment->pins &= kept;
-		is_unused = segment->state == SEGMENT_FULL && segment->live_bytes == 0 &&
-			    segment->pins == 0;
-		if (is_unused)
-			segment->state = SEGMENT_OPEN;
+		rzi_segment_at(b, i)->pins &= kept;
+		is_unused = rzi_segment_is_left(rzi_segment_at(b, i));
 		(void)pthread_mutex_unlock(&b->lock);
 		if (is_unused)
 			rzi_segment_free(b, i);

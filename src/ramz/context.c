@@ -287,6 +287,7 @@ void rzi_gate_close(struct ramz *store)
 {
 	unsigned turns = 0;
 
+	RZI_ASSERT(rzi_mutex_is_taken(&store->admin));
 	atomic_store(&store->contexts.closed, true);
 	/* A context added meanwhile lies behind those looked at, or in a gap before them: its
 	 * taker sees the closed gate, and does not use it. */

@@ -99,7 +99,7 @@ static int policy_start(struct rzi_policy *p)
 	p->stop = false;
 	p->stepping = true;
 	err = pthread_create(&p->thread, NULL, policy_thread, p) != 0 ? -XV_ENOMEM : 0;
-	p->stats.running = err == 0;
+	policy_stats(p)->running = err == 0;
 	p->stepping = err == 0;
 	return err;
 }
@@ -141,7 +141,7 @@ void ramz_policy_stop(struct ramz *store)
 	(void)pthread_join(thread, NULL);
 	policy_lock(p);
 	p->stops++;
-	p->stats.running = false;
+	policy_stats(p)->running = false;
 	p->stepping = false;
 	(void)pthread_cond_broadcast(&p->wake);
 	(void)pthread_cond_broadcast(&p->progress);
@@ -277,14 +277,14 @@ bool rzi_policy_wait(struct rzi_context *context, uint64_t *deadline_ns)
 	running = ((p->stats.running && !p->stop) || p->changing) && p->policy.wait_ms != 0;
 	if (running && *deadline_ns == 0) {
 		*deadline_ns = begun_ns + p->policy.wait_ms * NS_PER_MS;
-		p->stats.waits++;
+		policy_stats(p)->waits++;
 	}
 	running = running && begun_ns < *deadline_ns;
 	if (running)
 		policy_wait(p, deadline_ns);
 	else if (*deadline_ns != 0)
-		p->stats.refused++;
-	p->stats.wait_ns += rzi_now_ns() - begun_ns;
+		policy_stats(p)->refused++;
+	policy_stats(p)->wait_ns += rzi_now_ns() - begun_ns;
 	policy_unlock(p);
 	rzi_unpark(context);
 	return running;

@@ -75,6 +75,13 @@ static inline void policy_unlock(struct rzi_policy *p)
 	(void)pthread_mutex_unlock(&p->lock);
 }
 
+/* To change them, which needs the lock. */
+static inline struct ramz_policy_stats *policy_stats(struct rzi_policy *p)
+{
+	RZI_ASSERT(rzi_mutex_is_taken(&p->lock));
+	return &p->stats;
+}
+
 /* Do a part of what is due. Returns the time of rzi_now_ns until which nothing is due; 0 = more is
  * due. `stepping` is the caller's; waiting: a write waits. */
 uint64_t rzi_policy_do(struct rzi_policy *policy, bool waiting, int *err);

@@ -161,8 +161,8 @@ static bool policy_train(struct rzi_policy *p, uint32_t tier, uint32_t age, int 
 	p->gain[tier] = (struct rzi_gain){.pages = 0};
 	p->train_at[tier] = report.used ? 0 : 2 * due;
 	policy_lock(p);
-	p->stats.trainings++;
-	p->stats.dictionaries += report.used;
+	policy_stats(p)->trainings++;
+	policy_stats(p)->dictionaries += report.used;
 	policy_unlock(p);
 	if (*err == -XV_ENOTSUP)
 		*err = 0;
@@ -195,8 +195,8 @@ static bool policy_sweep(struct rzi_policy *p, uint32_t tier, uint32_t age, int 
 		p->cursor[tier] = UINT64_MAX;
 	policy_note_gain(&p->gain[tier], &sweep);
 	policy_lock(p);
-	p->stats.recompressed += report.recompressed;
-	p->stats.saved_bytes += report.saved_bytes;
+	policy_stats(p)->recompressed += report.recompressed;
+	policy_stats(p)->saved_bytes += report.saved_bytes;
 	policy_unlock(p);
 	return true;
 }
@@ -219,7 +219,7 @@ static bool policy_compact(struct rzi_policy *p, int *err)
 	*err = ramz_compact(p->store, COMPACT_BYTES, &report);
 	p->compacted = *err != 0 || !report.more;
 	policy_lock(p);
-	p->stats.compactions++;
+	policy_stats(p)->compactions++;
 	policy_unlock(p);
 	return true;
 }
@@ -248,7 +248,7 @@ static bool policy_may_write(struct rzi_policy *p)
 					     min_u64(p->policy.all_bytes, p->stats.written_bytes));
 	may = left >= RAMZ_SEGMENT_BYTES;
 	policy_lock(p);
-	p->stats.held_back += !may && !p->is_held_back;
+	policy_stats(p)->held_back += !may && !p->is_held_back;
 	policy_unlock(p);
 	p->is_held_back = !may;
 	return may;
@@ -269,10 +269,10 @@ static bool policy_checkpoint(struct rzi_policy *p, int *err)
 	}
 	(void)ramz_get_backing_stats(p->store, &after);
 	policy_lock(p);
-	p->stats.checkpoints++;
+	policy_stats(p)->checkpoints++;
 	if (after.written_bytes >= before.written_bytes) { /* the same device */
 		p->day_bytes += after.written_bytes - before.written_bytes;
-		p->stats.written_bytes += after.written_bytes - before.written_bytes;
+		policy_stats(p)->written_bytes += after.written_bytes - before.written_bytes;
 	}
 	policy_unlock(p);
 	return true;
@@ -300,8 +300,8 @@ static bool policy_writeback(struct rzi_policy *p, int *err)
 		return false;
 	}
 	policy_lock(p);
-	p->stats.written_back += report.pages;
-	p->stats.written_bytes += report.written_bytes;
+	policy_stats(p)->written_back += report.pages;
+	policy_stats(p)->written_bytes += report.written_bytes;
 	policy_unlock(p);
 	return policy_checkpoint(p, err);
 }
@@ -322,8 +322,8 @@ static void policy_end_of_age(struct rzi_policy *p, uint64_t now_ns)
 	(void)ramz_mark_idle(p->store);
 	rzi_policy_begin(p);
 	policy_lock(p);
-	p->stats.ages++;
-	p->stats.squeeze = 0;
+	policy_stats(p)->ages++;
+	policy_stats(p)->squeeze = 0;
 	policy_unlock(p);
 }
 
@@ -339,8 +339,8 @@ static bool policy_go_on(struct rzi_policy *p)
 		return false;
 	rzi_policy_begin(p);
 	policy_lock(p);
-	p->stats.squeeze += !youngest;
-	p->stats.squeezes += !youngest;
+	policy_stats(p)->squeeze += !youngest;
+	policy_stats(p)->squeezes += !youngest;
 	policy_unlock(p);
 	return true;
 }
@@ -376,10 +376,10 @@ static void policy_set_shortage(struct rzi_policy *p, bool waiting)
 		rzi_policy_begin(p);
 	policy_lock(p);
 	*cause += more;
-	p->stats.pressure = p->pressure > 0 ? (uint32_t)p->pressure : 0;
-	p->stats.shortage = shortage;
+	policy_stats(p)->pressure = p->pressure > 0 ? (uint32_t)p->pressure : 0;
+	policy_stats(p)->shortage = shortage;
 	if (shortage == RAMZ_SHORTAGE_NONE)
-		p->stats.squeeze = 0;
+		policy_stats(p)->squeeze = 0;
 	policy_unlock(p);
 }
 
@@ -404,7 +404,7 @@ uint64_t rzi_policy_do(struct rzi_policy *p, bool waiting, int *err)
 	if (!worked)
 		rzi_policy_drop_compressors(p);
 	policy_lock(p);
-	p->stats.last_error = *err;
+	policy_stats(p)->last_error = *err;
 	p->made += worked;
 	if (!worked && news == atomic_load(&p->news))
 		p->rested = p->step_asked;

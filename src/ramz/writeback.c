@@ -75,14 +75,22 @@ static bool item_is_same(struct rzi_context *context, const struct rzi_view *vie
 	       memcmp(context->packed, b->buffer + item->at + FORM_HEADER_BYTES, item->bytes) == 0;
 }
 
+/* Add to a segment's live bytes. */
+static void segment_count(struct rzi_backing *b, uint32_t number, int32_t bytes)
+{
+	(void)pthread_mutex_lock(&b->lock);
+	rzi_segment_at(b, number)->live_bytes += (uint32_t)bytes;
+	(void)pthread_mutex_unlock(&b->lock);
+}
+
 /* Give the slot its new entry; false: it has changed. */
 static bool item_publish(struct rzi_context *context, const struct rzi_segment_item *item,
 			 uint32_t number)
 {
 	struct ramz *store = context->store;
-	struct rzi_segment *segment = &store->backing->segment[number];
 	struct rzi_content content = {.same_page = true};
 	struct rzi_view view;
+	int32_t bytes;
 
 	content.entry = rzi_entry_of_backed(
 		(uint64_t)number * RAMZ_SEGMENT_BYTES + item->at, item->bytes, item->coding,
@@ -94,14 +102,11 @@ static bool item_publish(struct rzi_context *context, const struct rzi_segment_i
 		rzi_view_drop(context, &view);
 		return false;
 	}
-	(void)pthread_mutex_lock(&store->backing->lock);
-	segment->live_bytes += rzi_backing_form_bytes(content.entry);
-	(void)pthread_mutex_unlock(&store->backing->lock);
+	bytes = (int32_t)rzi_backing_form_bytes(content.entry);
+	segment_count(store->backing, number, bytes);
 	if (rzi_publish(context, item->slot, &content, &view) == 0)
 		return true;
-	(void)pthread_mutex_lock(&store->backing->lock);
-	segment->live_bytes -= rzi_backing_form_bytes(content.entry);
-	(void)pthread_mutex_unlock(&store->backing->lock);
+	segment_count(store->backing, number, -bytes);
 	return false;
 }
 
@@ -152,10 +157,7 @@ static int fill_write(struct ramz *store, uint32_t kept, enum rzi_counter counte
 	report->written_bytes += RAMZ_SEGMENT_BYTES;
 	if (err == 0)
 		report->pages += fill_publish(store, number, counter, &report->form_bytes);
-	(void)pthread_mutex_lock(&b->lock);
-	b->written_bytes += RAMZ_SEGMENT_BYTES;
-	b->failed_writes += err != 0;
-	(void)pthread_mutex_unlock(&b->lock);
+	rzi_backing_count_write(b, err);
 	rzi_segment_close(b, number);
 	fill_reset(b);
 	return err;
@@ -171,13 +173,14 @@ static uint32_t clean_choose(struct rzi_backing *b, bool pinned_too)
 
 	(void)pthread_mutex_lock(&b->lock);
 	for (uint32_t i = 0; i < b->segments; i++) {
-		const struct rzi_segment *segment = &b->segment[i];
+		const struct rzi_segment *segment = rzi_segment_at(b, i);
 
 		if (segment->state == SEGMENT_FULL && !segment->stuck &&
 		    (pinned_too ? segment->live_bytes != 0 : segment->pins == 0) &&
 		    segment->live_bytes <=
 			    RAMZ_SEGMENT_BYTES - (RAMZ_SEGMENT_BYTES >> GAIN_SHIFT) &&
-		    (best == UINT32_MAX || segment->live_bytes < b->segment[best].live_bytes))
+		    (best == UINT32_MAX ||
+		     segment->live_bytes < rzi_segment_at(b, best)->live_bytes))
 			best = i;
 	}
 	(void)pthread_mutex_unlock(&b->lock);
@@ -229,7 +232,7 @@ struct cleaning {
 static void clean_set_stuck(struct rzi_backing *b, uint32_t number, bool stuck)
 {
 	(void)pthread_mutex_lock(&b->lock);
-	b->segment[number].stuck = stuck;
+	rzi_segment_at(b, number)->stuck = stuck;
 	(void)pthread_mutex_unlock(&b->lock);
 }
 

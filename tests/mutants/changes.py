@@ -6,7 +6,7 @@ Owns: a scanner for C's tokens, and for each kind of change the places where it 
 Knows no build and no test: text in, changes out. O(length of the text).
 
 Changes are made inside the bodies of functions only, not in comments, strings, preprocessor
-lines, declarations or assertions, and never move a line.
+lines, declarations, assertions or probes, and never move a line.
 """
 
 import re
@@ -31,7 +31,7 @@ SCANNER = re.compile(r"""
 COMPARISONS = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}
 ASSIGNMENTS = {"=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>="}
 ASSERTIONS = {"XVI_ASSERT", "RZI_ASSERT", "RZN_ASSERT", "static_assert", "_Static_assert",
-              "assert", "sizeof", "offsetof", "_Alignof", "va_arg"}
+              "assert", "XVI_PROBE2", "XVI_PROBE3", "XVI_PROBE4", "sizeof", "offsetof", "_Alignof", "va_arg"}
 KEYWORDS = {"if", "while", "for", "switch", "return", "sizeof", "do", "else", "case", "default",
             "goto", "break", "continue"}
 CONSTANT = r"[A-Z][A-Z0-9_]{2,}"

@@ -79,6 +79,10 @@ static void largest_object_is_a_block_or_a_gibibyte(void **state)
 	fixture_open(&fixture, &usual, true, false);
 	assert_int_equal(objects->max_size, 1 << 30);
 	assert_int_equal(xvi_object_malloc(objects, (1 << 30) + 1, 1, 0, &handle), -XV_E2BIG);
+	assert_int_equal(xvi_object_malloc(objects, 100000, 1, 0, &handle), 0);
+	assert_int_equal(xvi_object_realloc(objects, &handle, (1 << 30) + 1), -XV_E2BIG);
+	assert_int_equal(size_of(handle), 100000);
+	assert_int_equal(objects->failures, 0);
 	fixture_close(&fixture);
 }
 
@@ -175,6 +179,20 @@ static void alignment_is_kept_for_life(void **state)
 }
 
 /* ---- realloc ---- */
+
+static void object_that_realloc_moves_is_no_new_one(void **state)
+{
+	xv_handle handle;
+
+	(void)state;
+	fixture_open(&fixture, &usual, true, true);
+	handle = fixture_make(&fixture, 0, 100);
+	(void)fixture_make(&fixture, 1, 100);
+	assert_int_equal(xvi_object_realloc(objects, &fixture.handle[0], 5000), 0);
+	assert_true(fixture.handle[0] != handle);
+	assert_int_equal(objects->mallocs, 2);
+	fixture_close(&fixture);
+}
 
 static void realloc_to_the_same_size_changes_nothing(void **state)
 {
@@ -416,6 +434,7 @@ int main(void)
 		cmocka_unit_test(object_above_a_page_keeps_its_bytes),
 		cmocka_unit_test(object_is_laid_over_holes_when_the_heap_cannot_grow),
 		cmocka_unit_test(alignment_is_kept_for_life),
+		cmocka_unit_test(object_that_realloc_moves_is_no_new_one),
 		cmocka_unit_test(realloc_to_the_same_size_changes_nothing),
 		cmocka_unit_test(realloc_in_place_minds_no_pins),
 		cmocka_unit_test(object_grown_by_small_steps_is_not_copied_each_time),

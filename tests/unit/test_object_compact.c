@@ -163,6 +163,19 @@ static void step_is_bounded_by_its_bytes(void **state)
 	fixture_close(&fixture);
 }
 
+static void step_of_any_length_is_taken(void **state)
+{
+	struct xv_compact_report report = {.more = true};
+
+	(void)state;
+	fixture_open(&fixture, &usual, true, true);
+	make_sparse(3000, 300, 1800, 5);
+	xvi_objects_compact(objects, SIZE_MAX, objects->heap.page_count, &report);
+	assert_false(report.more);
+	assert_true(report.moved_blocks > 0);
+	fixture_close(&fixture);
+}
+
 static void owners_that_refuse_keep_their_objects(void **state)
 {
 	struct xv_compact_report report;
@@ -382,6 +395,7 @@ int main(void)
 		cmocka_unit_test(sparse_pages_are_emptied),
 		cmocka_unit_test(compaction_works_at_the_limit),
 		cmocka_unit_test(step_is_bounded_by_its_bytes),
+		cmocka_unit_test(step_of_any_length_is_taken),
 		cmocka_unit_test(owners_that_refuse_keep_their_objects),
 		cmocka_unit_test(what_cannot_move_stays),
 		cmocka_unit_test(grains_stay_spare_while_a_cycle_lasts),

@@ -353,7 +353,7 @@ static void piece_begin(struct xvi_objects *objects, struct xvi_place *place,
 	xvi_piece_set_canary(objects, place->page, place->words, place->unit);
 	if (kind == KIND_FIRST || kind == KIND_REST) {
 		link[0] = LINK_NONE;
-		link[2] = kind == KIND_REST ? LINK_NONE : 0;
+		link[2] = 0;
 	}
 	piece_count(objects, kind, 1);
 	piece_tell_made(objects, place->words, place->unit);

@@ -401,6 +401,7 @@ uint64_t rzi_contexts_drop_idle(struct ramz *store)
 
 void rzi_contexts_drain(struct ramz *store)
 {
+	RZI_ASSERT(rzi_mutex_is_taken(&store->admin));
 	for (uint32_t i = 0; i < rzi_contexts_high(store); i++) {
 		struct rzi_context *context = rzi_context_at(store, i);
 

@@ -150,17 +150,18 @@ static int file_load_empty(struct ramz **out, const struct ramz_options *options
 }
 
 static int file_load(struct ramz **out, const struct ramz_options *options,
-		     const struct ramz_codec *const *codecs, size_t codec_count, int fd,
-		     struct ramz_reason *reason)
+		     const struct ramz_codec *const *codecs, size_t codec_count,
+		     struct ramz_file *file, struct ramz_reason *reason)
 {
-	struct file_cursor cursor = {.fd = fd};
+	struct file_cursor cursor = {.fd = file->fd};
 	struct ramz_source source = {.read = file_read, .context = &cursor};
 	const char *text = "";
 	struct ramz *store;
 	struct stat status;
 	int err;
 
-	if (fstat(fd, &status) != 0)
+	RZI_ASSERT(rzi_mutex_is_taken(&file->saving)); /* a save replaces the file */
+	if (fstat(file->fd, &status) != 0)
 		return rzi_file_fails(reason, -errno, "it cannot be looked at");
 	if (status.st_size == 0)
 		return file_load_empty(out, options, reason);
@@ -185,7 +186,7 @@ int ramz_file_load(struct ramz **out, const struct ramz_options *options,
 	if (out == NULL || file == NULL)
 		return rzi_file_says(reason, -XV_EINVAL, "a pointer is null");
 	(void)pthread_mutex_lock(&file->saving);
-	err = file_load(out, options, codecs, codec_count, file->fd, reason);
+	err = file_load(out, options, codecs, codec_count, file, reason);
 	(void)pthread_mutex_unlock(&file->saving);
 	return err;
 }
@@ -214,6 +215,7 @@ static int file_info(struct ramz_file *file, struct ramz_file_info *info)
 	size_t have = 0;
 	int err;
 
+	RZI_ASSERT(rzi_mutex_is_taken(&file->saving));
 	if (fstat(file->fd, &status) != 0)
 		return -errno;
 	info->file_bytes = (uint64_t)status.st_size;
@@ -342,7 +344,7 @@ int ramz_load_file(struct ramz **out, const struct ramz_options *options,
 	err = file_visit(&file, path, false, reason);
 	if (err != 0)
 		return err;
-	err = file_load(out, options, codecs, codec_count, file->fd, reason);
+	err = ramz_file_load(out, options, codecs, codec_count, file, reason);
 	ramz_file_close(file);
 	return err;
 }

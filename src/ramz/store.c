@@ -274,6 +274,7 @@ static int store_coding(struct ramz *store, uint32_t tier, const struct ramz_cod
 {
 	int index;
 
+	RZI_ASSERT(rzi_mutex_is_taken(&store->admin));
 	if (!rzi_codec_works(store, codec, level))
 		return -XV_ENOMEM;
 	index = rzi_coding_index(store, codec, tier, NULL);

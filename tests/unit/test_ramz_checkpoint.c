@@ -362,6 +362,27 @@ static void a_checkpoint_beside_writers_is_of_one_moment(void **state)
 	device_free(d);
 }
 
+/* Nothing of the process's memory gets onto the device with the pages. */
+static void behind_the_last_form_are_zeros(void **state)
+{
+	static const unsigned char zeros[PAGE];
+	const struct ramz_writeback_options all = {0};
+	struct life l = {.seed = 1};
+
+	(void)state;
+	life_begin(&l, SEGMENTS, true, false);
+	for (uint64_t slot = 0; slot < 10; slot++)
+		life_write(&l, slot);
+	assert_int_equal(ramz_writeback(l.store, &all, NULL), 0);
+	for (uint64_t slot = 10; slot < 20; slot++)
+		life_write(&l, slot);
+	assert_int_equal(ramz_checkpoint(l.store), 0);
+	for (size_t i = 1; i < SEGMENTS; i++)
+		assert_memory_equal(l.device->bytes + (i + 1) * RAMZ_SEGMENT_BYTES - PAGE, zeros,
+				    PAGE);
+	life_end(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -374,6 +395,7 @@ int main(void)
 		cmocka_unit_test(a_codec_that_no_file_can_name_is_refused),
 		cmocka_unit_test(what_cannot_be_is_refused),
 		cmocka_unit_test(space_comes_back),
+		cmocka_unit_test(behind_the_last_form_are_zeros),
 		cmocka_unit_test(a_checkpoint_beside_writers_is_of_one_moment),
 	};
 

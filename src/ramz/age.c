@@ -49,13 +49,11 @@ uint32_t ramz_age_floor(uint32_t bucket)
 	return bucket == 0 ? 0 : 1U << (bucket - 1);
 }
 
+_Static_assert(RAMZ_AGE_MAX < 1U << (RAMZ_AGE_BUCKETS - 1), "each age has a bucket");
+
 static uint32_t age_bucket(uint32_t age)
 {
-	uint32_t bucket = 0;
-
-	while (bucket + 1 < RAMZ_AGE_BUCKETS && age >= ramz_age_floor(bucket + 1))
-		bucket++;
-	return bucket;
+	return age == 0 ? 0 : rzi_log2(age) + 1;
 }
 
 int ramz_get_ages(struct ramz *store, struct ramz_ages *ages)

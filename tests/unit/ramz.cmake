@@ -42,6 +42,12 @@ target_link_libraries(test_ramz_realtime PRIVATE Threads::Threads)
 target_compile_definitions(test_ramz_contexts PRIVATE _GNU_SOURCE)
 target_compile_definitions(test_ramz_realtime PRIVATE _GNU_SOURCE)
 
+get_target_property(type ramz TYPE)
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND type STREQUAL "STATIC_LIBRARY")
+	target_compile_definitions(test_ramz_sparse PRIVATE TEST_WRAPS_ALLOC)
+	target_link_options(test_ramz_sparse PRIVATE LINKER:--wrap=rzi_aligned_alloc)
+endif()
+
 # What reads the system's files is not exported.
 xv_add_test(NAME test_ramz_memory
 	SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_ramz_memory.c

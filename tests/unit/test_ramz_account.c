@@ -13,6 +13,8 @@
 #include <cmocka.h>
 
 #include <xvmalloc/errors.h>
+#include <xvmalloc/handle_table.h>
+#include <xvmalloc/provider_mmap.h>
 
 #include "memory.h"
 
@@ -66,6 +68,23 @@ static void reserve_is_for_the_policy_while_it_has_it(void **state)
 	rzi_memory_discharge(&account, LIMIT);
 }
 
+static void what_a_handle_table_holds_counts(void **state)
+{
+	struct xv_provider *provider;
+	struct xv_handle_table *table;
+
+	(void)state;
+	assert_int_equal(xv_provider_mmap_create(&provider, NULL), 0);
+	assert_int_equal(xv_handle_table_create(&table, provider, NULL), 0);
+	rzi_memory_set_limit(&account, LIMIT);
+	assert_true(rzi_memory_charge(&account, LIMIT, false));
+	rzi_memory_discharge(&account, LIMIT);
+	rzi_memory_set_table(&account, table);
+	assert_false(rzi_memory_charge(&account, LIMIT, false));
+	xv_handle_table_destroy(table);
+	xv_provider_mmap_destroy(provider);
+}
+
 static void without_a_reserve_nothing_is_lent(void **state)
 {
 	(void)state;
@@ -93,6 +112,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reserve_is_a_sixteenth_and_2_mib_at_most),
 		ACCOUNT_TEST(reserve_is_for_the_policy_while_it_has_it),
+		ACCOUNT_TEST(what_a_handle_table_holds_counts),
 		ACCOUNT_TEST(without_a_reserve_nothing_is_lent),
 		ACCOUNT_TEST(without_a_limit_nothing_is_short),
 	};

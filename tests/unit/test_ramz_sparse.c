@@ -104,6 +104,23 @@ static void growing_and_shrinking_a_sparse_store(void **state)
 	store_close(store);
 }
 
+static void a_part_behind_the_new_end_goes(void **state)
+{
+	uint64_t table_bytes;
+	struct ramz *store;
+
+	(void)state;
+	open_or_skip(&store, TIB, PAGE);
+	store_put(store, 511, 8);
+	table_bytes = store_stats(store).slot_table_bytes;
+	store_put(store, 512, 8);
+	assert_true(store_stats(store).slot_table_bytes > table_bytes);
+	assert_int_equal(ramz_resize(store, (uint64_t)512 * PAGE), 0);
+	assert_true(store_stats(store).slot_table_bytes <= table_bytes);
+	store_expect(store, 511, 8);
+	store_close(store);
+}
+
 #ifdef TEST_WRAPS_ALLOC
 /* ---- two that make the same part of the table: the linker leads rzi_aligned_alloc here ---- */
 
@@ -152,6 +169,7 @@ int main(void)
 		cmocka_unit_test(dense_pages_take_eight_bytes_of_table_each),
 		cmocka_unit_test(the_largest_store_works_and_a_larger_one_does_not),
 		cmocka_unit_test(growing_and_shrinking_a_sparse_store),
+		cmocka_unit_test(a_part_behind_the_new_end_goes),
 #ifdef TEST_WRAPS_ALLOC
 		cmocka_unit_test(of_a_part_that_is_made_twice_one_is_left),
 #endif

@@ -23,6 +23,7 @@ foreach(name IN ITEMS
 		limits
 		map
 		memory
+		overflow
 		peek
 		pointer
 		realloc

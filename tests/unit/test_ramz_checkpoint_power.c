@@ -6,6 +6,8 @@
  *
  * At a power failure everything before the last flush is there, and of the writes behind it any
  * part: each one whole, torn at a multiple of 512 bytes, or not at all.
+ *
+ * And on devices with parts of another time or place: each page is of one checkpoint, or damaged.
  */
 #include <errno.h>
 
@@ -190,12 +192,119 @@ static void damage_is_refused_or_costs_its_page(void **state)
 	life_end(&l);
 }
 
+/* Of each page all pasts that were read agree with one, or the page is damaged. Returns those. */
+static uint64_t expect_one_past(struct ramz *store, const struct past *past, uint32_t only)
+{
+	unsigned char page[PAGE];
+	uint64_t damaged = 0;
+	bool agrees[STATES_MAX];
+	bool any = false;
+
+	for (uint32_t i = 0; i < past->count; i++)
+		agrees[i] = only == UINT32_MAX || only == i;
+	for (uint64_t slot = 0; slot < SLOTS; slot++) {
+		int err = ramz_read_page(store, slot, page);
+
+		if (err != 0) {
+			assert_int_equal(err, -XV_EBADMSG);
+			damaged++;
+			continue;
+		}
+		for (uint32_t i = 0; i < past->count; i++) {
+			uint32_t number = past->now[i][slot];
+
+			agrees[i] = agrees[i] && (number == 0 ? page_is_zero(page, PAGE)
+							      : page_is(page, PAGE, number));
+		}
+	}
+	for (uint32_t i = 0; i < past->count; i++)
+		any = any || agrees[i];
+	assert_true(any);
+	return damaged;
+}
+
+/* Put parts of another time, or of another place, into an image of the device. True: the
+ * superblocks may be of another time. */
+static bool mix(unsigned char *bytes, const unsigned char *other, uint64_t *seed)
+{
+	size_t to = random_below(seed, SEGMENTS) * RAMZ_SEGMENT_BYTES;
+	size_t from = random_below(seed, SEGMENTS) * RAMZ_SEGMENT_BYTES;
+	size_t block = random_below(seed, SEGMENTS * RAMZ_SEGMENT_BYTES / 4096 - 16) * 4096;
+
+	switch (random_below(seed, 5)) {
+	case 0: /* a segment as it was */
+		memcpy(bytes + to, other + to, RAMZ_SEGMENT_BYTES);
+		return to == 0;
+	case 1: /* some blocks as they were */
+		memcpy(bytes + block, other + block, 4096 * (1 + random_below(seed, 16)));
+		return block < RAMZ_SEGMENT_BYTES;
+	case 2: /* the superblocks as they were */
+		memcpy(bytes, other, RAMZ_SEGMENT_BYTES);
+		return true;
+	case 3: /* a segment in another's place */
+		memmove(bytes + to, bytes + from, RAMZ_SEGMENT_BYTES);
+		return false;
+	default: /* many segments as they were */
+		for (size_t i = 1; i < SEGMENTS; i++)
+			if (random_below(seed, 3) == 0)
+				memcpy(bytes + i * RAMZ_SEGMENT_BYTES,
+				       other + i * RAMZ_SEGMENT_BYTES, RAMZ_SEGMENT_BYTES);
+		return false;
+	}
+}
+
+static void parts_of_other_times_never_pass_for_pages(void **state)
+{
+	enum { TIMES = 3, MIXES = 90 };
+	struct life l = {.seed = environment_number("XV_SEED", 1)};
+	const size_t size = (size_t)SEGMENTS * RAMZ_SEGMENT_BYTES;
+	struct past *past = calloc(1, sizeof(*past));
+	unsigned char *image = malloc(TIMES * size);
+	uint64_t refused = 0, damaged = 0;
+
+	(void)state;
+	assert_true(past != NULL && image != NULL);
+	life_begin(&l, SEGMENTS, false, false);
+	for (past->count = 0; past->count < TIMES; past->count++) {
+		for (int i = 0; i < 4; i++)
+			stir(&l);
+		memcpy(past->now[past->count], l.now, sizeof(l.now));
+		assert_int_equal(ramz_checkpoint(l.store), 0);
+		memcpy(image + past->count * size, l.device->bytes, size);
+	}
+	for (int i = 0; i < MIXES; i++) {
+		uint32_t time = (uint32_t)random_below(&l.seed, TIMES);
+		uint32_t other = (uint32_t)random_below(&l.seed, TIMES);
+		struct ramz *opened = NULL;
+		const char *reason = NULL;
+		bool any;
+		int err;
+
+		memcpy(l.device->bytes, image + time * size, size);
+		any = mix(l.device->bytes, image + other * size, &l.seed);
+		err = ramz_open(&opened, NULL, NULL, 0, &l.device->backing, &reason);
+		if (err != 0) {
+			assert_int_equal(err, -XV_EBADMSG);
+			assert_true(reason != NULL && reason[0] != 0);
+			refused++;
+			continue;
+		}
+		damaged += expect_one_past(opened, past, any ? UINT32_MAX : time);
+		ramz_destroy(opened);
+	}
+	assert_true(refused > 0 && damaged > 0);
+	free(image);
+	free(past);
+	life_end(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_power_failure_leaves_the_last_checkpoint),
 		cmocka_unit_test(a_checkpoint_that_fails_spoils_nothing),
 		cmocka_unit_test(damage_is_refused_or_costs_its_page),
+		cmocka_unit_test(parts_of_other_times_never_pass_for_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

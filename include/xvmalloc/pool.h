@@ -137,7 +137,9 @@ enum xv_lock_kind {
  * xv_pool_reset or xv_pool_destroy, and the rest of the pool works on. The objects there count as
  * live; xv_pool_walk passes over them. What nobody can tell from the objects around, such as
  * another length within the same four bytes, is not found, and then sums of xv_pool_stats are off
- * by it.
+ * by it. With another tag in its header an object is lost: its handle is then -XV_EINVAL. With
+ * hardening 1 a call may take another length for right that leads, within a KiB, to bytes that look
+ * like a header; zeros do not.
  */
 #define XV_HARDENING_MOST 2U
 

@@ -4,9 +4,9 @@
  * sound.h: the check of a proved block against its neighbours, before its words are used: its
  * length, the block or hole on each side, and the proof must agree. It sees what a write beyond an
  * object does to the words around it, with two exceptions: a header that leads to another block of
- * its KiB, and one that denies the hole before it, whose last word would have to be told from a
- * payload. Both are found when the page is checked as a whole.
- * Owns nothing, reads words of hot grains, O(KiB of the block).
+ * its KiB, or to a word that looks like one (zero does not), and one that denies the hole before
+ * it, whose last word would have to be told from a payload. Both are found when the page is checked
+ * as a whole. Owns nothing, reads words of hot grains, O(KiB of the block).
  */
 #ifndef XVI_HEAP_SOUND_H
 #define XVI_HEAP_SOUND_H
@@ -27,7 +27,7 @@ XVI_ALWAYS_INLINE bool sound_behind(const struct xvi_heap *heap, const struct xv
 	behind = words[end];
 	if (block_is_free(behind))
 		return look_hole_behind(heap, shape, record, page, words, around);
-	return !block_prev_is_free(behind) &&
+	return !block_prev_is_free(behind) && block_content(behind) != 0 &&
 	       shape_block_units(shape, behind) <= shape->end_unit - end &&
 	       (shape->prove ? start_may_follow(shape, record, unit, end)
 			     : heap_stamp_is_keyed(heap, page, end, behind));

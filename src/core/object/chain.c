@@ -55,8 +55,8 @@ static bool same_place(const struct xvi_location *a, const struct xvi_location *
 	return a->page == b->page && a->unit == b->unit;
 }
 
-/* Is it a block of the quarantine? No sound link leads there. */
-static bool is_kept(const struct xvi_objects *objects, const struct xvi_location *at)
+/* No sound link leads there. */
+bool xvi_piece_is_kept(const struct xvi_objects *objects, const struct xvi_location *at)
 {
 	const struct xvi_quarantine *quarantine = objects->quarantine;
 
@@ -133,7 +133,7 @@ static int next_check(struct xvi_objects *objects, const struct xvi_location *at
 	}
 	if (is_rest && leads_back && xvi_piece_canary_is_right(objects, to))
 		return 0;
-	if (is_kept(objects, to))
+	if (xvi_piece_is_kept(objects, to))
 		return piece_close(objects, at, "a link leads to a freed piece");
 	if (leads_back)
 		return piece_close(objects, to,
@@ -172,7 +172,7 @@ static int previous_check(struct xvi_objects *objects, const struct xvi_location
 	if (err != 0)
 		return err;
 	kind = block_kind(previous.header);
-	if (is_kept(objects, &previous))
+	if (xvi_piece_is_kept(objects, &previous))
 		return piece_close(objects, at, "a link leads to a freed piece");
 	if (kind == KIND_FIRST || kind == KIND_REST) {
 		back = link_next(objects, &previous);

@@ -73,6 +73,23 @@ bool xvi_object_is(const struct xvi_objects *objects, xv_handle handle, struct x
 	return good;
 }
 
+/* Is the used block at a bad handle's place of a kind that its pool does not have? A block of the
+ * quarantine is. */
+static bool kind_is_broken(const struct xvi_objects *objects, const struct xvi_location *at)
+{
+	const struct xvi_heap *heap = &objects->heap;
+	uint32_t *words;
+	uint32_t kind = KIND_WHOLE;
+
+	if (objects->split || at->unit < heap->shape.first_unit || at->unit >= heap->shape.end_unit)
+		return false;
+	words = heap_map(heap, at->page);
+	if (xvi_unit_is_used(heap, at->page, words, at->unit))
+		kind = block_kind(words[at->unit]);
+	heap_unmap(heap, at->page, words);
+	return kind == KIND_FIRST || (kind == KIND_REST && !xvi_piece_is_kept(objects, at));
+}
+
 int xvi_object_find(struct xvi_objects *objects, xv_handle handle, struct xvi_location *at)
 {
 	struct xvi_heap *heap = &objects->heap;
@@ -89,6 +106,11 @@ int xvi_object_find(struct xvi_objects *objects, xv_handle handle, struct xvi_lo
 	if (heap_owns(heap, page) && (heap_is_closed(heap, page) ||
 				      (heap->shape.prove && xvi_heap_close_unsound(heap, page))))
 		return -XV_EBADMSG;
+	found = (struct xvi_location){page, handle_unit(objects, handle), 0};
+	if (heap_owns(heap, page) && heap->shape.prove && kind_is_broken(objects, &found)) {
+		xvi_heap_close(heap, page, found.unit, "a piece where nothing is split");
+		return -XV_EBADMSG;
+	}
 	objects->bad_handles++;
 	return -XV_EINVAL;
 }

@@ -137,6 +137,9 @@ int xvi_piece_seek(struct xvi_objects *objects, struct xvi_location *at, size_t 
  * xvi_piece_next. Until a caller can write again, the chain may be followed. O(pieces). */
 int xvi_piece_check(struct xvi_objects *objects, const struct xvi_location *at);
 
+/* Is it a block of the quarantine? O(QUARANTINE_OBJECTS) */
+bool xvi_piece_is_kept(const struct xvi_objects *objects, const struct xvi_location *at);
+
 /* Is the canary of this piece right, if it has one? xvi_piece_has_canary closes the page if not. */
 bool xvi_piece_canary_is_right(const struct xvi_objects *objects, const struct xvi_location *at);
 bool xvi_piece_has_canary(struct xvi_objects *objects, const struct xvi_location *at);

@@ -32,6 +32,12 @@ static inline uint64_t test_repeats(const char *name, uint64_t usual)
 	return environment_number(name, (usual + test_shorter() - 1) / test_shorter());
 }
 
+/* Of a range of cases each is tried, or one in this many: odd, so that no power of two hides. */
+static inline uint32_t test_stride(void)
+{
+	return (uint32_t)test_shorter() | 1;
+}
+
 /* SplitMix64 (Steele, Lea, Flood, OOPSLA 2014). */
 static inline uint64_t random_next(uint64_t *state)
 {

@@ -89,7 +89,8 @@ static inline struct xv_handle_table_stats fixture_stats(struct table_fixture *f
 }
 
 /* Run a test over every provider with a table made with these options (NULL: default);
- * it ends with the deep check and the proof that the provider has everything back. */
+ * it ends with the deep check and the proof that the provider has everything back.
+ * Where programs are slow: over each kind and each page size once. */
 static inline void each_provider(void (*run)(struct table_fixture *f),
 				 const struct xv_handle_table_options *options)
 {

@@ -160,6 +160,18 @@ static void run_all(enum fault_op kind, uint64_t limit_bytes)
 	}
 }
 
+/* The call that gives memory: a page that is one grain comes with its own. */
+static enum fault_op call_for_memory(void)
+{
+	struct xv_provider *provider;
+	uint32_t grains;
+
+	assert_int_equal(xv_provider_mmap_create(&provider, NULL), 0);
+	grains = xv_provider_page_grains(provider);
+	xv_provider_mmap_destroy(provider);
+	return grains > 1 ? FAULT_GRAINS_TAKE : FAULT_PAGE_ALLOC;
+}
+
 static void a_provider_that_refuses_pages_loses_no_value_silently(void **state)
 {
 	(void)state;
@@ -169,6 +181,8 @@ static void a_provider_that_refuses_pages_loses_no_value_silently(void **state)
 static void a_provider_that_refuses_grains_loses_no_value_silently(void **state)
 {
 	(void)state;
+	if (call_for_memory() != FAULT_GRAINS_TAKE)
+		skip();
 	run_all(FAULT_GRAINS_TAKE, 0);
 }
 
@@ -181,7 +195,7 @@ static void a_provider_that_refuses_tables_loses_no_value_silently(void **state)
 static void a_limit_and_a_provider_that_refuses(void **state)
 {
 	(void)state;
-	run_all(FAULT_GRAINS_TAKE, 640 << 10);
+	run_all(call_for_memory(), 640 << 10);
 }
 
 #ifdef WRAP_MEMORY

@@ -121,7 +121,8 @@ static void zram_failed_open_leaves_no_device(void **state)
 	assert_int_equal(device_count(), before);
 }
 
-/* In a child: make a device, tell its number, and wait to be ended. */
+/* In a child: make a device, tell its number, and wait to be ended. What a shell started in the
+ * background ignores SIGINT. */
 static void child_run(int out)
 {
 	_Alignas(PAGE) unsigned char page[PAGE];
@@ -129,6 +130,7 @@ static void child_run(int out)
 	void *heap = device_try("lzo", why);
 	unsigned number;
 
+	(void)signal(SIGINT, SIG_DFL);
 	if (heap == NULL)
 		_exit(1);
 	page_fill(page, 1);

@@ -92,6 +92,13 @@ if(TARGET xvfrag)
 	install(FILES src/cli/xvfrag/xvfrag.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 	install(FILES src/cli/xvfrag/xvfrag.bash RENAME xvfrag
 		DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+	# fish looks for a command's own file.
+	foreach(program IN ITEMS ramz xvfrag)
+		install(FILES src/cli/completion/completion.fish RENAME ${program}.fish
+			DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+	endforeach()
+	install(FILES src/cli/completion/completion.zsh RENAME _ramz
+		DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
 endif()
 
 configure_package_config_file(cmake/xvmalloc-config.cmake.in xvmalloc-config.cmake

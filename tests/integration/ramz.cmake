@@ -9,6 +9,9 @@ endif()
 add_test(NAME ramz_cli
 	COMMAND sh ${CMAKE_CURRENT_LIST_DIR}/ramz_cli.sh $<TARGET_FILE:ramz_cli>)
 xv_set_test_properties(ramz_cli LABELS integration TIMEOUT 180)
+add_test(NAME completion
+	COMMAND sh ${CMAKE_CURRENT_LIST_DIR}/completion.sh $<TARGET_FILE:ramz_cli> $<TARGET_FILE:xvfrag>)
+xv_set_test_properties(completion LABELS integration)
 
 # The subcommands about served disks, against stand-ins for the server and for nbdkit, and
 # with nbdkit itself.

@@ -157,7 +157,7 @@ run_blocks() { # run_blocks NAME
 	for block in "$dir"/blocks/*.sh; do
 		[ ! -f "$block" ] || sh -n "$block" || fail "$1: a block is no shell script"
 	done
-	(cd "$dir/tree" && env HOME="$dir/home" PATH="$dir/bin:$dir/home/.local/bin:$PATH" \
+	(cd "$dir/tree" && env HOME="$dir/home" PATH="$dir/bin:$dir/home/.local/bin:$build/bin:$PATH" \
 		XDG_RUNTIME_DIR="$dir/run" LD_LIBRARY_PATH="$stage" DOCUMENTS_BLOCKS="$dir/blocks" \
 		DOCUMENTS_STAGE="$stage" sh -euc "$commands" >"$dir/log" 2>&1 </dev/null) || {
 		fail "$(sed -n 's/^run: //p' "$dir/log" | tail -n 1): the block ends with an error"

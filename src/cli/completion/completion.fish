@@ -9,9 +9,10 @@ function __xvmalloc_commands --description 'ramz: its commands'
     $words[1] --help 2>/dev/null | string replace -rf '^  ([a-z]+)  +' '$1\t'
 end
 
-function __xvmalloc_options --description 'COUNT: options after the first COUNT words'
+function __xvmalloc_options --argument-names count --description 'options of the first COUNT words'
     set -l words (commandline -opc)
-    $words[1..$argv[1]] --help 2>/dev/null |
+    set -l command $words[1..$count]
+    $command --help 2>/dev/null |
         string replace -rf '^  (?:-h, )?(--[a-z-]+)(?: [A-Z]+)?  +' '$1\t'
 end
 

@@ -139,7 +139,8 @@ static void every_offset_of_a_live_page_is_told_right(struct pool_fixture *f)
 
 	make_objects(f, &shadow);
 	tag = shadow.objects[0].handle;
-	for (uint32_t offset = 0; offset < 0x10000; offset += offset < 4200 ? test_stride() : 13 * test_stride()) {
+	for (uint32_t offset = 0; offset < 0x10000;
+	     offset += offset < 4200 ? test_stride() : 13 * test_stride()) {
 		the_handle_is_told_right(f, &shadow, xv_handle_at(0, offset));
 		the_handle_is_told_right(f, &shadow, retagged(xv_handle_at(0, offset), tag));
 	}

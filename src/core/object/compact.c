@@ -63,7 +63,7 @@ static bool block_is_movable(const struct xvi_objects *objects, const uint32_t *
 	return kind != KIND_FIXED && words[unit + 1] != XV_NO_OWNER;
 }
 
-/* May compaction move every block of the page, as far as its words can be right? */
+/* May compaction move every block of the page? Closes it if a word cannot be right. */
 static bool page_is_movable(struct step *step, uint32_t page)
 {
 	struct xvi_heap *heap = &step->objects->heap;
@@ -77,6 +77,8 @@ static bool page_is_movable(struct step *step, uint32_t page)
 		step->left -= BLOCK_COST;
 	}
 	heap_unmap(heap, page, words);
+	if (unit == UINT32_MAX)
+		movable = !xvi_heap_close_unsound(heap, page);
 	return movable;
 }
 
@@ -315,6 +317,8 @@ static void victim_emptied(struct xvi_objects *objects)
 	struct xvi_compaction *cycle = &objects->compaction;
 
 	cycle->quota -= cycle->victim_grains < cycle->quota ? cycle->victim_grains : cycle->quota;
+	if (cycle->phase == COMPACT_DOWN) /* no block goes into it again: it is high */
+		(void)xvi_heap_give_back(&objects->heap, 0);
 }
 
 /* Move one block out of the victim. */

@@ -19,6 +19,7 @@
 
 #include <cmocka.h>
 
+#include <ramz/backing.h>
 #include <ramz/ramz.h>
 #include <xvmalloc/provider_mmap.h>
 
@@ -477,13 +478,103 @@ static void memory_fails(void **state)
 #endif
 }
 
+#ifdef WRAP_MEMORY
+/* ---- opening a store ---- */
+
+enum { DEVICE_SEGMENTS = 16 };
+
+static int device_read(void *context, uint64_t offset, void *dst, size_t bytes)
+{
+	memcpy(dst, (unsigned char *)context + offset, bytes);
+	return 0;
+}
+
+static int device_write(void *context, uint64_t offset, const void *src, size_t bytes)
+{
+	memcpy((unsigned char *)context + offset, src, bytes);
+	return 0;
+}
+
+static int device_flush(void *context)
+{
+	(void)context;
+	return 0;
+}
+
+static void device_fill(const struct ramz_backing *device)
+{
+	unsigned char page[PAGE];
+	struct ramz *store;
+
+	assert_int_equal(ramz_create(&store, &(struct ramz_options){.size_bytes = SLOTS * PAGE,
+								    .page_bytes = PAGE}),
+			 0);
+	assert_int_equal(ramz_attach(store, device), 0);
+	for (uint64_t slot = 0; slot < SLOTS; slot++) {
+		page_fill(page, slot + 1);
+		assert_int_equal(ramz_write_page(store, slot, page), 0);
+	}
+	assert_int_equal(ramz_checkpoint(store), 0);
+	ramz_destroy(store);
+}
+
+static void expect_device_pages(struct ramz *store)
+{
+	unsigned char page[PAGE], wanted[PAGE];
+
+	for (uint64_t slot = 0; slot < SLOTS; slot++) {
+		page_fill(wanted, slot + 1);
+		assert_int_equal(ramz_read_page(store, slot, page), 0);
+		assert_memory_equal(page, wanted, PAGE);
+	}
+}
+
+static void opening_fails(void **state)
+{
+	struct ramz *const untouched = (struct ramz *)(uintptr_t)0x5A;
+	struct ramz_backing device = {.context = calloc(DEVICE_SEGMENTS, RAMZ_SEGMENT_BYTES),
+				      .size_bytes = (uint64_t)DEVICE_SEGMENTS * RAMZ_SEGMENT_BYTES,
+				      .align_bytes = 4096,
+				      .read = device_read,
+				      .write = device_write,
+				      .flush = device_flush};
+	uint64_t nth = 0;
+	bool happened = true;
+
+	(void)state;
+	assert_non_null(device.context);
+	device_fill(&device);
+	while (happened) {
+		struct ramz *store = untouched;
+		const char *reason = NULL;
+		int err;
+
+		memory_plan = (struct plan){.armed = true, .calls_left = nth++};
+		err = ramz_open(&store, NULL, NULL, 0, &device, &reason);
+		happened = memory_plan.injected != 0;
+		memory_plan.armed = false;
+		if (err != 0) {
+			assert_int_equal(err, -XV_ENOMEM);
+			assert_true(happened && *reason != '\0');
+			assert_ptr_equal(store, untouched);
+			continue;
+		}
+		expect_device_pages(store);
+		ramz_destroy(store);
+	}
+	assert_true(nth > 3);
+	free(device.context);
+}
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(provider_fails),
-		cmocka_unit_test(provider_with_a_window_fails),
-		cmocka_unit_test(codec_fails),
-		cmocka_unit_test(memory_fails),
+		cmocka_unit_test(provider_fails), cmocka_unit_test(provider_with_a_window_fails),
+		cmocka_unit_test(codec_fails),    cmocka_unit_test(memory_fails),
+#ifdef WRAP_MEMORY
+		cmocka_unit_test(opening_fails),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

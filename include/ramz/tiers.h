@@ -57,7 +57,7 @@ XV_API int ramz_mark_idle(struct ramz *store);
 /* Count the pages by age. Returns 0 or -XV_EINVAL (null). O(slot table). */
 XV_API int ramz_get_ages(struct ramz *store, struct ramz_ages *ages);
 
-/* Least age of a bucket. O(1). */
+/* Least age of a bucket; UINT32_MAX where there is none, from RAMZ_AGE_BUCKETS on. O(1). */
 XV_API uint32_t ramz_age_floor(uint32_t bucket);
 
 /*

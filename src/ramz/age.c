@@ -46,6 +46,8 @@ int ramz_mark_idle(struct ramz *store)
 
 uint32_t ramz_age_floor(uint32_t bucket)
 {
+	if (bucket >= RAMZ_AGE_BUCKETS)
+		return UINT32_MAX;
 	return bucket == 0 ? 0 : 1U << (bucket - 1);
 }
 

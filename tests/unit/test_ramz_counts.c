@@ -177,6 +177,8 @@ static void ages_are_counted_in_buckets(void **unused)
 		assert_int_equal(ramz_age_floor(i), floors[i]);
 		assert_int_equal(ages.pages[i], end - floors[i]);
 	}
+	assert_int_equal(ramz_age_floor(RAMZ_AGE_BUCKETS), UINT32_MAX);
+	assert_int_equal(ramz_age_floor(UINT32_MAX), UINT32_MAX);
 	store_close(store);
 }
 

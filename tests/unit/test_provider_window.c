@@ -9,6 +9,8 @@
 #endif
 #include "refused_support.h"
 
+#include <stdio.h>
+
 #include <xvmalloc/pool.h>
 #include <xvmalloc/provider_highmem.h>
 
@@ -92,8 +94,25 @@ static void refuse_maps(void)
 }
 
 /* Every mapping that the system allows is made. */
+/* May there be more mappings than 32 bits have pages? Then addresses run out first, for copies too.
+ */
+static bool addresses_run_out_first(void)
+{
+	FILE *file = fopen("/proc/sys/vm/max_map_count", "r");
+	long most = 0;
+
+	if (file == NULL)
+		return false;
+	if (fscanf(file, "%ld", &most) != 1)
+		most = 0;
+	fclose(file);
+	return sizeof(void *) == 4 && most > 1 << 19;
+}
+
 static void use_up_maps(void)
 {
+	if (addresses_run_out_first())
+		_exit(LOOK_SKIPPED);
 	for (long i = 0; i < 2000000; i++) {
 		int protection = i % 2 == 0 ? PROT_NONE : PROT_READ;
 

@@ -140,6 +140,19 @@ static void a_checkpoint_that_fails_spoils_nothing(void **state)
 	}
 }
 
+/* Open what is on the device; true: it is refused, with a reason. */
+static bool is_refused(struct life *l, struct ramz **opened)
+{
+	const char *reason = NULL;
+	int err = ramz_open(opened, NULL, NULL, 0, &l->device->backing, &reason);
+
+	if (err == 0)
+		return false;
+	assert_int_equal(err, -XV_EBADMSG);
+	assert_true(reason != NULL && reason[0] != 0);
+	return true;
+}
+
 static void damage_is_refused_or_costs_its_page(void **state)
 {
 	struct life l = {.seed = 3};
@@ -158,7 +171,6 @@ static void damage_is_refused_or_costs_its_page(void **state)
 	memcpy(good, l.device->bytes, size);
 	for (int i = 0; i < 300; i++) {
 		struct ramz *opened = NULL;
-		const char *reason = NULL;
 		unsigned char page[PAGE];
 		uint64_t at = random_below(&seed, size);
 		int err;
@@ -168,10 +180,7 @@ static void damage_is_refused_or_costs_its_page(void **state)
 			     random_below(&seed, 5000);
 		memcpy(l.device->bytes, good, size);
 		l.device->bytes[at] ^= (unsigned char)(1 + random_below(&seed, 255));
-		err = ramz_open(&opened, NULL, NULL, 0, &l.device->backing, &reason);
-		if (err != 0) {
-			assert_int_equal(err, -XV_EBADMSG);
-			assert_true(reason != NULL && reason[0] != 0);
+		if (is_refused(&l, &opened)) {
 			refused++;
 			continue;
 		}
@@ -287,16 +296,11 @@ static void parts_of_other_times_never_pass_for_pages(void **state)
 		uint64_t time = random_below(&l.seed, TIMES);
 		uint64_t other = random_below(&l.seed, TIMES);
 		struct ramz *opened = NULL;
-		const char *reason = NULL;
 		bool any;
-		int err;
 
 		memcpy(l.device->bytes, images + time * size, size);
 		any = mix(l.device->bytes, images + other * size, &l.seed);
-		err = ramz_open(&opened, NULL, NULL, 0, &l.device->backing, &reason);
-		if (err != 0) {
-			assert_int_equal(err, -XV_EBADMSG);
-			assert_true(reason != NULL && reason[0] != 0);
+		if (is_refused(&l, &opened)) {
 			refused++;
 			continue;
 		}

@@ -67,6 +67,16 @@ bool xvi_piece_is_kept(const struct xvi_objects *objects, const struct xvi_locat
 	return false;
 }
 
+/* The link in two words of a page. */
+static struct xvi_location link_at(const struct xvi_objects *objects, uint32_t page, uint32_t unit)
+{
+	uint32_t *words = heap_map(&objects->heap, page);
+	struct xvi_location link = {words[unit], words[unit + 1], 0};
+
+	heap_unmap(&objects->heap, page, words);
+	return link;
+}
+
 /* Where the next link of a piece leads. */
 static struct xvi_location link_next(const struct xvi_objects *objects,
 				     const struct xvi_location *at)
@@ -110,13 +120,11 @@ static bool previous_agrees(const struct xvi_objects *objects, const struct xvi_
 static bool links_as(const struct xvi_objects *objects, const struct xvi_location *block,
 		     uint32_t kind, const struct xvi_location *at)
 {
-	uint32_t unit = piece_link_unit(objects, block->unit, kind);
 	struct xvi_location next;
 
 	if (!piece_has_payload(objects, block_with_kind(block->header, kind)))
 		return false;
-	next.page = heap_word(&objects->heap, block->page, unit);
-	next.unit = heap_word(&objects->heap, block->page, unit + 1);
+	next = link_at(objects, block->page, piece_link_unit(objects, block->unit, kind));
 	return same_place(&next, at);
 }
 
@@ -218,11 +226,7 @@ int xvi_piece_check(struct xvi_objects *objects, const struct xvi_location *at)
 struct xvi_location xvi_piece_previous(const struct xvi_objects *objects,
 				       const struct xvi_location *at)
 {
-	uint32_t *words = heap_map(&objects->heap, at->page);
-	struct xvi_location previous = {words[at->unit + 3], words[at->unit + 4], 0};
-
-	heap_unmap(&objects->heap, at->page, words);
-	return previous;
+	return link_at(objects, at->page, piece_link_unit(objects, at->unit, KIND_REST) + 2);
 }
 
 int xvi_piece_last(struct xvi_objects *objects, const struct xvi_location *at,

@@ -287,33 +287,47 @@ static void an_overwritten_link_is_not_followed(void **state)
 /* A piece that is none by its kind, though it leads back, was overwritten itself. */
 static void the_page_of_an_overwritten_kind_is_closed(void **state)
 {
+	static const unsigned char other_kinds[] = {8, 12, 4}; /* REST to WHOLE, FIRST, FIXED */
 	static unsigned char bytes[100000];
-	struct xv_compact_report report = {.more = true};
 	xv_handle large;
 
 	(void)state;
-	pool_open(1, XV_POOL_SPLIT, 1);
-	assert_int_equal(xv_malloc(pool, sizeof(bytes), &large), 0);
-	*((unsigned char *)provider->base + 65536) ^= 8; /* REST to WHOLE */
-	assert_int_equal(xv_read(pool, large, 0, bytes, sizeof(bytes)), -XV_EBADMSG);
-	assert_int_equal(told.calls, 1);
-	assert_int_equal(told.page, 1);
-	pool_close();
-	/* Found from the other end, when the last piece is to be moved. */
-	pool_open(1, XV_POOL_SPLIT | XV_POOL_OWNERS, 1);
-	assert_int_equal(xv_malloc_owned(pool, 65536 + 200, 1, &large), 0);
-	for (size_t i = 0; i < OBJECTS; i++)
-		assert_int_equal(xv_malloc_owned(pool, 200, 2, &handles[i]), 0);
-	for (size_t i = 0; i < OBJECTS; i++) {
-		if (i % 8 != 0)
-			assert_int_equal(xv_free(pool, handles[i]), 0);
+	for (size_t i = 0; i < sizeof(other_kinds); i++) {
+		pool_open(1, XV_POOL_SPLIT, 1);
+		assert_int_equal(xv_malloc(pool, sizeof(bytes), &large), 0);
+		*((unsigned char *)provider->base + 65536) ^= other_kinds[i];
+		assert_int_equal(xv_read(pool, large, 0, bytes, sizeof(bytes)), -XV_EBADMSG);
+		assert_int_equal(told.calls, 1);
+		assert_int_equal(told.page, 1);
+		pool_close();
 	}
-	*(unsigned char *)provider->base ^= 4; /* FIRST to WHOLE */
-	while (report.more)
-		assert_int_equal(xv_compact(pool, 65536, &report), 0);
-	assert_int_equal(told.calls, 1);
-	assert_int_equal(told.page, 0);
-	pool_close();
+}
+
+/* Found from the other end, when the last piece is to be moved. */
+static void so_is_that_of_the_first_piece(void **state)
+{
+	static const unsigned char other_kinds[] = {4, 12, 8}; /* FIRST to WHOLE, REST, FIXED */
+
+	(void)state;
+	for (size_t kind = 0; kind < sizeof(other_kinds); kind++) {
+		struct xv_compact_report report = {.more = true};
+		xv_handle large;
+
+		pool_open(1, XV_POOL_SPLIT | XV_POOL_OWNERS, 1);
+		assert_int_equal(xv_malloc_owned(pool, 65536 + 200, 1, &large), 0);
+		for (size_t i = 0; i < OBJECTS; i++)
+			assert_int_equal(xv_malloc_owned(pool, 200, 2, &handles[i]), 0);
+		for (size_t i = 0; i < OBJECTS; i++) {
+			if (i % 8 != 0)
+				assert_int_equal(xv_free(pool, handles[i]), 0);
+		}
+		*(unsigned char *)provider->base ^= other_kinds[kind];
+		while (report.more)
+			assert_int_equal(xv_compact(pool, 65536, &report), 0);
+		assert_int_equal(told.calls, 1);
+		assert_int_equal(told.page, 0);
+		pool_close();
+	}
 }
 
 /* Of two pieces whose links disagree, the page of the one that was overwritten is closed. */
@@ -642,6 +656,7 @@ int main(void)
 		cmocka_unit_test(a_hole_that_was_written_to_is_not_used),
 		cmocka_unit_test(an_overwritten_link_is_not_followed),
 		cmocka_unit_test(the_page_of_an_overwritten_kind_is_closed),
+		cmocka_unit_test(so_is_that_of_the_first_piece),
 		cmocka_unit_test(the_page_of_the_overwritten_link_is_closed),
 		cmocka_unit_test(a_link_to_a_freed_place_closes_its_own_page),
 		cmocka_unit_test(zeroed_objects_are_made_beside_overwritten_ones),

@@ -26,6 +26,7 @@ foreach(name IN ITEMS
 		overflow
 		peek
 		pointer
+		quarantine
 		realloc
 		shared
 		walk

@@ -3,7 +3,8 @@
 /*
  * test_heap_model.c: random lives of a heap against a shadow, over every page size, with and
  * without grains, proof, window, alignment and a table that is too small; with calls of the
- * source that fail. The contents of each block and all invariants are checked.
+ * source that fail. The contents of each block and all invariants are checked, and that the blocks
+ * lie at the same places on every machine.
  *
  * XV_TEST_SEED repeats a run, XV_TEST_OPERATIONS makes it longer.
  */
@@ -13,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "digest.h"
 #include "fast.h"
 #include "heap_source.h"
 #include "sound.h"
@@ -36,7 +38,13 @@ struct model {
 	uint32_t count;
 	uint64_t random;
 	uint64_t failures;
+	uint64_t digest; /* of what the calls returned */
 };
+
+static void note(struct model *model, uint64_t value)
+{
+	digest_add(&model->digest, value);
+}
 
 static void check(struct model *model)
 {
@@ -105,6 +113,7 @@ static void model_malloc(struct model *model)
 		random_below(&model->random, 8) == 0 ? 8U << random_below(&model->random, 6) : 1;
 	err = xvi_heap_malloc(heap, content, block->kind, block->alignment,
 			      random_below(&model->random, 16) != 0 ? HEAP_MAY_GROW : 0, &place);
+	note(model, err != 0 ? (uint64_t)err : (uint64_t)place.page << 32 ^ place.unit);
 	if (err != 0) {
 		model->failures++;
 		return;
@@ -132,9 +141,11 @@ static void model_part(struct model *model)
 	if (model->count == BLOCKS_MAX ||
 	    xvi_heap_malloc_part(heap, content, 48, 2, 0, &place) != 0)
 		return;
+	note(model, (uint64_t)place.page << 32 ^ place.unit);
 	block->page = place.page;
 	block->unit = place.unit;
 	block->content = block_content(place.header);
+	note(model, block->content);
 	block->kind = 2;
 	block->alignment = 1;
 	block->fill = (unsigned char)random_next(&model->random);
@@ -183,6 +194,7 @@ static void model_resize(struct model *model)
 		block->content = content;
 		memset(payload(place.words, place.unit), block->fill, content);
 	}
+	note(model, block->content);
 	heap_unmap(heap, place.page, place.words);
 	block_verify(model, block);
 }
@@ -287,7 +299,16 @@ static void model_end(struct model *model)
 	heap_source_fini(&model->source);
 }
 
-static void run(const struct heap_source_shape *shape, uint64_t seed, uint64_t operations)
+/* What a step left of the source's memory. */
+static void note_source(struct model *model)
+{
+	note(model, model->source.grains << 32 ^ model->source.takes);
+	note(model, model->source.given << 32 ^ model->source.heap.page_limit);
+	note(model, model->source.heap.used_units << 32 ^ model->source.records_ready);
+}
+
+/* Returns the life's digest. */
+static uint64_t run(const struct heap_source_shape *shape, uint64_t seed, uint64_t operations)
 {
 	static struct model model;
 
@@ -298,18 +319,26 @@ static void run(const struct heap_source_shape *shape, uint64_t seed, uint64_t o
 		static const uint32_t tendency[] = {75, 30, 55, 45};
 
 		model_step(&model, tendency[i / 400 % 4]);
+		note_source(&model);
 		if (i % 16 == 0)
 			check(&model);
 	}
 	for (uint32_t i = 0; i < model.count; i++)
 		block_verify(&model, &model.block[i]);
+	if (getenv("XV_TEST_VERBOSE") != NULL)
+		print_message("%u %u: digest %llX\n", shape->page_shift, shape->grain_shift,
+			      (unsigned long long)model.digest);
 	model_end(&model);
+	return model.digest;
 }
 
 static void heap_keeps_every_block_and_invariant(void **state)
 {
 	uint64_t seed = environment_number("XV_TEST_SEED", 1);
 	uint64_t operations = test_repeats("XV_TEST_OPERATIONS", 4000);
+	static const struct digest_known known[] = {{4000, 0xE1A4E0516A0B60B5U},
+						    {400, 0xE4D71742B1B42603U}};
+	uint64_t digest = 0;
 
 	(void)state;
 	print_message("XV_TEST_SEED=%llu\n", (unsigned long long)seed);
@@ -326,8 +355,9 @@ static void heap_keeps_every_block_and_invariant(void **state)
 			.pages_max = i % 9 == 8 ? 6 : 0,
 		};
 
-		run(&shape, seed * 1000 + i, operations);
+		digest_add(&digest, run(&shape, seed * 1000 + i, operations));
 	}
+	digest_verify(digest, operations, known, 2);
 }
 
 int main(void)

@@ -4,7 +4,8 @@
  * test_object_model.c: random lives of objects against a shadow, over every page size, with and
  * without grains, proof, window, alignment, split and owners; with a source that fails or is at
  * its limit, owners that refuse, pinned pages, and steps of compaction in between; some hardened.
- * Every byte of each object and all invariants are checked.
+ * Every byte of each object and all invariants are checked, and that all that the calls return is
+ * the same on every machine.
  *
  * XV_TEST_SEED repeats a run, XV_TEST_OPERATIONS makes it longer.
  */
@@ -14,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "digest.h"
 #include "heap_source.h"
 #include "object_fast.h"
 #include "test_random.h"
@@ -44,6 +46,7 @@ struct model {
 	bool split;
 	bool refuse;
 	uint64_t moved, failed, splits; /* how often */
+	uint64_t digest;                /* of what the calls returned */
 };
 
 static unsigned char buffer[SIZE_MAX_SPLIT * 2];
@@ -51,6 +54,11 @@ static unsigned char buffer[SIZE_MAX_SPLIT * 2];
 static size_t below(struct model *model, size_t bound)
 {
 	return random_below(&model->random, bound);
+}
+
+static void note(struct model *model, uint64_t value)
+{
+	digest_add(&model->digest, value);
 }
 
 static unsigned char pattern(const struct slot *slot, size_t offset)
@@ -73,6 +81,7 @@ static void check(struct model *model)
 	assert_int_equal(model->objects.requested_bytes, model->bytes);
 	assert_int_equal(model->objects.heap.committed_grains, model->source.grains);
 	assert_int_equal(model->source.maps, 0);
+	note(model, xvi_objects_compactable(&model->objects));
 }
 
 static struct xvi_location located(struct model *model, const struct slot *slot)
@@ -136,6 +145,7 @@ static void do_malloc(struct model *model, struct slot *slot)
 	xv_handle handle = 77;
 	int err = xvi_object_malloc(&model->objects, size, alignment, owner, &handle);
 
+	note(model, err != 0 ? (uint64_t)err : handle);
 	if (err != 0) {
 		assert_int_equal(handle, 77);
 		model->failed++;
@@ -183,6 +193,7 @@ static void do_realloc(struct model *model, struct slot *slot)
 		return;
 	slot_verify(model, slot);
 	err = xvi_object_realloc(&model->objects, &handle, size);
+	note(model, err != 0 ? (uint64_t)err : handle);
 	if (err != 0) {
 		assert_true(err == -XV_E2BIG || err == -XV_EBUSY || err == -XV_ENOMEM ||
 			    err == -XV_ENOSPC);
@@ -248,6 +259,7 @@ static int relocated(void *context, uint32_t owner, xv_handle from, xv_handle to
 	assert_true(slot->alignment <= model->source.shape.alignment);
 	for (uint32_t i = 0; i < model->pin_count; i++)
 		assert_int_not_equal(model->pin[i], xv_handle_page(from));
+	note(model, to);
 	if (model->refuse && below(model, 3) == 0)
 		return 1;
 	model->stale[model->stale_count++ % STALE_MAX] = from;
@@ -269,7 +281,10 @@ static void do_compact(struct model *model)
 	do {
 		xvi_objects_compact(&model->objects, below(model, 20000),
 				    model->objects.heap.page_count, &report);
+		note(model, model->objects.heap.committed_grains);
 	} while (report.more && steps-- != 0);
+	note(model, report.moved_bytes << 32 ^ report.moved_blocks << 16 ^
+			    report.pinned_pages << 4 ^ report.more);
 	if (below(model, 4) == 0)
 		xvi_objects_compact_end(&model->objects);
 }
@@ -430,8 +445,16 @@ static void model_end(struct model *model)
 	heap_source_close(&model->source);
 }
 
-static void run(const struct heap_source_shape *shape, bool split, bool owners, bool hardened,
-		uint64_t seed, uint64_t operations)
+/* What a step left of the source's memory. */
+static void note_source(struct model *model)
+{
+	note(model, model->source.grains << 32 ^ model->source.takes);
+	note(model, model->source.given << 32 ^ model->objects.heap.page_limit);
+}
+
+/* Returns the life's digest. */
+static uint64_t run(const struct heap_source_shape *shape, bool split, bool owners, bool hardened,
+		    uint64_t seed, uint64_t operations)
 {
 	static struct model model;
 	struct xvi_objects_config config = {.split = split,
@@ -453,21 +476,26 @@ static void run(const struct heap_source_shape *shape, bool split, bool owners, 
 		static const uint32_t tendency[] = {80, 25, 60, 40};
 
 		model_step(&model, tendency[i / 500 % 4]);
+		note_source(&model);
 		if (i % 16 == 0)
 			check(&model);
 	}
 	if (getenv("XV_TEST_VERBOSE") != NULL)
-		print_message("%u %u %u%u%u: moved %lu failed %lu splits %lu\n", shape->page_shift,
-			      shape->grain_shift, shape->prove, split, owners,
+		print_message("%u %u %u%u%u: moved %lu failed %lu splits %lu digest %llX\n",
+			      shape->page_shift, shape->grain_shift, shape->prove, split, owners,
 			      (unsigned long)model.moved, (unsigned long)model.failed,
-			      (unsigned long)model.splits);
+			      (unsigned long)model.splits, (unsigned long long)model.digest);
 	model_end(&model);
+	return model.digest;
 }
 
 static void objects_keep_every_byte_and_invariant(void **state)
 {
 	uint64_t seed = environment_number("XV_TEST_SEED", 1);
 	uint64_t operations = test_repeats("XV_TEST_OPERATIONS", 3000);
+	static const struct digest_known known[] = {{3000, 0xC01AB199B1B55BE5U},
+						    {300, 0x1F5938EE49FFCD0AU}};
+	uint64_t digest = 0;
 
 	(void)state;
 	print_message("XV_TEST_SEED=%llu\n", (unsigned long long)seed);
@@ -483,9 +511,10 @@ static void objects_keep_every_byte_and_invariant(void **state)
 			.pages_max = i % 9 == 8 ? 12 : 0,
 		};
 
-		run(&shape, i / 2 % 3 != 0, i / 7 % 3 != 0, shape.prove && i % 4 == 3,
-		    seed * 1000 + i, operations);
+		digest_add(&digest, run(&shape, i / 2 % 3 != 0, i / 7 % 3 != 0,
+					shape.prove && i % 4 == 3, seed * 1000 + i, operations));
 	}
+	digest_verify(digest, operations, known, 2);
 }
 
 int main(void)

@@ -238,6 +238,149 @@ static void each_broken_invariant_is_named_and_left_as_it_is(void **state)
 	assert_true(all);
 }
 
+/* ---- a link that was overwritten ---- */
+
+enum { CHAINS = 2, PIECES = 4, VALUES = 2 * CHAINS * PIECES + 5 };
+
+static struct xvi_location chain[CHAINS][PIECES];
+
+/* Two chains, each piece of which but the last fills a page, between pages of other objects. */
+static void chains_make(void)
+{
+	static const struct heap_source_shape shape = {
+		.page_shift = 12, .grain_shift = 12, .alignment = 4, .prove = true};
+
+	fixture_open(&fixture, &shape, true, true);
+	for (uint32_t i = 0; i < CHAINS; i++) {
+		chain[i][0] = fixture_find(&fixture, fixture_make(&fixture, i, CHAIN_BYTES));
+		for (uint32_t k = 1; k < PIECES; k++)
+			chain[i][k] = fixture_next(&fixture, &chain[i][k - 1]);
+		(void)fixture_make(&fixture, CHAINS + i, 3000);
+	}
+}
+
+/* What is written over a word: the page or unit of a piece, what ends a chain, a bit more. */
+static uint32_t value_of(uint32_t value, uint32_t old)
+{
+	const struct xvi_location *to = &chain[value / 2 / PIECES % CHAINS][value / 2 % PIECES];
+
+	switch (value) {
+	case 2 * CHAINS *PIECES:
+		return LINK_NONE;
+	case 2 * CHAINS *PIECES + 1:
+		return 0;
+	case 2 * CHAINS *PIECES + 2:
+		return old ^ 1;
+	case 2 * CHAINS *PIECES + 3:
+		return old ^ 0x80000000U;
+	case 2 * CHAINS *PIECES + 4:
+		return old + 100;
+	default:
+		return value % 2 == 0 ? to->page : to->unit;
+	}
+}
+
+static int all_read(xv_handle handle)
+{
+	static unsigned char bytes[CHAIN_BYTES];
+	struct xvi_location at;
+	int err = xvi_object_find(objects, handle, &at);
+
+	return err != 0 ? err : xvi_object_read(objects, &at, 0, bytes, CHAIN_BYTES);
+}
+
+static int all_pinned(xv_handle handle)
+{
+	struct xvi_pin pin;
+	int err = xvi_object_pin(objects, handle, 0, &pin);
+
+	for (uint32_t i = 1; err == 0 && i < PIECES; i++) {
+		int next = xvi_object_pin_next(objects, &pin);
+
+		if (next == -XV_EINVAL) /* the last one */
+			break;
+		err = next;
+	}
+	return err;
+}
+
+static int compacted(void)
+{
+	struct xv_compact_report report = {0};
+
+	for (uint32_t i = 0; i < CHAINS; i++)
+		fixture_drop(&fixture, CHAINS + i);
+	xvi_objects_compact(objects, SIZE_MAX, heap->page_count, &report);
+	return 0;
+}
+
+enum { CALLS = 8 + PIECES };
+
+static int call(uint32_t which)
+{
+	xv_handle handle = fixture.handle[0];
+	struct xvi_location at;
+
+	switch (which) {
+	case 0:
+		return xvi_object_free(objects, handle);
+	case 1:
+		return xvi_object_realloc(objects, &handle, CHAIN_BYTES + 3000);
+	case 2:
+		return xvi_object_realloc(objects, &handle, CHAIN_BYTES - 3000);
+	case 3:
+		return xvi_object_realloc(objects, &handle, 100);
+	case 4:
+		return all_read(handle);
+	case 5:
+		return all_pinned(handle);
+	case 6:
+		return compacted();
+	case 7:
+		at = fixture_find(&fixture, handle);
+		return xvi_piece_last(objects, &at, &at);
+	default:
+		return xvi_piece_check(objects, &chain[0][which - 8]);
+	}
+}
+
+/* Whatever is called: no page but the one that was written to is closed. Objects elsewhere live. */
+static void a_link_that_is_overwritten_closes_its_own_page(void **state)
+{
+	uint32_t found = 0, tried = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < CALLS * PIECES * REST_LINK_WORDS * VALUES; i++) {
+		uint32_t piece = i / CALLS % PIECES;
+		uint32_t word = i / CALLS / PIECES % REST_LINK_WORDS;
+		uint32_t value = i / CALLS / PIECES / REST_LINK_WORDS;
+		struct xvi_location at;
+		uint32_t *written, old;
+
+		chains_make();
+		at = chain[0][piece];
+		written = words_at(&at) + piece_link_unit(objects, 0, block_kind(at.header)) + word;
+		old = *written;
+		*written = value_of(value, old);
+		if (*written != old && (piece != 0 || word < FIRST_LINK_WORDS)) {
+			int err = call(i % CALLS);
+
+			tried++;
+			found += heap->closed_pages != 0;
+			if (heap->closed_pages > 1 ||
+			    (heap->closed_pages == 1 && !heap_is_closed(heap, at.page)))
+				fail_msg("call %u, piece %u, word %u, value %u: another page was "
+					 "closed",
+					 i % CALLS, piece, word, value);
+			assert_true(err == 0 || err == -XV_EBADMSG || err == -XV_ERANGE);
+			assert_int_equal(fixture.source.maps, 0);
+		}
+		xvi_objects_clear(objects);
+		heap_source_close(&fixture.source);
+	}
+	assert_true(found > tried / 2);
+}
+
 /* ---- headers that payloads have in them ---- */
 
 /* The stamp of a place, without the generation. */
@@ -350,6 +493,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_broken_invariant_is_named_and_left_as_it_is),
+		cmocka_unit_test(a_link_that_is_overwritten_closes_its_own_page),
 		cmocka_unit_test(forged_header_makes_no_object_by_the_proof),
 		cmocka_unit_test(forged_header_makes_no_object_by_the_keyed_check),
 	};

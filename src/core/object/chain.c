@@ -88,16 +88,17 @@ static struct xvi_location link_next(const struct xvi_objects *objects,
 	return next;
 }
 
-/* Does the link of a piece to the next one lead to a piece that leads back? And of a REST piece to
- * the one before? Of two pieces whose links disagree the one that agrees with nobody was
- * overwritten. Nothing is closed. */
+/* Does the link of a piece to the next one lead to a piece that leads back, or is it a last one's?
+ * And of a REST piece to the one before? Of two pieces whose links disagree the one that agrees
+ * with nobody was overwritten. Nothing is closed. */
 static bool next_agrees(const struct xvi_objects *objects, const struct xvi_location *at)
 {
 	struct xvi_location next = link_next(objects, at), back;
 
-	if (next.page == LINK_NONE || !heap_holds(&objects->heap, next.page) ||
-	    heap_is_closed(&objects->heap, next.page) || !link_leads(objects, &next) ||
-	    block_kind(next.header) != KIND_REST)
+	if (same_place(&next, &piece_none))
+		return true;
+	if (!heap_holds(&objects->heap, next.page) || heap_is_closed(&objects->heap, next.page) ||
+	    !link_leads(objects, &next) || block_kind(next.header) != KIND_REST)
 		return false;
 	back = xvi_piece_previous(objects, &next);
 	return same_place(&back, at);
@@ -163,6 +164,8 @@ int xvi_piece_next(struct xvi_objects *objects, const struct xvi_location *at,
 		err = link_check(objects, at, &to);
 		if (err == 0)
 			err = next_check(objects, at, &to);
+	} else if (to.unit != LINK_NO_UNIT) {
+		err = piece_close(objects, at, "a link leads to no piece");
 	}
 	if (err == 0)
 		*next = to;
@@ -242,6 +245,22 @@ int xvi_piece_last(struct xvi_objects *objects, const struct xvi_location *at,
 	return err;
 }
 
+/* The pieces end before the object's size, which is in the first one. */
+static int size_close(struct xvi_objects *objects, const struct xvi_location *last)
+{
+	struct xvi_location first = *last;
+	uint64_t blocks = heap_block_count(&objects->heap);
+
+	for (; block_kind(first.header) == KIND_REST && blocks != 0; blocks--) {
+		struct xvi_location previous = xvi_piece_previous(objects, &first);
+
+		if (!previous_agrees(objects, &first) || !link_leads(objects, &previous))
+			break;
+		first = previous;
+	}
+	return piece_close(objects, &first, "the pieces are not the size");
+}
+
 int xvi_piece_seek(struct xvi_objects *objects, struct xvi_location *at, size_t *offset)
 {
 	uint32_t bytes;
@@ -251,7 +270,7 @@ int xvi_piece_seek(struct xvi_objects *objects, struct xvi_location *at, size_t 
 		int err = xvi_piece_next(objects, at, &next);
 
 		if (err == 0 && next.page == LINK_NONE)
-			err = piece_close(objects, at, "the pieces are not the size");
+			err = size_close(objects, at);
 		if (err != 0)
 			return err;
 		*offset -= bytes;
@@ -356,7 +375,8 @@ static void piece_begin(struct xvi_objects *objects, struct xvi_place *place,
 	XVI_ASSERT(piece_has_payload(objects, place->header));
 	xvi_piece_set_canary(objects, place->page, place->words, place->unit);
 	if (kind == KIND_FIRST || kind == KIND_REST) {
-		link[0] = LINK_NONE;
+		link[0] = piece_none.page;
+		link[1] = piece_none.unit;
 		link[2] = 0;
 	}
 	piece_count(objects, kind, 1);

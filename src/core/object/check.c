@@ -36,7 +36,8 @@ static bool link_follow(struct check *check, const struct xvi_location *at,
 	*next = words_next(check->objects, words, at->unit);
 	heap_unmap(heap, at->page, words);
 	if (next->page == LINK_NONE)
-		return true;
+		return next->unit == LINK_NO_UNIT ||
+		       fail(check, 23, at, "a link leads to no piece");
 	if (heap_holds(heap, next->page) && heap_is_closed(heap, next->page)) {
 		*next = piece_none;
 		return true;

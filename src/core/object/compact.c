@@ -63,7 +63,7 @@ static bool block_is_movable(const struct xvi_objects *objects, const uint32_t *
 	return kind != KIND_FIXED && words[unit + 1] != XV_NO_OWNER;
 }
 
-/* May compaction move every block of the page? Closes it if a word cannot be right. */
+/* May compaction move every block of the page, if its words are right? */
 static bool page_is_movable(struct step *step, uint32_t page)
 {
 	struct xvi_heap *heap = &step->objects->heap;
@@ -77,8 +77,6 @@ static bool page_is_movable(struct step *step, uint32_t page)
 		step->left -= BLOCK_COST;
 	}
 	heap_unmap(heap, page, words);
-	if (unit == UINT32_MAX)
-		movable = !xvi_heap_close_unsound(heap, page);
 	return movable;
 }
 

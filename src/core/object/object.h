@@ -29,9 +29,9 @@
  *   WHOLE  an object of one piece
  *   FIXED  the same with a larger alignment than the pool's: only realloc moves it, and keeps
  *          the alignment that its offset has, up to 256
- *   FIRST  the first piece of several; alone (next page LINK_NONE) after an object in a pinned
+ *   FIRST  the first piece of several; alone (no next piece) after an object in a pinned
  *          page was made shorter
- *   REST   a later piece; next page is LINK_NONE in the last one
+ *   REST   a later piece; the next one of the last is piece_none
  *
  * Hardened objects have a canary behind the payload of every piece, zeros in what was freed, and a
  * quarantine.
@@ -108,7 +108,8 @@ enum {
 	COMPACT_BUCKETS = 32, /* fullness of a page: 0 .. 31 for grains up to half full, 31 above */
 };
 
-#define LINK_NONE UINT32_MAX /* page of a link that leads nowhere */
+#define LINK_NONE UINT32_MAX     /* page of a link that leads nowhere */
+#define LINK_NO_UNIT 0x9E3779B9U /* its unit: none, and seldom written by mistake */
 
 _Static_assert((int)TAG_KEY_SHIFT == (int)BLOCK_STAMP_WIDTH, "key lies above the check");
 

@@ -9,7 +9,7 @@
 
 #include "object.h"
 
-static const struct xvi_location piece_none = {LINK_NONE, 0, 0};
+static const struct xvi_location piece_none = {LINK_NONE, LINK_NO_UNIT, 0};
 
 /* ---- words of a mapped piece ---- */
 

@@ -234,6 +234,28 @@ static void realloc_in_place_minds_no_pins(void **state)
 	fixture_close(&fixture);
 }
 
+/* Who reads or writes a pinned part goes on with the bytes that are left. */
+static void a_pinned_object_that_gets_shorter_has_fewer_bytes(void **state)
+{
+	struct xvi_pin pin;
+	xv_handle handle;
+
+	(void)state;
+	fixture_open(&fixture, &usual, false, false);
+	handle = fixture_make(&fixture, 0, 1000);
+	assert_int_equal(xvi_object_pin(objects, handle, 200, &pin), 0);
+	assert_int_equal(pin.bytes, 800);
+	assert_int_equal(xvi_object_pin_again(objects, &pin), 0);
+	assert_int_equal(pin.bytes, 800);
+	for (size_t size = 500; size >= 100; size -= 100) {
+		assert_int_equal(xvi_object_realloc(objects, &handle, size), 0);
+		assert_int_equal(xvi_object_pin_again(objects, &pin), 0);
+		assert_int_equal(pin.bytes, size > 200 ? size - 200 : 0);
+	}
+	assert_true(xvi_object_unpin(objects, pin.piece.page));
+	fixture_close(&fixture);
+}
+
 /* The copies are counted by the memory they take. */
 static void object_grown_by_small_steps_is_not_copied_each_time(void **state)
 {
@@ -437,6 +459,7 @@ int main(void)
 		cmocka_unit_test(object_that_realloc_moves_is_no_new_one),
 		cmocka_unit_test(realloc_to_the_same_size_changes_nothing),
 		cmocka_unit_test(realloc_in_place_minds_no_pins),
+		cmocka_unit_test(a_pinned_object_that_gets_shorter_has_fewer_bytes),
 		cmocka_unit_test(object_grown_by_small_steps_is_not_copied_each_time),
 		cmocka_unit_test(shorter_object_gives_its_pieces_back),
 		cmocka_unit_test(objects_of_pages_below_the_first_are_refused),

@@ -335,8 +335,6 @@ static void empty_victim(struct step *step)
 
 	at.header = sound ? words[at.unit] : 0;
 	heap_unmap(heap, page, words);
-	if (!sound)
-		(void)xvi_heap_close_unsound(heap, page);
 	if (movable && block_move(objects, &at, step->report)) {
 		step->left -= MOVE_COST + (int64_t)(step->report->moved_bytes - moved_bytes);
 		if (heap->victim == 0)

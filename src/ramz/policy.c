@@ -241,7 +241,7 @@ int ramz_get_policy_stats(struct ramz *store, struct ramz_policy_stats *stats)
 	if (store == NULL || stats == NULL)
 		return -XV_EINVAL;
 	policy_lock(store->policy);
-	*stats = store->policy->stats;
+	*stats = *policy_stats(store->policy);
 	policy_unlock(store->policy);
 	return 0;
 }

@@ -12,7 +12,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#ifdef __linux__
+#include <unistd.h>
+#endif
 
+#include "digest.h"
 #include "pattern.h"
 #include "shadow.h"
 
@@ -21,7 +25,8 @@ enum {
 	CHECK_INTERVAL = 100,
 	MAPS_MAX = 4,
 	MODEL_PAGES = 40,
-	ALIGNMENT_MAX = 256
+	ALIGNMENT_MAX = 256,
+	RUNS_IN_ALL = 108 /* with all flags, over all providers and alignments of a Linux */
 };
 
 /* A map that the model holds. The object stays while it does. */
@@ -38,6 +43,18 @@ struct model {
 	uint64_t limit;
 	uint32_t flags; /* XV_POOL_* */
 };
+
+static uint32_t runs;   /* so far, of all providers and alignments */
+static uint64_t digest; /* of the statistics after each call of all runs so far */
+
+/* All numbers, in their order: those behind remote_waiting are no results. */
+static void note_stats(const struct xv_pool_stats *stats)
+{
+	const uint64_t *number = &stats->held_bytes;
+
+	for (size_t i = 0; i < offsetof(struct xv_pool_stats, shards) / sizeof(*number); i++)
+		digest_add(&digest, number[i]);
+}
 
 static size_t below(struct model *m, size_t bound)
 {
@@ -303,17 +320,21 @@ static void model_run(struct pool_fixture *f, uint32_t flags)
 	struct model m = {.f = f, .flags = flags};
 	uint64_t count = test_repeats("XV_OPS", OPS_DEFAULT);
 	struct xv_pool_options options;
+	struct xv_pool_stats stats;
 
 	fixture_options(f, &options);
 	options_set_flags(&options, flags);
 	fixture_remake(f, MODEL_PAGES, &options, 0);
 	shadow_init(&m.shadow, f->pool);
+	runs++;
 	for (uint64_t i = 1; i <= count; i++) {
 		const struct op *op = any_op(&m);
 
 		if (op->needs_object && m.shadow.count == 0)
 			continue;
 		op->run(&m);
+		stats = fixture_stats(f);
+		note_stats(&stats);
 		if (i % CHECK_INTERVAL == 0)
 			model_check(&m);
 	}
@@ -340,11 +361,26 @@ static void a_pool_with_both_holds_what_it_should(struct pool_fixture *f)
 	model_run(f, XV_POOL_SPLIT | XV_POOL_OWNERS);
 }
 
+/* Statistics count memory, of which pointers and the system's pages take as much as they do; a
+ * build for the tools has other alignments. */
+static void all_of_it_is_the_same_everywhere(struct pool_fixture *f)
+{
+	(void)f;
+#if defined(__linux__) && !defined(TEST_WITH_TOOLS)
+	static const struct digest_known known = {OPS_DEFAULT, 0x45F11FD4D6D46660U};
+
+	if (sizeof(void *) == 8 && sysconf(_SC_PAGESIZE) == 4096 && runs == RUNS_IN_ALL &&
+	    getenv("XV_SEED") == NULL)
+		digest_verify(digest, test_repeats("XV_OPS", OPS_DEFAULT), &known, 1);
+#endif
+}
+
 static const struct pool_test tests[] = {
 	POOL_TEST(a_pool_holds_what_it_should, EACH_ALIGNMENT),
 	POOL_TEST(a_pool_that_splits_holds_what_it_should, EACH_ALIGNMENT),
 	POOL_TEST(a_pool_with_owners_holds_what_it_should, EACH_ALIGNMENT),
 	POOL_TEST(a_pool_with_both_holds_what_it_should, EACH_ALIGNMENT),
+	POOL_TEST(all_of_it_is_the_same_everywhere, ANYWHERE_ONCE),
 };
 
 int main(int argc, char **argv)

@@ -121,6 +121,24 @@ static void a_dictionary_is_trained_when_enough_pages_are_due(void **state)
 	store_close(store);
 }
 
+/* The pages of the last bucket of ages are due as well. */
+static void the_oldest_pages_are_due(void **state)
+{
+	struct ramz *store = limited_store(0, 0);
+	uint32_t oldest = ramz_age_floor(RAMZ_AGE_BUCKETS - 1);
+
+	(void)state;
+	for (uint64_t slot = 0; slot < SLOTS; slot++)
+		put_text(store, slot, slot);
+	for (uint32_t age = 0; age <= oldest; age++)
+		assert_int_equal(ramz_mark_idle(store), 0);
+	set_policy(store, AGE_MS, oldest);
+	run_ages(store, 1);
+	assert_int_equal(policy_stats(store).dictionaries, 1);
+	assert_int_equal(policy_stats(store).recompressed, SLOTS);
+	store_close(store);
+}
+
 /* Pages of which a few words are text and the rest is noise: a dictionary gains little. */
 static void put_noise(struct ramz *store, uint64_t slot, uint64_t number)
 {
@@ -442,6 +460,7 @@ int main(void)
 		cmocka_unit_test(without_ages_and_limits_nothing_is_recompressed),
 		cmocka_unit_test(at_the_soft_limit_younger_and_younger_pages_go),
 		cmocka_unit_test(a_dictionary_is_trained_when_enough_pages_are_due),
+		cmocka_unit_test(the_oldest_pages_are_due),
 		cmocka_unit_test(a_new_dictionary_is_trained_when_pages_gain_less),
 		cmocka_unit_test(a_device_full_of_an_old_checkpoint_gets_another),
 		cmocka_unit_test(what_goes_to_the_device_is_bounded),

@@ -46,6 +46,8 @@ get_target_property(type ramz TYPE)
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND type STREQUAL "STATIC_LIBRARY")
 	target_compile_definitions(test_ramz_sparse PRIVATE TEST_WRAPS_ALLOC)
 	target_link_options(test_ramz_sparse PRIVATE LINKER:--wrap=rzi_aligned_alloc)
+	target_compile_definitions(test_ramz_file_hold PRIVATE TEST_WRAPS_FLOCK)
+	target_link_options(test_ramz_file_hold PRIVATE LINKER:--wrap=flock)
 endif()
 
 # What reads the system's files is not exported.

@@ -462,6 +462,41 @@ static void a_locked_directory_keeps_no_holder_up(void **state)
 	ramz_destroy(store);
 }
 
+#ifdef TEST_WRAPS_FLOCK
+static bool is_like_nfs;
+
+int __real_flock(int fd, int operation);
+int __wrap_flock(int fd, int operation);
+int __wrap_flock(int fd, int operation)
+{
+	struct stat file;
+
+	if (is_like_nfs && (operation & LOCK_EX) != 0 && fstat(fd, &file) == 0 &&
+	    S_ISREG(file.st_mode) && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY) {
+		errno = EBADF;
+		return -1;
+	}
+	return __real_flock(fd, operation);
+}
+
+/* There an exclusive lock needs a file that can be written. */
+static void a_file_on_nfs_is_held_as_well(void **state)
+{
+	char path[FIXTURE_PATH_BYTES];
+	struct ramz_file *file;
+
+	(void)state;
+	fixture_save(fixture_path(path, "disk"), 7);
+	is_like_nfs = true;
+	assert_int_equal(ramz_file_open(&file, path, 0, NULL), 0);
+	expect_all_busy(path);
+	ramz_file_close(file);
+	is_like_nfs = false;
+	assert_int_equal(ramz_file_open(&file, path, 0, NULL), 0);
+	ramz_file_close(file);
+}
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -478,6 +513,9 @@ int main(void)
 		fixture_test(a_file_put_in_the_place_is_left_alone),
 		fixture_test(a_locked_directory_keeps_no_holder_up),
 		fixture_test(a_save_waits_for_a_locked_directory),
+#ifdef TEST_WRAPS_FLOCK
+		fixture_test(a_file_on_nfs_is_held_as_well),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

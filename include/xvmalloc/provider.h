@@ -6,8 +6,9 @@
  * A provider hands out pages of one size, names them by number, and makes them addressable on
  * request. It also gives the memory for the pool's tables ("meta memory"), which is always
  * addressable. Three providers come with the library (provider_mmap.h, provider_highmem.h,
- * provider_buffer.h). To write your own, embed struct xv_provider as the first member of your state
- * and set the operations.
+ * provider_buffer.h). None of them calls malloc, so that a program's malloc can be made of a pool.
+ * To write your own, embed struct xv_provider as the first member of your state and set the
+ * operations.
  *
  * Page numbers. A provider numbers its pages 0 .. max_pages - 1. It should hand out the lowest free
  * number first, since a pool's page table is an array indexed by page number. The contents of a

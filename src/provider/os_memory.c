@@ -13,7 +13,8 @@
 #include "os_memory.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -38,17 +39,19 @@
 #define HUGE_PAGE_BYTES_FILE "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
 
 #if defined(MADV_HUGEPAGE)
+/* No stdio, which calls malloc: a pool may be what malloc is made of. */
 static size_t huge_page_bytes(void)
 {
-	unsigned long bytes = 0;
-	FILE *file = fopen(HUGE_PAGE_BYTES_FILE, "re");
+	char text[24];
+	int fd = open(HUGE_PAGE_BYTES_FILE, O_RDONLY | O_CLOEXEC);
+	ssize_t length = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+	size_t bytes;
 
-	if (file == NULL)
-		return HUGE_PAGE_BYTES_FALLBACK;
-	if (fscanf(file, "%lu", &bytes) != 1 || bytes == 0 || (bytes & (bytes - 1)) != 0)
-		bytes = HUGE_PAGE_BYTES_FALLBACK;
-	fclose(file);
-	return bytes;
+	if (fd >= 0)
+		(void)close(fd);
+	text[length > 0 ? length : 0] = '\0';
+	bytes = strtoul(text, NULL, 10);
+	return bytes != 0 && (bytes & (bytes - 1)) == 0 ? bytes : HUGE_PAGE_BYTES_FALLBACK;
 }
 #else
 static size_t huge_page_bytes(void)

@@ -128,9 +128,10 @@ enum xv_lock_kind {
  *      outside of them, or runs without end.
  *   2  As 1. A canary of 4 bytes stands behind each object, and is checked when a call finds the
  *      object. Freed bytes are zero. Among the first eight free places of the same length one is
- *      taken at random. Freed objects of up to 4 KiB are kept apart, 64 in each shard, until others
- *      take their place, a request finds no memory, or xv_pool_trim is called. They are checked for
- *      writes before their memory is used again. Each shard then holds up to 256 KiB more.
+ *      taken at random. Freed objects of one piece, up to 4 KiB, are kept apart, 64 in each shard,
+ *      until others take their place, a request finds no memory, or xv_pool_trim is called. They
+ *      are checked for writes before their memory is used again. They take up to 257 KiB in each
+ *      shard, and keep the grains in which they lie.
  *
  * A pool that finds a broken word calls options.corrupted and closes the page: a call that needs a
  * byte of an object there returns -XV_EBADMSG from then on, its memory is not used again before
@@ -423,6 +424,9 @@ XV_API void xv_pool_set_limit(struct xv_pool *pool, uint64_t limit_bytes);
  * the pool obtained, and is the sum of the lines below it:
  *
  *   held = requested + header + owner + link + rounding + free + spare + table
+ *
+ * With hardening 2 rounding_bytes has the canaries too, and the freed objects that are kept apart,
+ * whose headers count in header_bytes.
  *
  * Memory that pages of this pool had, and that the system did not take back, counts in spare_bytes
  * until a page gets it again. held_bytes leaves out what the provider holds for itself:

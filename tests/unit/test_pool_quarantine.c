@@ -172,6 +172,60 @@ static void sixty_four_freed_places_are_kept_apart(void **state)
 	pool_close();
 }
 
+/* What counts is the size of the object, whatever else its block has. */
+static void the_longest_object_that_is_kept_has_4_kib(void **state)
+{
+	enum { MOST = 4096 };
+
+	(void)state;
+	for (uint32_t flags = 0; flags <= (XV_POOL_SPLIT | XV_POOL_OWNERS); flags++) {
+		for (size_t size = MOST - 8; size <= MOST + 1; size++) {
+			xv_handle before, freed;
+			unsigned char *bytes;
+
+			pool_open(2, flags, 1);
+			assert_int_equal(xv_malloc(pool, size, &before), 0);
+			assert_int_equal(xv_malloc(pool, size, &freed), 0);
+			bytes = bytes_of(freed);
+			assert_int_equal(xv_free(pool, freed), 0);
+			bytes[size / 2] = 1;
+			(void)xv_pool_trim(pool);
+			assert_int_equal(told.calls, size <= MOST);
+			pool_close();
+		}
+	}
+}
+
+/* Each alone in its page: canaries, headers and the grains around them stay. */
+static void kept_objects_take_their_blocks_and_grains(void **state)
+{
+	enum { REST_OF_A_PAGE = 61200, LONG = 4096, BLOCK = 4096 + 4 + 4 + 8, GRAINS = 3 };
+	xv_handle alone[KEPT], rest[KEPT];
+	struct xv_pool_stats before, after;
+
+	(void)state;
+	pool_open(2, 0, 1);
+	for (size_t i = 0; i < KEPT; i++) {
+		assert_int_equal(xv_malloc(pool, REST_OF_A_PAGE, &rest[i]), 0);
+		assert_int_equal(xv_malloc(pool, LONG, &alone[i]), 0);
+	}
+	for (size_t i = 0; i < KEPT; i++) {
+		assert_int_equal(xv_free(pool, rest[i]), 0);
+		assert_int_equal(xv_free(pool, alone[i]), 0);
+	}
+	xv_pool_get_stats(pool, &before);
+	assert_int_equal(before.objects, 0);
+	assert_int_equal(before.header_bytes, KEPT * 4);
+	assert_in_range(before.rounding_bytes, KEPT * (LONG + 4), KEPT * BLOCK);
+	(void)xv_pool_trim(pool);
+	xv_pool_get_stats(pool, &after);
+	assert_int_equal(after.rounding_bytes + after.header_bytes, 0);
+	assert_in_range(before.held_bytes - after.held_bytes, KEPT * LONG,
+			(KEPT * GRAINS << provider->grain_shift) + before.spare_bytes +
+				before.table_bytes);
+	pool_close();
+}
+
 /* Memory that the quarantine keeps is there for a request that finds none. */
 static void the_quarantine_makes_room(void **state)
 {
@@ -229,6 +283,8 @@ int main(void)
 		cmocka_unit_test(a_write_to_a_freed_object_is_told),
 		cmocka_unit_test(a_freed_place_is_not_used_at_once),
 		cmocka_unit_test(sixty_four_freed_places_are_kept_apart),
+		cmocka_unit_test(the_longest_object_that_is_kept_has_4_kib),
+		cmocka_unit_test(kept_objects_take_their_blocks_and_grains),
 		cmocka_unit_test(the_quarantine_makes_room),
 		cmocka_unit_test(one_of_eight_equal_places_is_taken),
 	};

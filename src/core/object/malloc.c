@@ -192,7 +192,7 @@ int xvi_object_free(struct xvi_objects *objects, xv_handle handle)
 	XVI_PROBE2(xvmalloc, free, objects, handle);
 	objects->requested_bytes -= size;
 	if (objects->quarantine != NULL && block_kind(at.header) != KIND_FIRST &&
-	    block_content(at.header) <= QUARANTINE_BYTES_MOST)
+	    size <= QUARANTINE_BYTES_MOST)
 		quarantine_put(objects, &at);
 	else
 		xvi_chain_free(objects, &at);

@@ -95,7 +95,7 @@ enum {
 	CANARY_BYTES = 4,
 
 	QUARANTINE_OBJECTS = 64,      /* blocks in the quarantine, ... */
-	QUARANTINE_BYTES_MOST = 4096, /* ... each with at most this content */
+	QUARANTINE_BYTES_MOST = 4096, /* ... each of an object of at most this size */
 
 	OBJECT_ALIGNMENT_MAX = 256, /* largest alignment of a call, bytes */
 	OBJECT_SIZE_MAX = 1 << 30,  /* bytes, if objects may have several pieces */

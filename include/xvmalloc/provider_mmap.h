@@ -8,6 +8,10 @@
  * set of the process falls. A page larger than the OS page has grains of one OS page (at least a
  * sixteenth of the page), and memory comes and goes by grain.
  *
+ * 64 KiB before the first page, and as much behind the OS page or huge page of the last one, there
+ * is no access: a write that runs out of the pages ends the program before it meets the tables of
+ * the library.
+ *
  * All that holds for locked memory too (mlock, mlockall; on Linux 4.4 or later). Memory that the
  * system does not take back counts in overhead_bytes, and is used again when its page or grain is.
  * mlockall(MCL_CURRENT) brings in memory where nothing is taken; that counts only from the next

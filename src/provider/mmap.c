@@ -13,7 +13,7 @@
  * grains_give O(1) and pages_free O(log64 pages) for each page, and a system call, O(pages) the
  * first time after the process has locked its memory.
  *
- *   base                       committed_bytes                    reserved_bytes
+ *   base                       committed_bytes     reserved_bytes, and a guard (mmap_plan.h)
  *   [ readable and writable    | no access ...................... ]
  *   [granule][granule][granule]   memory goes back in whole granules
  *
@@ -566,7 +566,7 @@ int xvi_provider_mmap_create_on(struct xv_provider **out,
 		return -XV_ENOMEM;
 	mm = control_make(&plan, facts->page_bytes);
 	if (mm == NULL) {
-		xvi_os_release(base, xvi_round_up((size_t)plan.reserve_bytes, plan.granule_bytes));
+		xvi_mmap_plan_release(base, plan.reserve_bytes, plan.granule_bytes);
 		return -XV_ENOMEM;
 	}
 	provider_fill(mm, &plan, base, facts);
@@ -592,7 +592,7 @@ void xv_provider_mmap_destroy(struct xv_provider *provider)
 	mm = mmap_of(provider);
 	if (xvi_tools_watch()) /* what gets these addresses next knows nothing of it */
 		xvi_tools_show(provider->base, mm->committed_bytes);
-	xvi_os_release(provider->base, mm->reserved_bytes);
+	xvi_mmap_plan_release(provider->base, mm->reserved_bytes, mm->granule_bytes);
 	xvi_lock_fini(&mm->lock);
 	xvi_os_release(mm, mm->control_bytes);
 }

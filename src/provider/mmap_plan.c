@@ -64,6 +64,20 @@ int xvi_mmap_plan_make(struct xvi_mmap_plan *plan, const struct xv_provider_mmap
 	return 0;
 }
 
+/* Of a guard, and so the alignment of the reservation is that of the base. */
+static size_t guard_bytes(size_t granule_bytes)
+{
+	return larger_of(BASE_ALIGNMENT, granule_bytes);
+}
+
+/* The reservation with both guards. */
+static uint64_t guarded_bytes(uint64_t reserve_bytes, size_t granule_bytes)
+{
+	uint64_t granules = (reserve_bytes + granule_bytes - 1) & ~(uint64_t)(granule_bytes - 1);
+
+	return granules + 2 * (uint64_t)guard_bytes(granule_bytes);
+}
+
 static void *reserve(uint64_t bytes, size_t alignment)
 {
 	return bytes <= SIZE_MAX ? xvi_os_reserve((size_t)bytes, alignment) : NULL;
@@ -81,19 +95,26 @@ static bool can_reserve(uint64_t bytes, size_t alignment)
 
 void *xvi_mmap_plan_reserve(struct xvi_mmap_plan *plan)
 {
-	size_t alignment = larger_of(BASE_ALIGNMENT, plan->granule_bytes);
+	size_t guard = guard_bytes(plan->granule_bytes);
 
 	for (;;) {
-		uint64_t bytes = plan->reserve_bytes + plan->granule_bytes - 1;
-		void *base = NULL;
+		uint64_t bytes = guarded_bytes(plan->reserve_bytes, plan->granule_bytes);
+		char *start = NULL;
 
-		bytes &= ~(uint64_t)(plan->granule_bytes - 1);
 		/* A size that was our choice leaves as much as it takes. */
-		if (!plan->may_shrink || can_reserve(2 * bytes, alignment))
-			base = reserve(bytes, alignment);
-		if (base != NULL || !plan->may_shrink || plan->reserve_bytes <= RESERVE_BYTES_MIN)
-			return base;
+		if (!plan->may_shrink || can_reserve(2 * bytes, guard))
+			start = reserve(bytes, guard);
+		if (start != NULL)
+			return start + guard;
+		if (!plan->may_shrink || plan->reserve_bytes <= RESERVE_BYTES_MIN)
+			return NULL;
 		plan->reserve_bytes = (plan->reserve_bytes / 2) >> plan->page_shift
 									   << plan->page_shift;
 	}
+}
+
+void xvi_mmap_plan_release(void *base, uint64_t reserve_bytes, size_t granule_bytes)
+{
+	xvi_os_release((char *)base - guard_bytes(granule_bytes),
+		       (size_t)guarded_bytes(reserve_bytes, granule_bytes));
 }

@@ -28,9 +28,17 @@ struct xvi_mmap_plan {
 int xvi_mmap_plan_make(struct xvi_mmap_plan *plan, const struct xv_provider_mmap_options *options,
 		       const struct xvi_os_facts *facts);
 
-/* Reserve the address space of the plan, or less if may_shrink; the plan then has the new size.
- * NULL when there is none. */
+/*
+ * Reserve the address space of the plan, or less if may_shrink; the plan then has the new size.
+ * NULL when there is none. A guard lies on both sides, since tables of the provider or of a pool
+ * may be mapped next to it: a write that runs out of the pages must not get there.
+ *
+ *   [ guard: no access ][ base: the pages, in whole granules ][ guard: no access ]
+ */
 void *xvi_mmap_plan_reserve(struct xvi_mmap_plan *plan);
+
+/* End the reservation at base of a plan with this size and these granules. */
+void xvi_mmap_plan_release(void *base, uint64_t reserve_bytes, size_t granule_bytes);
 
 static inline uint32_t xvi_mmap_plan_grains(const struct xvi_mmap_plan *plan)
 {

@@ -386,6 +386,35 @@ static void mmap_pages_never_handed_out_are_inaccessible(void **state)
 	xv_provider_mmap_destroy(provider);
 }
 
+/* Pages of 4 KiB, of 64 KiB, and huge ones. */
+static void mmap_no_access_beside_the_pages(void **state)
+{
+	const uint32_t page_bytes[] = {4096, 65536, 65536};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct xv_provider_mmap_options options = options_of(page_bytes[i], 2 * MIB);
+		struct xv_provider *provider;
+		char *base, *end;
+		uint32_t page;
+
+		options.huge_pages = i == 2;
+		provider = create(&options);
+		base = provider->base;
+		end = base + 2 * MIB;
+		while (page_take(provider, &page) == 0)
+			;
+		if (!under_valgrind()) {
+			assert_int_equal(signal_of_reading(base - 1), SIGSEGV);
+			assert_int_equal(signal_of_reading(base - 64 * KIB), SIGSEGV);
+			assert_int_equal(signal_of_reading(end), SIGSEGV);
+			assert_int_equal(signal_of_reading(end + 64 * KIB - 1), SIGSEGV);
+			assert_int_equal(signal_of_reading(end - 1), 0);
+		}
+		xv_provider_mmap_destroy(provider);
+	}
+}
+
 static void mmap_meta_past_its_commit_is_inaccessible(void **state)
 {
 	struct xv_provider *provider = create(NULL);
@@ -422,6 +451,7 @@ int main(void)
 		cmocka_unit_test(mmap_huge_pages_go_back_whole_and_have_no_grains),
 		cmocka_unit_test(mmap_works_with_the_systems_own_huge_pages),
 		cmocka_unit_test(mmap_pages_never_handed_out_are_inaccessible),
+		cmocka_unit_test(mmap_no_access_beside_the_pages),
 		cmocka_unit_test(mmap_meta_past_its_commit_is_inaccessible),
 	};
 

@@ -184,7 +184,7 @@ static void step_of_any_length_is_taken(void **state)
  */
 static void cycles_move_the_same_everywhere(void **state)
 {
-	static const struct digest_known known = {1, 0x1D246B7CA2D75D78U};
+	static const struct digest_known known = {1, 0x17D3D0570C2142D0U};
 	uint64_t digest = 0, random = 3, owners;
 
 	(void)state;
@@ -213,6 +213,7 @@ static void cycles_move_the_same_everywhere(void **state)
 					fixture_make(&fixture, owner, random_size(&random, most));
 			}
 			before = fixture.source.grains;
+			digest_add(&digest, xvi_objects_compactable(objects));
 			report = cycle(8192);
 			digest_add(&digest, report.moved_bytes);
 			digest_add(&digest, report.moved_blocks);

@@ -189,7 +189,7 @@ static bool fast_is_ready(uint32_t content)
 
 	if (heap->base == NULL || units < heap->listed_min_units || heap->blocks_left == 0)
 		return false;
-	list = list_next(&heap->lists, list_of(units));
+	list = list_next(&heap->lists, list_for(&heap->shape, units));
 	return list != UINT32_MAX &&
 	       hole_is_ready(heap, &heap->shape, &heap->holes.records[heap->lists.heads[list]],
 			     units);

@@ -47,10 +47,15 @@ static uint32_t smallest(uint32_t units)
 	return best;
 }
 
+static uint32_t list(uint32_t units)
+{
+	return list_for(&heap->shape, units);
+}
+
 /* Among the first holes of the request's own list, does one fit? */
 static bool own_list_has(uint32_t units)
 {
-	uint32_t index = source.heads[list_of(units)];
+	uint32_t index = source.heads[list(units)];
 
 	for (uint32_t i = 0; i < LOOKS && index != 0; i++) {
 		if (heap->holes.records[index].units >= units)
@@ -92,7 +97,7 @@ static void request_is_served_best(uint32_t content)
 	block[count++] = (struct block){place.page, place.unit};
 	if (heap->page_count != pages) {
 		/* But for those of its own list none fits. */
-		assert_true(!own && (best == 0 || list_of(best_units) == list_of(units)));
+		assert_true(!own && (best == 0 || list(best_units) == list(units)));
 		assert_true(best == 0 || units >= LIST_EXACT_UNITS);
 		return;
 	}
@@ -100,8 +105,8 @@ static void request_is_served_best(uint32_t content)
 	assert_non_null(from);
 	if (best_units < LIST_EXACT_UNITS)
 		assert_true(from->units == best_units || !listed_before);
-	else if (list_of(best_units) != list_of(units) || own)
-		assert_int_equal(list_of(from->units), list_of(best_units));
+	else if (list(best_units) != list(units) || own)
+		assert_int_equal(list(from->units), list(best_units));
 }
 
 static void request_takes_the_smallest_hole_that_fits(void **state)

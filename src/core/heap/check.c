@@ -251,7 +251,8 @@ static bool check_list(struct check *check, uint32_t list, uint32_t *left)
 	for (uint32_t index = heap->lists.heads[list]; index != 0; index = records[index].next) {
 		if (index >= heap->holes.high || (*left)-- == 0)
 			return fail(check, 7, "a list has no end");
-		if (list_of(records[index].units) != list || records[index].units == 0)
+		if (list_for(&heap->shape, records[index].units) != list ||
+		    records[index].units == 0)
 			return fail(check, 7, "a hole is in a list of another length");
 		if (records[index].prev != prev)
 			return fail(check, 7, "a list's links disagree");

@@ -6,14 +6,16 @@
  * page. O(1).
  *
  * Each length up to LIST_EXACT_UNITS has a list. Above, each doubling has 64 lists, so the lengths
- * in a list are within a 64th of each other.
+ * in a list are within a 64th of each other. The last list is that of empty pages alone, whatever
+ * their edges take: a block goes into an empty page only when no other hole is long enough.
+ * Otherwise compaction would fill one page while it empties another.
  */
 #ifndef XVI_HEAP_FREE_LIST_H
 #define XVI_HEAP_FREE_LIST_H
 
 #include "heap.h"
 
-/* The list for holes of this length. */
+/* The list for holes of this length in pages without edges. */
 static inline uint32_t list_of(uint32_t units)
 {
 	uint32_t octave;
@@ -24,6 +26,16 @@ static inline uint32_t list_of(uint32_t units)
 	return LIST_EXACT_UNITS + (octave << LIST_OCTAVE_SHIFT) +
 	       ((units >> (octave + LIST_EXACT_SHIFT - LIST_OCTAVE_SHIFT)) &
 		((1U << LIST_OCTAVE_SHIFT) - 1U));
+}
+
+/* The list for holes of this length in pages of this shape: as if the page had no edges. */
+static inline uint32_t list_for(const struct xvi_shape *shape, uint32_t units)
+{
+	uint32_t page_units = 1U << (shape->page_shift - UNIT_SHIFT);
+
+	if (XVI_LIKELY(units < LIST_EXACT_UNITS))
+		return units;
+	return list_of(units + page_units - (shape->end_unit - shape->first_unit));
 }
 
 /* Lowest list from `list` on that is not empty, or UINT32_MAX. */
@@ -44,7 +56,7 @@ static inline uint32_t list_next(const struct xvi_free_lists *lists, uint32_t li
 /* Put the record of a hole of this length into its list. */
 static inline void list_push(struct xvi_heap *heap, uint32_t index, uint32_t units)
 {
-	uint32_t list = list_of(units);
+	uint32_t list = list_for(&heap->shape, units);
 	struct xvi_free_lists *lists = &heap->lists;
 	struct xvi_hole *records = heap->holes.records;
 	struct xvi_hole *hole = &records[index];
@@ -86,8 +98,8 @@ static inline void list_unlink(struct xvi_heap *heap, uint32_t index)
 	struct xvi_hole *hole = &records[index];
 
 	if (hole->prev == 0) {
-		XVI_ASSERT(heap->lists.heads[list_of(hole->units)] == index);
-		list_pop(heap, list_of(hole->units), hole);
+		XVI_ASSERT(heap->lists.heads[list_for(&heap->shape, hole->units)] == index);
+		list_pop(heap, list_for(&heap->shape, hole->units), hole);
 	} else {
 		records[hole->prev].next = hole->next;
 		records[hole->next].prev = hole->prev; /* writes record 0 if it was the last */

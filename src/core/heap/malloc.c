@@ -54,7 +54,7 @@ static uint32_t find_hole(const struct xvi_heap *heap, const struct request *req
 			  uint32_t looks, bool hot)
 {
 	const struct xvi_free_lists *lists = &heap->lists;
-	uint32_t list = list_next(lists, list_of(request->units));
+	uint32_t list = list_next(lists, list_for(&heap->shape, request->units));
 	uint32_t index = 0;
 
 	while (list != UINT32_MAX && looks != 0) {
@@ -63,7 +63,8 @@ static uint32_t find_hole(const struct xvi_heap *heap, const struct request *req
 			return index;
 		list = list_next(lists, list + 1);
 	}
-	list = list_next(lists, list_of(request->units + request->alignment / UNIT_BYTES) + 1);
+	list = list_for(&heap->shape, request->units + request->alignment / UNIT_BYTES);
+	list = list_next(lists, list + 1);
 	return list != UINT32_MAX && !hot ? lists->heads[list] : 0;
 }
 

@@ -328,7 +328,7 @@ static int bit_of_an_empty_word(void)
 
 static int hole_lost_from_the_lists(void)
 {
-	list_unlink(heap, hole_value(page_words()[unit[OTHER_HOLE]]));
+	list_unlink(heap, &heap->shape, hole_value(page_words()[unit[OTHER_HOLE]]));
 	return NO_PAGE;
 }
 

@@ -74,7 +74,7 @@ XVI_ALWAYS_INLINE void hole_cut_front(struct xvi_heap *heap, const struct xvi_sh
 		place->words[first] = hole_listed_word(index);
 		hole->first = (uint16_t)first;
 		hole->units = (uint16_t)(end - first);
-		list_push(heap, index, end - first);
+		list_push(heap, shape, index, end - first);
 		return;
 	}
 	hole_give(heap, index);

@@ -23,7 +23,7 @@ void xvi_free_end(struct xvi_heap *heap, uint32_t page, uint32_t *words, uint32_
 		record->state = PAGE_OURS;
 		heap->victim = 0;
 		if (index != 0)
-			list_push(heap, index, end - first);
+			list_push(heap, &heap->shape, index, end - first);
 	}
 	heap_unmap(heap, page, words); /* before this page or another is given back */
 	record->whole = index;         /* for when the page is empty */

@@ -54,9 +54,10 @@ static inline uint32_t list_next(const struct xvi_free_lists *lists, uint32_t li
 }
 
 /* Put the record of a hole of this length into its list. */
-static inline void list_push(struct xvi_heap *heap, uint32_t index, uint32_t units)
+static inline void list_push(struct xvi_heap *heap, const struct xvi_shape *shape, uint32_t index,
+			     uint32_t units)
 {
-	uint32_t list = list_for(&heap->shape, units);
+	uint32_t list = list_for(shape, units);
 	struct xvi_free_lists *lists = &heap->lists;
 	struct xvi_hole *records = heap->holes.records;
 	struct xvi_hole *hole = &records[index];
@@ -92,14 +93,14 @@ static inline void list_pop(struct xvi_heap *heap, uint32_t list, const struct x
 		list_is_empty(&heap->lists, list);
 }
 
-static inline void list_unlink(struct xvi_heap *heap, uint32_t index)
+static inline void list_unlink(struct xvi_heap *heap, const struct xvi_shape *shape, uint32_t index)
 {
 	struct xvi_hole *records = heap->holes.records;
 	struct xvi_hole *hole = &records[index];
 
 	if (hole->prev == 0) {
-		XVI_ASSERT(heap->lists.heads[list_for(&heap->shape, hole->units)] == index);
-		list_pop(heap, list_for(&heap->shape, hole->units), hole);
+		XVI_ASSERT(heap->lists.heads[list_for(shape, hole->units)] == index);
+		list_pop(heap, list_for(shape, hole->units), hole);
 	} else {
 		records[hole->prev].next = hole->next;
 		records[hole->next].prev = hole->prev; /* writes record 0 if it was the last */

@@ -152,7 +152,7 @@ void xvi_page_release(struct xvi_heap *heap, uint32_t page)
 	XVI_ASSERT(record->used_units == 0 && record->pins == 0 && record->hot == 0);
 	if (record->whole != 0) {
 		XVI_ASSERT(heap->holes.records[record->whole].page == page);
-		list_unlink(heap, record->whole);
+		list_unlink(heap, &heap->shape, record->whole);
 		hole_give(heap, record->whole);
 	}
 	xvi_grains_set(heap, page, 0, 0);
@@ -254,9 +254,9 @@ static void hole_relist(struct xvi_heap *heap, uint32_t word, bool in)
 	if (!block_is_free(word) || !hole_is_listed(word))
 		return;
 	if (in)
-		list_push(heap, hole_value(word), heap_hole_units(heap, word));
+		list_push(heap, &heap->shape, hole_value(word), heap_hole_units(heap, word));
 	else
-		list_unlink(heap, hole_value(word));
+		list_unlink(heap, &heap->shape, hole_value(word));
 }
 
 /* Put the holes of a sound page that has a block into their lists, or take them out. */

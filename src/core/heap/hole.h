@@ -39,7 +39,7 @@ XVI_ALWAYS_INLINE void hole_set(struct xvi_heap *heap, const struct xvi_shape *s
 	hole->first = (uint16_t)first;
 	hole->units = (uint16_t)(end - first);
 	if (shape->usual || XVI_LIKELY(!page_is_victim(record)))
-		list_push(heap, index, end - first);
+		list_push(heap, shape, index, end - first);
 }
 
 /* Make [first, end) a hole with record `index`, which is in no list, or a new record if that is
@@ -82,7 +82,7 @@ XVI_ALWAYS_INLINE void hole_unlist(struct xvi_heap *heap, const struct xvi_shape
 				   const struct xvi_page *record, uint32_t index)
 {
 	if (shape->usual || XVI_LIKELY(!page_is_victim(record)))
-		list_unlink(heap, index);
+		list_unlink(heap, shape, index);
 }
 
 /* Make units [first, end) behind a block a hole with record `index`, as above. If there are none,

@@ -138,7 +138,7 @@ static int malloc_from_hole(struct xvi_heap *heap, uint32_t index, const struct 
 	place->words = heap_map(heap, hole.page);
 	place->header = block_put(heap, &heap->shape, record, place, request->units,
 				  request->content, request->kind);
-	list_unlink(heap, index);
+	list_unlink(heap, &heap->shape, index);
 	if (front != 0) {
 		place->header |= BLOCK_PREV_FREE;
 		place->words[unit] = place->header;

@@ -28,7 +28,7 @@ struct slot {
 	xv_handle handle; /* 0 = no object */
 	size_t size;
 	unsigned char fill;
-	bool was_elsewhere; /* in a page that was written to */
+	bool was_written; /* a page in which a part of it was then */
 };
 
 struct life {
@@ -37,7 +37,6 @@ struct life {
 	struct xvi_quarantine quarantine;
 	struct slot slot[SLOTS];
 	bool written[SOURCE_PAGES_MAX];
-	bool any_written;
 	uint64_t random;
 	uint64_t writes, refused, closed, kept; /* how often */
 	uint64_t digest;                        /* of what the calls returned */
@@ -61,7 +60,6 @@ static int relocated(void *context, uint32_t owner, xv_handle from, xv_handle to
 		return 1;
 	digest_add(&life.digest, to);
 	life.slot[owner].handle = to;
-	life.slot[owner].was_elsewhere |= life.written[xv_handle_page(from)];
 	return 0;
 }
 
@@ -77,6 +75,41 @@ static bool is_committed(uint32_t page, uint32_t offset)
 	       (life.source.committed[page] >> (offset >> shape->grain_shift) & 1) != 0;
 }
 
+static const uint32_t *words_of(uint32_t page)
+{
+	return (const uint32_t *)(const void *)(life.source.base +
+						((size_t)page << life.source.shape.page_shift));
+}
+
+/* Is a part of the object, which was not written to, in this page? UINT32_MAX: in one that was
+ * written to before. */
+static bool lies_in(const struct slot *slot, uint32_t page)
+{
+	struct xvi_location at = {
+		xv_handle_page(slot->handle),
+		(xv_handle_offset(slot->handle) - life.objects.heap.payload_at) / UNIT_BYTES, 0};
+
+	while (at.page != LINK_NONE) {
+		if (page == UINT32_MAX ? life.written[at.page] : at.page == page)
+			return true;
+		at = words_next(&life.objects, words_of(at.page), at.unit);
+	}
+	return false;
+}
+
+/* Before it is. */
+static void page_is_written(uint32_t page)
+{
+	for (uint32_t i = 0; i < SLOTS; i++) {
+		struct slot *slot = &life.slot[i];
+
+		if (slot->handle != 0 && !slot->was_written)
+			slot->was_written = lies_in(slot, page);
+	}
+	life.written[page] = true;
+	life.writes++;
+}
+
 /* Overwrite a few bytes of a page: one bit, a random word, or a word of another place. */
 static void overwrite(void)
 {
@@ -89,6 +122,7 @@ static void overwrite(void)
 
 	if (!is_committed(page, at) || !is_committed(page, from))
 		return;
+	page_is_written(page);
 	memcpy(&word, bytes + from, 4);
 	switch (below(4)) {
 	case 0:
@@ -106,9 +140,6 @@ static void overwrite(void)
 		memcpy(bytes + at, &word, 4);
 		break;
 	}
-	life.written[page] = true;
-	life.any_written = true;
-	life.writes++;
 }
 
 /* A header of a live object, which random places seldom hit. */
@@ -123,10 +154,8 @@ static void overwrite_header(void)
 		return;
 	at = life.source.base + (size_t)page * page_bytes + xv_handle_offset(slot->handle) -
 	     life.objects.heap.payload_at;
+	page_is_written(page);
 	at[below(4)] ^= (unsigned char)(1U << below(8));
-	life.written[page] = true;
-	life.any_written = true;
-	life.writes++;
 }
 
 /* One of the words of a piece that lead to others: beside it, to none, or where another leads. */
@@ -158,6 +187,7 @@ static void overwrite_link(void)
 	link = (uint32_t *)(void *)(life.source.base +
 				    ((size_t)at.page << life.source.shape.page_shift)) +
 	       piece_link_unit(&life.objects, at.unit, block_kind(at.header)) + word;
+	page_is_written(at.page);
 	switch (below(4)) {
 	case 0:
 		*link = LINK_NONE;
@@ -169,9 +199,6 @@ static void overwrite_link(void)
 		*link = word % 2 == 0 ? from.page : from.unit;
 		break;
 	}
-	life.written[at.page] = true;
-	life.any_written = true;
-	life.writes++;
 }
 
 /* ---- calls ---- */
@@ -182,10 +209,10 @@ static void fill(const struct slot *slot)
 		buffer[i] = (unsigned char)(slot->fill + i * 7);
 }
 
-/* Must the object be as it was? Compaction may have split it over pages that were written to. */
+/* Must the object be as it was? */
 static bool is_untouched(const struct slot *slot)
 {
-	return life.objects.split ? !life.any_written : !life.written[xv_handle_page(slot->handle)];
+	return !slot->was_written && !lies_in(slot, UINT32_MAX);
 }
 
 /* An object with its page overwritten may be refused; then it is given up. */
@@ -238,7 +265,7 @@ static void look(struct slot *slot)
 	if (size > BUFFER)
 		size = BUFFER;
 	err = xvi_object_read(&life.objects, &at, 0, copy, size);
-	if (!may_go_on(slot, err) || !is_untouched(slot) || slot->was_elsewhere)
+	if (!may_go_on(slot, err) || !is_untouched(slot))
 		return;
 	assert_int_equal(size, slot->size);
 	fill(slot);
@@ -260,7 +287,7 @@ static void resize(struct slot *slot)
 		return;
 	}
 	slot->size = size;
-	slot->was_elsewhere = false;
+	slot->was_written = false;
 	fill(slot);
 	(void)may_go_on(slot, xvi_object_write(&life.objects, &at, 0, buffer, size));
 }
@@ -358,7 +385,6 @@ static void live(const struct heap_source_shape *shape, bool split, bool hardene
 	memset(&life.quarantine, 0, sizeof(life.quarantine));
 	memset(life.slot, 0, sizeof(life.slot));
 	memset(life.written, 0, sizeof(life.written));
-	life.any_written = false;
 	life.random = seed;
 	life.owners = config.owners;
 	heap_source_open(&life.source, shape, &config.heap);

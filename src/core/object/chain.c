@@ -27,7 +27,8 @@ static bool link_leads(const struct xvi_objects *objects, struct xvi_location *a
 		return false;
 	words = heap_map(heap, at->page);
 	used = xvi_unit_is_used(heap, at->page, words, at->unit);
-	at->header = words[at->unit];
+	if (used) /* or its memory may be missing */
+		at->header = words[at->unit];
 	heap_unmap(heap, at->page, words);
 	return used && piece_has_payload(objects, at->header);
 }

@@ -134,7 +134,8 @@ int xvi_piece_last(struct xvi_objects *objects, const struct xvi_location *at,
 int xvi_piece_seek(struct xvi_objects *objects, struct xvi_location *at, size_t *offset);
 
 /* Are the links of this piece, and if it is FIRST all of its chain, as they must be? Returns as
- * xvi_piece_next. Until a caller can write again, the chain may be followed. O(pieces). */
+ * xvi_piece_next; of a REST piece whose link back is wrong no page may be closed. Until a caller
+ * can write again, the chain may be followed. O(pieces). */
 int xvi_piece_check(struct xvi_objects *objects, const struct xvi_location *at);
 
 /* Is it a block of the quarantine? O(QUARANTINE_OBJECTS) */

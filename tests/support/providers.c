@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) the libxvmalloc authors */
 /* providers.c: see providers.h. Locking: none; the table is constant. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* memfd_create */
+#endif
 #include "providers.h"
 
 #include <xvmalloc/provider_buffer.h>
@@ -11,6 +14,9 @@
 
 #include <stdlib.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 
 #define KIB 1024U
 #define HIGHMEM_CASES 3U
@@ -54,11 +60,33 @@ static int mmap_create(uint32_t page_bytes, size_t bytes, struct xv_provider **o
 	return xv_provider_mmap_create(out, &options);
 }
 
+/* Does a mapping that reaches beyond the end of a file see what the file gets there later?
+ * qemu-user with larger pages than its host's maps other memory there. */
+static bool maps_behind_the_end(void)
+{
+	bool does = true;
+#ifdef __linux__
+	size_t bytes = os_page_bytes();
+	int fd = memfd_create("maps_behind_the_end", MFD_CLOEXEC);
+	char *at = MAP_FAILED;
+
+	if (fd >= 0 && ftruncate(fd, (off_t)bytes) == 0)
+		at = mmap(NULL, 2 * bytes, PROT_READ, MAP_SHARED, fd, 0);
+	if (at != MAP_FAILED) {
+		does = pwrite(fd, "x", 1, (off_t)bytes) != 1 || at[bytes] == 'x';
+		(void)munmap(at, 2 * bytes);
+	}
+	if (fd >= 0)
+		(void)close(fd);
+#endif
+	return does;
+}
+
 static int highmem_create(uint32_t page_bytes, size_t bytes, struct xv_provider **out)
 {
 	struct xv_provider_highmem_options options;
 
-	if (page_bytes < os_page_bytes())
+	if (page_bytes < os_page_bytes() || !maps_behind_the_end())
 		return -XV_ENOTSUP;
 	xv_provider_highmem_options_init(&options);
 	options.page_bytes = page_bytes;

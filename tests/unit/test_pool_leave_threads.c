@@ -182,6 +182,10 @@ static void room_in_another_shard_is_taken_under_its_lock(void **state)
 
 	(void)state;
 	assert_int_equal(xv_provider_mmap_create(&provider, NULL), 0);
+	if (xv_provider_page_grains(provider) < 16) { /* there is room in the other page as well */
+		xv_provider_mmap_destroy(provider);
+		skip();
+	}
 	pool = pool_make(provider);
 	cpu = 0;
 	assert_int_equal(xv_malloc(pool, HALF, &handle), 0);

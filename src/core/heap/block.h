@@ -27,6 +27,8 @@
 #ifndef XVI_HEAP_BLOCK_H
 #define XVI_HEAP_BLOCK_H
 
+#include "xvi_bits.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -83,27 +85,33 @@ static inline uint32_t block_stamp(uint32_t word)
 /* stamp: shifted to its place, the other bits 0. */
 static inline uint32_t block_word(uint32_t kind, uint32_t content, uint32_t stamp)
 {
+	XVI_ASSERT((stamp & ~BLOCK_STAMP_BITS) == 0);
+	XVI_ASSERT(content <= BLOCK_CONTENT_MASK && kind <= BLOCK_KIND_MASK);
 	return stamp | content << BLOCK_CONTENT_SHIFT | kind << BLOCK_KIND_SHIFT;
 }
 
 static inline uint32_t block_with_content(uint32_t word, uint32_t content)
 {
+	XVI_ASSERT(content <= BLOCK_CONTENT_MASK);
 	return (word & ~((uint32_t)BLOCK_CONTENT_MASK << BLOCK_CONTENT_SHIFT)) |
 	       content << BLOCK_CONTENT_SHIFT;
 }
 
 static inline uint32_t block_with_kind(uint32_t word, uint32_t kind)
 {
+	XVI_ASSERT(kind <= BLOCK_KIND_MASK);
 	return (word & ~((uint32_t)BLOCK_KIND_MASK << BLOCK_KIND_SHIFT)) | kind << BLOCK_KIND_SHIFT;
 }
 
 static inline uint32_t hole_listed_word(uint32_t record)
 {
+	XVI_ASSERT(record <= UINT32_MAX >> HOLE_VALUE_SHIFT);
 	return record << HOLE_VALUE_SHIFT | BLOCK_FREE;
 }
 
 static inline uint32_t hole_unlisted_word(uint32_t units)
 {
+	XVI_ASSERT(units <= UINT32_MAX >> HOLE_VALUE_SHIFT);
 	return units << HOLE_VALUE_SHIFT | HOLE_UNLISTED | BLOCK_FREE;
 }
 

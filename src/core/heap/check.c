@@ -333,6 +333,7 @@ bool xvi_heap_page_check(struct xvi_heap *heap, uint32_t page, uint32_t *unit, c
 	struct xvi_heap_fault fault;
 	struct check check = {.heap = heap, .fault = &fault};
 
+	XVI_ASSERT(heap_owns(heap, page));
 	if (check_page(&check, page))
 		return true;
 	*unit = fault.unit;

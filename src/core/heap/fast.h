@@ -32,6 +32,7 @@ static inline bool hole_is_ready(const struct xvi_heap *heap, const struct xvi_s
 {
 	uint32_t end = hole->first + units;
 
+	XVI_ASSERT(units != 0 && units <= hole->units);
 	end += units < hole->units;
 	return grain_is_hot(shape, shape_page(heap, shape, hole->page), hole->first, end);
 }
@@ -67,6 +68,8 @@ XVI_ALWAYS_INLINE void hole_cut_front(struct xvi_heap *heap, const struct xvi_sh
 	uint32_t first = place->unit + units;
 	uint32_t end = place->unit + hole->units;
 
+	XVI_ASSERT(hole->page == place->page && hole->first == place->unit);
+	XVI_ASSERT(units <= hole->units);
 	if (XVI_UNLIKELY(place->unit == shape->first_unit))
 		record->lead_units = 0;
 	if (end - first >= heap->listed_min_units) {
@@ -108,6 +111,7 @@ XVI_ALWAYS_INLINE bool heap_malloc_fast(struct xvi_heap *heap, const struct xvi_
 		return false;
 	index = heap->lists.heads[list];
 	hole = &heap->holes.records[index];
+	XVI_ASSERT(index != 0 && hole->units >= units); /* 7 */
 	place->page = hole->page;
 	place->unit = hole->first;
 	record = shape_page(heap, shape, place->page);
@@ -161,6 +165,7 @@ XVI_ALWAYS_INLINE void heap_free_in(struct xvi_heap *heap, const struct xvi_shap
 
 	XVI_ASSERT(record->used_units >= units && heap_block_count(heap) != 0);
 	XVI_ASSERT(words[unit] == header && !block_is_free(header));
+	XVI_ASSERT(first <= unit && unit + units <= end && (record->state & PAGE_CLOSED) == 0);
 	record->used_units = (uint16_t)(record->used_units - units);
 	heap->used_units -= units;
 	heap->blocks_left++;

@@ -13,6 +13,7 @@ void xvi_free_end(struct xvi_heap *heap, uint32_t page, uint32_t *words, uint32_
 	struct xvi_page *record = heap_page(heap, page);
 	bool is_whole = first == heap->shape.first_unit && end == heap->shape.end_unit;
 
+	XVI_ASSERT(index == 0 || heap->holes.records[index].page == page);
 	if (XVI_UNLIKELY((record->used_units == 0) != is_whole)) {
 		/* A header of another length was freed. */
 		heap_unmap(heap, page, words);
@@ -20,6 +21,7 @@ void xvi_free_end(struct xvi_heap *heap, uint32_t page, uint32_t *words, uint32_
 		return;
 	}
 	if (record->used_units == 0 && page_is_victim(record)) {
+		XVI_ASSERT(heap->victim == page + 1);
 		record->state = PAGE_OURS;
 		heap->victim = 0;
 		if (index != 0)
@@ -51,6 +53,7 @@ bool xvi_heap_resize(struct xvi_heap *heap, struct xvi_place *place, uint32_t co
 		around_look(heap, &heap->shape, place->words, place->unit, header);
 
 	XVI_ASSERT(heap_owns(heap, place->page) && !block_is_free(header) && content != 0);
+	XVI_ASSERT(record->used_units >= old_units && heap->used_units >= old_units);
 	if (end > around.end || content > BLOCK_CONTENT_MASK)
 		return false;
 	/* A longer block takes memory; a shorter one leaves a hole where it had memory. */

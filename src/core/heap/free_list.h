@@ -44,6 +44,7 @@ static inline uint32_t list_next(const struct xvi_free_lists *lists, uint32_t li
 	uint32_t word = list >> 6;
 	uint64_t bits = lists->bits[word] >> (list & 63U);
 
+	XVI_ASSERT(word < LIST_WORDS);
 	if (XVI_LIKELY(bits != 0))
 		return list + xvi_ctz64(bits);
 	bits = lists->words >> word >> 1;
@@ -63,6 +64,8 @@ static inline void list_push(struct xvi_heap *heap, const struct xvi_shape *shap
 	struct xvi_hole *hole = &records[index];
 	uint32_t head = lists->heads[list];
 
+	XVI_ASSERT(index != 0 && index < heap->holes.high && hole->units == units);
+	XVI_ASSERT(head == 0 || records[head].prev == 0); /* 7 */
 	hole->prev = 0;
 	hole->next = head;
 	records[head].prev = index; /* writes record 0 if the list is empty */
@@ -76,6 +79,7 @@ static inline void list_is_empty(struct xvi_free_lists *lists, uint32_t list)
 {
 	uint64_t left = lists->bits[list >> 6] ^ (uint64_t)1 << (list & 63U);
 
+	XVI_ASSERT(lists->heads[list] == 0 && (left & (uint64_t)1 << (list & 63U)) == 0); /* 7 */
 	lists->bits[list >> 6] = left;
 	if (left == 0)
 		lists->words ^= (uint64_t)1 << (list >> 6);
@@ -86,6 +90,8 @@ static inline void list_pop(struct xvi_heap *heap, uint32_t list, const struct x
 {
 	uint32_t next = hole->next;
 
+	XVI_ASSERT(heap->lists.heads[list] != 0 && hole->prev == 0);
+	XVI_ASSERT(hole == &heap->holes.records[heap->lists.heads[list]]);
 	heap->lists.heads[list] = next;
 	if (next != 0)
 		heap->holes.records[next].prev = 0;
@@ -98,10 +104,13 @@ static inline void list_unlink(struct xvi_heap *heap, const struct xvi_shape *sh
 	struct xvi_hole *records = heap->holes.records;
 	struct xvi_hole *hole = &records[index];
 
+	XVI_ASSERT(index != 0 && index < heap->holes.high && hole->units != 0);
 	if (hole->prev == 0) {
 		XVI_ASSERT(heap->lists.heads[list_for(shape, hole->units)] == index);
 		list_pop(heap, list_for(shape, hole->units), hole);
 	} else {
+		XVI_ASSERT(records[hole->prev].next == index); /* 7 */
+		XVI_ASSERT(hole->next == 0 || records[hole->next].prev == index);
 		records[hole->prev].next = hole->next;
 		records[hole->next].prev = hole->prev; /* writes record 0 if it was the last */
 	}
@@ -114,6 +123,7 @@ static inline uint32_t hole_take(struct xvi_heap *heap)
 	uint32_t index = holes->free_head;
 
 	if (XVI_LIKELY(index != 0)) {
+		XVI_ASSERT(index < holes->high && holes->records[index].units == 0);
 		holes->free_head = holes->records[index].next;
 	} else {
 		if (XVI_UNLIKELY(holes->high >= holes->ready))
@@ -123,6 +133,7 @@ static inline uint32_t hole_take(struct xvi_heap *heap)
 			heap->source->records_used(heap->context, holes->high);
 	}
 	holes->live++;
+	XVI_ASSERT(holes->live < holes->high); /* record 0 is not in use */
 	return index;
 }
 
@@ -131,6 +142,7 @@ static inline void hole_give(struct xvi_heap *heap, uint32_t index)
 	struct xvi_hole_table *holes = &heap->holes;
 
 	XVI_ASSERT(index != 0 && holes->live != 0);
+	XVI_ASSERT(index < holes->high && holes->records[index].units != 0);
 	holes->records[index].units = 0;
 	holes->records[index].next = holes->free_head;
 	holes->free_head = index;

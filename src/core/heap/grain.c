@@ -27,6 +27,7 @@ static void spare_link(struct xvi_heap *heap, uint32_t page)
 {
 	struct xvi_page *record = heap_page(heap, page);
 
+	XVI_ASSERT((heap->newest_spare == 0) == (heap->oldest_spare == 0));
 	record->older = heap->newest_spare;
 	record->newer = 0;
 	*newer_of(heap, record->older) = page + 1;
@@ -37,6 +38,8 @@ static void spare_unlink(struct xvi_heap *heap, uint32_t page)
 {
 	const struct xvi_page *record = heap_page(heap, page);
 
+	XVI_ASSERT(*newer_of(heap, record->older) == page + 1);
+	XVI_ASSERT(*older_of(heap, record->newer) == page + 1);
 	*newer_of(heap, record->older) = record->newer;
 	*older_of(heap, record->newer) = record->older;
 }
@@ -51,13 +54,15 @@ void xvi_grains_set(struct xvi_heap *heap, uint32_t page, uint32_t committed, ui
 	struct xvi_page *record = heap_page(heap, page);
 	uint32_t spare = page_spare(record);
 
+	XVI_ASSERT(heap->committed_grains >= grain_bits(record->committed));
+	XVI_ASSERT(heap->spare_grains >= grain_bits(spare));
 	heap->committed_grains -= grain_bits(record->committed);
 	heap->spare_grains -= grain_bits(spare);
 	record->committed = (uint16_t)committed;
 	record->hot = (uint16_t)hot;
 	heap->committed_grains += grain_bits(committed);
 	heap->spare_grains += grain_bits(page_spare(record));
-	XVI_ASSERT((hot & ~committed) == 0);
+	XVI_ASSERT((hot & ~committed) == 0 && committed >> heap->shape.grain_count == 0); /* 9 */
 	if (spare == 0 && page_spare(record) != 0)
 		spare_link(heap, page);
 	else if (spare != 0 && page_spare(record) == 0)
@@ -78,6 +83,7 @@ static uint32_t each_run(struct xvi_heap *heap, uint32_t page, uint32_t mask, in
 		uint32_t count = xvi_ctz64(~(uint64_t)(mask >> first));
 		uint32_t run = ((1U << count) - 1U) << first;
 
+		XVI_ASSERT(first + count <= heap->shape.grain_count);
 		if (err != NULL) {
 			*err = source->grains_take(heap->context, page, first, count);
 			if (*err != 0)
@@ -98,6 +104,7 @@ int xvi_grains_heat(struct xvi_heap *heap, uint32_t page, uint32_t from, uint32_
 	uint32_t taken;
 	int err = 0;
 
+	XVI_ASSERT(heap_owns(heap, page));
 	if (cold == 0)
 		return 0;
 	taken = each_run(heap, page, cold & ~(uint32_t)record->committed, &err);
@@ -106,6 +113,7 @@ int xvi_grains_heat(struct xvi_heap *heap, uint32_t page, uint32_t from, uint32_
 		taken &= ~each_run(heap, page, taken, NULL); /* those that stay are spare */
 	}
 	xvi_grains_set(heap, page, record->committed | taken, record->hot | cold);
+	XVI_ASSERT(err != 0 || grain_is_hot(&heap->shape, record, from, to));
 	return err;
 }
 
@@ -119,6 +127,7 @@ static uint32_t page_give_back(struct xvi_heap *heap, uint32_t page)
 	uint32_t spare = page_spare(record);
 	uint32_t gone = spare;
 
+	XVI_ASSERT(spare != 0 && record->pins == 0);
 	if (XVI_UNLIKELY(record->used_units == 0 && record->hot != 0)) {
 		xvi_heap_close(heap, page, heap->shape.first_unit,
 			       "used_units is not the blocks' sum");

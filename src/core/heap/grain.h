@@ -12,11 +12,13 @@
 /* Bits of the grains of units [from, to); from < to. */
 static inline uint32_t grain_mask(const struct xvi_shape *shape, uint32_t from, uint32_t to)
 {
+	XVI_ASSERT(from < to && to <= shape->end_unit);
 	return (2U << ((to - 1) >> shape->grain_shift)) - (1U << (from >> shape->grain_shift));
 }
 
 static inline uint32_t grain_bits(uint32_t mask)
 {
+	XVI_ASSERT(mask <= UINT16_MAX);
 	mask = mask - (mask >> 1 & 0x5555U);
 	mask = (mask & 0x3333U) + (mask >> 2 & 0x3333U);
 	mask = (mask + (mask >> 4)) & 0x0F0FU;
@@ -33,6 +35,7 @@ static inline uint32_t grain_mask_inside(const struct xvi_heap *heap, uint32_t f
 	uint32_t high = end == heap->shape.end_unit ? heap->shape.grain_count
 						    : (end - 1) >> heap->shape.grain_shift;
 
+	XVI_ASSERT(heap->shape.first_unit <= first && first < end && end <= heap->shape.end_unit);
 	return low < high ? (1U << high) - (1U << low) : 0;
 }
 

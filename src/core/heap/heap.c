@@ -8,7 +8,10 @@
 
 uint32_t xvi_heap_list_count(uint32_t page_shift)
 {
-	return list_of(1U << (page_shift - UNIT_SHIFT)) + 1;
+	uint32_t count = list_of(1U << (page_shift - UNIT_SHIFT)) + 1;
+
+	XVI_ASSERT(page_shift > UNIT_SHIFT && count <= LIST_COUNT_MAX);
+	return count;
 }
 
 /* Is the proof a bit for each place? */
@@ -31,6 +34,8 @@ static struct xvi_shape shape_make(const struct xvi_heap_config *config)
 	uint32_t first = ((0U - payload_at) & (config->alignment - 1)) / UNIT_BYTES;
 	uint32_t most = (1U << (config->page_shift - UNIT_SHIFT)) - first - config->end_edge;
 
+	XVI_ASSERT(align_units != 0 && (config->alignment & (config->alignment - 1)) == 0);
+	XVI_ASSERT(most >= align_units);
 	return (struct xvi_shape){
 		.page_shift = config->page_shift,
 		.grain_shift = config->grain_shift - UNIT_SHIFT,
@@ -73,6 +78,7 @@ static void heap_reset(struct xvi_heap *heap)
 void xvi_heap_init(struct xvi_heap *heap, const struct xvi_heap_config *config)
 {
 	XVI_ASSERT(config->page_shift - config->grain_shift <= 4);
+	XVI_ASSERT(config->records_ready <= config->records_most);
 	memset(heap, 0, sizeof(*heap));
 	heap->shape = shape_make(config);
 	heap->payload_at = BLOCK_HEADER_BYTES + config->prefix_bytes;
@@ -99,6 +105,7 @@ static bool give_unneeded(struct xvi_heap *heap)
 	struct xvi_hole_table *holes = &heap->holes;
 	uint32_t need = heap_block_count(heap) + heap->page_count + 2;
 
+	XVI_ASSERT(holes->live < holes->high);
 	need = need > holes->high ? need : holes->high;
 	need = (need + RECORD_STEP - 1) / RECORD_STEP * RECORD_STEP;
 	if (holes->bounded || holes->ready < need + RECORD_STEP)
@@ -115,6 +122,7 @@ static bool give_unneeded(struct xvi_heap *heap)
  * generation, so a page that comes back does not accept its old handles. */
 static void record_clear(struct xvi_heap *heap, struct xvi_page *record)
 {
+	XVI_ASSERT((record->state & PAGE_OURS) != 0);
 	if ((uint16_t)(record->generation - heap->generation) < 0x8000U)
 		heap->generation = record->generation;
 	memset(record, 0, offsetof(struct xvi_page, source));
@@ -129,6 +137,8 @@ int xvi_page_take(struct xvi_heap *heap, uint32_t *page)
 	if (err != 0)
 		return err;
 	record = heap_page(heap, *page);
+	XVI_ASSERT(*page >= heap->page_base && record->state == 0 && record->used_units == 0);
+	XVI_ASSERT(record->hot == 0 && record->committed == 0 && record->pins == 0);
 	record->state = PAGE_OURS;
 	record->generation = heap->generation;
 	if (heap->shape.prove)
@@ -150,6 +160,7 @@ void xvi_page_release(struct xvi_heap *heap, uint32_t page)
 	uint32_t grains = grain_bits(record->committed);
 
 	XVI_ASSERT(record->used_units == 0 && record->pins == 0 && record->hot == 0);
+	XVI_ASSERT(heap->page_count != 0 && heap->victim != page + 1);
 	if (record->whole != 0) {
 		XVI_ASSERT(heap->holes.records[record->whole].page == page);
 		list_unlink(heap, &heap->shape, record->whole);
@@ -199,6 +210,7 @@ static void record_move(struct xvi_heap *heap, uint32_t from, uint32_t to)
 	struct xvi_page *record = heap_page(heap, hole.page);
 	uint32_t *words = heap_map(heap, hole.page);
 
+	XVI_ASSERT(to < from && records[to].units == 0 && hole.units != 0);
 	hole_unlist(heap, &heap->shape, record, from);
 	hole_set(heap, &heap->shape, record, hole.page, hole.first, end, to);
 	hole_write_words(&heap->shape, words, hole.first, end, hole_listed_word(to));
@@ -245,6 +257,7 @@ void xvi_heap_shrink_records(struct xvi_heap *heap)
 /* The first used block of the page: behind the lead, if there is one. */
 static uint32_t page_first_used(const struct xvi_heap *heap, const struct xvi_page *record)
 {
+	XVI_ASSERT(heap->shape.first_unit + record->lead_units <= heap->shape.end_unit); /* 13 */
 	return record->used_units == 0 ? heap->shape.end_unit
 				       : heap->shape.first_unit + record->lead_units;
 }
@@ -289,6 +302,7 @@ void xvi_heap_victim_end(struct xvi_heap *heap)
 {
 	if (heap->victim == 0 || xvi_heap_close_unsound(heap, heap->victim - 1))
 		return;
+	XVI_ASSERT(page_is_victim(heap_page(heap, heap->victim - 1)));
 	heap_page(heap, heap->victim - 1)->state = PAGE_OURS;
 	holes_list_all(heap, heap->victim - 1, true);
 	heap->victim = 0;
@@ -300,6 +314,7 @@ uint32_t xvi_heap_next_used(const struct xvi_heap *heap, uint32_t page, const ui
 	const struct xvi_page *record = heap_page(heap, page);
 	const struct xvi_shape *shape = &heap->shape;
 
+	XVI_ASSERT(unit >= shape->first_unit && !heap_is_closed(heap, page));
 	if (unit == shape->first_unit)
 		unit = page_first_used(heap, record);
 	while (unit < shape->end_unit) {
@@ -321,6 +336,8 @@ bool xvi_start_is_from_before(const struct xvi_heap *heap, uint32_t page, const 
 	uint32_t kib = unit >> START_SHIFT;
 	uint32_t from = page_first_used(heap, record);
 
+	XVI_ASSERT(heap->shape.prove && !heap->shape.start_bits);
+	XVI_ASSERT((unit & START_MASK) == START_NONE);
 	/* If no byte names an earlier block, this block is the first of the page, or the first also
 	 * begins at such a place. */
 	while (kib-- != 0) {
@@ -362,6 +379,7 @@ void xvi_heap_close(struct xvi_heap *heap, uint32_t page, uint32_t unit, const c
 		heap->victim = 0;
 	xvi_grains_set(heap, page, record->committed, record->committed);
 	units = grain_bits(record->committed) << heap->shape.grain_shift;
+	XVI_ASSERT(heap->used_units >= record->used_units); /* 10 */
 	heap->used_units = heap->used_units - record->used_units + units;
 	record->used_units = (uint16_t)units;
 	record->whole = 0;

@@ -118,6 +118,7 @@ struct xvi_hole {
 
 _Static_assert(sizeof(struct xvi_page) == 28, "a page costs 28 bytes and its proof");
 _Static_assert(sizeof(struct xvi_hole) == 16, "a hole costs 16 bytes");
+_Static_assert(LIST_WORDS <= 64, "one word tells which words of lists are not 0");
 
 struct xvi_free_lists {
 	uint64_t words;            /* which words of bits are not 0 */
@@ -288,6 +289,7 @@ XVI_READS_HEADERS static inline uint32_t heap_word(const struct xvi_heap *heap, 
 	uint32_t *words = heap_map(heap, page);
 	uint32_t word = words[unit];
 
+	XVI_ASSERT(unit < heap->shape.end_unit);
 	heap_unmap(heap, page, words);
 	return word;
 }
@@ -297,6 +299,7 @@ XVI_READS_HEADERS static inline void heap_set_word(const struct xvi_heap *heap, 
 {
 	uint32_t *words = heap_map(heap, page);
 
+	XVI_ASSERT(unit < heap->shape.end_unit);
 	words[unit] = word;
 	heap_unmap(heap, page, words);
 }
@@ -451,6 +454,7 @@ static inline uint64_t heap_free_units(const struct xvi_heap *heap)
 {
 	uint64_t all = (heap->committed_grains - heap->spare_grains) << heap->shape.grain_shift;
 
+	XVI_ASSERT(heap->spare_grains <= heap->committed_grains);
 	return all > heap->used_units ? all - heap->used_units : 0;
 }
 

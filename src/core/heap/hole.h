@@ -16,6 +16,7 @@
 static inline void hole_write_words(const struct xvi_shape *shape, uint32_t *words, uint32_t first,
 				    uint32_t end, uint32_t word)
 {
+	XVI_ASSERT(first < end && end <= shape->end_unit);
 	if (XVI_LIKELY(first != shape->first_unit))
 		words[first] = word;
 	if (XVI_LIKELY(end < shape->end_unit))
@@ -35,6 +36,7 @@ XVI_ALWAYS_INLINE void hole_set(struct xvi_heap *heap, const struct xvi_shape *s
 {
 	struct xvi_hole *hole = &heap->holes.records[index];
 
+	XVI_ASSERT(end - first >= heap->listed_min_units);
 	hole->page = page;
 	hole->first = (uint16_t)first;
 	hole->units = (uint16_t)(end - first);
@@ -51,7 +53,8 @@ XVI_ALWAYS_INLINE uint32_t hole_put_in(struct xvi_heap *heap, const struct xvi_s
 {
 	uint32_t word;
 
-	XVI_ASSERT(first < end && end <= shape->end_unit);
+	XVI_ASSERT(shape->first_unit <= first && first < end && end <= shape->end_unit);
+	XVI_ASSERT((record->state & PAGE_CLOSED) == 0);
 	if (XVI_LIKELY(end - first >= heap->listed_min_units)) {
 		if (index == 0)
 			index = hole_take(heap);
@@ -92,6 +95,7 @@ static inline void hole_put_rest(struct xvi_heap *heap, uint32_t page, uint32_t 
 {
 	uint32_t prev_free = first != end ? BLOCK_PREV_FREE : 0;
 
+	XVI_ASSERT(first <= end && end <= heap->shape.end_unit);
 	if (first != end)
 		(void)hole_put(heap, page, words, first, end - first, index);
 	else if (index != 0)
@@ -110,6 +114,8 @@ XVI_ALWAYS_INLINE uint32_t block_put(struct xvi_heap *heap, const struct xvi_sha
 	uint32_t header;
 
 	XVI_ASSERT(place->unit + units <= shape->end_unit && content != 0);
+	XVI_ASSERT(place->unit >= shape->first_unit && units == shape_units_for(shape, content));
+	XVI_ASSERT(heap->blocks_left != 0); /* 12 */
 	if (!shape->prove)
 		stamp = (heap_place_hash(heap, place->page, place->unit) & BLOCK_STAMP_BITS) ^
 			stamp << GENERATION_SHIFT;

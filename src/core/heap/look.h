@@ -21,6 +21,7 @@ struct xvi_around {
 static inline bool unit_is_hot(const struct xvi_shape *shape, const struct xvi_page *record,
 			       uint32_t unit)
 {
+	XVI_ASSERT(unit < shape->end_unit);
 	return ((uint32_t)record->hot >> (unit >> shape->grain_shift) & 1U) != 0;
 }
 
@@ -44,6 +45,7 @@ XVI_ALWAYS_INLINE bool look_hole_behind(const struct xvi_heap *heap, const struc
 	uint32_t word = words[unit];
 	uint32_t end = unit + hole_value(word);
 
+	XVI_ASSERT(unit_is_hot(shape, record, unit));
 	if (block_prev_is_free(word))
 		return false;
 	if (hole_is_listed(word)) {
@@ -53,6 +55,7 @@ XVI_ALWAYS_INLINE bool look_hole_behind(const struct xvi_heap *heap, const struc
 			return false;
 		around->behind = hole_value(word);
 		around->end += hole->units;
+		XVI_ASSERT(around->end <= shape->end_unit); /* 4 */
 		return true;
 	}
 	around->end = end;
@@ -70,6 +73,7 @@ XVI_ALWAYS_INLINE bool look_hole_before(const struct xvi_heap *heap, const struc
 	uint32_t in_grain = unit & ((1U << shape->grain_shift) - 1U);
 	uint32_t word, units;
 
+	XVI_ASSERT(unit_is_hot(shape, record, unit));
 	if (XVI_UNLIKELY(in_grain <= shape->first_unit) &&
 	    (unit == shape->first_unit || !unit_is_hot(shape, record, unit - 1)))
 		return false;
@@ -83,6 +87,7 @@ XVI_ALWAYS_INLINE bool look_hole_before(const struct xvi_heap *heap, const struc
 			return false;
 		around->before = hole_value(word);
 		around->first = hole->first;
+		XVI_ASSERT(around->first >= shape->first_unit); /* 4 */
 		return true;
 	}
 	units = hole_value(word);

@@ -26,6 +26,7 @@ static uint32_t front_units(const struct xvi_heap *heap, uint32_t first, uint32_
 {
 	uint32_t offset = first * UNIT_BYTES + heap->payload_at;
 
+	XVI_ASSERT((offset & heap->shape.align_mask) == 0);
 	return ((0U - offset) & (alignment - 1U)) / UNIT_BYTES;
 }
 
@@ -74,6 +75,7 @@ static uint32_t choose_hole(struct xvi_heap *heap, uint32_t index, const struct 
 	const struct xvi_hole *records = heap->holes.records;
 	uint32_t looks;
 
+	XVI_ASSERT(index != 0 && records[index].units >= request->units);
 	if (heap->random == 0)
 		return index;
 	heap->random ^= heap->random << 13; /* xorshift: Marsaglia 2003 */
@@ -128,6 +130,9 @@ static int malloc_from_hole(struct xvi_heap *heap, uint32_t index, const struct 
 	/* The first word of the rest and the last word of the front are written too. */
 	int err;
 
+	XVI_ASSERT(index != 0 && end <= hole_end);
+	XVI_ASSERT((unit * UNIT_BYTES + heap->payload_at) % request->alignment == 0);
+	XVI_ASSERT(record->state == PAGE_OURS); /* 7 */
 	if (heap->shape.prove && hole_is_broken(heap, index))
 		return -XV_EBADMSG;
 	err = xvi_grains_heat(heap, hole.page, unit - (front != 0), end + (end < hole_end));
@@ -170,6 +175,7 @@ static int records_ensure(struct xvi_heap *heap, uint32_t pages)
 	if (err == 0) {
 		holes->ready = (uint32_t)ready;
 		heap_set_block_limit(heap);
+		XVI_ASSERT(heap->blocks_left > pages);
 	}
 	return err;
 }
@@ -189,6 +195,7 @@ static int malloc_from_new_page(struct xvi_heap *heap, const struct request *req
 	if (err != 0)
 		return err;
 	index = heap_page(heap, page)->whole;
+	XVI_ASSERT(index == 0 || heap->holes.records[index].page == page); /* 4 */
 	/* In a bounded table the hole may have no record. */
 	err = index != 0 ? malloc_from_hole(heap, index, request, place) : -XV_ENOMEM;
 	if (err != 0)
@@ -271,6 +278,7 @@ uint32_t xvi_heap_largest(const struct xvi_heap *heap)
 		return 0;
 	word = 63U - xvi_clz64(heap->lists.words);
 	list = (word << 6) + 63U - xvi_clz64(heap->lists.bits[word]);
+	XVI_ASSERT(heap->lists.heads[list] != 0); /* 7 */
 	for (index = heap->lists.heads[list]; index != 0 && looks-- != 0;
 	     index = records[index].next) {
 		if (records[index].units > best)
@@ -291,6 +299,7 @@ int xvi_heap_malloc_part(struct xvi_heap *heap, uint32_t content, uint32_t least
 	uint32_t units = index != 0 ? heap->holes.records[index].units : xvi_heap_largest(heap);
 	uint32_t room;
 
+	XVI_ASSERT(least != 0 && least <= content);
 	units &= ~(heap->shape.align_mask >> UNIT_SHIFT);
 	room = units * UNIT_BYTES;
 	if (room < longer + BLOCK_HEADER_BYTES)

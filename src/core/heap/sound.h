@@ -42,6 +42,7 @@ XVI_ALWAYS_INLINE bool block_is_sound(const struct xvi_heap *heap, const struct 
 	uint32_t units = shape_block_units(shape, header);
 	uint32_t end = unit + units;
 
+	XVI_ASSERT(shape->prove && unit < shape->end_unit);
 	*around = (struct xvi_around){unit, end, 0, 0};
 	if (XVI_UNLIKELY(block_is_free(header) || block_content(header) == 0 ||
 			 end > shape->end_unit || units > record->used_units ||

@@ -29,6 +29,8 @@ enum {
 	START_BIT_MASK = (1 << START_BIT_SHIFT) - 1,
 };
 
+_Static_assert(START_MASK <= UINT8_MAX && START_NONE >= START_MASK, "a byte names a unit, or none");
+
 /* Bytes of the proof of a page of this size. */
 static inline uint32_t start_bytes(uint32_t page_shift, bool bits)
 {
@@ -55,6 +57,8 @@ static inline void start_add(const struct xvi_shape *shape, struct xvi_page *pag
 {
 	uint8_t *byte = start_byte(shape, page, unit);
 
+	XVI_ASSERT(((unit - shape->first_unit) & (shape->align_mask >> UNIT_SHIFT)) == 0);
+	XVI_ASSERT(!shape->start_bits || (*byte & start_bit(unit)) == 0);
 	if (shape->start_bits)
 		*byte |= start_bit(unit);
 	else if (XVI_LIKELY((unit & START_MASK) < *byte))
@@ -67,6 +71,8 @@ static inline void start_remove(const struct xvi_shape *shape, struct xvi_page *
 {
 	uint8_t *byte = start_byte(shape, page, unit);
 
+	XVI_ASSERT(unit < next && next <= shape->end_unit);
+	XVI_ASSERT(!shape->start_bits || (*byte & start_bit(unit)) != 0);
 	if (shape->start_bits)
 		*byte &= (uint8_t)~start_bit(unit);
 	else if (*byte == (unit & START_MASK))
@@ -122,6 +128,7 @@ static inline bool start_none_between(const struct xvi_shape *shape, struct xvi_
 	const uint8_t *byte = start_byte(shape, record, from);
 	const uint8_t *last;
 
+	XVI_ASSERT(from < to && to <= shape->end_unit);
 	if (shape->start_bits) {
 		uint32_t place = (to >> START_BIT_SHIFT) - 1; /* the last one before `to` */
 		uint32_t above = 0xFFU & ~((2U << (from >> START_BIT_SHIFT & 7U)) - 1U);
@@ -161,6 +168,7 @@ static inline bool start_may_follow(const struct xvi_shape *shape, struct xvi_pa
 {
 	uint32_t byte = *start_byte(shape, record, unit);
 
+	XVI_ASSERT(from < unit && unit < shape->end_unit);
 	if (shape->start_bits)
 		return (byte & start_bit(unit)) != 0;
 	return (from ^ unit) >> START_SHIFT != 0 ? byte == (unit & START_MASK)

@@ -25,6 +25,7 @@ static int object_transfer(struct xvi_objects *objects, const struct xvi_locatio
 		size_t left = piece_payload_bytes(objects, piece.header) - skip;
 		size_t run = bytes < left ? bytes : left;
 
+		XVI_ASSERT(run != 0 && skip + run <= objects->whole_max);
 		if (to != NULL) {
 			memcpy(to, payload, run);
 			to += run;
@@ -69,6 +70,7 @@ int xvi_object_copy(struct xvi_objects *to_objects, const struct xvi_location *t
 		size_t run = bytes - done < left ? bytes - done : left;
 		size_t skip = left;
 
+		XVI_ASSERT(run != 0 && run <= from_objects->whole_max);
 		err = xvi_object_write(to_objects, to, done,
 				       words_payload(from_objects, words, piece.unit), run);
 		heap_unmap(&from_objects->heap, piece.page, words);
@@ -88,13 +90,14 @@ static int piece_pin(struct xvi_objects *objects, const struct xvi_location *pie
 	struct xvi_page *record = heap_page(&objects->heap, piece->page);
 	uint32_t bytes = piece_payload_bytes(objects, piece->header);
 
-	XVI_ASSERT(skip < bytes);
+	XVI_ASSERT(skip < bytes && !heap_is_closed(&objects->heap, piece->page));
 	if (record->pins == UINT16_MAX)
 		return -XV_EAGAIN;
 	record->pins++;
 	pin->piece = *piece;
 	pin->offset = piece_payload_offset(objects, piece->unit, block_kind(piece->header)) + skip;
 	pin->bytes = bytes - skip;
+	XVI_ASSERT(pin->offset + pin->bytes <= objects->heap.shape.end_unit * UNIT_BYTES);
 	return 0;
 }
 
@@ -152,6 +155,7 @@ int xvi_object_pin_again(struct xvi_objects *objects, struct xvi_pin *pin)
 		return -XV_EINVAL;
 	end = piece_payload_offset(objects, piece->unit, block_kind(header)) +
 	      piece_payload_bytes(objects, header);
+	XVI_ASSERT(end <= objects->heap.shape.end_unit * UNIT_BYTES);
 	if (end < pin->offset + pin->bytes)
 		pin->bytes = end > pin->offset ? end - pin->offset : 0;
 	return 0;
@@ -170,6 +174,7 @@ int xvi_object_pin_next(struct xvi_objects *objects, struct xvi_pin *pin)
 		return err;
 	if (next.page == LINK_NONE)
 		return -XV_EINVAL;
+	XVI_ASSERT(block_kind(next.header) == KIND_REST);
 	err = piece_pin(objects, &next, 0, pin);
 	if (err == 0)
 		(void)xvi_object_unpin(objects, before);

@@ -12,6 +12,7 @@
 static int piece_close(struct xvi_objects *objects, const struct xvi_location *at,
 		       const char *message)
 {
+	XVI_ASSERT(at->unit < objects->heap.shape.end_unit);
 	xvi_heap_close(&objects->heap, at->page, at->unit, message);
 	return -XV_EBADMSG;
 }
@@ -74,6 +75,7 @@ static struct xvi_location link_at(const struct xvi_objects *objects, uint32_t p
 	uint32_t *words = heap_map(&objects->heap, page);
 	struct xvi_location link = {words[unit], words[unit + 1], 0};
 
+	XVI_ASSERT(heap_owns(&objects->heap, page) && unit + 2 <= objects->heap.shape.end_unit);
 	heap_unmap(&objects->heap, page, words);
 	return link;
 }
@@ -161,6 +163,7 @@ int xvi_piece_next(struct xvi_objects *objects, const struct xvi_location *at,
 	struct xvi_location to = link_next(objects, at);
 	int err = 0;
 
+	XVI_ASSERT(heap_owns(&objects->heap, at->page));
 	if (to.page != LINK_NONE) {
 		err = link_check(objects, at, &to);
 		if (err == 0)
@@ -168,6 +171,7 @@ int xvi_piece_next(struct xvi_objects *objects, const struct xvi_location *at,
 	} else if (to.unit != LINK_NO_UNIT) {
 		err = piece_close(objects, at, "a link leads to no piece");
 	}
+	XVI_ASSERT(err != 0 || to.page == LINK_NONE || block_kind(to.header) == KIND_REST); /* 23 */
 	if (err == 0)
 		*next = to;
 	return err;
@@ -288,6 +292,7 @@ static void link_write(struct xvi_objects *objects, const struct xvi_location *a
 {
 	uint32_t *words, *link, kind;
 
+	XVI_ASSERT(word == 0 || word == 2);
 	if (at->page == LINK_NONE)
 		return;
 	words = heap_map(&objects->heap, at->page);
@@ -302,6 +307,7 @@ static void link_write(struct xvi_objects *objects, const struct xvi_location *a
 void xvi_pieces_join(struct xvi_objects *objects, const struct xvi_location *before,
 		     const struct xvi_location *after)
 {
+	XVI_ASSERT(!same_place(before, after)); /* 23 */
 	link_write(objects, before, 0, after);
 	link_write(objects, after, 2, before);
 }
@@ -309,6 +315,7 @@ void xvi_pieces_join(struct xvi_objects *objects, const struct xvi_location *bef
 void xvi_piece_set_size(struct xvi_objects *objects, const struct xvi_location *at, size_t size)
 {
 	XVI_ASSERT(size != 0 && size <= objects->max_size);
+	XVI_ASSERT(block_kind(at->header) == KIND_FIRST);
 	heap_set_word(&objects->heap, at->page, piece_link_unit(objects, at->unit, KIND_FIRST) + 2,
 		      (uint32_t)size);
 }
@@ -341,6 +348,7 @@ bool xvi_piece_canary_is_right(const struct xvi_objects *objects, const struct x
 	uint32_t *words;
 	uint32_t canary;
 
+	XVI_ASSERT(piece_has_payload(objects, at->header));
 	if (XVI_LIKELY(objects->tail_bytes == 0))
 		return true;
 	words = heap_map(&objects->heap, at->page);
@@ -365,6 +373,8 @@ static void piece_count(struct xvi_objects *objects, uint32_t kind, uint32_t cha
 		objects->split_objects += change;
 	else if (kind == KIND_REST)
 		objects->rest_pieces += change;
+	XVI_ASSERT(objects->split_objects <= heap_block_count(&objects->heap)); /* 25 */
+	XVI_ASSERT(objects->rest_pieces <= heap_block_count(&objects->heap));
 }
 
 /* Write the links of a new piece. */
@@ -374,7 +384,8 @@ static void piece_begin(struct xvi_objects *objects, struct xvi_place *place,
 	uint32_t kind = block_kind(place->header);
 	uint32_t *link = place->words + piece_link_unit(objects, place->unit, kind);
 
-	XVI_ASSERT(piece_has_payload(objects, place->header));
+	XVI_ASSERT(piece_has_payload(objects, place->header));                  /* 21 */
+	XVI_ASSERT(objects->split || kind == KIND_WHOLE || kind == KIND_FIXED); /* 22 */
 	xvi_piece_set_canary(objects, place->page, place->words, place->unit);
 	if (kind == KIND_FIRST || kind == KIND_REST) {
 		link[0] = piece_none.page;
@@ -414,6 +425,7 @@ struct xvi_location xvi_piece_free(struct xvi_objects *objects, const struct xvi
 	uint32_t *words = heap_map(&objects->heap, at->page);
 	struct xvi_location next = words_next(objects, words, at->unit);
 
+	XVI_ASSERT(heap_owns(&objects->heap, at->page));
 	if (!piece_may_go(objects, at, words)) {
 		heap_unmap(&objects->heap, at->page, words);
 		xvi_heap_close(&objects->heap, at->page, at->unit, "a block's neighbours differ");
@@ -444,6 +456,8 @@ void xvi_piece_replace(struct xvi_objects *objects, const struct xvi_location *a
 	struct xvi_location last = chain_end(objects, to);
 	struct xvi_location next;
 
+	XVI_ASSERT((block_kind(at->header) == KIND_REST) == (block_kind(to->header) == KIND_REST));
+	XVI_ASSERT(block_kind(at->header) != KIND_FIRST || block_kind(to->header) == KIND_FIRST);
 	if (block_kind(at->header) == KIND_REST) {
 		struct xvi_location previous = xvi_piece_previous(objects, at);
 
@@ -474,6 +488,7 @@ static int part_malloc(struct xvi_objects *objects, uint32_t content, uint32_t k
 	uint32_t least = content < PIECE_MIN_BYTES ? content : PIECE_MIN_BYTES;
 	int err;
 
+	XVI_ASSERT(least > piece_head_bytes(objects, kind) + objects->tail_bytes);
 	do {
 		struct xvi_place place;
 
@@ -494,6 +509,7 @@ static int lay_piece(struct xvi_objects *objects, uint32_t kind, size_t bytes, u
 	uint32_t content = bytes < most - head ? (uint32_t)bytes + head : most;
 	int err = -XV_ENOMEM;
 
+	XVI_ASSERT(bytes != 0 && head < most);
 	if (pieces_left == 0)
 		return err;
 	if ((flags & HEAP_MAY_GROW) != 0 || pieces_left == 1)
@@ -526,6 +542,8 @@ int xvi_chain_lay(struct xvi_objects *objects, uint32_t kind, size_t bytes, uint
 		else
 			xvi_pieces_join(objects, &last, &at);
 		last = at;
+		XVI_ASSERT(piece_payload_bytes(objects, at.header) <= left &&
+			   pieces_left != 0); /* 24 */
 		left -= piece_payload_bytes(objects, at.header);
 		pieces_left--;
 		kind = KIND_REST;

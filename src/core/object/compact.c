@@ -71,6 +71,7 @@ static bool page_is_movable(struct step *step, uint32_t page)
 	uint32_t unit = xvi_heap_next_used(heap, page, words, heap->shape.first_unit);
 	bool movable = true;
 
+	XVI_ASSERT(!heap_is_closed(heap, page) && heap->victim == 0);
 	while (movable && unit < heap->shape.end_unit) {
 		movable = block_is_movable(step->objects, words, unit);
 		unit = page_next_used(heap, page, words, unit);
@@ -99,6 +100,7 @@ static bool target_joined(struct xvi_objects *objects, const struct xvi_location
 {
 	size_t size = object_size(objects, at);
 
+	XVI_ASSERT(block_kind(at->header) == KIND_FIRST);
 	return size <= objects->whole_max && !chain_is_pinned(objects, at) &&
 	       xvi_piece_malloc(objects, object_content(objects, size), KIND_WHOLE, 1,
 				HEAP_KEEP_VICTIMS, to) == 0;
@@ -112,6 +114,7 @@ static bool target_find(struct xvi_objects *objects, const struct xvi_location *
 	uint32_t kind = block_kind(at->header);
 	uint32_t content = block_content(at->header);
 
+	XVI_ASSERT(objects->split || kind == KIND_WHOLE); /* 22 */
 	if (kind == KIND_FIRST && target_joined(objects, at, to))
 		return true;
 	if (xvi_piece_malloc(objects, content, kind, 1, HEAP_KEEP_VICTIMS, to) == 0)
@@ -156,10 +159,12 @@ static bool block_move(struct xvi_objects *objects, const struct xvi_location *a
 	int err;
 
 	XVI_ASSERT(kind != KIND_FIXED && !page_is_pinned(objects, at->page));
+	XVI_ASSERT(objects->heap.victim == at->page + 1);
 	if (xvi_piece_check(objects, at) != 0 || !xvi_piece_has_canary(objects, at) ||
 	    !target_find(objects, at, &to))
 		return false;
 	XVI_ASSERT(to.page != at->page);
+	XVI_ASSERT((kind == KIND_REST) == (block_kind(to.header) == KIND_REST));
 	joined = kind == KIND_FIRST && block_kind(to.header) == KIND_WHOLE;
 	if (joined)
 		bytes = (uint32_t)object_size(objects, at);
@@ -206,6 +211,7 @@ static void round_begin(struct xvi_objects *objects)
 {
 	struct xvi_compaction *cycle = &objects->compaction;
 
+	XVI_ASSERT(objects->heap.victim == 0);
 	cycle->phase = COMPACT_SCAN;
 	cycle->cursor = objects->heap.page_base;
 	cycle->round_grains = objects->heap.committed_grains - objects->heap.spare_grains;
@@ -216,6 +222,7 @@ static void round_begin(struct xvi_objects *objects)
 void xvi_objects_compact_end(struct xvi_objects *objects)
 {
 	xvi_heap_victim_end(&objects->heap);
+	XVI_ASSERT(objects->heap.victim == 0);
 	objects->compaction.phase = COMPACT_IDLE;
 }
 
@@ -237,6 +244,7 @@ static void sweep_end(struct step *step)
 	uint64_t grains = heap->committed_grains - heap->spare_grains;
 	bool down = cycle->phase == COMPACT_DOWN;
 
+	XVI_ASSERT(down || cycle->phase == COMPACT_SWEEP);
 	if (down ? !pages_are_sparse(step)
 		 : grains + cycle->round_grains / ROUND_SHARE < cycle->round_grains) {
 		round_begin(step->objects);
@@ -260,6 +268,7 @@ static void scan_page(struct step *step)
 	struct xvi_heap *heap = &objects->heap;
 	struct xvi_compaction *cycle = &objects->compaction;
 
+	XVI_ASSERT(heap->victim == 0 && cycle->cursor >= heap->page_base);
 	if (cycle->cursor >= heap->page_limit) {
 		cycle->phase = COMPACT_SWEEP;
 		cycle->quota = (cycle->free_units >> heap->shape.grain_shift) +
@@ -297,6 +306,7 @@ static void sweep_page(struct step *step)
 	struct xvi_page *record;
 	uint32_t bucket;
 
+	XVI_ASSERT(page < heap->page_limit && heap->victim == 0);
 	step->left -= RECORD_COST;
 	if (!page_has_blocks(heap, page))
 		return;
@@ -333,6 +343,7 @@ static void empty_victim(struct step *step)
 		       heap_page(heap, page)->pins == 0;
 	uint64_t moved_bytes = step->report->moved_bytes;
 
+	XVI_ASSERT((heap_page(heap, page)->state & PAGE_VICTIM) != 0);
 	at.header = sound ? words[at.unit] : 0;
 	heap_unmap(heap, page, words);
 	if (movable && block_move(objects, &at, step->report)) {
@@ -351,6 +362,7 @@ static void sweep(struct step *step)
 	const struct xvi_compaction *cycle = &step->objects->compaction;
 	uint32_t least = cycle->phase == COMPACT_DOWN ? step->pages : heap->page_base;
 
+	XVI_ASSERT(cycle->phase == COMPACT_SWEEP || cycle->phase == COMPACT_DOWN);
 	if (heap->victim != 0) {
 		empty_victim(step);
 	} else if (cycle->cursor > least) {

@@ -13,6 +13,8 @@ bool xvi_unit_is_used(const struct xvi_heap *heap, uint32_t page, const uint32_t
 	struct xvi_page *record = heap_page(heap, page);
 	struct xvi_around around;
 
+	XVI_ASSERT(heap_owns(heap, page) && !heap_is_closed(heap, page));
+	XVI_ASSERT(unit < heap->shape.end_unit);
 	return heap->shape.prove ? start_is(heap, &heap->shape, record, page, words, unit) &&
 					   block_is_sound(heap, &heap->shape, record, page, words,
 							  unit, &around)
@@ -97,6 +99,8 @@ int xvi_object_find(struct xvi_objects *objects, xv_handle handle, struct xvi_lo
 	struct xvi_location found;
 
 	if (XVI_LIKELY(xvi_object_is(objects, handle, &found))) {
+		XVI_ASSERT(block_kind(found.header) != KIND_REST && found.page == page);
+		XVI_ASSERT(piece_has_payload(objects, found.header));
 		if (!xvi_piece_has_canary(objects, &found))
 			return -XV_EBADMSG;
 		*at = found;

@@ -23,6 +23,7 @@ static int malloc_fixed(struct xvi_objects *objects, size_t size, size_t alignme
 	const struct xvi_heap *heap = &objects->heap;
 	size_t offset = heap->shape.first_unit * UNIT_BYTES + heap->payload_at;
 
+	XVI_ASSERT(alignment > heap->shape.align_mask + 1U);
 	offset = (offset + alignment - 1) & ~(alignment - 1); /* in a page of its own */
 	if (size > objects->whole_max ||
 	    offset + size + objects->tail_bytes > heap->shape.end_unit * UNIT_BYTES)
@@ -113,6 +114,7 @@ static bool kept_is_intact(const struct xvi_objects *objects, const struct xvi_l
 	const unsigned char *content = (const unsigned char *)(words + at->unit + 1);
 	uint32_t bytes = block_content(at->header);
 
+	XVI_ASSERT(block_kind(at->header) == KIND_REST && bytes <= QUARANTINE_BYTES_MOST);
 	if (!xvi_unit_is_used(&objects->heap, at->page, words, at->unit) ||
 	    ((words[at->unit] ^ at->header) & ~(uint32_t)BLOCK_PREV_FREE) != 0)
 		return false;
@@ -130,6 +132,7 @@ static void kept_free(struct xvi_objects *objects, struct xvi_location *kept)
 
 	if (at.header == 0)
 		return;
+	XVI_ASSERT(objects->quarantine->count != 0);
 	kept->header = 0;
 	objects->quarantine->count--;
 	if (heap_is_closed(&objects->heap, at.page))
@@ -151,6 +154,8 @@ static void quarantine_put(struct xvi_objects *objects, const struct xvi_locatio
 	struct xvi_location *kept = &quarantine->blocks[quarantine->next];
 	uint32_t *words = heap_map(&objects->heap, at->page);
 
+	XVI_ASSERT(quarantine->next < QUARANTINE_OBJECTS);
+	XVI_ASSERT(block_kind(at->header) == KIND_WHOLE || block_kind(at->header) == KIND_FIXED);
 	piece_tell_freed(objects, words, at->unit);
 	piece_zero(objects, words, at->unit, 0);
 	words[at->unit] = block_with_kind(at->header, KIND_REST);
@@ -160,6 +165,7 @@ static void quarantine_put(struct xvi_objects *objects, const struct xvi_locatio
 	*kept = *at;
 	kept->header = block_with_kind(at->header, KIND_REST);
 	quarantine->count++;
+	XVI_ASSERT(quarantine->count <= QUARANTINE_OBJECTS);
 }
 
 bool xvi_objects_settle(struct xvi_objects *objects)
@@ -170,6 +176,7 @@ bool xvi_objects_settle(struct xvi_objects *objects)
 		return false;
 	for (uint32_t i = 0; i < QUARANTINE_OBJECTS; i++)
 		kept_free(objects, &quarantine->blocks[i]);
+	XVI_ASSERT(quarantine->count == 0);
 	return true;
 }
 

@@ -112,6 +112,7 @@ enum {
 #define LINK_NO_UNIT 0x9E3779B9U /* its unit: none, and seldom written by mistake */
 
 _Static_assert((int)TAG_KEY_SHIFT == (int)BLOCK_STAMP_WIDTH, "key lies above the check");
+_Static_assert(PIECE_MIN_BYTES > OWNER_BYTES + REST_LINK_BYTES + CANARY_BYTES, "all have payload");
 
 /* A proved place: the first piece of a live object, or another piece of one. */
 struct xvi_location {
@@ -298,6 +299,7 @@ static inline uint32_t handle_tag(xv_handle handle)
 static inline xv_handle objects_handle(const struct xvi_objects *objects, uint32_t page,
 				       uint32_t unit, uint32_t header)
 {
+	XVI_ASSERT(unit < objects->heap.shape.end_unit);
 	return objects->handle_base +
 	       ((xv_handle)(header & BLOCK_STAMP_BITS) << (TAG_SHIFT - BLOCK_STAMP_SHIFT)) +
 	       ((xv_handle)page << 16) + unit * UNIT_BYTES;

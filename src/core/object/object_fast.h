@@ -15,6 +15,7 @@ XVI_ALWAYS_INLINE int object_malloc_fast(struct xvi_objects *objects, const stru
 {
 	struct xvi_place place;
 
+	XVI_ASSERT(objects->tail_bytes == 0 && !objects_watched(objects));
 	/* Size 0 wraps. */
 	if (XVI_UNLIKELY(size - 1 >= objects->whole_max ||
 			 !heap_malloc_fast(&objects->heap, shape,
@@ -51,6 +52,7 @@ XVI_ALWAYS_INLINE int object_free_fast(struct xvi_objects *objects, const struct
 	struct xvi_around around;
 	uint32_t header;
 
+	XVI_ASSERT(objects->tail_bytes == 0 && !objects_watched(objects));
 	if (XVI_UNLIKELY(page < heap->page_base || page >= heap->page_limit ||
 			 unit >= shape->end_unit || record->state != PAGE_OURS) ||
 	    !(shape->prove ? start_is(heap, shape, record, page, words, unit)
@@ -61,6 +63,7 @@ XVI_ALWAYS_INLINE int object_free_fast(struct xvi_objects *objects, const struct
 	    (shape->prove && !(block_is_sound(heap, shape, record, page, words, unit, &around) &&
 			       XVI_LIKELY(block_content(header) > objects->prefix_bytes))))
 		return xvi_object_free(objects, handle);
+	XVI_ASSERT((record->state & (PAGE_VICTIM | PAGE_CLOSED)) == 0);
 	XVI_PROBE2(xvmalloc, free, objects, handle);
 	objects->requested_bytes -= block_content(header) - objects->prefix_bytes;
 	heap_free_in(heap, shape, record, page, words, unit, header, &around);

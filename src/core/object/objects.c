@@ -10,6 +10,8 @@ void xvi_objects_init(struct xvi_objects *objects, const struct xvi_objects_conf
 {
 	struct xvi_heap_config heap = config->heap;
 
+	XVI_ASSERT(!config->watched || config->heap.base != NULL);
+	XVI_ASSERT(config->quarantine == NULL || config->quarantine->count == 0);
 	memset(objects, 0, sizeof(*objects));
 	heap.prefix_bytes = config->owners ? OWNER_BYTES : 0;
 	heap.end_edge = config->watched;
@@ -28,6 +30,7 @@ void xvi_objects_init(struct xvi_objects *objects, const struct xvi_objects_conf
 	if (objects->whole_max > BLOCK_CONTENT_MASK)
 		objects->whole_max = BLOCK_CONTENT_MASK;
 	objects->whole_max -= heap.prefix_bytes + objects->tail_bytes;
+	XVI_ASSERT(objects->whole_max != 0 && objects->whole_max <= BLOCK_CONTENT_MASK);
 	objects->split = config->split;
 	objects->max_size = config->split ? OBJECT_SIZE_MAX : objects->whole_max;
 	XVI_ASSERT(!config->owners || config->owner_ops == NULL ||
@@ -64,6 +67,7 @@ static uint32_t page_list(struct xvi_objects *objects, uint32_t page, uint32_t *
 	uint32_t at = xvi_heap_next_used(heap, page, words, known ? *unit : heap->shape.first_unit);
 	uint32_t count = 0;
 
+	XVI_ASSERT(page_has_blocks(heap, page));
 	while (at < heap->shape.end_unit && count < most) {
 		uint32_t header = words[at];
 		struct xvi_location piece = {page, at, header};

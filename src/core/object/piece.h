@@ -167,6 +167,7 @@ void xvi_piece_replace(struct xvi_objects *objects, const struct xvi_location *a
 
 static inline bool page_is_pinned(const struct xvi_objects *objects, uint32_t page)
 {
+	XVI_ASSERT(heap_owns(&objects->heap, page));
 	return heap_page(&objects->heap, page)->pins != 0;
 }
 

@@ -16,6 +16,8 @@ static bool piece_resize(struct xvi_objects *objects, struct xvi_location *at, u
 		 old_payload = piece_payload_bytes(objects, at->header);
 	bool done;
 
+	XVI_ASSERT(content >
+		   piece_head_bytes(objects, block_kind(at->header)) + objects->tail_bytes);
 	if (objects->quarantine != NULL && content < old)
 		piece_zero(objects, place.words, at->unit, content);
 	done = xvi_heap_resize(&objects->heap, &place, content);
@@ -59,7 +61,7 @@ static int chain_grow(struct xvi_objects *objects, const struct xvi_location *fi
 	struct xvi_location tail;
 	int err = xvi_piece_last(objects, first, &tail);
 
-	XVI_ASSERT(err == 0);
+	XVI_ASSERT(err == 0 && size > old_size && size <= objects->max_size);
 	if (more > objects->whole_max ||
 	    !(piece_resize(objects, &tail, block_content(tail.header) + (uint32_t)more) ||
 	      tail_move(objects, &tail, (uint32_t)more))) {
@@ -87,6 +89,8 @@ static void first_set_whole(struct xvi_objects *objects, struct xvi_location *at
 
 	XVI_ASSERT(block_kind(words[at->unit]) == KIND_FIRST);
 	XVI_ASSERT(words_next(objects, words, at->unit).page == LINK_NONE);
+	XVI_ASSERT(bytes <= piece_payload_bytes(objects, at->header) &&
+		   objects->split_objects != 0);
 	if (objects_watched(objects)) {
 		xvi_tools_show(payload - FIRST_LINK_BYTES, FIRST_LINK_BYTES);
 		xvi_tools_renamed(objects, payload, payload - FIRST_LINK_BYTES,
@@ -107,6 +111,7 @@ static void chain_shrink(struct xvi_objects *objects, const struct xvi_location 
 	uint32_t bytes = (uint32_t)offset + 1;
 	bool done;
 
+	XVI_ASSERT(size != 0 && block_kind(first->header) == KIND_FIRST);
 	if (err == 0)
 		err = xvi_piece_next(objects, &at, &rest);
 	XVI_ASSERT(err == 0);
@@ -136,6 +141,7 @@ int xvi_object_move(struct xvi_objects *to_objects, struct xvi_objects *objects,
 	xv_handle moved;
 	int err;
 
+	XVI_ASSERT(size != 0 && !page_is_pinned(objects, at->page));
 	if (block_kind(at->header) == KIND_FIXED) {
 		offset |= OBJECT_ALIGNMENT_MAX;
 		alignment = offset & (0U - offset);

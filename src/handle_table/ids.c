@@ -11,6 +11,8 @@
 
 static void queue_put_last(struct xv_handle_table *table, uint32_t index)
 {
+	XVI_ASSERT(index != 0 && row_kind(table, index) == ROW_FREE);
+	XVI_ASSERT((table->last_free == 0) == (table->free_rows == 0)); /* 102 */
 	table->handles[index] = 0;
 	table->handles[table->last_free] = index;
 	table->last_free = index;
@@ -22,11 +24,13 @@ static uint32_t queue_take_first(struct xv_handle_table *table)
 	xv_handle *handles = table->handles;
 	uint32_t index = (uint32_t)handles[0];
 
+	XVI_ASSERT(xvi_lock_is_taken(&table->lock) && table->free_rows != 0);
 	XVI_ASSERT(index != 0 && row_kind(table, index) == ROW_FREE);
 	handles[0] = handles[index];
 	if (handles[0] == 0)
 		table->last_free = 0;
 	table->free_rows--;
+	XVI_ASSERT((table->last_free == 0) == (table->free_rows == 0)); /* 102 */
 	return index;
 }
 
@@ -52,6 +56,8 @@ static int commit(struct xv_handle_table *table, uint32_t rows)
 	struct xv_pool_stats stats;
 	int err = 0;
 
+	XVI_ASSERT(rows > row_count(table) && rows <= table->max_ids + 1);
+	XVI_ASSERT(states + handles >= xvi_ids_table_held_bytes(table));
 	/* The pool must not grow into what the table is about to take. */
 	xvi_ids_limit_pool(table, states + handles - xvi_ids_table_held_bytes(table));
 	xv_pool_get_stats(table->pool, &stats);
@@ -140,6 +146,9 @@ static void row_give(struct xv_handle_table *table, uint32_t index)
 {
 	uint32_t generation = row_load(table, index) & ROW_GENERATION_MASK;
 
+	XVI_ASSERT((row_load(table, index) & ROW_CALLS_MASK) == 0);
+	XVI_ASSERT((row_load(table, index) & ROW_LOCKED) != 0 ||
+		   row_kind(table, index) == ROW_TAKEN);
 	xvi_lock_acquire(&table->lock);
 	row_settle(table, index, generation | ROW_FREE);
 	queue_put_last(table, index);
@@ -199,6 +208,7 @@ int xv_id_malloc(struct xv_handle_table *table, size_t size, xv_id *id)
 	err = row_take(table, &index);
 	if (err != 0)
 		return err;
+	XVI_ASSERT(index != 0 && row_kind(table, index) == ROW_TAKEN);
 	err = xv_malloc_owned(table->pool, size, index, &handle);
 	if (err != 0) {
 		row_give(table, index);

@@ -53,6 +53,7 @@ static int table_init(struct xv_handle_table *table, const struct xv_handle_tabl
 		return err;
 	table->handles = (void *)table->handle_memory.base;
 	table->index_bits = bits > INDEX_BITS_MIN ? bits : INDEX_BITS_MIN;
+	XVI_ASSERT(table->index_bits < 32 && table->max_ids >> table->index_bits == 0);
 	table->threaded = table->lock.kind != XV_LOCK_NONE;
 	xvi_atomic_store(&table->count, 1);
 	table->limit_bytes = options->pool.limit_bytes;
@@ -178,6 +179,7 @@ void xv_handle_table_get_stats(struct xv_handle_table *table, struct xv_handle_t
 	stats->table_bytes = xvi_ids_table_held_bytes(table);
 	stats->held_bytes = stats->pool.held_bytes + stats->table_bytes;
 	stats->rows = row_count(table);
+	XVI_ASSERT(table->free_rows < stats->rows); /* 101 */
 	stats->ids = stats->rows - 1 - table->free_rows;
 	stats->max_ids = table->max_ids;
 	stats->generations = (uint64_t)1 << (32 - table->index_bits);
@@ -237,6 +239,7 @@ void xv_handle_table_unlock_all(struct xv_handle_table *table)
 {
 	if (table == NULL)
 		return;
+	XVI_ASSERT(table->closed && xvi_lock_is_taken(&table->lock));
 	xv_pool_unlock_all(table->pool);
 	for (uint32_t i = 1; i < row_count(table); i++) {
 		if (row_kind(table, i) != ROW_FREE)

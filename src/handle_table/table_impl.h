@@ -160,6 +160,7 @@ static inline int row_enter(struct xv_handle_table *table, xv_id id, uint32_t ho
 	uint32_t index = row_index(table, id);
 	unsigned turns = 0;
 
+	XVI_ASSERT(how == ROW_CALL || how == ROW_CALL + ROW_MAP || how == ROW_LOCKED);
 	if (index >= row_count(table))
 		return -XV_EINVAL;
 	for (;;) {
@@ -184,6 +185,8 @@ static inline int row_enter(struct xv_handle_table *table, xv_id id, uint32_t ho
 static inline void row_leave(struct xv_handle_table *table, uint32_t index, uint32_t what)
 {
 	XVI_ASSERT((row_load(table, index) & (ROW_LOCKED | ROW_CALLS_MASK)) != 0);
+	XVI_ASSERT((row_load(table, index) & ROW_CALLS_MASK) >= (what & ROW_CALLS_MASK));
+	XVI_ASSERT((row_load(table, index) & ROW_MAPS_MASK) >= (what & ROW_MAPS_MASK));
 	if (table->threaded)
 		xvi_atomic_sub_release(&table->states[index], what);
 	else

@@ -56,6 +56,7 @@ static int shard_map(struct xvi_shard *shard, xv_handle handle, void **ptr)
 		(void)xvi_object_unpin(&shard->objects, pin.piece.page);
 		return err;
 	}
+	XVI_ASSERT(pin.offset == xv_handle_offset(handle));
 	shard->pins++;
 	*ptr = address;
 	return 0;
@@ -86,6 +87,7 @@ int xv_unmap(struct xv_pool *pool, xv_handle handle, void *ptr)
 	ended = heap_owns(&shard->objects.heap, page) &&
 		heap_page(&shard->objects.heap, page)->pins != 0 && map_end(pool, handle, ptr) &&
 		xvi_object_unpin(&shard->objects, page);
+	XVI_ASSERT(!ended || shard->pins != 0); /* 34 */
 	shard->pins -= ended;
 	shard_leave(shard);
 	return ended ? 0 : -XV_EINVAL;
@@ -109,6 +111,8 @@ static size_t copy_part(struct xvi_shard *shard, const struct xvi_pin *pin, cons
 
 	if (bytes > COPY_BYTES)
 		bytes = COPY_BYTES;
+	XVI_ASSERT(bytes != 0 && pin->offset + bytes <= heap->shape.end_unit * UNIT_BYTES);
+	XVI_ASSERT(heap_page(heap, pin->piece.page)->pins != 0);
 	if (copy->to != NULL)
 		memcpy(copy->to, page + pin->offset, bytes);
 	else
@@ -143,6 +147,7 @@ static int copy_parts(struct xvi_shard *shard, struct xvi_pin *pin, struct copy 
 		if (err != 0)
 			break;
 	}
+	XVI_ASSERT(shard->pins != 0); /* 34 */
 	shard->pins--;
 	(void)xvi_object_unpin(&shard->objects, pin->piece.page);
 	return err;
@@ -155,6 +160,7 @@ static int copy_locked(struct xvi_shard *shard, xv_handle handle, const struct x
 	struct xvi_pin pin;
 	int err;
 
+	XVI_ASSERT(xvi_lock_is_taken(&shard->lock) && copy->length != 0);
 	if (copy->length <= COPY_BYTES)
 		return copy->to != NULL ? xvi_object_read(&shard->objects, at, copy->offset,
 							  copy->to, copy->length)

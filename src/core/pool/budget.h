@@ -46,6 +46,8 @@ static inline int budget_change(struct xvi_budget *budget, int64_t held, int64_t
 	int64_t more;
 
 	XVI_ASSERT(xvi_lock_is_taken(&budget->lock));
+	XVI_ASSERT(held >= 0 || (uint64_t)-held <= budget->held);
+	XVI_ASSERT(promised >= 0 || (uint64_t)-promised <= budget->promised);
 	if (stayed < 0 && (uint64_t)-stayed > budget->stayed)
 		stayed = -(int64_t)budget->stayed;
 	more = held + promised + (stayed < 0 ? stayed : 0);

@@ -20,6 +20,8 @@ enum {
 	GENERATION_STEP = 2531,
 };
 
+_Static_assert(HOLE_RECORDS_MOST <= 1 << (32 - HOLE_VALUE_SHIFT), "a word names each record");
+
 static uint32_t grain_shift(const struct xv_provider *provider)
 {
 	return provider->grain_shift != 0 ? provider->grain_shift : provider->page_shift;
@@ -264,6 +266,7 @@ static int shard_init(struct xv_pool *pool, struct xvi_shard *shard, uint32_t nu
 {
 	unsigned char *behind = (unsigned char *)shard + aligned(sizeof(*shard));
 
+	XVI_ASSERT((uintptr_t)shard % MEMORY_ALIGNMENT == 0 && number < pool->shard_most);
 	memset(shard, 0, shard_bytes(pool, records));
 	shard->pool = pool;
 	shard->number = number;
@@ -304,6 +307,7 @@ struct xvi_shard *xvi_shard_make(struct xv_pool *pool, uint32_t number)
 {
 	struct xvi_shard *shard;
 
+	XVI_ASSERT(number != 0 && number < pool->shard_most);
 	/* With the first shard locked, no other thread makes a shard. */
 	xvi_lock_acquire(&pool->first->lock);
 	shard = xvi_atomic_ptr_load(&pool->shard[number]);
@@ -369,6 +373,7 @@ static void table_init(struct xv_pool *pool, uint32_t records)
 		slots = table->most;
 		memset(table->records, 0, table_bytes(pool));
 	} else {
+		XVI_ASSERT(table->at <= pool->self.committed);
 		slots = (uint32_t)((pool->self.committed - table->at) / table->stride);
 		table->sparse = pool->provider->ops->meta_purge != NULL;
 		table->memory = &pool->self;

@@ -30,6 +30,7 @@ static void chunks_of(const struct xvi_page_table *table, uint32_t first, uint32
 {
 	size_t head = head_chunks(table);
 
+	XVI_ASSERT(count != 0 && first < table->most && count <= table->most - first);
 	*from = record_at(table, first) / META_CHUNK_BYTES;
 	*to = meta_round(record_at(table, first + count), META_CHUNK_BYTES) / META_CHUNK_BYTES;
 	if (*from < head)
@@ -45,6 +46,7 @@ static bool chunk_is_used(const struct xvi_page_table *table, size_t chunk)
 	uint32_t covered = xvi_atomic_load(&table->covered);
 	uint32_t index = (uint32_t)((chunk * META_CHUNK_BYTES - table->at) / table->stride);
 
+	XVI_ASSERT(chunk >= head_chunks(table));
 	for (; index < covered && record_at(table, index) < end; index++) {
 		if (record_is_used(table, index))
 			return true;
@@ -77,6 +79,7 @@ static void step_purge(struct xvi_page_table *table, size_t first, int64_t *held
 	uint32_t charged = 0; /* a bit for each chunk */
 	int64_t discharge = 0;
 
+	XVI_ASSERT(table->sparse && first % META_STEP_CHUNKS == 0);
 	if (first < head_chunks(table) ||
 	    (first + META_STEP_CHUNKS) * META_CHUNK_BYTES > table->memory->committed)
 		return;
@@ -104,6 +107,7 @@ static void chunks_purge(struct xvi_page_table *table, size_t from, size_t to, i
 {
 	size_t bytes = (to - from) * META_CHUNK_BYTES;
 
+	XVI_ASSERT(from <= to && to * META_CHUNK_BYTES <= table->memory->committed);
 	if (from == to)
 		return;
 	if (table->provider->ops->meta_purge(table->provider, table->memory->base,
@@ -126,6 +130,7 @@ static int cover(struct xvi_page_table *table, uint32_t index, int64_t *held)
 	int64_t more;
 	int err;
 
+	XVI_ASSERT(index < table->most);
 	if (index < xvi_atomic_load(&table->covered))
 		return 0;
 	if (bytes > table->memory->reserved) /* also whole chunks */
@@ -142,6 +147,7 @@ static int cover(struct xvi_page_table *table, uint32_t index, int64_t *held)
 	records = (bytes - table->at) / table->stride;
 	xvi_atomic_store_release(&table->covered,
 				 records < table->most ? (uint32_t)records : table->most);
+	XVI_ASSERT(index < xvi_atomic_load(&table->covered));
 	return 0;
 }
 
@@ -167,6 +173,7 @@ int xvi_page_table_widen(struct xvi_page_table *table, int64_t *held)
 	uint32_t low = 0, high = table->window - 1;
 	int err;
 
+	XVI_ASSERT(xvi_lock_is_taken(&table->budget->lock));
 	table->origin = table->pages == 0 ? 0 : origin;
 	if (table->origin == 0)
 		return 0;
@@ -175,6 +182,7 @@ int xvi_page_table_widen(struct xvi_page_table *table, int64_t *held)
 		low++;
 	while (!record_is_used(table, high))
 		high--;
+	XVI_ASSERT(low <= high && high < table->window);
 	err = cover(table, origin + high, held);
 	if (err == 0)
 		err = chunks_charge(table, origin + low, high - low + 1, held);
@@ -207,6 +215,7 @@ int xvi_page_table_add(struct xvi_page_table *table, uint32_t page, uint32_t sha
 		err = chunks_charge(table, page - table->origin, 1, held);
 	if (err != 0)
 		return err;
+	XVI_ASSERT(!record_is_used(table, page - table->origin) && shard + 1 < PAGE_STAYED);
 	xvi_atomic8_store(page_table_byte(table, page - table->origin), (uint8_t)(shard + 1));
 	table->pages++;
 	return 0;
@@ -218,9 +227,12 @@ void xvi_page_table_remove(struct xvi_page_table *table, uint32_t first, uint32_
 	size_t from, to;
 
 	XVI_ASSERT(xvi_lock_is_taken(&table->budget->lock));
+	XVI_ASSERT(first >= table->origin && count != 0 && count <= table->pages);
 	first -= table->origin;
-	for (uint32_t index = first; index < first + count; index++)
+	for (uint32_t index = first; index < first + count; index++) {
+		XVI_ASSERT(record_is_used(table, index));
 		xvi_atomic8_store(page_table_byte(table, index), PAGE_NOBODY);
+	}
 	table->pages -= count;
 	if (table->sparse) {
 		chunks_of(table, first, count, &from, &to);

@@ -38,6 +38,8 @@ enum {
 			    * be purged */
 };
 
+_Static_assert(XV_SHARDS_MAX < PAGE_STAYED, "the byte of a record names each shard");
+
 struct xvi_page_table {
 	/* Constants. */
 	unsigned char *records; /* record 0 */

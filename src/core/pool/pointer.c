@@ -28,6 +28,7 @@ XVI_READS_HEADERS static xv_handle quick_handle(const struct xvi_shard *shard, x
 	uint32_t page = xv_handle_page(plain);
 	uint32_t unit = handle_unit(&shard->objects, plain);
 
+	XVI_ASSERT(xvi_lock_is_taken(&shard->lock));
 	if (heap->shape.prove || !heap_owns(heap, page) || unit >= heap->shape.end_unit)
 		return plain;
 	if (!grain_is_hot(&heap->shape, heap_page(heap, page), unit, unit + 1))
@@ -64,6 +65,7 @@ static struct xvi_shard *enter_address(struct xv_pool *pool, const void *ptr, bo
 
 static xv_handle location_handle(const struct xvi_shard *shard, const struct xvi_location *at)
 {
+	XVI_ASSERT(block_kind(at->header) == KIND_WHOLE || block_kind(at->header) == KIND_FIXED);
 	return objects_handle(&shard->objects, at->page, at->unit, at->header);
 }
 

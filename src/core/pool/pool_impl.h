@@ -153,6 +153,7 @@ static inline struct xvi_shard *pool_shard(const struct xv_pool *pool, uint32_t 
 {
 	struct xvi_shard *shard = xvi_atomic_ptr_load(&pool->shard[number]);
 
+	XVI_ASSERT(number < pool->shard_most);
 	return shard != NULL && shard->number == number ? shard : NULL;
 }
 
@@ -225,6 +226,7 @@ static inline struct xvi_shard *enter_object(struct xv_pool *pool, xv_handle han
 /* Address of an object, over a provider with a base. */
 static inline unsigned char *pool_address(const struct xv_pool *pool, xv_handle handle)
 {
+	XVI_ASSERT(pool->provider->base != NULL);
 	return (unsigned char *)pool->provider->base +
 	       ((size_t)xv_handle_page(handle) << pool->provider->page_shift) +
 	       xv_handle_offset(handle);
@@ -245,8 +247,10 @@ static inline bool window_slots_take(struct xv_provider *provider, uint32_t coun
 
 static inline void window_slots_give(struct xv_provider *provider, uint32_t count)
 {
-	(void)xvi_atomic_add((struct xvi_atomic32 *)(void *)&provider->window_slots_taken,
-			     0U - count);
+	struct xvi_atomic32 *taken = (struct xvi_atomic32 *)(void *)&provider->window_slots_taken;
+
+	XVI_ASSERT(xvi_atomic_load(taken) >= count);
+	(void)xvi_atomic_add(taken, 0U - count);
 }
 
 #endif

@@ -23,6 +23,7 @@ enum {
 /* Free the next handles, until a place is empty. */
 static void mail_read(struct xvi_shard *shard)
 {
+	XVI_ASSERT(xvi_lock_is_taken(&shard->lock) && shard->mail_at < MAIL_HANDLES);
 	for (uint32_t i = 0; i < MAIL_HANDLES; i++) {
 		xv_handle handle = xvi_atomic64_take(&shard->mailbox->handle[shard->mail_at]);
 
@@ -81,6 +82,7 @@ void xvi_enter_crowded(struct xvi_shard *shard)
 
 	xvi_lock_acquire(&shard->lock);
 	homes = xvi_atomic_load(&pool->homes);
+	XVI_ASSERT(homes != 0 && homes <= pool->shard_most);
 	if (shard->objects.mallocs - shard->crowded_since > CROWDED_ALLOCATIONS) {
 		shard->crowded_since = shard->objects.mallocs;
 		shard->crowded = 0;
@@ -105,6 +107,7 @@ struct xvi_shard *xvi_enter_home_spread(struct xv_pool *pool)
 	uint32_t number = home_number(pool);
 	struct xvi_shard *shard = xvi_atomic_ptr_load(&pool->shard[number]);
 
+	XVI_ASSERT(number < pool->shard_most);
 	if (XVI_UNLIKELY(shard == NULL))
 		shard = xvi_shard_make(pool, number);
 	shard_enter(shard);
@@ -124,7 +127,9 @@ struct xvi_shard *xvi_enter_page_if_any(struct xv_pool *pool, uint32_t page)
 
 	if (number == PAGE_NOBODY)
 		return NULL;
+	XVI_ASSERT(number <= pool->shard_most);
 	shard = xvi_atomic_ptr_load(&pool->shard[number - 1]);
+	XVI_ASSERT(shard != NULL && shard->number == number - 1); /* 32 */
 	shard_enter(shard);
 	if (page_table_shard(&pool->pages, page) == number)
 		return shard;
@@ -153,6 +158,7 @@ static bool free_is_left(struct xv_pool *pool, xv_handle handle)
 	if (number == PAGE_NOBODY || number - 1 == home_number(pool))
 		return false;
 	shard = xvi_atomic_ptr_load(&pool->shard[number - 1]);
+	XVI_ASSERT(shard != NULL && shard->number == number - 1 && shard->mailbox != NULL);
 	busy = xvi_atomic_load(&shard->mailbox->busy);
 	if (busy == 0) {
 		if (xvi_lock_try(&shard->lock)) {
@@ -285,8 +291,10 @@ static int shard_malloc(struct xvi_shard *shard, size_t size, size_t alignment, 
 			xv_handle *handle)
 {
 	uint64_t failures = shard->objects.failures;
-	int err = xvi_object_malloc(&shard->objects, size, alignment, owner, handle);
+	int err;
 
+	XVI_ASSERT(xvi_lock_is_taken(&shard->lock));
+	err = xvi_object_malloc(&shard->objects, size, alignment, owner, handle);
 	shard->objects.failures = failures;
 	return err;
 }
@@ -324,6 +332,7 @@ static bool object_to(struct xvi_shard *to, struct xvi_shard *from, xv_handle *h
 		     object_size(objects, &at) <= objects->whole_max &&
 		     xvi_object_move(&to->objects, objects, &at, size, handle) == 0;
 
+	XVI_ASSERT(to != from && xvi_lock_is_taken(&to->lock) && xvi_lock_is_taken(&from->lock));
 	to->objects.failures = failures;
 	return moved;
 }
@@ -336,6 +345,7 @@ static int realloc_with(struct xvi_shard *other, struct xvi_shard *shard, xv_han
 	uint64_t failures;
 	int err;
 
+	XVI_ASSERT(other->pool == shard->pool);
 	if (first)
 		shard_enter(shard);
 	shard_enter(other);

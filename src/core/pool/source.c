@@ -50,6 +50,7 @@ static int64_t grain_bytes(const struct xv_pool *pool, uint64_t count)
 
 static unsigned char *page_address(const struct xv_pool *pool, uint32_t page)
 {
+	XVI_ASSERT(pool->provider->base != NULL && page < pool->pages.most);
 	return (unsigned char *)pool->provider->base + ((size_t)page << pool->provider->page_shift);
 }
 
@@ -58,6 +59,7 @@ static void records_follow(struct xvi_shard *shard)
 {
 	const struct xvi_page_table *table = &shard->pool->pages;
 
+	XVI_ASSERT(table->origin == 0 || shard->pool->shard_most == 1 || shard->number == 0);
 	shard->objects.heap.page_base = table->origin;
 	shard->objects.heap.pages = (unsigned char *)((uintptr_t)table->records -
 						      (uintptr_t)table->origin * table->stride);
@@ -67,6 +69,7 @@ int xvi_pool_widen(struct xv_pool *pool)
 {
 	int err;
 
+	XVI_ASSERT(xvi_lock_is_taken(&pool->first->lock) && !pool_is_spread(pool));
 	xvi_lock_acquire(&pool->budget.lock);
 	err = xvi_page_table_widen(&pool->pages, &pool->first->held);
 	if (err == 0)
@@ -102,6 +105,7 @@ static int source_page_take(void *context, uint32_t *page)
 	if (objects_watched(&shard->objects))
 		xvi_tools_hide(page_address(pool, taken), xv_provider_page_bytes(pool->provider));
 	XVI_PROBE2(xvmalloc, grow, pool, taken);
+	XVI_ASSERT(page_table_shard(&pool->pages, taken) == shard->number + 1); /* 32 */
 	shard->pages_taken++;
 	*page = taken;
 	return 0;
@@ -113,6 +117,7 @@ static void source_pages_give(void *context, uint32_t page, uint32_t count, uint
 	struct xv_pool *pool = shard->pool;
 	size_t stayed;
 
+	XVI_ASSERT(page_table_shard(&pool->pages, page) == shard->number + 1); /* 32 */
 	XVI_PROBE3(xvmalloc, shrink, pool, page, count);
 	/* Once the provider has them, another shard may get them. */
 	xvi_lock_acquire(&pool->budget.lock);
@@ -212,6 +217,7 @@ static int records_reserve(struct xvi_shard *shard)
 	size_t least = records_bytes(FIRST_RECORDS) + META_CHUNK_BYTES;
 	size_t bytes = records_bytes(shard->objects.heap.holes.most);
 
+	XVI_ASSERT(shard->records.base == NULL);
 	while (bytes > least && meta_reserve(shard->pool->provider, &shard->records, bytes, 0) != 0)
 		bytes = meta_round(bytes / 2, META_CHUNK_BYTES);
 	return shard->records.base != NULL ? 0 : -XV_ENOMEM;
@@ -225,6 +231,7 @@ static int source_records_take(void *context, uint32_t count)
 	int64_t more;
 	int err = shard->records.base == NULL ? records_reserve(shard) : 0;
 
+	XVI_ASSERT(count > holes->high && count <= holes->most && !holes->bounded);
 	if (err != 0)
 		return err;
 	if (bytes > shard->records.reserved)
@@ -241,6 +248,7 @@ static int source_records_take(void *context, uint32_t count)
 		}
 	}
 	if (records_are_first(shard)) {
+		XVI_ASSERT(holes->high <= FIRST_RECORDS);
 		memcpy(shard->records.base, holes->records, holes->high * sizeof(struct xvi_hole));
 		holes->records = (struct xvi_hole *)(void *)shard->records.base;
 	}
@@ -269,6 +277,7 @@ static void source_records_give(void *context, uint32_t high, uint32_t ready)
 	less = shard->records.committed - bytes;
 	(void)meta_commit(provider, &shard->records, bytes);
 	(void)charge(shard, 0, -(int64_t)less, 0);
+	XVI_ASSERT(shard->records_touched <= shard->records.committed); /* 33 */
 }
 
 /* ---- a window ---- */

@@ -88,6 +88,7 @@ static uint64_t freed_bytes(struct xvi_shard *shard, int64_t held_before, bool m
 {
 	int64_t taken = shard->compact_taken + shard->held - held_before;
 
+	XVI_ASSERT(xvi_lock_is_taken(&shard->lock) && shard->compact_taken >= 0);
 	shard->compact_taken = more && taken > 0 ? taken : 0;
 	return taken < 0 ? (uint64_t)-taken : 0;
 }
@@ -162,6 +163,7 @@ uint64_t xv_compactable(struct xv_pool *pool)
 /* Held bytes, with the stayed memory that is still there. */
 static uint64_t held_now(struct xv_pool *pool)
 {
+	XVI_ASSERT(xvi_lock_is_taken(&pool->first->lock)); /* and so are all others */
 	(void)xvi_pool_settle(pool);
 	return budget_all_held(&pool->budget);
 }
@@ -210,6 +212,7 @@ int xv_pool_reset(struct xv_pool *pool)
 	for (uint32_t i = 0; pins == 0 && (shard = pool_next(pool, &i)) != NULL;)
 		xvi_objects_clear(&shard->objects);
 	if (pins == 0) {
+		XVI_ASSERT(pool->pages.pages == 0);
 		xvi_atomic_store(&pool->compact_at, 0);
 		pool->budget.peak = held_now(pool);
 	}

@@ -25,6 +25,7 @@ void rzi_segment_free(struct rzi_backing *b, uint32_t number)
 	*rzi_segment_at(b, number) = (struct rzi_segment){.state = SEGMENT_FREE, .next = b->free};
 	b->free = number + 1;
 	b->free_count++;
+	RZI_ASSERT(b->free_count <= b->segments);
 	(void)pthread_mutex_unlock(&b->lock);
 }
 
@@ -60,6 +61,8 @@ uint32_t rzi_segment_take(struct rzi_backing *b, uint32_t kept)
 		b->free = rzi_segment_at(b, number)->next;
 		b->free_count--;
 		RZI_ASSERT(segment_is_unused(rzi_segment_at(b, number))); /* B2 */
+		RZI_ASSERT(rzi_segment_at(b, number)->state == SEGMENT_FREE);
+		RZI_ASSERT((b->free == 0) == (b->free_count == 0));
 		*rzi_segment_at(b, number) = (struct rzi_segment){.state = SEGMENT_OPEN};
 		atomic_store(&b->serial[number], ++b->serials);
 	}
@@ -72,6 +75,7 @@ void rzi_segment_close(struct rzi_backing *b, uint32_t number)
 	bool is_unused;
 
 	(void)pthread_mutex_lock(&b->lock);
+	RZI_ASSERT(rzi_segment_at(b, number)->state == SEGMENT_OPEN);
 	is_unused = segment_is_unused(rzi_segment_at(b, number));
 	if (!is_unused)
 		rzi_segment_at(b, number)->state = SEGMENT_FULL;
@@ -106,6 +110,7 @@ void rzi_backing_release(struct ramz *store, uint64_t entry)
 	struct rzi_segment *segment;
 	bool is_unused;
 
+	RZI_ASSERT(rzi_entry_is_backed(entry));
 	(void)pthread_mutex_lock(&b->lock);
 	segment = rzi_segment_at(b, number);
 	RZI_ASSERT(segment->live_bytes >= rzi_backing_form_bytes(entry)); /* B1 */
@@ -134,6 +139,7 @@ uint64_t rzi_backing_sum(const struct rzi_backing *b, const unsigned char *at, u
 {
 	unsigned char all[40] = {0};
 
+	RZI_ASSERT(number < b->segments);
 	memcpy(all, at, 16);
 	rzi_put_u64(all + 16, b->id);
 	rzi_put_u64(all + 24, rzi_checksum(at + FORM_HEADER_BYTES, bytes));
@@ -206,11 +212,13 @@ static int backing_fetch(struct rzi_context *context, uint64_t slot, const struc
 	unsigned char *io = backing_io(context);
 	int err;
 
+	RZI_ASSERT(rzi_entry_is_backed(entry));
 	if (io == NULL)
 		return -XV_ENOMEM;
 	if (!view->is_kept && atomic_load(rzi_slot(store, slot)) != entry)
 		return -XV_EBUSY;
 	end = (end + align - 1) & ~(align - 1);
+	RZI_ASSERT(end - first <= rzi_context_io_bytes(store) - IO_ALIGN_BYTES);
 	err = b->device.read(b->device.context, first, io, (size_t)(end - first));
 	rzi_count(&context->counters, COUNT_BACKING_READS, 1);
 	if (err == 0 && !backing_form_is_good(b, io + (offset - first), slot, entry))
@@ -238,6 +246,7 @@ int rzi_backing_copy(struct rzi_context *context, uint64_t slot, const struct rz
 
 	if (err != 0)
 		return err;
+	RZI_ASSERT(bytes <= context->store->page_bytes + context->store->tail_bytes);
 	memcpy(context->packed, form, bytes);
 	return (int)bytes;
 }

@@ -39,6 +39,7 @@ struct checkpoint {
 
 static void checkpoint_pin(struct checkpoint *c, uint32_t number)
 {
+	RZI_ASSERT(c->pin != 0);
 	(void)pthread_mutex_lock(&c->b->lock);
 	rzi_segment_at(c->b, number)->pins |= c->pin;
 	(void)pthread_mutex_unlock(&c->b->lock);
@@ -75,6 +76,7 @@ static int checkpoint_write_data(struct checkpoint *c)
 	c->data_segment = UINT32_MAX;
 	if (number == UINT32_MAX)
 		return 0;
+	RZI_ASSERT(c->data_used <= RAMZ_SEGMENT_BYTES);
 	memset(c->data + c->data_used, 0, RAMZ_SEGMENT_BYTES - c->data_used);
 	c->data_used = 0;
 	return checkpoint_write(c, number, c->data);
@@ -209,6 +211,7 @@ static void map_put(struct checkpoint *c, uint64_t slot, uint64_t entry)
 	uint32_t number = (uint32_t)(slot >> SPARSE_LEAF_SHIFT);
 	unsigned char *numbers = c->map + MAP_NUMBERS_AT;
 
+	RZI_ASSERT(entry != 0 && slot < c->store->snapshot.pages);
 	if (c->leaves == 0 || rzi_get_u32(numbers + 4 * (c->leaves - 1)) != number)
 		rzi_put_u32(numbers + 4 * c->leaves++, number);
 	RZI_ASSERT(c->leaves <= MAP_LEAVES_MAX);
@@ -298,6 +301,7 @@ static int head_flush(struct checkpoint *c)
 
 	if (number == UINT32_MAX)
 		return 0;
+	RZI_ASSERT(c->heads < ROOT_HEADS_MAX);
 	rzi_put_u32(c->root + ROOT_HEAD_AT + 4 * c->heads++, number);
 	return checkpoint_write_data(c);
 }
@@ -318,6 +322,7 @@ static int head_write(void *context, const void *data, size_t bytes)
 			err = checkpoint_take(c, &c->data_segment);
 		if (err != 0)
 			return err;
+		RZI_ASSERT(part != 0);
 		part = part < bytes ? part : bytes;
 		memcpy(c->data + c->data_used, from, part);
 		c->data_used += (uint32_t)part;
@@ -402,6 +407,7 @@ static int checkpoint_write_super(struct checkpoint *c, const struct rzi_super *
 	/* The place that is written is not the one that is needed. */
 	RZI_ASSERT(b->good_pin == 0 || which != b->super);
 	RZI_ASSERT(c->pin != b->good_pin && (c->pin & (c->pin - 1)) == 0);
+	RZI_ASSERT(c->data_segment == UINT32_MAX); /* its buffer is used now */
 	rzi_super_put(c->data, super);
 	c->in_doubt = true;
 	err = b->device.write(b->device.context, rzi_super_offset(which), c->data, SUPER_BYTES);

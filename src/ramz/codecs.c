@@ -16,6 +16,7 @@
 
 static void codecs_discharge(struct ramz *store, size_t bytes)
 {
+	RZI_ASSERT(atomic_load(&store->contexts.codec_bytes) >= bytes);
 	rzi_memory_discharge(&store->memory, bytes);
 	atomic_fetch_sub(&store->contexts.codec_bytes, bytes);
 }
@@ -59,6 +60,7 @@ void rzi_coding_put(struct ramz *store, uint32_t index, const struct ramz_codec 
 
 void rzi_coding_drop(struct ramz *store, uint32_t index)
 {
+	RZI_ASSERT(index != 0 && index < CODECS && store->coding[index].dictionary == NULL);
 	atomic_store(&store->coding[index].codec, NULL);
 }
 
@@ -113,6 +115,7 @@ static bool coding_is_idle(const struct ramz *store, uint32_t index)
 
 void rzi_codings_reap(struct ramz *store)
 {
+	RZI_ASSERT(atomic_load(&store->contexts.closed));
 	if (store->snapshot.active) /* its pages are not counted */
 		return;
 	for (uint32_t i = 1; i < CODECS; i++) {
@@ -154,6 +157,7 @@ void *rzi_coding_context(const struct ramz *store, uint32_t index, int32_t level
 	const struct rzi_coding *coding = &store->coding[index];
 	const struct ramz_codec *codec = rzi_coding_codec(store, index);
 
+	RZI_ASSERT(index != 0 && codec != NULL); /* R9 */
 	level = rzi_codec_level(codec, level);
 	if (coding->dictionary == NULL)
 		return codec->context_create(store->page_bytes, level);
@@ -219,6 +223,7 @@ static void *codecs_context(struct rzi_context *context, const struct ramz_codec
 	int32_t wanted = level != NULL ? *level : codec->level_default;
 	void *made;
 
+	RZI_ASSERT(index != 0 && index < CODECS && codec != NULL); /* R9 */
 	if (cc->context != NULL && (level == NULL || cc->level == wanted))
 		return cc->context;
 	made = coding->dictionary == NULL

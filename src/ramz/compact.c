@@ -43,6 +43,7 @@ static uint64_t compact_new_entry(const struct ramz *store, uint64_t entry, xv_h
 {
 	uint64_t moved;
 
+	RZI_ASSERT(!rzi_entry_locked(entry) && rzi_entry_kind(entry) == ENTRY_OBJECT); /* R2 */
 	if (rzi_is_protected(store, from) ||
 	    !rzi_entry_moved(entry & ~ENTRY_LOCK, to, store->pool_page_shift, &moved))
 		return entry;

@@ -108,6 +108,7 @@ static struct rzi_context *context_add(struct ramz *store, uint32_t index)
 	struct rzi_context *there = NULL;
 	struct rzi_context *context;
 
+	RZI_ASSERT(index < CONTEXTS_MAX);
 	if (more_bytes != 0 && !context_has_room(store, more_bytes))
 		return NULL;
 	context = context_create(store);
@@ -197,6 +198,9 @@ static struct rzi_context *context_borrow(struct ramz *store)
 
 static void context_give_back(struct rzi_context *context)
 {
+	RZI_ASSERT(atomic_load(&context->taken) == CONTEXT_TAKEN);
+	RZI_ASSERT(atomic_load(&context->hazard[HAZARD_SLOT]) == XV_NULL_HANDLE); /* R7 */
+	RZI_ASSERT(atomic_load(&context->hazard[HAZARD_TWIN]) == XV_NULL_HANDLE);
 	atomic_store_explicit(&context->taken, context->parked != 0 ? CONTEXT_PARKED : CONTEXT_FREE,
 			      memory_order_release);
 }
@@ -287,7 +291,7 @@ void rzi_gate_close(struct ramz *store)
 {
 	unsigned turns = 0;
 
-	RZI_ASSERT(rzi_mutex_is_taken(&store->admin));
+	RZI_ASSERT(rzi_mutex_is_taken(&store->admin) && !atomic_load(&store->contexts.closed));
 	atomic_store(&store->contexts.closed, true);
 	/* A context added meanwhile lies behind those looked at, or in a gap before them: its
 	 * taker sees the closed gate, and does not use it. */
@@ -303,6 +307,7 @@ void rzi_gate_open(struct ramz *store)
 {
 	struct rzi_contexts *contexts = &store->contexts;
 
+	RZI_ASSERT(rzi_mutex_is_taken(&store->admin) && atomic_load(&contexts->closed));
 	(void)pthread_mutex_lock(&contexts->lock);
 	atomic_store(&contexts->closed, false);
 	(void)pthread_cond_broadcast(&contexts->opened);
@@ -311,6 +316,7 @@ void rzi_gate_open(struct ramz *store)
 
 struct rzi_context *rzi_enter_closed(struct ramz *store)
 {
+	RZI_ASSERT(atomic_load(&store->contexts.closed));
 	return context_take(store);
 }
 
@@ -372,6 +378,7 @@ void rzi_contexts_fini(struct ramz *store)
  * see that the gate is closed. So contexts stay, but their content is ours. */
 void rzi_contexts_trim(struct ramz *store)
 {
+	RZI_ASSERT(atomic_load(&store->contexts.closed));
 	for (uint32_t i = 0; i < rzi_contexts_high(store); i++) {
 		struct rzi_context *context = rzi_context_at(store, i);
 

@@ -123,6 +123,7 @@ void rzi_dedup_destroy(struct ramz *store)
 
 static void dedup_rehash(struct rzi_dedup *dedup, uint32_t *bucket, uint32_t buckets)
 {
+	RZI_ASSERT(buckets != 0 && (buckets & (buckets - 1)) == 0);
 	for (uint32_t i = 0; i < dedup->buckets; i++) {
 		for (uint32_t at = dedup->bucket[i]; at != RECORD_NONE;) {
 			struct record *record = dedup_record(dedup, at - 1);
@@ -144,6 +145,7 @@ static void dedup_set_buckets(struct rzi_dedup *dedup, uint32_t buckets)
 	uint32_t *bucket;
 	int err;
 
+	RZI_ASSERT(rzi_mutex_is_taken(&dedup->lock));
 	if (buckets == dedup->buckets)
 		return;
 	bucket = buckets < dedup->buckets ? rzi_memory_force(dedup->memory, bytes)
@@ -207,6 +209,7 @@ int rzi_dedup_resize(struct ramz *store, uint64_t pages)
 
 static void dedup_push_free(struct rzi_dedup *dedup, uint32_t number)
 {
+	RZI_ASSERT(number < dedup->made && dedup_record(dedup, number)->refs == 0);
 	dedup_record(dedup, number)->next = dedup->free;
 	dedup->free = number + 1;
 }
@@ -261,6 +264,7 @@ static int dedup_take_record(struct rzi_dedup *dedup, uint32_t *record)
 			return err;
 		*record = dedup->made++;
 	}
+	RZI_ASSERT(*record < dedup->limit && dedup_record(dedup, *record)->refs == 0);
 	rzi_sparse_use(&dedup->records, *record);
 	dedup->in_use++;
 	return 0;
@@ -271,6 +275,7 @@ static void dedup_chain(struct rzi_dedup *dedup, uint32_t number, uint64_t hash)
 	struct record *record = dedup_record(dedup, number);
 	uint32_t *head;
 
+	RZI_ASSERT(rzi_mutex_is_taken(&dedup->lock) && record->refs == 0);
 	if (dedup->in_use > dedup->buckets && dedup->buckets < UINT32_MAX / 4)
 		dedup_set_buckets(dedup, dedup->buckets * 2);
 	head = &dedup->bucket[hash & (dedup->buckets - 1)];
@@ -285,8 +290,11 @@ static void dedup_unchain(struct rzi_dedup *dedup, uint32_t number)
 	const struct record *record = dedup_record(dedup, number);
 	uint32_t *link = &dedup->bucket[record->hash & (dedup->buckets - 1)];
 
-	while (*link != number + 1)
+	RZI_ASSERT(rzi_mutex_is_taken(&dedup->lock) && record->refs == 0);
+	while (*link != number + 1) {
+		RZI_ASSERT(*link != RECORD_NONE);
 		link = &dedup_record(dedup, *link - 1)->next;
+	}
 	*link = record->next;
 }
 
@@ -415,6 +423,7 @@ static uint64_t dedup_clear_place(_Atomic uint64_t *place)
 		rzi_pause(&turns);
 		entry = atomic_load(place);
 	}
+	RZI_ASSERT(rzi_entry_kind(entry) == ENTRY_OBJECT); /* R4 */
 	return entry;
 }
 
@@ -424,6 +433,7 @@ void rzi_dedup_unref(struct rzi_context *context, uint32_t number)
 	bool last;
 
 	dedup_lock(dedup);
+	RZI_ASSERT(dedup_record(dedup, number)->refs != 0); /* R4 */
 	last = --dedup_record(dedup, number)->refs == 0;
 	if (last)
 		dedup_unchain(dedup, number);
@@ -437,6 +447,7 @@ void rzi_dedup_release(struct rzi_dedup *dedup, uint32_t number)
 	dedup_lock(dedup);
 	dedup_push_free(dedup, number);
 	rzi_sparse_unuse(&dedup->records, number);
+	RZI_ASSERT(dedup->in_use != 0);
 	dedup->in_use--;
 	dedup_unlock(dedup);
 }
@@ -501,6 +512,7 @@ void rzi_dedup_trim(struct ramz *store, bool (*place_is_idle)(const void *leaf))
 {
 	struct rzi_dedup *dedup = store->dedup;
 
+	RZI_ASSERT(atomic_load(&store->contexts.closed));
 	for (uint32_t i = 0; i < rzi_contexts_high(store); i++) {
 		struct rzi_context *context = rzi_context_at(store, i);
 

@@ -29,6 +29,8 @@
 
 #include <xvmalloc/base.h>
 
+#include "platform.h"
+
 enum rzi_entry_kind {
 	ENTRY_ABSENT = 0,
 	ENTRY_SAME = 1,
@@ -136,6 +138,7 @@ static inline uint64_t rzi_entry_word(uint64_t entry)
 {
 	uint64_t value = entry >> SAME_VALUE_SHIFT;
 
+	RZI_ASSERT(rzi_entry_kind(entry) == ENTRY_SAME);
 	switch ((enum same_form)((entry >> SAME_FORM_SHIFT) & 3U)) {
 	case SAME_REPEAT:
 		return value << 32 | value;
@@ -164,6 +167,7 @@ static inline bool rzi_entry_of_object(xv_handle handle, uint32_t pool_page_shif
 		((uint64_t)xv_handle_page(handle) << pool_page_shift) + xv_handle_offset(handle);
 	uint64_t unit = byte >> ENTRY_UNIT_BYTES_SHIFT;
 
+	RZI_ASSERT(codec <= ENTRY_CODEC_MASK);
 	if ((byte & 3U) != 0 || (unit >> ENTRY_UNIT_BITS) != 0)
 		return false;
 	*entry = (handle >> ENTRY_TAG_SHIFT) << ENTRY_TAG_SHIFT | unit << ENTRY_UNIT_SHIFT |
@@ -192,6 +196,7 @@ static inline uint32_t rzi_entry_tried(uint64_t entry)
 
 static inline uint64_t rzi_entry_with_tried(uint64_t entry, uint32_t tier)
 {
+	RZI_ASSERT(tier <= ENTRY_TRIED_MASK && rzi_entry_kind(entry) == ENTRY_OBJECT);
 	return (entry & ~((uint64_t)ENTRY_TRIED_MASK << ENTRY_TRIED_SHIFT)) |
 	       (uint64_t)tier << ENTRY_TRIED_SHIFT;
 }
@@ -218,6 +223,7 @@ static inline xv_handle rzi_entry_handle(uint64_t entry, uint32_t pool_page_shif
 /* The slot entry for a record whose object has this entry. */
 static inline uint64_t rzi_entry_of_record(uint32_t record, uint64_t object_entry)
 {
+	RZI_ASSERT(rzi_entry_kind(object_entry) == ENTRY_OBJECT);
 	return (uint64_t)record << ENTRY_RECORD_SHIFT |
 	       (uint64_t)rzi_entry_good(object_entry) << ENTRY_GOOD_SHIFT |
 	       (uint64_t)rzi_entry_codec(object_entry) << ENTRY_CODEC_SHIFT |
@@ -226,6 +232,7 @@ static inline uint64_t rzi_entry_of_record(uint32_t record, uint64_t object_entr
 
 static inline uint32_t rzi_entry_record(uint64_t entry)
 {
+	RZI_ASSERT(rzi_entry_is_record(entry));
 	return (uint32_t)(entry >> ENTRY_RECORD_SHIFT);
 }
 
@@ -235,6 +242,9 @@ static inline uint32_t rzi_entry_record(uint64_t entry)
 static inline uint64_t rzi_entry_of_backed(uint64_t offset, uint32_t bytes, uint32_t coding,
 					   bool good)
 {
+	RZI_ASSERT(offset % (1U << BACKED_UNIT_SHIFT) == 0);
+	RZI_ASSERT(offset >> BACKED_UNIT_SHIFT <= UINT64_MAX >> BACKED_PLACE_SHIFT);
+	RZI_ASSERT(bytes <= BACKED_BYTES_MASK && coding <= ENTRY_CODEC_MASK);
 	return (offset >> BACKED_UNIT_SHIFT) << BACKED_PLACE_SHIFT |
 	       (uint64_t)bytes << BACKED_BYTES_SHIFT | (uint64_t)2 << ENTRY_SIDE_SHIFT |
 	       (uint64_t)good << ENTRY_GOOD_SHIFT | (uint64_t)coding << ENTRY_CODEC_SHIFT |

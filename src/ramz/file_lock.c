@@ -129,6 +129,7 @@ static int lock_take(struct ramz_file *file, bool create, struct ramz_reason *re
 	err = rzi_place_leads_to(file, file->name, file->fd);
 	if (err < 0)
 		return rzi_file_fails(reason, err, "it cannot be looked at");
+	RZI_ASSERT(err == 0 || err == 1);
 	return err == 1 ? 0 : AGAIN;
 }
 
@@ -148,6 +149,7 @@ int rzi_file_take(struct ramz_file *file, bool create, struct ramz_reason *reaso
 {
 	int err = AGAIN;
 
+	RZI_ASSERT(file->fd < 0 && !file->created);
 	for (int tries = 0; err == AGAIN && tries < TRIES_MAX; tries++) {
 		err = lock_take(file, create, reason);
 		if (err != 0)

@@ -253,6 +253,7 @@ int rzi_file_save(struct ramz_file *file, const struct rzi_contents *contents, u
 	uint64_t bytes;
 	int err = rzi_place_check_writable(file, reason);
 
+	RZI_ASSERT(file->fd >= 0); /* L2 */
 	if (err == 0)
 		err = rzi_temporary_make(file, &temporary, reason);
 	if (err != 0)

@@ -118,6 +118,7 @@ void rzi_memory_set_limit(struct rzi_memory *memory, uint64_t hard_limit_bytes)
 
 static bool memory_fits(struct rzi_memory *memory, size_t bytes)
 {
+	RZI_ASSERT(rzi_mutex_is_taken(&memory->lock));
 	return memory->hard_limit_bytes == 0 ||
 	       memory_of_objects(memory) +
 			       atomic_load_explicit(&memory->bytes, memory_order_relaxed) + bytes <=
@@ -158,6 +159,7 @@ static void *memory_take(struct rzi_memory *memory, size_t bytes, bool force, in
 	size_t rounded = rzi_memory_rounded(bytes);
 	void *at;
 
+	RZI_ASSERT(bytes != 0 && rounded >= bytes);
 	if (!rzi_memory_charge(memory, rounded, force)) {
 		*err = -XV_ENOSPC;
 		return NULL;

@@ -57,8 +57,10 @@ static int object_make(struct rzi_context *context, uint32_t owner, const struct
 	const struct ramz *store = context->store;
 	bool good = form->bytes <= store->page_bytes / 2;
 	xv_handle handle;
-	int err = xv_malloc_owned(store->pool, form->bytes + tail_bytes, owner, &handle);
+	int err;
 
+	RZI_ASSERT(form->bytes != 0 && form->bytes <= store->page_bytes); /* R3 */
+	err = xv_malloc_owned(store->pool, form->bytes + tail_bytes, owner, &handle);
 	if (err != 0)
 		return err;
 	/* The pool may have grown past what an entry can name. */
@@ -98,6 +100,7 @@ int rzi_object_make_packed(struct rzi_context *context, uint32_t owner, uint32_t
 		.data = packed, .bytes = (uint32_t)(bytes - tail_bytes), .codec = codec};
 	const unsigned char *tail = (const unsigned char *)packed + form.bytes;
 
+	RZI_ASSERT(bytes > tail_bytes);
 	return object_make(context, owner, &form, tail, tail_bytes, entry);
 }
 
@@ -212,6 +215,7 @@ void rzi_object_free(struct rzi_context *context, uint64_t entry, uint32_t recor
 {
 	unsigned turns = 0;
 
+	RZI_ASSERT(rzi_entry_kind(entry) == ENTRY_OBJECT && !rzi_entry_locked(entry));
 	if (object_try_free(context->store, entry, record))
 		return;
 	rzi_count(&context->counters, COUNT_DEFERRED_FREES, 1);
@@ -220,6 +224,7 @@ void rzi_object_free(struct rzi_context *context, uint64_t entry, uint32_t recor
 		rzi_pause(&turns);
 		rzi_retired_free(context);
 	}
+	RZI_ASSERT(context->retired_count < context->retired_room);
 	context->retired[context->retired_count++] =
 		(struct rzi_retired){.entry = entry, .record = record};
 }

@@ -94,6 +94,7 @@ int rzi_content_of_form(struct rzi_context *context, uint64_t slot, uint32_t cod
 	const struct ramz *store = context->store;
 	int err;
 
+	RZI_ASSERT(packed != context->packed && packed != context->page);
 	content->word = 0;
 	if (store->dedup == NULL)
 		return rzi_object_make_packed(context, (uint32_t)slot, codec, packed, bytes,
@@ -201,6 +202,7 @@ static int page_patch(struct rzi_context *context, uint64_t slot, size_t from, s
 	struct rzi_view view;
 	int err = page_in_range(context, slot);
 
+	RZI_ASSERT(from < context->store->page_bytes && bytes <= context->store->page_bytes - from);
 	if (err != 0)
 		return err;
 	rzi_view_take(context, slot, &view);
@@ -302,6 +304,7 @@ int rzi_page_read_part(struct rzi_context *context, uint64_t slot, size_t from, 
 {
 	int err = rzi_page_read(context, slot, context->page);
 
+	RZI_ASSERT(from < context->store->page_bytes && bytes <= context->store->page_bytes - from);
 	if (err == 0)
 		memcpy(dst, context->page + from, bytes);
 	return err;

@@ -90,6 +90,7 @@ static int policy_start(struct rzi_policy *p)
 {
 	int err = 0;
 
+	RZI_ASSERT(rzi_mutex_is_taken(&p->lock));
 	while (p->stepping && !p->stats.running)
 		(void)pthread_cond_wait(&p->wake, &p->lock);
 	if (!p->is_set)
@@ -167,6 +168,7 @@ static bool policy_quiet(struct rzi_policy *p)
 {
 	bool was_running = false;
 
+	RZI_ASSERT(rzi_mutex_is_taken(&p->lock));
 	while (p->stepping) {
 		if (!p->stats.running) {
 			(void)pthread_cond_wait(&p->wake, &p->lock);
@@ -193,6 +195,7 @@ static void policy_set_pressure(struct rzi_policy *p, int fd)
 /* Without a step: take the policy, or none. */
 static void policy_take(struct rzi_policy *p, const struct ramz_policy *policy, int pressure_fd)
 {
+	RZI_ASSERT(!p->stepping);
 	rzi_policy_drop_compressors(p);
 	policy_set_pressure(p, pressure_fd);
 	p->is_set = policy != NULL;
@@ -254,6 +257,7 @@ static void policy_wait(struct rzi_policy *p, uint64_t *deadline_ns)
 {
 	uint64_t made = p->made, asked = ++p->asked;
 
+	RZI_ASSERT(rzi_mutex_is_taken(&p->lock));
 	p->waiting++;
 	(void)pthread_cond_broadcast(&p->wake);
 	while (p->made == made && p->rested < asked && (p->stats.running || p->changing) &&

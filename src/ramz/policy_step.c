@@ -341,6 +341,7 @@ static bool policy_go_on(struct rzi_policy *p)
 	policy_lock(p);
 	policy_stats(p)->squeeze += !youngest;
 	policy_stats(p)->squeezes += !youngest;
+	RZI_ASSERT(p->stats.squeeze <= SQUEEZE_MAX);
 	policy_unlock(p);
 	return true;
 }
@@ -390,6 +391,7 @@ uint64_t rzi_policy_do(struct rzi_policy *p, bool waiting, int *err)
 	int pressure_err = 0;
 	bool worked;
 
+	RZI_ASSERT(p->stepping && p->is_set);
 	*err = 0;
 	if (now_ns >= p->next_age_ns)
 		policy_end_of_age(p, now_ns);

@@ -37,6 +37,7 @@ static struct range_part range_first(const struct ramz *store, uint64_t offset, 
 	if (part.bytes > length)
 		part.bytes = (size_t)length;
 	part.whole = part.bytes == store->page_bytes;
+	RZI_ASSERT(part.from + part.bytes <= store->page_bytes);
 	return part;
 }
 

@@ -42,6 +42,7 @@ void rzi_compressor_drop(struct ramz *store, struct rzi_compressor *c)
 {
 	if (c->context != NULL) {
 		c->codec->context_destroy(c->context);
+		RZI_ASSERT(atomic_load(&store->coding[c->index].users) != 0);
 		atomic_fetch_sub(&store->coding[c->index].users, 1);
 	}
 	if (c->charged_bytes != 0)
@@ -51,6 +52,7 @@ void rzi_compressor_drop(struct ramz *store, struct rzi_compressor *c)
 
 int rzi_compressor_make(struct ramz *store, struct rzi_compressor *c, uint32_t index, int32_t level)
 {
+	RZI_ASSERT(index != 0 && index < CODECS && c->context == NULL);
 	c->codec = rzi_coding_codec(store, index);
 	c->index = index;
 	c->level = level;
@@ -152,6 +154,7 @@ static int recompress_publish(struct recompress *r, struct rzi_context *context,
 	struct rzi_content content;
 	int err;
 
+	RZI_ASSERT(bytes != 0 && bytes <= store->form_max); /* R3 */
 	if (store->tail_bytes != 0)
 		rzi_put_checksum(r->form + bytes, rzi_checksum(context->page, store->page_bytes));
 	err = recompress_content(context, slot, view, &packed, &content);

@@ -56,6 +56,7 @@ uint64_t rzi_tables_idle_bytes(const struct ramz *store)
 
 void rzi_tables_trim(struct ramz *store)
 {
+	RZI_ASSERT(atomic_load(&store->contexts.closed));
 	rzi_sparse_trim(&store->slots, leaf_is_zero);
 	rzi_sparse_trim(&store->words, leaf_is_zero);
 	if (store->dedup != NULL)

@@ -91,6 +91,8 @@ static void saver_add(struct saver *saver, const struct rzi_file_record *record,
 {
 	unsigned char *at = saver->block + FILE_BLOCK_HEADER_BYTES + saver->used;
 
+	RZI_ASSERT(FILE_BLOCK_HEADER_BYTES + saver->used + FILE_RECORD_BYTES + record->bytes <=
+		   FILE_BLOCK_MAX);
 	rzi_file_record_put(at, record);
 	memcpy(at + FILE_RECORD_BYTES, bytes, record->bytes);
 	saver->used += FILE_RECORD_BYTES + record->bytes;
@@ -144,6 +146,7 @@ static int saver_add_form(struct saver *saver, struct rzi_context *context, uint
 	}
 	if (bytes < 0)
 		return bytes;
+	RZI_ASSERT((uint32_t)bytes > saver->store->tail_bytes);
 	record.bytes = (uint32_t)bytes;
 	saver_add(saver, &record, context->packed);
 	return 0;
@@ -237,6 +240,7 @@ static void saver_add_dictionary(struct saver *saver, uint32_t index)
 
 	if (index == 0 || !saver_has_coding(saver, index) || coding->dictionary == NULL)
 		return;
+	RZI_ASSERT(saver->records == 0 && saver->used == 0);
 	record.bytes = coding->dictionary->count;
 	saver_add(saver, &record, coding->dictionary->bytes);
 }
@@ -281,6 +285,7 @@ static int saver_end(struct saver *saver)
 {
 	unsigned char *at = saver->block + FILE_BLOCK_HEADER_BYTES;
 
+	RZI_ASSERT(saver->records == 0 && saver->used == 0); /* all is counted */
 	rzi_put_u64(at, saver->all_records);
 	rzi_put_u64(at + 8, saver->all_bytes);
 	saver->used = FILE_TOTALS_BYTES;

@@ -18,6 +18,8 @@
 bool rzi_protect(struct rzi_context *context, uint32_t hazard, const _Atomic uint64_t *place,
 		 uint64_t entry)
 {
+	RZI_ASSERT(rzi_entry_kind(entry) == ENTRY_OBJECT && !rzi_entry_locked(entry));
+	RZI_ASSERT(atomic_load(&context->hazard[hazard]) == XV_NULL_HANDLE);
 	atomic_store(&context->hazard[hazard], rzi_handle(context->store, entry));
 	if (atomic_load(place) == entry)
 		return true;
@@ -105,6 +107,7 @@ void rzi_view_of_kept(struct rzi_context *context, uint64_t entry, uint64_t word
 	_Atomic uint64_t place = entry;
 	unsigned turns = 0;
 
+	RZI_ASSERT(!rzi_entry_locked(entry)); /* R1 */
 	*view = (struct rzi_view){.slot_entry = entry,
 				  .entry = entry,
 				  .word = word,
@@ -163,6 +166,7 @@ void rzi_slot_gauge(struct rzi_context *context, uint64_t entry, uint64_t by)
 {
 	struct rzi_counters *counters = &context->counters;
 
+	RZI_ASSERT(by == 1 || by == (uint64_t)-1);
 	if (rzi_entry_kind(entry) == ENTRY_ABSENT)
 		return;
 	if (rzi_entry_is_same(entry)) {
@@ -299,6 +303,8 @@ int rzi_publish(struct rzi_context *context, uint64_t slot, const struct rzi_con
 	struct slot_change change = slot_change_of(store, slot, content, expected);
 	uint64_t from;
 
+	RZI_ASSERT(!rzi_entry_locked(content->entry)); /* R1 */
+	RZI_ASSERT(change.place != NULL && (expected == NULL || !expected->is_kept));
 	if (expected == NULL) {
 		from = slot_exchange(&change);
 	} else {

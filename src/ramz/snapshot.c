@@ -72,6 +72,7 @@ static void snapshot_deactivate(struct ramz *store)
 	struct rzi_snapshot *s = &store->snapshot;
 	struct rzi_context *context = rzi_enter_closed(store);
 
+	RZI_ASSERT(s->active && atomic_load(&s->given_up));
 	(void)snapshot_free_kept(context);
 	rzi_leave_quietly(context);
 	if (atomic_load(&s->ready))
@@ -115,6 +116,7 @@ int rzi_snapshot_look(struct rzi_context *context, uint64_t slot, struct rzi_vie
 	struct rzi_kept *kept;
 	uint64_t entry = 0, word = 0;
 
+	RZI_ASSERT(s->active && slot < s->pages);
 	/* In this order: see snapshot.h. */
 	rzi_view_take(context, slot, view);
 	kept = atomic_load(&s->ready) ? rzi_sparse_get(&s->kept, slot) : NULL;
@@ -189,6 +191,7 @@ struct rzi_kept *rzi_snapshot_place(struct ramz *store, uint64_t slot)
 bool rzi_snapshot_keep(struct ramz *store, uint64_t slot, struct rzi_kept *kept, uint64_t entry,
 		       uint64_t word)
 {
+	RZI_ASSERT(!rzi_entry_locked(entry)); /* R1 */
 	if (!snapshot_wants(&store->snapshot, slot) || atomic_load(&kept->entry) != 0)
 		return false;
 	kept->word = word;

@@ -31,6 +31,7 @@ static void sparse_free(struct rzi_sparse *sparse, void *at, size_t bytes)
 {
 	if (at == NULL)
 		return;
+	RZI_ASSERT(atomic_load(&sparse->bytes) >= rzi_memory_rounded(bytes));
 	rzi_memory_free(sparse->memory, at, bytes);
 	atomic_fetch_sub(&sparse->bytes, rzi_memory_rounded(bytes));
 }
@@ -38,6 +39,7 @@ static void sparse_free(struct rzi_sparse *sparse, void *at, size_t bytes)
 int rzi_sparse_init(struct rzi_sparse *sparse, struct rzi_memory *memory, uint64_t count,
 		    uint32_t element_bytes, uint32_t mark_bytes)
 {
+	RZI_ASSERT(element_bytes != 0 && mark_bytes <= 1);
 	sparse->memory = memory;
 	sparse->root = NULL;
 	sparse->root_count = 0;
@@ -58,6 +60,7 @@ static void sparse_leaf_free(struct rzi_sparse *sparse, struct rzi_sparse_mid *m
 		return;
 	if (atomic_exchange(&mid->used[i], 0) > 0)
 		atomic_fetch_sub(&sparse->leaves_in_use, 1);
+	RZI_ASSERT(atomic_load(&sparse->leaves) != 0);
 	atomic_fetch_sub(&sparse->leaves, 1);
 	sparse_free(sparse, leaf, sparse_leaf_bytes(sparse));
 }
@@ -173,6 +176,7 @@ void *rzi_sparse_make(struct rzi_sparse *sparse, uint64_t index, int *err)
 	void *element = rzi_sparse_get(sparse, index);
 	struct rzi_sparse_mid *mid;
 
+	RZI_ASSERT(top < sparse->root_count);
 	if (element != NULL)
 		return element;
 	mid = atomic_load(&sparse->root[top]);
@@ -214,6 +218,7 @@ static _Atomic int16_t *sparse_used(const struct rzi_sparse *sparse, uint64_t in
 	struct rzi_sparse_mid *mid =
 		atomic_load(&sparse->root[(size_t)(leaf_number >> SPARSE_MID_SHIFT)]);
 
+	RZI_ASSERT(rzi_sparse_get(sparse, index) != NULL); /* its leaf exists */
 	return &mid->used[leaf_number & (SPARSE_MID_COUNT - 1)];
 }
 

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "memory.h"
+#include "platform.h"
 
 enum {
 	SPARSE_LEAF_SHIFT = 9,
@@ -119,6 +120,7 @@ static inline _Atomic uint8_t *rzi_sparse_mark(const struct rzi_sparse *sparse, 
 	size_t i = (size_t)(index & (SPARSE_LEAF_COUNT - 1));
 	char *leaf = (char *)element - i * sparse->element_bytes;
 
+	RZI_ASSERT(sparse->mark_bytes != 0);
 	return (_Atomic uint8_t *)(leaf + SPARSE_LEAF_COUNT * (size_t)sparse->element_bytes + i);
 }
 

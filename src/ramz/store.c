@@ -54,6 +54,8 @@ static void store_take_options(struct ramz *store, const struct ramz_options *op
 	store->form_max = store->page_bytes * permille / 1000;
 	if (store->form_max == store->page_bytes)
 		store->form_max--;
+	RZI_ASSERT(store->form_max < store->page_bytes);
+	RZI_ASSERT(1U << store->page_shift == store->page_bytes);
 	store->checksum = options->checksum;
 	store->tail_bytes = options->checksum ? CHECKSUM_BYTES : 0;
 	store->auto_compact = !options->no_auto_compact;
@@ -387,6 +389,7 @@ static int store_resize(struct ramz *store, uint64_t pages)
 {
 	int err;
 
+	RZI_ASSERT(atomic_load(&store->contexts.closed));
 	if (pages < rzi_pages(store)) {
 		store_drop_behind(store, pages);
 		atomic_store(&store->pages, pages);
@@ -422,6 +425,7 @@ int ramz_resize(struct ramz *store, uint64_t size_bytes)
 /* Contexts forget the pages that are gone. Gate closed. */
 static void store_forget(struct ramz *store, bool objects_too)
 {
+	RZI_ASSERT(atomic_load(&store->contexts.closed));
 	for (uint32_t i = 0; i < rzi_contexts_high(store); i++) {
 		struct rzi_context *context = rzi_context_at(store, i);
 
@@ -443,6 +447,7 @@ static int store_drop_all(struct ramz *store)
 {
 	int err = xv_pool_reset(store->pool);
 
+	RZI_ASSERT(!store->snapshot.active);
 	if (err != 0)
 		return err;
 	rzi_sparse_clear(&store->slots);

@@ -67,6 +67,9 @@ enum {
 	RAMZ_PAGE_BYTES_MAX = 65536,
 };
 
+_Static_assert(CODECS - 1 <= ENTRY_CODEC_MASK, "an entry names each coding");
+_Static_assert(RAMZ_TIERS - 1 <= ENTRY_TRIED_MASK, "an entry names each tier");
+
 struct rzi_dedup;
 struct rzi_dictionary;
 struct rzi_policy;

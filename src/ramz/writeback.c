@@ -79,6 +79,8 @@ static bool item_is_same(struct rzi_context *context, const struct rzi_view *vie
 static void segment_count(struct rzi_backing *b, uint32_t number, int32_t bytes)
 {
 	(void)pthread_mutex_lock(&b->lock);
+	RZI_ASSERT(bytes >= 0 ||
+		   rzi_segment_at(b, number)->live_bytes >= (uint32_t)-bytes); /* B1 */
 	rzi_segment_at(b, number)->live_bytes += (uint32_t)bytes;
 	(void)pthread_mutex_unlock(&b->lock);
 }
@@ -142,6 +144,7 @@ static int fill_write(struct ramz *store, uint32_t kept, enum rzi_counter counte
 	uint32_t number;
 	int err;
 
+	RZI_ASSERT(rzi_mutex_is_taken(&store->backing_writing));
 	if (b->items == 0)
 		return 0;
 	number = rzi_segment_take(b, kept);
@@ -151,6 +154,7 @@ static int fill_write(struct ramz *store, uint32_t kept, enum rzi_counter counte
 	}
 	for (uint32_t i = 0; i < b->items; i++)
 		rzi_form_seal(b, b->buffer + b->item[i].at, b->item[i].bytes, number);
+	RZI_ASSERT(b->used_bytes <= RAMZ_SEGMENT_BYTES);
 	memset(b->buffer + b->used_bytes, 0, RAMZ_SEGMENT_BYTES - b->used_bytes);
 	err = b->device.write(b->device.context, (uint64_t)number * RAMZ_SEGMENT_BYTES, b->buffer,
 			      RAMZ_SEGMENT_BYTES);
@@ -245,6 +249,7 @@ static int clean_once(struct ramz *store, bool pinned_too, struct ramz_writeback
 	bool room = true;
 	int err = 0, read_err = 0;
 
+	RZI_ASSERT(rzi_mutex_is_taken(&store->backing_writing) && b->items == 0);
 	while (room && c.count < sizeof(c.number) / sizeof(c.number[0])) {
 		uint32_t number = clean_choose(b, pinned_too);
 

@@ -40,6 +40,8 @@ void rzi_tally_subtract(struct rzi_stripe *stripe, const struct rzi_record *reco
 	struct rzi_tally *tally = &stripe->tally;
 
 	RZI_ASSERT(tally->values != 0 && tally->coded[rzi_record_coding(record)] != 0);
+	RZI_ASSERT(tally->plain_bytes >= record->plain_bytes);
+	RZI_ASSERT(tally->record_bytes >= record->head_bytes + record->form_bytes);
 	tally->values--;
 	tally->plain_bytes -= record->plain_bytes;
 	tally->record_bytes -= record->head_bytes + record->form_bytes;
@@ -114,6 +116,7 @@ static uint64_t bucket_evict(struct ramz_values *cache, struct rzi_stripe *strip
 	uint64_t freed = 0;
 	uint32_t i = stripe->hand_entry;
 
+	RZI_ASSERT(rzi_mutex_is_taken(&stripe->lock));
 	while (i < bucket->count && freed < want) {
 		if (!all && (rzi_entry_word(bucket, i) & ENTRY_READ) != 0) {
 			(void)rzi_entry_set_read(cache, stripe, bucket, i, false);

@@ -36,6 +36,7 @@ static int place_next(struct ramz_values *cache, struct rzi_worker *worker, stru
 {
 	struct rzi_bucket *bucket = &place->bucket;
 
+	RZI_ASSERT(rzi_mutex_is_taken(&place->stripe->lock));
 	while (*i < bucket->count) {
 		int err = 0;
 

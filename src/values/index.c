@@ -24,6 +24,7 @@ static void entry_write(struct rzi_bucket *bucket, uint32_t i, uint32_t word, xv
 {
 	unsigned char *at = entry_at(bucket, i);
 
+	RZI_ASSERT((word & ~(uint32_t)(WORD_MASK | ENTRY_READ)) == 0 && id != XV_NULL_ID);
 	memcpy(at, &id, sizeof(id));
 	at[ENTRY_ID_BYTES] = (unsigned char)word;
 	at[ENTRY_ID_BYTES + 1] = (unsigned char)(word >> 8);
@@ -70,6 +71,7 @@ uint32_t rzi_stripe_bucket(const struct rzi_stripe *stripe, uint32_t word)
 {
 	uint32_t number = word & ((1U << stripe->level) - 1);
 
+	RZI_ASSERT(stripe->split < 1U << stripe->level);
 	if (number < stripe->split)
 		number = word & ((2U << stripe->level) - 1);
 	return number;
@@ -94,8 +96,10 @@ int rzi_bucket_load(struct ramz_values *cache, const struct rzi_stripe *stripe, 
 static int bucket_make(struct ramz_values *cache, const struct rzi_bucket *bucket, xv_id *id)
 {
 	size_t bytes = (size_t)bucket->count * ENTRY_BYTES;
-	int err = xv_id_malloc(cache->table, bucket_bytes(bucket->count), id);
+	int err;
 
+	RZI_ASSERT(bucket->count != 0);
+	err = xv_id_malloc(cache->table, bucket_bytes(bucket->count), id);
 	if (err != 0)
 		return err;
 	err = xv_id_write(cache->table, *id, 0, bucket->entries, bytes);
@@ -112,6 +116,7 @@ static void bucket_cut(struct ramz_values *cache, struct rzi_stripe *stripe, uin
 	xv_id id = stripe->buckets[number];
 	uint32_t before = stripe->counts[number];
 
+	RZI_ASSERT(count <= before && id != XV_NULL_ID);
 	stripe->counts[number] = (uint8_t)count;
 	if (count == 0) {
 		stripe->buckets[number] = XV_NULL_ID;
@@ -129,6 +134,7 @@ int rzi_entry_remove(struct ramz_values *cache, struct rzi_stripe *stripe,
 	uint32_t last = bucket->count - 1;
 	int err = 0;
 
+	RZI_ASSERT(rzi_mutex_is_taken(&stripe->lock));
 	RZI_ASSERT(i <= last && bucket->count == stripe->counts[bucket->number]);
 	if (i != last) {
 		memcpy(entry_at(bucket, i), entry_at(bucket, last), ENTRY_BYTES);
@@ -173,6 +179,7 @@ static int directory_grow(struct ramz_values *cache, struct rzi_stripe *stripe)
 	stripe->buckets = ids;
 	stripe->counts = (uint8_t *)(ids + room);
 	stripe->room = room;
+	RZI_ASSERT(buckets < room);
 	return 0;
 }
 
@@ -213,6 +220,8 @@ static int stripe_split(struct ramz_values *cache, struct rzi_stripe *stripe)
 				  (size_t)stays.count * ENTRY_BYTES);
 	if (err != 0)
 		return err;
+	RZI_ASSERT(rzi_stripe_buckets(stripe) < stripe->room &&
+		   (moves.count == 0 || id != XV_NULL_ID));
 	stripe->buckets[rzi_stripe_buckets(stripe)] = id;
 	stripe->counts[rzi_stripe_buckets(stripe)] = (uint8_t)moves.count;
 	if (moves.count != 0)
@@ -278,7 +287,7 @@ int rzi_stripe_add(struct ramz_values *cache, struct rzi_stripe *stripe, uint32_
 {
 	int err = 0;
 
-	RZI_ASSERT(word <= WORD_MASK);
+	RZI_ASSERT(rzi_mutex_is_taken(&stripe->lock) && word <= WORD_MASK);
 	if (stripe->buckets == NULL)
 		err = directory_grow(cache, stripe);
 	for (int i = 0; i < 2 && err == 0; i++) {

@@ -5,6 +5,8 @@
  */
 #include "record.h"
 
+#include "platform.h"
+
 #include <string.h>
 
 enum {
@@ -19,6 +21,7 @@ enum {
 
 static void number_write(unsigned char *at, uint64_t number, unsigned bytes)
 {
+	RZI_ASSERT(bytes < sizeof(number) && number >> (8 * bytes) == 0);
 	for (unsigned i = 0; i < bytes; i++)
 		at[i] = (unsigned char)(number >> (8 * i));
 }
@@ -36,6 +39,7 @@ static uint32_t varint_write(unsigned char *at, uint32_t number)
 {
 	uint32_t n = 0;
 
+	RZI_ASSERT(number >> (7 * VARINT_BYTES) == 0);
 	for (; number > 0x7F; number >>= 7)
 		at[n++] = (unsigned char)(number | 0x80);
 	at[n++] = (unsigned char)number;
@@ -61,6 +65,8 @@ uint32_t rzi_record_write(struct rzi_record *record, unsigned char head[RECORD_H
 {
 	uint32_t n = 0;
 
+	RZI_ASSERT(record->key_bytes != 0 && record->key_bytes <= record->plain_bytes);
+	RZI_ASSERT((record->flags & ~(uint32_t)RECORD_FLAGS) == 0);
 	head[n++] = (unsigned char)record->flags;
 	if ((record->flags & RECORD_EXPIRES) != 0) {
 		number_write(head + n, record->expires_ms, RECORD_TIME_BYTES);
@@ -69,6 +75,7 @@ uint32_t rzi_record_write(struct rzi_record *record, unsigned char head[RECORD_H
 	n += varint_write(head + n, record->key_bytes);
 	if (!rzi_record_is_raw(record))
 		n += varint_write(head + n, record->plain_bytes);
+	RZI_ASSERT(n <= RECORD_HEAD_MAX);
 	record->head_bytes = n;
 	return n;
 }

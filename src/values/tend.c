@@ -78,6 +78,7 @@ static int bucket_tend(struct tender *t, struct rzi_stripe *stripe, uint32_t num
 	struct rzi_bucket bucket;
 	int err = rzi_bucket_load(t->cache, stripe, number, &bucket);
 
+	RZI_ASSERT(rzi_mutex_is_taken(&stripe->lock));
 	if (err != 0)
 		return err;
 	t->report.looked_at += bucket.count;
@@ -98,6 +99,7 @@ static int tend_next(struct tender *t, bool *end)
 	bool is_last;
 	int err = 0;
 
+	RZI_ASSERT(rzi_mutex_is_taken(&cache->admin) && cache->tend_stripe < STRIPES);
 	rzi_stripe_lock(stripe);
 	if (cache->tend_bucket < rzi_stripe_buckets(stripe))
 		err = bucket_tend(t, stripe, cache->tend_bucket);

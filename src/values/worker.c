@@ -46,6 +46,7 @@ int rzi_worker_context_make(struct ramz_values *cache, struct rzi_worker *worker
 
 	if (cache->codec == NULL)
 		return 0;
+	RZI_ASSERT(wc->context == NULL && atomic_load(&worker->taken));
 	context = context_create(cache, coding);
 	if (context == NULL || !context_warm(cache, worker, context)) {
 		cache->codec->context_destroy(context);
@@ -70,6 +71,7 @@ void rzi_worker_context_drop(struct ramz_values *cache, struct rzi_worker *worke
 		return;
 	cache->codec->context_destroy(wc->context);
 	wc->context = NULL;
+	RZI_ASSERT(atomic_load(&cache->worker_bytes) >= wc->bytes);
 	rzi_memory_discharge(&cache->memory, wc->bytes);
 	atomic_fetch_sub(&cache->worker_bytes, wc->bytes);
 }
@@ -198,6 +200,7 @@ struct rzi_worker *rzi_worker_take(struct ramz_values *cache)
 
 void rzi_worker_give(struct rzi_worker *worker)
 {
+	RZI_ASSERT(atomic_load(&worker->taken));
 	atomic_store_explicit(&worker->taken, false, memory_order_release);
 }
 
@@ -224,6 +227,7 @@ static int plain_compress(struct ramz_values *cache, struct rzi_worker *worker, 
 	uint32_t plain = record->plain_bytes;
 	int got;
 
+	RZI_ASSERT(plain != 0 && plain <= cache->plain_max);
 	*form = worker->out + RECORD_ROOM;
 	if (cache->codec == NULL)
 		return 0;
@@ -248,6 +252,7 @@ int rzi_worker_encode(struct ramz_values *cache, struct rzi_worker *worker,
 	unsigned char *form;
 	int got;
 
+	RZI_ASSERT(coding < CODINGS && cache->coding[coding].live);
 	record->flags = (record->flags & RECORD_EXPIRES) | coding;
 	got = plain_compress(cache, worker, coding, record, &form);
 	if (got < 0)

@@ -17,5 +17,5 @@ endforeach()
 xv_add_test(NAME test_values_record
 	SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/test_values_record.c
 		${PROJECT_SOURCE_DIR}/src/values/record.c
-	INCLUDES ${PROJECT_SOURCE_DIR}/src/values
+	INCLUDES ${PROJECT_SOURCE_DIR}/src/values ${PROJECT_SOURCE_DIR}/src/ramz
 	LIBS xvmalloc::ramz)

@@ -13,6 +13,7 @@
  */
 #include "control.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -140,6 +141,7 @@ static void client_read(struct rzn_client *client, int64_t now)
 /* The client of a job went away: do not begin its job. */
 static void client_hang_up(struct rzn_client *client)
 {
+	assert(client->state == RZN_CLIENT_WAITING && client->fd >= 0);
 	if (rzn_worker_take_back(client->worker, &client->job)) {
 		client_end(client);
 		return;
@@ -151,6 +153,7 @@ static void client_hang_up(struct rzn_client *client)
 /* WAITING: is the job done? */
 static void client_collect(struct rzn_client *client, int64_t now)
 {
+	assert(client->state == RZN_CLIENT_WAITING);
 	if (!rzn_worker_is_done(client->worker, &client->job))
 		return;
 	rzn_client_answer(client, client->job.answer, now);
@@ -218,6 +221,7 @@ static struct rzn_client *client_place(int64_t now)
 		return NULL;
 	}
 	client_end(client);
+	assert(client->state == RZN_CLIENT_FREE);
 	return client;
 }
 
@@ -240,6 +244,7 @@ static void control_accept(int64_t now)
 /* Begin nothing new: clients that have said nothing go, and waiting jobs are taken back. */
 static void control_begin_end(int64_t now)
 {
+	assert(!control.ending);
 	control.ending = true;
 	control.end_ms = now + ENDING_MS;
 	for (size_t i = 0; i < CLIENTS_MAX; i++) {
@@ -256,6 +261,7 @@ static void control_begin_end(int64_t now)
 /* Has all ended? Waits for running jobs, and for a while for answers. */
 static bool control_has_ended(int64_t now)
 {
+	assert(control.ending);
 	for (size_t i = 0; i < CLIENTS_MAX; i++) {
 		enum rzn_client_state state = control.client[i].state;
 
@@ -377,6 +383,7 @@ int rzn_control_start(struct rzn_disk *disk, const char *path)
 {
 	int err;
 
+	assert(!control.running && disk->store != NULL);
 	control.disk = disk;
 	control.ending = false;
 	control.pause_end_ms = 0;

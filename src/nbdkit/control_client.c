@@ -31,8 +31,10 @@ void rzn_client_begin(struct rzn_client *client, int fd, int64_t now_ms)
 /* A line or a part of it has come; the last `got` bytes are new. */
 static enum rzn_client_line client_look(struct rzn_client *client, size_t got)
 {
-	char *end = memchr(client->line + client->line_bytes - got, '\n', got);
+	char *end;
 
+	assert(got != 0 && got <= client->line_bytes && client->line_bytes <= RZN_LINE_BYTES);
+	end = memchr(client->line + client->line_bytes - got, '\n', got);
 	if (end == NULL)
 		return client->line_bytes == RZN_LINE_BYTES ? RZN_LINE_BAD : RZN_LINE_MORE;
 	*end = '\0';

@@ -32,6 +32,7 @@ static struct rzn_job *worker_next(struct rzn_worker *worker)
 	job = worker->first;
 	if (job == NULL)
 		return NULL;
+	assert(worker->waiting != 0 && worker->running == NULL);
 	worker->first = job->next;
 	if (worker->first == NULL)
 		worker->last = &worker->first;
@@ -99,7 +100,7 @@ bool rzn_worker_give(struct rzn_worker *worker, struct rzn_job *job, struct rzn_
 	bool given;
 
 	(void)pthread_mutex_lock(&worker->mutex);
-	assert(!worker->ending);
+	assert(!worker->ending && worker->started);
 	given = worker->waiting < RZN_WORKER_WAITING_MAX;
 	if (given) {
 		job->next = NULL;
@@ -127,6 +128,7 @@ bool rzn_worker_take_back(struct rzn_worker *worker, struct rzn_job *job)
 		place = &(*place)->next;
 	waited = *place == job;
 	if (waited) {
+		assert(worker->waiting != 0);
 		*place = job->next;
 		if (job->next == NULL)
 			worker->last = place;

@@ -5,6 +5,7 @@
  */
 #include "disk.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include <xvmalloc/provider_highmem.h>
@@ -144,6 +145,7 @@ void rzn_disk_client_begin(struct rzn_disk *disk)
 
 void rzn_disk_client_end(struct rzn_disk *disk)
 {
+	assert(atomic_load(&disk->clients) != 0);
 	atomic_fetch_sub(&disk->clients, 1);
 }
 
@@ -173,6 +175,7 @@ bool rzn_disk_change_begin(struct rzn_disk *disk)
 
 void rzn_disk_change_end(struct rzn_disk *disk)
 {
+	assert(atomic_load(&disk->changes_ended) < atomic_load(&disk->changes_begun));
 	atomic_fetch_add(&disk->changes_ended, 1);
 }
 

@@ -274,6 +274,7 @@ int rzn_file_load(struct rzn_disk *disk, const struct ramz_options *options)
 	struct ramz_file_info info;
 	int err;
 
+	assert(disk->store == NULL);
 	disk->saves.saved = (struct rzn_state){.changes = NEVER_SAVED};
 	if (disk->config->backing_keep)
 		return device_load(disk, options);
@@ -309,6 +310,7 @@ static void save_note(struct rzn_disk *disk, const struct rzn_state *state, int 
 {
 	struct rzn_saves *saves = &disk->saves;
 
+	assert(pthread_mutex_trylock(&saves->saving) != 0);
 	(void)pthread_mutex_lock(&saves->lock);
 	saves->last_at = (int64_t)time(NULL);
 	saves->last = (struct ramz_reason){.text = ""};
@@ -363,8 +365,11 @@ static int save_to_new_backing(struct rzn_disk *disk, const char *path, uint64_t
 static int save_own(struct rzn_disk *disk, uint64_t *file_bytes, struct ramz_reason *reason)
 {
 	struct rzn_state before = state_now(disk);
-	int err = disk->file != NULL ? ramz_file_save(disk->file, disk->store, file_bytes, reason)
-				     : save_in_place(disk, file_bytes, reason);
+	int err;
+
+	assert(pthread_mutex_trylock(&disk->saves.saving) != 0 && disk_is_kept(disk));
+	err = disk->file != NULL ? ramz_file_save(disk->file, disk->store, file_bytes, reason)
+				 : save_in_place(disk, file_bytes, reason);
 
 	save_note(disk, &before, err, reason);
 	return err;

@@ -5,6 +5,7 @@
  */
 #include "disk_io.h"
 
+#include <assert.h>
 #include <string.h>
 #include <time.h>
 
@@ -116,6 +117,7 @@ static bool holds_whole_page(const struct rzn_disk *disk, uint32_t count, uint64
 {
 	uint64_t mask = disk->page_bytes - 1;
 
+	assert(disk->page_bytes != 0 && (disk->page_bytes & mask) == 0);
 	return ((offset + mask) & ~mask) + disk->page_bytes <= offset + count;
 }
 

@@ -11,6 +11,8 @@
  */
 #include "extents.h"
 
+#include <assert.h>
+
 #include "nbdkit_api.h"
 
 /* An answer may be shorter than asked for, so that a full disk does not keep a thread for long. */
@@ -34,6 +36,7 @@ enum { COLLECT_FAILED = -1, COLLECT_ON = 0, COLLECT_ENOUGH = 1 };
 
 static int run_report(struct collector *c)
 {
+	assert(c->from <= c->at && c->at <= c->end);
 	if (c->from == c->at)
 		return COLLECT_ON;
 	if (nbdkit_add_extent(c->extents, c->from, c->at - c->from, c->kind) < 0)

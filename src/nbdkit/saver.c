@@ -9,6 +9,7 @@
  */
 #include "saver.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
@@ -173,8 +174,10 @@ static int thread_start(void)
 
 int rzn_saver_start(struct rzn_disk *disk)
 {
-	int err = rzn_quit_watch();
+	int err;
 
+	assert(!saver.running);
+	err = rzn_quit_watch();
 	saver.disk = disk;
 	reserve_make();
 	if (err == 0)

@@ -453,12 +453,14 @@ static void checkpoint_unpin(struct rzi_backing *b, uint8_t kept)
 	}
 }
 
-/* A bit that no checkpoint has which may be found later. */
+/* A bit that no checkpoint has which may be found later. If all are taken, tries in doubt share
+ * one. */
 static uint8_t checkpoint_choose_pin(const struct rzi_backing *b)
 {
+	uint8_t last = b->good_pin == 1U << 7 ? 1U << 6 : 1U << 7;
 	uint8_t pin = 1;
 
-	while ((pin & (b->good_pin | b->doubt_pins)) != 0 && pin != 1U << 7)
+	while ((pin & (b->good_pin | b->doubt_pins)) != 0 && pin != last)
 		pin = (uint8_t)(pin << 1);
 	return pin;
 }

@@ -183,6 +183,42 @@ static void an_opened_checkpoint_is_made_durable_first(void **state)
 	life_end(&l);
 }
 
+static uint32_t flushes_until_error; /* 0 = none fails */
+
+static int flush_that_fails(void *context)
+{
+	if (flushes_until_error != 0 && --flushes_until_error == 0)
+		return -EIO;
+	return device_flush(context);
+}
+
+/* Each may be on the device all the same, so none is overwritten before one is surely there. */
+static void many_checkpoints_in_doubt_keep_the_last_good_one(void **state)
+{
+	struct life l = {.seed = 6};
+	struct ramz *opened;
+
+	(void)state;
+	life_begin(&l, 4 * SEGMENTS, true, false);
+	l.device->backing.flush = flush_that_fails;
+	assert_int_equal(ramz_detach(l.store), 0);
+	memset(l.device->bytes, 0, RAMZ_SEGMENT_BYTES);
+	assert_int_equal(ramz_attach(l.store, &l.device->backing), 0);
+	for (uint32_t round = 0; round < 3; round++) {
+		for (uint32_t i = 0; i < 9; i++) {
+			life_write(&l, i);
+			flushes_until_error = 2; /* the one behind the superblock */
+			assert_int_equal(ramz_checkpoint(l.store), -EIO);
+			assert_int_equal(flushes_until_error, 0);
+		}
+		assert_int_equal(ramz_checkpoint(l.store), 0);
+		opened = open_store(&l.device->backing);
+		assert_true(store_is(opened, l.now));
+		store_close(opened);
+	}
+	life_end(&l);
+}
+
 static void a_codec_that_no_file_can_name_is_refused(void **state)
 {
 	struct ramz_codec odd = *ramz_codec_by_name("lz4");
@@ -394,6 +430,7 @@ int main(void)
 		cmocka_unit_test(an_opened_checkpoint_is_made_durable_first),
 		cmocka_unit_test(a_codec_that_no_file_can_name_is_refused),
 		cmocka_unit_test(what_cannot_be_is_refused),
+		cmocka_unit_test(many_checkpoints_in_doubt_keep_the_last_good_one),
 		cmocka_unit_test(space_comes_back),
 		cmocka_unit_test(behind_the_last_form_are_zeros),
 		cmocka_unit_test(a_checkpoint_beside_writers_is_of_one_moment),

@@ -44,11 +44,12 @@ struct step {
 
 static uint32_t page_bucket(const struct xvi_heap *heap, struct xvi_page *record)
 {
-	uint32_t quarter = grain_bits(record->hot) << heap->shape.grain_shift >> 2;
-	uint32_t above = record->used_units > 3 * quarter ? record->used_units - 3 * quarter : 0;
-	uint32_t bucket = above * (uint32_t)COMPACT_BUCKETS / quarter;
+	uint32_t quarter, above, bucket;
 
 	XVI_ASSERT(record->hot != 0 && record->used_units != 0);
+	quarter = grain_bits(record->hot) << heap->shape.grain_shift >> 2;
+	above = record->used_units > 3 * quarter ? record->used_units - 3 * quarter : 0;
+	bucket = above * (uint32_t)COMPACT_BUCKETS / quarter;
 	return bucket < COMPACT_BUCKETS ? bucket : COMPACT_BUCKETS - 1;
 }
 
@@ -406,7 +407,9 @@ uint64_t xvi_objects_compactable(const struct xvi_objects *objects)
 	uint64_t left = free_units; /* free at the end */
 	uint64_t block, lost;
 
-	if (objects->owner_ops == NULL || heap_block_count(heap) == 0)
+	/* Lengths that were overwritten and believed may have made the sum too small. */
+	if (objects->owner_ops == NULL || heap_block_count(heap) == 0 ||
+	    used < heap_block_count(heap))
 		return 0;
 	block = used / heap_block_count(heap);
 	if (cycle->left_of_used != 0) {

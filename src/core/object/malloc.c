@@ -114,7 +114,8 @@ static bool kept_is_intact(const struct xvi_objects *objects, const struct xvi_l
 	const unsigned char *content = (const unsigned char *)(words + at->unit + 1);
 	uint32_t bytes = block_content(at->header);
 
-	XVI_ASSERT(block_kind(at->header) == KIND_REST && bytes <= QUARANTINE_BYTES_MOST);
+	XVI_ASSERT(block_kind(at->header) == KIND_REST);
+	XVI_ASSERT(bytes <= object_content(objects, QUARANTINE_BYTES_MOST));
 	if (!xvi_unit_is_used(&objects->heap, at->page, words, at->unit) ||
 	    ((words[at->unit] ^ at->header) & ~(uint32_t)BLOCK_PREV_FREE) != 0)
 		return false;

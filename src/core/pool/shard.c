@@ -155,7 +155,7 @@ static bool free_is_left(struct xv_pool *pool, xv_handle handle)
 	struct xvi_shard *shard;
 	uint32_t busy;
 
-	if (number == PAGE_NOBODY || number - 1 == home_number(pool))
+	if (number == PAGE_NOBODY || number - 1 == home_number(pool) || handle == XV_NULL_HANDLE)
 		return false;
 	shard = xvi_atomic_ptr_load(&pool->shard[number - 1]);
 	XVI_ASSERT(shard != NULL && shard->number == number - 1 && shard->mailbox != NULL);

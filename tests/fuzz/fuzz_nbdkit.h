@@ -31,9 +31,12 @@ void nbdkit_debug(const char *msg, ...)
 	FUZZ_CHECK(msg != NULL);
 }
 
+static int fuzz_nbdkit_error; /* of the last request that failed */
+
 void nbdkit_set_error(int err)
 {
 	FUZZ_CHECK(err > 0);
+	fuzz_nbdkit_error = err;
 }
 
 int nbdkit_add_extent(struct nbdkit_extents *extents, uint64_t offset, uint64_t length,

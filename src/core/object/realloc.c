@@ -141,7 +141,7 @@ int xvi_object_move(struct xvi_objects *to_objects, struct xvi_objects *objects,
 	xv_handle moved;
 	int err;
 
-	XVI_ASSERT(size != 0 && !page_is_pinned(objects, at->page));
+	XVI_ASSERT(size != 0);
 	if (block_kind(at->header) == KIND_FIXED) {
 		offset |= OBJECT_ALIGNMENT_MAX;
 		alignment = offset & (0U - offset);

@@ -33,9 +33,11 @@ struct life_device {
 
 static inline void life_garble(struct life_device *d, unsigned char *at, size_t bytes)
 {
-	for (size_t i = 0; i < 16; i++)
-		at[random_below(&d->seed, bytes)] ^=
-			(unsigned char)(1 + random_below(&d->seed, 255));
+	for (size_t i = 0; i < 16; i++) {
+		unsigned char *byte = at + random_below(&d->seed, bytes);
+
+		*byte ^= (unsigned char)(1 + random_below(&d->seed, 255));
+	}
 }
 
 static inline int life_read(void *context, uint64_t offset, void *dst, size_t bytes)

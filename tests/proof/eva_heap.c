@@ -58,16 +58,23 @@ static void lists(void)
 static void grains(void)
 {
 	static struct xvi_heap heap;
-	uint32_t from = any(0, PAGE_UNITS_MAX - 1);
-	uint32_t to = any(1, PAGE_UNITS_MAX), bits;
+	uint32_t bits;
 
 	heap.shape.grain_shift = 10;
 	heap.shape.grain_count = 16;
 	heap.shape.end_unit = PAGE_UNITS_MAX;
 	bits = grain_bits(any(0, 65535));
 	//@ assert a_count_fits: bits <= 31;
-	(void)grain_mask(&heap.shape, from, to);
-	(void)grain_mask_inside(&heap, from, to);
+	//@ loop unroll 16;
+	for (uint32_t low = 0; low < PAGE_UNITS_MAX; low += 1024) {
+		uint32_t from = any(low, low + 1023), to = any(low + 1024, PAGE_UNITS_MAX);
+
+		(void)grain_mask(&heap.shape, from, to);
+		(void)grain_mask_inside(&heap, from, to);
+		to = any(low + 1, PAGE_UNITS_MAX);
+		(void)grain_mask(&heap.shape, low, to);
+		(void)grain_mask_inside(&heap, low, to);
+	}
 }
 
 /* ---- the whole heap ---- */

@@ -124,9 +124,10 @@ static void overwrite(void)
 		return;
 	page_is_written(page);
 	memcpy(&word, bytes + from, 4);
-	switch (below(4)) {
+	switch (below(4)) { /* one draw in each expression: their order would be the compiler's */
 	case 0:
-		bytes[at + below(4)] ^= (unsigned char)(1U << below(8));
+		at += (uint32_t)below(4);
+		bytes[at] ^= (unsigned char)(1U << below(8));
 		break;
 	case 1:
 		word = (uint32_t)random_next(&life.random);
@@ -136,7 +137,8 @@ static void overwrite(void)
 		memcpy(bytes + at, &word, 4);
 		break;
 	default:
-		word = (uint32_t)below(64) << (4 * below(8));
+		word = (uint32_t)below(64);
+		word <<= 4 * below(8);
 		memcpy(bytes + at, &word, 4);
 		break;
 	}
@@ -155,7 +157,8 @@ static void overwrite_header(void)
 	at = life.source.base + (size_t)page * page_bytes + xv_handle_offset(slot->handle) -
 	     life.objects.heap.payload_at;
 	page_is_written(page);
-	at[below(4)] ^= (unsigned char)(1U << below(8));
+	at += below(4);
+	*at ^= (unsigned char)(1U << below(8));
 }
 
 /* One of the words of a piece that lead to others: beside it, to none, or where another leads. */
@@ -411,7 +414,7 @@ static void pages_are_overwritten_and_nothing_else_is_harmed(void **state)
 	uint64_t seed = environment_number("XV_TEST_SEED", 0);
 	uint64_t operations = environment_number("XV_TEST_OPERATIONS", 1500);
 	uint64_t end = seed != 0 ? seed + 1 : 201;
-	static const struct digest_known known[] = {{1500, 0x9D25D3B3C2E77F69U}};
+	static const struct digest_known known[] = {{1500, 0xBCC0BCBDA12BCFC5U}};
 	static const uint32_t one = 1;
 	static const uint32_t alignments[] = {4, 8, 16};
 

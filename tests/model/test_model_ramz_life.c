@@ -553,9 +553,12 @@ static void op_fail(struct life *l)
 		atomic_store(&life_codec_one_in, 2 + (uint32_t)below(l, 60));
 		break;
 	case 3:
-		if (!l->has_thread)
-			fault_provider_fail(&l->fault, FAULT_POOL_MEETS, 1 + below(l, 20),
+		if (!l->has_thread) {
+			uint64_t call = 1 + below(l, 20);
+
+			fault_provider_fail(&l->fault, FAULT_POOL_MEETS, call,
 					    below(l, 2) == 0 ? FAULT_ONCE : FAULT_FOREVER);
+		}
 		break;
 	default:
 		break;
@@ -708,7 +711,7 @@ static uint64_t codecs_digest(void)
 /* Limits count memory, of which pointers and pages of the system take as much as they do. */
 static void digest_compare(uint64_t digest, uint64_t lives)
 {
-	static const struct digest_known known = {8, 0xEFCDB9F702A530ADU};
+	static const struct digest_known known = {8, 0x314C0B6F10FBDEA4U};
 	static const uint32_t one = 1;
 
 	if (sizeof(void *) == 8 && sysconf(_SC_PAGESIZE) == 4096 && *(const char *)&one == 1 &&

@@ -184,7 +184,7 @@ static void step_of_any_length_is_taken(void **state)
  */
 static void cycles_move_the_same_everywhere(void **state)
 {
-	static const struct digest_known known = {1, 0xA1530974E9C89589U};
+	static const struct digest_known known = {1, 0xCC43475DD8C52D31U};
 	uint64_t digest = 0, random = 3;
 	uint32_t owners;
 
@@ -201,7 +201,9 @@ static void cycles_move_the_same_everywhere(void **state)
 		fixture_open(&fixture, &shape, i / 3 % 2 == 0, true);
 		for (uint32_t k = 0; k < owners; k++)
 			fixture_make(&fixture, k, random_size(&random, most));
-		for (uint32_t round = 0; round < 3; round++) {
+		/* Of large ones much is free before the first cycle, which no figure of the last
+		 * one foretells. */
+		for (uint32_t round = most > 3000; round < 3; round++) {
 			struct xv_compact_report report;
 			uint64_t before;
 

@@ -221,7 +221,7 @@ static void kept_objects_take_their_blocks_and_grains(void **state)
 	xv_pool_get_stats(pool, &after);
 	assert_int_equal(after.rounding_bytes + after.header_bytes, 0);
 	assert_in_range(before.held_bytes - after.held_bytes, KEPT * LONG,
-			(KEPT * GRAINS << provider->grain_shift) + before.spare_bytes +
+			((uint64_t)(KEPT * GRAINS) << provider->grain_shift) + before.spare_bytes +
 				before.table_bytes);
 	pool_close();
 }

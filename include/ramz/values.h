@@ -202,9 +202,10 @@ XV_API int ramz_values_tend(struct ramz_values *cache, uint32_t values,
 			    struct ramz_values_tend_report *report);
 
 /* Change the limit on held bytes; 0 = no limit. When more is held, evicts and compacts until it is
- * not, but little more than it must. Returns 0, -XV_EINVAL, or -XV_ENOSPC when no value is left and
- * more is held: the new limit then holds for what comes. O(bytes that it evicts, and the pages of
- * the pool log(these bytes) times). */
+ * not, but little more than it must. Below a limit that was lowered, records of the holes that
+ * overwritten values leave may take up to 16 bytes a value more. Returns 0, -XV_EINVAL, or
+ * -XV_ENOSPC when no value is left and more is held: the new limit then holds for what comes.
+ * O(bytes that it evicts, and the pages of the pool log(these bytes) times). */
 XV_API int ramz_values_set_limit(struct ramz_values *cache, uint64_t limit_bytes);
 
 /* Counters begin with the cache. */

@@ -28,6 +28,7 @@
 #include "digest.h"
 #include "fault_provider.h"
 #include "life_device.h"
+#include "life_still.h"
 #include "memory_file.h"
 
 enum { BYTES_MAX = 4 << 20, OPS = 500, WORDS = 700, TWINS = 12 };
@@ -56,85 +57,9 @@ struct life {
 	uint64_t digest; /* of what the calls returned, and of what was written */
 };
 
-/* ---- the same in every run ---- */
-
-static uint64_t still_ns; /* the clock of a life without a thread; 0 = the system's */
-static uint64_t still_seed;
-
-#ifdef TEST_STILL
-uint64_t __real_rzi_now_ns(void);
-int __real_rzi_random(void *dst, size_t bytes);
-uint32_t __real_rzi_cpu_hint(void);
-
-uint64_t __wrap_rzi_now_ns(void);
-uint64_t __wrap_rzi_now_ns(void)
-{
-	if (still_ns == 0)
-		return __real_rzi_now_ns();
-	still_ns += 100000;
-	return still_ns;
-}
-
-int __wrap_rzi_random(void *dst, size_t bytes);
-int __wrap_rzi_random(void *dst, size_t bytes)
-{
-	unsigned char *to = dst;
-
-	if (still_ns == 0)
-		return __real_rzi_random(dst, bytes);
-	for (size_t i = 0; i < bytes; i++)
-		to[i] = (unsigned char)random_next(&still_seed);
-	return 0;
-}
-
-uint32_t __wrap_rzi_cpu_hint(void);
-uint32_t __wrap_rzi_cpu_hint(void)
-{
-	return still_ns == 0 ? __real_rzi_cpu_hint() : 0;
-}
-#endif
-
 static void note(struct life *l, uint64_t value)
 {
 	digest_add(&l->digest, value);
-}
-
-static void note_bytes(struct life *l, const unsigned char *bytes, size_t length)
-{
-	for (size_t i = 0; i + 8 <= length; i += 8) {
-		uint64_t word;
-
-		memcpy(&word, bytes + i, 8);
-		note(l, word);
-	}
-}
-
-/* What an operation changed: all that depends on no size of a structure. */
-static void note_stats(struct life *l)
-{
-	struct ramz_policy_stats policy;
-	struct ramz_stats s;
-
-	ramz_get_stats(l->store, &s);
-	note(l, s.pages_stored ^ s.pages_same_filled << 16 ^ s.pages_compressed << 32 ^
-			s.pages_raw << 48);
-	note(l, s.pages_zero ^ s.pages_good_compress << 16 ^ s.pages_shared << 32 ^
-			s.pages_backed << 48);
-	note(l, s.stored_bytes << 32 ^ s.checksum_bytes);
-	note(l, s.reads ^ s.writes << 32);
-	note(l, s.failed_reads ^ s.failed_writes << 16 ^ s.invalid_io << 32 ^ s.notify_free << 48);
-	note(l, s.absent_reads ^ s.same_writes << 16 ^ s.raw_writes << 32 ^ s.dedup_hits << 48);
-	note(l, s.bad_pages ^ s.soft_limit_hits << 16 ^ s.hard_limit_hits << 32);
-	note(l, s.recompress_tried ^ s.recompressed << 24 ^ s.recompress_saved_bytes << 40);
-	note(l, s.bd_stat.bd_reads ^ s.bd_stat.bd_writes << 32);
-	note(l, s.pool.objects << 32 ^ s.pool.requested_bytes);
-	assert_int_equal(ramz_get_policy_stats(l->store, &policy), 0);
-	note(l, policy.ages ^ policy.soft_shortages << 16 ^ policy.hard_shortages << 32 ^
-			policy.squeezes << 48);
-	note(l, policy.recompressed ^ policy.written_back << 20 ^ policy.checkpoints << 40 ^
-			policy.held_back << 52);
-	note(l, policy.saved_bytes ^ policy.written_bytes << 20);
-	note(l, policy.compactions ^ policy.trainings << 20 ^ policy.dictionaries << 40);
 }
 
 static uint64_t below(struct life *l, uint64_t bound)
@@ -461,7 +386,7 @@ static void op_save_and_load(struct life *l)
 	ramz_policy_stop(l->store);
 	begin(l);
 	if (went_well(l, ramz_save(l->store, &sink), "save")) {
-		note_bytes(l, file.bytes, file.length);
+		digest_add_bytes(&l->digest, file.bytes, file.length);
 		load(l, &file);
 	}
 	free(file.bytes);
@@ -668,11 +593,11 @@ static uint64_t run(uint64_t seed, uint64_t *digest)
 	for (uint64_t i = 0; i < OPS; i++) {
 		run_op(&l);
 		if (!l.has_thread)
-			note_stats(&l);
+			still_note(&l.digest, l.store);
 	}
 	end_well(&l);
 	if (!l.has_thread) {
-		note_bytes(&l, l.device.bytes, (size_t)l.device.backing.size_bytes);
+		digest_add_bytes(&l.digest, l.device.bytes, (size_t)l.device.backing.size_bytes);
 		digest_add(digest, l.digest);
 	}
 	if (getenv("XV_TEST_VERBOSE") != NULL)
@@ -702,7 +627,7 @@ static uint64_t codecs_digest(void)
 		memset(form, 0, sizeof(form));
 		bytes = codec->compress(context, page, sizeof(page), form, sizeof(form));
 		note(&l, (uint64_t)bytes);
-		note_bytes(&l, form, sizeof(form));
+		digest_add_bytes(&l.digest, form, sizeof(form));
 		codec->context_destroy(context);
 	}
 	return l.digest;

@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "test_random.h"
 
@@ -17,6 +18,17 @@ static inline void digest_add(uint64_t *digest, uint64_t value)
 {
 	*digest = (*digest ^ value) * 0x9E3779B97F4A7C15U;
 	*digest ^= *digest >> 32;
+}
+
+/* In words: fewer than eight bytes at the end are left out. */
+static inline void digest_add_bytes(uint64_t *digest, const unsigned char *bytes, size_t length)
+{
+	for (size_t i = 0; i + 8 <= length; i += 8) {
+		uint64_t word;
+
+		memcpy(&word, bytes + i, 8);
+		digest_add(digest, word);
+	}
 }
 
 struct digest_known {

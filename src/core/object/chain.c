@@ -91,6 +91,13 @@ static struct xvi_location link_next(const struct xvi_objects *objects,
 	return next;
 }
 
+/* As link_leads, of a page that may be another heap's or closed. */
+static bool link_is_good(const struct xvi_objects *objects, struct xvi_location *at)
+{
+	return heap_holds(&objects->heap, at->page) && !heap_is_closed(&objects->heap, at->page) &&
+	       link_leads(objects, at);
+}
+
 /* Does the link of a piece to the next one lead to a piece that leads back, or is it a last one's?
  * And of a REST piece to the one before? Of two pieces whose links disagree the one that agrees
  * with nobody was overwritten. Nothing is closed. */
@@ -100,22 +107,23 @@ static bool next_agrees(const struct xvi_objects *objects, const struct xvi_loca
 
 	if (same_place(&next, &piece_none))
 		return true;
-	if (!heap_holds(&objects->heap, next.page) || heap_is_closed(&objects->heap, next.page) ||
-	    !link_leads(objects, &next) || block_kind(next.header) != KIND_REST)
+	if (!link_is_good(objects, &next) || block_kind(next.header) != KIND_REST)
 		return false;
 	back = xvi_piece_previous(objects, &next);
 	return same_place(&back, at);
 }
 
-static bool previous_agrees(const struct xvi_objects *objects, const struct xvi_location *at)
+/* Stores the piece before in *previous. */
+static bool previous_agrees(const struct xvi_objects *objects, const struct xvi_location *at,
+			    struct xvi_location *previous)
 {
-	struct xvi_location previous = xvi_piece_previous(objects, at), back;
+	struct xvi_location back;
 
-	if (!heap_holds(&objects->heap, previous.page) ||
-	    heap_is_closed(&objects->heap, previous.page) || !link_leads(objects, &previous) ||
-	    (block_kind(previous.header) != KIND_FIRST && block_kind(previous.header) != KIND_REST))
+	*previous = xvi_piece_previous(objects, at);
+	if (!link_is_good(objects, previous) || (block_kind(previous->header) != KIND_FIRST &&
+						 block_kind(previous->header) != KIND_REST))
 		return false;
-	back = link_next(objects, &previous);
+	back = link_next(objects, previous);
 	return same_place(&back, at);
 }
 
@@ -153,7 +161,7 @@ static int next_check(struct xvi_objects *objects, const struct xvi_location *at
 					   : "the kind of a piece was overwritten");
 	if (!is_rest)
 		return piece_close(objects, at, "a link leads to no piece");
-	return piece_close(objects, previous_agrees(objects, to) ? at : to,
+	return piece_close(objects, previous_agrees(objects, to, &back) ? at : to,
 			   "the piece before is another one");
 }
 
@@ -186,9 +194,7 @@ static int previous_check(struct xvi_objects *objects, const struct xvi_location
 	struct xvi_location back;
 	uint32_t kind;
 
-	if (!heap_holds(&objects->heap, previous.page) ||
-	    heap_is_closed(&objects->heap, previous.page) || !link_leads(objects, &previous) ||
-	    xvi_piece_is_kept(objects, &previous))
+	if (!link_is_good(objects, &previous) || xvi_piece_is_kept(objects, &previous))
 		return -XV_EBADMSG;
 	kind = block_kind(previous.header);
 	if (kind == KIND_FIRST || kind == KIND_REST) {
@@ -254,16 +260,12 @@ int xvi_piece_last(struct xvi_objects *objects, const struct xvi_location *at,
 /* The pieces end before the object's size, which is in the first one. */
 static int size_close(struct xvi_objects *objects, const struct xvi_location *last)
 {
-	struct xvi_location first = *last;
+	struct xvi_location first = *last, previous;
 	uint64_t blocks = heap_block_count(&objects->heap);
 
-	for (; block_kind(first.header) == KIND_REST && blocks != 0; blocks--) {
-		struct xvi_location previous = xvi_piece_previous(objects, &first);
-
-		if (!previous_agrees(objects, &first) || !link_leads(objects, &previous))
-			break;
+	while (block_kind(first.header) == KIND_REST && blocks-- != 0 &&
+	       previous_agrees(objects, &first, &previous))
 		first = previous;
-	}
 	return piece_close(objects, &first, "the pieces are not the size");
 }
 
